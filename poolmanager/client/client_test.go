@@ -1,0 +1,183 @@
+package client_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+func serve(t *testing.T, h http.HandlerFunc) *client.Client {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return client.New(server.URL, func() string { return "secret-token" }, server.Client())
+}
+
+func stream(t *testing.T, body string) *client.Stream {
+	t.Helper()
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, body)
+	})
+	s, err := c.Dispatch(t.Context(), "demo", client.DispatchRequest{Prompt: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func TestEveryEventSurvivesTheWire(t *testing.T) {
+	want := []client.Event{
+		{Type: client.EventToken, Text: "a\n\nevent: end\ndata: {}\r\n\n", Index: 0},
+		{Type: client.EventToken, Text: strings.Repeat("é", 40_000), Index: 1},
+		{Type: client.EventEnd, TokensIn: 3, TokensOut: 2, DecodeMS: 12, FinishReason: "stop"},
+	}
+	body := ": a comment\n\nevent: later\ndata: {}\n\n"
+	for _, e := range want {
+		encoded, err := e.AppendSSE(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body += string(encoded)
+	}
+	s := stream(t, body)
+	var got []client.Event
+	for {
+		e, err := s.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, e)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+func TestAStreamThatEndsWrongIsAnError(t *testing.T) {
+	for name, c := range map[string]struct {
+		body string
+		want error
+	}{
+		"no end":        {"event: token\ndata: {\"t\":\"a\",\"i\":0}\n\n", io.ErrUnexpectedEOF},
+		"empty":         {"", io.ErrUnexpectedEOF},
+		"half an event": {"event: end\ndata: {}", io.ErrUnexpectedEOF},
+		"endless line":  {"data: " + strings.Repeat("x", 2<<20), client.ErrLineTooLong},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := stream(t, c.body)
+			var err error
+			for err == nil {
+				_, err = s.Next()
+			}
+			if !errors.Is(err, c.want) {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+func TestBrokenDataIsAnError(t *testing.T) {
+	if _, err := stream(t, "event: token\ndata: {\n\n").Next(); err == nil {
+		t.Error("broken JSON was accepted")
+	}
+}
+
+func TestAnEventOfUnknownTypeIsNotEncoded(t *testing.T) {
+	if _, err := (client.Event{Type: "x"}).AppendSSE(nil); err == nil {
+		t.Error("an unknown type was encoded")
+	}
+}
+
+func TestRefusalsAreStatusErrors(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if got := r.Header.Get("Authorization"); got != "Bearer secret-token" {
+			t.Errorf("Authorization: got %q", got)
+		}
+		w.Header().Set("Retry-After", "2")
+		w.WriteHeader(429)
+		io.WriteString(w, `{"code":"NO_SLOT","hint":"wait"}`)
+	})
+	_, err := c.Dispatch(t.Context(), "demo", client.DispatchRequest{})
+	var got *client.StatusError
+	if !errors.As(err, &got) {
+		t.Fatalf("got %v, want a StatusError", err)
+	}
+	want := client.StatusError{Status: 429, Code: "NO_SLOT", Hint: "wait", RetryAfter: 2 * time.Second}
+	if diff := cmp.Diff(want, *got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestARedirectIsNotFollowed(t *testing.T) {
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("the redirect was followed")
+	}))
+	defer other.Close()
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, 307) })
+	_, err := c.Pools(t.Context())
+	var got *client.StatusError
+	if !errors.As(err, &got) || got.Status != 307 {
+		t.Errorf("got %v, want status 307", err)
+	}
+}
+
+func TestAnAnswerThatIsNotAStreamIsRefused(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") })
+	if _, err := c.Dispatch(t.Context(), "demo", client.DispatchRequest{}); err == nil {
+		t.Error("a plain answer was taken for a stream")
+	}
+}
+
+func TestCallsUseTheDocumentedRoutes(t *testing.T) {
+	var got string
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = r.Method + " " + r.URL.Path + " " + string(body)
+		json.NewEncoder(w).Encode(client.Status{PoolID: "p1", State: "ready"})
+	})
+	ctx := t.Context()
+	for want, call := range map[string]func() error{
+		"GET /pools ":           func() error { _, err := c.Pools(ctx); return err },
+		"GET /pools/p1/status ": func() error { _, err := c.Status(ctx, "p1"); return err },
+		`POST /pools/p1/preload {"template":"demo","wait_ms":5}`: func() error {
+			_, err := c.Preload(ctx, "p1", client.PreloadRequest{Template: "demo", WaitMS: 5})
+			return err
+		},
+		`POST /pools/p1/drain {"deadline_ms":5}`: func() error {
+			_, err := c.Drain(ctx, "p1", client.DrainRequest{DeadlineMS: 5})
+			return err
+		},
+		`POST /pools/p1/reload {"model_ref":"file:m"}`: func() error {
+			_, err := c.Reload(ctx, "p1", client.ReloadRequest{ModelRef: "file:m"})
+			return err
+		},
+		"POST /pools/p1/stop ": func() error { _, err := c.Stop(ctx, "p1"); return err },
+	} {
+		if err := call(); err != nil || got != want {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+	}
+}
+
+func TestAPoolIDIsOneHarmlessPathSegment(t *testing.T) {
+	c := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") })
+	for _, id := range []string{"", ".", "..", "a/b", "a..b", "A", "a b", "a?b", "%2e", strings.Repeat("a", 65)} {
+		if _, err := c.Status(t.Context(), id); err == nil {
+			t.Errorf("pool id %q was accepted", id)
+		}
+	}
+}
