@@ -1,0 +1,47 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// minFreeBytes is the room below which no new work is accepted: JetStream's
+// streams stay dead after a write failed, so it must not come to that. It
+// covers the block files (8 MiB each) that may be open at once.
+const minFreeBytes = 128 << 20
+
+// ErrDiskFull is returned when the file system of the directory has no room.
+var ErrDiskFull = errors.New("file system of the state directory is full")
+
+// lockDir takes the directory for this process: JetStream itself takes no lock,
+// and two servers on one directory destroy it.
+func lockDir(dir string) (unlock func() error, err error) {
+	path := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("locking: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("locking %s: %w", dir, ErrLocked)
+		}
+		return nil, fmt.Errorf("locking %s: %w", path, err)
+	}
+	return f.Close, nil // closing releases the lock, and so does kill -9
+}
+
+// Room says whether the disk has space for new work; ErrDiskFull if not.
+func (s *Store) Room() error {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(s.dir, &st); err != nil {
+		return fmt.Errorf("looking at the disk: %w", err)
+	}
+	if free := st.Bavail * uint64(st.Bsize); free < minFreeBytes {
+		return fmt.Errorf("%s: %d MiB free, %d needed: %w", s.dir, free>>20, int64(minFreeBytes)>>20, ErrDiskFull)
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	eventStream  = "events"
+	eventPrefix  = "events."
+	eventMaxAge  = time.Hour // how long after its end a task's stream can be read again
+	eventMaxSize = 1 << 30
+	// eventsPerTask bounds one task's messages. A message is a few
+	// milliseconds of tokens, so this is more than ten minutes of steady output.
+	eventsPerTask = 65_536
+)
+
+// EventLog is the stream of task events, one subject a task, limited by age,
+// size and number. The oldest go first: a reader that comes too late finds a
+// hole and must say so.
+type EventLog struct {
+	js     jetstream.JetStream
+	stream jetstream.Stream
+}
+
+func openEvents(ctx context.Context, js jetstream.JetStream) (*EventLog, error) {
+	st, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name:              eventStream,
+		Subjects:          []string{eventPrefix + "*"},
+		Storage:           jetstream.FileStorage,
+		Retention:         jetstream.LimitsPolicy,
+		Discard:           jetstream.DiscardOld,
+		MaxAge:            eventMaxAge,
+		MaxBytes:          eventMaxSize,
+		MaxMsgsPerSubject: eventsPerTask,
+		AllowDirect:       true,
+		PersistMode:       jetstream.AsyncPersistMode,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making stream %s: %w", eventStream, err)
+	}
+	return &EventLog{js: js, stream: st}, nil
+}
+
+// Append hands a record to the log without waiting for it to be stored.
+// Records of one task keep their order.
+func (l *EventLog) Append(taskID string, record []byte) error {
+	if err := l.js.Conn().Publish(eventPrefix+taskID, record); err != nil {
+		return fmt.Errorf("appending event of task %s: %w", taskID, err)
+	}
+	return nil
+}
+
+// AppendWait appends a record and returns when it, and so everything appended
+// before it, can be read.
+func (l *EventLog) AppendWait(ctx context.Context, taskID string, record []byte) error {
+	if _, err := l.js.Publish(ctx, eventPrefix+taskID, record); err != nil {
+		return fmt.Errorf("appending event of task %s: %w", taskID, err)
+	}
+	return nil
+}
+
+// Read gives the task's first record at or after the cursor and the cursor that
+// follows it; begin with 0. ErrNotFound: there is no more.
+func (l *EventLog) Read(ctx context.Context, taskID string, cursor uint64) (record []byte, next uint64, err error) {
+	m, err := l.stream.GetMsg(ctx, max(cursor, 1), jetstream.WithGetMsgSubject(eventPrefix+taskID))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, cursor, fmt.Errorf("reading events of task %s: %w", taskID, ErrNotFound)
+	}
+	if err != nil {
+		return nil, cursor, fmt.Errorf("reading events of task %s: %w", taskID, err)
+	}
+	return m.Data, m.Sequence + 1, nil
+}
+
+// Last gives the task's newest record; ErrNotFound when it has none.
+func (l *EventLog) Last(ctx context.Context, taskID string) ([]byte, error) {
+	m, err := l.stream.GetLastMsgForSubject(ctx, eventPrefix+taskID)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading last event of task %s: %w", taskID, err)
+	}
+	return m.Data, nil
+}
+
+// Forget removes a task's events.
+func (l *EventLog) Forget(ctx context.Context, taskID string) error {
+	if err := l.stream.Purge(ctx, jetstream.WithPurgeSubject(eventPrefix+taskID)); err != nil {
+		return fmt.Errorf("purging events of task %s: %w", taskID, err)
+	}
+	return nil
+}
