@@ -1,0 +1,16 @@
+// Package demoengine is an engine without a model: it speaks llama.cpp's HTTP
+// interface and answers with words picked by a hash, so that everything in
+// front of it (supervision, dispatch, streaming, cancelling) can be shown and
+// tested on a machine that has neither a GPU nor a model file.
+//
+// It is not a language model and says so: every answer begins with "[demo]",
+// every model list names "demo". For one prompt and seed it always answers the
+// same. It listens on 127.0.0.1 only and wants its API key, handed over in a
+// file, on everything but /health.
+//
+//	err := demoengine.Run(ctx, []string{"--port", "8090", "--api-key-file", "/run/x/key"})
+//
+// Routes: GET /health (503 while loading), GET /slots, GET /v1/models,
+// POST /completion, /v1/completions, /v1/chat/completions (each streaming or
+// not) and /v1/embeddings.
+package demoengine

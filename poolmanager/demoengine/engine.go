@@ -1,0 +1,128 @@
+package demoengine
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync/atomic"
+
+	"github.com/llorch/gateway/authmin"
+)
+
+// maxBodyBytes is the limit the pool manager's own API has.
+const maxBodyBytes = 1 << 20
+
+type engine struct {
+	settings settings
+	key      authmin.Secret
+	loaded   atomic.Bool
+	slots    chan struct{}
+}
+
+func newEngine(s settings, key authmin.Secret) *engine {
+	return &engine{settings: s, key: key, slots: make(chan struct{}, s.parallel)}
+}
+
+func (e *engine) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /slots", e.showSlots)
+	mux.HandleFunc("GET /v1/models", e.showModels)
+	mux.HandleFunc("POST /completion", e.completion)
+	mux.HandleFunc("POST /v1/completions", e.textCompletion)
+	mux.HandleFunc("POST /v1/chat/completions", e.chatCompletion)
+	mux.HandleFunc("POST /v1/embeddings", e.embeddings)
+	guarded := e.guard(mux)
+	root := http.NewServeMux()
+	root.HandleFunc("GET /health", e.health)
+	root.Handle("/", guarded)
+	return root
+}
+
+// guard wants the key on every route it wraps, known or not.
+func (e *engine) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		lines := r.Header.Values("Authorization")
+		scheme, token, _ := strings.Cut(strings.Join(lines, ","), " ")
+		if len(lines) != 1 || !strings.EqualFold(scheme, "Bearer") || !e.key.Equal(authmin.NewSecret(token)) {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			fail(w, http.StatusUnauthorized, "authentication_error", "Invalid API Key")
+			return
+		}
+		if !e.loaded.Load() {
+			fail(w, http.StatusServiceUnavailable, "unavailable_error", "Loading model")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (e *engine) health(w http.ResponseWriter, _ *http.Request) {
+	if !e.loaded.Load() {
+		fail(w, http.StatusServiceUnavailable, "unavailable_error", "Loading model")
+		return
+	}
+	reply(w, map[string]string{"status": "ok"})
+}
+
+// showSlots answers like llama.cpp's /slots, so far as anybody reads it.
+func (e *engine) showSlots(w http.ResponseWriter, _ *http.Request) {
+	busy := len(e.slots)
+	list := make([]map[string]any, cap(e.slots))
+	for i := range list {
+		list[i] = map[string]any{"id": i, "is_processing": i < busy}
+	}
+	reply(w, list)
+}
+
+func (e *engine) showModels(w http.ResponseWriter, _ *http.Request) {
+	reply(w, map[string]any{"object": "list", "data": []any{map[string]any{
+		"id": e.settings.model, "object": "model", "owned_by": "llorch demo engine", "meta": map[string]any{"demo": true},
+	}}})
+}
+
+func (e *engine) embeddings(w http.ResponseWriter, r *http.Request) {
+	var request struct {
+		Input json.RawMessage `json:"input"`
+	}
+	if !read(w, r, &request) {
+		return
+	}
+	var texts []string
+	if json.Unmarshal(request.Input, &texts) != nil {
+		var one string
+		if json.Unmarshal(request.Input, &one) != nil {
+			fail(w, http.StatusBadRequest, "invalid_request_error", "input is neither a text nor a list of texts")
+			return
+		}
+		texts = []string{one}
+	}
+	data, tokens := make([]any, len(texts)), 0
+	for i, text := range texts {
+		data[i] = map[string]any{"object": "embedding", "index": i, "embedding": embedding(text)}
+		tokens += countTokens(text)
+	}
+	reply(w, map[string]any{"object": "list", "model": e.settings.model, "data": data,
+		"usage": map[string]int{"prompt_tokens": tokens, "total_tokens": tokens}})
+}
+
+func read(w http.ResponseWriter, r *http.Request, into any) bool {
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBodyBytes)).Decode(into); err != nil {
+		fail(w, http.StatusBadRequest, "invalid_request_error", "the body is not the JSON that was expected")
+		return false
+	}
+	return true
+}
+
+func reply(w http.ResponseWriter, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	// The client is gone when this fails; nobody is left to tell.
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+func fail(w http.ResponseWriter, status int, kind, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"error": map[string]any{"code": status, "type": kind, "message": message},
+	})
+}
