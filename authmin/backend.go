@@ -1,0 +1,134 @@
+package authmin
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// ErrNonLoopbackWithoutToken is a refused start: the service could be reached
+// from other machines and would have nothing to check.
+var ErrNonLoopbackWithoutToken = errors.New("NON_LOOPBACK_WITHOUT_TOKEN (40301)")
+
+// nameGateway names the gateway's credential in the backend's own keyring.
+const nameGateway = "gateway"
+
+// maxIdentity bounds what the gateway may send as an identity: a token name
+// behind "proxy:".
+const maxIdentity = len("proxy:") + maxNameLength
+
+// BackendOptions says what a service behind the gateway accepts.
+type BackendOptions struct {
+	Service       string // for the log
+	Listen        string // host:port, or unix//path
+	Token         Secret // a caller's own credential: identity default, every scope
+	UpstreamToken Secret // the gateway's: with it, its identity headers are believed
+	Log           *slog.Logger
+}
+
+// Backend checks the credentials of requests to a service behind the gateway:
+// on every route but exact GET /health. It never looks at where a request comes
+// from: behind a local proxy everybody comes from 127.0.0.1.
+type Backend struct {
+	service string
+	ring    *Keyring
+	log     *slog.Logger
+}
+
+// NewBackend checks the options. Two equal tokens, a weak one, and an address
+// that other machines can reach without any token are refused. Without a token
+// on loopback it starts, and answers 401 to everything but GET /health.
+func NewBackend(o BackendOptions) (*Backend, error) {
+	var tokens []Token
+	for _, t := range []struct {
+		name   string
+		secret Secret
+	}{{NameDefault, o.Token}, {nameGateway, o.UpstreamToken}} {
+		if t.secret.IsZero() {
+			continue
+		}
+		if err := CheckStrength(t.secret); err != nil {
+			return nil, fmt.Errorf("guarding %s: %s token: %w", o.Service, t.name, err)
+		}
+		tokens = append(tokens, NewToken(t.name, t.secret, allScopes...))
+	}
+	if len(tokens) == 0 && !IsLoopbackListen(o.Listen) {
+		return nil, fmt.Errorf("guarding %s: %w: it would listen on %s; set LLORCH_API_TOKEN or LLORCH_UPSTREAM_TOKEN, or listen on 127.0.0.1",
+			o.Service, ErrNonLoopbackWithoutToken, o.Listen)
+	}
+	ring, err := NewKeyring(tokens)
+	if err != nil {
+		return nil, fmt.Errorf("guarding %s: LLORCH_API_TOKEN and LLORCH_UPSTREAM_TOKEN must differ: %w", o.Service, err)
+	}
+	log := o.Log
+	if log == nil {
+		log = slog.Default()
+	}
+	return &Backend{service: o.Service, ring: ring, log: log}, nil
+}
+
+// Wrap guards a handler. It puts the [Caller] and the correlation id into the
+// request's context and the id on every answer, and takes the credential and
+// the identity headers off the request.
+func (b *Backend) Wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := EnsureCorrelationID(r.Header)
+		w.Header().Set(HeaderCorrelationID, id)
+		r = r.WithContext(WithCorrelationID(r.Context(), id))
+		caller, reason := b.identify(r)
+		for _, name := range []string{"Authorization", HeaderIdentity, HeaderScopes} {
+			r.Header.Del(name)
+		}
+		open := r.Method == http.MethodGet && r.URL.Path == "/health" && r.URL.RawPath == ""
+		if reason != ReasonNone && !open {
+			b.refuse(w, r, reason)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(WithCaller(r.Context(), caller)))
+	})
+}
+
+func (b *Backend) identify(r *http.Request) (Caller, Reason) {
+	digest, presented := ParseBearer(r.Header["Authorization"])
+	switch presented {
+	case PresentedNothing:
+		return Caller{}, ReasonMissing
+	case PresentedMalformed:
+		return Caller{}, ReasonMalformed
+	}
+	token, verdict := b.ring.Lookup(digest, time.Now())
+	if verdict != VerdictValid {
+		return Caller{}, reasonFor(verdict)
+	}
+	if token.Name != nameGateway {
+		return Caller{Name: token.Name, Scopes: token.Scopes}, ReasonNone
+	}
+	return gatewayCaller(r.Header), ReasonNone
+}
+
+// gatewayCaller is whom the gateway speaks for. Headers that it would not write
+// make nobody, who has no scope.
+func gatewayCaller(h http.Header) Caller {
+	names, lists := h[HeaderIdentity], h[HeaderScopes]
+	if len(names) != 1 || names[0] == "" || len(names[0]) > maxIdentity {
+		return Caller{}
+	}
+	caller := Caller{Name: names[0]}
+	if len(lists) == 1 {
+		if scopes, err := ParseScopes(lists[0]); err == nil {
+			caller.Scopes = scopes
+		}
+	}
+	return caller
+}
+
+func (b *Backend) refuse(w http.ResponseWriter, r *http.Request, reason Reason) {
+	p := *problemFor(reason)
+	b.log.WarnContext(r.Context(), "auth_failed", "service", b.service, "reason", reason,
+		"method", CleanText(r.Method, MaxLoggedMethod), "path", CleanText(r.URL.Path, MaxLoggedPath),
+		"remote_ip", PeerAddr(r.RemoteAddr), "correlation_id", CorrelationID(r.Context()))
+	w.Header().Set("WWW-Authenticate", Challenge(p, nil))
+	WriteProblem(w, r, p)
+}

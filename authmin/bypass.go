@@ -1,0 +1,168 @@
+package authmin
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// ParseOptional reads the value of AUTH_OPTIONAL: whether requests from this
+// machine may go without a token. Everything but the spellings that Go and shells
+// agree on is an error, so that a typing mistake does not decide.
+func ParseOptional(value string) (bool, error) {
+	switch value {
+	case "true", "1", "TRUE", "True":
+		return true, nil
+	case "", "false", "0", "FALSE", "False":
+		return false, nil
+	}
+	return false, fmt.Errorf("reading AUTH_OPTIONAL: %q is neither true nor false; write true, 1, false or 0", clip(value))
+}
+
+// Listener is what a guard knows of the listener that a request came in by.
+type Listener struct {
+	Loopback bool   // bound to loopback or a Unix socket, and not wrapped
+	Port     string // the port it is bound to; "" for a Unix socket
+	TLS      bool
+}
+
+// bypass decides whether a request without a credential comes from a client on
+// this machine. All of it has to hold; see auth-min's conditions in the
+// README's security section. The zero Reason means that it does.
+//
+// It cannot know a tunnel that adds no header and sends Host along as a local
+// client would.
+func bypass(l Listener, r *Request) Reason {
+	if !l.Loopback || !fromThisMachine(l, r.Peer) {
+		return ReasonMissing
+	}
+	if HasForwardingHeader(r.Header) {
+		return ReasonMissing
+	}
+	if !isLocalHost(l, r.Host) {
+		return ReasonHost
+	}
+	if !isOwnOrigin(l, r) {
+		return ReasonOrigin
+	}
+	return ReasonNone
+}
+
+// fromThisMachine is true for a loopback peer, and on a Unix socket, whose peers
+// have no address.
+func fromThisMachine(l Listener, peer netip.Addr) bool {
+	if l.Port == "" {
+		return !peer.IsValid()
+	}
+	return IsLoopbackAddr(peer)
+}
+
+// isLocalHost accepts exactly the names that a local client uses, with the
+// listener's own port: a page that rebinds its own name to 127.0.0.1 sends that
+// name.
+func isLocalHost(l Listener, authority string) bool {
+	host, port, err := net.SplitHostPort(authority)
+	if err != nil {
+		host, port = authority, defaultPort(l.TLS)
+	}
+	if l.Port != "" && port != l.Port {
+		return false
+	}
+	switch strings.ToLower(host) {
+	case "localhost", "127.0.0.1":
+		return true
+	case "::1", "[::1]":
+		return strings.HasPrefix(authority, "[")
+	}
+	return false
+}
+
+// isOwnOrigin refuses what a browser sends for another site's page. A client
+// that is no browser sends none of these headers.
+func isOwnOrigin(l Listener, r *Request) bool {
+	for _, site := range r.Header["Sec-Fetch-Site"] {
+		if site != "none" && site != "same-origin" {
+			return false
+		}
+	}
+	own := "http://"
+	if l.TLS {
+		own = "https://"
+	}
+	own += strings.ToLower(r.Host)
+	if origins, ok := r.Header["Origin"]; ok {
+		return len(origins) == 1 && strings.ToLower(origins[0]) == own
+	}
+	if pages, ok := r.Header["Referer"]; ok {
+		return len(pages) == 1 && originOf(pages[0]) == own
+	}
+	return true
+}
+
+func originOf(page string) string {
+	u, err := url.Parse(page)
+	if err != nil || u.User != nil {
+		return ""
+	}
+	return strings.ToLower(u.Scheme + "://" + u.Host)
+}
+
+func defaultPort(tls bool) string {
+	if tls {
+		return "443"
+	}
+	return "80"
+}
+
+// IsHost reports whether a Host field names something (RFC 9110 §7.2):
+// `uri-host [":" port]`, without user information, and not only a port.
+func IsHost(authority string) bool {
+	const longest = 253 + len(":65535")
+	if authority == "" || len(authority) > longest || strings.ContainsAny(authority, "@/\\?#\"'<>{}|^`%, \t") {
+		return false
+	}
+	host := authority
+	if strings.Contains(authority, ":") && !strings.HasSuffix(authority, "]") {
+		h, port, err := net.SplitHostPort(authority)
+		if err != nil || !isPort(port) {
+			return false
+		}
+		host = h
+	}
+	for i := range len(host) {
+		if host[i] <= ' ' || host[i] >= 0x7f {
+			return false
+		}
+	}
+	return host != "" && host != "[]"
+}
+
+func isPort(text string) bool {
+	const digits = 5
+	if text == "" || len(text) > digits {
+		return false
+	}
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// wantsH2C reports an upgrade to cleartext HTTP/2: a tunnel behind which no
+// request would be judged.
+func wantsH2C(h http.Header) bool {
+	for _, line := range h["Upgrade"] {
+		for protocol := range strings.SplitSeq(line, ",") {
+			protocol = strings.ToLower(strings.Trim(protocol, " \t"))
+			if protocol == "h2c" || strings.HasPrefix(protocol, "h2c/") || strings.HasPrefix(protocol, "http/") || strings.HasPrefix(protocol, "tls/") {
+				return true
+			}
+		}
+	}
+	return false
+}

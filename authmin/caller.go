@@ -1,0 +1,26 @@
+package authmin
+
+import "context"
+
+// Caller is who asks a backend. The zero value is nobody, and may nothing.
+type Caller struct {
+	Name   string // the gateway's word for it, or [NameDefault]; "" for nobody
+	Scopes []Scope
+}
+
+type callerKey struct{}
+
+// Allows reports whether the caller has any of these scopes. Admin has every
+// one; asking for none is refused.
+func (c Caller) Allows(anyOf ...Scope) bool { return allows(c.Scopes, anyOf) }
+
+// WithCaller puts a caller into a context.
+func WithCaller(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// CallerFrom returns the caller of a context, nobody if there is none.
+func CallerFrom(ctx context.Context) Caller {
+	c, _ := ctx.Value(callerKey{}).(Caller)
+	return c
+}

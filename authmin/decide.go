@@ -1,0 +1,156 @@
+package authmin
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Request holds the facts of one request that a decision is made on. Header is
+// the client's, before [SanitizeHeader].
+type Request struct {
+	Method string
+	Target string // as sent: path and query, not decoded
+	Host   string
+	Header http.Header
+	Peer   netip.Addr // the socket's, never a header's
+}
+
+// Decision is the outcome for one request.
+type Decision struct {
+	Allow  bool
+	Public bool   // allowed by a public rule: nobody in particular asks
+	Reason Reason // why not; [ReasonNone] when allowed
+	Rule   int    // index of the rule in the policy, or [NoRule]
+
+	Problem *Problem // the answer to a refusal; nil when allowed
+
+	Name        string  // who asks, for the upstream; "" when nobody is known
+	Identity    string  // who asks, for the audit trail
+	Scopes      []Scope // what the identity may
+	Fingerprint string  // fp6 of the presented token, "" without one
+	Token       *Token  // the keyring's token, nil for other identities
+	Presented   Presented
+}
+
+// Guard decides requests. Its fields are read only once it serves.
+type Guard struct {
+	Policy       *Policy
+	Keyring      func() *Keyring // the current one, never nil
+	Listener     Listener
+	Optional     bool // the loopback bypass
+	TrustProxies []netip.Prefix
+	ProxyScopes  []Scope
+}
+
+// Decide makes the decision of auth-min for one request: refuse what is
+// ambiguous, match the rule, find out who asks, and see whether they may. What
+// is presented but not valid is refused, never taken for nothing.
+func (g *Guard) Decide(r *Request, now time.Time) Decision {
+	d := Decision{Rule: NoRule, Identity: NameAnonymous}
+	if reason := unacceptable(r); reason != ReasonNone {
+		d.refuse(reason, &ProblemBadRequest)
+		return d
+	}
+	path, err := CheckTarget(r.Target)
+	if err == nil {
+		d.Rule, err = g.Policy.Match(r.Method, path)
+	}
+	if err != nil {
+		d.refuse(ReasonPath, &ProblemBadRequest)
+		return d
+	}
+	rule := g.Policy.Rule(d.Rule)
+	if rule.Action == ActionPublic {
+		d.Allow, d.Public = true, true
+		return d
+	}
+	if reason := g.identify(&d, r, now); reason != ReasonNone {
+		d.refuse(reason, problemFor(reason))
+		return d
+	}
+	switch {
+	case rule.Action != ActionRequire:
+		d.refuse(ReasonPolicy, &ProblemDenied)
+	case !allows(d.Scopes, rule.Scopes):
+		d.refuse(ReasonScope, &ProblemScope)
+	default:
+		d.Allow = true
+	}
+	return d
+}
+
+func (d *Decision) refuse(reason Reason, p *Problem) {
+	d.Allow, d.Reason, d.Problem = false, reason, p
+}
+
+// unacceptable holds the refusals that need neither policy nor credential.
+func unacceptable(r *Request) Reason {
+	switch {
+	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
+		return ReasonPath
+	case wantsH2C(r.Header):
+		return ReasonPath
+	case !IsHost(r.Host):
+		return ReasonHost
+	}
+	return ReasonNone
+}
+
+// identify finds out who asks, or why nobody can be believed to.
+func (g *Guard) identify(d *Decision, r *Request, now time.Time) Reason {
+	var digest Digest
+	digest, d.Presented = ParseBearer(r.Header["Authorization"])
+	switch d.Presented {
+	case PresentedMalformed:
+		return ReasonMalformed
+	case PresentedToken:
+		d.Fingerprint = digest.Fingerprint()
+		token, verdict := g.Keyring().Lookup(digest, now)
+		if verdict == VerdictValid {
+			d.Token, d.Name, d.Scopes = token, token.Name, token.Scopes
+			d.Identity = "token:" + d.Fingerprint
+		}
+		return reasonFor(verdict)
+	}
+	if name, ok := g.proxyIdentity(r); ok {
+		d.Name, d.Identity, d.Scopes = "proxy:"+name, "proxy:"+name, g.ProxyScopes
+		return ReasonNone
+	}
+	reason := ReasonMissing
+	if g.Optional {
+		reason = bypass(g.Listener, r)
+	}
+	if reason == ReasonNone {
+		d.Name, d.Identity, d.Scopes = NameLocalhost, NameLocalhost, allScopes
+	}
+	return reason
+}
+
+// proxyIdentity is the name that a trusted proxy gives. Only the socket peer
+// counts, and a name that could not be a token's is none.
+func (g *Guard) proxyIdentity(r *Request) (string, bool) {
+	names := r.Header[HeaderIdentity]
+	if len(names) != 1 || !isName(names[0]) || !r.Peer.IsValid() {
+		return "", false
+	}
+	trusted := slices.ContainsFunc(g.TrustProxies, func(p netip.Prefix) bool { return p.Contains(r.Peer) })
+	return names[0], trusted
+}
+
+var allScopes = AllScopes()
+
+// allows reports whether a holder of scopes may do what needs any of the wanted
+// ones. Scope admin may everything; wanting nothing is a mistake, and refused.
+func allows(held, wanted []Scope) bool {
+	if len(wanted) == 0 {
+		return false
+	}
+	for _, scope := range held {
+		if scope == ScopeAdmin || slices.Contains(wanted, scope) {
+			return true
+		}
+	}
+	return false
+}

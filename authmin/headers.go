@@ -1,0 +1,128 @@
+package authmin
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// The headers in which a gateway tells a backend who is asking. They are
+// believed only beside the gateway's own credential.
+const (
+	HeaderIdentity = "X-Auth-Identity"
+	HeaderScopes   = "X-Auth-Scopes"
+)
+
+// longestFolded bounds the header names that can be one of ours: longer ones
+// match nothing.
+const longestFolded = 64
+
+// forbiddenHeaders are names that a client may not say to an upstream, folded:
+// lower case, without the separators that CGI and proxies confuse. They name
+// somebody (who that is, the gateway decides), or another method or target than
+// the ones that the policy judged.
+var forbiddenHeaders = map[string]bool{
+	"xauthidentity": true, "xauthscopes": true,
+	"remoteuser": true, "remotegroups": true, "remoteemail": true, "remotename": true,
+	"xremoteuser": true, "xremotegroups": true, "xforwardeduser": true, "xforwardedemail": true,
+	"xforwardedgroups": true, "xforwardedpreferredusername": true, "xforwardedaccesstoken": true,
+	"xwebauthuser": true, "xauthrequestuser": true, "xauthrequestemail": true,
+	"xauthrequestgroups": true, "xauthrequestpreferredusername": true, "xauthrequestaccesstoken": true,
+	"proxy": true, "proxyauthorization": true,
+	"xhttpmethod": true, "xhttpmethodoverride": true, "xmethodoverride": true,
+	"xoriginalurl": true, "xoriginaluri": true, "xoriginalmethod": true, "xoriginalhost": true,
+	"xrewriteurl": true, "xrewriteuri": true, "xforwardeduri": true, "xforwardedmethod": true,
+	"xforwardedpath": true,
+}
+
+// SanitizeHeader removes from a request what a client may not say to an
+// upstream, whatever the policy decides: identity headers in every spelling,
+// other methods and targets, and the names in Connection that would make the
+// next proxy remove headers after the decision (RFC 9110 §7.6.1).
+func SanitizeHeader(h http.Header) {
+	var buf [longestFolded]byte
+	for name := range h {
+		if forbiddenHeaders[string(fold(&buf, name))] {
+			delete(h, name)
+		}
+	}
+	cutConnection(h)
+}
+
+// cutConnection reduces Connection to the options that concern this hop only.
+func cutConnection(h http.Header) {
+	lines, ok := h["Connection"]
+	if !ok {
+		return
+	}
+	if len(lines) == 1 && isHopOption(lines[0]) {
+		return
+	}
+	var kept []string
+	for _, line := range lines {
+		for option := range strings.SplitSeq(line, ",") {
+			option = strings.ToLower(strings.Trim(option, " \t"))
+			if isHopOption(option) && !slices.Contains(kept, option) {
+				kept = append(kept, option)
+			}
+		}
+	}
+	if len(kept) == 0 {
+		delete(h, "Connection")
+		return
+	}
+	h["Connection"] = []string{strings.Join(kept, ", ")}
+}
+
+func isHopOption(option string) bool {
+	switch strings.ToLower(option) {
+	case "close", "keep-alive", "upgrade", "te":
+		return true
+	}
+	return false
+}
+
+// forwardingPrefixes begin the folded names of headers that a proxy or a tunnel
+// adds. A request that has one did not come from a local client.
+var forwardingPrefixes = []string{
+	"xforwarded", "forwarded", "xoriginalforwarded", "xproxied", "xproxyuser",
+	"xrealip", "xrealport", "xclientip", "xclusterclientip", "xremoteip", "xremoteaddr",
+	"clientip", "trueclientip", "trueip", "via", "cf", "cdn", "fastly", "fly", "xazure", "xarr", "xamz", "xamzn",
+	"xappengine", "xcloudtrace", "xenvoy", "xtailscale", "tailscale", "ngrok", "xngrok",
+	"xvercel", "xnf", "akamai", "xakamai", "incap", "xsucuri", "xhost", "xsslclient", "xproxy", "xvarnish",
+}
+
+// HasForwardingHeader reports whether any header, in any spelling, says that the
+// request came through a proxy or a tunnel.
+func HasForwardingHeader(h http.Header) bool {
+	var buf [longestFolded]byte
+	for name := range h {
+		folded := fold(&buf, name)
+		for _, prefix := range forwardingPrefixes {
+			if len(folded) >= len(prefix) && string(folded[:len(prefix)]) == prefix {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// fold writes a header name in lower case and without `-`, `_` and `.`.
+func fold(buf *[longestFolded]byte, name string) []byte {
+	n := 0
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case c == '-' || c == '_' || c == '.':
+			continue
+		case c >= 'A' && c <= 'Z':
+			c |= 0x20
+		}
+		if n == len(buf) {
+			return nil
+		}
+		buf[n] = c
+		n++
+	}
+	return buf[:n]
+}

@@ -1,0 +1,120 @@
+package authmin
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"hash/maphash"
+	"math/bits"
+	"slices"
+	"time"
+)
+
+// MaxTokens bounds a keyring. The cost of a look-up is flat up to here; a token
+// takes about 130 bytes and its name.
+const MaxTokens = 1 << 20
+
+// window is how many neighbouring tokens every look-up compares. With one
+// bucket a token the fullest of 2^20 buckets holds 8 or 9, so that the window
+// covers the bucket of nearly every digest, known or not.
+const window = 8
+
+// Keyring finds tokens by digest. It is immutable and safe for concurrent use;
+// the zero value, and nil, know no token and refuse everybody.
+//
+// The tokens lie in one slice, ordered by a keyed hash of their digest, with an
+// index of where each hash bucket begins. A look-up compares every token from
+// there on for at least a window's length, in constant time and without
+// stopping at a match: the work depends neither on which token matches nor on
+// whether one does. The hash is seeded for each process, so nobody outside can
+// aim at a bucket.
+type Keyring struct {
+	seed   maphash.Seed
+	shift  uint
+	starts []uint32
+	tokens []Token
+}
+
+// NewKeyring builds a keyring. It refuses the same token twice, since it would
+// have two names, and more than [MaxTokens].
+func NewKeyring(tokens []Token) (*Keyring, error) {
+	if len(tokens) > MaxTokens {
+		return nil, fmt.Errorf("building keyring: %d tokens are over the limit of %d", len(tokens), MaxTokens)
+	}
+	order := bits.Len(uint(max(len(tokens)-1, 0))) // buckets: the next power of two
+	k := &Keyring{
+		seed:   maphash.MakeSeed(),
+		shift:  uint(64 - order),
+		starts: make([]uint32, 1<<order+1),
+		tokens: make([]Token, len(tokens)),
+	}
+	for i := range tokens {
+		k.starts[k.bucket(&tokens[i].digest)+1]++
+	}
+	for b := 1; b < len(k.starts); b++ {
+		k.starts[b] += k.starts[b-1]
+	}
+	next := slices.Clone(k.starts)
+	for i := range tokens {
+		b := k.bucket(&tokens[i].digest)
+		k.tokens[next[b]] = tokens[i]
+		next[b]++
+	}
+	return k, k.refuseDoubles()
+}
+
+// refuseDoubles finds equal digests: they can only be in one bucket.
+func (k *Keyring) refuseDoubles() error {
+	for b := range len(k.starts) - 1 {
+		bucket := k.tokens[k.starts[b]:k.starts[b+1]]
+		for i := range bucket {
+			for j := range i {
+				if bucket[i].digest.Equal(bucket[j].digest) {
+					return fmt.Errorf("building keyring: tokens %s and %s are the same token (fp6 %s); every name needs a token of its own",
+						bucket[j].Name, bucket[i].Name, bucket[i].Fingerprint())
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Lookup finds the token with this digest and judges it at a moment. The token
+// is nil exactly when the verdict is [VerdictUnknown].
+func (k *Keyring) Lookup(digest Digest, now time.Time) (*Token, Verdict) {
+	if k.Len() == 0 {
+		return nil, VerdictUnknown
+	}
+	b := k.bucket(&digest)
+	end := max(int(k.starts[b+1]), int(k.starts[b])+window)
+	start := max(0, min(int(k.starts[b]), len(k.tokens)-window))
+	found := -1
+	for i := start; i < min(end, len(k.tokens)); i++ {
+		same := subtle.ConstantTimeCompare(digest[:], k.tokens[i].digest[:])
+		found = subtle.ConstantTimeSelect(same, i, found)
+	}
+	if found < 0 {
+		return nil, VerdictUnknown
+	}
+	return &k.tokens[found], k.tokens[found].VerdictAt(now)
+}
+
+// Len returns the number of tokens, the unusable ones included.
+func (k *Keyring) Len() int {
+	if k == nil {
+		return 0
+	}
+	return len(k.tokens)
+}
+
+// Tokens calls yield for every token, in no particular order.
+func (k *Keyring) Tokens(yield func(*Token) bool) {
+	for i := range k.Len() {
+		if !yield(&k.tokens[i]) {
+			return
+		}
+	}
+}
+
+func (k *Keyring) bucket(d *Digest) uint64 {
+	return maphash.Bytes(k.seed, d[:]) >> k.shift
+}

@@ -1,0 +1,166 @@
+package authmin
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Bounds of a keyring file. A line of the longest name, all scopes and all
+// times stays well under its limit; the size is [MaxTokens] such lines.
+const (
+	maxKeyringLine = 4 << 10
+	maxKeyringSize = 256 << 20
+)
+
+// ErrKeyringFile is wrapped by every refusal of a keyring file. The messages
+// give the line, never what could be a token.
+var ErrKeyringFile = errors.New("reading keyring")
+
+// keyringForbidden are the bits that a keyring file must not have: only its
+// owner writes, only owner and group read.
+// It holds hashes of long random tokens, which cannot be reversed, but names and
+// scopes are nobody else's business, and a writable one is an open door.
+const keyringForbidden os.FileMode = 0o027
+
+// ReadKeyringFile reads and checks a keyring file. The format is a line a token,
+//
+//	NAME sha256:HEX SCOPE[,SCOPE…] [created=T] [not_before=T] [expires=T] [state=active|revoked]
+//
+// with T in RFC 3339, comments that begin with #, and as its last line
+// `# end N`, N being the number of tokens: a cut file is no keyring.
+func ReadKeyringFile(path string) ([]Token, error) {
+	content, err := readBounded(path, maxKeyringSize, keyringForbidden)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKeyringFile, err)
+	}
+	tokens, err := ParseKeyring(content)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return tokens, nil
+}
+
+// ParseKeyring reads the content of a keyring file; see [ReadKeyringFile].
+func ParseKeyring(content []byte) ([]Token, error) {
+	p := keyringParser{scopes: map[string][]Scope{}}
+	if bytes.HasPrefix(content, []byte("\ufeff")) {
+		return nil, fmt.Errorf("%w: line 1 begins with a byte order mark; save the file as plain UTF-8", ErrKeyringFile)
+	}
+	number := 0
+	for line := range bytes.Lines(content) {
+		number++
+		if err := p.line(line); err != nil {
+			return nil, fmt.Errorf("%w: line %d: %w", ErrKeyringFile, number, err)
+		}
+	}
+	if !p.ended {
+		return nil, fmt.Errorf("%w: the last line is not `# end %d`; the file was cut, or edited by hand", ErrKeyringFile, len(p.tokens))
+	}
+	return p.tokens, nil
+}
+
+// keyringParser holds what the lines of a file share: the scope lists are few,
+// so tokens with equal ones share a slice.
+type keyringParser struct {
+	tokens []Token
+	scopes map[string][]Scope
+	ended  bool
+}
+
+func (p *keyringParser) line(raw []byte) error {
+	if p.ended {
+		return errors.New("something follows the end line")
+	}
+	if len(raw) > maxKeyringLine {
+		return fmt.Errorf("longer than %d bytes", maxKeyringLine)
+	}
+	text, whole := strings.CutSuffix(string(raw), "\n")
+	text = strings.TrimSuffix(text, "\r")
+	if count, ok := strings.CutPrefix(text, "# end "); ok && whole {
+		if count != strconv.Itoa(len(p.tokens)) {
+			return fmt.Errorf("the end line says %q tokens, the file has %d; it was cut, or edited by hand", clip(count), len(p.tokens))
+		}
+		p.ended = true
+		return nil
+	}
+	if strings.HasPrefix(text, "#") || strings.TrimSpace(text) == "" {
+		return nil
+	}
+	if len(p.tokens) == MaxTokens {
+		return fmt.Errorf("more than %d tokens", MaxTokens)
+	}
+	token, err := p.token(strings.Fields(text))
+	if err != nil {
+		return err
+	}
+	p.tokens = append(p.tokens, token)
+	return nil
+}
+
+func (p *keyringParser) token(fields []string) (Token, error) {
+	const positional, most = 3, 7
+	if len(fields) < positional || len(fields) > most {
+		return Token{}, errors.New("want NAME sha256:HEX SCOPE[,SCOPE…]")
+	}
+	t := Token{Name: strings.Clone(fields[0])}
+	if err := CheckTokenName(t.Name); err != nil {
+		return Token{}, err
+	}
+	digits, ok := strings.CutPrefix(fields[1], "sha256:")
+	if !ok {
+		return Token{}, errors.New("the second field is not sha256:HEX; a keyring file holds hashes, never tokens")
+	}
+	var err error
+	if t.digest, err = ParseDigest(digits); err != nil {
+		return Token{}, err
+	}
+	if t.Scopes, ok = p.scopes[fields[2]]; !ok {
+		if t.Scopes, err = ParseScopes(fields[2]); err != nil {
+			return Token{}, err
+		}
+		p.scopes[fields[2]] = t.Scopes
+	}
+	for i, field := range fields[positional:] {
+		key, value, _ := strings.Cut(field, "=")
+		for _, earlier := range fields[positional : positional+i] {
+			if strings.HasPrefix(earlier, key+"=") {
+				return Token{}, fmt.Errorf("%s is given twice", clip(key))
+			}
+		}
+		if err := t.setField(key, value); err != nil {
+			return Token{}, err
+		}
+	}
+	return t, nil
+}
+
+func (t *Token) setField(key, value string) error {
+	var at *int64
+	switch key {
+	case "created":
+		at = &t.Created
+	case "not_before":
+		at = &t.NotBefore
+	case "expires":
+		at = &t.Expires
+	case "state":
+		t.Revoked = value == "revoked"
+		if !t.Revoked && value != "active" {
+			return fmt.Errorf("state is %q; want active or revoked", clip(value))
+		}
+		return nil
+	default:
+		return fmt.Errorf("unknown field %q; want created, not_before, expires or state", clip(key))
+	}
+	when, err := time.Parse(time.RFC3339, value)
+	if err != nil || when.Unix() <= 0 {
+		return fmt.Errorf("%s is not an RFC 3339 time such as 2026-12-31T00:00:00Z", key)
+	}
+	*at = when.Unix()
+	return nil
+}

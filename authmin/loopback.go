@@ -1,0 +1,66 @@
+package authmin
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// resolveTimeout bounds the look-up of `localhost` when a bind address is
+// judged at start.
+const resolveTimeout = 2 * time.Second
+
+// IsLoopbackAddr reports whether an address is in 127.0.0.0/8, is ::1, or is the
+// IPv4-mapped form of one of the first. A zoned address is not.
+func IsLoopbackAddr(addr netip.Addr) bool {
+	return addr.Zone() == "" && addr.Unmap().IsLoopback()
+}
+
+// PeerAddr parses the socket peer of a request (`address:port`). The zero Addr,
+// for anything else, is neither loopback nor in any network.
+func PeerAddr(remote string) netip.Addr {
+	peer, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return peer.Addr().Unmap()
+}
+
+// IsLoopbackHost reports whether a host, without a port, can be reached from
+// this machine only: a literal loopback address, or `localhost` where it
+// resolves to loopback addresses and nothing else. Other spellings of 127.0.0.1
+// (`127.1`, `2130706433`, `0x7f.1`) are not: who binds or connects might read
+// them in another way than we do.
+func IsLoopbackHost(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return IsLoopbackAddr(addr)
+	}
+	if !strings.EqualFold(host, "localhost") {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
+	defer cancel()
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", "localhost")
+	if err != nil || len(addrs) == 0 {
+		return false
+	}
+	for _, addr := range addrs {
+		if !IsLoopbackAddr(addr) {
+			return false
+		}
+	}
+	return true
+}
+
+// IsLoopbackListen reports whether a listener on this address is out of reach
+// for other machines: `host:port` with a loopback host, or a Unix socket
+// (`unix//path`). Everything else, and everything unknown (`fd/3`), is exposed.
+func IsLoopbackListen(address string) bool {
+	if path, ok := strings.CutPrefix(address, "unix/"); ok {
+		return strings.HasPrefix(path, "/")
+	}
+	host, _, err := net.SplitHostPort(address)
+	return err == nil && IsLoopbackHost(host)
+}

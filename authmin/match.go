@@ -1,0 +1,68 @@
+package authmin
+
+import (
+	"slices"
+	"strings"
+)
+
+// Match returns the index of the first rule for a method and a path that
+// [CheckTarget] has decoded, or [NoRule]. It refuses an encoded slash where the
+// policy does not allow one, and where reading it as a slash would lead to
+// another rule.
+func (p *Policy) Match(method, path string) (rule int, err error) {
+	rule = p.match(method, path)
+	if !strings.Contains(path, encodedSlash) {
+		return rule, nil
+	}
+	if !slices.ContainsFunc(p.slashAllows, func(pattern string) bool { return matchPath(pattern, path) }) {
+		return NoRule, ambiguous("an encoded slash")
+	}
+	if p.match(method, strings.ReplaceAll(path, encodedSlash, "/")) != rule {
+		return NoRule, ambiguous("an encoded slash between two rules")
+	}
+	return rule, nil
+}
+
+func (p *Policy) match(method, path string) int {
+	for i := range p.rules {
+		r := &p.rules[i]
+		if len(r.Methods) > 0 && !slices.Contains(r.Methods, method) {
+			continue
+		}
+		for _, pattern := range r.Paths {
+			if matchPath(pattern, path) {
+				return i
+			}
+		}
+	}
+	return NoRule
+}
+
+// matchPath matches exactly, or below a prefix that ends in `/*`: on a segment
+// boundary, so that /a/* matches neither /a nor /ab.
+func matchPath(pattern, path string) bool {
+	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
+		return strings.HasPrefix(path, prefix)
+	}
+	return path == pattern
+}
+
+// Rule returns the rule with an index that Match gave; what no rule matched is
+// denied.
+func (p *Policy) Rule(index int) Rule {
+	if index == NoRule {
+		return Rule{Action: ActionDeny}
+	}
+	return p.rules[index]
+}
+
+// RuleText returns the rule in the words of the Caddyfile, for the audit trail.
+func (p *Policy) RuleText(index int) string {
+	if index == NoRule {
+		return "default deny"
+	}
+	return p.texts[index]
+}
+
+// Rules returns how many rules there are.
+func (p *Policy) Rules() int { return len(p.rules) }

@@ -1,0 +1,138 @@
+package authmin
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Action is what a rule does with the requests that it matches.
+type Action uint8
+
+// The zero Action denies.
+const (
+	ActionDeny    Action = iota // nobody may, whatever the token
+	ActionPublic                // everybody may, tokens are ignored
+	ActionRequire               // whoever has one of the scopes may
+)
+
+// Bounds of a policy. Rules are tried one after the other, so their number is
+// what the slowest decision costs.
+const (
+	MaxRules = 256
+	MaxPaths = 256 // in one rule
+)
+
+// Rule is one line of a policy.
+type Rule struct {
+	Action  Action
+	Scopes  []Scope  // any of these, for ActionRequire
+	Methods []string // upper case; none: every method
+	Paths   []string // `/exact`, or `/prefix/*` for what lies below it
+}
+
+// String is the rule in the words of the Caddyfile.
+func (r Rule) String() string {
+	words := []string{"deny"}
+	switch r.Action {
+	case ActionPublic:
+		words[0] = "public"
+	case ActionRequire:
+		words = []string{"require", JoinScopes(r.Scopes, ",")}
+	}
+	if len(r.Methods) > 0 {
+		words = append(words, strings.Join(r.Methods, ","))
+	}
+	return strings.Join(append(words, r.Paths...), " ")
+}
+
+// Policy is an ordered list of rules: the first that matches decides, and what
+// none matches is refused. It is immutable; the zero value refuses everything.
+type Policy struct {
+	rules       []Rule
+	texts       []string
+	slashAllows []string
+}
+
+// NoRule is the index that [Policy.Match] returns when no rule matches.
+const NoRule = -1
+
+// NewPolicy checks and compiles rules. The paths of allowEncodedSlash are those
+// where a model id may hold `%2F`; everywhere else that is refused.
+func NewPolicy(rules []Rule, allowEncodedSlash []string) (*Policy, error) {
+	if len(rules) > MaxRules {
+		return nil, fmt.Errorf("building policy: %d rules are over the limit of %d", len(rules), MaxRules)
+	}
+	p := &Policy{rules: slices.Clone(rules), slashAllows: slices.Clone(allowEncodedSlash)}
+	for _, rule := range rules {
+		if err := rule.check(); err != nil {
+			return nil, fmt.Errorf("rule `%s`: %w", rule, err)
+		}
+		p.texts = append(p.texts, rule.String())
+	}
+	for _, pattern := range allowEncodedSlash {
+		if err := checkPattern(pattern); err != nil {
+			return nil, fmt.Errorf("allow_encoded_slash: %w", err)
+		}
+	}
+	return p, nil
+}
+
+func (r Rule) check() error {
+	switch {
+	case len(r.Paths) == 0:
+		return errors.New("it names no path")
+	case len(r.Paths) > MaxPaths:
+		return fmt.Errorf("%d paths are over the limit of %d", len(r.Paths), MaxPaths)
+	case r.Action == ActionRequire && len(r.Scopes) == 0:
+		return errors.New("it requires no scope; name one, or say public")
+	}
+	for _, method := range r.Methods {
+		if !isMethod(method) {
+			return fmt.Errorf("%q is not a method; methods are upper case, separated by commas", clip(method))
+		}
+	}
+	for _, pattern := range r.Paths {
+		if err := checkPattern(pattern); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkPattern holds patterns to the rules that paths are held to: another
+// spelling would be a rule that never matches.
+func checkPattern(pattern string) error {
+	path := strings.TrimSuffix(pattern, "/*")
+	if pattern == "/*" {
+		return nil
+	}
+	if strings.Contains(path, "*") {
+		return fmt.Errorf("path %q: * stands only at the end, after a slash", clip(pattern))
+	}
+	if !strings.HasPrefix(path, "/") {
+		return fmt.Errorf("path %q does not begin with a slash", clip(pattern))
+	}
+	if strings.ContainsAny(path, "%?#{}\\;\x00 ") {
+		return fmt.Errorf("path %q: write it decoded, without query or placeholder", clip(pattern))
+	}
+	if err := checkSegments(path); err != nil {
+		return fmt.Errorf("path %q: %w", clip(pattern), err)
+	}
+	return nil
+}
+
+// isMethod accepts upper-case method tokens (RFC 9110 §9.1 names them so).
+func isMethod(text string) bool {
+	const longest = 32 // Caddy refuses longer ones too
+	if text == "" || len(text) > longest {
+		return false
+	}
+	for i := range len(text) {
+		if c := text[i]; (c < 'A' || c > 'Z') && c != '-' {
+			return false
+		}
+	}
+	return true
+}

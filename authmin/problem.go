@@ -1,0 +1,120 @@
+package authmin
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Problem is an error answer of RFC 9457. CodeNumber is the status and two
+// digits of our own, for people who sort logs by number.
+type Problem struct {
+	Status     int
+	Code       string
+	CodeNumber int
+	Title      string
+	Hint       string         // what the caller can do; never anything the caller sent
+	Extra      map[string]any // further members of the body
+}
+
+// The problems of access control. The body is the same for every way in which a
+// token is not valid, so that an answer does not say which.
+var (
+	ProblemMissingToken = Problem{
+		Status: http.StatusUnauthorized, Code: "MISSING_TOKEN", CodeNumber: 40101,
+		Title: "No credentials were sent",
+		Hint:  "Send the header Authorization: Bearer <token>.",
+	}
+	ProblemBadToken = Problem{
+		Status: http.StatusUnauthorized, Code: "BAD_TOKEN", CodeNumber: 40102,
+		Title: "The credentials are not valid",
+		Hint:  "Send one header Authorization: Bearer <token>, with a token that is valid now.",
+	}
+	ProblemScope = Problem{
+		Status: http.StatusForbidden, Code: "INSUFFICIENT_SCOPE", CodeNumber: 40302,
+		Title: "The token does not have the scope that this needs",
+		Hint:  "Ask the operator for a token with that scope.",
+	}
+	ProblemForeignHost = Problem{
+		Status: http.StatusForbidden, Code: "FOREIGN_HOST", CodeNumber: 40303,
+		Title: "Not a request of this machine",
+		Hint:  "Without a token only http://localhost, http://127.0.0.1 and http://[::1] with this server's port are served.",
+	}
+	ProblemForeignOrigin = Problem{
+		Status: http.StatusForbidden, Code: "FOREIGN_ORIGIN", CodeNumber: 40304,
+		Title: "Not a request of this machine",
+		Hint:  "Web pages of other origins need a token.",
+	}
+	ProblemDenied = Problem{
+		Status: http.StatusForbidden, Code: "DENIED", CodeNumber: 40305,
+		Title: "The policy does not allow this to anybody",
+		Hint:  "Check the method and the path; the operator's policy lists what is open.",
+	}
+	ProblemBadRequest = Problem{
+		Status: http.StatusBadRequest, Code: "AMBIGUOUS_REQUEST", CodeNumber: 40001,
+		Title: "The request could be read in two ways",
+		Hint:  "Send a Host, an ordinary method, and a path in origin form: no dot segments, double slashes, backslashes, parameters or encoded delimiters.",
+	}
+)
+
+const realm = `Bearer realm="llorch"`
+
+// problemFor is the answer to a credential that is not valid, and to none.
+func problemFor(reason Reason) *Problem {
+	switch reason {
+	case ReasonMissing:
+		return &ProblemMissingToken
+	case ReasonHost:
+		return &ProblemForeignHost
+	case ReasonOrigin:
+		return &ProblemForeignOrigin
+	}
+	return &ProblemBadToken
+}
+
+// Challenge returns the WWW-Authenticate field of RFC 6750 §3 for an answer. An
+// error is named only where a credential was sent.
+func Challenge(p Problem, scopes []Scope) string {
+	switch p.Code {
+	case ProblemMissingToken.Code:
+		return realm
+	case ProblemBadToken.Code:
+		return realm + `, error="invalid_token"`
+	case ProblemScope.Code:
+		return realm + `, error="insufficient_scope", scope="` + JoinScopes(scopes, " ") + `"`
+	case ProblemBadRequest.Code:
+		return realm + `, error="invalid_request"`
+	}
+	return ""
+}
+
+// WriteProblem answers with a problem. It sets what every error answer has; a
+// challenge is the caller's to set.
+func WriteProblem(w http.ResponseWriter, r *http.Request, p Problem) {
+	body := map[string]any{}
+	maps.Copy(body, p.Extra)
+	body["type"] = "urn:llorch:problem:" + strings.ToLower(p.Code)
+	body["title"] = p.Title
+	body["status"] = p.Status
+	body["code"] = p.Code
+	body["hint"] = p.Hint
+	if p.CodeNumber != 0 {
+		body["code_number"] = p.CodeNumber
+	}
+	if id := CorrelationID(r.Context()); id != "" {
+		body["correlation_id"] = id
+	}
+	encoded, err := json.Marshal(body)
+	if err != nil { // an Extra that is no JSON: a defect of ours
+		encoded = []byte(`{"type":"about:blank","title":"Internal error","status":500,"code":"INTERNAL"}`)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Content-Length", strconv.Itoa(len(encoded)))
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(encoded)
+}

@@ -1,0 +1,40 @@
+package authmin
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// MinTokenLength is the least number of characters of a token. 32 characters of
+// the RFC 6750 alphabet can hold 190 bits; even as hexadecimal they are 128.
+const MinTokenLength = 32
+
+// MaxTokenLength bounds a token, in bytes, where it is read: in a header, a
+// file, or the environment.
+const MaxTokenLength = 8 << 10
+
+// ErrWeakToken is wrapped by every refusal of [CheckStrength].
+var ErrWeakToken = errors.New("unusable token")
+
+// CheckStrength refuses a token that is short, does not fit into a bearer
+// credential, or is a placeholder that nothing resolved. The error says what to
+// do and never holds any part of the token.
+func CheckStrength(s Secret) error {
+	text := s.Reveal()
+	switch n := len(text); {
+	case n == 0:
+		return fmt.Errorf("%w: it is empty; make one with `llorch authmin token new` or `openssl rand -hex 32`", ErrWeakToken)
+	case strings.ContainsAny(text, "{}$<>"):
+		return fmt.Errorf("%w: it looks like a placeholder that was not resolved; check the variable or file that it names", ErrWeakToken)
+	case n > MaxTokenLength:
+		return fmt.Errorf("%w: %d bytes are over the limit of %d", ErrWeakToken, n, MaxTokenLength)
+	case !isToken68(text):
+		return fmt.Errorf("%w: it holds a character that a bearer token cannot have (RFC 6750: letters, digits and -._~+/, then =)", ErrWeakToken)
+	case n < MinTokenLength:
+		return fmt.Errorf("%w: %d characters are fewer than %d; make one with `openssl rand -hex 32`", ErrWeakToken, n, MinTokenLength)
+	case strings.Count(text, text[:1]) == n:
+		return fmt.Errorf("%w: it repeats one character; make one with `openssl rand -hex 32`", ErrWeakToken)
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package authmin
+
+import "time"
+
+// Names that no configured token may have.
+const (
+	NameDefault   = "default"   // the token of the environment, with every scope
+	NameLocalhost = "localhost" // the loopback bypass
+	NameAnonymous = "anonymous" // nobody
+)
+
+// Token is what a keyring knows of one token: everything but the token. Its
+// times are Unix seconds, 0 for none, because a keyring may hold a million.
+type Token struct {
+	Name      string
+	Scopes    []Scope
+	Created   int64 // for people; decides nothing
+	NotBefore int64 // refused before this second
+	Expires   int64 // refused from this second on
+	Revoked   bool
+	digest    Digest
+}
+
+// NewToken makes a token without limits in time from its secret.
+func NewToken(name string, secret Secret, scopes ...Scope) Token {
+	return Token{Name: name, Scopes: scopes, digest: secret.Digest()}
+}
+
+// Digest returns the SHA-256 of the token.
+func (t *Token) Digest() Digest { return t.digest }
+
+// Fingerprint returns the token's fp6.
+func (t *Token) Fingerprint() string { return t.digest.Fingerprint() }
+
+// Verdict is what a keyring says of a presented token.
+type Verdict uint8
+
+// The zero Verdict refuses.
+const (
+	VerdictUnknown Verdict = iota
+	VerdictExpired
+	VerdictRevoked
+	VerdictNotYet
+	VerdictValid
+)
+
+// VerdictAt judges the token at a moment.
+func (t *Token) VerdictAt(now time.Time) Verdict {
+	second := now.Unix()
+	switch {
+	case t.Revoked:
+		return VerdictRevoked
+	case t.Expires != 0 && second >= t.Expires:
+		return VerdictExpired
+	case t.NotBefore != 0 && second < t.NotBefore:
+		return VerdictNotYet
+	}
+	return VerdictValid
+}
