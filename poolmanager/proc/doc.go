@@ -1,0 +1,15 @@
+// Package proc owns child processes: it starts one in a process group of its
+// own, ends the whole group, and finds again what a killed predecessor left.
+//
+// Three nets, each for what the one before lets through: on Linux the kernel
+// kills the child when its parent dies (PR_SET_PDEATHSIG); the group is killed
+// when its leader ends; and every process carries a marker in its environment,
+// by which a restarted parent finds children that left the group.
+//
+// It is not a sandbox: a child runs as this user, and one that changes its
+// user, or clears its environment and leaves the group, gets away.
+//
+//	p, err := proc.Start(proc.Spec{Command: []string{"sleep", "60"}, Marker: "a/b"})
+//	…
+//	p.Terminate(2 * time.Second) // TERM to the group, then KILL
+package proc

@@ -1,0 +1,9 @@
+package proc
+
+// Identity names one process for good: a pid alone is used again, a pid with
+// its start time is not. StartTicks is field 22 of /proc/PID/stat, clock ticks
+// since boot, and 0 where there is no /proc.
+type Identity struct {
+	PID        int   `json:"pid"`
+	StartTicks int64 `json:"start_ticks"`
+}

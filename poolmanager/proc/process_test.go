@@ -1,0 +1,203 @@
+//go:build linux
+
+package proc_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/llorch/gateway/poolmanager/proc"
+)
+
+// parentEnv makes the test binary play a parent that is killed: it starts one
+// child that starts another, prints the first one's identity, and waits.
+const parentEnv = "PROC_TEST_PARENT"
+
+func TestMain(m *testing.M) {
+	if marker := os.Getenv(parentEnv); marker != "" {
+		p, err := proc.Start(proc.Spec{Command: sh("setsid sh -c 'echo up; exec sleep 300' & sleep 300"), Env: path(), Output: os.Stdout, Marker: marker})
+		if err != nil {
+			panic(err)
+		}
+		json.NewEncoder(os.Stdout).Encode(p.Identity())
+		<-p.Done()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func sh(script string) []string { return []string{"/bin/sh", "-c", script} }
+func path() []string            { return []string{"PATH=" + os.Getenv("PATH")} }
+
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	deadline := time.After(5 * time.Second)
+	for !ok() {
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+func start(t *testing.T, script string) (*proc.Process, *output) {
+	t.Helper()
+	out := &output{}
+	p, err := proc.Start(proc.Spec{Command: sh(script), Env: path(), Output: out, Marker: "test/" + t.Name()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Terminate(0) })
+	return p, out
+}
+
+// pids reads the numbers that the script printed, and waits for all n of them.
+func pids(t *testing.T, out *output, n int) []int {
+	t.Helper()
+	eventually(t, "the pids", func() bool { return strings.Count(out.String(), "\n") >= n })
+	var list []int
+	for word := range strings.FieldsSeq(out.String()) {
+		pid, err := strconv.Atoi(word)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, pid)
+	}
+	return list
+}
+
+// running is false for a zombie: nothing of it runs.
+func running(pid int) bool {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	return err == nil && !strings.Contains(string(stat), ") Z")
+}
+
+func TestTerminateEndsTheWholeGroup(t *testing.T) {
+	p, out := start(t, "sleep 300 & echo $!; wait")
+	child := pids(t, out, 1)[0]
+	p.Terminate(5 * time.Second)
+	if got := p.State().Sys().(syscall.WaitStatus).Signal(); got != syscall.SIGTERM {
+		t.Errorf("ended by %v, want TERM", got)
+	}
+	eventually(t, "the grandchild to be gone", func() bool { return !running(child) })
+}
+
+func TestAProcessThatIgnoresTermIsKilled(t *testing.T) {
+	p, out := start(t, `trap "" TERM; echo 1; while :; do sleep 300; done`)
+	pids(t, out, 1)
+	p.Terminate(20 * time.Millisecond)
+	if got := p.State().Sys().(syscall.WaitStatus).Signal(); got != syscall.SIGKILL {
+		t.Errorf("ended by %v, want KILL", got)
+	}
+}
+
+func TestWhatTheLeaderLeftBehindIsKilled(t *testing.T) {
+	p, out := start(t, `sleep 300 & echo $!; exit 3`)
+	child := pids(t, out, 1)[0]
+	<-p.Done()
+	if got := p.State().ExitCode(); got != 3 {
+		t.Errorf("exit code: got %d, want 3", got)
+	}
+	eventually(t, "the grandchild to be gone", func() bool { return !running(child) })
+}
+
+func TestNothingIsInheritedFromOurEnvironment(t *testing.T) {
+	t.Setenv("LLORCH_API_TOKEN", "canary-canary-canary-canary-canary")
+	p, out := start(t, "/usr/bin/env")
+	<-p.Done()
+	if strings.Contains(out.String(), "canary") || !strings.Contains(out.String(), proc.MarkerName+"=test/") {
+		t.Errorf("the child's environment:\n%s", out)
+	}
+}
+
+func TestAMissingProgramIsAnError(t *testing.T) {
+	if _, err := proc.Start(proc.Spec{Command: []string{"/nonexistent/engine"}}); err == nil {
+		t.Error("got no error")
+	}
+	if _, err := proc.Start(proc.Spec{}); err == nil {
+		t.Error("no command: got no error")
+	}
+}
+
+func TestNothingSurvivesTheKillOfItsParent(t *testing.T) {
+	const marker = "test-killed-parent/x"
+	command := exec.Command(os.Args[0])
+	command.Env = append(os.Environ(), parentEnv+"="+marker)
+	out, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { proc.EndMarked("test-killed-parent/") })
+	var child proc.Identity
+	for lines, seen := bufio.NewScanner(out), 0; seen < 2 && lines.Scan(); seen++ {
+		if lines.Text() != "up" {
+			if err := json.Unmarshal(lines.Bytes(), &child); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if !child.Alive() {
+		t.Fatal("the child does not run")
+	}
+	command.Process.Kill()
+	command.Wait()
+	eventually(t, "the kernel to kill the child", func() bool { return !child.Alive() })
+	if got := proc.EndMarked("test-killed-parent/"); got < 1 {
+		t.Errorf("marked processes found: got %d, want at least the one that left the group", got)
+	}
+	eventually(t, "no marked process to be left", func() bool { return proc.EndMarked("test-killed-parent/") == 0 })
+}
+
+func TestAnIdentityWithAnotherStartTimeIsLeftAlone(t *testing.T) {
+	p, _ := start(t, "exec sleep 300")
+	wrong := p.Identity()
+	wrong.StartTicks++
+	if wrong.Alive() {
+		t.Error("a process with another start time counts as the same")
+	}
+	wrong.End(t.Context(), 0)
+	if !p.Identity().Alive() {
+		t.Fatal("a process with another start time was ended")
+	}
+	p.Identity().End(context.Background(), 5*time.Second)
+	<-p.Done()
+}
+
+func TestAnEmptyMarkerFindsNothing(t *testing.T) {
+	if got := proc.EndMarked(""); got != 0 {
+		t.Errorf("ended %d processes", got)
+	}
+}
