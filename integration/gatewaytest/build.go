@@ -1,0 +1,85 @@
+// Package gatewaytest builds the llorch program and runs it as a process, for
+// the tests under integration and for nothing else: no other package may
+// import it (see layers_test.go at the root).
+//
+// A test package uses it like this:
+//
+//	func TestMain(m *testing.M) { os.Exit(gatewaytest.Run(m)) }
+//
+//	func TestHealth(t *testing.T) {
+//		p := gatewaytest.Start(t, nil, "run", "--config", file)
+//		gatewaytest.Eventually(t, 10*time.Second, "health", func() error { … })
+//	}
+package gatewaytest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// folder holds the program under test; Run makes and removes it.
+var folder string
+
+// Run runs the tests with a temporary folder for the program that Binary
+// builds, and returns their exit code.
+func Run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "llorch-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "making a folder for the program:", err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	folder = dir
+	return m.Run()
+}
+
+// Binary is the path of the program, built when it is first asked for.
+func Binary(t testing.TB) string {
+	t.Helper()
+	path, err := build()
+	if err != nil {
+		t.Fatalf("building llorch: %v", err)
+	}
+	return path
+}
+
+var build = sync.OnceValues(func() (string, error) {
+	if folder == "" {
+		return "", errors.New("TestMain must call gatewaytest.Run")
+	}
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(folder, "llorch")
+	// -w leaves out the debugger's tables: half of the link time.
+	cmd := exec.Command("go", "build", "-ldflags=-w", "-o", path, "./caddymodule/cmd/llorch")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// Root is the folder of go.mod, found upwards from the working directory.
+func Root() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("finding the module: %w", err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("finding the module: no go.mod above the working directory")
+		}
+		dir = parent
+	}
+}
