@@ -1,0 +1,133 @@
+package adapter
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+const (
+	// DefaultMaxTokens bounds an answer whose task names no limit: engines
+	// otherwise generate until their context is full.
+	DefaultMaxTokens = 2048
+	// maxErrorBytes is how much of an engine's error answer is read.
+	maxErrorBytes = 4 << 10
+)
+
+// Dialect is how an engine is talked to.
+type Dialect string
+
+// The dialects.
+const (
+	LlamaCPP Dialect = "llamacpp"
+	OpenAI   Dialect = "openai"
+)
+
+// Target is one engine: where it listens, its key if it checks one, and the
+// model to ask for.
+type Target struct {
+	Base  string
+	Key   authmin.Secret
+	Model string
+}
+
+// Result is how an answer ended. Where the engine reports no counts TokensOut
+// is the number of pieces and TokensIn 0.
+type Result struct {
+	TokensIn     int
+	TokensOut    int
+	FinishReason string // "stop" or "length", or what the engine said
+}
+
+// Stream runs the task and calls emit for each piece of text as it comes; an
+// error of emit ends the task and is returned as it is. Ending ctx hangs up,
+// which is how these engines cancel.
+func (d Dialect) Stream(ctx context.Context, hc *http.Client, t Target, task client.DispatchRequest, emit func(string) error) (Result, error) {
+	path, body := d.request(t, task)
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return Result{}, fmt.Errorf("encoding the engine's request: %w", err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.Base+path, bytes.NewReader(encoded))
+	if err != nil {
+		return Result{}, fmt.Errorf("making the engine's request: %w", err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	Authorize(request, t.Key)
+	response, err := hc.Do(request)
+	if err != nil {
+		return Result{}, failure(ctx, ClassUnavailable, "the engine cannot be reached", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return Result{}, refusal(response)
+	}
+	reader := &reader{chat: path == chatPath, llama: path == completionPath, emit: emit}
+	return reader.read(ctx, response.Body)
+}
+
+// Authorize adds the engine's key, if it has one.
+func Authorize(r *http.Request, key authmin.Secret) {
+	if !key.IsZero() {
+		r.Header.Set("Authorization", "Bearer "+key.Reveal())
+	}
+}
+
+const (
+	completionPath = "/completion"
+	chatPath       = "/v1/chat/completions"
+	textPath       = "/v1/completions"
+)
+
+func (d Dialect) request(t Target, task client.DispatchRequest) (path string, body map[string]any) {
+	limit := task.MaxTokens
+	if limit == 0 {
+		limit = DefaultMaxTokens
+	}
+	body = map[string]any{"stream": true}
+	switch {
+	case len(task.Messages) > 0:
+		path, body["messages"] = chatPath, task.Messages
+	case d == LlamaCPP:
+		path, body["prompt"] = completionPath, task.Prompt
+	default:
+		path, body["prompt"] = textPath, task.Prompt
+	}
+	if path == completionPath {
+		body["n_predict"], body["cache_prompt"] = limit, true
+	} else {
+		body["model"], body["max_tokens"] = t.Model, limit
+		body["stream_options"] = map[string]bool{"include_usage": true}
+	}
+	if task.Seed != nil {
+		body["seed"] = *task.Seed
+	}
+	if task.Temperature != nil {
+		body["temperature"] = *task.Temperature
+	}
+	if len(task.Stop) > 0 {
+		body["stop"] = task.Stop
+	}
+	return path, body
+}
+
+func refusal(response *http.Response) *Error {
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxErrorBytes))
+	if err != nil {
+		text = nil
+	}
+	class := ClassRefused
+	switch {
+	case response.StatusCode == http.StatusTooManyRequests, response.StatusCode == http.StatusServiceUnavailable:
+		class = ClassBusy
+	case response.StatusCode >= 500:
+		class = ClassFailed
+	}
+	return &Error{Class: class, Message: fmt.Sprintf("the engine answered %d: %s", response.StatusCode, message(text))}
+}

@@ -1,0 +1,11 @@
+// Package adapter runs one task in an engine, in the engine's own streaming
+// dialect, and gives its tokens back one by one. Two dialects exist: llama.cpp's
+// /completion (with OpenAI's chat route for messages) and the OpenAI routes,
+// which vLLM, Ollama and most other servers speak.
+//
+// It does not start engines, hold slots or retry: a broken stream is an [Error]
+// with a class, and whoever dispatched decides.
+//
+//	result, err := adapter.LlamaCPP.Stream(ctx, http.DefaultClient, target, task,
+//		func(text string) error { fmt.Print(text); return nil })
+package adapter
