@@ -1,0 +1,139 @@
+package attacks_test
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+)
+
+// differs names the raw cases whose expectation auth.md overrules, with the
+// reason. Such a case is run all the same, against what is put here.
+var differs = map[string]struct {
+	reason string
+	expect expect
+}{}
+
+// reportVariable names a file for the closing line, for the CI run.
+const reportVariable = "LLORCH_ATTACK_REPORT"
+
+// TestAttacks sends every raw case of the corpus to the gateway.
+func TestAttacks(t *testing.T) {
+	t.Parallel()
+	to := startGateway(t)
+	score := tally{}
+	for _, c := range rawCases(t) {
+		if d, ok := differs[c.ID]; ok {
+			t.Logf("%s is judged by auth.md: %s", c.ID, d.reason)
+			c.Expect = d.expect
+		}
+		t.Run(c.ID, func(t *testing.T) {
+			wrong, got := attack(t, to, c)
+			score.add(c.Severity, len(wrong) == 0)
+			for _, w := range wrong {
+				t.Errorf("%s (%s): %s", c.Title, c.Severity, w)
+			}
+			if len(wrong) > 0 {
+				t.Logf("sent %.300q\ngot %.600q", got.wire, got.raw)
+			}
+		})
+	}
+	t.Log(score)
+	if file := os.Getenv(reportVariable); file != "" {
+		if err := os.WriteFile(file, []byte(score.String()+"\n"), 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestAttacksCanFail sends the corpus to a proxy that guards nothing. The
+// cases that still hold are those which Go's own HTTP server refuses, and
+// those that must pass.
+func TestAttacksCanFail(t *testing.T) {
+	t.Parallel()
+	upstream := startEcho(t)
+	origin, err := url.Parse(upstream.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(origin)
+	proxy.ErrorLog = log.New(io.Discard, "", 0) // it complains of attacks
+	_, host := pubHosts(t)
+	to := target{pub: serve(t, host, proxy), loop: serve(t, "127.0.0.1", proxy), upstream: upstream}
+	score := tally{}
+	for _, c := range rawCases(t) {
+		wrong, _ := attack(t, to, c)
+		score.add(c.Severity, len(wrong) == 0)
+	}
+	t.Logf("unguarded: %s", score)
+	// Four of five is what an open door is known to fail; one that judges less
+	// has lost its teeth.
+	if critical := score["critical"]; critical.failed < 4*critical.passed {
+		t.Errorf("critical cases: %d failed and %d passed without any guard; the runner must notice more", critical.failed, critical.passed)
+	}
+}
+
+// attack carries out one case.
+func attack(t *testing.T, to target, c testCase) ([]string, outcome) {
+	t.Helper()
+	address := to.pub
+	if c.Target == "loop" {
+		address = to.loop
+	}
+	wire, err := expand(c.Raw, address)
+	if err != nil {
+		t.Fatalf("%s: %v", c.ID, err)
+	}
+	before := to.upstream.requests.Load()
+	raw, err := exchange(address, wire, c.Responses)
+	if err != nil {
+		return []string{"connecting: " + err.Error()}, outcome{wire: wire}
+	}
+	o := newOutcome(wire, raw, to.upstream.requests.Load()-before)
+	return judge(c.Expect, o), o
+}
+
+func serve(t *testing.T, host string, h http.Handler) string {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(h)
+	s.Listener.Close()
+	s.Listener = l
+	s.Start()
+	t.Cleanup(s.Close)
+	return l.Addr().String()
+}
+
+// tally counts by severity.
+type tally map[string]struct{ passed, failed int }
+
+func (t tally) add(severity string, ok bool) {
+	n := t[severity]
+	if ok {
+		n.passed++
+	} else {
+		n.failed++
+	}
+	t[severity] = n
+}
+
+func (t tally) String() string {
+	var parts []string
+	passed, failed := 0, 0
+	for _, severity := range []string{"critical", "high", "medium", "low"} {
+		n := t[severity]
+		passed, failed = passed+n.passed, failed+n.failed
+		parts = append(parts, fmt.Sprintf("%s %d/%d", severity, n.passed, n.passed+n.failed))
+	}
+	return fmt.Sprintf("attack cases: %d passed, %d failed (%s)", passed, failed, strings.Join(parts, ", "))
+}
