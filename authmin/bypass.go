@@ -35,7 +35,8 @@ type Listener struct {
 //
 // It cannot know a tunnel that adds no header and sends Host along as a local
 // client would.
-func bypass(l Listener, r *Request) Reason {
+func bypass(r *Request) Reason {
+	l := r.Listener
 	if !l.Loopback || !fromThisMachine(l, r.Peer) {
 		return ReasonMissing
 	}

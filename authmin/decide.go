@@ -15,6 +15,8 @@ type Request struct {
 	Host   string
 	Header http.Header
 	Peer   netip.Addr // the socket's, never a header's
+
+	Listener Listener // by which it came in
 }
 
 // Decision is the outcome for one request.
@@ -23,6 +25,7 @@ type Decision struct {
 	Public bool   // allowed by a public rule: nobody in particular asks
 	Reason Reason // why not; [ReasonNone] when allowed
 	Rule   int    // index of the rule in the policy, or [NoRule]
+	Path   string // decoded once; "" when it could not be
 
 	Problem *Problem // the answer to a refusal; nil when allowed
 
@@ -38,8 +41,7 @@ type Decision struct {
 type Guard struct {
 	Policy       *Policy
 	Keyring      func() *Keyring // the current one, never nil
-	Listener     Listener
-	Optional     bool // the loopback bypass
+	Optional     bool            // the loopback bypass
 	TrustProxies []netip.Prefix
 	ProxyScopes  []Scope
 }
@@ -53,9 +55,9 @@ func (g *Guard) Decide(r *Request, now time.Time) Decision {
 		d.refuse(reason, &ProblemBadRequest)
 		return d
 	}
-	path, err := CheckTarget(r.Target)
-	if err == nil {
-		d.Rule, err = g.Policy.Match(r.Method, path)
+	var err error
+	if d.Path, err = CheckTarget(r.Target); err == nil {
+		d.Rule, err = g.Policy.Match(r.Method, d.Path)
 	}
 	if err != nil {
 		d.refuse(ReasonPath, &ProblemBadRequest)
@@ -120,7 +122,7 @@ func (g *Guard) identify(d *Decision, r *Request, now time.Time) Reason {
 	}
 	reason := ReasonMissing
 	if g.Optional {
-		reason = bypass(g.Listener, r)
+		reason = bypass(r)
 	}
 	if reason == ReasonNone {
 		d.Name, d.Identity, d.Scopes = NameLocalhost, NameLocalhost, allScopes

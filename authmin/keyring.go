@@ -35,7 +35,7 @@ type Keyring struct {
 }
 
 // NewKeyring builds a keyring. It refuses the same token twice, since it would
-// have two names, and more than [MaxTokens].
+// have two names, two lasting tokens of one name, and more than [MaxTokens].
 func NewKeyring(tokens []Token) (*Keyring, error) {
 	if len(tokens) > MaxTokens {
 		return nil, fmt.Errorf("building keyring: %d tokens are over the limit of %d", len(tokens), MaxTokens)
@@ -59,7 +59,30 @@ func NewKeyring(tokens []Token) (*Keyring, error) {
 		k.tokens[next[b]] = tokens[i]
 		next[b]++
 	}
-	return k, k.refuseDoubles()
+	if err := refuseSharedNames(tokens); err != nil {
+		return nil, err
+	}
+	if err := k.refuseDoubles(); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// refuseSharedNames lets two tokens have one name only while one replaces the
+// other: all but one of them expire or are revoked.
+func refuseSharedNames(tokens []Token) error {
+	lasting := make(map[string]bool, len(tokens))
+	for i := range tokens {
+		t := &tokens[i]
+		if t.Revoked || t.Expires != 0 {
+			continue
+		}
+		if lasting[t.Name] {
+			return fmt.Errorf("building keyring: two tokens are named %s; give the one that is to go an expiry", t.Name)
+		}
+		lasting[t.Name] = true
+	}
+	return nil
 }
 
 // refuseDoubles finds equal digests: they can only be in one bucket.

@@ -14,7 +14,7 @@ func (p *Policy) Match(method, path string) (rule int, err error) {
 	if !strings.Contains(path, encodedSlash) {
 		return rule, nil
 	}
-	if !slices.ContainsFunc(p.slashAllows, func(pattern string) bool { return matchPath(pattern, path) }) {
+	if !matchAny(p.slashes, path) {
 		return NoRule, ambiguous("an encoded slash")
 	}
 	if p.match(method, strings.ReplaceAll(path, encodedSlash, "/")) != rule {
@@ -29,13 +29,23 @@ func (p *Policy) match(method, path string) int {
 		if len(r.Methods) > 0 && !slices.Contains(r.Methods, method) {
 			continue
 		}
-		for _, pattern := range r.Paths {
-			if matchPath(pattern, path) {
-				return i
-			}
+		if matchAny(r.Paths, path) {
+			return i
 		}
 	}
 	return NoRule
+}
+
+// AllowsTrailers reports whether request trailers may go to the upstream.
+func (p *Policy) AllowsTrailers(path string) bool { return matchAny(p.trailers, path) }
+
+func matchAny(patterns []string, path string) bool {
+	for _, pattern := range patterns {
+		if matchPath(pattern, path) {
+			return true
+		}
+	}
+	return false
 }
 
 // matchPath matches exactly, or below a prefix that ends in `/*`: on a segment

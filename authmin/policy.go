@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Action is what a rule does with the requests that it matches.
@@ -50,30 +52,47 @@ func (r Rule) String() string {
 // Policy is an ordered list of rules: the first that matches decides, and what
 // none matches is refused. It is immutable; the zero value refuses everything.
 type Policy struct {
-	rules       []Rule
-	texts       []string
-	slashAllows []string
+	rules    []Rule
+	texts    []string
+	slashes  []string
+	trailers []string
+}
+
+// PolicyOptions are what a policy is built from. The path lists take the same
+// patterns as rules.
+type PolicyOptions struct {
+	Rules             []Rule
+	AllowEncodedSlash []string // where a model id may hold %2F
+	AllowTrailers     []string // where request trailers go to the upstream
 }
 
 // NoRule is the index that [Policy.Match] returns when no rule matches.
 const NoRule = -1
 
-// NewPolicy checks and compiles rules. The paths of allowEncodedSlash are those
-// where a model id may hold `%2F`; everywhere else that is refused.
-func NewPolicy(rules []Rule, allowEncodedSlash []string) (*Policy, error) {
-	if len(rules) > MaxRules {
-		return nil, fmt.Errorf("building policy: %d rules are over the limit of %d", len(rules), MaxRules)
+// NewPolicy checks and compiles a policy.
+func NewPolicy(o PolicyOptions) (*Policy, error) {
+	if len(o.Rules) > MaxRules {
+		return nil, fmt.Errorf("building policy: %d rules are over the limit of %d", len(o.Rules), MaxRules)
 	}
-	p := &Policy{rules: slices.Clone(rules), slashAllows: slices.Clone(allowEncodedSlash)}
-	for _, rule := range rules {
+	p := &Policy{
+		rules:    slices.Clone(o.Rules),
+		slashes:  slices.Clone(o.AllowEncodedSlash),
+		trailers: slices.Clone(o.AllowTrailers),
+	}
+	for _, rule := range o.Rules {
 		if err := rule.check(); err != nil {
 			return nil, fmt.Errorf("rule `%s`: %w", rule, err)
 		}
 		p.texts = append(p.texts, rule.String())
 	}
-	for _, pattern := range allowEncodedSlash {
-		if err := checkPattern(pattern); err != nil {
-			return nil, fmt.Errorf("allow_encoded_slash: %w", err)
+	for option, patterns := range map[string][]string{"allow_encoded_slash": p.slashes, "allow_trailers": p.trailers} {
+		if len(patterns) > MaxPaths {
+			return nil, fmt.Errorf("%s: %d paths are over the limit of %d", option, len(patterns), MaxPaths)
+		}
+		for _, pattern := range patterns {
+			if err := checkPattern(pattern); err != nil {
+				return nil, fmt.Errorf("%s: %w", option, err)
+			}
 		}
 	}
 	return p, nil
@@ -114,7 +133,7 @@ func checkPattern(pattern string) error {
 	if !strings.HasPrefix(path, "/") {
 		return fmt.Errorf("path %q does not begin with a slash", clip(pattern))
 	}
-	if strings.ContainsAny(path, "%?#{}\\;\x00 ") {
+	if strings.ContainsAny(path, "%?#{}\\; ") || strings.ContainsFunc(path, unicode.IsControl) || !utf8.ValidString(path) {
 		return fmt.Errorf("path %q: write it decoded, without query or placeholder", clip(pattern))
 	}
 	if err := checkSegments(path); err != nil {

@@ -1,0 +1,175 @@
+package caddymodule
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/llorch/gateway/authmin"
+	"go.uber.org/zap"
+)
+
+func init() {
+	caddy.RegisterModule(new(App))
+}
+
+// appName is the app's module id, its key in the configuration, and the name of
+// its directive and global option.
+const appName = "authmin"
+
+// App holds what all guards share: the tokens, the loopback bypass, and the
+// proxies that may name an identity. Without a configuration of its own it
+// reads the environment (LLORCH_API_TOKEN, AUTH_OPTIONAL, TRUST_PROXY_AUTH);
+// with one, nothing ambient is added.
+type App struct {
+	// Tokens that are configured one by one. The tokens themselves are
+	// elsewhere: here is where to read them.
+	Tokens []TokenSource `json:"tokens,omitempty"`
+
+	// Absolute paths of keyring files, which hold hashes only and are read
+	// again within a second of a change.
+	TokenFiles []string `json:"token_files,omitempty"`
+
+	// Whether requests from this machine may go without a token: true, 1,
+	// false, 0, or a placeholder such as {env.AUTH_OPTIONAL}.
+	Optional string `json:"optional,omitempty"`
+
+	// Proxies whose X-Auth-Identity is believed.
+	TrustProxy *TrustProxy `json:"trust_proxy,omitempty"`
+
+	configured bool // a configuration was given, even an empty one
+
+	store    *tokenStore
+	optional bool
+	proxies  []netip.Prefix
+	guards   guardList
+	audit    *auditLog
+	metrics  *metrics
+	log      *zap.Logger
+	stopped  chan struct{}
+	stop     func()
+}
+
+// TrustProxy names the proxies that may say who asks.
+type TrustProxy struct {
+	// Networks of the proxies' own addresses, as the socket shows them.
+	CIDRs []string `json:"cidrs"`
+	// What an identity named by a proxy may do. Default: nothing.
+	Scopes []authmin.Scope `json:"scopes,omitempty"`
+}
+
+// CaddyModule implements [caddy.Module].
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: appName, New: func() caddy.Module { return new(App) }}
+}
+
+// UnmarshalJSON notes that there is a configuration: an empty block and no block
+// differ.
+func (a *App) UnmarshalJSON(data []byte) error {
+	type plain App
+	a.configured = true
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	return dec.Decode((*plain)(a))
+}
+
+// Provision resolves the settings. Everything that can be refused is refused
+// here, so that `validate` sees it.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.log = ctx.Logger(a)
+	a.audit = newAuditLog(a.log)
+	var err error
+	if a.metrics, err = provisionMetrics(ctx.GetMetricsRegistry()); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	tokens, err := a.resolve()
+	if err != nil {
+		return err
+	}
+	a.store, err = newTokenStore(tokens, a.TokenFiles, a.log, a.metrics)
+	return err
+}
+
+// resolve reads the single tokens and the other settings, from the
+// configuration or else from the environment.
+func (a *App) resolve() ([]authmin.Token, error) {
+	if !a.configured {
+		return a.resolveAmbient()
+	}
+	repl := caddy.NewReplacer()
+	value, err := repl.ReplaceOrErr(a.Optional, false, true)
+	if err != nil {
+		return nil, fmt.Errorf("optional: %w", err)
+	}
+	if a.optional, err = authmin.ParseOptional(value); err != nil {
+		return nil, fmt.Errorf("optional: %w", err)
+	}
+	if a.TrustProxy != nil {
+		if a.proxies, err = parseNetworks(a.TrustProxy.CIDRs); err != nil {
+			return nil, fmt.Errorf("trust_proxy: %w", err)
+		}
+	}
+	tokens := make([]authmin.Token, 0, len(a.Tokens))
+	for _, source := range a.Tokens {
+		token, err := source.resolve()
+		if err != nil {
+			return nil, err
+		}
+		tokens = append(tokens, token)
+	}
+	return tokens, nil
+}
+
+// Start begins to watch the keyring files.
+func (a *App) Start() error {
+	if a.optional {
+		a.log.Warn("requests from this machine need no token (AUTH_OPTIONAL); a tunnel or proxy on this host that adds no forwarding header counts as this machine")
+	}
+	if a.guards.len() == 0 {
+		a.log.Warn("authmin is configured but guards nothing: no site has the directive authmin")
+	}
+	stop := make(chan struct{})
+	a.stopped = make(chan struct{})
+	a.stop = func() { close(stop) }
+	go func() {
+		defer close(a.stopped)
+		a.store.watch(stop, time.NewTicker)
+	}()
+	return nil
+}
+
+// Stop ends the watching; it waits for it.
+func (a *App) Stop() error {
+	if a.stop != nil {
+		a.stop()
+		<-a.stopped
+	}
+	return nil
+}
+
+func parseNetworks(cidrs []string) ([]netip.Prefix, error) {
+	if len(cidrs) == 0 {
+		return nil, fmt.Errorf("it names no network; write the proxies' addresses, such as 10.0.0.7/32")
+	}
+	networks := make([]netip.Prefix, 0, len(cidrs))
+	for _, cidr := range cidrs {
+		network, err := netip.ParsePrefix(cidr)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a network such as 10.0.0.7/32", cidr)
+		}
+		if network.Bits() == 0 {
+			return nil, fmt.Errorf("%s is every address; name the proxies' own", cidr)
+		}
+		networks = append(networks, network)
+	}
+	return networks, nil
+}
+
+// Interface guards
+var (
+	_ caddy.App         = (*App)(nil)
+	_ caddy.Provisioner = (*App)(nil)
+)

@@ -1,0 +1,138 @@
+package caddymodule
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"reflect"
+	"strconv"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/llorch/gateway/authmin"
+)
+
+// maxPorts bounds the port range of one listener address.
+const maxPorts = 1024
+
+// listener is one address that a guard can be reached by.
+type listener struct {
+	address  string
+	network  string
+	port     uint // 0 for a Unix socket
+	loopback bool
+	tls      bool
+}
+
+// listenerSet are the addresses of a guard's server.
+type listenerSet struct {
+	all     []listener
+	wrapped bool // a listener wrapper stands before TLS: peers are its word
+}
+
+// listenersOf reads a server's addresses. Caddy has resolved placeholders in them
+// before it provisions handlers.
+func listenersOf(server *caddyhttp.Server, httpPort int) (listenerSet, error) {
+	if httpPort == 0 {
+		httpPort = caddyhttp.DefaultHTTPPort
+	}
+	set := listenerSet{wrapped: hasWrappers(server)}
+	for _, address := range server.Listen {
+		parsed, err := caddy.ParseNetworkAddress(address)
+		if err != nil {
+			return set, fmt.Errorf("listener %s: %w", address, err)
+		}
+		if parsed.PortRangeSize() > maxPorts {
+			return set, fmt.Errorf("listener %s: more than %d ports", address, maxPorts)
+		}
+		for offset := range parsed.PortRangeSize() {
+			l := listener{
+				address: parsed.JoinHostPort(offset), network: parsed.Network,
+				port: parsed.StartPort + offset, loopback: isLoopback(parsed),
+			}
+			l.tls = len(server.TLSConnPolicies) > 0 && int(l.port) != httpPort
+			set.all = append(set.all, l)
+		}
+	}
+	return set, nil
+}
+
+// isLoopback knows TCP on a loopback host, and Unix sockets. Every other kind of
+// network, fd/… included, counts as exposed: nobody can tell what it is bound to.
+func isLoopback(address caddy.NetworkAddress) bool {
+	switch address.Network {
+	case "unix":
+		return true
+	case "tcp", "tcp4", "tcp6":
+		return authmin.IsLoopbackHost(address.Host)
+	}
+	return false
+}
+
+// hasWrappers reports whether a server has listener wrappers, which can replace
+// the peer's address. Caddy clears the public field when it loads them and keeps
+// them in a private one; if that is not there any more, assume that there are
+// some.
+func hasWrappers(server *caddyhttp.Server) bool {
+	if len(server.ListenerWrappersRaw) > 0 {
+		return true
+	}
+	loaded := reflect.ValueOf(server).Elem().FieldByName("listenerWrappers")
+	return !loaded.IsValid() || loaded.Kind() != reflect.Slice || loaded.Len() > 0
+}
+
+// check applies the bind policy. It returns the first address that may not be
+// served, and what to do about it.
+func (s listenerSet) check(haveToken, plaintext bool) (string, error) {
+	for _, l := range s.all {
+		if l.loopback {
+			continue
+		}
+		if !haveToken {
+			return l.address, fmt.Errorf("%w: %s can be reached from other machines and no token is configured; set LLORCH_API_TOKEN, or configure a token or token_file in the global authmin block, or bind 127.0.0.1",
+				authmin.ErrNonLoopbackWithoutToken, l.address)
+		}
+		if !l.tls && !plaintext {
+			return l.address, fmt.Errorf("%s can be reached from other machines by plain HTTP, where tokens travel in clear; use an https address, or bind 127.0.0.1, or write `plaintext` into the authmin block if a TLS terminator stands in front",
+				l.address)
+		}
+	}
+	return "", nil
+}
+
+// of returns what is known of the listener that a request came in by. If any of
+// the server's listeners on that port is exposed, so is the request.
+func (s listenerSet) of(r *http.Request) authmin.Listener {
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	exposed := authmin.Listener{TLS: r.TLS != nil}
+	if local == nil || s.wrapped {
+		return exposed
+	}
+	var port uint
+	if local.Network() != "unix" {
+		_, text, err := net.SplitHostPort(local.String())
+		number, convErr := strconv.ParseUint(text, 10, 16)
+		if err != nil || convErr != nil {
+			return exposed
+		}
+		port = uint(number)
+	}
+	found := false
+	for _, l := range s.all {
+		if l.port != port {
+			continue
+		}
+		if !l.loopback {
+			return exposed
+		}
+		found = true
+	}
+	if !found {
+		return exposed
+	}
+	known := authmin.Listener{Loopback: true, TLS: r.TLS != nil}
+	if port != 0 {
+		known.Port = strconv.FormatUint(uint64(port), 10)
+	}
+	return known
+}

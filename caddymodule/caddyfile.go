@@ -1,0 +1,121 @@
+package caddymodule
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/llorch/gateway/authmin"
+)
+
+func init() {
+	httpcaddyfile.RegisterGlobalOption(appName, parseGlobal)
+	// RegisterHandlerDirective would accept a matcher in front of the block, and
+	// so leave open what it does not match.
+	httpcaddyfile.RegisterDirective(appName, parseGuard)
+	// Before everything that can answer.
+	httpcaddyfile.RegisterDirectiveOrder(appName, httpcaddyfile.Before, "redir")
+}
+
+// parseGlobal reads the global option. Syntax:
+//
+//	authmin {
+//		token       <name> <source> <scope...>
+//		token_file  <absolute path>
+//		optional    <bool>
+//		trust_proxy <cidr...> {
+//			scopes <scope...>
+//		}
+//	}
+func parseGlobal(d *caddyfile.Dispenser, earlier any) (any, error) {
+	if earlier != nil {
+		return nil, d.Err("a second global authmin block; write all of it into one, or the last would win silently")
+	}
+	d.Next() // the option's name
+	if d.NextArg() {
+		return nil, d.ArgErr()
+	}
+	app := new(App)
+	seen := map[string]bool{}
+	for d.NextBlock(0) {
+		option := d.Val()
+		if seen[option] && option != "token" && option != "token_file" {
+			return nil, d.Errf("%s is given twice", option)
+		}
+		seen[option] = true
+		if err := app.parseOption(d, option); err != nil {
+			return nil, err
+		}
+	}
+	return httpcaddyfile.App{Name: appName, Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+func (a *App) parseOption(d *caddyfile.Dispenser, option string) error {
+	args := d.RemainingArgs()
+	switch option {
+	case "token":
+		return a.parseToken(d, args)
+	case "token_file":
+		if len(args) != 1 {
+			return d.ArgErr()
+		}
+		a.TokenFiles = append(a.TokenFiles, args[0])
+	case "optional":
+		if len(args) != 1 {
+			return d.ArgErr()
+		}
+		a.Optional = args[0]
+	case "trust_proxy":
+		if len(args) == 0 {
+			return d.Err("trust_proxy names no network; write the proxies' addresses, such as 10.0.0.7/32")
+		}
+		a.TrustProxy = &TrustProxy{CIDRs: args}
+		for d.NextBlock(1) {
+			if d.Val() != "scopes" {
+				return d.Errf("unknown option %s of trust_proxy; want scopes", d.Val())
+			}
+			scopes, err := parseScopes(d.RemainingArgs())
+			if err != nil {
+				return d.Errf("trust_proxy: %v", err)
+			}
+			a.TrustProxy.Scopes = scopes
+		}
+	default:
+		return d.Errf("unknown option %s of the global authmin block; want token, token_file, optional or trust_proxy", option)
+	}
+	return nil
+}
+
+func (a *App) parseToken(d *caddyfile.Dispenser, args []string) error {
+	const least = 3
+	if len(args) < least {
+		return d.Err("want token NAME SOURCE SCOPE…")
+	}
+	name, source := args[0], args[1]
+	if err := authmin.CheckTokenName(name); err != nil {
+		return d.Errf("%v", err)
+	}
+	if slices.ContainsFunc(a.Tokens, func(t TokenSource) bool { return t.Name == name }) {
+		return d.Errf("token %s is given twice", name)
+	}
+	if err := checkSource(source); err != nil {
+		return d.Errf("token %s: %v", name, err)
+	}
+	scopes, err := parseScopes(args[2:])
+	if err != nil {
+		return d.Errf("token %s: %v", name, err)
+	}
+	a.Tokens = append(a.Tokens, TokenSource{Name: name, Source: source, Scopes: scopes})
+	return nil
+}
+
+// parseScopes reads scopes as words, each of which may be a list.
+func parseScopes(words []string) ([]authmin.Scope, error) {
+	if len(words) == 0 {
+		return nil, errors.New("it names no scope")
+	}
+	return authmin.ParseScopes(strings.Join(words, ","))
+}

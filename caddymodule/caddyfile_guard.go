@@ -1,0 +1,132 @@
+package caddymodule
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/llorch/gateway/authmin"
+)
+
+// parseGuard reads the directive. Syntax:
+//
+//	authmin [<name>] {
+//		public              [<METHOD,...>] <path...>
+//		require <scope,...> [<METHOD,...>] <path...>
+//		deny                [<METHOD,...>] <path...>
+//		upstream_token      <source>
+//		allow_encoded_slash <path...>
+//		allow_trailers      <path...>
+//		plaintext
+//	}
+//
+// A path is exact, or a prefix that ends in /*. The first rule that matches
+// decides, and what none matches is refused. There is no matcher: a guard guards
+// everything after it in its site or route.
+func parseGuard(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	d := h.Dispenser
+	d.Next() // the directive's name
+	g := new(Guard)
+	if args := d.RemainingArgs(); len(args) > 1 {
+		return nil, d.ArgErr()
+	} else if len(args) == 1 {
+		if strings.ContainsAny(args[0][:1], "/*@") {
+			return nil, d.Errf("authmin takes no matcher (%s): what it does not match would be open; write rules into its block", args[0])
+		}
+		if err := checkGuardName(args[0]); err != nil {
+			return nil, d.Errf("%v", err)
+		}
+		g.Name = args[0]
+	}
+	seen := map[string]bool{}
+	for d.NextBlock(0) {
+		option := d.Val()
+		once := option == "upstream_token" || option == "plaintext"
+		if once && seen[option] {
+			return nil, d.Errf("%s is given twice", option)
+		}
+		seen[option] = true
+		if err := g.parseOption(d, option); err != nil {
+			return nil, err
+		}
+	}
+	return h.NewRoute(nil, g), nil
+}
+
+func (g *Guard) parseOption(d *caddyfile.Dispenser, option string) error {
+	args := d.RemainingArgs()
+	switch option {
+	case "public", "deny":
+		return g.parseRule(d, RuleConfig{Action: option}, args)
+	case "require":
+		if len(args) == 0 {
+			return d.ArgErr()
+		}
+		scopes, err := authmin.ParseScopes(args[0])
+		if err != nil {
+			return d.Errf("require: %v", err)
+		}
+		return g.parseRule(d, RuleConfig{Action: option, Scopes: scopes}, args[1:])
+	case "upstream_token":
+		if len(args) != 1 {
+			return d.ArgErr()
+		}
+		g.UpstreamToken = args[0]
+		if err := checkSource(args[0]); err != nil {
+			return d.Errf("upstream_token: %v", err)
+		}
+	case "allow_encoded_slash":
+		g.AllowEncodedSlash = append(g.AllowEncodedSlash, args...)
+		return oneOrMore(d, args)
+	case "allow_trailers":
+		g.AllowTrailers = append(g.AllowTrailers, args...)
+		return oneOrMore(d, args)
+	case "plaintext":
+		if len(args) != 0 {
+			return d.ArgErr()
+		}
+		g.Plaintext = true
+	default:
+		return d.Errf("unknown option %s of authmin; want public, require, deny, upstream_token, allow_encoded_slash, allow_trailers or plaintext", option)
+	}
+	return nil
+}
+
+// parseRule reads what follows the action and scopes of a rule: optional methods,
+// then paths. The rule is checked here, where file and line are known.
+func (g *Guard) parseRule(d *caddyfile.Dispenser, config RuleConfig, args []string) error {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "/") {
+		config.Methods = strings.Split(args[0], ",")
+		args = args[1:]
+	}
+	config.Paths = args
+	rule, err := config.rule()
+	if err == nil {
+		_, err = authmin.NewPolicy(authmin.PolicyOptions{Rules: []authmin.Rule{rule}})
+	}
+	if err != nil {
+		return d.Errf("%v", err)
+	}
+	g.Rules = append(g.Rules, config)
+	return nil
+}
+
+func oneOrMore(d *caddyfile.Dispenser, args []string) error {
+	if len(args) == 0 {
+		return d.ArgErr()
+	}
+	return nil
+}
+
+var errGuardName = errors.New("a guard's name is 1 to 64 of a-z, 0-9, _ and -")
+
+// checkGuardName holds the names of guards, which are metric labels, to the form
+// of scopes and token names.
+func checkGuardName(name string) error {
+	_, err := authmin.ParseScopes(name)
+	if err != nil || strings.Contains(name, ",") {
+		return errGuardName
+	}
+	return nil
+}

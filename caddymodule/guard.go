@@ -1,0 +1,171 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/llorch/gateway/authmin"
+)
+
+func init() {
+	caddy.RegisterModule(new(Guard))
+}
+
+// defaultGuardName labels a guard that was given no name.
+const defaultGuardName = "default"
+
+// Guard is the handler `http.handlers.authmin`. It decides every request that
+// reaches it: what no rule matches is refused.
+type Guard struct {
+	// Name for metrics and the audit trail, [a-z0-9_-]{1,64}. Default: default.
+	Name string `json:"name,omitempty"`
+
+	// The policy. The first rule that matches a request decides.
+	Rules []RuleConfig `json:"rules,omitempty"`
+
+	// The gateway's own credential for the upstream, sent in place of the
+	// client's: {env.NAME}, {file./absolute/path} or credential:NAME.
+	UpstreamToken string `json:"upstream_token,omitempty"`
+
+	// Paths where an encoded slash (%2F, in model ids) is allowed.
+	AllowEncodedSlash []string `json:"allow_encoded_slash,omitempty"`
+
+	// Paths where request trailers go to the upstream.
+	AllowTrailers []string `json:"allow_trailers,omitempty"`
+
+	// Allow plain HTTP on an address that other machines can reach, for a TLS
+	// terminator in front. Tokens cross that network in clear.
+	Plaintext bool `json:"plaintext,omitempty"`
+
+	app       *App
+	policy    *authmin.Policy
+	upstream  authmin.Secret
+	listeners listenerSet
+	decider   authmin.Guard
+	metrics   guardMetrics
+}
+
+// RuleConfig is one rule of the policy.
+type RuleConfig struct {
+	// public, require or deny.
+	Action string `json:"action"`
+	// Any of these, for require.
+	Scopes []authmin.Scope `json:"scopes,omitempty"`
+	// Upper case. None: every method.
+	Methods []string `json:"methods,omitempty"`
+	// Exact, or a prefix that ends in /*.
+	Paths []string `json:"paths"`
+}
+
+// CaddyModule implements [caddy.Module].
+func (*Guard) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.authmin", New: func() caddy.Module { return new(Guard) }}
+}
+
+// Provision builds the policy and finds out where the guard listens.
+func (g *Guard) Provision(ctx caddy.Context) error {
+	if g.Name == "" {
+		g.Name = defaultGuardName
+	}
+	if err := checkGuardName(g.Name); err != nil {
+		return err
+	}
+	rules := make([]authmin.Rule, 0, len(g.Rules))
+	for _, config := range g.Rules {
+		rule, err := config.rule()
+		if err != nil {
+			return g.errorf("%w", err)
+		}
+		rules = append(rules, rule)
+	}
+	var err error
+	g.policy, err = authmin.NewPolicy(authmin.PolicyOptions{
+		Rules: rules, AllowEncodedSlash: g.AllowEncodedSlash, AllowTrailers: g.AllowTrailers,
+	})
+	if err != nil {
+		return g.errorf("%w", err)
+	}
+	if g.UpstreamToken != "" {
+		if g.upstream, err = readSource(g.UpstreamToken); err != nil {
+			return g.errorf("upstream_token: %w", err)
+		}
+	}
+	app, err := ctx.App(appName)
+	if err != nil {
+		return err
+	}
+	g.app = app.(*App)
+	if err := g.place(ctx); err != nil {
+		return g.errorf("%w", err)
+	}
+	g.decider = authmin.Guard{
+		Policy: g.policy, Keyring: g.app.store.keyring,
+		Optional: g.app.optional, TrustProxies: g.app.proxies,
+	}
+	if g.app.TrustProxy != nil {
+		g.decider.ProxyScopes = g.app.TrustProxy.Scopes
+	}
+	g.metrics = g.app.metrics.guard(g.Name)
+	return nil
+}
+
+// place finds the guard's listeners and its position among the others.
+func (g *Guard) place(ctx caddy.Context) error {
+	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok {
+		return errors.New("it stands outside any server")
+	}
+	http, err := ctx.App("http")
+	if err != nil {
+		return err
+	}
+	if g.listeners, err = listenersOf(server, http.(*caddyhttp.App).HTTPPort); err != nil {
+		return err
+	}
+	return g.app.guards.add(server, ctx.Modules())
+}
+
+// Validate applies the bind policy: `caddy validate` gets this far, and so does
+// a reload before the old configuration stops.
+func (g *Guard) Validate() error {
+	address, err := g.listeners.check(g.app.store.keyring().Len() > 0, g.Plaintext)
+	if err != nil {
+		g.app.audit.bindRefused(g.Name, address, err)
+		return g.errorf("%w", err)
+	}
+	return nil
+}
+
+func (g *Guard) errorf(format string, args ...any) error {
+	return fmt.Errorf("guard %s: "+format, append([]any{g.Name}, args...)...)
+}
+
+func (c RuleConfig) rule() (authmin.Rule, error) {
+	rule := authmin.Rule{Scopes: c.Scopes, Methods: c.Methods, Paths: c.Paths}
+	switch c.Action {
+	case "public":
+		rule.Action = authmin.ActionPublic
+	case "require":
+		rule.Action = authmin.ActionRequire
+	case "deny":
+		rule.Action = authmin.ActionDeny
+	default:
+		return rule, fmt.Errorf("rule action %q is not public, require or deny", c.Action)
+	}
+	if rule.Action != authmin.ActionRequire && len(c.Scopes) > 0 {
+		return rule, fmt.Errorf("rule action %s takes no scopes", c.Action)
+	}
+	if _, err := authmin.ParseScopes(authmin.JoinScopes(c.Scopes, ",")); len(c.Scopes) > 0 && err != nil {
+		return rule, err
+	}
+	return rule, nil
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Guard)(nil)
+	_ caddy.Validator             = (*Guard)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Guard)(nil)
+)

@@ -1,0 +1,147 @@
+package caddymodule
+
+import (
+	"errors"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are package-level, so that counters survive a reload: every
+// configuration brings a registry of its own, and they are registered there
+// again. All labels are from closed sets.
+type metrics struct {
+	decisions    *prometheus.CounterVec
+	failures     *prometheus.CounterVec
+	tokens       *prometheus.GaugeVec
+	sourceErrors *prometheus.CounterVec
+	nextExpiry   prometheus.Gauge
+	duration     prometheus.Histogram
+}
+
+// outcome is the label of decisions_total.
+type outcome string
+
+const (
+	outcomeAllowed outcome = "allowed"
+	outcomePublic  outcome = "public"
+	outcomeRefused outcome = "refused"
+)
+
+var shared = &metrics{
+	decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "caddy_authmin_decisions_total",
+		Help: "Decisions, by guard and outcome.",
+	}, []string{"guard", "decision"}),
+	failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "caddy_authmin_failures_total",
+		Help: "Refused requests, by guard and reason.",
+	}, []string{"guard", "reason"}),
+	tokens: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "caddy_authmin_tokens",
+		Help: "Tokens of the current keyring, by state.",
+	}, []string{"state"}),
+	sourceErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "caddy_authmin_token_source_errors_total",
+		Help: "Token sources that could not be read while serving; the last good keyring stays in use.",
+	}, []string{"source"}),
+	nextExpiry: prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "caddy_authmin_next_token_expiry_timestamp_seconds",
+		Help: "When the next token expires, as Unix time; 0 when none does.",
+	}),
+	duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "caddy_authmin_decision_duration_seconds",
+		Help: "Time to decide one request, without the upstream.",
+		// From below the target of 1 µs to a second, a decade in two steps.
+		Buckets: []float64{5e-7, 1e-6, 5e-6, 1e-5, 5e-5, 1e-4, 5e-4, 1e-3, 1e-2, 1e-1, 1},
+	}),
+}
+
+// provisionMetrics registers the collectors with a configuration's registry.
+func provisionMetrics(registry *prometheus.Registry) (*metrics, error) {
+	for _, c := range []prometheus.Collector{
+		shared.decisions, shared.failures, shared.tokens, shared.sourceErrors, shared.nextExpiry, shared.duration,
+	} {
+		if err := registry.Register(c); err != nil {
+			if _, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); !ok {
+				return nil, err
+			}
+		}
+	}
+	shared.sourceErrors.WithLabelValues("token_file")
+	return shared, nil
+}
+
+// guardMetrics are the counters of one guard, looked up once so that a decision
+// does not have to.
+type guardMetrics struct {
+	decisions map[outcome]prometheus.Counter
+	failures  map[authmin.Reason]prometheus.Counter
+	duration  prometheus.Histogram
+}
+
+func (m *metrics) guard(name string) guardMetrics {
+	g := guardMetrics{
+		decisions: map[outcome]prometheus.Counter{},
+		failures:  map[authmin.Reason]prometheus.Counter{},
+		duration:  m.duration,
+	}
+	for _, o := range []outcome{outcomeAllowed, outcomePublic, outcomeRefused} {
+		g.decisions[o] = m.decisions.WithLabelValues(name, string(o))
+	}
+	for _, reason := range authmin.Reasons() {
+		g.failures[reason] = m.failures.WithLabelValues(name, string(reason))
+	}
+	return g
+}
+
+// count records one decision.
+func (g guardMetrics) count(d *authmin.Decision, took time.Duration) {
+	o := outcomeRefused
+	switch {
+	case d.Public:
+		o = outcomePublic
+	case d.Allow:
+		o = outcomeAllowed
+	default:
+		g.failures[d.Reason].Inc()
+	}
+	g.decisions[o].Inc()
+	g.duration.Observe(took.Seconds())
+}
+
+// setTokens shows the states of a keyring's tokens, and returns when the next
+// token changes its state by itself: the zero time when none does.
+func (m *metrics) setTokens(ring *authmin.Keyring, now time.Time) time.Time {
+	states := map[authmin.Verdict]int{}
+	var expiry, change int64
+	for token := range ring.Tokens {
+		states[token.VerdictAt(now)]++
+		if token.Revoked {
+			continue
+		}
+		expiry = sooner(expiry, token.Expires, now)
+		change = sooner(change, token.NotBefore, now)
+	}
+	change = sooner(change, expiry, now)
+	for verdict, state := range map[authmin.Verdict]string{
+		authmin.VerdictValid: "active", authmin.VerdictExpired: "expired",
+		authmin.VerdictRevoked: "revoked", authmin.VerdictNotYet: "not_yet",
+	} {
+		m.tokens.WithLabelValues(state).Set(float64(states[verdict]))
+	}
+	m.nextExpiry.Set(float64(expiry))
+	if change == 0 {
+		return time.Time{}
+	}
+	return time.Unix(change, 0)
+}
+
+// sooner returns the earlier of two Unix times after now, 0 meaning never.
+func sooner(a, b int64, now time.Time) int64 {
+	if b <= now.Unix() || (a != 0 && a < b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,74 @@
+package caddymodule
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// guardList knows where the guards of a configuration stand, and refuses one
+// inside another: two policies on one request have no order that a reader of
+// the Caddyfile can see.
+//
+// A guard's place is the chain of modules around it. Guard B runs behind guard A
+// when A's surroundings are also B's, whichever was provisioned first: siblings
+// in different `handle` blocks have surroundings of their own.
+type guardList struct {
+	mu     sync.Mutex
+	places []place
+}
+
+type place struct {
+	server *caddyhttp.Server
+	errors bool // in the server's error routes, which run instead of the others
+	around []caddy.Module
+}
+
+// add notes a guard. The last of the modules is the guard itself.
+func (l *guardList) add(server *caddyhttp.Server, modules []caddy.Module) error {
+	p := place{server: server, errors: inErrorRoutes(server), around: modules[:len(modules)-1]}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, other := range l.places {
+		if p.server == other.server && p.errors == other.errors && (within(p.around, other.around) || within(other.around, p.around)) {
+			return errors.New("it stands inside another authmin guard; one request has one policy: remove one of the two, or put each into a handle block of its own")
+		}
+	}
+	l.places = append(l.places, p)
+	return nil
+}
+
+func (l *guardList) len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.places)
+}
+
+// inErrorRoutes is true while Caddy provisions a server's error routes: it does
+// so after all others, and empties the raw form of a route that is done.
+func inErrorRoutes(server *caddyhttp.Server) bool {
+	if server.Errors == nil {
+		return false
+	}
+	for _, route := range server.Routes {
+		if len(route.HandlersRaw) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// within reports whether outer is a prefix of inner.
+func within(inner, outer []caddy.Module) bool {
+	if len(outer) > len(inner) {
+		return false
+	}
+	for i := range outer {
+		if outer[i] != inner[i] {
+			return false
+		}
+	}
+	return true
+}

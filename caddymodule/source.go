@@ -1,0 +1,98 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/llorch/gateway/authmin"
+)
+
+// TokenSource is one token of the configuration: its name, where to read it, and
+// what it may.
+type TokenSource struct {
+	// Name for the audit trail and the upstreams: [a-z0-9_-]{1,64}.
+	Name string `json:"name"`
+	// Where the token is: {env.NAME}, {file./absolute/path}, or
+	// credential:NAME for a systemd credential.
+	Source string `json:"source"`
+	// What its holder may do.
+	Scopes []authmin.Scope `json:"scopes,omitempty"`
+}
+
+// errSource says how a token may be named, and repeats nothing: what stands
+// there could be the token.
+var errSource = errors.New("want {env.NAME}, {file./absolute/path} or credential:NAME; a token itself, or {$NAME}, would be stored in Caddy's saved configuration")
+
+func (t TokenSource) resolve() (authmin.Token, error) {
+	if err := authmin.CheckTokenName(t.Name); err != nil {
+		return authmin.Token{}, err
+	}
+	if len(t.Scopes) == 0 {
+		return authmin.Token{}, fmt.Errorf("token %s has no scope, so that it could not do anything; name at least one", t.Name)
+	}
+	secret, err := readSource(t.Source)
+	if err != nil {
+		return authmin.Token{}, fmt.Errorf("token %s: %w", t.Name, err)
+	}
+	return authmin.NewToken(t.Name, secret, t.Scopes...), nil
+}
+
+// checkSource judges the form of a source, without reading it.
+func checkSource(source string) error {
+	_, _, err := splitSource(source)
+	return err
+}
+
+// splitSource returns the kind of a source and the name or path in it.
+func splitSource(source string) (kind, name string, err error) {
+	if name, ok := strings.CutPrefix(source, "credential:"); ok {
+		if name == "" || strings.ContainsAny(name, "/\x00{}") || name == "." || name == ".." {
+			return "", "", errSource
+		}
+		return "credential", name, nil
+	}
+	inner, ok := strings.CutPrefix(source, "{")
+	if !ok || !strings.HasSuffix(inner, "}") {
+		return "", "", errSource
+	}
+	kind, name, _ = strings.Cut(strings.TrimSuffix(inner, "}"), ".")
+	if name == "" || strings.ContainsAny(name, "{}") || (kind != "env" && kind != "file") {
+		return "", "", errSource
+	}
+	if kind == "file" && !filepath.IsAbs(name) {
+		return "", "", fmt.Errorf("%q is not an absolute path; inside a site {file.…} means something else", name)
+	}
+	return kind, name, nil
+}
+
+// readSource reads a token from where the configuration says. The error names
+// the source, never the value.
+func readSource(source string) (authmin.Secret, error) {
+	kind, name, err := splitSource(source)
+	if err != nil {
+		return authmin.Secret{}, err
+	}
+	switch kind {
+	case "file":
+		return authmin.SecretFromFile(name)
+	case "credential":
+		dir := os.Getenv("CREDENTIALS_DIRECTORY")
+		if !filepath.IsAbs(dir) {
+			return authmin.Secret{}, fmt.Errorf("credential:%s: CREDENTIALS_DIRECTORY is not set; start the service with systemd's LoadCredential=%s:PATH", name, name)
+		}
+		return authmin.SecretFromFile(filepath.Join(dir, name))
+	}
+	secret, err := authmin.SecretFromEnv(func(key string) (string, bool) {
+		if key != name { // NAME_FILE belongs to the ambient settings
+			return "", false
+		}
+		return os.LookupEnv(key)
+	}, name)
+	if err == nil && secret.IsZero() {
+		err = fmt.Errorf("the environment variable %s is not set", name)
+	}
+	return secret, err
+}

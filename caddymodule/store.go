@@ -1,0 +1,146 @@
+package caddymodule
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+	"go.uber.org/zap"
+)
+
+// pollInterval is how often the keyring files are looked at: twice a second, so
+// that a change is live within one.
+const pollInterval = 500 * time.Millisecond
+
+// maxTokenFiles bounds the keyring files of one configuration.
+const maxTokenFiles = 16
+
+// tokenStore holds the current keyring, and replaces it as a whole when a
+// keyring file changes. There is no moment without tokens: what cannot be read
+// leaves the last good keyring in place.
+type tokenStore struct {
+	fixed   []authmin.Token
+	files   []*keyringFile
+	current atomic.Pointer[authmin.Keyring]
+	log     *zap.Logger
+	metrics *metrics
+	restate time.Time // when a token changes its state by itself
+}
+
+// keyringFile is one file and how it looked when it was last read.
+type keyringFile struct {
+	path   string
+	seen   signature
+	tokens []authmin.Token
+}
+
+// signature tells a changed file from an unchanged one, through renames and
+// symlink swaps.
+type signature struct {
+	device, inode uint64
+	size          int64
+	modified      time.Time
+	problem       string // why there is nothing to compare
+}
+
+func newTokenStore(fixed []authmin.Token, paths []string, log *zap.Logger, m *metrics) (*tokenStore, error) {
+	if len(paths) > maxTokenFiles {
+		return nil, fmt.Errorf("token_file: %d files are over the limit of %d", len(paths), maxTokenFiles)
+	}
+	s := &tokenStore{fixed: fixed, log: log, metrics: m}
+	for _, path := range paths {
+		if !filepath.IsAbs(path) {
+			return nil, fmt.Errorf("token_file: %q is not an absolute path", path)
+		}
+		f := &keyringFile{path: path, seen: signatureOf(path)}
+		var err error
+		if f.tokens, err = authmin.ReadKeyringFile(path); err != nil {
+			return nil, fmt.Errorf("token_file: %w", err)
+		}
+		s.files = append(s.files, f)
+	}
+	return s, s.rebuild()
+}
+
+// keyring returns the current keyring; never nil.
+func (s *tokenStore) keyring() *authmin.Keyring { return s.current.Load() }
+
+// rebuild puts all tokens into a new keyring and makes it the current one.
+func (s *tokenStore) rebuild() error {
+	all := slices.Clone(s.fixed)
+	for _, f := range s.files {
+		all = append(all, f.tokens...)
+	}
+	ring, err := authmin.NewKeyring(all)
+	if err != nil {
+		return err
+	}
+	s.current.Store(ring)
+	s.restate = s.metrics.setTokens(ring, time.Now())
+	return nil
+}
+
+// watch looks at the files until stop is closed.
+func (s *tokenStore) watch(stop <-chan struct{}, newTicker func(time.Duration) *time.Ticker) {
+	ticker := newTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-ticker.C:
+			s.poll()
+		}
+	}
+}
+
+// poll reads the files that have changed.
+func (s *tokenStore) poll() {
+	for _, f := range s.files {
+		now := signatureOf(f.path)
+		if now == f.seen {
+			continue
+		}
+		f.seen = now
+		if err := s.reload(f); err != nil {
+			s.metrics.sourceErrors.WithLabelValues("token_file").Inc()
+			s.log.Error("keyring not loaded; the last good one stays in use", zap.String("path", f.path), zap.Error(err))
+			continue
+		}
+		s.log.Info("keyring loaded", zap.String("path", f.path), zap.Int("tokens", len(f.tokens)))
+	}
+	if now := time.Now(); !s.restate.IsZero() && now.After(s.restate) {
+		s.restate = s.metrics.setTokens(s.keyring(), now)
+	}
+}
+
+func (s *tokenStore) reload(f *keyringFile) error {
+	tokens, err := authmin.ReadKeyringFile(f.path)
+	if err != nil {
+		return err
+	}
+	last := f.tokens
+	f.tokens = tokens
+	if err := s.rebuild(); err != nil {
+		f.tokens = last
+		return err
+	}
+	return nil
+}
+
+func signatureOf(path string) signature {
+	info, err := os.Stat(path)
+	if err != nil {
+		return signature{problem: err.Error()}
+	}
+	sig := signature{size: info.Size(), modified: info.ModTime()}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		sig.device, sig.inode = uint64(stat.Dev), stat.Ino
+	}
+	return sig
+}
