@@ -21,6 +21,10 @@ const (
 	eventBindRefused = "startup_bind_refused"
 )
 
+// neverStacktrace is above every level in use: a record of the audit trail is
+// one line, and says what was decided, not where in the code.
+const neverStacktrace = slog.LevelError + 1
+
 // auditSequence numbers the records of this process, over reloads.
 var auditSequence atomic.Uint64
 
@@ -33,7 +37,7 @@ type auditLog struct {
 
 func newAuditLog(log *zap.Logger) *auditLog {
 	core := log.Named("audit").Core()
-	return &auditLog{out: slog.New(zapslog.NewHandler(core, zapslog.WithName("authmin.audit")))}
+	return &auditLog{out: slog.New(zapslog.NewHandler(core, zapslog.WithName("authmin.audit"), zapslog.AddStacktraceAt(neverStacktrace)))}
 }
 
 // decision writes the record of one request. The status is the gateway's own

@@ -18,7 +18,6 @@ const maxPorts = 1024
 // listener is one address that a guard can be reached by.
 type listener struct {
 	address  string
-	network  string
 	port     uint // 0 for a Unix socket
 	loopback bool
 	tls      bool
@@ -47,7 +46,7 @@ func listenersOf(server *caddyhttp.Server, httpPort int) (listenerSet, error) {
 		}
 		for offset := range parsed.PortRangeSize() {
 			l := listener{
-				address: parsed.JoinHostPort(offset), network: parsed.Network,
+				address: parsed.At(offset).String(),
 				port: parsed.StartPort + offset, loopback: isLoopback(parsed),
 			}
 			l.tls = len(server.TLSConnPolicies) > 0 && int(l.port) != httpPort

@@ -31,10 +31,10 @@ func init() {
 //		}
 //	}
 func parseGlobal(d *caddyfile.Dispenser, earlier any) (any, error) {
+	d.Next() // the option's name; errors take their file and line from it
 	if earlier != nil {
 		return nil, d.Err("a second global authmin block; write all of it into one, or the last would win silently")
 	}
-	d.Next() // the option's name
 	if d.NextArg() {
 		return nil, d.ArgErr()
 	}

@@ -10,10 +10,12 @@ import (
 )
 
 const (
-	eventStream  = "events"
-	eventPrefix  = "events."
-	eventMaxAge  = time.Hour // how long after its end a task's stream can be read again
-	eventMaxSize = 1 << 30
+	eventStream = "events"
+	eventPrefix = "events."
+	// barrierSubject is no task: task ids are UUIDs.
+	barrierSubject = eventPrefix + "_barrier"
+	eventMaxAge    = time.Hour // how long after its end a task's stream can be read again
+	eventMaxSize   = 1 << 30
 	// eventsPerTask bounds one task's messages. A message is a few
 	// milliseconds of tokens, so this is more than ten minutes of steady output.
 	eventsPerTask = 65_536
@@ -55,11 +57,10 @@ func (l *EventLog) Append(taskID string, record []byte) error {
 	return nil
 }
 
-// AppendWait appends a record and returns when it, and so everything appended
-// before it, can be read.
-func (l *EventLog) AppendWait(ctx context.Context, taskID string, record []byte) error {
-	if _, err := l.js.Publish(ctx, eventPrefix+taskID, record); err != nil {
-		return fmt.Errorf("appending event of task %s: %w", taskID, err)
+// Barrier returns when everything appended before it can be read.
+func (l *EventLog) Barrier(ctx context.Context) error {
+	if _, err := l.js.Publish(ctx, barrierSubject, nil); err != nil {
+		return fmt.Errorf("waiting for the event log: %w", err)
 	}
 	return nil
 }
