@@ -3,6 +3,7 @@ package attacks_test
 import (
 	"fmt"
 	"io"
+	"iter"
 	"log"
 	"net"
 	"net/http"
@@ -27,15 +28,10 @@ const reportVariable = "LLORCH_ATTACK_REPORT"
 // TestAttacks sends every raw case of the corpus to the gateway.
 func TestAttacks(t *testing.T) {
 	t.Parallel()
-	to := startGateway(t)
 	score := tally{}
-	for _, c := range rawCases(t) {
-		if d, ok := differs[c.ID]; ok {
-			t.Logf("%s is judged by auth.md: %s", c.ID, d.reason)
-			c.Expect = d.expect
-		}
+	for c, got := range attackAll(t, startGateway(t)) {
 		t.Run(c.ID, func(t *testing.T) {
-			wrong, got := attack(t, to, c)
+			wrong := judge(c.Expect, got)
 			score.add(c.Severity, len(wrong) == 0)
 			for _, w := range wrong {
 				t.Errorf("%s (%s): %s", c.Title, c.Severity, w)
@@ -63,14 +59,18 @@ func TestAttacksCanFail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := httputil.NewSingleHostReverseProxy(origin)
-	proxy.ErrorLog = log.New(io.Discard, "", 0) // it complains of attacks
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(origin)
+			r.Out.Header.Set(peerHeader, r.In.RemoteAddr)
+		},
+		ErrorLog: log.New(io.Discard, "", 0), // it complains of attacks
+	}
 	_, host := pubHosts(t)
 	to := target{pub: serve(t, host, proxy), loop: serve(t, "127.0.0.1", proxy), upstream: upstream}
 	score := tally{}
-	for _, c := range rawCases(t) {
-		wrong, _ := attack(t, to, c)
-		score.add(c.Severity, len(wrong) == 0)
+	for c, got := range attackAll(t, to) {
+		score.add(c.Severity, len(judge(c.Expect, got)) == 0)
 	}
 	t.Logf("unguarded: %s", score)
 	// Four of five is what an open door is known to fail; one that judges less
@@ -80,24 +80,49 @@ func TestAttacksCanFail(t *testing.T) {
 	}
 }
 
-// attack carries out one case.
-func attack(t *testing.T, to target, c testCase) ([]string, outcome) {
+// attackAll carries out the raw cases one by one and yields each with its
+// outcome. Nothing is judged before all are over, so that a request that
+// reaches the upstream after its case's answer is seen.
+func attackAll(t *testing.T, to target) iter.Seq2[testCase, outcome] {
 	t.Helper()
-	address := to.pub
-	if c.Target == "loop" {
-		address = to.loop
+	type exchanged struct {
+		testCase
+		wire, raw []byte
+		peer      string
 	}
-	wire, err := expand(c.Raw, address)
-	if err != nil {
-		t.Fatalf("%s: %v", c.ID, err)
+	var all []exchanged
+	for _, c := range rawCases(t) {
+		if d, ok := differs[c.ID]; ok {
+			t.Logf("%s is judged by auth.md: %s", c.ID, d.reason)
+			c.Expect = d.expect
+		}
+		address := to.pub
+		if c.Target == "loop" {
+			address = to.loop
+		}
+		wire, err := expand(c.Raw, address)
+		if err != nil {
+			t.Fatalf("%s: %v", c.ID, err)
+		}
+		conn, err := net.DialTimeout("tcp", address, dialWait)
+		if err != nil {
+			t.Fatalf("%s: %v", c.ID, err)
+		}
+		raw := exchangeOn(conn, wire, c.Responses)
+		all = append(all, exchanged{c, wire, raw, conn.LocalAddr().String()})
+		conn.Close()
 	}
-	before := to.upstream.requests.Load()
-	raw, err := exchange(address, wire, c.Responses)
-	if err != nil {
-		return []string{"connecting: " + err.Error()}, outcome{wire: wire}
+	return func(yield func(testCase, outcome) bool) {
+		for _, e := range all {
+			got := newOutcome(e.wire, e.raw, to.upstream.requestsOf(e.peer))
+			if got.reached && got.requests == 0 {
+				t.Errorf("%s: the upstream answered a request that it did not count", e.ID)
+			}
+			if !yield(e.testCase, got) {
+				return
+			}
+		}
 	}
-	o := newOutcome(wire, raw, to.upstream.requests.Load()-before)
-	return judge(c.Expect, o), o
 }
 
 func serve(t *testing.T, host string, h http.Handler) string {
@@ -107,6 +132,7 @@ func serve(t *testing.T, host string, h http.Handler) string {
 		t.Fatal(err)
 	}
 	s := httptest.NewUnstartedServer(h)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.Listener.Close()
 	s.Listener = l
 	s.Start()

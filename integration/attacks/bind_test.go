@@ -58,7 +58,11 @@ func refuses(bind string, env ...string) func(*testing.T) {
 			if ok {
 				t.Errorf("%s accepts %q", command, bind)
 			}
-			for _, word := range []string{"startup_bind_refused", "NON_LOOPBACK_WITHOUT_TOKEN", port} {
+			where := port
+			if strings.Contains(bind, "fd/") {
+				where = "fd/3"
+			}
+			for _, word := range []string{"startup_bind_refused", "NON_LOOPBACK_WITHOUT_TOKEN", where} {
 				if !strings.Contains(out, word) {
 					t.Errorf("%s %q: the refusal does not say %s:\n%s", command, bind, word, out)
 				}

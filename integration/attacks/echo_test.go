@@ -9,19 +9,25 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 )
 
+// peerHeader is what the proxies tell the upstream of the client's socket, so
+// that a request which arrives late still counts for the case that sent it.
+const peerHeader = "X-Attack-Peer"
+
 // The echo upstream believes everybody and tells what it was sent.
 type echo struct {
 	*httptest.Server
-	requests atomic.Int64 // all but GET /__count
+	mu    sync.Mutex
+	total int            // all requests but GET /__count
+	from  map[string]int // the same, by peer
 }
 
 func startEcho(t testing.TB) *echo {
-	e := &echo{}
+	e := &echo{from: map[string]int{}}
 	e.Server = httptest.NewServer(e)
 	t.Cleanup(e.Close)
 	return e
@@ -29,12 +35,34 @@ func startEcho(t testing.TB) *echo {
 
 func (e *echo) address() string { return e.Listener.Addr().String() }
 
+// requests is the number of requests so far.
+func (e *echo) requests() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.total
+}
+
+// requestsOf is the number of requests that came in by one client's socket.
+func (e *echo) requestsOf(peer string) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.from[peer]
+}
+
+func (e *echo) count(r *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.total++
+	e.from[r.Header.Get(peerHeader)]++
+	r.Header.Del(peerHeader)
+}
+
 func (e *echo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/__count" {
-		fmt.Fprint(w, e.requests.Load())
+		fmt.Fprint(w, e.requests())
 		return
 	}
-	e.requests.Add(1)
+	e.count(r)
 	w.Header().Set("X-Echo", "1")
 	switch {
 	case strings.EqualFold(r.Header.Get("Upgrade"), "websocket") && r.URL.Query().Get("no101") == "":

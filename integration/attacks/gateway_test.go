@@ -68,15 +68,19 @@ http://:%s {
 	authmin pub {
 		plaintext%s
 	}
-	reverse_proxy %s
+	reverse_proxy %s {
+		header_up %s {remote}
+	}
 }
 http://:%s {
 	bind 127.0.0.1
 	authmin loop {%s
 	}
-	reverse_proxy %[5]s
+	reverse_proxy %[5]s {
+		header_up %[6]s {remote}
+	}
 }
-`, writeKeyring(t), pubPort, listen, fixturePolicy, upstream.address(), loopPort, fixturePolicy)
+`, writeKeyring(t), pubPort, listen, fixturePolicy, upstream.address(), peerHeader, loopPort, fixturePolicy)
 	to := target{pub: net.JoinHostPort(dial, pubPort), loop: loop, upstream: upstream}
 	p := gatewaytest.Start(t, nil, "run", "--adapter", "caddyfile", "--config", writeFile(t, "Caddyfile", config))
 	p.Listening(t, to.pub, to.loop)

@@ -26,11 +26,11 @@ type outcome struct {
 	raw       []byte // the answer
 	responses []response
 	reached   bool  // a response came from the upstream
-	requests  int64 // how many the upstream counted
+	requests  int   // how many the upstream counted
 	up        *seen // the last one, where a response carried it
 }
 
-func newOutcome(wire, raw []byte, requests int64) outcome {
+func newOutcome(wire, raw []byte, requests int) outcome {
 	o := outcome{wire: wire, raw: raw, requests: requests, responses: parse(raw, isHead(wire))}
 	for _, r := range o.responses {
 		if r.header["x-echo"] == nil {

@@ -95,7 +95,7 @@ func redirectsAreNotFollowed(t *testing.T) {
 	if got, want := r.header["location"], "http://"+other.address()+"/stolen"; len(got) != 1 || got[0] != want {
 		t.Errorf("Location %q, want %q", got, want)
 	}
-	if n := other.requests.Load(); n != 0 {
+	if n := other.requests(); n != 0 {
 		t.Errorf("the gateway followed the redirect %d times", n)
 	}
 }

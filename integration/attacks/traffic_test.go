@@ -50,7 +50,7 @@ func tenThousandHeaders(t *testing.T) {
 		headers = append(headers, fmt.Sprintf("X-%d: 1", i))
 	}
 	mustAnswer(t, 431, address, "GET", "/v1/models", append(headers, bearer(tokenOK))...)
-	if n := upstream.requests.Load(); n != 0 {
+	if n := upstream.requests(); n != 0 {
 		t.Errorf("%d requests went upstream", n)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -33,6 +35,7 @@ func TestDocumentedCanFail(t *testing.T) {
 		"constants in a group":  {"// The kinds.\nconst (\nA = 1\nB = 2)", 0},
 		"a constant, beside it": {"const (\nA = 1 // the first\n)", 0},
 		"a constant":            {"const (\nA = 1\n)", 1},
+		"two with one comment":  {"const (\n// A and B are.\nA = 1\nB = 2\nC = 3\n)", 1},
 		"its own names":         {"func f() {}; var v int; type t int", 0},
 	}
 	for name, c := range cases {
@@ -80,42 +83,39 @@ func undocumented(t *testing.T, tree fs.FS) []string {
 	return missing
 }
 
+// bareNames lists the exported names of a declaration that no comment is for:
+// their own, the one beside them, the group's, or one in the group that names them.
 func bareNames(decl ast.Decl) []string {
 	var names []string
-	add := func(doc *ast.CommentGroup, idents ...*ast.Ident) {
-		for _, id := range idents {
-			if doc == nil && id.IsExported() {
-				names = append(names, id.Name)
-			}
-		}
-	}
 	switch d := decl.(type) {
 	case *ast.FuncDecl:
-		if receiver := receiverName(d); receiver == "" || ast.IsExported(receiver) {
-			add(d.Doc, d.Name)
+		receiver := receiverName(d)
+		if d.Doc == nil && d.Name.IsExported() && (receiver == "" || ast.IsExported(receiver)) {
+			names = append(names, d.Name.Name)
 		}
 	case *ast.GenDecl:
+		shared := ""
 		for _, spec := range d.Specs {
 			switch s := spec.(type) {
 			case *ast.TypeSpec:
-				doc := s.Doc
-				if !d.Lparen.IsValid() {
-					doc = d.Doc
+				if s.Name.IsExported() && s.Doc == nil && (d.Doc == nil || d.Lparen.IsValid()) {
+					names = append(names, s.Name.Name)
 				}
-				add(doc, s.Name)
-			case *ast.ValueSpec: // a group of values may share one comment
-				doc := d.Doc
-				if s.Doc != nil {
-					doc = s.Doc
-				} else if s.Comment != nil {
-					doc = s.Comment
+			case *ast.ValueSpec:
+				shared += s.Doc.Text()
+				for _, id := range s.Names {
+					described := d.Doc != nil || s.Doc != nil || s.Comment != nil || slices.Contains(wordIn.FindAllString(shared, -1), id.Name)
+					if id.IsExported() && !described {
+						names = append(names, id.Name)
+					}
 				}
-				add(doc, s.Names...)
 			}
 		}
 	}
 	return names
 }
+
+var wordIn = regexp.MustCompile(`\w+`)
 
 func receiverName(d *ast.FuncDecl) string {
 	if d.Recv == nil {

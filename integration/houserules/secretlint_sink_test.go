@@ -13,8 +13,8 @@ import (
 // comparers are functions that stop at the first difference, or look for one
 // text in another.
 var comparers = map[string][]string{
-	"bytes":   {"Compare", "Contains", "ContainsAny", "Count", "Cut", "CutPrefix", "CutSuffix", "Equal", "EqualFold", "HasPrefix", "HasSuffix", "Index", "LastIndex"},
-	"strings": {"Compare", "Contains", "ContainsAny", "Count", "Cut", "CutPrefix", "CutSuffix", "EqualFold", "HasPrefix", "HasSuffix", "Index", "LastIndex"},
+	"bytes":   {"Compare", "Contains", "ContainsAny", "Cut", "CutPrefix", "CutSuffix", "Equal", "EqualFold", "HasPrefix", "HasSuffix", "Index", "LastIndex"},
+	"strings": {"Compare", "Contains", "ContainsAny", "Cut", "CutPrefix", "CutSuffix", "EqualFold", "HasPrefix", "HasSuffix", "Index", "LastIndex"},
 	"slices":  {"BinarySearch", "Compare", "Contains", "Equal", "Index"},
 	"maps":    {"Equal"},
 	"cmp":     {"Compare", "Less"},
@@ -122,6 +122,7 @@ func (l *secretLint) lookCall(call *ast.CallExpr) {
 	}
 	pkg, name := fn.Pkg().Path(), fn.Name()
 	switch {
+	case name == "ContainsAny" && l.isConstant(call.Args[1]): // single characters, as in compares
 	case slices.Contains(comparers[pkg], name) && slices.ContainsFunc(call.Args, l.is):
 		l.say(call, "a secret is compared by "+fn.Pkg().Name()+"."+name)
 	case pkg == "sync" && fn.Signature().Recv() != nil && slices.Contains(keyed, name) && l.is(call.Args[0]):

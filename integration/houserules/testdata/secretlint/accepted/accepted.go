@@ -54,6 +54,9 @@ func events(kind, machine string) bool {
 }
 
 func syntax(token string) bool {
+	if strings.ContainsAny(token, "{}$") {
+		return false
+	}
 	for i := range len(token) {
 		if c := token[i]; c <= ' ' || token[i] == '"' {
 			return false

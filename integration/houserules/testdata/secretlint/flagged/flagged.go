@@ -95,6 +95,7 @@ func byName(apiKey, password, given string, mac []byte, digest, other [32]byte, 
 		return true
 	}
 	return strings.EqualFold(apiKey, given) || // want
+		strings.ContainsAny(apiKey, given) || // want
 		strings.Compare(password, given) == 0 || // want
 		cmp.Compare(password, given) == 0 || // want
 		subtle.ConstantTimeCompare([]byte(apiKey), []byte(given)) == 1 // want
