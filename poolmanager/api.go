@@ -1,0 +1,160 @@
+package poolmanager
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+// maxLogLines is what GET logs gives at most: the whole ring.
+const maxLogLines = ringLines
+
+type none struct{}
+
+type onPool struct {
+	ID string `path:"id" doc:"The pool's id"`
+}
+
+type answer[T any] struct {
+	Status int
+	Body   T
+}
+
+type health struct {
+	Status  string `json:"status"`
+	Version string `json:"version"`
+}
+
+type preloadInput struct {
+	ID   string `path:"id" doc:"The pool's id"`
+	Body client.PreloadRequest
+}
+
+type drainInput struct {
+	ID   string `path:"id" doc:"The pool's id"`
+	Body client.DrainRequest
+}
+
+type reloadInput struct {
+	ID   string `path:"id" doc:"The pool's id"`
+	Body client.ReloadRequest
+}
+
+type logsInput struct {
+	ID    string `path:"id" doc:"The pool's id"`
+	Lines int    `query:"lines" minimum:"1" maximum:"1000" default:"100" doc:"How many of the newest lines"`
+}
+
+// define is the whole API.
+func (a *api) define() {
+	op := func(method, path, id, summary string) huma.Operation {
+		return huma.Operation{Method: method, Path: path, OperationID: id, Summary: summary}
+	}
+	add(a, op("GET", "/health", "health", "Whether the pool manager runs"), "", a.health)
+	add(a, op("GET", "/pools", "list-pools", "All pools"), authmin.ScopeDispatch, a.listPools)
+	add(a, op("GET", "/pools/{id}/status", "pool-status", "One pool"), authmin.ScopeDispatch, a.poolStatus)
+	add(a, op("POST", "/pools/{id}/preload", "preload-pool", "Start an engine from a template"), authmin.ScopeDispatch, a.preload)
+	add(a, op("POST", "/pools/{id}/dispatch", "dispatch", "Run one task and stream its tokens"), authmin.ScopeDispatch, a.dispatch)
+	add(a, op("POST", "/pools/{id}/drain", "drain-pool", "Let running tasks end, then stop"), authmin.ScopeDispatch, a.drain)
+	add(a, op("POST", "/pools/{id}/reload", "reload-pool", "Replace the model"), authmin.ScopeDispatch, a.reload)
+	add(a, op("POST", "/pools/{id}/stop", "stop-pool", "Stop the engine and its tasks"), authmin.ScopeDispatch, a.stop)
+	add(a, op("GET", "/pools/{id}/logs", "pool-logs", "The engine's last lines"), authmin.ScopeAdmin, a.logs)
+	for _, path := range []string{"/metrics", "/poolmanager/metrics"} {
+		a.addRaw(path, authmin.ScopeMetrics, a.metrics)
+	}
+	for _, path := range []string{"/openapi.json", "/poolmanager/openapi.json"} {
+		a.addRaw(path, authmin.ScopeAdmin, a.openAPI)
+	}
+}
+
+func (a *api) health(context.Context, *none) (*answer[health], error) {
+	return &answer[health]{200, health{"ok", Version}}, nil
+}
+
+func (a *api) listPools(context.Context, *none) (*answer[client.PoolList], error) {
+	list := client.PoolList{Pools: []client.Status{}}
+	for _, p := range a.pools.list() {
+		list.Pools = append(list.Pools, p.status())
+	}
+	list.Count = len(list.Pools)
+	return &answer[client.PoolList]{200, list}, nil
+}
+
+func (a *api) poolStatus(ctx context.Context, in *onPool) (*answer[client.Status], error) {
+	p, err := a.pools.find(in.ID)
+	if err != nil {
+		return nil, a.refuse(ctx, err)
+	}
+	return &answer[client.Status]{200, p.status()}, nil
+}
+
+func (a *api) preload(ctx context.Context, in *preloadInput) (*answer[client.PoolState], error) {
+	p, err := a.pools.preload(in.ID, in.Body)
+	if err != nil {
+		return nil, a.refuse(ctx, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(in.Body.WaitMS)*time.Millisecond)
+	defer cancel()
+	if p.await(ctx, StateReady, StateFailed, StateStopped) == StateReady {
+		return stateOf(200, p), nil
+	}
+	return stateOf(202, p), nil
+}
+
+func (a *api) drain(ctx context.Context, in *drainInput) (*answer[client.PoolState], error) {
+	p, err := a.pools.drain(ctx, in.ID, time.Duration(in.Body.DeadlineMS)*time.Millisecond)
+	if err != nil {
+		return nil, a.refuse(ctx, err)
+	}
+	return stateOf(202, p), nil
+}
+
+func (a *api) reload(ctx context.Context, in *reloadInput) (*answer[client.PoolState], error) {
+	p, err := a.pools.reload(ctx, in.ID, in.Body.ModelRef)
+	if err != nil {
+		return nil, a.refuse(ctx, err)
+	}
+	return stateOf(202, p), nil
+}
+
+func (a *api) stop(ctx context.Context, in *onPool) (*answer[client.PoolState], error) {
+	p, err := a.pools.stop(in.ID)
+	if err != nil {
+		return nil, a.refuse(ctx, err)
+	}
+	return stateOf(202, p), nil
+}
+
+func (a *api) logs(ctx context.Context, in *logsInput) (*answer[client.LogLines], error) {
+	p, err := a.pools.find(in.ID)
+	if err != nil {
+		return nil, a.refuse(ctx, err)
+	}
+	return &answer[client.LogLines]{200, client.LogLines{PoolID: in.ID, Lines: p.logs.last(min(in.Lines, maxLogLines))}}, nil
+}
+
+func stateOf(status int, p *pool) *answer[client.PoolState] {
+	state, _ := p.current()
+	return &answer[client.PoolState]{status, client.PoolState{PoolID: p.id, State: string(state)}}
+}
+
+func (a *api) metrics(w http.ResponseWriter, r *http.Request) {
+	promhttp.HandlerFor(a.env.metrics.registry, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+}
+
+func (a *api) openAPI(w http.ResponseWriter, r *http.Request) {
+	document, err := a.huma.OpenAPI().MarshalJSON()
+	if err != nil {
+		a.env.log.Error("encoding the OpenAPI document", "error", err)
+		authmin.WriteProblem(w, r, problemOf(err))
+		return
+	}
+	w.Header().Set("Content-Type", "application/openapi+json")
+	_, _ = w.Write(document) // the client is gone when this fails
+}

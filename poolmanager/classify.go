@@ -1,0 +1,62 @@
+package poolmanager
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"syscall"
+)
+
+// Reason says why an engine ended; a closed set, so that it may be a label.
+type Reason string
+
+// The reasons.
+const (
+	ReasonExit   Reason = "exit"          // it ended by itself
+	ReasonSignal Reason = "signal"        // somebody killed it
+	ReasonMemory Reason = "out_of_memory" // it, or the kernel, found no memory
+	ReasonCUDA   Reason = "cuda"          // its GPU failed it
+	ReasonHealth Reason = "health"        // it did not become, or stay, healthy
+	ReasonStart  Reason = "start"         // it could not be started at all
+)
+
+// failure is why an engine is not there.
+type failure struct {
+	reason Reason
+	text   string
+}
+
+// Error says the reason and the text.
+func (f *failure) Error() string { return string(f.reason) + ": " + f.text }
+
+var (
+	cudaWords   = regexp.MustCompile(`(?i)\bCUDA error|cudaMalloc|CUDA out of memory|\bhipError|ROCm error|ggml_cuda`)
+	memoryWords = regexp.MustCompile(`(?i)out of memory|std::bad_alloc|cannot allocate memory|failed to allocate|OutOfMemory`)
+)
+
+// classifiedLines is how much of the end of the log says why: the last words,
+// not an early warning.
+const classifiedLines = 20
+
+// classify reads the exit status, and the log for what the status cannot say.
+func classify(state *os.ProcessState, log []string) *failure {
+	text, reason := "the engine ended", ReasonExit
+	if state != nil {
+		text = fmt.Sprintf("the engine ended with exit code %d", state.ExitCode())
+		if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+			text, reason = fmt.Sprintf("the engine was ended by signal %d (%s)", status.Signal(), status.Signal()), ReasonSignal
+		}
+	}
+	for _, line := range log {
+		switch {
+		case cudaWords.MatchString(line):
+			return &failure{ReasonCUDA, text + "; its log tells of the GPU"}
+		case memoryWords.MatchString(line):
+			reason = ReasonMemory
+		}
+	}
+	if reason == ReasonMemory {
+		text += "; its log tells of missing memory"
+	}
+	return &failure{reason, text}
+}

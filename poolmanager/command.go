@@ -1,0 +1,91 @@
+package poolmanager
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// passedOn is every variable of our environment that an engine gets. Tokens are
+// not in it, and nothing that is not named here is passed on.
+var passedOn = []string{
+	"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "XDG_CACHE_HOME",
+	"CUDA_HOME", "CUDA_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
+	"HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HF_HOME", "OLLAMA_MODELS",
+}
+
+// startValues is what placeholders stand for in one start.
+type startValues struct {
+	port    int
+	model   model
+	keyFile string
+}
+
+func (t Template) replacer(v startValues) *strings.Replacer {
+	return strings.NewReplacer(
+		"{port}", strconv.Itoa(v.port), "{model}", v.model.name, "{model_path}", v.model.path,
+		"{ctx}", strconv.Itoa(t.Ctx), "{slots}", strconv.Itoa(t.Slots), "{key_file}", v.keyFile)
+}
+
+// arguments fills the placeholders; one element stays one argument, whatever
+// the value holds.
+func (t Template) arguments(v startValues) []string {
+	replacer := t.replacer(v)
+	list := make([]string, len(t.Command))
+	for i, text := range t.Command {
+		list[i] = replacer.Replace(text)
+	}
+	return list
+}
+
+func (t Template) environment(lookup func(string) (string, bool), v startValues) []string {
+	var list []string
+	for _, name := range passedOn {
+		if value, ok := lookup(name); ok {
+			list = append(list, name+"="+value)
+		}
+	}
+	replacer := t.replacer(v)
+	for name, value := range t.Env {
+		list = append(list, name+"="+replacer.Replace(value))
+	}
+	slices.Sort(list)
+	return list
+}
+
+// freePort asks the kernel for a port that nobody uses. Somebody may take it
+// before the engine does: then the engine ends, and the next start has another.
+func freePort() (int, error) {
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("looking for a free port: %w", err)
+	}
+	port := listener.Addr().(*net.TCPAddr).Port
+	if err := listener.Close(); err != nil {
+		return 0, fmt.Errorf("giving the port back: %w", err)
+	}
+	return port, nil
+}
+
+// writeKey writes the key for one start into a file that only we can read.
+func writeKey(path string, style KeyStyle, key string) error {
+	text := key + "\n"
+	if style == KeyVLLMYAML {
+		text = "api-key: \"" + key + "\"\n"
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("writing the engine's key: %w", err)
+	}
+	_, err = file.WriteString(text)
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return fmt.Errorf("writing the engine's key: %w", err)
+	}
+	return nil
+}

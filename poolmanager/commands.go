@@ -1,0 +1,152 @@
+package poolmanager
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// serviceGrace is how long engines may take to stop when the whole service
+	// stops, which has to be done within 4 s.
+	serviceGrace = 1500 * time.Millisecond
+	// reloadDrain is how long running tasks may delay a reload.
+	reloadDrain = 30 * time.Second
+	// commandWait is how long a ready pool may take to notice a command: it may
+	// be in a probe.
+	commandWait = probeLimit + time.Second
+)
+
+type verb int
+
+const (
+	verbStop verb = iota
+	verbDrain
+	verbReload
+)
+
+// command is a wish that the supervising goroutine carries out.
+type command struct {
+	verb     verb
+	deadline time.Duration // of a drain
+	model    model         // of a reload
+	answer   chan error    // of a reload; buffered
+}
+
+// ask hands a command to a ready pool.
+func (p *pool) ask(ctx context.Context, c command) error {
+	p.mu.Lock()
+	ready, done := p.state == StateReady, p.done
+	p.mu.Unlock()
+	if !ready {
+		return errNotReady
+	}
+	timer := time.NewTimer(commandWait)
+	defer timer.Stop()
+	select {
+	case p.commands <- c:
+		return nil
+	case <-done:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return errNotReady
+}
+
+// cancel makes the pool stop; done is closed when it has.
+func (p *pool) cancel() (done <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stop()
+	return p.done
+}
+
+// shutDown ends a ready engine: after a drain when that was asked.
+func (p *pool) shutDown(ctx context.Context, inst *instance, asked command) {
+	if asked.verb == verbDrain {
+		p.drain(ctx, asked.deadline)
+	}
+	p.move(StateStopping)
+	p.dropLeases("the pool was stopped")
+	p.endStopping(ctx, inst)
+}
+
+func (p *pool) endStopping(ctx context.Context, inst *instance) {
+	p.end(inst, p.grace(ctx, inst))
+	p.mu.Lock()
+	p.inst = nil
+	p.mu.Unlock()
+}
+
+// grace is the template's, unless the pool was told to stop at once.
+func (p *pool) grace(ctx context.Context, inst *instance) time.Duration {
+	if ctx.Err() != nil {
+		return min(inst.template.StopGrace, serviceGrace)
+	}
+	return inst.template.StopGrace
+}
+
+// drain refuses new tasks and waits for the running ones, at most the deadline.
+func (p *pool) drain(ctx context.Context, deadline time.Duration) {
+	begin := time.Now()
+	p.move(StateDraining)
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	for {
+		p.mu.Lock()
+		running, changed := len(p.leases), p.waiters
+		p.mu.Unlock()
+		if running == 0 {
+			break
+		}
+		select {
+		case <-changed:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	p.env.metrics.drained(time.Since(begin))
+}
+
+// reload replaces the model: the old engine ends first, because two rarely fit
+// into one GPU. When the new one does not start, the old one is started again.
+func (p *pool) reload(ctx context.Context, old *instance, asked command) (*instance, *failure) {
+	begin := time.Now()
+	before := p.wanted()
+	p.drain(ctx, reloadDrain)
+	p.shutDown(ctx, old, command{verb: verbStop})
+	p.move(StateStopped)
+	p.move(StateStarting)
+	after := launchSpec{before.template, asked.model}
+	p.setSpec(after)
+	inst, failed := p.launch(ctx, after)
+	if failed == nil {
+		p.becomeReady(inst)
+		p.env.metrics.reloaded(time.Since(begin))
+		asked.answer <- nil
+		return inst, nil
+	}
+	p.env.log.Warn("reload failed, going back", "pool_id", p.id, "model_ref", asked.model.ref, "error", failed.text)
+	p.mu.Lock()
+	p.lastErr = failed.Error()
+	p.mu.Unlock()
+	p.setSpec(before)
+	if ctx.Err() != nil {
+		asked.answer <- errNotReady
+		return nil, failed
+	}
+	p.move(StateFailed)
+	p.move(StateStarting)
+	inst, failed = p.launch(ctx, before)
+	if failed == nil {
+		p.becomeReady(inst)
+	}
+	asked.answer <- errRollback
+	return inst, failed
+}
+
+func (p *pool) setSpec(spec launchSpec) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spec = spec
+}

@@ -1,0 +1,117 @@
+package poolmanager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/llorch/gateway/poolmanager/adapter"
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+const (
+	// writeLimit bounds one write to a caller that does not read: its slot is
+	// worth more than its patience.
+	writeLimit = 30 * time.Second
+	// commentEvery keeps proxies from closing a stream whose engine thinks.
+	commentEvery = 15 * time.Second
+)
+
+// errTask says that a task cannot be run by any engine as it is.
+var errTask = errors.New("the task is not valid")
+
+// errDeadline is the cause of a task that took longer than its caller allowed.
+var errDeadline = &adapter.Error{Class: "DEADLINE_EXCEEDED", Message: "the task's deadline passed"}
+
+type dispatchInput struct {
+	ID   string `path:"id" doc:"The pool's id"`
+	Body client.DispatchRequest
+}
+
+func checkTask(r client.DispatchRequest) error {
+	switch {
+	case r.Workload != "" && r.Workload != "completion":
+		return fmt.Errorf("%w: workload %q is not supported; want completion", errTask, r.Workload)
+	case (r.Prompt == "") == (len(r.Messages) == 0):
+		return fmt.Errorf("%w: want either prompt or messages", errTask)
+	}
+	return nil
+}
+
+// dispatch takes a slot before the answer begins: without one the caller gets a
+// status, with one every failure is an event of the stream.
+func (a *api) dispatch(ctx context.Context, in *dispatchInput) (*huma.StreamResponse, error) {
+	if err := checkTask(in.Body); err != nil {
+		return nil, a.refuse(ctx, err)
+	}
+	p, err := a.pools.find(in.ID)
+	if err != nil {
+		return nil, a.refuse(ctx, err)
+	}
+	taskCtx, inst, model, release, err := p.acquire(ctx, in.Body.ModelRef)
+	if err != nil {
+		return nil, a.refuse(ctx, err)
+	}
+	// The request's end gives the slot back, also if the body is never asked for.
+	context.AfterFunc(ctx, release)
+	return &huma.StreamResponse{Body: func(h huma.Context) {
+		defer release()
+		_, w := humago.Unwrap(h)
+		a.stream(taskCtx, w, inst, inst.target(model), in.Body)
+	}}, nil
+}
+
+// stream is one loop: the header, the tokens as they come, one last event.
+func (a *api) stream(ctx context.Context, w http.ResponseWriter, inst *instance, target adapter.Target, task client.DispatchRequest) {
+	if task.DeadlineMS > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, time.Duration(task.DeadlineMS)*time.Millisecond, errDeadline)
+		defer cancel()
+	}
+	out := newSSEWriter(w)
+	if out.open() != nil {
+		return
+	}
+	defer out.keepAlive(commentEvery)()
+	begin, first := time.Now(), time.Time{}
+	index := 0
+	result, err := inst.template.Dialect.Stream(ctx, a.env.http, target, task, func(text string) error {
+		if index == 0 {
+			first = time.Now()
+		}
+		index++
+		return out.send(client.Event{Type: client.EventToken, Text: text, Index: index - 1})
+	})
+	if err != nil {
+		a.endWithError(ctx, out, inst, err)
+		return
+	}
+	if first.IsZero() {
+		first = begin
+	}
+	// A failed write means that the caller is gone; the slot is given back anyway.
+	_ = out.send(client.Event{
+		Type: client.EventEnd, TokensIn: result.TokensIn, TokensOut: result.TokensOut,
+		DecodeMS: time.Since(first).Milliseconds(), FinishReason: result.FinishReason,
+	})
+}
+
+// endWithError tells a caller that is still there why its task ended.
+func (a *api) endWithError(ctx context.Context, out *sseWriter, inst *instance, err error) {
+	event := client.Event{Type: client.EventError, Code: string(adapter.ClassReset), Message: "the task was ended", Engine: inst.template.Engine}
+	var failed *adapter.Error
+	switch {
+	case errors.As(err, &failed):
+		event.Code, event.Message = string(failed.Class), failed.Message
+	case errors.Is(err, context.Canceled):
+		return // the caller hung up
+	default:
+		a.env.log.WarnContext(ctx, "task ended", "error", err)
+	}
+	_ = out.send(event)
+}

@@ -1,0 +1,73 @@
+package poolmanager
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+// machineID is stable for this machine and tells nothing else: systemd asks
+// that /etc/machine-id be hashed before it leaves the host (machine-id(5)).
+func machineID(nodeID string) string {
+	seed, err := os.ReadFile("/etc/machine-id")
+	if err != nil || len(seed) == 0 {
+		seed = []byte(nodeID)
+	}
+	sum := sha256.Sum256(append([]byte("llorch pool manager "), seed...))
+	return hex.EncodeToString(sum[:16])
+}
+
+// nodeIDPattern is what a node may be called: it is a path segment at the
+// orchestrator.
+var nodeIDPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}[a-z0-9]$|^[a-z0-9]$`)
+
+var notNodeID = regexp.MustCompile(`[^a-z0-9_-]+`)
+
+// defaultNodeID is the host's name, made fit for a path.
+func defaultNodeID() string {
+	name, err := os.Hostname()
+	if err != nil {
+		name = ""
+	}
+	id := strings.Trim(notNodeID.ReplaceAllString(strings.ToLower(name), "-"), "-_")
+	id = strings.Trim(id[:min(len(id), 64)], "-_")
+	if id == "" {
+		return "node"
+	}
+	return id
+}
+
+// capabilities is what this machine has; a machine without a GPU is fine.
+func capabilities(gpus []client.GPU) client.Capabilities {
+	if gpus == nil {
+		gpus = []client.GPU{}
+	}
+	return client.Capabilities{GPUs: gpus, CPUCores: runtime.NumCPU(), RAMTotalBytes: memoryTotal("/proc/meminfo")}
+}
+
+// memoryTotal reads MemTotal, in kibibytes, and gives bytes; 0 if unknown.
+func memoryTotal(path string) int64 {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0
+	}
+	defer file.Close()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) >= 2 && fields[0] == "MemTotal:" {
+			kib, err := strconv.ParseInt(fields[1], 10, 64)
+			if err != nil || kib < 0 {
+				return 0
+			}
+			return kib << 10
+		}
+	}
+	return 0
+}

@@ -1,0 +1,175 @@
+package poolmanager
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/demoengine"
+)
+
+// TestMain lets the test binary be the demo engine, as the programs are.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "demo-engine" {
+		if err := demoengine.Run(context.Background(), os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+var quick = timings{readyEvery: 10 * time.Millisecond, liveEvery: 20 * time.Millisecond, liveMisses: 3, restartFirst: 20 * time.Millisecond}
+
+// logBuffer is a log that a test can read while it is written.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// rig is a service over real TCP with real engine processes.
+type rig struct {
+	*Service
+	client *client.Client
+	token  authmin.Secret
+	log    *logBuffer
+}
+
+func demoOptions(t *testing.T) Options {
+	t.Helper()
+	demo, err := DemoTemplate([]string{os.Args[0], "demo-engine"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	demo.Command = append(demo.Command, "--token-delay", "1ms")
+	return Options{
+		Listen: "127.0.0.1:0", RuntimeDir: t.TempDir(), NodeID: "test-node", Token: authmin.RandomSecret(),
+		UpstreamToken: authmin.RandomSecret(), Templates: []Template{demo}, times: quick,
+	}
+}
+
+func startRig(t *testing.T, change func(*Options)) *rig {
+	t.Helper()
+	o := demoOptions(t)
+	log := &logBuffer{}
+	o.Log = slog.New(slog.NewTextHandler(log, nil))
+	if change != nil {
+		change(&o)
+	}
+	s, err := Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(context.Background()); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("log:\n%s", log)
+		}
+	})
+	c := client.New("http://"+s.Addr(), o.Token.Reveal, nil)
+	return &rig{Service: s, client: c, token: o.Token, log: log}
+}
+
+// ready preloads a pool and waits for it.
+func (r *rig) ready(t *testing.T, id, template, ref string) {
+	t.Helper()
+	got, err := r.client.Preload(t.Context(), id, client.PreloadRequest{Template: template, ModelRef: ref, WaitMS: 10_000})
+	if err != nil || got.State != "ready" {
+		status, _ := r.client.Status(t.Context(), id)
+		t.Fatalf("preload: %+v, %v; status %+v", got, err, status)
+	}
+}
+
+// run dispatches one task and collects its events.
+func (r *rig) run(t *testing.T, id string, task client.DispatchRequest) ([]client.Event, error) {
+	t.Helper()
+	stream, err := r.client.Dispatch(t.Context(), id, task)
+	if err != nil {
+		return nil, err
+	}
+	defer stream.Close()
+	var events []client.Event
+	for {
+		event, err := stream.Next()
+		if err == io.EOF {
+			return events, nil
+		}
+		if err != nil {
+			return events, err
+		}
+		events = append(events, event)
+	}
+}
+
+func (r *rig) status(t *testing.T, id string) client.Status {
+	t.Helper()
+	s, err := r.client.Status(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// call sends one request with the given headers and gives status, header, body.
+func (r *rig) call(t *testing.T, method, path, body string, headers ...string) (*http.Response, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, "http://"+r.Addr()+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		request.Header.Add(headers[i], headers[i+1])
+	}
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, string(text)
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	deadline := time.After(10 * time.Second)
+	for !ok() {
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}

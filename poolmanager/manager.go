@@ -1,0 +1,184 @@
+package poolmanager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+// MaxPools bounds the pools of one node, and so the values of the label pool_id.
+const MaxPools = 256
+
+// What a manager answers when it cannot do what was asked.
+var (
+	errNoPool     = errors.New("there is no such pool")
+	errNoTemplate = errors.New("there is no such template")
+	errPoolID     = errors.New("a pool id is 1 to 64 of a-z 0-9 _ . - and begins with a letter or digit")
+	errFull       = fmt.Errorf("this node has %d pools already", MaxPools)
+)
+
+// manager is the pools of this node, by id. A pool stays known when it stopped.
+type manager struct {
+	env       *environment
+	templates map[string]Template
+
+	mu    sync.Mutex
+	pools map[string]*pool
+	ended bool
+}
+
+func newManager(env *environment, templates []Template) (*manager, error) {
+	m := &manager{env: env, templates: map[string]Template{}, pools: map[string]*pool{}}
+	for _, t := range templates {
+		if err := t.Validate(); err != nil {
+			return nil, err
+		}
+		if _, twice := m.templates[t.Name]; twice {
+			return nil, fmt.Errorf("template %q: named twice", t.Name)
+		}
+		m.templates[t.Name] = t
+	}
+	return m, nil
+}
+
+// list gives the pools in the order of their ids.
+func (m *manager) list() []*pool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := make([]*pool, 0, len(m.pools))
+	for _, p := range m.pools {
+		list = append(list, p)
+	}
+	slices.SortFunc(list, func(a, b *pool) int { return strings.Compare(a.id, b.id) })
+	return list
+}
+
+func (m *manager) find(id string) (*pool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, ok := m.pools[id]
+	if !ok {
+		return nil, errNoPool
+	}
+	return p, nil
+}
+
+// preload starts a pool from a template and does not wait for it.
+func (m *manager) preload(id string, r client.PreloadRequest) (*pool, error) {
+	if !client.ValidPoolID(id) {
+		return nil, errPoolID
+	}
+	t, ok := m.templates[r.Template]
+	if !ok {
+		return nil, errNoTemplate
+	}
+	spec, err := m.resolve(t, r.ModelRef)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ended {
+		return nil, errNotReady
+	}
+	p, ok := m.pools[id]
+	if !ok {
+		if len(m.pools) >= MaxPools {
+			return nil, errFull
+		}
+		p = newPool(id, m.env)
+	}
+	if err := p.start(spec); err != nil {
+		return nil, err
+	}
+	m.pools[id] = p
+	return p, nil
+}
+
+// resolve checks the model of a template. Only an engine that knows its models
+// itself may be started without one.
+func (m *manager) resolve(t Template, ref string) (launchSpec, error) {
+	if ref == "" {
+		ref = t.Model
+	}
+	if ref == "" && t.ListsModels {
+		return launchSpec{template: t}, nil
+	}
+	resolved, err := resolveModel(m.env.root, t.TakesFile, ref)
+	return launchSpec{t, resolved}, err
+}
+
+// drain begins a drain and does not wait for it.
+func (m *manager) drain(ctx context.Context, id string, deadline time.Duration) (*pool, error) {
+	p, err := m.find(id)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.ask(ctx, command{verb: verbDrain, deadline: deadline}); err == nil {
+		p.await(ctx, StateDraining, StateStopping, StateStopped)
+		return p, nil
+	}
+	switch state, _ := p.current(); state {
+	case StateStopped, StateStopping, StateDraining:
+	default:
+		p.cancel() // nothing runs that could be waited for
+	}
+	return p, nil
+}
+
+// reload waits until the new model serves, or the old one does again.
+func (m *manager) reload(ctx context.Context, id, ref string) (*pool, error) {
+	p, err := m.find(id)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := m.resolve(p.wanted().template, ref)
+	if err != nil {
+		return nil, err
+	}
+	answer := make(chan error, 1)
+	if err := p.ask(ctx, command{verb: verbReload, model: spec.model, answer: answer}); err != nil {
+		return nil, err
+	}
+	select {
+	case err := <-answer:
+		return p, err
+	case <-ctx.Done(): // the caller hung up; the reload goes on
+		return p, ctx.Err()
+	}
+}
+
+// stop ends a pool's engine without waiting for its tasks.
+func (m *manager) stop(id string) (*pool, error) {
+	p, err := m.find(id)
+	if err != nil {
+		return nil, err
+	}
+	p.cancel()
+	return p, nil
+}
+
+// stopAll ends every engine and waits until they are gone.
+func (m *manager) stopAll(ctx context.Context) error {
+	m.mu.Lock()
+	m.ended = true
+	m.mu.Unlock()
+	var waits []<-chan struct{}
+	for _, p := range m.list() {
+		waits = append(waits, p.cancel())
+	}
+	for _, done := range waits {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return fmt.Errorf("stopping the engines: %w", ctx.Err())
+		}
+	}
+	return nil
+}

@@ -1,0 +1,136 @@
+package poolmanager
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+// Version is what this program says it is; a build sets it with -ldflags -X.
+var Version = "dev"
+
+// DefaultListen is where a pool manager listens unless it is told otherwise.
+const DefaultListen = "127.0.0.1:9200"
+
+// Preload is a pool that is started with the service.
+type Preload struct {
+	PoolID   string
+	Template string
+	ModelRef string // empty for the template's own
+}
+
+// Options is everything a pool manager is told. The zero value is refused: a
+// runtime directory is needed.
+type Options struct {
+	// Listen is host:port or unix//path. Default 127.0.0.1:9200; port 0 takes a
+	// free one.
+	Listen string
+	// RuntimeDir holds keys, process records and the lock; it is made private.
+	RuntimeDir string
+	// ModelRoot is where file: references are looked up. Empty: none work.
+	ModelRoot string
+	// NodeID names this node at the orchestrator. Default: the host's name.
+	NodeID string
+	// Address is the URL under which the orchestrator reaches this node: its
+	// gateway, or loopback. Default: the listening address.
+	Address string
+	// OrchestratorURL is where to register; empty: nowhere.
+	OrchestratorURL string
+	// OrchestratorToken is asked for at every call, so that rotation needs no
+	// restart. It needs scope nodes.
+	OrchestratorToken func() authmin.Secret
+	// DispatchToken is what the orchestrator must send to Address; it travels in
+	// the registration. Zero: the orchestrator uses its own.
+	DispatchToken authmin.Secret
+	// Token is a caller's own credential, UpstreamToken the gateway's.
+	Token, UpstreamToken authmin.Secret
+	// Templates is what preload may name. Default: the demo engine.
+	Templates []Template
+	// Preload is started with the service.
+	Preload []Preload
+	// DemoCommand starts the demo engine of the default template. Default: this
+	// program with the argument demo-engine.
+	DemoCommand []string
+	// Log defaults to slog.Default.
+	Log *slog.Logger
+
+	times timings
+}
+
+// withDefaults fills in what was left out and refuses what cannot work.
+func (o Options) withDefaults() (Options, error) {
+	if o.Listen == "" {
+		o.Listen = DefaultListen
+	}
+	if o.NodeID == "" {
+		o.NodeID = defaultNodeID()
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.times == (timings{}) {
+		o.times = defaultTimings
+	}
+	if len(o.Templates) == 0 {
+		demo, err := DemoTemplate(o.DemoCommand)
+		if err != nil {
+			return o, fmt.Errorf("finding the demo engine: %w", err)
+		}
+		o.Templates = []Template{demo}
+	}
+	return o, o.check()
+}
+
+func (o Options) check() error {
+	if !nodeIDPattern.MatchString(o.NodeID) {
+		return errors.New("node_id: want 1 to 64 of a-z 0-9 _ -, beginning and ending with a letter or digit (POOL_MANAGERD_NODE_ID)")
+	}
+	for name, text := range map[string]string{"orchestrator_url": o.OrchestratorURL, "address": o.Address} {
+		if text == "" {
+			continue
+		}
+		if err := checkServerURL(text); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if u, err := url.Parse(text); err != nil || u.RawQuery != "" {
+			return fmt.Errorf("%s: want a URL without a query", name)
+		}
+	}
+	if o.OrchestratorURL != "" && o.OrchestratorToken == nil {
+		return errors.New("orchestrator_url is set, but no token for it (ORCHESTRATORD_TOKEN or LLORCH_API_TOKEN)")
+	}
+	for _, p := range o.Preload {
+		if !client.ValidPoolID(p.PoolID) {
+			return fmt.Errorf("preload: %w", errPoolID)
+		}
+	}
+	return nil
+}
+
+// Check reports what Start would refuse before it opens anything.
+func (o Options) Check() error {
+	o, err := o.withDefaults()
+	if err != nil {
+		return err
+	}
+	env := &environment{root: o.ModelRoot}
+	pools, err := newManager(env, o.Templates)
+	if err != nil {
+		return err
+	}
+	for _, p := range o.Preload {
+		t, ok := pools.templates[p.Template]
+		if !ok {
+			return fmt.Errorf("preload %s: %w: %q", p.PoolID, errNoTemplate, p.Template)
+		}
+		if _, err := pools.resolve(t, p.ModelRef); err != nil {
+			return fmt.Errorf("preload %s: %w", p.PoolID, err)
+		}
+	}
+	_, err = authmin.NewBackend(authmin.BackendOptions{Service: "poolmanager", Listen: o.Listen, Token: o.Token, UpstreamToken: o.UpstreamToken, Log: o.Log})
+	return err
+}

@@ -1,0 +1,209 @@
+package poolmanager
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/poolmanager/adapter"
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+const (
+	// heartbeatEvery is api.md's default; the orchestrator may say otherwise,
+	// within these bounds.
+	heartbeatEvery    = 10 * time.Second
+	heartbeatShortest = 100 * time.Millisecond
+	heartbeatLongest  = time.Minute
+	// changePause bounds how often a changed pool causes an early heartbeat.
+	changePause = 200 * time.Millisecond
+	// callLimit bounds one call to the orchestrator.
+	callLimit = 10 * time.Second
+	// registerLongest is the longest wait between two attempts, which go on for ever.
+	registerLongest = 30 * time.Second
+	// deregisterLimit keeps a stop short when the orchestrator is gone.
+	deregisterLimit = time.Second
+	// maxAnswerBytes bounds what is read of an answer.
+	maxAnswerBytes = 64 << 10
+)
+
+// errUnknownNode is the orchestrator's 404: it has forgotten us.
+var errUnknownNode = errors.New("the orchestrator does not know this node")
+
+// registration keeps one node known to one orchestrator.
+type registration struct {
+	base    string
+	nodeID  string
+	token   func() authmin.Secret
+	request func() client.RegisterRequest
+	pools   func() []client.Pool
+	http    *http.Client
+	log     *slog.Logger
+	changed chan struct{} // a pool changed: say so soon
+	first   time.Duration // the first wait between attempts
+}
+
+// run registers and keeps the node known until ctx ends; then it deregisters.
+func (r *registration) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		wait, err := r.registerUntilDone(ctx)
+		if err != nil {
+			return // only because ctx ended
+		}
+		if r.beat(ctx, wait) == nil {
+			break
+		}
+	}
+	r.deregister()
+}
+
+// registerUntilDone tries for ever, with jitter, and logs what changes.
+func (r *registration) registerUntilDone(ctx context.Context) (time.Duration, error) {
+	policy := &backoff.ExponentialBackOff{
+		InitialInterval: r.first, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: registerLongest,
+	}
+	last := ""
+	answer, err := backoff.Retry(ctx, func() (client.RegisterResponse, error) {
+		var answer client.RegisterResponse
+		err := r.call(ctx, http.MethodPost, "/v2/nodes/register", r.request(), &answer)
+		if err != nil && err.Error() != last && ctx.Err() == nil {
+			last = err.Error()
+			r.log.Warn("registering at the orchestrator, will try again", "error", err)
+		}
+		return answer, err
+	}, backoff.WithBackOff(policy), backoff.WithMaxElapsedTime(0))
+	if err != nil {
+		return 0, err
+	}
+	r.log.Info("registered at the orchestrator", "node_id", r.nodeID)
+	return period(answer.NextHeartbeatMS), nil
+}
+
+// beat sends heartbeats until ctx ends (nil) or the orchestrator has forgotten
+// the node. A heartbeat that fails otherwise is tried again at the next one.
+func (r *registration) beat(ctx context.Context, wait time.Duration) error {
+	last := ""
+	for {
+		if !r.pause(ctx, wait) {
+			return nil
+		}
+		var answer client.HeartbeatResponse
+		body := client.HeartbeatRequest{Timestamp: time.Now().UTC(), Pools: r.pools()}
+		err := r.call(ctx, http.MethodPost, "/v2/nodes/"+url.PathEscape(r.nodeID)+"/heartbeat", body, &answer)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, errUnknownNode):
+			r.log.Warn("registering again", "error", err)
+			return err
+		case err != nil && err.Error() != last:
+			r.log.Warn("heartbeat", "error", err)
+		case err == nil:
+			wait = period(answer.NextHeartbeatMS)
+		}
+		if last = ""; err != nil {
+			last = err.Error()
+		}
+	}
+}
+
+// pause waits for the next heartbeat, or shortly after a change.
+func (r *registration) pause(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	case <-r.changed:
+	}
+	timer.Reset(changePause)
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+	}
+	select { // what changed during the pause is in this heartbeat
+	case <-r.changed:
+	default:
+	}
+	return true
+}
+
+func (r *registration) deregister() {
+	ctx, cancel := context.WithTimeout(context.Background(), deregisterLimit)
+	defer cancel()
+	if err := r.call(ctx, http.MethodDelete, "/v2/nodes/"+url.PathEscape(r.nodeID), nil, nil); err != nil {
+		r.log.Warn("deregistering at the orchestrator", "error", err)
+	}
+}
+
+// call asks for the token each time, so that a rotated one needs no restart.
+func (r *registration) call(ctx context.Context, method, path string, body, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	var reader io.Reader
+	if body != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			return fmt.Errorf("encoding %s %s: %w", method, path, err)
+		}
+		reader = bytes.NewReader(encoded)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(r.base, "/")+path, reader)
+	if err != nil {
+		return fmt.Errorf("making %s %s: %w", method, path, err)
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	adapter.Authorize(request, r.token())
+	response, err := r.http.Do(request)
+	if err != nil {
+		return fmt.Errorf("calling the orchestrator: %w", err)
+	}
+	defer response.Body.Close()
+	switch {
+	case response.StatusCode == http.StatusNotFound:
+		return fmt.Errorf("%s %s: %w", method, path, errUnknownNode)
+	case response.StatusCode/100 != 2:
+		return fmt.Errorf("%s %s: the orchestrator answered %d %s", method, path, response.StatusCode, problemCode(response.Body))
+	case into == nil:
+		return nil
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswerBytes)).Decode(into); err != nil {
+		return fmt.Errorf("reading the answer to %s %s: %w", method, path, err)
+	}
+	return nil
+}
+
+// problemCode is the code of a problem document; anything else is left out.
+func problemCode(body io.Reader) string {
+	var problem struct {
+		Code string `json:"code"`
+	}
+	if json.NewDecoder(io.LimitReader(body, maxAnswerBytes)).Decode(&problem) != nil {
+		return ""
+	}
+	return problem.Code[:min(len(problem.Code), 64)]
+}
+
+// period is how long to wait, as told, within bounds.
+func period(ms int64) time.Duration {
+	if ms <= 0 {
+		return heartbeatEvery
+	}
+	return min(max(time.Duration(min(ms, heartbeatLongest.Milliseconds()))*time.Millisecond, heartbeatShortest), heartbeatLongest)
+}

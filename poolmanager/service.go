@@ -1,0 +1,201 @@
+package poolmanager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+const (
+	headerLimit    = 10 * time.Second // a slow header is an attack, or useless
+	idleLimit      = 2 * time.Minute
+	maxHeaderBytes = 64 << 10 // a token is at most 8 KiB
+	// stopLimit bounds a whole stop whatever the caller's context allows:
+	// serviceGrace, then the kill, with deregistering at the same time.
+	stopLimit = 3 * time.Second
+	// shutdownLimit is how long answers that are under way may still take.
+	shutdownLimit = 500 * time.Millisecond
+	// idleEngineConns is how many connections to one engine are kept: the slots
+	// of a busy one.
+	idleEngineConns = 64
+	engineDialLimit = 5 * time.Second
+)
+
+// Service is a running pool manager.
+type Service struct {
+	log      *slog.Logger
+	listener net.Listener
+	server   *http.Server
+	dir      *runtimeDir
+	pools    *manager
+
+	cancel context.CancelFunc // ends the background goroutines
+	group  sync.WaitGroup
+	failed chan error
+	once   sync.Once
+	result error
+}
+
+// Start opens the address, ends what a killed predecessor left, starts the pools
+// to preload, and registers if an orchestrator is named. It does not wait for
+// engines or for the orchestrator. ctx is for the start only.
+func Start(ctx context.Context, o Options) (*Service, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("pool manager: %w", err)
+	}
+	backend, err := authmin.NewBackend(authmin.BackendOptions{
+		Service: "poolmanager", Listen: o.Listen, Token: o.Token, UpstreamToken: o.UpstreamToken, Log: o.Log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("pool manager: %w", err)
+	}
+	listener, err := listen(o.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("pool manager: %w", err)
+	}
+	s, err := start(ctx, o, backend, listener)
+	if err != nil {
+		listener.Close()
+		return nil, fmt.Errorf("pool manager: %w", err)
+	}
+	return s, nil
+}
+
+func start(ctx context.Context, o Options, backend *authmin.Backend, listener net.Listener) (*Service, error) {
+	dir, err := openRuntimeDir(o.RuntimeDir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{log: o.Log, listener: listener, dir: dir, failed: make(chan error, 1)}
+	gpus := &gpuMonitor{}
+	changed := make(chan struct{}, 1)
+	env := &environment{
+		dir: dir, root: o.ModelRoot, http: engineClient(), log: o.Log, times: o.times, vram: gpus.freeBytes,
+		changed: func() {
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+		},
+	}
+	if s.pools, err = newManager(env, o.Templates); err != nil {
+		dir.close()
+		return nil, err
+	}
+	env.metrics = newMetrics(s.pools.list)
+	dir.endLeftovers(ctx, o.Log)
+	if err := gpus.measure(ctx); err != nil {
+		o.Log.Warn("measuring the GPUs", "error", err)
+	}
+	for _, p := range o.Preload {
+		if _, err := s.pools.preload(p.PoolID, client.PreloadRequest{Template: p.Template, ModelRef: p.ModelRef}); err != nil {
+			_ = s.pools.stopAll(ctx)
+			dir.close()
+			return nil, fmt.Errorf("preloading %s: %w", p.PoolID, err)
+		}
+	}
+	s.server = &http.Server{
+		Handler: backend.Wrap(newAPI(env, s.pools)), ReadHeaderTimeout: headerLimit, IdleTimeout: idleLimit,
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
+	}
+	background, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	s.group.Go(s.serve)
+	s.group.Go(func() { gpus.run(background, func(err error) { o.Log.Warn("measuring the GPUs", "error", err) }) })
+	if o.OrchestratorURL != "" {
+		r := s.registration(o, gpus, changed)
+		s.group.Go(func() { r.run(background) })
+	}
+	return s, nil
+}
+
+func (s *Service) serve() {
+	if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		s.failed <- fmt.Errorf("pool manager: serving: %w", err)
+	}
+}
+
+func (s *Service) registration(o Options, gpus *gpuMonitor, changed chan struct{}) *registration {
+	address := o.Address
+	if address == "" {
+		address = "http://" + s.Addr()
+	}
+	pools := func() []client.Pool {
+		list := []client.Pool{}
+		for _, p := range s.pools.list() {
+			list = append(list, p.report())
+		}
+		return list
+	}
+	return &registration{
+		base: o.OrchestratorURL, nodeID: o.NodeID, token: o.OrchestratorToken, pools: pools, log: o.Log,
+		changed: changed, first: o.times.restartFirst,
+		http: &http.Client{CheckRedirect: noRedirect},
+		request: func() client.RegisterRequest {
+			return client.RegisterRequest{
+				NodeID: o.NodeID, MachineID: machineID(o.NodeID), Address: address, Version: Version,
+				Pools: pools(), Capabilities: capabilities(gpus.devices()), DispatchToken: o.DispatchToken.Reveal(),
+			}
+		},
+	}
+}
+
+// engineClient talks to engines: never through a proxy, never to where a
+// redirect points. Tasks have their own deadlines, so it has none.
+func engineClient() *http.Client {
+	return &http.Client{
+		CheckRedirect: noRedirect,
+		Transport: &http.Transport{
+			DialContext:         (&net.Dialer{Timeout: engineDialLimit}).DialContext,
+			TLSHandshakeTimeout: engineDialLimit, MaxIdleConnsPerHost: idleEngineConns,
+			IdleConnTimeout: idleLimit, DisableCompression: true,
+		},
+	}
+}
+
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// Addr is the address that was opened: host:port, or the socket's path.
+func (s *Service) Addr() string { return s.listener.Addr().String() }
+
+// Failed gives an error when the service stops serving by itself.
+func (s *Service) Failed() <-chan error { return s.failed }
+
+// Stop deregisters, ends every engine and every stream, and closes the address.
+// It takes at most 3 s, less if ctx ends before; what is left then is killed.
+// Further calls give the first one's result.
+func (s *Service) Stop(ctx context.Context) error {
+	s.once.Do(func() { s.result = s.stop(ctx) })
+	return s.result
+}
+
+func (s *Service) stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stopLimit)
+	defer cancel()
+	s.cancel() // deregisters meanwhile: no new task comes
+	engines := s.pools.stopAll(ctx)
+	closing, cancelClosing := context.WithTimeout(ctx, shutdownLimit)
+	defer cancelClosing()
+	if s.server.Shutdown(closing) != nil {
+		s.server.Close()
+	}
+	s.pools.env.http.CloseIdleConnections()
+	background := make(chan struct{})
+	go func() { s.group.Wait(); close(background) }()
+	select {
+	case <-background:
+	case <-ctx.Done():
+		engines = errors.Join(engines, fmt.Errorf("stopping the pool manager: %w", ctx.Err()))
+	}
+	s.dir.close()
+	return engines
+}

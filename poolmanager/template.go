@@ -1,0 +1,154 @@
+package poolmanager
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/poolmanager/adapter"
+)
+
+// KeyStyle is how an engine is given the API key made for each start.
+type KeyStyle string
+
+// The ways. A key never travels in arguments or the environment.
+const (
+	KeyNone     KeyStyle = ""          // the engine cannot check one
+	KeyFile     KeyStyle = "file"      // {key_file} holds the key and nothing else
+	KeyVLLMYAML KeyStyle = "vllm-yaml" // {key_file} is a vLLM --config file
+)
+
+// Template says how one kind of engine is run. It comes from the local
+// configuration only: requests name it and cannot change it.
+type Template struct {
+	// Name is what requests say.
+	Name string
+	// Engine is what status and the orchestrator show: llamacpp, vllm, ollama, demo, …
+	Engine string
+	// Dialect is how tasks are given to it.
+	Dialect adapter.Dialect
+	// Command is the program and its arguments. Each may hold {port}, {model},
+	// {model_path}, {ctx}, {slots} and {key_file}; each stays one argument. No
+	// shell is involved. Empty for a server that already runs.
+	Command []string
+	// Env is added to the few variables that are passed on. Values may hold the
+	// same placeholders.
+	Env map[string]string
+	// URL is a server that already runs: http on loopback, or https.
+	URL string
+	// URLKey is that server's API key, if it wants one.
+	URLKey authmin.Secret
+	// Key is how a started engine gets its API key.
+	Key KeyStyle
+	// TakesFile says that the model is file:NAME under the model root.
+	TakesFile bool
+	// ListsModels says that the engine knows its models itself and is asked for
+	// them; otherwise it serves the one it was started with.
+	ListsModels bool
+	// Model is the reference used when a preload names none.
+	Model string
+	// HealthPath answers 200 when the engine is ready.
+	HealthPath string
+	// Ctx is the context size in tokens given as {ctx}.
+	Ctx int
+	// Slots is how many tasks it runs at once.
+	Slots int
+	// ReadyLimit is how long it may take to become ready.
+	ReadyLimit time.Duration
+	// StopGrace is how long it may take to stop before it is killed.
+	StopGrace time.Duration
+}
+
+const (
+	maxSlots      = 4096 // far above what any engine runs at once
+	maxReadyLimit = time.Hour
+	maxStopGrace  = time.Minute
+)
+
+var (
+	templateName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+	placeholder  = regexp.MustCompile(`\{[a-z_]*\}`)
+	known        = map[string]bool{"{port}": true, "{model}": true, "{model_path}": true, "{ctx}": true, "{slots}": true, "{key_file}": true}
+)
+
+// Validate reports the first thing that is wrong with the template, and what
+// would be right.
+func (t Template) Validate() error {
+	if err := t.validate(); err != nil {
+		return fmt.Errorf("template %q: %w", t.Name, err)
+	}
+	return nil
+}
+
+func (t Template) validate() error {
+	switch {
+	case !templateName.MatchString(t.Name):
+		return errors.New("name: want 1 to 64 of a-z 0-9 _ -")
+	case t.Engine == "":
+		return errors.New("engine: missing; name the kind of engine, e.g. llamacpp")
+	case t.Dialect != adapter.LlamaCPP && t.Dialect != adapter.OpenAI:
+		return errors.New("dialect: want llamacpp or openai")
+	case (len(t.Command) == 0) == (t.URL == ""):
+		return errors.New("want either command or url")
+	case !strings.HasPrefix(t.HealthPath, "/"):
+		return errors.New("health_path: want a path that begins with /")
+	case t.Slots < 1 || t.Slots > maxSlots:
+		return fmt.Errorf("slots: want 1 to %d", maxSlots)
+	case t.ReadyLimit <= 0 || t.ReadyLimit > maxReadyLimit:
+		return fmt.Errorf("ready_limit: want more than 0 and at most %v", maxReadyLimit)
+	case t.StopGrace < 0 || t.StopGrace > maxStopGrace:
+		return fmt.Errorf("stop_grace: want at most %v", maxStopGrace)
+	case t.Key != KeyNone && t.Key != KeyFile && t.Key != KeyVLLMYAML:
+		return errors.New("key: want file, vllm-yaml, or nothing")
+	}
+	if t.URL != "" {
+		return checkServerURL(t.URL)
+	}
+	return t.checkCommand()
+}
+
+func (t Template) checkCommand() error {
+	texts := append([]string{}, t.Command...)
+	for name, value := range t.Env {
+		if strings.HasPrefix(name, "LLORCH_") || name == "" || strings.ContainsAny(name, "=\x00") {
+			return fmt.Errorf("env: %q may not be set for an engine", name)
+		}
+		texts = append(texts, value)
+	}
+	for _, text := range texts {
+		for _, found := range placeholder.FindAllString(text, -1) {
+			if !known[found] {
+				return fmt.Errorf("command: unknown placeholder %s", found)
+			}
+		}
+	}
+	all := strings.Join(texts, "\x00")
+	switch {
+	case !strings.Contains(all, "{port}"):
+		return errors.New("command: {port} is missing; the engine's port is chosen at each start")
+	case t.Key != KeyNone && !strings.Contains(all, "{key_file}"):
+		return errors.New("command: {key_file} is missing, but key is set")
+	case t.TakesFile && !strings.Contains(all, "{model_path}"):
+		return errors.New("command: {model_path} is missing, but the template takes a file")
+	}
+	return nil
+}
+
+func checkServerURL(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
+		return errors.New("url: want http://127.0.0.1:PORT or https://HOST")
+	case u.User != nil:
+		return errors.New("url: holds a credential; use the key file instead")
+	case u.Scheme == "https":
+		return nil
+	case u.Scheme == "http" && authmin.IsLoopbackHost(u.Hostname()):
+		return nil
+	}
+	return errors.New("url: plain http only on loopback; want http://127.0.0.1:PORT or https://HOST")
+}
