@@ -25,12 +25,12 @@ var (
 	ProblemMissingToken = Problem{
 		Status: http.StatusUnauthorized, Code: "MISSING_TOKEN", CodeNumber: 40101,
 		Title: "No credentials were sent",
-		Hint:  "Send the header Authorization: Bearer <token>.",
+		Hint:  "Send the header Authorization: Bearer TOKEN.",
 	}
 	ProblemBadToken = Problem{
 		Status: http.StatusUnauthorized, Code: "BAD_TOKEN", CodeNumber: 40102,
 		Title: "The credentials are not valid",
-		Hint:  "Send one header Authorization: Bearer <token>, with a token that is valid now.",
+		Hint:  "Send one header Authorization: Bearer TOKEN, with a token that is valid now.",
 	}
 	ProblemScope = Problem{
 		Status: http.StatusForbidden, Code: "INSUFFICIENT_SCOPE", CodeNumber: 40302,

@@ -6,11 +6,18 @@
 package main
 
 import (
+	"os"
+
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 	_ "github.com/llorch/gateway/caddymodule"
 )
 
 func main() {
+	// Not a command of Caddy's: the engine starts fast, and takes nothing of Caddy's
+	// with it.
+	if len(os.Args) > 1 && os.Args[1] == demoEngineCommand {
+		os.Exit(runDemoEngine(os.Args[2:]))
+	}
 	caddycmd.Main()
 }

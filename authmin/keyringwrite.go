@@ -1,0 +1,81 @@
+package authmin
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// FormatKeyring is the inverse of [ParseKeyring], without comments.
+func FormatKeyring(tokens []Token) []byte {
+	var b strings.Builder
+	for i := range tokens {
+		t := &tokens[i]
+		fmt.Fprintf(&b, "%s sha256:%s %s", t.Name, t.digest.Hex(), JoinScopes(t.Scopes, ","))
+		for _, field := range []struct {
+			name string
+			at   int64
+		}{{"created", t.Created}, {"not_before", t.NotBefore}, {"expires", t.Expires}} {
+			if field.at != 0 {
+				fmt.Fprintf(&b, " %s=%s", field.name, time.Unix(field.at, 0).UTC().Format(time.RFC3339))
+			}
+		}
+		if t.Revoked {
+			b.WriteString(" state=revoked")
+		}
+		b.WriteByte('\n')
+	}
+	fmt.Fprintf(&b, "# end %d\n", len(tokens))
+	return []byte(b.String())
+}
+
+// WriteKeyringFile checks tokens as a gateway would, and puts them into place
+// with one rename: a reader sees the old file or the new one, and a crash leaves
+// one of the two. The file is readable by its owner only.
+func WriteKeyringFile(path string, tokens []Token) (err error) {
+	content := FormatKeyring(tokens)
+	parsed, err := ParseKeyring(content)
+	if err != nil {
+		return fmt.Errorf("writing keyring: %w", err)
+	}
+	if _, err := NewKeyring(parsed); err != nil {
+		return fmt.Errorf("writing keyring: %w", err)
+	}
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, filepath.Base(path)+".new-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("writing keyring: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("writing keyring: %w", err)
+	}
+	if err = os.Rename(f.Name(), path); err != nil {
+		return fmt.Errorf("writing keyring: %w", err)
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes a rename in a directory last through a power cut.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("writing keyring: %w", err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("writing keyring: %w", err)
+	}
+	return nil
+}

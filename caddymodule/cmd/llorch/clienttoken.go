@@ -1,0 +1,65 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/caddymodule"
+)
+
+// ownerName is the name of the token that up makes, and of the one that it takes
+// from the environment.
+const ownerName = "owner"
+
+// clientToken is where up's clients' token is.
+type clientToken struct {
+	fromEnv bool
+	keyring string         // path of the keyring file, when not from the environment
+	made    authmin.Secret // a token made at this start: printed once, then gone
+}
+
+// plannedToken says where the token will be, and makes none.
+func plannedToken(o upOptions) (clientToken, error) {
+	secret, err := caddymodule.EnvironmentToken()
+	if err != nil {
+		return clientToken{}, err
+	}
+	if !secret.IsZero() {
+		// Whatever the variable was that held it: the configuration reads one.
+		return clientToken{fromEnv: true}, os.Setenv(envClientToken, secret.Reveal())
+	}
+	return clientToken{keyring: filepath.Join(o.dataDir, "tokens")}, nil
+}
+
+// findToken is plannedToken, and makes a token when there is none at all. Only
+// its hash is kept.
+func findToken(o upOptions) (clientToken, error) {
+	client, err := plannedToken(o)
+	if err != nil || client.fromEnv {
+		return client, err
+	}
+	_, err = os.Lstat(client.keyring)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return client, err // there, or not to be looked at: the guard will say
+	}
+	client.made = authmin.RandomSecret()
+	token := authmin.NewToken(ownerName, client.made, authmin.ScopeAdmin)
+	token.Created = time.Now().Unix()
+	if err := authmin.WriteKeyringFile(client.keyring, []authmin.Token{token}); err != nil {
+		return client, fmt.Errorf("keeping the token's hash: %w", err)
+	}
+	return client, nil
+}
+
+// caddyfileLine names the token in the global block.
+func (c clientToken) caddyfileLine() string {
+	if c.fromEnv {
+		return "token " + ownerName + " {env." + envClientToken + "} admin"
+	}
+	return `token_file "` + quote(c.keyring) + `"`
+}

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/llorch/gateway/poolmanager/demoengine"
+)
+
+// demoEngineCommand is the first argument with which this program is the demo
+// engine: a child process that up starts like any other engine.
+const demoEngineCommand = "demo-engine"
+
+// runDemoEngine serves until it is told to stop, and returns the exit code.
+func runDemoEngine(args []string) int {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	if err := demoengine.Run(ctx, args); err != nil {
+		fmt.Fprintln(os.Stderr, "demo-engine:", err)
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+)
+
+const (
+	// readyPoll is how often the parts are asked whether they answer.
+	readyPoll = 100 * time.Millisecond
+	// readyNotice is how often a person is told what is waited for.
+	readyNotice = 10 * time.Second
+	// readyLimit bounds the wait: loading a large model from a disk takes minutes.
+	readyLimit = 30 * time.Minute
+	// maxNodesAnswer bounds the answer that is read, in bytes.
+	maxNodesAnswer = 1 << 20
+)
+
+// waitReady returns when the gateway answers and a pool is ready, with the model
+// that the pool serves.
+func waitReady(ctx context.Context, o upOptions, secrets credentials, notices io.Writer) (model string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, readyLimit)
+	defer cancel()
+	poll := time.NewTicker(readyPoll)
+	defer poll.Stop()
+	notice := time.NewTicker(readyNotice)
+	defer notice.Stop()
+	for {
+		if model, err = readyModel(ctx, o, secrets.orchestrator); err == nil {
+			if err = gatewayAnswers(ctx, o); err == nil {
+				return model, nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("waiting for the engine: %w", errors.Join(err, ctx.Err()))
+		case <-notice.C:
+			fmt.Fprintf(notices, "still waiting: %v (details in %s/llorch.log)\n", err, o.dataDir)
+		case <-poll.C:
+		}
+	}
+}
+
+// nodesAnswer is what is needed of GET /v2/nodes.
+type nodesAnswer struct {
+	Nodes []struct {
+		Pools []struct {
+			ModelRef string   `json:"model_ref"`
+			Ready    bool     `json:"ready"`
+			Models   []string `json:"models"`
+		} `json:"pools"`
+	} `json:"nodes"`
+}
+
+// readyModel asks the orchestrator for a pool that is ready.
+func readyModel(ctx context.Context, o upOptions, token authmin.Secret) (string, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+o.orchestrator+"/v2/nodes", nil)
+	if err != nil {
+		return "", err
+	}
+	r.Header.Set("Authorization", "Bearer "+token.Reveal())
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	var answer nodesAnswer
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxNodesAnswer)).Decode(&answer); err != nil {
+		return "", fmt.Errorf("reading the orchestrator's nodes: %w", err)
+	}
+	if len(answer.Nodes) == 0 {
+		return "", errors.New("the pool manager has not registered with the orchestrator yet")
+	}
+	for _, node := range answer.Nodes {
+		for _, pool := range node.Pools {
+			if !pool.Ready {
+				continue
+			}
+			if o.engine == "demo" || o.engine == "llamacpp" || len(pool.Models) == 0 {
+				return pool.ModelRef, nil
+			}
+			if o.model != "" {
+				return o.model, nil
+			}
+			return pool.Models[0], nil
+		}
+	}
+	return "", errors.New("the engine is not ready yet")
+}
+
+// gatewayAnswers asks for the one public route, through the gateway.
+func gatewayAnswers(ctx context.Context, o upOptions) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, o.url()+"/health", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the gateway answers GET /health with %s", resp.Status)
+	}
+	return nil
+}

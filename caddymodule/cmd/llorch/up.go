@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/llorch/gateway/authmin"
+	"github.com/spf13/cobra"
+)
+
+func init() {
+	caddycmd.RegisterCommand(caddycmd.Command{
+		Name:  "up",
+		Usage: "[--listen 127.0.0.1:8080] [--data-dir DIR] [--engine demo|llamacpp|ollama|http://HOST:PORT] [--model M] [--config FILE] [--print-config]",
+		Short: "Runs gateway, orchestrator, pool manager and an engine on this machine",
+		Long: `
+Runs the gateway in front of the orchestrator, the pool manager and an engine, in
+one process and on loopback. The token of clients is LLORCH_API_TOKEN, else the
+keyring in the data directory, else a new one, which is printed once.
+
+--print-config prints the Caddyfile that it runs, to go on with
+'llorch run --config'. --config runs that file, edited, in its place.`,
+		CobraFunc: func(cmd *cobra.Command) {
+			cmd.Flags().String("listen", "127.0.0.1:8080", "Where the gateway listens; loopback only")
+			cmd.Flags().String("data-dir", "", "Where state is kept (default: $XDG_DATA_HOME/llorch or ~/.local/share/llorch)")
+			cmd.Flags().String("engine", "demo", "demo, llamacpp, ollama, or the URL of a server that runs already")
+			cmd.Flags().String("model", "", "The engine's model: a GGUF file for llamacpp, a name for ollama")
+			cmd.Flags().String("config", "", "A Caddyfile to run in place of the built-in one")
+			cmd.Flags().Bool("print-config", false, "Print the Caddyfile and stop")
+			cmd.Args = cobra.NoArgs
+			cmd.RunE = caddycmd.WrapCommandFuncForCobra(up)
+		},
+	})
+}
+
+// stopLimit bounds a stop, open streams or not. What has not ended by then is
+// ended with the process.
+const stopLimit = 4500 * time.Millisecond
+
+// upOptions are the flags of up, checked.
+type upOptions struct {
+	listen  string
+	dataDir string
+	engine  string
+	model   string
+	config  string
+
+	orchestrator string // settled at start; see withAddresses
+	poolManager  string
+}
+
+func up(flags caddycmd.Flags) (int, error) {
+	o, err := readUpOptions(flags)
+	if err != nil {
+		return caddy.ExitCodeFailedStartup, err
+	}
+	if flags.Bool("print-config") {
+		client, err := plannedToken(o)
+		if err != nil {
+			return caddy.ExitCodeFailedStartup, err
+		}
+		text, err := caddyfileFor(o, client)
+		if err != nil {
+			return caddy.ExitCodeFailedStartup, err
+		}
+		_, err = os.Stdout.WriteString(text)
+		return caddy.ExitCodeSuccess, err
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	if err := runHome(ctx, o); err != nil {
+		return caddy.ExitCodeFailedStartup, err
+	}
+	return caddy.ExitCodeSuccess, nil
+}
+
+func readUpOptions(flags caddycmd.Flags) (upOptions, error) {
+	o := upOptions{
+		listen: flags.String("listen"), dataDir: flags.String("data-dir"),
+		engine: flags.String("engine"), model: flags.String("model"), config: flags.String("config"),
+	}
+	if !authmin.IsLoopbackListen(o.listen) || strings.HasPrefix(o.listen, "unix/") {
+		return o, fmt.Errorf("--listen %s: up serves this machine only; use 127.0.0.1:PORT, and `llorch run --config` for other machines", o.listen)
+	}
+	switch {
+	case o.engine == "demo", o.engine == "llamacpp", o.engine == "ollama":
+	case strings.HasPrefix(o.engine, "http://"):
+	default:
+		return o, fmt.Errorf("--engine %s: want demo, llamacpp, ollama or http://HOST:PORT", o.engine)
+	}
+	if o.engine == "llamacpp" && o.model == "" {
+		return o, errors.New("--engine llamacpp needs --model FILE.gguf")
+	}
+	if o.dataDir == "" {
+		home, err := defaultDataDir()
+		if err != nil {
+			return o, err
+		}
+		o.dataDir = home
+	}
+	absolute, err := filepath.Abs(o.dataDir)
+	if err != nil {
+		return o, fmt.Errorf("--data-dir %s: %w", o.dataDir, err)
+	}
+	o.dataDir = absolute
+	return o, nil
+}
+
+func defaultDataDir() (string, error) {
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "llorch"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", errors.New("there is no home directory to keep state in; name one with --data-dir")
+	}
+	return filepath.Join(home, ".local", "share", "llorch"), nil
+}
+
+// checkFree refuses an address that somebody listens on, before anything starts,
+// and fills in a port for port 0.
+func checkFree(address string) (string, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return "", fmt.Errorf("%s is taken by another program; stop it, or choose another port with --listen", address)
+		}
+		return "", fmt.Errorf("listening on %s: %w", address, err)
+	}
+	bound := l.Addr().String()
+	return bound, l.Close()
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/template"
+
+	_ "embed"
+)
+
+// The variables by which up hands its credentials to its own configuration, in
+// this process only: no child inherits them.
+const (
+	envClientToken   = "LLORCH_API_TOKEN"
+	envUpstreamToken = "LLORCH_UPSTREAM_TOKEN"
+	envNodeToken     = "LLORCH_NODE_TOKEN"
+)
+
+//go:embed up.caddyfile.tmpl
+var upTemplateText string
+
+var upTemplate = template.Must(template.New("Caddyfile").Parse(upTemplateText))
+
+// caddyfileFor is the Caddyfile that up runs.
+func caddyfileFor(o upOptions, client clientToken) (string, error) {
+	var b strings.Builder
+	err := upTemplate.Execute(&b, map[string]string{
+		"Listen": o.listen, "Host": strings.Trim(hostOf(o.listen), "[]"), "DataDir": quote(o.dataDir),
+		"Token":        client.caddyfileLine(),
+		"Orchestrator": o.orchestratorAddr(), "PoolManager": o.poolManagerAddr(),
+		"UpstreamToken": envUpstreamToken, "NodeToken": envNodeToken,
+	})
+	if err != nil {
+		return "", fmt.Errorf("writing the Caddyfile: %w", err)
+	}
+	return b.String(), nil
+}
+
+// quote makes a path one token of a Caddyfile.
+func quote(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(path)
+}

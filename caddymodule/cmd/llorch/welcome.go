@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// printWelcome says what runs, and gives four lines to paste. A token made at
+// this start is shown here and nowhere else.
+func printWelcome(w io.Writer, o upOptions, client clientToken, model string) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "llorch is up at %s\n", o.url())
+	if o.engine == "demo" {
+		b.WriteString("The engine is a DEMO: it makes words up and runs no model. Use --engine for a real one.\n")
+	}
+	if o.config == "" {
+		b.WriteString("\n" + tokenLines(client) + "\n")
+	}
+	task, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("making an id: %w", err)
+	}
+	const auth = `-H "Authorization: Bearer $LLORCH_API_TOKEN"`
+	fmt.Fprintf(&b, "\nRefused, for want of a token (401):\n  curl -i %s/v2/tasks\n", o.url())
+	fmt.Fprintf(&b, "A task:\n  curl %s -H 'Content-Type: application/json' -d '{\"task_id\":\"%s\",\"model_ref\":\"%s\",\"prompt\":\"hello\",\"max_tokens\":16}' %s/v2/tasks\n", auth, task, model, o.url())
+	fmt.Fprintf(&b, "Its event stream:\n  curl -N %s %s/v2/tasks/%s/events\n", auth, o.url(), task)
+	fmt.Fprintf(&b, "The metrics:\n  curl %s %s/metrics\n", auth, o.url())
+	fmt.Fprintf(&b, "\nLog: %s/llorch.log   Stop: Ctrl-C\n", o.dataDir)
+	_, err = io.WriteString(w, b.String())
+	return err
+}
+
+// tokenLines tell where the token is.
+func tokenLines(client clientToken) string {
+	switch {
+	case client.fromEnv:
+		return "The token is the one in the environment."
+	case client.made.IsZero():
+		return "The token is the one that the first start printed; only its hash is in " + client.keyring + ".\n" +
+			"If it is lost, stop, remove that file, and start again: a new one is made."
+	}
+	return "Your token, shown only now (its hash is in " + client.keyring + "). In the shell that you use:\n" +
+		"  export LLORCH_API_TOKEN=" + client.made.Reveal()
+}
