@@ -1,0 +1,213 @@
+// Package app puts the orchestrator together as a service: the store, the
+// domain, the HTTP contract and the credential check, started in that order and
+// stopped in the reverse one.
+//
+// It reads no file and no environment (cmd/orchestratord does), so that another
+// program can run it in its own process:
+//
+//	s, err := app.Start(ctx, app.Options{Listen: "127.0.0.1:0", StateDir: dir, UpstreamToken: secret})
+//	fmt.Println(s.Addr())
+//	defer s.Stop(ctx)
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/orchestrator"
+	"github.com/llorch/gateway/orchestrator/httpapi"
+	"github.com/llorch/gateway/orchestrator/store"
+)
+
+const (
+	// DefaultListen is api.md's address.
+	DefaultListen = "127.0.0.1:8081"
+	// drainTimeout is how long running tasks have to be settled at a stop, and
+	// closeTimeout how long open requests have after it: 2 s together.
+	drainTimeout = 1500 * time.Millisecond
+	closeTimeout = 500 * time.Millisecond
+	// headerTimeout and idleTimeout keep slow or silent clients from holding
+	// connections; the gateway in front keeps its own open for 90 s or less.
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	// maxHeaderBytes is a token of 8 KiB and room for everything else.
+	maxHeaderBytes = 64 << 10
+)
+
+// Options say how to run. StateDir is required.
+type Options struct {
+	Listen        string // host:port (port 0: any) or unix//path; "": DefaultListen
+	StateDir      string
+	Token         authmin.Secret // a caller's own
+	UpstreamToken authmin.Secret // the gateway's
+
+	Capacity         int // tasks that may wait; 0: 1000
+	Strategy         orchestrator.Strategy
+	NodeTimeout      time.Duration
+	NodeNetworks     []netip.Prefix // where nodes may be besides loopback
+	NodeAddresses    []string       // base URLs of the nodes that may get PoolManagerToken
+	PoolManagerToken authmin.Secret
+
+	Version   string
+	Log       *slog.Logger
+	Heartbeat time.Duration         // of event streams; 0: 15 s
+	Resolver  orchestrator.Resolver // nil: the system's
+}
+
+// Service is a running orchestrator.
+type Service struct {
+	addr     string
+	cleanups []cleanup // last in, first out
+	failed   chan error
+	once     sync.Once
+	err      error
+}
+
+type cleanup struct {
+	name string
+	f    func(context.Context) error
+}
+
+// Start binds first, then opens the state, then serves. An error is one line
+// and leaves nothing running.
+func Start(ctx context.Context, o Options) (_ *Service, err error) {
+	if o.Listen == "" {
+		o.Listen = DefaultListen
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	backend, err := authmin.NewBackend(authmin.BackendOptions{
+		Service: "orchestrator", Listen: o.Listen, Token: o.Token, UpstreamToken: o.UpstreamToken, Log: o.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{failed: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			_ = s.Stop(context.WithoutCancel(ctx))
+		}
+	}()
+	ln, err := listen(o.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listening: %w", err)
+	}
+	s.addr = ln.Addr().String()
+	s.push("listener", func(context.Context) error { return ignoreClosed(ln.Close()) })
+	st, err := store.Open(ctx, store.Options{Dir: o.StateDir, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	s.push("store", func(context.Context) error { return st.Close() })
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	domain, err := orchestrator.New(ctx, o.domain(st, reg))
+	if err != nil {
+		return nil, err
+	}
+	api := httpapi.New(httpapi.Options{
+		Orchestrator: domain, Gatherer: reg, Version: o.Version, Log: o.Log, Heartbeat: o.Heartbeat,
+	})
+	s.serve(ln, backend.Wrap(api.Handler()), o.Log)
+	s.push("tasks", func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+		defer cancel()
+		return domain.Stop(ctx)
+	})
+	return s, nil
+}
+
+func (o Options) domain(st *store.Store, reg prometheus.Registerer) orchestrator.Config {
+	return orchestrator.Config{
+		Store: st, Capacity: o.Capacity, Strategy: o.Strategy, NodeTimeout: o.NodeTimeout,
+		NodeNetworks: o.NodeNetworks, NodeAddresses: o.NodeAddresses, PoolManagerToken: o.PoolManagerToken,
+		Resolver: o.Resolver, Log: o.Log, Registerer: reg,
+	}
+}
+
+func (s *Service) serve(ln net.Listener, h http.Handler, log *slog.Logger) {
+	srv := &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	go func() {
+		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("serving: %w", err)
+		}
+	}()
+	s.push("server", func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+		defer cancel()
+		if srv.Shutdown(ctx) != nil {
+			return srv.Close() // whoever still talks is cut
+		}
+		return nil
+	})
+}
+
+// Addr is the bound address: host:port, or a socket's path.
+func (s *Service) Addr() string { return s.addr }
+
+// Failed gives an error if the service stops serving by itself.
+func (s *Service) Failed() <-chan error { return s.failed }
+
+// Stop ends the service within about 2 s: no new tasks, running ones settled,
+// streams closed, state closed. A second call gives the first one's answer.
+func (s *Service) Stop(ctx context.Context) error {
+	s.once.Do(func() {
+		for i := len(s.cleanups) - 1; i >= 0; i-- {
+			if err := s.cleanups[i].f(ctx); err != nil {
+				s.err = errors.Join(s.err, fmt.Errorf("stopping %s: %w", s.cleanups[i].name, err))
+			}
+		}
+	})
+	return s.err
+}
+
+func (s *Service) push(name string, f func(context.Context) error) {
+	s.cleanups = append(s.cleanups, cleanup{name, f})
+}
+
+// listen opens host:port or, with mode 0600, unix//path.
+func listen(address string) (net.Listener, error) {
+	path, isUnix := strings.CutPrefix(address, "unix/")
+	if !isUnix {
+		return net.Listen("tcp", address)
+	}
+	if conn, err := net.Dial("unix", path); err == nil {
+		conn.Close()
+		return nil, fmt.Errorf("%s is in use by another process", path)
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket != 0 {
+		_ = os.Remove(path) // left by a process that was killed
+	}
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, ln.Close())
+	}
+	return ln, nil
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}

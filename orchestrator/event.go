@@ -1,0 +1,85 @@
+package orchestrator
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// EventType is the name of an event in a task's stream.
+type EventType string
+
+// The events of a task. End, Error and Canceled are terminal: a stream has
+// exactly one of them, and it is the last.
+const (
+	EventStarted  EventType = "started"
+	EventToken    EventType = "token"
+	EventMetrics  EventType = "metrics" // only for readers that ask for verbose
+	EventGap      EventType = "gap"     // events that can no longer be had
+	EventEnd      EventType = "end"
+	EventError    EventType = "error"
+	EventCanceled EventType = "canceled"
+)
+
+// Terminal reports whether the event ends its stream.
+func (t EventType) Terminal() bool {
+	return t == EventEnd || t == EventError || t == EventCanceled
+}
+
+// Event is one step of a task. Ids begin at 1 and go up by one.
+type Event struct {
+	ID   uint64          `json:"id"`
+	Type EventType       `json:"type"`
+	Data json.RawMessage `json:"data"`
+}
+
+type startedData struct {
+	QueuePosition    int   `json:"queue_position"`
+	PredictedStartMS int64 `json:"predicted_start_ms"`
+}
+
+// TokenData is the data of a token event.
+type TokenData struct {
+	Text  string `json:"t"`
+	Index int    `json:"i"`
+}
+
+type endData struct {
+	TokensIn     int    `json:"tokens_in"`
+	TokensOut    int    `json:"tokens_out"`
+	DecodeMS     int64  `json:"decode_ms"`
+	FinishReason string `json:"finish_reason"`
+}
+
+type metricsData struct {
+	QueueDepth            int `json:"queue_depth"`
+	TokensBudgetRemaining int `json:"tokens_budget_remaining"`
+}
+
+// Metrics gives a metrics event for a reader that has seen some tokens. It is
+// made for this reader alone and repeats the id of the event it follows, so
+// that resuming after it misses nothing.
+func (r *Reader) Metrics(after uint64, tokens int) Event {
+	task, _ := r.e.view()
+	depth := r.o.queue.depth(Interactive) + r.o.queue.depth(Batch)
+	return newEvent(after, EventMetrics, metricsData{depth, max(0, task.MaxTokens-tokens)})
+}
+
+type gapData struct {
+	From uint64 `json:"from"`
+	To   uint64 `json:"to"`
+}
+
+// newEvent encodes data, which is one of the types above and cannot fail.
+func newEvent(id uint64, t EventType, data any) Event {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(data); err != nil {
+		panic("orchestrator: encoding event: " + err.Error())
+	}
+	return Event{ID: id, Type: t, Data: bytes.TrimRight(buf.Bytes(), "\n")}
+}
+
+// gapEvent tells a reader that from…to are gone. Its id is the last of them, so
+// that a reader that resumes after it does not hear of them again.
+func gapEvent(from, to uint64) Event { return newEvent(to, EventGap, gapData{from, to}) }

@@ -1,0 +1,89 @@
+package orchestrator
+
+import (
+	"slices"
+	"strings"
+)
+
+// PoolHealth is how a pool is, summed over the nodes that have one of this name.
+type PoolHealth struct {
+	PoolID     string `json:"pool_id"`
+	Live       bool   `json:"live"`
+	Ready      bool   `json:"ready"`
+	Draining   bool   `json:"draining"`
+	SlotsFree  int    `json:"slots_free"`
+	SlotsTotal int    `json:"slots_total"`
+	QueueDepth int    `json:"queue_depth" doc:"Tasks that wait, for any pool"`
+	LastError  string `json:"last_error"`
+}
+
+// PoolHealth says how a pool is, as its node last reported.
+func (o *Orchestrator) PoolHealth(id string) (PoolHealth, error) {
+	h := PoolHealth{PoolID: id, QueueDepth: o.queue.depth(Interactive) + o.queue.depth(Batch)}
+	found := false
+	for _, c := range o.nodes.candidates() {
+		if c.PoolID != id {
+			continue
+		}
+		found = true
+		h.Live = h.Live || c.Online
+		h.Ready = h.Ready || c.Online && c.Ready
+		h.Draining = h.Draining || c.Draining
+		h.SlotsTotal += c.SlotsTotal
+		h.SlotsFree += max(0, c.SlotsFree)
+		if !c.Online {
+			h.LastError = "node " + c.NodeID + " is offline"
+		}
+	}
+	if !found {
+		o.metrics.poolChecks.WithLabelValues("other", "unknown").Inc()
+		return PoolHealth{}, fail(NotFound, "POOL_NOT_FOUND", "no node has reported this pool")
+	}
+	o.metrics.poolChecks.WithLabelValues(o.metrics.pools.value(id), map[bool]string{true: "ready", false: "not_ready"}[h.Ready]).Inc()
+	return h, nil
+}
+
+// Abilities is what the whole can do now.
+type Abilities struct {
+	Engines   []string `json:"engines" nullable:"false"`
+	Models    []string `json:"models" nullable:"false"`
+	Workloads []string `json:"workloads" nullable:"false"`
+	Queue     struct {
+		Capacity   int      `json:"capacity"`
+		Policy     string   `json:"policy"`
+		Priorities []string `json:"priorities" nullable:"false"`
+	} `json:"queue"`
+	SlotsTotal int `json:"slots_total"`
+	SlotsFree  int `json:"slots_free"`
+}
+
+// Abilities says what the online nodes can do.
+func (o *Orchestrator) Abilities() Abilities {
+	c := Abilities{Engines: []string{}, Models: o.Models(), Workloads: []string{"completion"}}
+	c.Queue.Capacity, c.Queue.Policy = o.queue.capacity, "reject"
+	c.Queue.Priorities = []string{string(Interactive), string(Batch)}
+	for _, p := range o.nodes.candidates() {
+		if !p.Online {
+			continue
+		}
+		c.Engines = append(c.Engines, p.Engine)
+		c.SlotsTotal += p.SlotsTotal
+		c.SlotsFree += max(0, p.SlotsFree)
+	}
+	c.Engines = sortedSet(c.Engines)
+	return c
+}
+
+// Models lists the models that nodes have reported.
+func (o *Orchestrator) Models() []string {
+	models := []string{}
+	for _, c := range o.nodes.candidates() {
+		models = append(models, c.Models...)
+	}
+	return sortedSet(models)
+}
+
+func sortedSet(names []string) []string {
+	slices.SortFunc(names, strings.Compare)
+	return slices.DeleteFunc(slices.Compact(names), func(s string) bool { return s == "" })
+}

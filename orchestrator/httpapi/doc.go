@@ -1,0 +1,11 @@
+// Package httpapi is the orchestrator's HTTP contract: one definition gives
+// each route its validation, its place in the OpenAPI document, the scope it
+// needs, and its line in the list that tests walk.
+//
+// It does not check credentials: wrap Handler in authmin.Backend, which puts
+// the caller into the context. It does check scopes, and a route that declares
+// none cannot be reached.
+//
+//	api := httpapi.New(httpapi.Options{Orchestrator: o, Gatherer: registry})
+//	http.Serve(ln, backend.Wrap(api.Handler()))
+package httpapi

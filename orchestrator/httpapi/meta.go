@@ -1,0 +1,62 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/orchestrator"
+)
+
+// Health is the answer of GET /health.
+type Health struct {
+	Status  string `json:"status" enum:"ok"`
+	Version string `json:"version"`
+}
+
+// Version is the answer of GET /v2/meta/version.
+type Version struct {
+	Service    string `json:"service"`
+	Version    string `json:"version"`
+	APIVersion string `json:"api_version"`
+}
+
+func (a *API) metaRoutes() {
+	route(a, public, http.MethodGet, "/health", http.StatusOK, "Whether it serves", a.health)
+	route(a, authmin.ScopeInfer, http.MethodGet, "/v2/meta/version", http.StatusOK, "Which version it is", a.version)
+	for _, path := range []string{"/v2/meta/capabilities", "/v1/capabilities"} {
+		route(a, authmin.ScopeInfer, http.MethodGet, path, http.StatusOK, "What it can do now", a.capabilities)
+	}
+	metrics := promhttp.HandlerFor(a.opts.Gatherer, promhttp.HandlerOpts{})
+	for _, path := range []string{"/metrics", "/orchestrator/metrics"} {
+		a.raw(authmin.ScopeMetrics, path, metrics)
+	}
+	for _, path := range []string{"/openapi.json", "/orchestrator/openapi.json"} {
+		a.raw(authmin.ScopeAdmin, path, http.HandlerFunc(a.document))
+	}
+}
+
+func (a *API) health(context.Context, *none) (*body[Health], error) {
+	return &body[Health]{Health{Status: "ok", Version: a.opts.Version}}, nil
+}
+
+func (a *API) version(context.Context, *none) (*body[Version], error) {
+	return &body[Version]{Version{Service: "orchestrator", Version: a.opts.Version, APIVersion: "v2"}}, nil
+}
+
+func (a *API) capabilities(context.Context, *none) (*body[orchestrator.Abilities], error) {
+	return &body[orchestrator.Abilities]{a.o.Abilities()}, nil
+}
+
+func (a *API) document(w http.ResponseWriter, r *http.Request) {
+	text, err := json.Marshal(a.huma.OpenAPI())
+	if err != nil {
+		writeProblem(w, r, a.problem(r.Context(), err))
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(text)
+}

@@ -1,0 +1,64 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/orchestrator"
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+type registerInput struct{ Body client.RegisterRequest }
+
+type heartbeatInput struct {
+	ID   string `path:"id" maxLength:"256"`
+	Body client.HeartbeatRequest
+}
+
+type nodeInput struct {
+	ID string `path:"id" maxLength:"256"`
+}
+
+// NodeList is the answer of GET /v2/nodes.
+type NodeList struct {
+	Nodes []orchestrator.Node `json:"nodes" nullable:"false"`
+	Count int                 `json:"count"`
+}
+
+// PoolHealth is the answer of GET /v2/pools/{id}/health.
+type PoolHealth = orchestrator.PoolHealth
+
+func (a *API) nodeRoutes() {
+	route(a, authmin.ScopeNodes, http.MethodPost, "/v2/nodes/register", http.StatusOK, "Register a node", a.register)
+	route(a, authmin.ScopeNodes, http.MethodPost, "/v2/nodes/{id}/heartbeat", http.StatusOK, "Say that a node is alive, and how its pools are", a.heartbeat)
+	route(a, authmin.ScopeNodes, http.MethodDelete, "/v2/nodes/{id}", http.StatusNoContent, "Take a node out", a.deregister)
+	route(a, authmin.ScopeAdmin, http.MethodGet, "/v2/nodes", http.StatusOK, "List the nodes", a.listNodes)
+	for _, path := range []string{"/v2/pools/{id}/health", "/control/pools/{id}/health"} {
+		route(a, authmin.ScopeAdmin, http.MethodGet, path, http.StatusOK, "How a pool is", a.poolHealth)
+	}
+}
+
+func (a *API) register(ctx context.Context, in *registerInput) (*body[client.RegisterResponse], error) {
+	answer, err := a.o.RegisterNode(ctx, who(ctx), in.Body)
+	return &body[client.RegisterResponse]{answer}, err
+}
+
+func (a *API) heartbeat(ctx context.Context, in *heartbeatInput) (*body[client.HeartbeatResponse], error) {
+	answer, err := a.o.Heartbeat(who(ctx), in.ID, in.Body)
+	return &body[client.HeartbeatResponse]{answer}, err
+}
+
+func (a *API) deregister(ctx context.Context, in *nodeInput) (*none, error) {
+	return nil, a.o.RemoveNode(ctx, who(ctx), in.ID)
+}
+
+func (a *API) listNodes(context.Context, *none) (*body[NodeList], error) {
+	nodes := a.o.Nodes()
+	return &body[NodeList]{NodeList{Nodes: nodes, Count: len(nodes)}}, nil
+}
+
+func (a *API) poolHealth(_ context.Context, in *nodeInput) (*body[PoolHealth], error) {
+	health, err := a.o.PoolHealth(in.ID)
+	return &body[PoolHealth]{health}, err
+}

@@ -1,0 +1,196 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/orchestrator"
+)
+
+type openaiInput[T any] struct {
+	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255"`
+	Body           T
+}
+
+func (a *API) openaiRoutes() {
+	route(a, authmin.ScopeInfer, http.MethodGet, "/v1/models", http.StatusOK, "The models (OpenAI)", a.models)
+	route(a, authmin.ScopeInfer, http.MethodPost, "/v1/chat/completions", http.StatusOK, "Chat (OpenAI)", a.chat)
+	route(a, authmin.ScopeInfer, http.MethodPost, "/v1/completions", http.StatusOK, "Completion (OpenAI)", a.completion)
+}
+
+func (a *API) models(context.Context, *none) (*body[openaiModels], error) {
+	list := openaiModels{Object: "list", Data: []openaiModel{}}
+	for _, m := range a.o.Models() {
+		list.Data = append(list.Data, openaiModel{ID: m, Object: "model", OwnedBy: "llorch"})
+	}
+	return &body[openaiModels]{list}, nil
+}
+
+func (a *API) chat(ctx context.Context, in *openaiInput[ChatRequest]) (*huma.StreamResponse, error) {
+	task, err := in.Body.task()
+	if err != nil {
+		return nil, err
+	}
+	return a.openai(ctx, task, in.IdempotencyKey, in.Body.options("chat.completion"))
+}
+
+func (a *API) completion(ctx context.Context, in *openaiInput[CompletionRequest]) (*huma.StreamResponse, error) {
+	task, err := in.Body.task()
+	if err != nil {
+		return nil, err
+	}
+	return a.openai(ctx, task, in.IdempotencyKey, in.Body.options("text_completion"))
+}
+
+// openai runs the request as a task, in the same queue and under the same
+// limits. A caller that leaves cancels it: nobody else knows its id.
+func (a *API) openai(ctx context.Context, task orchestrator.TaskRequest, key string, opts openaiOptions) (*huma.StreamResponse, error) {
+	release, err := a.takeStream()
+	if err != nil {
+		return nil, err
+	}
+	admission, err := a.o.Submit(ctx, who(ctx), task, key)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	reader, err := a.o.Follow(who(ctx), admission.TaskID, 0)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	c := &conversation{a: a, reader: reader, opts: opts, id: admission.TaskID, created: time.Now().Unix()}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		defer release()
+		r, w := humago.Unwrap(hc)
+		// huma's limit for reading the body would end the answer as well.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+		w.Header().Set("X-Task-Id", admission.TaskID)
+		ctx := r.Context()
+		if opts.stream {
+			c.stream(ctx, newSSE(w))
+		} else {
+			c.whole(ctx, w, r)
+		}
+		if ctx.Err() != nil {
+			_ = a.o.Cancel(context.WithoutCancel(ctx), who(ctx), admission.TaskID)
+		}
+	}}, nil
+}
+
+// conversation is one OpenAI call that runs as a task.
+type conversation struct {
+	a       *API
+	reader  *orchestrator.Reader
+	opts    openaiOptions
+	id      string
+	created int64
+}
+
+// ended is how a task's stream ended.
+type ended struct {
+	usage  openaiUsage
+	reason string
+	failed *Problem
+}
+
+// each calls f for every token, and says how it ended. With a heartbeat, idle
+// is called while nothing happens.
+func (c *conversation) each(ctx context.Context, idle func() error, f func(text string) error) (ended, error) {
+	for {
+		events, err := next(ctx, c.reader, c.a.opts.Heartbeat)
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			if err := idle(); err != nil {
+				return ended{}, err
+			}
+			continue
+		}
+		if err != nil {
+			return ended{}, err
+		}
+		for _, ev := range events {
+			if ev.Type == orchestrator.EventToken {
+				var t orchestrator.TokenData
+				if err := json.Unmarshal(ev.Data, &t); err != nil {
+					return ended{}, err
+				}
+				if err := f(t.Text); err != nil {
+					return ended{}, err
+				}
+			}
+			if ev.Type.Terminal() {
+				return endOf(ev)
+			}
+		}
+	}
+}
+
+func endOf(ev orchestrator.Event) (ended, error) {
+	var d struct {
+		TokensIn     int    `json:"tokens_in"`
+		TokensOut    int    `json:"tokens_out"`
+		FinishReason string `json:"finish_reason"`
+		Code         string `json:"code"`
+		Message      string `json:"message"`
+	}
+	if err := json.Unmarshal(ev.Data, &d); err != nil {
+		return ended{}, err
+	}
+	switch ev.Type {
+	case orchestrator.EventError:
+		return ended{failed: newProblem(http.StatusBadGateway, d.Code, d.Message)}, nil
+	case orchestrator.EventCanceled:
+		return ended{failed: newProblem(http.StatusConflict, "CANCELED", "the task was canceled")}, nil
+	}
+	return ended{usage: openaiUsage{d.TokensIn, d.TokensOut, d.TokensIn + d.TokensOut}, reason: finishReason(d.FinishReason)}, nil
+}
+
+// whole answers when everything is there.
+func (c *conversation) whole(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+	var text strings.Builder
+	end, err := c.each(ctx, func() error { return nil }, func(t string) error { text.WriteString(t); return nil })
+	if err != nil && !errors.Is(err, io.EOF) {
+		end.failed = newProblem(http.StatusServiceUnavailable, "STOPPING", "the orchestrator is stopping; send it again")
+	}
+	w.Header().Set("Content-Type", "application/json")
+	var answer any = c.opts.answer(c, text.String(), end)
+	status := http.StatusOK
+	if end.failed != nil {
+		w.Header().Set("Content-Type", "application/problem+json")
+		answer, status = finished(r.Context(), "/v1/", end.failed), end.failed.Status
+	}
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+// stream answers token by token.
+func (c *conversation) stream(ctx context.Context, s *sse) {
+	if first := c.opts.first(c); first != nil && s.data(first) != nil {
+		return
+	}
+	idle := func() error { return s.write(": alive\n\n") }
+	end, err := c.each(ctx, idle, func(t string) error { return s.data(c.opts.chunk(c, t)) })
+	if err != nil {
+		return // without [DONE]: the client knows that it is not all
+	}
+	if end.failed != nil {
+		_ = s.data(map[string]any{"error": finished(ctx, "/v1/", end.failed).OpenAI})
+		return
+	}
+	if s.data(c.opts.last(c, end)) != nil {
+		return
+	}
+	if c.opts.usage && s.data(c.opts.total(c, end)) != nil {
+		return
+	}
+	_ = s.write("data: [DONE]\n\n")
+}

@@ -1,0 +1,96 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/llorch/gateway/orchestrator"
+)
+
+// slowReader is how long one event may take to leave: a reader that does not
+// read is cut, and may resume. The kernel's buffers are its only credit.
+const slowReader = 10 * time.Second
+
+// sse writes a text/event-stream, one flush an event.
+type sse struct {
+	w   http.ResponseWriter
+	ctl *http.ResponseController
+}
+
+// newSSE sends the headers at once, so that a client sees the stream is open
+// before the first event.
+func newSSE(w http.ResponseWriter) *sse {
+	s := &sse{w: w, ctl: http.NewResponseController(w)}
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // for an nginx in front
+	w.WriteHeader(http.StatusOK)
+	_ = s.flush()
+	return s
+}
+
+// write sends one piece of the stream and waits until the kernel has it.
+func (s *sse) write(format string, args ...any) error {
+	if err := s.ctl.SetWriteDeadline(time.Now().Add(slowReader)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	if _, err := fmt.Fprintf(s.w, format, args...); err != nil {
+		return err
+	}
+	return s.flush()
+}
+
+func (s *sse) flush() error { return s.ctl.Flush() }
+
+func (s *sse) event(ev orchestrator.Event) error {
+	return s.write("id: %d\nevent: %s\ndata: %s\n\n", ev.ID, ev.Type, ev.Data)
+}
+
+// follow copies a task's events until the last, or until somebody leaves. A
+// comment keeps the connection alive while nothing happens.
+func (s *sse) follow(ctx context.Context, reader *orchestrator.Reader, verbose bool, heartbeat time.Duration) {
+	tokens := 0
+	for {
+		events, err := next(ctx, reader, heartbeat)
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			if s.write(": alive\n\n") != nil {
+				return
+			}
+			continue
+		}
+		if err != nil {
+			return // the end, the client has left, or we stop: the client may resume
+		}
+		for _, ev := range events {
+			if ev.Type == orchestrator.EventToken {
+				tokens++
+			}
+			if s.event(ev) != nil {
+				return
+			}
+			if verbose && ev.Type == orchestrator.EventStarted && s.event(reader.Metrics(ev.ID, tokens)) != nil {
+				return
+			}
+		}
+	}
+}
+
+// next waits for events, but not longer than d.
+func next(ctx context.Context, reader *orchestrator.Reader, d time.Duration) ([]orchestrator.Event, error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return reader.Next(ctx)
+}
+
+// data sends an event of the OpenAI dialect: no name, no id.
+func (s *sse) data(v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encoding chunk: %w", err)
+	}
+	return s.write("data: %s\n\n", text)
+}

@@ -1,0 +1,101 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/orchestrator"
+)
+
+type none struct{}
+
+// body is an answer with nothing but a JSON body.
+type body[T any] struct{ Body T }
+
+type taskID struct {
+	ID string `path:"id" maxLength:"64"`
+}
+
+type submitInput struct {
+	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"The same key with the same body gives the same task for 24 h"`
+	Body           orchestrator.TaskRequest
+}
+
+type listInput struct {
+	State  string `query:"state" enum:"queued,running,completed,failed,canceled"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	Cursor string `query:"cursor" maxLength:"64"`
+}
+
+type eventsInput struct {
+	ID          string `path:"id" maxLength:"64"`
+	Verbose     bool   `query:"verbose" doc:"With metrics events"`
+	LastEventID string `header:"Last-Event-ID" maxLength:"20" pattern:"^[0-9]*$" doc:"Resume after this event"`
+}
+
+func (a *API) taskRoutes() {
+	route(a, authmin.ScopeInfer, http.MethodPost, "/v2/tasks", http.StatusAccepted, "Take a task", a.submit)
+	route(a, authmin.ScopeInfer, http.MethodGet, "/v2/tasks", http.StatusOK, "List the caller's tasks, newest first", a.listTasks)
+	route(a, authmin.ScopeInfer, http.MethodGet, "/v2/tasks/{id}", http.StatusOK, "A task's record", a.task)
+	route(a, authmin.ScopeInfer, http.MethodGet, "/v2/tasks/{id}/events", http.StatusOK, "A task's events (text/event-stream)", a.events)
+	route(a, authmin.ScopeInfer, http.MethodPost, "/v2/tasks/{id}/cancel", http.StatusNoContent, "Cancel a task", a.cancel)
+}
+
+func (a *API) submit(ctx context.Context, in *submitInput) (*body[orchestrator.Admission], error) {
+	admission, err := a.o.Submit(ctx, who(ctx), in.Body, in.IdempotencyKey)
+	return &body[orchestrator.Admission]{admission}, err
+}
+
+func (a *API) listTasks(ctx context.Context, in *listInput) (*body[orchestrator.Page], error) {
+	page, err := a.o.Tasks(who(ctx), orchestrator.State(in.State), in.Limit, in.Cursor)
+	return &body[orchestrator.Page]{page}, err
+}
+
+func (a *API) task(ctx context.Context, in *taskID) (*body[orchestrator.Task], error) {
+	task, err := a.o.Task(who(ctx), in.ID)
+	return &body[orchestrator.Task]{task}, err
+}
+
+func (a *API) cancel(ctx context.Context, in *taskID) (*none, error) {
+	return nil, a.o.Cancel(ctx, who(ctx), in.ID)
+}
+
+func (a *API) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse, error) {
+	after, err := strconv.ParseUint("0"+in.LastEventID, 10, 64)
+	if err != nil {
+		return nil, newProblem(http.StatusUnprocessableEntity, "INVALID_EVENT_ID", "Last-Event-ID is the id of an event of this stream")
+	}
+	reader, err := a.o.Follow(who(ctx), in.ID, after)
+	if errors.Is(err, orchestrator.ErrNothingLeft) {
+		return &huma.StreamResponse{Body: func(ctx huma.Context) { ctx.SetStatus(http.StatusNoContent) }}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	release, err := a.takeStream()
+	if err != nil {
+		return nil, err
+	}
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		defer release()
+		r, w := humago.Unwrap(ctx)
+		s := newSSE(w)
+		s.follow(r.Context(), reader, in.Verbose, a.opts.Heartbeat)
+	}}, nil
+}
+
+// takeStream takes one of the places for open streams.
+func (a *API) takeStream() (release func(), err error) {
+	select {
+	case a.streams <- struct{}{}:
+		return func() { <-a.streams }, nil
+	default:
+		return nil, &orchestrator.Error{Kind: orchestrator.Busy, Code: "TOO_MANY_STREAMS", Hint: "too many event streams are open"}
+	}
+}

@@ -1,0 +1,277 @@
+package orchestrator_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/orchestrator/app"
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+// within is how long a test waits for something that should take milliseconds.
+const within = 10 * time.Second
+
+// eventually polls until the condition holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	deadline := time.After(within)
+	for !holds() {
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			t.Fatalf("not within %s: %s", within, what)
+		}
+	}
+}
+
+// service is a running orchestrator on a real socket, and who talks to it.
+type service struct {
+	*app.Service
+	t      *testing.T
+	direct authmin.Secret // LLORCH_API_TOKEN
+	gate   authmin.Secret // LLORCH_UPSTREAM_TOKEN
+}
+
+func start(t *testing.T, o app.Options) *service {
+	t.Helper()
+	s := &service{t: t, direct: authmin.RandomSecret(), gate: authmin.RandomSecret()}
+	o.Listen, o.Token, o.UpstreamToken, o.Log = "127.0.0.1:0", s.direct, s.gate, slog.New(slog.DiscardHandler)
+	if o.StateDir == "" {
+		o.StateDir = t.TempDir()
+	}
+	var err error
+	if s.Service, err = app.Start(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Stop(context.Background()) })
+	return s
+}
+
+// request makes a request as the gateway would, on behalf of an identity.
+func (s *service) request(identity, scopes, method, path string, body any) *http.Request {
+	s.t.Helper()
+	var text []byte
+	switch b := body.(type) {
+	case nil:
+	case string:
+		text = []byte(b)
+	default:
+		var err error
+		if text, err = json.Marshal(b); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	r, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.Addr()+path, bytes.NewReader(text))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+s.gate.Reveal())
+	r.Header.Set("X-Auth-Identity", identity)
+	r.Header.Set("X-Auth-Scopes", scopes)
+	r.Header.Set("Content-Type", "application/json")
+	return r
+}
+
+// send gives the status, the header and the decoded body.
+func (s *service) send(r *http.Request) (int, http.Header, map[string]any) {
+	s.t.Helper()
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var body map[string]any
+	if len(text) > 0 && text[0] == '{' {
+		if err := json.Unmarshal(text, &body); err != nil {
+			s.t.Fatalf("%s %s: %v in %q", r.Method, r.URL.Path, err, text)
+		}
+	}
+	return res.StatusCode, res.Header, body
+}
+
+// want sends and checks the status.
+func (s *service) want(status int, identity, scopes, method, path string, body any) map[string]any {
+	s.t.Helper()
+	got, _, answer := s.send(s.request(identity, scopes, method, path, body))
+	if got != status {
+		s.t.Fatalf("%s %s as %s: got %d %v, want %d", method, path, identity, got, answer, status)
+	}
+	return answer
+}
+
+func task(extra string) string {
+	return `{"model_ref":"demo","prompt":"hello","max_tokens":8` + extra + `}`
+}
+
+// submit takes a task as ci and gives its id.
+func (s *service) submit(extra string) string {
+	s.t.Helper()
+	return s.want(202, "ci", "infer", "POST", "/v2/tasks", task(extra))["task_id"].(string)
+}
+
+func (s *service) state(id string) string {
+	s.t.Helper()
+	return s.want(200, "ci", "infer", "GET", "/v2/tasks/"+id, nil)["state"].(string)
+}
+
+// event is one event as a client sees it.
+type event struct{ ID, Type, Data string }
+
+// follow opens a task's stream; closing the body hangs up.
+func (s *service) follow(id, after string) *stream {
+	s.t.Helper()
+	r := s.request("ci", "infer", "GET", "/v2/tasks/"+id+"/events", nil)
+	if after != "" {
+		r.Header.Set("Last-Event-ID", after)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { res.Body.Close() })
+	return &stream{res, bufio.NewScanner(res.Body)}
+}
+
+type stream struct {
+	*http.Response
+	lines *bufio.Scanner
+}
+
+// next gives the next event, and false at the end. Comments count as nothing.
+func (s *stream) next() (event, bool) {
+	var ev event
+	for s.lines.Scan() {
+		name, value, _ := strings.Cut(s.lines.Text(), ": ")
+		switch name {
+		case "id":
+			ev.ID = value
+		case "event":
+			ev.Type = value
+		case "data":
+			ev.Data = value
+		case "":
+			if ev.Type != "" {
+				return ev, true
+			}
+		}
+	}
+	return event{}, false
+}
+
+// rest gives all events that are left.
+func (s *stream) rest() []event {
+	var all []event
+	for ev, ok := s.next(); ok; ev, ok = s.next() {
+		all = append(all, ev)
+	}
+	return all
+}
+
+func types(events []event) string {
+	var names []string
+	for _, ev := range events {
+		if len(names) == 0 || names[len(names)-1] != ev.Type {
+			names = append(names, ev.Type)
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+// pool is a stand-in for a pool manager: a real server whose dispatch is the
+// test's to script.
+type pool struct {
+	*httptest.Server
+	id       string
+	dispatch func(out *sink, r client.DispatchRequest)
+	calls    chan client.DispatchRequest
+}
+
+// sink writes the answer of a dispatch.
+type sink struct {
+	w    http.ResponseWriter
+	gone <-chan struct{} // closed when the orchestrator hangs up
+}
+
+func (s *sink) send(ev client.Event) {
+	text, err := ev.AppendSSE(nil)
+	if err != nil {
+		panic(err)
+	}
+	s.w.Header().Set("Content-Type", "text/event-stream")
+	s.w.Write(text)
+	s.w.(http.Flusher).Flush()
+}
+
+func (s *sink) tokens(n int) {
+	for i := range n {
+		s.send(client.Event{Type: client.EventToken, Text: fmt.Sprintf("t%d ", i), Index: i})
+	}
+}
+
+func (s *sink) end(n int) {
+	s.send(client.Event{Type: client.EventEnd, TokensIn: 1, TokensOut: n, DecodeMS: 1, FinishReason: "stop"})
+}
+
+// die breaks the connection in the middle.
+func (s *sink) die() { panic(http.ErrAbortHandler) }
+
+const nodeToken = "node-token-of-at-least-32-characters"
+
+func newPool(t *testing.T, dispatch func(*sink, client.DispatchRequest)) *pool {
+	p := &pool{id: "p", dispatch: dispatch, calls: make(chan client.DispatchRequest, 1000)}
+	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer "+nodeToken {
+			w.WriteHeader(401)
+			return
+		}
+		var d client.DispatchRequest
+		if err := json.NewDecoder(r.Body).Decode(&d); err != nil {
+			w.WriteHeader(400)
+			return
+		}
+		p.calls <- d
+		p.dispatch(&sink{w, r.Context().Done()}, d)
+	}))
+	p.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	p.Start()
+	t.Cleanup(func() {
+		p.CloseClientConnections()
+		p.Close()
+	})
+	return p
+}
+
+// echo answers n tokens and an end.
+func echo(n int) func(*sink, client.DispatchRequest) {
+	return func(out *sink, _ client.DispatchRequest) { out.tokens(n); out.end(n) }
+}
+
+func (p *pool) registration(node string, slots int) client.RegisterRequest {
+	return client.RegisterRequest{
+		NodeID: node, MachineID: "m", Address: p.URL, Version: "1", DispatchToken: nodeToken,
+		Pools: []client.Pool{{PoolID: p.id, Engine: "demo", ModelRef: "demo", Ready: true, SlotsFree: slots, SlotsTotal: slots, Models: []string{"demo"}}},
+	}
+}
+
+// join registers the pool as a node's only one.
+func (s *service) join(node string, p *pool, slots int) {
+	s.t.Helper()
+	s.want(200, node, "nodes", "POST", "/v2/nodes/register", p.registration(node, slots))
+}

@@ -1,0 +1,66 @@
+package orchestrator
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+// maxBusy bounds how long a pool's Retry-After keeps tasks away from it; its
+// next heartbeat ends the pause earlier.
+const maxBusy = 5 * time.Second
+
+// lease is one slot of a pool, taken for one task.
+type lease struct {
+	ns             *nodes
+	n              *node
+	nodeID, poolID string
+	engine         string
+	client         *client.Client
+}
+
+// acquire takes a slot of the chosen pool; nil if the node has gone meanwhile.
+func (ns *nodes) acquire(c Candidate) *lease {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	n := ns.byID[c.NodeID]
+	if n == nil {
+		return nil
+	}
+	n.running[c.PoolID]++
+	n.breaker.begin()
+	return &lease{ns: ns, n: n, nodeID: c.NodeID, poolID: c.PoolID, engine: c.Engine, client: n.client}
+}
+
+// release gives the slot back and tells the breaker how it went.
+func (l *lease) release(err error) {
+	l.ns.mu.Lock()
+	defer l.ns.mu.Unlock()
+	if l.n.running[l.poolID]--; l.n.running[l.poolID] <= 0 {
+		delete(l.n.running, l.poolID)
+	}
+	now := l.ns.now()
+	var refused *client.StatusError
+	switch {
+	case err == nil:
+		l.n.breaker.succeed()
+	case errors.Is(err, errNotTheNode):
+		l.n.breaker.abandon()
+	case errors.As(err, &refused) && refused.Status == http.StatusTooManyRequests:
+		l.n.busy[l.poolID] = now.Add(min(max(refused.RetryAfter, 100*time.Millisecond), maxBusy))
+		l.n.breaker.abandon()
+	case errors.As(err, &refused) && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden):
+		l.n.breaker.abandon() // a credential is wrong, the node is not
+	default:
+		l.n.breaker.fail(now)
+	}
+}
+
+// lost reports whether the node has gone silent.
+func (l *lease) lost() bool {
+	l.ns.mu.Lock()
+	defer l.ns.mu.Unlock()
+	return !l.n.online(l.ns.now(), l.ns.timeout)
+}

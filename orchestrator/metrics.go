@@ -1,0 +1,122 @@
+package orchestrator
+
+import (
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// maxLabelValues bounds what nodes can put into a label: beyond it, "other".
+const maxLabelValues = 256
+
+// metrics are the names, types and labels of the metrics contract.
+type metrics struct {
+	enqueued, canceled, tokensIn prometheus.Counter
+	started, rejected, tokensOut *prometheus.CounterVec
+	backpressure, placements     *prometheus.CounterVec
+	registrations, heartbeats    *prometheus.CounterVec
+	deregistrations              prometheus.Counter
+	firstToken, decode           prometheus.Histogram
+	poolChecks                   *prometheus.CounterVec
+	engines, pools               labelSet
+}
+
+// msBuckets go from a local demo engine's first token to a slow model's answer.
+var msBuckets = []float64{1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000}
+
+func newMetrics(reg prometheus.Registerer, o *Orchestrator) *metrics {
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+		reg.MustRegister(c)
+		return c
+	}
+	vec := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+		reg.MustRegister(c)
+		return c
+	}
+	histogram := func(name, help string) prometheus.Histogram {
+		h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: msBuckets})
+		reg.MustRegister(h)
+		return h
+	}
+	gauge := func(name, help string, labels prometheus.Labels, value func() float64) {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, value))
+	}
+	for _, class := range []Priority{Interactive, Batch} {
+		gauge("queue_depth", "Tasks that wait.", prometheus.Labels{"priority": string(class)},
+			func() float64 { return float64(o.queue.depth(class)) })
+	}
+	gauge("orchd_nodes_online", "Nodes that have called in time.", nil, func() float64 { return float64(o.nodes.online()) })
+	gauge("orchd_pools_available", "Pools that would take a task now.", nil, func() float64 { return float64(o.nodes.available()) })
+	return &metrics{
+		enqueued:        counter("tasks_enqueued_total", "Tasks acknowledged."),
+		canceled:        counter("tasks_canceled_total", "Tasks canceled by a caller."),
+		tokensIn:        counter("tokens_in_total", "Prompt tokens of finished tasks."),
+		started:         vec("tasks_started_total", "Dispatches to a pool.", "engine", "pool_id", "priority"),
+		rejected:        vec("tasks_rejected_total", "Tasks refused at admission.", "engine", "reason"),
+		tokensOut:       vec("tokens_out_total", "Tokens made.", "engine", "pool_id"),
+		backpressure:    vec("admission_backpressure_events_total", "Refusals of a full queue.", "policy"),
+		placements:      vec("placement_decisions_total", "Decisions where a task runs.", "outcome", "pinned", "fallback"),
+		registrations:   vec("orchd_node_registrations_total", "Calls to register a node.", "outcome"),
+		heartbeats:      vec("orchd_node_heartbeats_total", "Heartbeats.", "outcome"),
+		deregistrations: counter("orchd_node_deregistrations_total", "Nodes that left."),
+		poolChecks:      vec("orchd_pool_health_checks_total", "Questions about a pool's health.", "pool_id", "outcome"),
+		firstToken:      histogram("latency_first_token_ms", "From admission to the first token."),
+		decode:          histogram("latency_decode_ms", "From the first token to the end, as the engine says."),
+	}
+}
+
+// online counts the nodes that are not offline.
+func (ns *nodes) online() int {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	count := 0
+	for _, n := range ns.byID {
+		if n.online(ns.now(), ns.timeout) {
+			count++
+		}
+	}
+	return count
+}
+
+// available counts the pools that would take a task.
+func (ns *nodes) available() int {
+	count := 0
+	for _, c := range ns.candidates() {
+		if c.Online && c.Ready && !c.Draining && !c.Tripped && c.SlotsFree > 0 {
+			count++
+		}
+	}
+	return count
+}
+
+// outcome is the label of a call that succeeded or was refused.
+func outcome(err error) string {
+	if err != nil {
+		return "refused"
+	}
+	return "ok"
+}
+
+// labelSet lets the first few values through and folds the rest.
+type labelSet struct {
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+func (s *labelSet) value(v string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen[v] {
+		return v
+	}
+	if len(s.seen) >= maxLabelValues {
+		return "other"
+	}
+	if s.seen == nil {
+		s.seen = make(map[string]bool)
+	}
+	s.seen[v] = true
+	return v
+}

@@ -1,0 +1,134 @@
+package orchestrator
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+const (
+	// HeartbeatInterval is how often a node is told to call.
+	HeartbeatInterval = 10 * time.Second
+	// DefaultNodeTimeout makes a silent node offline: three missed heartbeats.
+	DefaultNodeTimeout = 30 * time.Second
+	// MaxNodes, MaxPoolsPerNode and MaxModelsPerPool bound what nodes can make
+	// the orchestrator remember; ten times the largest fleet we test.
+	MaxNodes         = 1024
+	MaxPoolsPerNode  = 64
+	MaxModelsPerPool = 256
+	// maxSlots is more than any engine runs at once, and keeps sums small.
+	maxSlots = 4096
+	// replayWindow is how far a heartbeat's clock may be off.
+	replayWindow = 30 * time.Second
+)
+
+// NodeState is what the list of nodes says of one.
+type NodeState string
+
+// The states of a node.
+const (
+	NodeOnline   NodeState = "online"
+	NodeDraining NodeState = "draining"
+	NodeOffline  NodeState = "offline"
+)
+
+// Node is what an administrator sees of a node. Its token is not part of it.
+type Node struct {
+	NodeID        string              `json:"node_id"`
+	MachineID     string              `json:"machine_id"`
+	Owner         string              `json:"owner" doc:"The identity that first registered it"`
+	Address       string              `json:"address"`
+	State         NodeState           `json:"state" enum:"online,draining,offline"`
+	Version       string              `json:"version"`
+	LastHeartbeat time.Time           `json:"last_heartbeat"`
+	Pools         []client.Pool       `json:"pools" nullable:"false"`
+	Capabilities  client.Capabilities `json:"capabilities"`
+}
+
+// node is a registered node. All of it is guarded by nodes.mu.
+type node struct {
+	info    Node
+	token   authmin.Secret // memory only, never shown
+	http    *http.Client
+	client  *client.Client
+	seen    time.Time // when it last called, on our clock
+	stamp   time.Time // its clock at the last heartbeat
+	breaker breaker
+	// running counts our tasks a pool; others is what else used its slots when
+	// it last reported; busy is until when it asked to be left alone.
+	running map[string]int
+	others  map[string]int
+	busy    map[string]time.Time
+}
+
+func (n *node) online(now time.Time, timeout time.Duration) bool {
+	return now.Sub(n.seen) < timeout
+}
+
+func (n *node) state(now time.Time, timeout time.Duration) NodeState {
+	switch {
+	case !n.online(now, timeout):
+		return NodeOffline
+	case len(n.info.Pools) > 0 && !slices.ContainsFunc(n.info.Pools, func(p client.Pool) bool { return !p.Draining }):
+		return NodeDraining
+	}
+	return NodeOnline
+}
+
+// report takes over what the node says about its pools.
+func (n *node) report(pools []client.Pool) {
+	n.info.Pools = pools
+	clear(n.others)
+	clear(n.busy)
+	for _, p := range pools {
+		n.others[p.PoolID] = max(0, p.SlotsTotal-p.SlotsFree-n.running[p.PoolID])
+	}
+}
+
+func (n *node) candidate(p client.Pool, now time.Time, timeout time.Duration) Candidate {
+	c := Candidate{
+		NodeID: n.info.NodeID, PoolID: p.PoolID, Engine: p.Engine,
+		Models: append(slices.Clone(p.Models), p.ModelRef),
+		Online: n.online(now, timeout), Ready: p.Ready, Draining: p.Draining,
+		Tripped:       n.breaker.blocks(now),
+		SlotsTotal:    p.SlotsTotal,
+		SlotsFree:     p.SlotsTotal - n.running[p.PoolID] - n.others[p.PoolID],
+		VRAMFreeBytes: p.VRAMFreeBytes,
+	}
+	if now.Before(n.busy[p.PoolID]) {
+		c.SlotsFree = 0
+	}
+	for _, g := range n.info.Capabilities.GPUs {
+		c.Devices = append(c.Devices, g.DeviceID)
+	}
+	return c
+}
+
+func poolKey(nodeID, poolID string) string { return nodeID + "/" + poolID }
+
+// checkPools bounds what a node reports.
+func checkPools(pools []client.Pool) error {
+	if len(pools) > MaxPoolsPerNode {
+		return fail(Invalid, "INVALID_NODE", "more than %d pools", MaxPoolsPerNode)
+	}
+	seen := make(map[string]bool, len(pools))
+	for _, p := range pools {
+		switch {
+		case !client.ValidPoolID(p.PoolID):
+			return fail(Invalid, "INVALID_NODE", "pool_id must be 1 to 64 of a-z 0-9 _ . -")
+		case seen[p.PoolID]:
+			return fail(Invalid, "INVALID_NODE", "pool_id %s is given twice", p.PoolID)
+		case p.SlotsTotal < 0 || p.SlotsTotal > maxSlots || p.SlotsFree < 0 || p.SlotsFree > p.SlotsTotal:
+			return fail(Invalid, "INVALID_NODE", "slots of pool %s must satisfy 0 ≤ slots_free ≤ slots_total ≤ %d", p.PoolID, maxSlots)
+		case len(p.Models) > MaxModelsPerPool || len(p.Engine) > 64 || len(p.ModelRef) > 256:
+			return fail(Invalid, "INVALID_NODE", "pool %s has too many models or too long names", p.PoolID)
+		case slices.ContainsFunc(p.Models, func(m string) bool { return m == "" || len(m) > 256 }):
+			return fail(Invalid, "INVALID_NODE", "a model of pool %s has no name or one over 256 bytes", p.PoolID)
+		}
+		seen[p.PoolID] = true
+	}
+	return nil
+}

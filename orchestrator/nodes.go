@@ -1,0 +1,270 @@
+package orchestrator
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/orchestrator/store"
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+const (
+	// maxOwned is how many node ids one identity may own, and maxOwners how
+	// many there are in all: a node id is a record on disk until an
+	// administrator deletes it.
+	maxOwned  = 64
+	maxOwners = 4 * MaxNodes
+	// forgetAfter is when an offline node leaves the list.
+	forgetAfter = time.Hour
+)
+
+var nodeID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,3}$`)
+
+// nodes is the registry. What nodes report is memory: they register again when
+// the orchestrator does not know them. Who owns an id is on disk.
+type nodes struct {
+	timeout   time.Duration
+	address   addressRule
+	fallback  authmin.Secret // POOL_MANAGER_TOKEN
+	fallbacks []string       // node_addresses: the only ones that may get it
+	owned     *store.Bucket
+	log       *slog.Logger
+	now       func() time.Time
+	changed   func() // wakes the scheduler
+
+	mu     sync.Mutex
+	byID   map[string]*node
+	owners map[string]string
+}
+
+// load reads who owns which node id.
+func (ns *nodes) load(ctx context.Context) error {
+	return ns.owned.Each(ctx, func(e store.Entry) error {
+		ns.owners[e.Key] = string(e.Value)
+		return nil
+	})
+}
+
+// register takes a node in, or takes over what a known one says now.
+func (ns *nodes) register(ctx context.Context, who Who, r client.RegisterRequest) error {
+	if !nodeID.MatchString(r.NodeID) {
+		return fail(Invalid, "INVALID_NODE", "node_id must be 1 to 64 of A-Z a-z 0-9 _ - (and single dots)")
+	}
+	if len(r.MachineID) > 256 || len(r.Version) > 64 || len(r.Capabilities.GPUs) > MaxPoolsPerNode {
+		return fail(Invalid, "INVALID_NODE", "machine_id, version or capabilities are too long")
+	}
+	if err := checkPools(r.Pools); err != nil {
+		return err
+	}
+	to, err := ns.address.check(ctx, r.Address)
+	if err != nil {
+		return &Error{Kind: Invalid, Code: "NODE_ADDRESS_REFUSED", Hint: err.Error()}
+	}
+	token, err := ns.tokenFor(r.DispatchToken, to.base)
+	if err != nil {
+		return err
+	}
+	if err := ns.claim(ctx, who, r.NodeID); err != nil {
+		return err
+	}
+	if err := ns.put(who, r, to, token); err != nil {
+		return err
+	}
+	ns.log.InfoContext(ctx, "node_registered", "node_id", r.NodeID, "identity", who.Identity,
+		"address", to.base, "pools", len(r.Pools), "correlation_id", authmin.CorrelationID(ctx))
+	ns.changed()
+	return nil
+}
+
+// tokenFor gives the credential for a node: its own, or ours if the operator
+// has named this very address.
+func (ns *nodes) tokenFor(own, base string) (authmin.Secret, error) {
+	if own != "" {
+		if _, presented := authmin.ParseBearer([]string{"Bearer " + own}); presented != authmin.PresentedToken {
+			return authmin.Secret{}, fail(Invalid, "INVALID_NODE", "dispatch_token is not a bearer token")
+		}
+		return authmin.NewSecret(own), nil
+	}
+	if slices.Contains(ns.fallbacks, base) && !ns.fallback.IsZero() {
+		return ns.fallback, nil
+	}
+	return authmin.Secret{}, fail(Invalid, "NODE_WITHOUT_TOKEN",
+		"send a dispatch_token, or have the operator put this address on node_addresses")
+}
+
+// claim makes the caller the owner of the id, or refuses.
+func (ns *nodes) claim(ctx context.Context, who Who, id string) error {
+	ns.mu.Lock()
+	owner, taken := ns.owners[id]
+	count := 0
+	for _, o := range ns.owners {
+		if o == who.Identity {
+			count++
+		}
+	}
+	full := len(ns.owners) >= maxOwners || count >= maxOwned
+	ns.mu.Unlock()
+	if taken {
+		return owns(owner, who)
+	}
+	if full {
+		return fail(Busy, "TOO_MANY_NODES", "an administrator can DELETE node ids that are no longer used")
+	}
+	_, err := ns.owned.Create(ctx, id, []byte(who.Identity))
+	if errors.Is(err, store.ErrExists) { // somebody was faster
+		e, err := ns.owned.Get(ctx, id)
+		if err != nil {
+			return err
+		}
+		return owns(string(e.Value), who)
+	}
+	if err != nil {
+		return err
+	}
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	ns.owners[id] = who.Identity
+	return nil
+}
+
+func owns(owner string, who Who) error {
+	if owner == who.Identity {
+		return nil
+	}
+	return fail(Forbidden, "NODE_OWNED", "another identity registered this node_id first; choose another, or have an administrator DELETE it")
+}
+
+func (ns *nodes) put(who Who, r client.RegisterRequest, to target, token authmin.Secret) error {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	n := ns.byID[r.NodeID]
+	if n == nil {
+		if len(ns.byID) >= MaxNodes {
+			return fail(Busy, "TOO_MANY_NODES", "%d nodes are registered", MaxNodes)
+		}
+		n = &node{running: map[string]int{}, others: map[string]int{}, busy: map[string]time.Time{}}
+		ns.byID[r.NodeID] = n
+	}
+	if n.http != nil {
+		n.http.CloseIdleConnections()
+	}
+	n.token, n.http, n.seen = token, to.httpClient(), ns.now()
+	n.client = client.New(to.base, token.Reveal, n.http)
+	n.breaker = breaker{}
+	n.info = Node{
+		NodeID: r.NodeID, MachineID: r.MachineID, Owner: who.Identity, Address: to.base,
+		Version: r.Version, LastHeartbeat: n.seen, Capabilities: r.Capabilities,
+	}
+	n.report(r.Pools)
+	return nil
+}
+
+// heartbeat takes over the state of a node's pools. The owner is checked before
+// anything is said about the node.
+func (ns *nodes) heartbeat(who Who, id string, h client.HeartbeatRequest) error {
+	if err := checkPools(h.Pools); err != nil {
+		return err
+	}
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	n := ns.byID[id]
+	if n == nil {
+		return fail(NotFound, "NODE_NOT_FOUND", "register again")
+	}
+	if err := owns(n.info.Owner, who); err != nil {
+		return err
+	}
+	now := ns.now()
+	if off := h.Timestamp.Sub(now); off > replayWindow || off < -replayWindow {
+		return fail(Conflict, "CLOCK_SKEW", "the timestamp is more than %s off; set the node's clock", replayWindow)
+	}
+	if !h.Timestamp.After(n.stamp) {
+		return fail(Conflict, "STALE_HEARTBEAT", "a heartbeat with this timestamp or a later one has been seen")
+	}
+	n.stamp, n.seen, n.info.LastHeartbeat = h.Timestamp, now, now
+	n.report(h.Pools)
+	ns.changed()
+	return nil
+}
+
+// remove takes a node out. An administrator's removal also frees the id.
+func (ns *nodes) remove(ctx context.Context, who Who, id string) error {
+	ns.mu.Lock()
+	owner, known := ns.owners[id]
+	n := ns.byID[id]
+	ns.mu.Unlock()
+	if !known || (n == nil && !who.Admin) {
+		return fail(NotFound, "NODE_NOT_FOUND", "no such node")
+	}
+	if err := owns(owner, who); err != nil && !who.Admin {
+		return err
+	}
+	if who.Admin {
+		if err := ns.owned.Delete(ctx, id); err != nil {
+			return err
+		}
+	}
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	if who.Admin {
+		delete(ns.owners, id)
+	}
+	if n := ns.byID[id]; n != nil {
+		n.http.CloseIdleConnections()
+		delete(ns.byID, id)
+	}
+	ns.log.InfoContext(ctx, "node_deregistered", "node_id", id, "identity", who.Identity,
+		"correlation_id", authmin.CorrelationID(ctx))
+	return nil
+}
+
+// list gives every node, by id, and forgets those that are long gone.
+func (ns *nodes) list() []Node {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	now := ns.now()
+	out := make([]Node, 0, len(ns.byID))
+	for id, n := range ns.byID {
+		if now.Sub(n.seen) > forgetAfter {
+			n.http.CloseIdleConnections()
+			delete(ns.byID, id)
+			continue
+		}
+		info := n.info
+		info.State = n.state(now, ns.timeout)
+		info.Pools = slices.Clone(info.Pools)
+		out = append(out, info)
+	}
+	slices.SortFunc(out, func(a, b Node) int { return strings.Compare(a.NodeID, b.NodeID) })
+	return out
+}
+
+// candidates gives every pool, in the order of their names.
+func (ns *nodes) candidates() []Candidate {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	now := ns.now()
+	var out []Candidate
+	for _, n := range ns.byID {
+		for _, p := range n.info.Pools {
+			out = append(out, n.candidate(p, now, ns.timeout))
+		}
+	}
+	slices.SortFunc(out, func(a, b Candidate) int {
+		return cmp.Or(cmp.Compare(a.NodeID, b.NodeID), cmp.Compare(a.PoolID, b.PoolID))
+	})
+	return out
+}
+
+// knows reports whether any node has reported the model.
+func (ns *nodes) knows(model string) bool {
+	return slices.ContainsFunc(ns.candidates(), func(c Candidate) bool { return slices.Contains(c.Models, model) })
+}

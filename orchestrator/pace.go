@@ -1,0 +1,50 @@
+package orchestrator
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	// minBackoff and maxBackoff bound what a refused caller is told to wait.
+	minBackoff = time.Second
+	maxBackoff = 30 * time.Second
+	// paceWeight is the weight of the newest gap between two starts.
+	paceWeight = 0.2
+)
+
+// pace is the moving average of the time between two starts while tasks wait:
+// the queue's speed, from which starts are predicted. Zero until measured.
+type pace struct {
+	mu   sync.Mutex
+	last time.Time
+	gap  time.Duration
+}
+
+// started notes a start; waited says whether the task had to queue for a slot,
+// because an idle system's gaps say nothing of its speed.
+func (p *pace) started(now time.Time, waited bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if waited && !p.last.IsZero() {
+		gap := now.Sub(p.last)
+		if p.gap == 0 {
+			p.gap = gap
+		}
+		p.gap += time.Duration(paceWeight * float64(gap-p.gap))
+	}
+	p.last = now
+}
+
+// predict gives the milliseconds until a task at this position starts.
+func (p *pace) predict(position int) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return (time.Duration(position) * p.gap).Milliseconds()
+}
+
+func (p *pace) backoff() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return min(max(p.gap, minBackoff), maxBackoff)
+}

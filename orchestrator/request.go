@@ -1,0 +1,102 @@
+package orchestrator
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+const (
+	// DefaultDeadline is for a task that names none; MaxDeadline is the most
+	// one may name. The overlap of a token rotation must be longer.
+	DefaultDeadline = 10 * time.Minute
+	MaxDeadline     = 24 * time.Hour
+	// DefaultMaxTokens is for a task that names none.
+	DefaultMaxTokens = 256
+)
+
+// Priority is a class of the queue.
+type Priority string
+
+// The two classes.
+const (
+	Interactive Priority = "interactive"
+	Batch       Priority = "batch"
+)
+
+// TaskRequest is what a caller asks for. The tags are the validation that
+// httpapi applies.
+type TaskRequest struct {
+	TaskID         string           `json:"task_id,omitempty" format:"uuid" doc:"Made when absent"`
+	SessionID      string           `json:"session_id,omitempty" format:"uuid" doc:"Made when absent"`
+	Workload       string           `json:"workload,omitempty" enum:"completion,embedding,rerank" default:"completion"`
+	ModelRef       string           `json:"model_ref" minLength:"1" maxLength:"256" example:"demo"`
+	Engine         string           `json:"engine,omitempty" maxLength:"64" pattern:"^[a-z0-9_-]+$" doc:"Only pools of this engine"`
+	Ctx            int              `json:"ctx,omitempty" minimum:"0" maximum:"16777216" doc:"Context length in tokens"`
+	Priority       Priority         `json:"priority,omitempty" enum:"interactive,batch" default:"interactive"`
+	MaxTokens      int              `json:"max_tokens,omitempty" minimum:"0" maximum:"1048576" default:"256"`
+	DeadlineMS     int64            `json:"deadline_ms,omitempty" minimum:"0" maximum:"86400000" default:"600000" doc:"From admission to the last token"`
+	Seed           *int64           `json:"seed,omitempty"`
+	Temperature    *float64         `json:"temperature,omitempty" minimum:"0" maximum:"10"`
+	Stop           []string         `json:"stop,omitempty" maxItems:"16"`
+	Determinism    string           `json:"determinism,omitempty" enum:"strict,best_effort" default:"best_effort"`
+	Prompt         string           `json:"prompt,omitempty" doc:"Or messages, not both"`
+	Messages       []client.Message `json:"messages,omitempty" maxItems:"1024"`
+	Inputs         []string         `json:"inputs,omitempty" maxItems:"2048"`
+	ExpectedTokens int              `json:"expected_tokens,omitempty" minimum:"0" maximum:"1048576"`
+	KVHint         string           `json:"kv_hint,omitempty" enum:"reuse,cold"`
+	Placement      *PlacementHint   `json:"placement,omitempty"`
+}
+
+// PlacementHint narrows where a task may run.
+type PlacementHint struct {
+	Mode              string   `json:"mode,omitempty" enum:"pin,prefer,auto" default:"auto"`
+	PinPoolID         string   `json:"pin_pool_id,omitempty" maxLength:"64"`
+	PreferPools       []string `json:"prefer_pools,omitempty" maxItems:"64"`
+	AvoidPools        []string `json:"avoid_pools,omitempty" maxItems:"64"`
+	RequireDeviceMask string   `json:"require_device_mask,omitempty" maxLength:"256" doc:"Device ids, comma separated, that the node must have"`
+	AllowFallback     *bool    `json:"allow_fallback,omitempty" doc:"Run elsewhere when the wanted pools cannot: default false for pin, true for prefer"`
+}
+
+// normalize fills in what was left out and checks what tags cannot say.
+func (r *TaskRequest) normalize() error {
+	if r.Prompt != "" && len(r.Messages) > 0 {
+		return fail(Invalid, "INVALID_TASK", "give prompt or messages, not both")
+	}
+	if r.Prompt == "" && len(r.Messages) == 0 && len(r.Inputs) == 0 {
+		return fail(Invalid, "INVALID_TASK", "give a prompt, messages or inputs")
+	}
+	if p := r.Placement; p != nil && p.Mode == "pin" && p.PinPoolID == "" {
+		return fail(Invalid, "INVALID_TASK", "placement mode pin needs pin_pool_id")
+	}
+	for _, id := range []*string{&r.TaskID, &r.SessionID} {
+		if *id == "" {
+			*id = uuid.Must(uuid.NewV7()).String()
+		}
+		parsed, err := uuid.Parse(*id)
+		if err != nil {
+			return fail(Invalid, "INVALID_TASK", "task_id and session_id are UUIDs")
+		}
+		*id = parsed.String() // one spelling: it becomes a key
+	}
+	setDefault(&r.Workload, "completion")
+	setDefault(&r.Priority, Interactive)
+	setDefault(&r.MaxTokens, DefaultMaxTokens)
+	setDefault(&r.DeadlineMS, DefaultDeadline.Milliseconds())
+	if r.Priority != Interactive && r.Priority != Batch {
+		return fail(Invalid, "INVALID_TASK", "priority is interactive or batch")
+	}
+	if r.DeadlineMS < 0 || r.DeadlineMS > MaxDeadline.Milliseconds() {
+		return fail(Invalid, "INVALID_TASK", "deadline_ms is at most %d", MaxDeadline.Milliseconds())
+	}
+	return nil
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

@@ -1,0 +1,102 @@
+package orchestrator
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/llorch/gateway/orchestrator/store"
+)
+
+// State is where a task is on its way. queued → running → completed, failed or
+// canceled; back from running to queued when a node died before the first token.
+type State string
+
+// The states of a task.
+const (
+	Queued    State = "queued"
+	Running   State = "running"
+	Completed State = "completed"
+	Failed    State = "failed"
+	Canceled  State = "canceled"
+)
+
+// Ended reports whether nothing more will happen to the task.
+func (s State) Ended() bool { return s == Completed || s == Failed || s == Canceled }
+
+// TaskError is why a task failed.
+type TaskError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Engine  string `json:"engine"`
+}
+
+// Task is the record of a task as its owner sees it.
+type Task struct {
+	TaskID        string     `json:"task_id"`
+	Owner         string     `json:"owner" doc:"The identity that made it"`
+	SessionID     string     `json:"session_id"`
+	CorrelationID string     `json:"correlation_id,omitempty"`
+	State         State      `json:"state" enum:"queued,running,completed,failed,canceled"`
+	Workload      string     `json:"workload"`
+	ModelRef      string     `json:"model_ref"`
+	Priority      Priority   `json:"priority"`
+	Engine        string     `json:"engine,omitempty" doc:"The engine it ran on, or the one asked for"`
+	NodeID        string     `json:"node_id,omitempty"`
+	PoolID        string     `json:"pool_id,omitempty"`
+	MaxTokens     int        `json:"max_tokens"`
+	Attempt       int        `json:"attempt" doc:"How often it was dispatched"`
+	CreatedAt     time.Time  `json:"created_at"`
+	DeadlineAt    time.Time  `json:"deadline_at"`
+	StartedAt     *time.Time `json:"started_at,omitempty"`
+	FirstTokenAt  *time.Time `json:"first_token_at,omitempty"`
+	EndedAt       *time.Time `json:"ended_at,omitempty"`
+	TokensIn      int        `json:"tokens_in"`
+	TokensOut     int        `json:"tokens_out"`
+	DecodeMS      int64      `json:"decode_ms"`
+	FinishReason  string     `json:"finish_reason,omitempty"`
+	Error         *TaskError `json:"error,omitempty"`
+	LastEventID   uint64     `json:"last_event_id,omitempty" doc:"The id of the event that ended it"`
+}
+
+// record is what is stored: the task and, until it has ended, its request.
+type record struct {
+	Task
+	Request *TaskRequest `json:"request,omitempty"`
+}
+
+// encode gives the stored form. HTML escaping would make a record up to six
+// times as large as the body it came from.
+func (r record) encode() ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(r); err != nil {
+		return nil, fmt.Errorf("encoding task %s: %w", r.TaskID, err)
+	}
+	if buf.Len() > store.MaxRecordBytes {
+		return nil, fail(TooLarge, "TASK_TOO_LARGE", "the task's record is over %d bytes", store.MaxRecordBytes)
+	}
+	return buf.Bytes(), nil
+}
+
+func decodeRecord(value []byte) (record, error) {
+	var r record
+	if err := json.Unmarshal(value, &r); err != nil {
+		return record{}, fmt.Errorf("decoding task record: %w", err)
+	}
+	return r, nil
+}
+
+// terminal gives the one event that ends the task's stream.
+func (t Task) terminal() Event {
+	switch t.State {
+	case Canceled:
+		return newEvent(t.LastEventID, EventCanceled, struct{}{})
+	case Failed:
+		return newEvent(t.LastEventID, EventError, t.Error)
+	default:
+		return newEvent(t.LastEventID, EventEnd, endData{t.TokensIn, t.TokensOut, t.DecodeMS, t.FinishReason})
+	}
+}
