@@ -1,0 +1,113 @@
+package poolmanager
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+// fakeOrchestrator notes what a node says; forget makes it answer 404 once.
+type fakeOrchestrator struct {
+	*httptest.Server
+	mu            sync.Mutex
+	calls         []string
+	tokens        map[string]bool
+	register      client.RegisterRequest
+	last          client.HeartbeatRequest
+	refuse        atomic.Int32 // how many registrations are still refused
+	forget        atomic.Bool
+	registrations atomic.Int32
+	heartbeats    atomic.Int32
+}
+
+func newFakeOrchestrator(t *testing.T) *fakeOrchestrator {
+	f := &fakeOrchestrator{tokens: map[string]bool{}}
+	f.Server = httptest.NewServer(f)
+	t.Cleanup(f.Close)
+	return f
+}
+
+func (f *fakeOrchestrator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, r.Method+" "+r.URL.Path)
+	f.tokens[r.Header.Get("Authorization")] = true
+	switch {
+	case r.URL.Path == "/v2/nodes/register" && f.refuse.Add(-1) >= 0:
+		w.WriteHeader(503)
+	case r.URL.Path == "/v2/nodes/register":
+		json.NewDecoder(r.Body).Decode(&f.register)
+		f.registrations.Add(1)
+		json.NewEncoder(w).Encode(client.RegisterResponse{NodeID: f.register.NodeID, NextHeartbeatMS: 100})
+	case r.Method == "DELETE":
+		w.WriteHeader(204)
+	case f.forget.CompareAndSwap(true, false):
+		w.WriteHeader(404)
+	default:
+		json.NewDecoder(r.Body).Decode(&f.last)
+		f.heartbeats.Add(1)
+		json.NewEncoder(w).Encode(client.HeartbeatResponse{NextHeartbeatMS: 100})
+	}
+}
+
+func (f *fakeOrchestrator) seen() (calls []string, register client.RegisterRequest, last client.HeartbeatRequest) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]string{}, f.calls...), f.register, f.last
+}
+
+func TestANodeRegistersBeatsComesBackAndLeaves(t *testing.T) {
+	f := newFakeOrchestrator(t)
+	f.refuse.Store(2)
+	var token atomic.Pointer[authmin.Secret]
+	first, second := authmin.RandomSecret(), authmin.RandomSecret()
+	token.Store(&first)
+	r := startRig(t, func(o *Options) {
+		o.OrchestratorURL, o.OrchestratorToken = f.URL, func() authmin.Secret { return *token.Load() }
+		o.DispatchToken, o.Preload = o.Token, []Preload{{PoolID: "p", Template: "demo"}}
+	})
+	eventually(t, "the registration, after two refusals", func() bool { return f.registrations.Load() == 1 })
+	_, said, _ := f.seen()
+	if said.NodeID != "test-node" || said.Address != "http://"+r.Addr() || said.DispatchToken != r.token.Reveal() || said.MachineID == "" || said.Capabilities.CPUCores < 1 {
+		t.Errorf("registered as %+v", said)
+	}
+	eventually(t, "a heartbeat with the ready pool", func() bool {
+		_, _, beat := f.seen()
+		return len(beat.Pools) == 1 && beat.Pools[0].Ready && len(beat.Pools[0].Models) == 1 && beat.Pools[0].Models[0] == "demo"
+	})
+	token.Store(&second)
+	f.forget.Store(true)
+	eventually(t, "the second registration", func() bool { return f.registrations.Load() == 2 })
+	if err := r.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	calls, _, _ := f.seen()
+	if got := calls[len(calls)-1]; got != "DELETE /v2/nodes/test-node" {
+		t.Errorf("the last call: got %q, want the deregistration", got)
+	}
+	for _, want := range []authmin.Secret{first, second} {
+		if !f.tokens["Bearer "+want.Reveal()] {
+			t.Error("one of the two tokens was never used")
+		}
+		if strings.Contains(r.log.String(), want.Reveal()) {
+			t.Error("a token is in the log")
+		}
+	}
+}
+
+func TestThePeriodOfHeartbeatsStaysInBounds(t *testing.T) {
+	for ms, want := range map[int64]any{
+		0: heartbeatEvery, -1: heartbeatEvery, 1: heartbeatShortest, 5000: 5 * heartbeatEvery / 10, 1 << 62: heartbeatLongest,
+	} {
+		if got := period(ms); got != want {
+			t.Errorf("%d ms: got %v, want %v", ms, got, want)
+		}
+	}
+}
