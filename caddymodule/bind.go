@@ -47,7 +47,7 @@ func listenersOf(server *caddyhttp.Server, httpPort int) (listenerSet, error) {
 		for offset := range parsed.PortRangeSize() {
 			l := listener{
 				address: parsed.At(offset).String(),
-				port: parsed.StartPort + offset, loopback: isLoopback(parsed),
+				port:    parsed.StartPort + offset, loopback: isLoopback(parsed),
 			}
 			l.tls = len(server.TLSConnPolicies) > 0 && int(l.port) != httpPort
 			set.all = append(set.all, l)
