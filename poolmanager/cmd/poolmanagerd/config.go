@@ -1,0 +1,237 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/poolmanager"
+	"github.com/llorch/gateway/poolmanager/adapter"
+)
+
+// maxConfigBytes bounds the configuration file; a hundred templates are 50 KiB.
+const maxConfigBytes = 1 << 20
+
+// file is the configuration file. Keys that are not here are errors. It holds
+// no token: those come from the environment, or from files named there.
+type file struct {
+	Listen          string     `yaml:"listen"`
+	RuntimeDir      string     `yaml:"runtime_dir"`
+	ModelRoot       string     `yaml:"model_root"`
+	NodeID          string     `yaml:"node_id"`
+	Address         string     `yaml:"address"`
+	OrchestratorURL string     `yaml:"orchestrator_url"`
+	Templates       []template `yaml:"templates"`
+	Preload         []preload  `yaml:"preload"`
+}
+
+type preload struct {
+	PoolID   string `yaml:"pool_id"`
+	Template string `yaml:"template"`
+	ModelRef string `yaml:"model_ref"`
+}
+
+// template is a shipped template (base) with changes, or one of its own.
+type template struct {
+	Name        string            `yaml:"name"`
+	Base        string            `yaml:"base"`
+	Engine      string            `yaml:"engine"`
+	Dialect     string            `yaml:"dialect"`
+	Command     []string          `yaml:"command"`
+	Env         map[string]string `yaml:"env"`
+	URL         string            `yaml:"url"`
+	URLKeyFile  string            `yaml:"url_key_file"`
+	Key         string            `yaml:"key"`
+	TakesFile   *bool             `yaml:"takes_file"`
+	ListsModels *bool             `yaml:"lists_models"`
+	Model       string            `yaml:"model"`
+	HealthPath  string            `yaml:"health_path"`
+	Ctx         int               `yaml:"ctx"`
+	Slots       int               `yaml:"slots"`
+	ReadyLimit  time.Duration     `yaml:"ready_limit"`
+	StopGrace   time.Duration     `yaml:"stop_grace"`
+}
+
+// load reads the file, then the environment, which wins.
+func load(path string, lookup func(string) (string, bool)) (poolmanager.Options, error) {
+	var f file
+	if path != "" {
+		var err error
+		if f, err = readFile(path); err != nil {
+			return poolmanager.Options{}, err
+		}
+	}
+	for _, v := range []struct {
+		name string
+		into *string
+	}{
+		{"POOL_MANAGERD_ADDR", &f.Listen}, {"POOL_MANAGERD_RUNTIME_DIR", &f.RuntimeDir},
+		{"POOL_MANAGERD_MODEL_ROOT", &f.ModelRoot}, {"POOL_MANAGERD_NODE_ID", &f.NodeID},
+		{"POOL_MANAGERD_ADDRESS", &f.Address}, {"ORCHESTRATORD_URL", &f.OrchestratorURL},
+	} {
+		value, ok := lookup(v.name)
+		if ok && value == "" {
+			return poolmanager.Options{}, fmt.Errorf("%s is set but empty; give it a value or unset it", v.name)
+		}
+		if ok {
+			*v.into = value
+		}
+	}
+	o := poolmanager.Options{
+		Listen: f.Listen, RuntimeDir: f.RuntimeDir, ModelRoot: f.ModelRoot, NodeID: f.NodeID,
+		Address: f.Address, OrchestratorURL: f.OrchestratorURL,
+	}
+	if o.RuntimeDir == "" {
+		o.RuntimeDir = runtimeDir(lookup)
+	}
+	for _, p := range f.Preload {
+		o.Preload = append(o.Preload, poolmanager.Preload{PoolID: p.PoolID, Template: p.Template, ModelRef: p.ModelRef})
+	}
+	for i, t := range f.Templates {
+		made, err := t.make()
+		if err != nil {
+			return o, fmt.Errorf("%s: templates[%d]: %w", path, i, err)
+		}
+		o.Templates = append(o.Templates, made)
+	}
+	return o, secrets(&o, lookup)
+}
+
+// runtimeDir is systemd's RuntimeDirectory= or the session's own; a world
+// writable place is never the default.
+func runtimeDir(lookup func(string) (string, bool)) string {
+	if dir, ok := lookup("RUNTIME_DIRECTORY"); ok {
+		return dir
+	}
+	if dir, ok := lookup("XDG_RUNTIME_DIR"); ok && dir != "" {
+		return dir + "/llorch-poolmanager"
+	}
+	return ""
+}
+
+func readFile(path string) (file, error) {
+	var f file
+	info, err := os.Stat(path)
+	if err != nil {
+		return f, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxConfigBytes {
+		return f, fmt.Errorf("reading the configuration: %s is not a regular file of at most 1 MiB", path)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return f, fmt.Errorf("reading the configuration: %w", err)
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	// yaml's own errors name the line; a second document would be ignored silently.
+	if err := decoder.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
+		return f, fmt.Errorf("%s: %w; see the keys in the documentation of poolmanagerd", path, err)
+	}
+	if err := decoder.Decode(&file{}); !errors.Is(err, io.EOF) {
+		return f, fmt.Errorf("%s: holds more than one YAML document; remove what follows ---", path)
+	}
+	return f, nil
+}
+
+// secrets reads the tokens. The orchestrator's is read again at each call when
+// it is in a file, so that its rotation needs no restart.
+func secrets(o *poolmanager.Options, lookup func(string) (string, bool)) error {
+	var err error
+	for _, s := range []struct {
+		name string
+		into *authmin.Secret
+	}{
+		{"LLORCH_API_TOKEN", &o.Token}, {"LLORCH_UPSTREAM_TOKEN", &o.UpstreamToken},
+		{"POOL_MANAGERD_DISPATCH_TOKEN", &o.DispatchToken},
+	} {
+		if *s.into, err = authmin.SecretFromEnv(lookup, s.name); err != nil {
+			return err
+		}
+	}
+	name := "ORCHESTRATORD_TOKEN"
+	now, err := authmin.SecretFromEnv(lookup, name)
+	if err == nil && now.IsZero() {
+		name = "LLORCH_API_TOKEN"
+		now = o.Token
+	}
+	if err != nil || now.IsZero() {
+		return err
+	}
+	o.OrchestratorToken = func() authmin.Secret {
+		// A file that is being replaced keeps the token that was good.
+		if fresh, err := authmin.SecretFromEnv(lookup, name); err == nil && !fresh.IsZero() {
+			return fresh
+		}
+		return now
+	}
+	return nil
+}
+
+func (t template) make() (poolmanager.Template, error) {
+	made, err := base(t.Base, t.URL)
+	if err != nil {
+		return made, err
+	}
+	made.Name = t.Name
+	set(&made.Engine, t.Engine)
+	set(&made.Dialect, adapter.Dialect(t.Dialect))
+	set(&made.URL, t.URL)
+	set(&made.Key, poolmanager.KeyStyle(t.Key))
+	set(&made.Model, t.Model)
+	set(&made.HealthPath, t.HealthPath)
+	set(&made.Ctx, t.Ctx)
+	set(&made.Slots, t.Slots)
+	set(&made.ReadyLimit, t.ReadyLimit)
+	set(&made.StopGrace, t.StopGrace)
+	if t.Command != nil {
+		made.Command = t.Command
+	}
+	if t.Env != nil {
+		made.Env = t.Env
+	}
+	if t.TakesFile != nil {
+		made.TakesFile = *t.TakesFile
+	}
+	if t.ListsModels != nil {
+		made.ListsModels = *t.ListsModels
+	}
+	if t.URLKeyFile != "" {
+		if made.URLKey, err = authmin.SecretFromFile(t.URLKeyFile); err != nil {
+			return made, fmt.Errorf("url_key_file: %w", err)
+		}
+	}
+	return made, made.Validate()
+}
+
+// set keeps the base's value where the file says nothing.
+func set[T comparable](into *T, value T) {
+	var zero T
+	if value != zero {
+		*into = value
+	}
+}
+
+func base(name, url string) (poolmanager.Template, error) {
+	switch name {
+	case "":
+		return poolmanager.Template{}, nil
+	case "demo":
+		return poolmanager.DemoTemplate(nil)
+	case "llamacpp":
+		return poolmanager.LlamaCPPTemplate(), nil
+	case "vllm":
+		return poolmanager.VLLMTemplate(), nil
+	case "ollama":
+		return poolmanager.OllamaTemplate(), nil
+	case "url":
+		return poolmanager.URLTemplate(url), nil
+	}
+	return poolmanager.Template{}, fmt.Errorf("base: %q is not one of demo, llamacpp, vllm, ollama, url", name)
+}
