@@ -111,6 +111,9 @@ func (a *App) resolve() ([]authmin.Token, error) {
 		if a.proxies, err = parseNetworks(a.TrustProxy.CIDRs); err != nil {
 			return nil, fmt.Errorf("trust_proxy: %w", err)
 		}
+		if err := checkScopes(a.TrustProxy.Scopes); len(a.TrustProxy.Scopes) > 0 && err != nil {
+			return nil, fmt.Errorf("trust_proxy: %w", err)
+		}
 	}
 	tokens := make([]authmin.Token, 0, len(a.Tokens))
 	for _, source := range a.Tokens {

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -59,23 +60,32 @@ func (a *App) parseOption(d *caddyfile.Dispenser, option string) error {
 	case "token":
 		return a.parseToken(d, args)
 	case "token_file":
-		if len(args) != 1 {
-			return d.ArgErr()
+		if len(args) != 1 || !filepath.IsAbs(args[0]) {
+			return d.Err("want token_file and one absolute path")
 		}
 		a.TokenFiles = append(a.TokenFiles, args[0])
 	case "optional":
 		if len(args) != 1 {
-			return d.ArgErr()
+			return d.Err("want optional and one of true, 1, false, 0, or a placeholder such as {env.AUTH_OPTIONAL}")
+		}
+		if _, err := authmin.ParseOptional(args[0]); err != nil && !strings.HasPrefix(args[0], "{") {
+			return d.Errf("optional: %v", err)
 		}
 		a.Optional = args[0]
 	case "trust_proxy":
 		if len(args) == 0 {
 			return d.Err("trust_proxy names no network; write the proxies' addresses, such as 10.0.0.7/32")
 		}
+		if _, err := parseNetworks(args); err != nil {
+			return d.Errf("trust_proxy: %v", err)
+		}
 		a.TrustProxy = &TrustProxy{CIDRs: args}
 		for d.NextBlock(1) {
 			if d.Val() != "scopes" {
 				return d.Errf("unknown option %s of trust_proxy; want scopes", d.Val())
+			}
+			if a.TrustProxy.Scopes != nil {
+				return d.Err("scopes is given twice")
 			}
 			scopes, err := parseScopes(d.RemainingArgs())
 			if err != nil {
@@ -95,14 +105,18 @@ func (a *App) parseToken(d *caddyfile.Dispenser, args []string) error {
 		return d.Err("want token NAME SOURCE SCOPE…")
 	}
 	name, source := args[0], args[1]
+	if err := checkSource(source); err != nil {
+		// Without the name: where that is forgotten, the token stands in its place.
+		return d.Errf("token: %v", err)
+	}
 	if err := authmin.CheckTokenName(name); err != nil {
 		return d.Errf("%v", err)
 	}
 	if slices.ContainsFunc(a.Tokens, func(t TokenSource) bool { return t.Name == name }) {
 		return d.Errf("token %s is given twice", name)
 	}
-	if err := checkSource(source); err != nil {
-		return d.Errf("token %s: %v", name, err)
+	if slices.ContainsFunc(args[2:], func(word string) bool { return len(word) >= authmin.MinTokenLength && !strings.Contains(word, ",") }) {
+		return d.Errf("token %s: one of its scopes is as long as a token; a token does not stand in this file", name)
 	}
 	scopes, err := parseScopes(args[2:])
 	if err != nil {

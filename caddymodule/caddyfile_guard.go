@@ -31,7 +31,7 @@ func parseGuard(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	if args := d.RemainingArgs(); len(args) > 1 {
 		return nil, d.ArgErr()
 	} else if len(args) == 1 {
-		if strings.ContainsAny(args[0][:1], "/*@") {
+		if strings.IndexAny(args[0], "/*@") == 0 {
 			return nil, d.Errf("authmin takes no matcher (%s): what it does not match would be open; write rules into its block", args[0])
 		}
 		if err := checkGuardName(args[0]); err != nil {
@@ -70,7 +70,7 @@ func (g *Guard) parseOption(d *caddyfile.Dispenser, option string) error {
 		return g.parseRule(d, RuleConfig{Action: option, Scopes: scopes}, args[1:])
 	case "upstream_token":
 		if len(args) != 1 {
-			return d.ArgErr()
+			return d.Errf("upstream_token: %v", errSource) // ArgErr would repeat what could be the token
 		}
 		g.UpstreamToken = args[0]
 		if err := checkSource(args[0]); err != nil {
@@ -78,13 +78,13 @@ func (g *Guard) parseOption(d *caddyfile.Dispenser, option string) error {
 		}
 	case "allow_encoded_slash":
 		g.AllowEncodedSlash = append(g.AllowEncodedSlash, args...)
-		return oneOrMore(d, args)
+		return checkPaths(d, args, authmin.PolicyOptions{AllowEncodedSlash: args})
 	case "allow_trailers":
 		g.AllowTrailers = append(g.AllowTrailers, args...)
-		return oneOrMore(d, args)
+		return checkPaths(d, args, authmin.PolicyOptions{AllowTrailers: args})
 	case "plaintext":
 		if len(args) != 0 {
-			return d.ArgErr()
+			return d.Err("plaintext takes no value")
 		}
 		g.Plaintext = true
 	default:
@@ -112,9 +112,13 @@ func (g *Guard) parseRule(d *caddyfile.Dispenser, config RuleConfig, args []stri
 	return nil
 }
 
-func oneOrMore(d *caddyfile.Dispenser, args []string) error {
+// checkPaths holds the paths of an option to the form of a rule's.
+func checkPaths(d *caddyfile.Dispenser, args []string, o authmin.PolicyOptions) error {
 	if len(args) == 0 {
 		return d.ArgErr()
+	}
+	if _, err := authmin.NewPolicy(o); err != nil {
+		return d.Errf("%v", err)
 	}
 	return nil
 }

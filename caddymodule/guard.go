@@ -157,7 +157,7 @@ func (c RuleConfig) rule() (authmin.Rule, error) {
 	if rule.Action != authmin.ActionRequire && len(c.Scopes) > 0 {
 		return rule, fmt.Errorf("rule action %s takes no scopes", c.Action)
 	}
-	if _, err := authmin.ParseScopes(authmin.JoinScopes(c.Scopes, ",")); len(c.Scopes) > 0 && err != nil {
+	if err := checkScopes(c.Scopes); len(c.Scopes) > 0 && err != nil {
 		return rule, err
 	}
 	return rule, nil

@@ -47,7 +47,7 @@ func (l *guardList) len() int {
 }
 
 // inErrorRoutes is true while Caddy provisions a server's error routes: it does
-// so after all others, and empties the raw form of a route that is done.
+// so after the ordinary ones, and empties the raw form of a route that is done.
 func inErrorRoutes(server *caddyhttp.Server) bool {
 	if server.Errors == nil {
 		return false
@@ -57,7 +57,12 @@ func inErrorRoutes(server *caddyhttp.Server) bool {
 			return false
 		}
 	}
-	return true
+	for _, route := range server.Errors.Routes {
+		if len(route.HandlersRaw) > 0 {
+			return true
+		}
+	}
+	return false // a named route: Caddy provisions those last, and they run among the others
 }
 
 // within reports whether outer is a prefix of inner.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/llorch/gateway/authmin"
@@ -33,11 +34,24 @@ func (t TokenSource) resolve() (authmin.Token, error) {
 	if len(t.Scopes) == 0 {
 		return authmin.Token{}, fmt.Errorf("token %s has no scope, so that it could not do anything; name at least one", t.Name)
 	}
+	if err := checkScopes(t.Scopes); err != nil {
+		return authmin.Token{}, fmt.Errorf("token %s: %w", t.Name, err)
+	}
 	secret, err := readSource(t.Source)
 	if err != nil {
 		return authmin.Token{}, fmt.Errorf("token %s: %w", t.Name, err)
 	}
 	return authmin.NewToken(t.Name, secret, t.Scopes...), nil
+}
+
+// checkScopes judges scopes that did not come from a Caddyfile: one with a comma
+// in it would be two to an upstream.
+func checkScopes(scopes []authmin.Scope) error {
+	parsed, err := authmin.ParseScopes(authmin.JoinScopes(scopes, ","))
+	if err == nil && !slices.Equal(parsed, scopes) {
+		err = errors.New("a scope has a comma in it; write a list")
+	}
+	return err
 }
 
 // checkSource judges the form of a source, without reading it.
