@@ -1,0 +1,60 @@
+package gatewaytest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// scriptLimit bounds one script of a document: each runs in seconds.
+const scriptLimit = 60 * time.Second
+
+// Script runs the lines of a document in one shell, as a person would who
+// pastes them one after the other, and returns the output of each. On the
+// PATH are the built llorch and a curl; the first line that fails ends it.
+func Script(t testing.TB, env []string, lines ...string) ([]string, error) {
+	t.Helper()
+	const mark = "\x01next\x01"
+	var text strings.Builder
+	for _, line := range lines {
+		fmt.Fprintf(&text, "%s\nprintf '%s'\n", line, mark)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), scriptLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-eu", "-c", text.String())
+	cmd.Dir = t.TempDir()
+	cmd.Env = append([]string{"HOME=" + cmd.Dir, "PATH=" + programs(t) + ":" + os.Getenv("PATH")}, env...)
+	cmd.WaitDelay = time.Second
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	outputs := strings.Split(out.String(), mark)
+	outputs = outputs[:min(len(outputs), len(lines))]
+	if err != nil {
+		err = fmt.Errorf("line %d, %q: %w: %s", len(outputs), lines[len(outputs)-1], errors.Join(err, ctx.Err()), errs.String())
+	}
+	return outputs, err
+}
+
+// programs is a folder with llorch and curl.
+func programs(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, target := range map[string]string{"llorch": Binary(t), curlName: self} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}

@@ -1,0 +1,96 @@
+package gatewaytest
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// upLimit is how long "llorch up" may take until everything answers; a busy
+// machine of two cores needs some seconds.
+const upLimit = 60 * time.Second
+
+// Up is a running "llorch up".
+type Up struct {
+	*Process
+	Client
+	Address string // host:port of the gateway
+	Dir     string // the data directory
+}
+
+// StartUp runs "llorch up" on a free port with the given variables and waits
+// until it has printed its lines to paste. The token is LLORCH_API_TOKEN of
+// env, else the one that it prints.
+func StartUp(t testing.TB, env []string, args ...string) *Up {
+	t.Helper()
+	return StartUpIn(t, t.TempDir(), env, args...)
+}
+
+// StartUpIn is StartUp with a data directory that outlives it.
+func StartUpIn(t testing.TB, dir string, env []string, args ...string) *Up {
+	t.Helper()
+	address := FreeAddress(t, "127.0.0.1")
+	all := append([]string{"up", "--listen", address, "--data-dir", dir}, args...)
+	u := &Up{Process: Start(t, env, all...), Address: address, Dir: dir}
+	u.Base = "http://" + address
+	Eventually(t, upLimit, "the lines to paste", func() error {
+		select {
+		case <-u.Exited():
+			return fmt.Errorf("it has ended:\n%s", u.Output())
+		default:
+		}
+		if n := len(u.PasteLines()); n < pasteLines {
+			return fmt.Errorf("%d lines to paste, want %d:\n%s", n, pasteLines, u.Output())
+		}
+		return nil
+	})
+	for _, v := range env {
+		if token, ok := strings.CutPrefix(v, "LLORCH_API_TOKEN="); ok {
+			u.Token = token
+		}
+	}
+	if u.Token == "" {
+		u.Token = PrintedToken(u.Output())
+	}
+	return u
+}
+
+// pasteLines: a request without a token, a task, its stream, the metrics.
+const pasteLines = 4
+
+// PasteLines are the commands that up prints for a person to paste.
+func (u *Up) PasteLines() []string {
+	var lines []string
+	for line := range strings.Lines(u.Output()) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "curl ") || strings.Contains(line, "$(curl ") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+var printedToken = regexp.MustCompile(`LLORCH_API_TOKEN=([A-Za-z0-9_-]{43})\b`)
+
+// PrintedToken finds a generated token in what up has printed, or nothing.
+func PrintedToken(output string) string {
+	if m := printedToken.FindStringSubmatch(output); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// Healthy asks the public route.
+func (u *Up) Healthy() error {
+	res, err := u.Client.As("").Do(http.MethodGet, "/health", "")
+	if err != nil {
+		return err
+	}
+	if res.Status != http.StatusOK {
+		return fmt.Errorf("GET /health: %d", res.Status)
+	}
+	return nil
+}
