@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
+	"io"
 )
 
 // Digest is the SHA-256 of a token. Everything that compares tokens compares
@@ -52,3 +53,9 @@ func (d Digest) Fingerprint() string {
 // String is the fingerprint, so that a digest printed by mistake shows no more
 // than the audit trail does.
 func (d Digest) String() string { return d.Fingerprint() }
+
+// Format implements [fmt.Formatter] for every verb, %#v and %d included.
+func (d Digest) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, d.Fingerprint()) }
+
+// MarshalText implements [encoding.TextMarshaler], and so JSON.
+func (d Digest) MarshalText() ([]byte, error) { return []byte(d.Fingerprint()), nil }
