@@ -64,6 +64,10 @@ func ParseKeyring(content []byte) ([]Token, error) {
 	return p.tokens, nil
 }
 
+// blanks separate fields. Other white space is not seen by people as such, or
+// seen as a line end, so it is refused with the field that holds it.
+const blanks = " \t"
+
 // keyringParser holds what the lines of a file share: the scope lists are few,
 // so tokens with equal ones share a slice.
 type keyringParser struct {
@@ -83,18 +87,18 @@ func (p *keyringParser) line(raw []byte) error {
 	text = strings.TrimSuffix(text, "\r")
 	if count, ok := strings.CutPrefix(text, "# end "); ok && whole {
 		if count != strconv.Itoa(len(p.tokens)) {
-			return fmt.Errorf("the end line says %q tokens, the file has %d; it was cut, or edited by hand", clip(count), len(p.tokens))
+			return fmt.Errorf("the end line does not say %d tokens, which is what the file has; it was cut, or edited by hand", len(p.tokens))
 		}
 		p.ended = true
 		return nil
 	}
-	if strings.HasPrefix(text, "#") || strings.TrimSpace(text) == "" {
+	if strings.HasPrefix(text, "#") || strings.Trim(text, blanks) == "" {
 		return nil
 	}
 	if len(p.tokens) == MaxTokens {
 		return fmt.Errorf("more than %d tokens", MaxTokens)
 	}
-	token, err := p.token(strings.Fields(text))
+	token, err := p.token(strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(blanks, r) }))
 	if err != nil {
 		return err
 	}
@@ -151,11 +155,11 @@ func (t *Token) setField(key, value string) error {
 	case "state":
 		t.Revoked = value == "revoked"
 		if !t.Revoked && value != "active" {
-			return fmt.Errorf("state is %q; want active or revoked", clip(value))
+			return errors.New("state is neither active nor revoked")
 		}
 		return nil
 	default:
-		return fmt.Errorf("unknown field %q; want created, not_before, expires or state", clip(key))
+		return errors.New("unknown field; want created, not_before, expires or state")
 	}
 	when, err := time.Parse(time.RFC3339, value)
 	if err != nil || when.Unix() <= 0 {

@@ -38,9 +38,9 @@ func ParseScopes(list string) ([]Scope, error) {
 		return nil, fmt.Errorf("reading scopes: more than %d", MaxScopes)
 	}
 	scopes := make([]Scope, 0, len(names))
-	for _, name := range names {
-		if !isName(name) {
-			return nil, fmt.Errorf("reading scopes: %q is not a scope; want 1 to %d of a-z, 0-9, _ and -", clip(name), maxNameLength)
+	for i, name := range names {
+		if !isName(name) { // not repeated in the error: it could be a token in the wrong place
+			return nil, fmt.Errorf("reading scopes: number %d is not a scope; want 1 to %d of a-z, 0-9, _ and -", i+1, maxNameLength)
 		}
 		if slices.Contains(scopes, Scope(name)) {
 			return nil, fmt.Errorf("reading scopes: %s is named twice", name)
@@ -64,13 +64,13 @@ func JoinScopes(scopes []Scope, separator string) string {
 }
 
 // errTokenName says what a token may be called.
-var errTokenName = errors.New("want 1 to 64 of a-z, 0-9, _ and -")
+var errTokenName = errors.New("not a token name; want 1 to 64 of a-z, 0-9, _ and -")
 
 // CheckTokenName refuses a name that is not [a-z0-9_-]{1,64}, and the reserved
 // names: they mean somebody else in the audit trail.
 func CheckTokenName(name string) error {
 	if !isName(name) {
-		return fmt.Errorf("%q is not a token name: %w", clip(name), errTokenName)
+		return errTokenName // without the text: it could be a token in the wrong place
 	}
 	switch name {
 	case NameLocalhost, NameAnonymous, NameDefault:
