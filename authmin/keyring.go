@@ -47,7 +47,11 @@ func NewKeyring(tokens []Token) (*Keyring, error) {
 		starts: make([]uint32, 1<<order+1),
 		tokens: make([]Token, len(tokens)),
 	}
+	nothing := Secret{}.Digest()
 	for i := range tokens {
+		if d := tokens[i].digest; d.Equal(Digest{}) || d.Equal(nothing) {
+			return nil, fmt.Errorf("building keyring: %s has no token", tokens[i].Name)
+		}
 		k.starts[k.bucket(&tokens[i].digest)+1]++
 	}
 	for b := 1; b < len(k.starts); b++ {
