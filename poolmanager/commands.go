@@ -12,8 +12,8 @@ const (
 	// reloadDrain is how long running tasks may delay a reload.
 	reloadDrain = 30 * time.Second
 	// commandWait is how long a ready pool may take to notice a command: it may
-	// be in a probe.
-	commandWait = probeLimit + time.Second
+	// be in a probe, which takes up to 2 s.
+	commandWait = 3 * time.Second
 )
 
 type verb int

@@ -17,8 +17,6 @@ import (
 )
 
 const (
-	// probeLimit bounds one probe of an engine.
-	probeLimit = 2 * time.Second
 	// maxModels bounds how many models of one engine are reported.
 	maxModels = 256
 	// maxModelListBytes bounds an engine's answer to /v1/models.
@@ -31,9 +29,10 @@ type timings struct {
 	liveEvery    time.Duration // three misses at 5 s find a hung engine in 15 s
 	liveMisses   int           // api.md: 3
 	restartFirst time.Duration // api.md: 1 s
+	probeLimit   time.Duration // one probe; an engine that computes still answers /health
 }
 
-var defaultTimings = timings{500 * time.Millisecond, 5 * time.Second, 3, restartFirst}
+var defaultTimings = timings{500 * time.Millisecond, 5 * time.Second, 3, restartFirst, 2 * time.Second}
 
 // instance is one running engine.
 type instance struct {
@@ -108,7 +107,7 @@ func (p *pool) end(inst *instance, grace time.Duration) {
 
 // probe asks the engine whether it is well.
 func (p *pool) probe(ctx context.Context, inst *instance) error {
-	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	ctx, cancel := context.WithTimeout(ctx, p.env.times.probeLimit)
 	defer cancel()
 	response, err := p.get(ctx, inst, inst.template.HealthPath)
 	if err != nil {
@@ -127,7 +126,7 @@ func (p *pool) probe(ctx context.Context, inst *instance) error {
 
 // listModels asks an engine that finds its models itself which it has.
 func (p *pool) listModels(ctx context.Context, inst *instance) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	ctx, cancel := context.WithTimeout(ctx, p.env.times.probeLimit)
 	defer cancel()
 	response, err := p.get(ctx, inst, "/v1/models")
 	if err != nil {

@@ -14,7 +14,8 @@ var ErrModelRef = errors.New("model reference")
 
 // modelName is what an engine that finds its models itself may be asked for:
 // "llama3.2:1b", "org/model-7B", never a flag, a path up or a shell word.
-var modelName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:@+-]*(/[A-Za-z0-9][A-Za-z0-9._:@+-]*){0,3}$`)
+// Every part between / and : begins with a letter or digit.
+var modelName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@+-]*([/:][A-Za-z0-9][A-Za-z0-9._@+-]*){0,6}$`)
 
 // maxModelRef bounds a reference, in bytes, as the API does.
 const maxModelRef = 256
@@ -45,7 +46,7 @@ func resolveModel(root string, takesFile bool, ref string) (model, error) {
 		return model{}, fmt.Errorf("%w: this template takes %s", ErrModelRef, want)
 	}
 	if !modelName.MatchString(name) || strings.Contains(name, "..") {
-		return model{}, fmt.Errorf("%w: letters, digits and . _ : @ + - in up to four parts with /, beginning with a letter or digit", ErrModelRef)
+		return model{}, fmt.Errorf("%w: up to seven parts with / or : between them, each of letters, digits and . _ @ + - and beginning with a letter or digit", ErrModelRef)
 	}
 	if !isFile {
 		return model{ref: ref, name: name}, nil

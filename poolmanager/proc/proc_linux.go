@@ -17,6 +17,13 @@ import (
 // pollEvery is how often an adopted process, which is not our child, is looked at.
 const pollEvery = 20 * time.Millisecond
 
+// maxPasses and passPause bound EndMarked: a killed process takes a few
+// milliseconds to go, half a second when the machine is busy.
+const (
+	maxPasses = 100
+	passPause = 5 * time.Millisecond
+)
+
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
@@ -81,30 +88,50 @@ func (i Identity) End(ctx context.Context, grace time.Duration) {
 	}
 }
 
-// EndMarked kills every process of this user whose marker begins with prefix
-// and gives how many there were. Reading the environment of a process that
-// belongs to somebody else fails, and so it is left alone.
+// EndMarked kills every process of this user whose marker begins with prefix,
+// waits until they are gone, and gives how many there were. Reading the
+// environment of a process that belongs to somebody else fails, and so it is
+// left alone.
 func EndMarked(prefix string) int {
 	if prefix == "" {
 		return 0
 	}
+	ended := map[Identity]bool{}
+	// Two passes that find nothing: in the middle of an exec a process has no
+	// environment, and one that forks may be ahead of a pass.
+	for quiet, pass := 0, 0; quiet < 2 && pass < maxPasses; pass++ {
+		quiet++
+		for _, found := range findMarked(prefix) {
+			_ = syscall.Kill(found.PID, syscall.SIGKILL)
+			ended[found] = true
+			quiet = 0
+		}
+		if quiet == 0 {
+			time.Sleep(passPause)
+		}
+	}
+	return len(ended)
+}
+
+// findMarked lists the living processes with the marker.
+func findMarked(prefix string) []Identity {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
-		return 0
+		return nil
 	}
-	ended := 0
+	var found []Identity
 	for _, entry := range entries {
 		pid, err := strconv.Atoi(entry.Name())
 		if err != nil || pid == os.Getpid() || !marked(pid, prefix) {
 			continue
 		}
-		before := identify(pid)
+		identity := identify(pid)
 		// Asked again after the identity was taken: the pid was not reused between.
-		if marked(pid, prefix) && before.Alive() && syscall.Kill(pid, syscall.SIGKILL) == nil {
-			ended++
+		if marked(pid, prefix) && identity.Alive() {
+			found = append(found, identity)
 		}
 	}
-	return ended
+	return found
 }
 
 func marked(pid int, prefix string) bool {

@@ -1,0 +1,54 @@
+package poolmanager
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/llorch/gateway/authmin"
+)
+
+func TestTheRingKeepsTheLastLines(t *testing.T) {
+	ring := &logRing{}
+	for i := range ringLines + 5 {
+		fmt.Fprintf(ring, "line %d\r\n", i)
+	}
+	got := ring.last(3)
+	want := fmt.Sprintf("line %d", ringLines+4)
+	if len(got) != 3 || got[2] != want {
+		t.Errorf("got %q, want the last to be %q", got, want)
+	}
+	if all := ring.last(1 << 20); len(all) != ringLines || all[0] != "line 5" {
+		t.Errorf("got %d lines, the first %q", len(all), all[0])
+	}
+}
+
+func TestALineWithoutEndIsBounded(t *testing.T) {
+	ring := &logRing{}
+	for range 100 {
+		fmt.Fprint(ring, strings.Repeat("x", ringLineBytes))
+	}
+	if len(ring.part) > ringLineBytes {
+		t.Errorf("%d bytes are kept of one line", len(ring.part))
+	}
+	fmt.Fprint(ring, "tail\nnext\n")
+	if got := ring.last(2); len(got[0]) != ringLineBytes || got[1] != "next" {
+		t.Errorf("got %d bytes, then %q", len(got[0]), got[1])
+	}
+}
+
+func TestCredentialsDoNotReachTheRing(t *testing.T) {
+	ring, key := &logRing{}, authmin.RandomSecret()
+	ring.redact(key)
+	secret := "hunter2hunter2"
+	for _, text := range []string{
+		"key " + key.Reveal()[:10], key.Reveal()[10:] + "\n", // in two writes
+		"Authorization: Bearer " + secret + "\n", `{"api_key": "` + secret + `"}` + "\n", "HF_TOKEN=" + secret + "\n", "--api-key=" + secret + "\n",
+	} {
+		fmt.Fprint(ring, text)
+	}
+	all := strings.Join(ring.last(10), "\n")
+	if strings.Contains(all, secret) || strings.Contains(all, key.Reveal()) || strings.Count(all, "[redacted]") != 5 {
+		t.Errorf("the ring holds:\n%s", all)
+	}
+}

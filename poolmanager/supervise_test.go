@@ -1,0 +1,275 @@
+package poolmanager
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/llorch/gateway/poolmanager/adapter"
+	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/proc"
+)
+
+// scripted is an engine that is a shell script: it never becomes healthy.
+func scripted(script string) Template {
+	return Template{
+		Name: "script", Engine: "script", Dialect: adapter.LlamaCPP, Model: "m",
+		Command:    []string{"/bin/sh", "-c", "port={port}; " + script},
+		HealthPath: "/health", Slots: 1, ReadyLimit: 10 * time.Second, StopGrace: 100 * time.Millisecond,
+	}
+}
+
+func TestAnEngineThatEndsIsClassified(t *testing.T) {
+	for script, want := range map[string]Reason{
+		"exit 3":                        ReasonExit,
+		"kill -9 $$":                    ReasonSignal,
+		"echo 'std::bad_alloc'; exit 1": ReasonMemory,
+		"echo 'CUDA error: 2'; kill $$": ReasonCUDA,
+		"exec /nonexistent/engine":      ReasonExit,
+		"yes | head -c 8000000; exit 1": ReasonExit, // output is drained, not blocked on
+		"yes x | tr -d '\\n' | head -c 9000000; echo; exit 1": ReasonExit,
+	} {
+		t.Run(script, func(t *testing.T) {
+			t.Parallel()
+			r := startRig(t, func(o *Options) { o.Templates = []Template{scripted(script)} })
+			if _, err := r.client.Preload(t.Context(), "p", client.PreloadRequest{Template: "script"}); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the failure", func() bool { return strings.HasPrefix(r.status(t, "p").LastError, string(want)+":") })
+		})
+	}
+}
+
+func TestAProgramThatIsNotThereFailsToStart(t *testing.T) {
+	r := startRig(t, func(o *Options) {
+		o.Templates = []Template{scripted("")}
+		o.Templates[0].Command[0] = "/nonexistent/engine"
+	})
+	got, err := r.client.Preload(t.Context(), "p", client.PreloadRequest{Template: "script", WaitMS: 10_000})
+	if err != nil || got.State != "failed" {
+		t.Errorf("got %+v, %v, want failed", got, err)
+	}
+	if s := r.status(t, "p"); !strings.HasPrefix(s.LastError, "start:") || s.Live {
+		t.Errorf("status %+v", s)
+	}
+}
+
+func TestAnEngineThatIsNeverReadyIsEndedAtItsLimit(t *testing.T) {
+	r := startRig(t, func(o *Options) {
+		o.Templates = []Template{scripted(`trap "" TERM; while :; do sleep 60; done`)}
+		o.Templates[0].ReadyLimit = 50 * time.Millisecond
+	})
+	if _, err := r.client.Preload(t.Context(), "p", client.PreloadRequest{Template: "script"}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the failure", func() bool { return strings.HasPrefix(r.status(t, "p").LastError, "health: not ready within 50ms") })
+}
+
+func TestAHungEngineIsFoundAndReplaced(t *testing.T) {
+	r := startRig(t, nil)
+	r.ready(t, "p", "demo", "")
+	p, _ := r.pools.find("p")
+	if err := syscall.Kill(p.inst.process.Identity().PID, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the restart", func() bool { s := r.status(t, "p"); return s.Restarts == 1 && s.Ready })
+	if s := r.status(t, "p"); !strings.HasPrefix(s.LastError, "health: 3 probes failed") {
+		t.Errorf("last error %q", s.LastError)
+	}
+}
+
+func TestStatusAnswersAtOnceWhateverTheEngineDoes(t *testing.T) {
+	r := startRig(t, func(o *Options) {
+		o.Templates[0].Command = append(o.Templates[0].Command, "--load-delay", "1h")
+		o.Templates[0].ReadyLimit = time.Hour
+	})
+	begin := time.Now()
+	got, err := r.client.Preload(t.Context(), "p", client.PreloadRequest{Template: "demo"})
+	if err != nil || got.State != "starting" {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	if s := r.status(t, "p"); s.State != "starting" || s.Ready || s.SlotsFree != 0 {
+		t.Errorf("status %+v", s)
+	}
+	if took := time.Since(begin); took > 500*time.Millisecond {
+		t.Errorf("two calls took %v", took)
+	}
+	if _, err := r.client.Preload(t.Context(), "p", client.PreloadRequest{Template: "demo"}); err != nil {
+		t.Errorf("asking for the same again: %v", err)
+	}
+	if _, err := r.client.Stop(t.Context(), "p"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the start to be given up", func() bool { return r.status(t, "p").State == "stopped" })
+}
+
+func TestDrainLetsTheRunningTaskEndAndRefusesNewOnes(t *testing.T) {
+	r := startRig(t, nil)
+	r.ready(t, "p", "demo", "")
+	stream, err := r.client.Dispatch(t.Context(), "p", client.DispatchRequest{Prompt: "x", MaxTokens: 200})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	if got, err := r.client.Drain(t.Context(), "p", client.DrainRequest{DeadlineMS: 10_000}); err != nil || got.State != "draining" {
+		t.Fatalf("drain: %+v, %v", got, err)
+	}
+	if _, err := r.run(t, "p", client.DispatchRequest{Prompt: "x"}); statusOf(err) != 409 {
+		t.Errorf("a new task: got %v, want 409", err)
+	}
+	var last client.Event
+	for err == nil {
+		var e client.Event
+		if e, err = stream.Next(); err == nil {
+			last = e
+		}
+	}
+	if last.Type != client.EventEnd || last.TokensOut != 200 {
+		t.Errorf("the running task ended with %+v", last)
+	}
+	eventually(t, "the pool to stop", func() bool { return r.status(t, "p").State == "stopped" })
+	r.ready(t, "p", "demo", "")
+}
+
+func TestADrainsDeadlineEndsTheTask(t *testing.T) {
+	r := startRig(t, nil)
+	r.ready(t, "p", "demo", "")
+	stream, err := r.client.Dispatch(t.Context(), "p", client.DispatchRequest{Prompt: "x", MaxTokens: 60_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	if _, err := r.client.Drain(t.Context(), "p", client.DrainRequest{DeadlineMS: 30}); err != nil {
+		t.Fatal(err)
+	}
+	var last client.Event
+	for err == nil {
+		var e client.Event
+		if e, err = stream.Next(); err == nil {
+			last = e
+		}
+	}
+	if last.Type != client.EventError || last.Code != "WORKER_RESET" {
+		t.Errorf("the task ended with %+v", last)
+	}
+}
+
+func TestReloadReplacesTheModelAndARefusedOneBringsTheOldBack(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"good", "better", "bad"} {
+		if err := os.WriteFile(filepath.Join(root, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := startRig(t, func(o *Options) {
+		o.ModelRoot = root
+		o.Templates[0].TakesFile = true
+		script := `case "$0" in *bad) exit 1;; esac; model=$0; shift; exec "$@"`
+		o.Templates[0].Command = append([]string{"/bin/sh", "-c", script, "{model_path}", "x"}, o.Templates[0].Command...)
+	})
+	r.ready(t, "p", "demo", "file:good")
+	before, _ := r.pools.find("p")
+	old := before.inst.process.Identity()
+	if got, err := r.client.Reload(t.Context(), "p", client.ReloadRequest{ModelRef: "file:better"}); err != nil || got.State != "ready" {
+		t.Fatalf("reload: %+v, %v", got, err)
+	}
+	if s := r.status(t, "p"); s.ModelRef != "file:better" || old.Alive() {
+		t.Errorf("after the reload: %+v, the old engine alive: %v", s, old.Alive())
+	}
+	if _, err := r.client.Reload(t.Context(), "p", client.ReloadRequest{ModelRef: "file:bad"}); statusOf(err) != 409 {
+		t.Errorf("a model that does not start: got %v, want 409", err)
+	}
+	if s := r.status(t, "p"); s.ModelRef != "file:better" || !s.Ready || !strings.Contains(s.LastError, "exit") {
+		t.Errorf("after the rollback: %+v", s)
+	}
+	if _, err := r.run(t, "p", client.DispatchRequest{Prompt: "x", MaxTokens: 2, ModelRef: "file:better"}); err != nil {
+		t.Errorf("after the rollback: %v", err)
+	}
+	if _, err := r.client.Reload(t.Context(), "p", client.ReloadRequest{ModelRef: "file:../etc/passwd"}); statusOf(err) != 422 {
+		t.Errorf("a hostile reference: got %v, want 422", err)
+	}
+}
+
+func TestPreloadOfSomethingElseIsRefused(t *testing.T) {
+	r := startRig(t, func(o *Options) { o.Templates = append(o.Templates, scripted("sleep 60")) })
+	r.ready(t, "p", "demo", "")
+	for want, request := range map[int]client.PreloadRequest{
+		409: {Template: "script"},
+		404: {Template: "/bin/sh"},
+		422: {Template: "demo", ModelRef: "--api-key=x"},
+	} {
+		if _, err := r.client.Preload(t.Context(), "p", request); statusOf(err) != want {
+			t.Errorf("%+v: got %v, want %d", request, err, want)
+		}
+	}
+}
+
+func TestAnOperatorsWishSkipsTheWaitForARestart(t *testing.T) {
+	r := startRig(t, func(o *Options) {
+		o.Templates = []Template{scripted("exit 1")}
+		o.times.restartFirst = time.Hour
+	})
+	again := func() {
+		t.Helper()
+		if _, err := r.client.Preload(t.Context(), "p", client.PreloadRequest{Template: "script", WaitMS: 10_000}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again()
+	eventually(t, "the failure", func() bool { return r.status(t, "p").State == "failed" })
+	again()
+	eventually(t, "the second try", func() bool { return r.status(t, "p").Restarts == 1 })
+}
+
+func TestWhatAKilledPredecessorLeftIsEndedAtTheStart(t *testing.T) {
+	dir := t.TempDir()
+	runtime, err := openRuntimeDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := func(script string) *proc.Process {
+		p, err := proc.Start(proc.Spec{Command: []string{"/bin/sh", "-c", script}, Env: []string{"PATH=" + os.Getenv("PATH")}, Marker: runtime.marker("p")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { p.Terminate(0) })
+		return p
+	}
+	recorded, unrecorded := start("exec sleep 300"), start("exec sleep 301")
+	if err := runtime.remember(record{PoolID: "p", Proc: recorded.Identity()}); err != nil {
+		t.Fatal(err)
+	}
+	runtime.close() // what the kernel does for one that was killed
+	r := startRig(t, func(o *Options) { o.RuntimeDir = dir })
+	<-recorded.Done()
+	<-unrecorded.Done()
+	if left, _ := filepath.Glob(filepath.Join(dir, "processes", "*")); len(left) != 0 {
+		t.Errorf("records left: %v", left)
+	}
+	r.ready(t, "p", "demo", "")
+}
+
+func TestStopLeavesNoProcessWhateverItsEngineDoes(t *testing.T) {
+	r := startRig(t, func(o *Options) {
+		o.Templates = append(o.Templates, scripted(`trap "" TERM; setsid sleep 300 & while :; do sleep 60; done`))
+	})
+	r.ready(t, "p", "demo", "")
+	if _, err := r.client.Preload(t.Context(), "q", client.PreloadRequest{Template: "script"}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "both engines", func() bool { return r.status(t, "q").Live })
+	begin := time.Now()
+	if err := r.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begin); took > stopLimit {
+		t.Errorf("the stop took %v", took)
+	}
+	if n := proc.EndMarked(r.dir.id + "/"); n != 0 {
+		t.Errorf("%d processes were left", n)
+	}
+}
