@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -143,15 +144,8 @@ func IsHost(authority string) bool {
 
 func isPort(text string) bool {
 	const digits = 5
-	if text == "" || len(text) > digits {
-		return false
-	}
-	for i := range len(text) {
-		if text[i] < '0' || text[i] > '9' {
-			return false
-		}
-	}
-	return true
+	_, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && len(text) <= digits
 }
 
 // wantsH2C reports an upgrade to cleartext HTTP/2: a tunnel behind which no

@@ -61,6 +61,6 @@ func IsLoopbackListen(address string) bool {
 	if path, ok := strings.CutPrefix(address, "unix/"); ok {
 		return strings.HasPrefix(path, "/")
 	}
-	host, _, err := net.SplitHostPort(address)
-	return err == nil && IsLoopbackHost(host)
+	host, port, err := net.SplitHostPort(address)
+	return err == nil && isPort(port) && IsLoopbackHost(host)
 }
