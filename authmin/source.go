@@ -41,7 +41,8 @@ func SecretFromEnv(getenv func(string) (string, bool), name string) (Secret, err
 // more than [MaxTokenLength] bytes are refused without hanging.
 func SecretFromFile(path string) (Secret, error) {
 	if !filepath.IsAbs(path) {
-		return Secret{}, fmt.Errorf("%w: %q is not an absolute path", ErrTokenSource, path)
+		// Not repeated: it may be the token, put where its path should be.
+		return Secret{}, fmt.Errorf("%w: the path is not absolute", ErrTokenSource)
 	}
 	content, err := readBounded(path, MaxTokenLength+2, secretForbidden) // 2: "\r\n"
 	if err != nil {
