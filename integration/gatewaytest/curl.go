@@ -125,6 +125,9 @@ func (o curlOptions) run(out io.Writer) error {
 	}
 	if o.include {
 		fmt.Fprintf(out, "%s %s\r\n", res.Proto, res.Status)
+		if res.Close { // net/http takes the header for itself
+			res.Header.Set("Connection", "close")
+		}
 		if err := res.Header.Write(out); err != nil {
 			return err
 		}

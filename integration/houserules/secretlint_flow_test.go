@@ -8,12 +8,22 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
+// A grade says how sure it is that an expression is a secret.
+type grade int
+
+const (
+	public   grade = iota
+	named          // its name says so: it may be a token of text for all we know
+	revealed       // it comes from a Secret
+)
+
 // A secretFlow knows which variables and functions of one package hold a
-// revealed secret. It does not follow the order of statements: what is ever
-// given a secret holds one.
+// secret. It does not follow the order of statements: what is ever given a
+// secret holds one. What was revealed is followed everywhere, through fields,
+// parameters and results; what only has the name, into local variables.
 type secretFlow struct {
 	info  *types.Info
-	holds map[types.Object]bool
+	holds map[types.Object]grade
 }
 
 // textPackages are those whose functions hand on the text they are given.
@@ -21,9 +31,9 @@ var textPackages = []string{"strings", "bytes", "slices", "fmt"}
 
 // followSecrets repeats over the package until nothing more is learnt.
 func followSecrets(p *packages.Package) *secretFlow {
-	f := &secretFlow{info: p.TypesInfo, holds: map[types.Object]bool{}}
-	for known := -1; known != len(f.holds); {
-		known = len(f.holds)
+	f := &secretFlow{info: p.TypesInfo, holds: map[types.Object]grade{}}
+	for known := -1; known != f.known(); {
+		known = f.known()
 		for _, file := range p.Syntax {
 			f.learn(file)
 		}
@@ -31,19 +41,24 @@ func followSecrets(p *packages.Package) *secretFlow {
 	return f
 }
 
+func (f *secretFlow) known() int {
+	sum := 0
+	for _, g := range f.holds {
+		sum += int(g)
+	}
+	return sum
+}
+
 func (f *secretFlow) learn(file *ast.File) {
-	var funcs []*types.Func // the declarations around the node
+	var within *types.Func // the declaration around the node
 	ast.Inspect(file, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.FuncDecl:
-			obj, _ := f.info.Defs[n.Name].(*types.Func)
-			funcs = append(funcs, obj)
+			within, _ = f.info.Defs[n.Name].(*types.Func)
 		case *ast.ReturnStmt:
 			// A closure's return counts for its declaration: too much, never too little.
 			for _, result := range n.Results {
-				if len(funcs) > 0 && f.is(result) {
-					f.mark(funcs[len(funcs)-1])
-				}
+				f.mark(within, f.grade(result))
 			}
 		case *ast.AssignStmt:
 			f.assign(n.Lhs, n.Rhs)
@@ -54,12 +69,12 @@ func (f *secretFlow) learn(file *ast.File) {
 			}
 			f.assign(names, n.Values)
 		case *ast.RangeStmt:
-			if n.Value != nil && f.is(n.X) {
-				f.mark(f.object(n.Value))
+			if n.Value != nil {
+				f.mark(f.object(n.Value), f.grade(n.X))
 			}
 		case *ast.KeyValueExpr:
-			if key, ok := n.Key.(*ast.Ident); ok && f.is(n.Value) {
-				f.mark(f.info.Uses[key])
+			if key, ok := n.Key.(*ast.Ident); ok {
+				f.mark(f.info.Uses[key], f.grade(n.Value))
 			}
 		case *ast.CallExpr:
 			f.pass(n)
@@ -71,8 +86,10 @@ func (f *secretFlow) learn(file *ast.File) {
 func (f *secretFlow) assign(to, from []ast.Expr) {
 	for i, target := range to {
 		switch {
-		case len(from) == len(to) && f.is(from[i]), len(from) == 1 && len(to) > 1 && f.is(from[0]):
-			f.mark(f.object(target))
+		case len(from) == len(to):
+			f.mark(f.object(target), f.grade(from[i]))
+		case len(from) == 1:
+			f.mark(f.object(target), f.grade(from[0]))
 		}
 	}
 }
@@ -85,54 +102,73 @@ func (f *secretFlow) pass(call *ast.CallExpr) {
 	}
 	params := fn.Signature().Params()
 	for i, arg := range call.Args {
-		if i < params.Len() && f.is(arg) {
-			f.mark(params.At(i))
+		if i < params.Len() && f.grade(arg) == revealed {
+			f.mark(params.At(i), revealed)
 		}
 	}
 }
 
 // mark remembers text only: errors, numbers and structs are no secrets. A
 // Secret itself needs no mark, its type says it.
-func (f *secretFlow) mark(obj types.Object) {
-	switch obj := obj.(type) {
+func (f *secretFlow) mark(obj types.Object, g grade) {
+	switch o := obj.(type) {
 	case *types.Var:
-		if isText(obj.Type()) {
-			f.holds[obj] = true
+		local := !o.IsField() && o.Pkg() != nil && o.Parent() != o.Pkg().Scope()
+		if isText(o.Type()) && (g == revealed || local) {
+			f.holds[o] = max(f.holds[o], g)
 		}
 	case *types.Func:
-		if r := obj.Signature().Results(); r.Len() > 0 && isText(r.At(0).Type()) {
-			f.holds[obj] = true
+		if o == nil || g != revealed {
+			return
+		}
+		if r := o.Signature().Results(); r.Len() > 0 && isText(r.At(0).Type()) {
+			f.holds[o] = revealed
 		}
 	}
 }
 
 // is reports whether an expression yields a secret.
-func (f *secretFlow) is(e ast.Expr) bool {
+func (f *secretFlow) is(e ast.Expr) bool { return f.grade(e) != public }
+
+func (f *secretFlow) grade(e ast.Expr) grade {
 	if tv, ok := f.info.Types[e]; ok && (tv.IsType() || tv.Value != nil) {
-		return false // a type, or a constant
+		return public // a type, or a constant
 	} else if ok && isSecretType(tv.Type) {
-		return true
+		return revealed
 	}
 	switch e := e.(type) {
 	case *ast.Ident, *ast.SelectorExpr:
 		obj := f.object(e)
-		return obj != nil && (f.holds[obj] || isSecretName(obj))
+		if obj == nil || f.holds[obj] != public || !isSecretName(obj) {
+			return f.holds[obj]
+		}
+		return named
 	case *ast.ParenExpr:
-		return f.is(e.X)
+		return f.grade(e.X)
 	case *ast.StarExpr:
-		return f.is(e.X)
+		return f.grade(e.X)
 	case *ast.UnaryExpr:
-		return f.is(e.X)
+		return f.grade(e.X)
 	case *ast.SliceExpr:
-		return f.is(e.X)
+		return f.grade(e.X)
 	case *ast.IndexExpr:
-		return f.is(e.X)
+		return f.grade(e.X)
 	case *ast.BinaryExpr:
-		return f.isText(e) && (f.is(e.X) || f.is(e.Y))
+		if f.isText(e) {
+			return max(f.grade(e.X), f.grade(e.Y))
+		}
 	case *ast.CallExpr:
-		return f.isCall(e)
+		return f.gradeCall(e)
 	}
-	return false
+	return public
+}
+
+func (f *secretFlow) gradeAny(list []ast.Expr) grade {
+	most := public
+	for _, e := range list {
+		most = max(most, f.grade(e))
+	}
+	return most
 }
 
 func (f *secretFlow) isText(e ast.Expr) bool {
@@ -140,25 +176,30 @@ func (f *secretFlow) isText(e ast.Expr) bool {
 	return t != nil && isText(t)
 }
 
-func (f *secretFlow) isCall(call *ast.CallExpr) bool {
+func (f *secretFlow) gradeCall(call *ast.CallExpr) grade {
 	if tv := f.info.Types[call.Fun]; tv.IsType() { // a conversion
-		return len(call.Args) == 1 && f.is(call.Args[0])
+		return f.gradeAny(call.Args)
 	}
 	if id, ok := ast.Unparen(call.Fun).(*ast.Ident); ok && id.Name == "append" {
-		return slices.ContainsFunc(call.Args, f.is)
+		return f.gradeAny(call.Args)
 	}
 	fn := f.callee(call)
 	if fn == nil || fn.Pkg() == nil {
-		return false
+		return public
 	}
 	if fn.Name() == "Reveal" && fn.Pkg().Path() == authminPath {
-		return true
+		return revealed
 	}
 	if slices.Contains(textPackages, fn.Pkg().Path()) {
-		r := fn.Signature().Results()
-		return r.Len() > 0 && isText(r.At(0).Type()) && slices.ContainsFunc(call.Args, f.is)
+		if r := fn.Signature().Results(); r.Len() > 0 && isText(r.At(0).Type()) {
+			return f.gradeAny(call.Args)
+		}
+		return public
 	}
-	return f.holds[fn] || isSecretName(fn)
+	if isSecretName(fn) {
+		return max(named, f.holds[fn])
+	}
+	return f.holds[fn]
 }
 
 // callee is the declared function or method of a call, if it is one.

@@ -53,6 +53,18 @@ func events(kind, machine string) bool {
 	return kind == eventToken || machine == "m1" // "mac" is a word of its own only
 }
 
+// A token of text goes where it likes: only what was revealed is followed.
+func stops(token string, words []string) bool { return holdsOne(token+" ", words) }
+
+func holdsOne(text string, words []string) bool {
+	for _, word := range words {
+		if strings.Contains(text, word) {
+			return true
+		}
+	}
+	return false
+}
+
 func syntax(token string) bool {
 	if strings.ContainsAny(token, "{}$") {
 		return false

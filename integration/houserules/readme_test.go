@@ -1,0 +1,216 @@
+package houserules_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/llorch/gateway/integration/gatewaytest"
+)
+
+// A block is a fenced piece of a document, and the plain one that follows it
+// and shows what it prints.
+type block struct {
+	language, text, shown string
+}
+
+var fence = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
+
+func blocksOf(document string) []block {
+	var all []block
+	for _, m := range fence.FindAllStringSubmatch(document, -1) {
+		if last := len(all) - 1; m[1] == "" && last >= 0 && all[last].language == "sh" {
+			all[last].shown = m[2]
+			continue
+		}
+		all = append(all, block{language: m[1], text: m[2]})
+	}
+	return all
+}
+
+// readme is what its commands need: a running up, and the policy shown.
+type readme struct {
+	up        *gatewaytest.Up
+	caddyfile string
+}
+
+const readmeToken = "readme-readme-readme-readme-readme-readme"
+
+var readmeEnv = []string{"LLORCH_API_TOKEN=" + readmeToken}
+
+// A recipe is how the commands that match are run.
+type recipe struct {
+	command *regexp.Regexp
+	run     func(*readme, *testing.T, block)
+}
+
+// howToRun knows the commands of the README. One that it does not know is a
+// failure, so that nothing is written there that nobody has tried.
+var howToRun = []recipe{
+	{regexp.MustCompile(`^go run \./caddymodule/cmd/llorch up$`), (*readme).isRunning},
+	{regexp.MustCompile(`^go test \./\.\.\.$`), thisIsIt},
+	{regexp.MustCompile(`^curl .*http://127\.0\.0\.1:8080/`), (*readme).curl},
+	{regexp.MustCompile(`^llorch validate --config Caddyfile$`), (*readme).validate},
+	{regexp.MustCompile(`^llorch run --config Caddyfile$`), (*readme).run},
+	{regexp.MustCompile(`^go tool xcaddy build `), builtByCI},
+	{regexp.MustCompile(`^\./caddy list-modules$`), builtByCI},
+}
+
+// TestReadme runs every command of the README.
+func TestReadme(t *testing.T) {
+	document, err := os.ReadFile(filepath.Join(root(t), "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &readme{up: gatewaytest.StartUp(t, readmeEnv)}
+	commands := 0
+	for _, b := range blocksOf(string(document)) {
+		switch b.language {
+		case "caddyfile":
+			r.caddyfile = b.text
+		case "sh":
+			commands++
+			line := strings.TrimSpace(b.text)
+			i := slices.IndexFunc(howToRun, func(h recipe) bool { return h.command.MatchString(line) })
+			if i < 0 || strings.Contains(line, "\n") {
+				t.Errorf("nobody knows how to run %q: add it to howToRun, a command to a block", line)
+				continue
+			}
+			t.Run(line, func(t *testing.T) { howToRun[i].run(r, t, b) })
+		case "":
+		default:
+			t.Errorf("a block of %q: commands are marked sh", b.language)
+		}
+	}
+	if commands < len(howToRun) {
+		t.Errorf("%d commands found, want at least %d", commands, len(howToRun))
+	}
+}
+
+// isRunning: the command is what gatewaytest has built and started, on a free
+// port and with a data directory of its own.
+func (r *readme) isRunning(t *testing.T, _ block) {
+	if err := r.up.Healthy(); err != nil {
+		t.Error(err)
+	}
+}
+
+// thisIsIt is the command that runs this test.
+func thisIsIt(*readme, *testing.T, block) {}
+
+// curl runs a line against the running up and looks for each line shown.
+func (r *readme) curl(t *testing.T, b block) {
+	line := strings.ReplaceAll(b.text, "127.0.0.1:8080", r.up.Address)
+	out, err := gatewaytest.Script(t, readmeEnv, strings.TrimSpace(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := normal(out[0])
+	for want := range strings.Lines(normal(b.shown)) {
+		if want = strings.TrimSpace(want); want != "" && !slices.Contains(strings.Split(got, "\n"), want) {
+			t.Errorf("the README shows\n%s\nwhich is not in\n%s", want, got)
+		}
+	}
+	if b.shown == "" {
+		t.Error("the README does not show what it prints")
+	}
+}
+
+// normal replaces what differs from run to run.
+func normal(text string) string {
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	for pattern, with := range map[string]string{
+		`\b[0-9A-Z]{26}\b`:            "CORRELATION",
+		`"predicted_start_ms":[0-9]+`: `"predicted_start_ms":0`,
+	} {
+		text = regexp.MustCompile(pattern).ReplaceAllString(text, with)
+	}
+	return text
+}
+
+// withCaddyfile is a folder with the policy of the README as its Caddyfile.
+func (r *readme) withCaddyfile(t *testing.T, pairs ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	text := strings.NewReplacer(pairs...).Replace(r.caddyfile)
+	if err := os.WriteFile(filepath.Join(dir, "Caddyfile"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func (r *readme) validate(t *testing.T, b block) {
+	for _, c := range []struct {
+		env []string
+		ok  bool
+	}{{readmeEnv, true}, {nil, false}} { // "without a token this refuses to start"
+		cmd := gatewaytest.Command(t, c.env, strings.Fields(b.text)[1:]...)
+		cmd.Dir = r.withCaddyfile(t)
+		out, err := cmd.CombinedOutput()
+		if (err == nil) != c.ok {
+			t.Errorf("with %q: %v, want success %v\n%s", c.env, err, c.ok, out)
+		}
+		if !c.ok && !bytes.Contains(out, []byte("NON_LOOPBACK_WITHOUT_TOKEN")) {
+			t.Errorf("it does not say why:\n%s", out)
+		}
+	}
+}
+
+// run starts the policy with an address of this machine in place of the host
+// name, which would need a certificate, and a server in place of Ollama.
+func (r *readme) run(t *testing.T, b block) {
+	ollama := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Host) }))
+	t.Cleanup(ollama.Close)
+	upstream := ollama.Listener.Addr().String()
+	address := gatewaytest.FreeAddress(t, "127.0.0.1")
+	cmd := gatewaytest.Command(t, readmeEnv, strings.Fields(b.text)[1:]...)
+	cmd.Dir = r.withCaddyfile(t, "gateway.example.com {", "http://"+address+" {\n\tbind 127.0.0.1", "127.0.0.1:11434", upstream)
+	admin := gatewaytest.FreeAddress(t, "127.0.0.1")
+	cmd.Env = append(cmd.Env, "CADDY_ADMIN="+admin)
+	gatewaytest.StartCommand(t, cmd).Listening(t, address)
+	client := gatewaytest.Client{Base: "http://" + address}
+	for path, want := range map[string]int{"/api/tags": http.StatusOK, "/api/none": http.StatusForbidden} {
+		for token, status := range map[string]int{"": http.StatusUnauthorized, readmeToken: want} {
+			res, err := client.As(token).Do("GET", path, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res.Status != status {
+				t.Errorf("GET %s with token %q: %d, want %d", path, token, res.Status, status)
+			}
+			if status == http.StatusOK && string(res.Body) != upstream {
+				t.Errorf("the server was called %q, want %q", res.Body, upstream)
+			}
+		}
+	}
+}
+
+// builtByCI: a build with xcaddy takes minutes and the network. The CI run
+// makes it with the same command; this looks that it still does.
+func builtByCI(_ *readme, t *testing.T, b block) {
+	script, err := os.ReadFile(filepath.Join(root(t), ".ci", "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := strings.TrimSpace(b.text)
+	text := strings.NewReplacer(`"$CADDY_VERSION"`, caddyVersion(t, script), `"$caddy"`, "./caddy").Replace(string(script))
+	if !strings.Contains(text, line) {
+		t.Errorf(".ci/run does not run %q", line)
+	}
+}
+
+func caddyVersion(t *testing.T, script []byte) string {
+	t.Helper()
+	m := regexp.MustCompile(`(?m)^CADDY_VERSION=(v\S+)$`).FindSubmatch(script)
+	if m == nil {
+		t.Fatal(".ci/run names no Caddy version")
+	}
+	return string(m[1])
+}
