@@ -39,10 +39,11 @@ func eventually(t *testing.T, what string, holds func() bool) {
 
 // service is a running orchestrator on a real socket, and who talks to it.
 type service struct {
-	*app.Service
-	t      *testing.T
-	direct authmin.Secret // LLORCH_API_TOKEN
-	gate   authmin.Secret // LLORCH_UPSTREAM_TOKEN
+	*app.Service // nil when it runs in another process
+	addr         string
+	t            *testing.T
+	direct       authmin.Secret // LLORCH_API_TOKEN
+	gate         authmin.Secret // LLORCH_UPSTREAM_TOKEN
 }
 
 func start(t *testing.T, o app.Options) *service {
@@ -56,6 +57,7 @@ func start(t *testing.T, o app.Options) *service {
 	if s.Service, err = app.Start(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
+	s.addr = s.Service.Addr()
 	t.Cleanup(func() { s.Stop(context.Background()) })
 	return s
 }
@@ -74,7 +76,7 @@ func (s *service) request(identity, scopes, method, path string, body any) *http
 			s.t.Fatal(err)
 		}
 	}
-	r, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.Addr()+path, bytes.NewReader(text))
+	r, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.addr+path, bytes.NewReader(text))
 	if err != nil {
 		s.t.Fatal(err)
 	}

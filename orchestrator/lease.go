@@ -8,9 +8,12 @@ import (
 	"github.com/llorch/gateway/poolmanager/client"
 )
 
-// maxBusy bounds how long a pool's Retry-After keeps tasks away from it; its
-// next heartbeat ends the pause earlier.
-const maxBusy = 5 * time.Second
+// minBusy and maxBusy bound how long a pool that had no slot, or was not ready,
+// is left alone; its Retry-After decides, its next heartbeat ends it earlier.
+const (
+	minBusy = 250 * time.Millisecond
+	maxBusy = 5 * time.Second
+)
 
 // lease is one slot of a pool, taken for one task.
 type lease struct {
@@ -48,8 +51,9 @@ func (l *lease) release(err error) {
 		l.n.breaker.succeed()
 	case errors.Is(err, errNotTheNode):
 		l.n.breaker.abandon()
-	case errors.As(err, &refused) && refused.Status == http.StatusTooManyRequests:
-		l.n.busy[l.poolID] = now.Add(min(max(refused.RetryAfter, 100*time.Millisecond), maxBusy))
+	case busy(err):
+		errors.As(err, &refused)
+		l.n.busy[l.poolID] = now.Add(min(max(refused.RetryAfter, minBusy), maxBusy))
 		l.n.breaker.abandon()
 	case errors.As(err, &refused) && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden):
 		l.n.breaker.abandon() // a credential is wrong, the node is not

@@ -18,7 +18,6 @@ type waiting struct {
 	needs     Needs
 	notBefore time.Time // after a failed attempt
 	failures  int       // dispatches that failed before the first token
-	pauses    int       // dispatches that came back for any reason
 }
 
 // queue is two bounded FIFO lists. Room is reserved before a task is written to

@@ -240,8 +240,8 @@ func (a *attempt) again(err error, end client.Event, cause error) {
 	if changeErr != nil { // the record says running: the next begin says so again
 		a.o.log.Warn("requeueing task", "task_id", a.e.id, "error", changeErr)
 	}
-	w.pauses++
-	w.notBefore = a.o.now().Add(min(retryPause<<min(w.pauses-1, 10), maxRetryPause))
+	// A busy pool has its own pause, see lease.release; this is for the task.
+	w.notBefore = a.o.now().Add(min(retryPause<<w.failures, maxRetryPause))
 	a.o.log.Warn("task goes back to the queue", "task_id", a.e.id, "node_id", a.l.nodeID, "pool_id", a.l.poolID, "failures", w.failures, "error", err)
 	a.o.queue.restore(w, true)
 }

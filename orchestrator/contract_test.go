@@ -1,0 +1,171 @@
+package orchestrator_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/openai/openai-go"
+	"github.com/openai/openai-go/option"
+
+	"github.com/llorch/gateway/orchestrator/app"
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+func TestWrongRequestsAreAnsweredWithTheirPlace(t *testing.T) {
+	s := start(t, app.Options{})
+	s.join("n1", newPool(t, echo(1)), 1)
+	for name, c := range map[string]struct {
+		body, code, place string
+		status            int
+	}{
+		"not JSON":         {`{"model_ref":`, "INVALID_JSON", "", 400},
+		"empty":            {``, "INVALID_JSON", "", 400},
+		"unknown field":    {task(`,"colour":"red"`), "INVALID_FIELD", "body.colour", 422},
+		"wrong type":       {task(`,"ctx":"big"`), "INVALID_FIELD", "body.ctx", 422},
+		"no model":         {`{"prompt":"x"}`, "INVALID_FIELD", "body", 422},
+		"no prompt":        {`{"model_ref":"demo"}`, "INVALID_TASK", "", 422},
+		"two prompts":      {task(`,"messages":[{"role":"user","content":"x"}]`), "INVALID_TASK", "", 422},
+		"bad priority":     {task(`,"priority":"urgent"`), "INVALID_FIELD", "body.priority", 422},
+		"bad id":           {task(`,"task_id":"../../etc"`), "INVALID_FIELD", "body.task_id", 422},
+		"endless deadline": {task(`,"deadline_ms":99999999999`), "INVALID_FIELD", "body.deadline_ms", 422},
+		"pin without pool": {task(`,"placement":{"mode":"pin"}`), "INVALID_TASK", "", 422},
+		"unknown model":    {`{"model_ref":"nope","prompt":"x"}`, "MODEL_NOT_AVAILABLE", "", 404},
+		"too large":        {task(`,"inputs":["` + strings.Repeat("x", 1<<20) + `"]`), "BODY_TOO_LARGE", "", 413},
+	} {
+		status, header, body := s.send(s.request("ci", "infer", "POST", "/v2/tasks", c.body))
+		if status != c.status || body["code"] != c.code || header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s: got %d %v, want %d %s", name, status, body, c.status, c.code)
+			continue
+		}
+		if body["correlation_id"] == "" || body["correlation_id"] != header.Get("X-Correlation-Id") {
+			t.Errorf("%s: correlation id %v", name, body["correlation_id"])
+		}
+		if c.place == "" {
+			continue
+		}
+		if errors := body["errors"].([]any); errors[0].(map[string]any)["location"] != c.place {
+			t.Errorf("%s: got %v, want the place %s", name, errors, c.place)
+		}
+	}
+}
+
+func TestARequestOfOneMiBIsTakenAndSurvivesItsRecord(t *testing.T) {
+	got := make(chan int, 1)
+	s := start(t, app.Options{})
+	s.join("n1", newPool(t, func(out *sink, r client.DispatchRequest) { got <- len(r.Prompt); out.end(0) }), 1)
+	prompt := strings.Repeat("<&", (1<<20-200)/2) // six times as long in HTML-safe JSON
+	s.want(202, "ci", "infer", "POST", "/v2/tasks", `{"model_ref":"demo","prompt":"`+prompt+`"}`)
+	if n := <-got; n != len(prompt) {
+		t.Errorf("the engine got %d bytes, want %d", n, len(prompt))
+	}
+}
+
+func TestMetricsCountWhatHappened(t *testing.T) {
+	s := start(t, app.Options{})
+	s.join("n1", newPool(t, echo(3)), 1)
+	s.follow(s.submit(""), "").rest()
+	s.want(404, "ci", "infer", "POST", "/v2/tasks", `{"model_ref":"nope","prompt":"x"}`)
+	for _, path := range []string{"/metrics", "/orchestrator/metrics"} {
+		res, err := http.DefaultClient.Do(s.request("prom", "metrics", "GET", path, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		for _, want := range []string{
+			"tasks_enqueued_total 1", `tasks_started_total{engine="demo",pool_id="p",priority="interactive"} 1`,
+			`tasks_rejected_total{engine="any",reason="model"} 1`, `tokens_out_total{engine="demo",pool_id="p"} 3`,
+			"tokens_in_total 1", `placement_decisions_total{fallback="false",outcome="placed",pinned="false"} 1`,
+			`orchd_node_registrations_total{outcome="ok"} 1`, "orchd_nodes_online 1", "orchd_pools_available 1",
+			`queue_depth{priority="batch"} 0`, "latency_first_token_ms_count 1", "latency_decode_ms_count 1",
+		} {
+			if !bytes.Contains(text, []byte("\n"+want+"\n")) {
+				t.Errorf("%s has no line %s", path, want)
+			}
+		}
+	}
+}
+
+func TestTheOfficialOpenAIClientIsServed(t *testing.T) {
+	s := start(t, app.Options{})
+	s.join("n1", newPool(t, echo(3)), 1)
+	c := openai.NewClient(option.WithBaseURL("http://"+s.addr+"/v1"), option.WithAPIKey(s.direct.Reveal()))
+	params := openai.ChatCompletionNewParams{
+		Model: "demo", Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("hello")},
+		StreamOptions: openai.ChatCompletionStreamOptionsParam{IncludeUsage: openai.Bool(true)},
+	}
+	whole, err := c.Chat.Completions.New(t.Context(), params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := whole.Choices[0].Message.Content; got != "t0 t1 t2 " || whole.Usage.CompletionTokens != 3 {
+		t.Errorf("whole: got %q, %d tokens", got, whole.Usage.CompletionTokens)
+	}
+	stream := c.Chat.Completions.NewStreaming(t.Context(), params)
+	var acc openai.ChatCompletionAccumulator
+	for stream.Next() {
+		acc.AddChunk(stream.Current())
+	}
+	if err := stream.Err(); err != nil || acc.Choices[0].Message.Content != "t0 t1 t2 " || acc.Usage.TotalTokens != 4 {
+		t.Errorf("streamed: got %+v, %v", acc.ChatCompletion, err)
+	}
+	old, err := c.Completions.New(t.Context(), openai.CompletionNewParams{
+		Model: "demo", Prompt: openai.CompletionNewParamsPromptUnion{OfString: openai.String("hello")},
+	})
+	if err != nil || old.Choices[0].Text != "t0 t1 t2 " {
+		t.Errorf("completion: got %+v, %v", old, err)
+	}
+	models, err := c.Models.List(t.Context())
+	if err != nil || len(models.Data) != 1 || models.Data[0].ID != "demo" {
+		t.Errorf("models: got %+v, %v", models, err)
+	}
+	params.Model = "nope"
+	if _, err := c.Chat.Completions.New(t.Context(), params); err == nil || !strings.Contains(err.Error(), "MODEL_NOT_AVAILABLE") {
+		t.Errorf("unknown model: got %v", err)
+	}
+}
+
+func TestAnOpenAICallerThatLeavesCancelsItsTask(t *testing.T) {
+	begun, hungUp := make(chan struct{}), make(chan struct{})
+	s := start(t, app.Options{})
+	s.join("n1", newPool(t, func(out *sink, _ client.DispatchRequest) {
+		out.tokens(1)
+		close(begun)
+		<-out.gone
+		close(hungUp)
+	}), 1)
+	res, err := http.DefaultClient.Do(s.request("ci", "infer", "POST", "/v1/chat/completions",
+		`{"model":"demo","stream":true,"messages":[{"role":"user","content":[{"type":"text","text":"hi"}]}],"logprobs":false}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	res.Body.Close()
+	<-hungUp
+	eventually(t, "the task is canceled", func() bool { return s.state(res.Header.Get("X-Task-Id")) == "canceled" })
+}
+
+func TestMetaRoutesAnswer(t *testing.T) {
+	s := start(t, app.Options{Version: "1.2.3"})
+	s.join("n1", newPool(t, echo(1)), 2)
+	if got := s.want(200, "ci", "infer", "GET", "/v2/meta/version", nil); got["version"] != "1.2.3" {
+		t.Errorf("version: got %v", got)
+	}
+	for _, path := range []string{"/v2/meta/capabilities", "/v1/capabilities"} {
+		if got := s.want(200, "ci", "infer", "GET", path, nil); got["slots_total"] != 2.0 {
+			t.Errorf("%s: got %v", path, got)
+		}
+	}
+	for _, path := range []string{"/openapi.json", "/orchestrator/openapi.json"} {
+		paths := s.want(200, "root", "admin", "GET", path, nil)["paths"].(map[string]any)
+		if paths["/v2/tasks"] == nil || paths["/v1/chat/completions"] == nil {
+			t.Errorf("%s lacks routes", path)
+		}
+	}
+	if got := s.want(200, "", "", "GET", "/health", nil); got["status"] != "ok" {
+		t.Errorf("health: got %v", got)
+	}
+}

@@ -1,0 +1,67 @@
+package orchestrator
+
+import (
+	"sync"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestTheTailLosesNothing checks, for any sizes of events, that memory is
+// bounded and that what has left memory is in the log.
+func TestTheTailLosesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var mu sync.Mutex
+		var logged []Event
+		tl := newTail(7, func(record []byte) {
+			batch, err := decodeBatch(record)
+			if err != nil {
+				t.Errorf("log record: %v", err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			logged = append(logged, batch...)
+		})
+		sizes := rapid.SliceOfN(rapid.SampledFrom([]int{1, 100, 60_000, 300_000}), 1, 40).Draw(t, "sizes")
+		for i, size := range sizes {
+			tl.add(EventToken, TokenData{string(make([]byte, size)), i})
+			mu.Lock()
+			inLog := uint64(len(logged)) + 8
+			mu.Unlock()
+			if tl.oldest() > inLog {
+				t.Fatalf("event %d is neither in memory nor in the log", inLog)
+			}
+			if len(tl.events) > 1 && tl.bytes > tailBytes {
+				t.Fatalf("%d bytes in %d events", tl.bytes, len(tl.events))
+			}
+		}
+		end := tl.seal() + 1
+		tl.add(EventToken, TokenData{"after the end was decided", 0})
+		tl.finish(newEvent(end, EventEnd, endData{}))
+		mu.Lock()
+		defer mu.Unlock()
+		if len(logged) != len(sizes)+1 || logged[0].ID != 8 || logged[len(logged)-1].Type != EventEnd {
+			t.Fatalf("log has %d events, want %d", len(logged), len(sizes)+1)
+		}
+		for i, ev := range logged {
+			if ev.ID != uint64(i)+8 {
+				t.Fatalf("event %d has id %d", i, ev.ID)
+			}
+		}
+	})
+}
+
+func TestReadersWakeForTheNextEvent(t *testing.T) {
+	tl := newTail(0, func([]byte) {})
+	_, first, ok := tl.since(1)
+	_, second, _ := tl.since(1)
+	if !ok {
+		t.Fatal("the first event is said to be gone")
+	}
+	tl.add(EventStarted, startedData{})
+	<-first
+	<-second
+	if events, _, _ := tl.since(1); len(events) != 1 || events[0].ID != 1 {
+		t.Errorf("got %v", events)
+	}
+}
