@@ -75,7 +75,7 @@ func isLocalHost(l Listener, authority string) bool {
 	}
 	switch strings.ToLower(host) {
 	case "localhost", "127.0.0.1":
-		return true
+		return !strings.HasPrefix(authority, "[")
 	case "::1", "[::1]":
 		return strings.HasPrefix(authority, "[")
 	}
@@ -139,7 +139,12 @@ func IsHost(authority string) bool {
 			return false
 		}
 	}
-	return host != "" && host != "[]"
+	if strings.ContainsAny(authority, "[]") {
+		literal := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]") // SplitHostPort took them, if there is a port
+		addr, err := netip.ParseAddr(literal)
+		return err == nil && addr.Is6() && addr.Zone() == "" && strings.HasPrefix(authority, "["+literal+"]")
+	}
+	return host != ""
 }
 
 func isPort(text string) bool {

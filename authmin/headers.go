@@ -13,8 +13,8 @@ const (
 	HeaderScopes   = "X-Auth-Scopes"
 )
 
-// longestFolded bounds the header names that can be one of ours: longer ones
-// match nothing.
+// longestFolded bounds what is compared of a header name; no name or prefix of
+// ours is as long.
 const longestFolded = 64
 
 // forbiddenHeaders are names that a client may not say to an upstream, folded:
@@ -85,9 +85,9 @@ func isHopOption(option string) bool {
 // forwardingPrefixes begin the folded names of headers that a proxy or a tunnel
 // adds. A request that has one did not come from a local client.
 var forwardingPrefixes = []string{
-	"xforwarded", "forwarded", "xoriginalforwarded", "xproxied", "xproxyuser",
+	"xforwarded", "forwarded", "xoriginal", "xproxied", "xauth", "proxy", "wlproxy", "xscheme", "xurlscheme", "frontend",
 	"xrealip", "xrealport", "xclientip", "xclusterclientip", "xremoteip", "xremoteaddr",
-	"clientip", "trueclientip", "trueip", "via", "cf", "cdn", "fastly", "fly", "xazure", "xarr", "xamz", "xamzn",
+	"clientip", "xoriginatingip", "trueclientip", "trueip", "via", "cf", "cloudfront", "cdn", "fastly", "fly", "xazure", "xarr", "xamz", "xamzn",
 	"xappengine", "xcloudtrace", "xenvoy", "xtailscale", "tailscale", "ngrok", "xngrok",
 	"xvercel", "xnf", "akamai", "xakamai", "incap", "xsucuri", "xhost", "xsslclient", "xproxy", "xvarnish",
 }
@@ -107,7 +107,8 @@ func HasForwardingHeader(h http.Header) bool {
 	return false
 }
 
-// fold writes a header name in lower case and without `-`, `_` and `.`.
+// fold writes a header name in lower case and without `-`, `_` and `.`. Of a name
+// that is longer than any of ours it gives the beginning.
 func fold(buf *[longestFolded]byte, name string) []byte {
 	n := 0
 	for i := range len(name) {
@@ -119,7 +120,7 @@ func fold(buf *[longestFolded]byte, name string) []byte {
 			c |= 0x20
 		}
 		if n == len(buf) {
-			return nil
+			return buf[:]
 		}
 		buf[n] = c
 		n++

@@ -123,9 +123,12 @@ func (r Rule) check() error {
 // checkPattern holds patterns to the rules that paths are held to: another
 // spelling would be a rule that never matches.
 func checkPattern(pattern string) error {
-	path := strings.TrimSuffix(pattern, "/*")
+	path, isPrefix := strings.CutSuffix(pattern, "/*")
 	if pattern == "/*" {
 		return nil
+	}
+	if isPrefix && strings.HasSuffix(path, "/") {
+		return fmt.Errorf("path %q: %w", clip(pattern), ambiguous("an empty segment"))
 	}
 	if strings.Contains(path, "*") {
 		return fmt.Errorf("path %q: * stands only at the end, after a slash", clip(pattern))
