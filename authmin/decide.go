@@ -116,12 +116,12 @@ func (g *Guard) identify(d *Decision, r *Request, now time.Time) Reason {
 		}
 		return reasonFor(verdict)
 	}
-	if name, ok := g.proxyIdentity(r); ok {
+	if name, ok := proxyIdentity(r); ok && g.isProxy(r.Peer) {
 		d.Name, d.Identity, d.Scopes = "proxy:"+name, "proxy:"+name, g.ProxyScopes
 		return ReasonNone
 	}
 	reason := ReasonMissing
-	if g.Optional {
+	if g.Optional && !g.isProxy(r.Peer) { // a proxy speaks for others, even when it does not say for whom
 		reason = bypass(r)
 	}
 	if reason == ReasonNone {
@@ -130,15 +130,19 @@ func (g *Guard) identify(d *Decision, r *Request, now time.Time) Reason {
 	return reason
 }
 
-// proxyIdentity is the name that a trusted proxy gives. Only the socket peer
-// counts, and a name that could not be a token's is none.
-func (g *Guard) proxyIdentity(r *Request) (string, bool) {
+// proxyIdentity is the name that a trusted proxy gives; one that could not be a
+// token's is none.
+func proxyIdentity(r *Request) (string, bool) {
 	names := r.Header[HeaderIdentity]
-	if len(names) != 1 || !isName(names[0]) || !r.Peer.IsValid() {
+	if len(names) != 1 || !isName(names[0]) {
 		return "", false
 	}
-	trusted := slices.ContainsFunc(g.TrustProxies, func(p netip.Prefix) bool { return p.Contains(r.Peer) })
-	return names[0], trusted
+	return names[0], true
+}
+
+// isProxy reports whether a socket peer is a trusted proxy.
+func (g *Guard) isProxy(peer netip.Addr) bool {
+	return slices.ContainsFunc(g.TrustProxies, func(p netip.Prefix) bool { return p.Contains(peer) })
 }
 
 var allScopes = AllScopes()
