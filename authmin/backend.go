@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -14,10 +15,6 @@ var ErrNonLoopbackWithoutToken = errors.New("NON_LOOPBACK_WITHOUT_TOKEN (40301)"
 
 // nameGateway names the gateway's credential in the backend's own keyring.
 const nameGateway = "gateway"
-
-// maxIdentity bounds what the gateway may send as an identity: a token name
-// behind "proxy:".
-const maxIdentity = len("proxy:") + maxNameLength
 
 // BackendOptions says what a service behind the gateway accepts.
 type BackendOptions struct {
@@ -112,7 +109,7 @@ func (b *Backend) identify(r *http.Request) (Caller, Reason) {
 // make nobody, who has no scope.
 func gatewayCaller(h http.Header) Caller {
 	names, lists := h[HeaderIdentity], h[HeaderScopes]
-	if len(names) != 1 || names[0] == "" || len(names[0]) > maxIdentity {
+	if len(names) != 1 || !isName(strings.TrimPrefix(names[0], "proxy:")) {
 		return Caller{}
 	}
 	caller := Caller{Name: names[0]}
