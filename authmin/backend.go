@@ -97,7 +97,7 @@ func (b *Backend) identify(r *http.Request) (Caller, Reason) {
 	}
 	token, verdict := b.ring.Lookup(digest, time.Now())
 	if verdict != VerdictValid {
-		return Caller{}, reasonFor(verdict)
+		return Caller{}, verdict.Reason()
 	}
 	if token.Name != nameGateway {
 		return Caller{Name: token.Name, Scopes: token.Scopes}, ReasonNone

@@ -83,6 +83,24 @@ func (g *Guard) Decide(r *Request, now time.Time) Decision {
 	return d
 }
 
+// Locked turns the refusal of a bad token into the answer to a locked-out
+// client: [ReasonLocked], 429.
+func (d *Decision) Locked() { d.refuse(ReasonLocked, &ProblemLockedOut) }
+
+// Limited refuses what was allowed, because the identity has used up a limit:
+// [ReasonLimited], 429.
+func (d *Decision) Limited() { d.refuse(ReasonLimited, &ProblemLimited) }
+
+// BadToken reports whether a credential was sent and is not valid: what a
+// lockout counts. To send none is no failure.
+func (d *Decision) BadToken() bool {
+	switch d.Reason {
+	case ReasonMalformed, ReasonUnknown, ReasonExpired, ReasonRevoked, ReasonNotYet:
+		return true
+	}
+	return false
+}
+
 func (d *Decision) refuse(reason Reason, p *Problem) {
 	d.Allow, d.Reason, d.Problem = false, reason, p
 }
@@ -114,7 +132,7 @@ func (g *Guard) identify(d *Decision, r *Request, now time.Time) Reason {
 			d.Token, d.Name, d.Scopes = token, token.Name, token.Scopes
 			d.Identity = "token:" + d.Fingerprint
 		}
-		return reasonFor(verdict)
+		return verdict.Reason()
 	}
 	if name, ok := proxyIdentity(r); ok && g.isProxy(r.Peer) {
 		d.Name, d.Identity, d.Scopes = "proxy:"+name, "proxy:"+name, g.ProxyScopes

@@ -2,6 +2,7 @@ package authmin
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -34,15 +35,22 @@ const keyringForbidden os.FileMode = 0o027
 // with T in RFC 3339, comments that begin with #, and as its last line
 // `# end N`, N being the number of tokens: a cut file is no keyring.
 func ReadKeyringFile(path string) ([]Token, error) {
+	tokens, _, err := ReadKeyringGeneration(path)
+	return tokens, err
+}
+
+// ReadKeyringGeneration is [ReadKeyringFile], and returns the SHA-256 of the
+// file's content: who changed the file can ask a gateway whether it has this
+// one yet.
+func ReadKeyringGeneration(path string) (tokens []Token, generation Digest, err error) {
 	content, err := readBounded(path, maxKeyringSize, keyringForbidden)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrKeyringFile, err)
+		return nil, Digest{}, fmt.Errorf("%w: %w", ErrKeyringFile, err)
 	}
-	tokens, err := ParseKeyring(content)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if tokens, err = ParseKeyring(content); err != nil {
+		return nil, Digest{}, fmt.Errorf("%s: %w", path, err)
 	}
-	return tokens, nil
+	return tokens, sha256.Sum256(content), nil
 }
 
 // ParseKeyring reads the content of a keyring file; see [ReadKeyringFile].

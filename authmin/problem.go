@@ -52,6 +52,16 @@ var (
 		Title: "The policy does not allow this to anybody",
 		Hint:  "Check the method and the path; the operator's policy lists what is open.",
 	}
+	ProblemLockedOut = Problem{
+		Status: http.StatusTooManyRequests, Code: "LOCKED_OUT", CodeNumber: 42901,
+		Title: "Too many invalid credentials came from this client",
+		Hint:  "Wait as long as Retry-After says. A valid token is let in at any time.",
+	}
+	ProblemLimited = Problem{
+		Status: http.StatusTooManyRequests, Code: "LIMITED", CodeNumber: 42902,
+		Title: "This identity has used up its limit",
+		Hint:  "Wait as long as Retry-After says, or run fewer requests at once.",
+	}
 	ProblemBadRequest = Problem{
 		Status: http.StatusBadRequest, Code: "AMBIGUOUS_REQUEST", CodeNumber: 40001,
 		Title: "The request could be read in two ways",

@@ -30,8 +30,8 @@ func Reasons() []Reason {
 	}
 }
 
-// reasonFor translates a keyring's verdict.
-func reasonFor(v Verdict) Reason {
+// Reason is why a token with this verdict is refused; none for a valid one.
+func (v Verdict) Reason() Reason {
 	switch v {
 	case VerdictValid:
 		return ReasonNone

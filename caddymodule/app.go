@@ -40,11 +40,21 @@ type App struct {
 	// Proxies whose X-Auth-Identity is believed.
 	TrustProxy *TrustProxy `json:"trust_proxy,omitempty"`
 
+	// When a client that sends invalid tokens is locked out. Default: after 10
+	// in a minute, for 5 minutes.
+	Lockout *Lockout `json:"lockout,omitempty"`
+
+	// Answer GET /authmin/tokens and /authmin/lockouts on Caddy's admin endpoint,
+	// if that is a Unix socket.
+	AdminAPI bool `json:"admin_api,omitempty"`
+
 	configured bool // a configuration was given, even an empty one
 
 	store    *tokenStore
+	state    *processState
 	optional bool
 	proxies  []netip.Prefix
+	lockout  lockoutRule
 	guards   guardList
 	audit    *auditLog
 	metrics  *metrics
@@ -84,6 +94,12 @@ func (a *App) Provision(ctx caddy.Context) error {
 	var err error
 	if a.metrics, err = provisionMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
+	}
+	if a.lockout, err = a.Lockout.rule(); err != nil {
+		return err
+	}
+	if a.state, err = takeState(a.metrics); err != nil {
+		return fmt.Errorf("making tables: %w", err)
 	}
 	tokens, err := a.resolve()
 	if err != nil {
@@ -126,22 +142,55 @@ func (a *App) resolve() ([]authmin.Token, error) {
 	return tokens, nil
 }
 
-// Start begins to watch the keyring files.
+// Start begins to watch: keyring files, tokens that run out, bans that end.
 func (a *App) Start() error {
-	if a.optional {
-		a.log.Warn("requests from this machine need no token (AUTH_OPTIONAL); a tunnel or proxy on this host that adds no forwarding header counts as this machine")
-	}
-	if a.guards.len() == 0 {
-		a.log.Warn("authmin is configured but guards nothing: no site has the directive authmin")
-	}
+	a.announce()
 	stop := make(chan struct{})
 	a.stopped = make(chan struct{})
 	a.stop = func() { close(stop) }
 	go func() {
 		defer close(a.stopped)
-		a.store.watch(stop, time.NewTicker)
+		a.watch(stop)
 	}()
 	return nil
+}
+
+// announce tells the operator what is open, and what is not as it seems.
+func (a *App) announce() {
+	if a.optional {
+		a.log.Warn("requests from this machine need no token (AUTH_OPTIONAL); a tunnel or proxy on this host that adds no forwarding header counts as this machine")
+	}
+	guards, shadows := a.guards.count()
+	a.metrics.shadowGuards.Set(float64(shadows))
+	if shadows > 0 {
+		a.log.Warn("shadow guards let everything through", zap.Int("shadow_guards", shadows))
+	}
+	if guards == 0 {
+		a.log.Warn("authmin is configured but guards nothing: no site has the directive authmin")
+	}
+}
+
+// watch runs until stop is closed.
+func (a *App) watch(stop <-chan struct{}) {
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		a.tick(time.Now())
+		select {
+		case <-stop:
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// tick is one look at what changes by itself.
+func (a *App) tick(now time.Time) {
+	a.store.poll()
+	a.state.live.sweep(a.store.keyring(), now)
+	for _, client := range a.state.lockouts.expire(now) {
+		a.audit.lockoutEnd(clientText(client))
+	}
 }
 
 // Stop ends the watching; it waits for it.
@@ -151,6 +200,15 @@ func (a *App) Stop() error {
 		<-a.stopped
 	}
 	return nil
+}
+
+// Cleanup gives back what Provision took; it is called after a failed one too.
+func (a *App) Cleanup() error {
+	if a.state == nil {
+		return nil
+	}
+	a.state = nil
+	return giveBackState()
 }
 
 func parseNetworks(cidrs []string) ([]netip.Prefix, error) {
@@ -173,6 +231,7 @@ func parseNetworks(cidrs []string) ([]netip.Prefix, error) {
 
 // Interface guards
 var (
-	_ caddy.App         = (*App)(nil)
-	_ caddy.Provisioner = (*App)(nil)
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
 )

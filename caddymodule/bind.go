@@ -82,10 +82,14 @@ func hasWrappers(server *caddyhttp.Server) bool {
 
 // check applies the bind policy. It returns the first address that may not be
 // served, and what to do about it.
-func (s listenerSet) check(haveToken, plaintext bool) (string, error) {
+func (s listenerSet) check(haveToken, plaintext, shadow bool) (string, error) {
 	for _, l := range s.all {
 		if l.loopback {
 			continue
+		}
+		if shadow {
+			return l.address, fmt.Errorf("%w: %s can be reached from other machines and a shadow guard lets everything through; remove `shadow`, or bind 127.0.0.1",
+				authmin.ErrNonLoopbackWithoutToken, l.address)
 		}
 		if !haveToken {
 			return l.address, fmt.Errorf("%w: %s can be reached from other machines and no token is configured; set LLORCH_API_TOKEN, or configure a token or token_file in the global authmin block, or bind 127.0.0.1",

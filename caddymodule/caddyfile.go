@@ -4,8 +4,10 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -30,6 +32,8 @@ func init() {
 //		trust_proxy <cidr...> {
 //			scopes <scope...>
 //		}
+//		lockout     <failures> <window> <ban> | off
+//		admin_api
 //	}
 func parseGlobal(d *caddyfile.Dispenser, earlier any) (any, error) {
 	d.Next() // the option's name; errors take their file and line from it
@@ -93,8 +97,15 @@ func (a *App) parseOption(d *caddyfile.Dispenser, option string) error {
 			}
 			a.TrustProxy.Scopes = scopes
 		}
+	case "lockout":
+		return a.parseLockout(d, args)
+	case "admin_api":
+		if len(args) != 0 {
+			return d.Err("admin_api takes no value")
+		}
+		a.AdminAPI = true
 	default:
-		return d.Errf("unknown option %s of the global authmin block; want token, token_file, optional or trust_proxy", option)
+		return d.Errf("unknown option %s of the global authmin block; want token, token_file, optional, trust_proxy, lockout or admin_api", option)
 	}
 	return nil
 }
@@ -123,6 +134,36 @@ func (a *App) parseToken(d *caddyfile.Dispenser, args []string) error {
 		return d.Errf("token %s: %v", name, err)
 	}
 	a.Tokens = append(a.Tokens, TokenSource{Name: name, Source: source, Scopes: scopes})
+	return nil
+}
+
+func (a *App) parseLockout(d *caddyfile.Dispenser, args []string) error {
+	a.Lockout = new(Lockout)
+	switch len(args) {
+	case 1:
+		if args[0] != "off" {
+			return d.ArgErr()
+		}
+		a.Lockout.Off = true
+	case 3:
+		failures, err := strconv.Atoi(args[0])
+		if err != nil {
+			return d.Errf("lockout: %s is no number of failures", args[0])
+		}
+		a.Lockout.Failures = failures
+		for i, at := range []*caddy.Duration{&a.Lockout.Window, &a.Lockout.Ban} {
+			length, err := caddy.ParseDuration(args[i+1])
+			if err != nil {
+				return d.Errf("lockout: %s is no time such as 1m", args[i+1])
+			}
+			*at = caddy.Duration(length)
+		}
+	default:
+		return d.ArgErr()
+	}
+	if _, err := a.Lockout.rule(); err != nil {
+		return d.Errf("%v", err)
+	}
 	return nil
 }
 

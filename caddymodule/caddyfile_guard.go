@@ -2,8 +2,11 @@ package caddymodule
 
 import (
 	"errors"
+	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/llorch/gateway/authmin"
@@ -18,6 +21,9 @@ import (
 //		upstream_token      <source>
 //		allow_encoded_slash <path...>
 //		allow_trailers      <path...>
+//		limit               <requests> <window> [<burst>]
+//		inflight            <requests>
+//		shadow
 //		plaintext
 //	}
 //
@@ -42,8 +48,7 @@ func parseGuard(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	seen := map[string]bool{}
 	for d.NextBlock(0) {
 		option := d.Val()
-		once := option == "upstream_token" || option == "plaintext"
-		if once && seen[option] {
+		if seen[option] && !slices.Contains([]string{"public", "require", "deny"}, option) {
 			return nil, d.Errf("%s is given twice", option)
 		}
 		seen[option] = true
@@ -82,13 +87,47 @@ func (g *Guard) parseOption(d *caddyfile.Dispenser, option string) error {
 	case "allow_trailers":
 		g.AllowTrailers = append(g.AllowTrailers, args...)
 		return checkPaths(d, args, authmin.PolicyOptions{AllowTrailers: args})
-	case "plaintext":
+	case "limit", "inflight":
+		return g.parseLimit(d, option, args)
+	case "shadow", "plaintext":
 		if len(args) != 0 {
-			return d.Err("plaintext takes no value")
+			return d.Errf("%s takes no value", option)
 		}
-		g.Plaintext = true
+		g.Shadow = g.Shadow || option == "shadow"
+		g.Plaintext = g.Plaintext || option == "plaintext"
 	default:
-		return d.Errf("unknown option %s of authmin; want public, require, deny, upstream_token, allow_encoded_slash, allow_trailers or plaintext", option)
+		return d.Errf("unknown option %s of authmin; want public, require, deny, upstream_token, allow_encoded_slash, allow_trailers, limit, inflight, shadow or plaintext", option)
+	}
+	return nil
+}
+
+// parseLimit reads `limit REQUESTS WINDOW [BURST]` and `inflight REQUESTS`.
+func (g *Guard) parseLimit(d *caddyfile.Dispenser, option string, args []string) error {
+	wrong := d.Err("want limit REQUESTS WINDOW [BURST], such as `limit 600 1m`, or inflight REQUESTS, with numbers above 0")
+	numbers := make([]int, len(args))
+	var err error
+	for i, arg := range args {
+		if option == "limit" && i == 1 {
+			continue // the window
+		}
+		if numbers[i], err = strconv.Atoi(arg); err != nil || numbers[i] <= 0 {
+			return wrong
+		}
+	}
+	switch {
+	case option == "inflight" && len(args) == 1:
+		g.Inflight = numbers[0]
+	case option == "limit" && (len(args) == 2 || len(args) == 3):
+		window, err := caddy.ParseDuration(args[1])
+		if err != nil || window <= 0 {
+			return wrong
+		}
+		g.Limit = &RateLimit{Requests: numbers[0], Window: caddy.Duration(window)}
+		if len(args) == 3 {
+			g.Limit.Burst = numbers[2]
+		}
+	default:
+		return wrong
 	}
 	return nil
 }

@@ -39,12 +39,31 @@ type Guard struct {
 	// terminator in front. Tokens cross that network in clear.
 	Plaintext bool `json:"plaintext,omitempty"`
 
+	// Let everything through, and only count and log what would be refused. A
+	// shadow guard is no protection, and counts as none.
+	Shadow bool `json:"shadow,omitempty"`
+
+	// How many requests each identity may make.
+	Limit *RateLimit `json:"limit,omitempty"`
+
+	// How many requests each identity may have in progress, streams included.
+	Inflight int `json:"inflight,omitempty"`
+
+	limits    limitRule
 	app       *App
 	policy    *authmin.Policy
 	upstream  authmin.Secret
 	listeners listenerSet
 	decider   authmin.Guard
 	metrics   guardMetrics
+}
+
+// RateLimit is REQUESTS in each WINDOW, with up to BURST of them at once.
+type RateLimit struct {
+	Requests int            `json:"requests"`
+	Window   caddy.Duration `json:"window"`
+	// Default: all of a window's requests.
+	Burst int `json:"burst,omitempty"`
 }
 
 // RuleConfig is one rule of the policy.
@@ -87,6 +106,9 @@ func (g *Guard) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return g.errorf("%w", err)
 	}
+	if g.limits, err = limitsOf(g.Limit, g.Inflight); err != nil {
+		return g.errorf("%w", err)
+	}
 	if g.UpstreamToken != "" {
 		if g.upstream, err = readSource(g.UpstreamToken); err != nil {
 			return g.errorf("upstream_token: %w", err)
@@ -124,13 +146,13 @@ func (g *Guard) place(ctx caddy.Context) error {
 	if g.listeners, err = listenersOf(server, http.(*caddyhttp.App).HTTPPort); err != nil {
 		return err
 	}
-	return g.app.guards.add(server, ctx.Modules())
+	return g.app.guards.add(server, ctx.Modules(), g.Shadow)
 }
 
 // Validate applies the bind policy: `caddy validate` gets this far, and so does
 // a reload before the old configuration stops.
 func (g *Guard) Validate() error {
-	address, err := g.listeners.check(g.app.store.keyring().Len() > 0, g.Plaintext)
+	address, err := g.listeners.check(g.app.store.keyring().Len() > 0, g.Plaintext, g.Shadow)
 	if err != nil {
 		g.app.audit.bindRefused(g.Name, address, err)
 		return g.errorf("%w", err)

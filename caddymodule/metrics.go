@@ -18,6 +18,13 @@ type metrics struct {
 	sourceErrors *prometheus.CounterVec
 	nextExpiry   prometheus.Gauge
 	duration     prometheus.Histogram
+
+	lockouts         prometheus.Counter
+	lockedClients    prometheus.Gauge
+	limiterEvictions prometheus.Counter
+	limited          *prometheus.CounterVec
+	terminated       *prometheus.CounterVec
+	shadowGuards     prometheus.Gauge
 }
 
 // outcome is the label of decisions_total.
@@ -27,6 +34,7 @@ const (
 	outcomeAllowed outcome = "allowed"
 	outcomePublic  outcome = "public"
 	outcomeRefused outcome = "refused"
+	outcomeShadow  outcome = "would_deny" // let through by a shadow guard
 )
 
 var shared = &metrics{
@@ -56,12 +64,37 @@ var shared = &metrics{
 		// From below the target of 1 µs to a second, a decade in two steps.
 		Buckets: []float64{5e-7, 1e-6, 5e-6, 1e-5, 5e-5, 1e-4, 5e-4, 1e-3, 1e-2, 1e-1, 1},
 	}),
+	lockouts: prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "caddy_authmin_lockouts_total",
+		Help: "Clients that were locked out for too many invalid tokens.",
+	}),
+	lockedClients: prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "caddy_authmin_locked_clients",
+		Help: "Clients that are locked out now.",
+	}),
+	limiterEvictions: prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "caddy_authmin_limiter_evictions_total",
+		Help: "Watched clients that were forgotten, after their window, because the table was full.",
+	}),
+	limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "caddy_authmin_limited_total",
+		Help: "Requests refused by a limit of their identity, by guard and limit.",
+	}, []string{"guard", "limit"}),
+	terminated: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "caddy_authmin_streams_terminated_total",
+		Help: "Requests under way that were ended because their token was not valid any more.",
+	}, []string{"reason"}),
+	shadowGuards: prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "caddy_authmin_shadow_guards",
+		Help: "Guards that let everything through and only report what they would refuse.",
+	}),
 }
 
 // provisionMetrics registers the collectors with a configuration's registry.
 func provisionMetrics(registry *prometheus.Registry) (*metrics, error) {
 	for _, c := range []prometheus.Collector{
 		shared.decisions, shared.failures, shared.tokens, shared.sourceErrors, shared.nextExpiry, shared.duration,
+		shared.lockouts, shared.lockedClients, shared.limiterEvictions, shared.limited, shared.terminated, shared.shadowGuards,
 	} {
 		if err := registry.Register(c); err != nil {
 			if _, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); !ok {
@@ -70,6 +103,9 @@ func provisionMetrics(registry *prometheus.Registry) (*metrics, error) {
 		}
 	}
 	shared.sourceErrors.WithLabelValues("token_file")
+	for _, reason := range []authmin.Reason{authmin.ReasonUnknown, authmin.ReasonExpired, authmin.ReasonRevoked, authmin.ReasonNotYet, authmin.ReasonScope} {
+		shared.terminated.WithLabelValues(string(reason))
+	}
 	return shared, nil
 }
 
@@ -78,6 +114,7 @@ func provisionMetrics(registry *prometheus.Registry) (*metrics, error) {
 type guardMetrics struct {
 	decisions map[outcome]prometheus.Counter
 	failures  map[authmin.Reason]prometheus.Counter
+	limited   map[string]prometheus.Counter
 	duration  prometheus.Histogram
 }
 
@@ -85,9 +122,13 @@ func (m *metrics) guard(name string) guardMetrics {
 	g := guardMetrics{
 		decisions: map[outcome]prometheus.Counter{},
 		failures:  map[authmin.Reason]prometheus.Counter{},
+		limited:   map[string]prometheus.Counter{},
 		duration:  m.duration,
 	}
-	for _, o := range []outcome{outcomeAllowed, outcomePublic, outcomeRefused} {
+	for _, limit := range []string{limitRate, limitInflight} {
+		g.limited[limit] = m.limited.WithLabelValues(name, limit)
+	}
+	for _, o := range []outcome{outcomeAllowed, outcomePublic, outcomeRefused, outcomeShadow} {
 		g.decisions[o] = m.decisions.WithLabelValues(name, string(o))
 	}
 	for _, reason := range authmin.Reasons() {
@@ -97,13 +138,15 @@ func (m *metrics) guard(name string) guardMetrics {
 }
 
 // count records one decision.
-func (g guardMetrics) count(d *authmin.Decision, took time.Duration) {
+func (g guardMetrics) count(d *authmin.Decision, shadow bool, took time.Duration) {
 	o := outcomeRefused
 	switch {
 	case d.Public:
 		o = outcomePublic
 	case d.Allow:
 		o = outcomeAllowed
+	case shadow:
+		o = outcomeShadow
 	default:
 		g.failures[d.Reason].Inc()
 	}
@@ -125,10 +168,7 @@ func (m *metrics) setTokens(ring *authmin.Keyring, now time.Time) time.Time {
 		change = sooner(change, token.NotBefore, now)
 	}
 	change = sooner(change, expiry, now)
-	for verdict, state := range map[authmin.Verdict]string{
-		authmin.VerdictValid: "active", authmin.VerdictExpired: "expired",
-		authmin.VerdictRevoked: "revoked", authmin.VerdictNotYet: "not_yet",
-	} {
+	for verdict, state := range stateNames {
 		m.tokens.WithLabelValues(state).Set(float64(states[verdict]))
 	}
 	m.nextExpiry.Set(float64(expiry))
@@ -136,6 +176,12 @@ func (m *metrics) setTokens(ring *authmin.Keyring, now time.Time) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(change, 0)
+}
+
+// stateNames are the states of a token, for people and for labels.
+var stateNames = map[authmin.Verdict]string{
+	authmin.VerdictValid: "active", authmin.VerdictExpired: "expired",
+	authmin.VerdictRevoked: "revoked", authmin.VerdictNotYet: "not_yet",
 }
 
 // sooner returns the earlier of two Unix times after now, 0 meaning never.

@@ -18,6 +18,7 @@ import (
 type guardList struct {
 	mu     sync.Mutex
 	places []place
+	shadow int // how many of them only watch
 }
 
 type place struct {
@@ -27,7 +28,7 @@ type place struct {
 }
 
 // add notes a guard. The last of the modules is the guard itself.
-func (l *guardList) add(server *caddyhttp.Server, modules []caddy.Module) error {
+func (l *guardList) add(server *caddyhttp.Server, modules []caddy.Module, shadow bool) error {
 	p := place{server: server, errors: inErrorRoutes(server), around: modules[:len(modules)-1]}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -37,13 +38,17 @@ func (l *guardList) add(server *caddyhttp.Server, modules []caddy.Module) error 
 		}
 	}
 	l.places = append(l.places, p)
+	if shadow {
+		l.shadow++
+	}
 	return nil
 }
 
-func (l *guardList) len() int {
+// count returns how many guards there are, and how many of them are shadows.
+func (l *guardList) count() (all, shadow int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.places)
+	return len(l.places), l.shadow
 }
 
 // inErrorRoutes is true while Caddy provisions a server's error routes: it does

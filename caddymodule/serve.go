@@ -1,7 +1,10 @@
 package caddymodule
 
 import (
+	"context"
 	"net/http"
+	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -10,6 +13,13 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
+// ruling is a decision with what limits add to it.
+type ruling struct {
+	authmin.Decision
+	retry time.Duration // for Retry-After
+	end   func()        // gives back a place among the requests in progress
+}
+
 // ServeHTTP decides a request, and either answers it or hands it on.
 func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	start := time.Now()
@@ -17,17 +27,66 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	id := authmin.EnsureCorrelationID(r.Header)
 	w.Header()[authmin.HeaderCorrelationID] = []string{id}
 
-	decision := g.decide(r, target, sameBytes, start)
-	g.strip(r, &decision)
+	d := ruling{Decision: g.decide(r, target, sameBytes, start)}
+	g.limit(r, &d, start)
+	if d.end != nil {
+		defer d.end()
+	}
+	g.strip(r, &d.Decision)
 	r.Header[authmin.HeaderCorrelationID] = []string{id}
-	g.metrics.count(&decision, time.Since(start))
-	g.app.audit.decision(r, g.Name, &decision, target, g.policy.RuleText(decision.Rule), id)
-	if !decision.Allow {
-		g.refuse(w, r, &decision, id)
+	g.metrics.count(&d.Decision, g.Shadow, time.Since(start))
+	g.app.audit.decision(r, g.Name, &d.Decision, target, g.policy.RuleText(d.Rule), id)
+	if !d.Allow && !g.Shadow {
+		g.refuse(w, r, &d, id)
 		return nil
 	}
-	g.introduce(r, &decision)
-	return next.ServeHTTP(&answer{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, id: id}, r)
+	g.introduce(r, &d.Decision)
+	return g.forward(&answer{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, id: id}, r, next, &d.Decision, start)
+}
+
+// forward hands a request on. One that a token was let in with is tracked, so
+// that it ends when the token does.
+func (g *Guard) forward(w *answer, r *http.Request, next caddyhttp.Handler, d *authmin.Decision, start time.Time) error {
+	if !d.Allow || d.Token == nil {
+		return next.ServeHTTP(w, r)
+	}
+	ctx, cancel := context.WithCancelCause(r.Context())
+	w.live = &liveRequest{
+		digest: d.Token.Digest(), needs: g.policy.Rule(d.Rule).Scopes, cancel: cancel, writer: w.ResponseWriter,
+	}
+	live := g.app.state.live
+	live.add(w.live)
+	defer func() { // also when the proxy aborts the response by a panic
+		if why := live.remove(w.live); why != authmin.ReasonNone {
+			g.app.metrics.terminated.WithLabelValues(string(why)).Inc()
+			g.app.audit.streamTerminated(g.Name, d, why, w.id, w.sent.Load(), time.Since(start))
+		}
+	}()
+	return next.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// limit applies the lockout to bad tokens, and the guard's limits to those who
+// are let in.
+func (g *Guard) limit(r *http.Request, d *ruling, now time.Time) {
+	switch {
+	case d.BadToken() && g.app.lockout.failures > 0:
+		client := clientAddr(r)
+		result := g.app.state.lockouts.fail(client, g.app.lockout, now)
+		if result.started {
+			g.app.audit.lockoutStart(clientText(clientKey(client)), g.app.lockout)
+		}
+		if result.locked {
+			d.Locked()
+			d.retry = result.retry
+		}
+	case d.Allow && !d.Public && g.limits != limitRule{}:
+		var reached string
+		d.end, reached, d.retry = g.app.state.limits.begin(limitKey{g.Name, d.Name}, g.limits, now)
+		if reached != "" {
+			g.metrics.limited[reached].Inc()
+			d.Limited()
+		}
+	}
 }
 
 // decide gathers the facts of a request for authmin.
@@ -71,7 +130,7 @@ func (g *Guard) strip(r *http.Request, d *authmin.Decision) {
 // introduce tells the upstream, the templates and the access log who asks. On a
 // public route nobody does, and the upstream gets no credential either.
 func (g *Guard) introduce(r *http.Request, d *authmin.Decision) {
-	if d.Public {
+	if d.Public || !d.Allow { // not allowed: a shadow guard lets it through all the same
 		return
 	}
 	r.Header[authmin.HeaderIdentity] = []string{d.Name}
@@ -85,13 +144,16 @@ func (g *Guard) introduce(r *http.Request, d *authmin.Decision) {
 // refuse answers. On HTTP/1.x it closes the connection: Caddy would otherwise
 // hold the answer while the client still sends its body. On HTTP/2 and 3 that
 // header would end other requests, or be an error.
-func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, d *authmin.Decision, id string) {
+func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, d *ruling, id string) {
 	if d.Fingerprint != "" {
 		replacer(r).Set("http.auth.candidate.id", d.Fingerprint)
 	}
 	h := w.Header()
 	if challenge := authmin.Challenge(*d.Problem, g.policy.Rule(d.Rule).Scopes); challenge != "" {
 		h.Set("WWW-Authenticate", challenge)
+	}
+	if d.retry > 0 {
+		h.Set("Retry-After", strconv.FormatInt(int64((d.retry+time.Second-1)/time.Second), 10))
 	}
 	if r.ProtoMajor == 1 {
 		h.Set("Connection", "close")
@@ -107,15 +169,11 @@ func replacer(r *http.Request) *caddy.Replacer {
 	return repl
 }
 
-// answer keeps one correlation id on an answer: an upstream of ours sends the
-// same one again.
-type answer struct {
-	caddyhttp.ResponseWriterWrapper
-	id string
-}
-
-// WriteHeader implements [http.ResponseWriter].
-func (a *answer) WriteHeader(status int) {
-	a.Header()[authmin.HeaderCorrelationID] = []string{a.id}
-	a.ResponseWriterWrapper.WriteHeader(status)
+// clientAddr is whom a failure counts for: the socket's peer, or the address
+// that Caddy has from a proxy that its trusted_proxies name.
+func clientAddr(r *http.Request) netip.Addr {
+	if addr, err := netip.ParseAddr(clientIP(r.Context())); err == nil {
+		return addr
+	}
+	return authmin.PeerAddr(r.RemoteAddr)
 }

@@ -27,6 +27,9 @@ type tokenStore struct {
 	fixed   []authmin.Token
 	files   []*keyringFile
 	current atomic.Pointer[authmin.Keyring]
+	// generations are the SHA-256 of the files that the current keyring is made of.
+	generations atomic.Pointer[[]string]
+
 	log     *zap.Logger
 	metrics *metrics
 	restate time.Time // when a token changes its state by itself
@@ -34,9 +37,10 @@ type tokenStore struct {
 
 // keyringFile is one file and how it looked when it was last read.
 type keyringFile struct {
-	path   string
-	seen   signature
-	tokens []authmin.Token
+	path       string
+	seen       signature
+	tokens     []authmin.Token
+	generation authmin.Digest
 }
 
 // signature tells a changed file from an unchanged one, through renames and
@@ -59,7 +63,7 @@ func newTokenStore(fixed []authmin.Token, paths []string, log *zap.Logger, m *me
 		}
 		f := &keyringFile{path: path, seen: signatureOf(path)}
 		var err error
-		if f.tokens, err = authmin.ReadKeyringFile(path); err != nil {
+		if f.tokens, f.generation, err = authmin.ReadKeyringGeneration(path); err != nil {
 			return nil, fmt.Errorf("token_file: %w", err)
 		}
 		s.files = append(s.files, f)
@@ -80,23 +84,14 @@ func (s *tokenStore) rebuild() error {
 	if err != nil {
 		return err
 	}
+	generations := make([]string, 0, len(s.files))
+	for _, f := range s.files {
+		generations = append(generations, f.generation.Hex())
+	}
 	s.current.Store(ring)
+	s.generations.Store(&generations)
 	s.restate = s.metrics.setTokens(ring, time.Now())
 	return nil
-}
-
-// watch looks at the files until stop is closed.
-func (s *tokenStore) watch(stop <-chan struct{}, newTicker func(time.Duration) *time.Ticker) {
-	ticker := newTicker(pollInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-stop:
-			return
-		case <-ticker.C:
-			s.poll()
-		}
-	}
 }
 
 // poll reads the files that have changed.
@@ -120,14 +115,14 @@ func (s *tokenStore) poll() {
 }
 
 func (s *tokenStore) reload(f *keyringFile) error {
-	tokens, err := authmin.ReadKeyringFile(f.path)
+	last := *f
+	tokens, generation, err := authmin.ReadKeyringGeneration(f.path)
 	if err != nil {
 		return err
 	}
-	last := f.tokens
-	f.tokens = tokens
+	f.tokens, f.generation = tokens, generation
 	if err := s.rebuild(); err != nil {
-		f.tokens = last
+		*f = last
 		return err
 	}
 	return nil

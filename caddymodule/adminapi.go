@@ -1,0 +1,121 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/llorch/gateway/authmin"
+)
+
+func init() {
+	caddy.RegisterModule(new(adminAPI))
+}
+
+// adminAPI answers on Caddy's admin endpoint, for `authmin token revoke` and for
+// people who look after a gateway: names, states and fp6, never a hash or a
+// token. It is off unless the global authmin block says admin_api, and it
+// answers on a Unix socket only, where the file's mode says who may ask.
+type adminAPI struct {
+	ctx caddy.Context
+}
+
+// CaddyModule implements [caddy.Module].
+func (*adminAPI) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "admin.api.authmin", New: func() caddy.Module { return new(adminAPI) }}
+}
+
+// Provision keeps the context: the apps are not there yet.
+func (a *adminAPI) Provision(ctx caddy.Context) error {
+	a.ctx = ctx
+	return nil
+}
+
+// Routes implements [caddy.AdminRouter].
+func (a *adminAPI) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{
+		{Pattern: "/authmin/tokens", Handler: caddy.AdminHandlerFunc(a.answer(listTokens))},
+		{Pattern: "/authmin/lockouts", Handler: caddy.AdminHandlerFunc(a.answer(listLockouts))},
+	}
+}
+
+// answer refuses what may not ask, and writes what an endpoint has to say.
+func (a *adminAPI) answer(endpoint func(*App, *http.Request) any) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+		if local == nil || local.Network() != "unix" {
+			return adminError(http.StatusForbidden, "the authmin endpoints are served on a Unix socket only; write `admin unix//run/llorch/admin.sock|0600`")
+		}
+		module, err := a.ctx.AppIfConfigured(appName)
+		app, ok := module.(*App)
+		if err != nil || !ok || !app.AdminAPI {
+			return adminError(http.StatusNotFound, "write `admin_api` into the global authmin block to switch this on")
+		}
+		if r.Method != http.MethodGet {
+			return adminError(http.StatusMethodNotAllowed, "only GET; tokens are changed in the keyring file, with `authmin token`")
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		return json.NewEncoder(w).Encode(endpoint(app, r))
+	}
+}
+
+func adminError(status int, message string) error {
+	return caddy.APIError{HTTPStatus: status, Err: errors.New(message), Message: message}
+}
+
+// tokenEntry is a token as people may see it.
+type tokenEntry struct {
+	Name      string          `json:"name"`
+	Scopes    []authmin.Scope `json:"scopes"`
+	FP6       string          `json:"fp6"`
+	State     string          `json:"state"`
+	Created   *time.Time      `json:"created,omitempty"`
+	NotBefore *time.Time      `json:"not_before,omitempty"`
+	Expires   *time.Time      `json:"expires,omitempty"`
+}
+
+// tokenList is what GET /authmin/tokens answers.
+type tokenList struct {
+	Tokens []tokenEntry `json:"tokens"`
+	// Generations are the SHA-256 of the keyring files in use, in the order of
+	// the configuration.
+	Generations []string `json:"generations"`
+}
+
+// listTokens lists the tokens, all or those of ?name=.
+func listTokens(a *App, r *http.Request) any {
+	now, name := time.Now(), r.URL.Query().Get("name")
+	list := tokenList{Tokens: []tokenEntry{}, Generations: *a.store.generations.Load()}
+	for t := range a.store.keyring().Tokens {
+		if name != "" && t.Name != name {
+			continue
+		}
+		list.Tokens = append(list.Tokens, tokenEntry{
+			Name: t.Name, Scopes: t.Scopes, FP6: t.Fingerprint(), State: stateNames[t.VerdictAt(now)],
+			Created: unixTime(t.Created), NotBefore: unixTime(t.NotBefore), Expires: unixTime(t.Expires),
+		})
+	}
+	return list
+}
+
+func listLockouts(a *App, _ *http.Request) any {
+	return map[string]any{"lockouts": a.state.lockouts.list(time.Now())}
+}
+
+func unixTime(second int64) *time.Time {
+	if second == 0 {
+		return nil
+	}
+	t := time.Unix(second, 0).UTC()
+	return &t
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner = (*adminAPI)(nil)
+	_ caddy.AdminRouter = (*adminAPI)(nil)
+)

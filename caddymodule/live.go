@@ -1,0 +1,124 @@
+package caddymodule
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+)
+
+// errTokenGone is why a request that was under way has been ended.
+var errTokenGone = errors.New("the token is no longer valid")
+
+// liveSet holds the requests that a token was let in with and that are still
+// under way: streams, WebSockets, uploads. It is bounded by the connections that
+// the server has. When a token is revoked or expires they are ended, and nobody
+// else's are touched.
+type liveSet struct {
+	mu    sync.Mutex
+	order *list.List // of *liveRequest
+}
+
+func newLiveSet() *liveSet { return &liveSet{order: list.New()} }
+
+// liveRequest is one of them.
+type liveRequest struct {
+	digest authmin.Digest
+	needs  []authmin.Scope // the rule's
+	place  *list.Element
+
+	mu     sync.Mutex // held while the response may be touched
+	done   bool       // the handler has returned: hands off
+	why    authmin.Reason
+	cancel context.CancelCauseFunc
+	writer http.ResponseWriter
+	conn   net.Conn // after a hijack
+}
+
+// add tracks a request.
+func (s *liveSet) add(q *liveRequest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q.place = s.order.PushBack(q)
+}
+
+// remove ends the tracking, when the handler has returned, and says why the
+// request was ended, if it was. After it nothing touches the response any more:
+// HTTP/2 uses it again.
+func (s *liveSet) remove(q *liveRequest) authmin.Reason {
+	q.mu.Lock()
+	q.done = true
+	why := q.why
+	q.mu.Unlock()
+	q.cancel(nil)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.order.Remove(q.place)
+	return why
+}
+
+// sweep ends every request whose token the keyring does not allow any more. It
+// is called again while they wind down: a write that begins after the first
+// call has a deadline of its own.
+func (s *liveSet) sweep(ring *authmin.Keyring, now time.Time) (ending int) {
+	for _, gone := range s.judge(ring, now) {
+		gone.request.end(gone.reason)
+		ending++
+	}
+	return ending
+}
+
+// goneRequest is a request that has to end, and why.
+type goneRequest struct {
+	request *liveRequest
+	reason  authmin.Reason
+}
+
+func (s *liveSet) judge(ring *authmin.Keyring, now time.Time) (gone []goneRequest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for e := s.order.Front(); e != nil; e = e.Next() {
+		q := e.Value.(*liveRequest)
+		token, verdict := ring.Lookup(q.digest, now)
+		reason := verdict.Reason()
+		if reason == authmin.ReasonNone && !(authmin.Caller{Scopes: token.Scopes}).Allows(q.needs...) {
+			reason = authmin.ReasonScope
+		}
+		if reason != authmin.ReasonNone {
+			gone = append(gone, goneRequest{q, reason})
+		}
+	}
+	return gone
+}
+
+// end cuts a request off. The context ends the work for the upstream; the
+// deadlines and the close are for a read or write that waits for the client.
+func (q *liveRequest) end(reason authmin.Reason) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.done {
+		return
+	}
+	q.why = reason
+	q.cancel(errTokenGone)
+	if q.conn != nil {
+		_ = q.conn.Close()
+		return
+	}
+	past := time.Unix(1, 0)
+	rc := http.NewResponseController(q.writer)
+	_ = rc.SetReadDeadline(past)
+	_ = rc.SetWriteDeadline(past)
+}
+
+// len returns how many requests are under way.
+func (s *liveSet) len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.order.Len()
+}
