@@ -60,6 +60,7 @@ func startGateway(t testing.TB) target {
 	persist_config off
 	authmin {
 		token_file %s
+		lockout off
 		optional true
 	}
 }
