@@ -99,7 +99,7 @@ func withMetrics(t *testing.T) (address, config, socket string) {
 	upstream := startEcho(t)
 	socket = filepath.Join(t.TempDir(), "admin.sock")
 	s := onLoopback
-	s.global, s.authmin = "admin unix/"+socket, "token ci {env.TOKEN} infer"
+	s.global, s.authmin = "admin unix/"+socket, "token ci {env.TOKEN} infer\nlockout off"
 	s.after = "metrics /v1/metrics"
 	config, port := s.write(t, upstream.address())
 	p := gatewaytest.Start(t, []string{"TOKEN=" + tokenOK}, "run", "--adapter", "caddyfile", "--config", config)
