@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/orchestrator"
+	"github.com/llorch/gateway/orchestrator/app"
+)
+
+// maxConfigBytes bounds the file; a real one has less than 4 KiB.
+const maxConfigBytes = 256 << 10
+
+// config is the file. The comments are the documentation of its keys; each has
+// an environment variable, which wins over the file.
+type config struct {
+	// Addr is where to listen: host:port or unix//path. ORCHD_ADDR.
+	Addr string `yaml:"addr"`
+	// StateDir holds tasks and everything else that must survive. ORCHD_STATE_DIR, required.
+	StateDir string `yaml:"state_dir"`
+	// AdmissionCapacity is how many tasks may wait. ORCHD_ADMISSION_CAPACITY.
+	AdmissionCapacity int `yaml:"admission_capacity"`
+	// AdmissionPolicy is what a full queue does: reject. ORCHD_ADMISSION_POLICY.
+	AdmissionPolicy string `yaml:"admission_policy"`
+	// PlacementStrategy is most-free-vram, least-loaded or round-robin. ORCHESTRATORD_PLACEMENT_STRATEGY.
+	PlacementStrategy string `yaml:"placement_strategy"`
+	// NodeTimeoutMS is after how much silence a node is offline. ORCHESTRATORD_NODE_TIMEOUT_MS.
+	NodeTimeoutMS int `yaml:"node_timeout_ms"`
+	// NodeNetworks are the CIDRs where nodes may be, besides loopback. ORCHD_NODE_NETWORKS, comma separated.
+	NodeNetworks []string `yaml:"node_networks"`
+	// NodeAddresses are the base URLs of nodes that may get POOL_MANAGER_TOKEN. ORCHD_NODE_ADDRESSES, comma separated.
+	NodeAddresses []string `yaml:"node_addresses"`
+}
+
+func defaults() config {
+	return config{
+		Addr: app.DefaultListen, AdmissionCapacity: orchestrator.DefaultCapacity, AdmissionPolicy: "reject",
+		PlacementStrategy: string(orchestrator.MostFreeVRAM),
+		NodeTimeoutMS:     int(orchestrator.DefaultNodeTimeout / time.Millisecond),
+	}
+}
+
+// maxCapacity is what issue-sized measurements cover; each waiting task costs
+// about 1 KiB of memory and its record on disk.
+const maxCapacity = 100_000
+
+// configure reads the file, then the environment, then checks everything.
+func configure(file string, lookup func(string) (string, bool)) (app.Options, error) {
+	c, at := defaults(), places{}
+	if file != "" {
+		if err := c.read(file, at); err != nil {
+			return app.Options{}, err
+		}
+	}
+	if err := c.environment(lookup, at); err != nil {
+		return app.Options{}, err
+	}
+	options, err := c.options()
+	if err != nil {
+		return app.Options{}, at.name(err)
+	}
+	for _, s := range []struct {
+		name string
+		to   *authmin.Secret
+	}{
+		{"LLORCH_API_TOKEN", &options.Token}, {"LLORCH_UPSTREAM_TOKEN", &options.UpstreamToken}, {"POOL_MANAGER_TOKEN", &options.PoolManagerToken},
+	} {
+		if *s.to, err = authmin.SecretFromEnv(lookup, s.name); err != nil {
+			return app.Options{}, err
+		}
+	}
+	if options.PoolManagerToken.IsZero() {
+		options.PoolManagerToken = options.Token
+	}
+	_, err = authmin.NewBackend(authmin.BackendOptions{
+		Service: "orchestrator", Listen: options.Listen, Token: options.Token, UpstreamToken: options.UpstreamToken,
+	})
+	return options, err
+}
+
+// read takes the file; its errors carry the file's name and line.
+func (c *config) read(file string, at places) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return fmt.Errorf("reading the configuration: %w", err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || info.Size() > maxConfigBytes {
+		return fmt.Errorf("%s: not a regular file of at most %d KiB", file, maxConfigBytes>>10)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxConfigBytes))
+	if err != nil {
+		return fmt.Errorf("reading the configuration: %w", err)
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(c); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: %s", file, oneLine(err))
+	}
+	if err := decoder.Decode(new(config)); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: more than one document; keep the first", file)
+	}
+	return at.find(file, text)
+}
+
+// environment takes what is set; an empty value counts as not set.
+func (c *config) environment(lookup func(string) (string, bool), at places) error {
+	for name, to := range map[string]any{
+		"ORCHD_ADDR": &c.Addr, "ORCHD_STATE_DIR": &c.StateDir, "ORCHD_ADMISSION_CAPACITY": &c.AdmissionCapacity,
+		"ORCHD_ADMISSION_POLICY": &c.AdmissionPolicy, "ORCHESTRATORD_PLACEMENT_STRATEGY": &c.PlacementStrategy,
+		"ORCHESTRATORD_NODE_TIMEOUT_MS": &c.NodeTimeoutMS, "ORCHD_NODE_NETWORKS": &c.NodeNetworks, "ORCHD_NODE_ADDRESSES": &c.NodeAddresses,
+	} {
+		value, ok := lookup(name)
+		if !ok || value == "" {
+			continue
+		}
+		at.override(name)
+		switch to := to.(type) {
+		case *string:
+			*to = value
+		case *[]string:
+			*to = strings.Split(value, ",")
+		case *int:
+			n, err := strconv.Atoi(value)
+			if err != nil {
+				return fmt.Errorf("%s: %q is not a number", name, value)
+			}
+			*to = n
+		}
+	}
+	return nil
+}
+
+// options checks each value and says which key to change.
+func (c config) options() (app.Options, error) {
+	o := app.Options{
+		Listen: c.Addr, StateDir: c.StateDir, Capacity: c.AdmissionCapacity,
+		Strategy: orchestrator.Strategy(c.PlacementStrategy), NodeTimeout: time.Duration(c.NodeTimeoutMS) * time.Millisecond,
+	}
+	switch {
+	case c.StateDir == "":
+		return o, badKey("state_dir", "is not set: name a directory of this service's own")
+	case c.AdmissionCapacity < 1 || c.AdmissionCapacity > maxCapacity:
+		return o, badKey("admission_capacity", "is %d: want 1 to %d", c.AdmissionCapacity, maxCapacity)
+	case c.AdmissionPolicy != "reject":
+		return o, badKey("admission_policy", "is %q: want reject", c.AdmissionPolicy)
+	case !o.Strategy.Valid():
+		return o, badKey("placement_strategy", "is %q: want most-free-vram, least-loaded or round-robin", c.PlacementStrategy)
+	case c.NodeTimeoutMS < 1000 || c.NodeTimeoutMS > 3_600_000:
+		return o, badKey("node_timeout_ms", "is %d: want 1000 to 3600000", c.NodeTimeoutMS)
+	}
+	for _, text := range c.NodeNetworks {
+		prefix, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil {
+			return o, badKey("node_networks", "%q is not a CIDR such as 10.1.0.0/16", text)
+		}
+		o.NodeNetworks = append(o.NodeNetworks, prefix.Masked())
+	}
+	for _, text := range c.NodeAddresses {
+		o.NodeAddresses = append(o.NodeAddresses, strings.TrimRight(strings.TrimSpace(text), "/"))
+	}
+	return o, nil
+}

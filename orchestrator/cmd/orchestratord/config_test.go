@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+)
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "orchestratord.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func environment(pairs ...string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		for i := 0; i < len(pairs); i += 2 {
+			if pairs[i] == name {
+				return pairs[i+1], true
+			}
+		}
+		return "", false
+	}
+}
+
+func TestTheEnvironmentWinsOverTheFile(t *testing.T) {
+	file := write(t, "state_dir: /a\nadmission_capacity: 5\nnode_networks: [10.0.0.1/8]\n")
+	o, err := configure(file, environment("ORCHD_STATE_DIR", "/b", "ORCHD_ADDR", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.StateDir != "/b" || o.Capacity != 5 || o.Listen != "127.0.0.1:8081" || o.NodeNetworks[0].String() != "10.0.0.0/8" {
+		t.Errorf("got %+v", o)
+	}
+}
+
+func TestMistakesAreNamedWithTheirPlaceAndRemedy(t *testing.T) {
+	token := authmin.RandomSecret().Reveal()
+	for name, c := range map[string]struct {
+		yaml string
+		env  []string
+		want []string
+	}{
+		"unknown key":       {"state_dir: /a\ncolour: red\n", nil, []string{"orchestratord.yaml", "line 2", "colour"}},
+		"wrong type":        {"state_dir: /a\nadmission_capacity: many\n", nil, []string{"orchestratord.yaml", "line 2"}},
+		"not YAML":          {"state_dir: [\n", nil, []string{"orchestratord.yaml", "line"}},
+		"two documents":     {"state_dir: /a\n---\nstate_dir: /b\n", nil, []string{"more than one document"}},
+		"no state dir":      {"addr: 127.0.0.1:1\n", nil, []string{"state_dir", "ORCHD_STATE_DIR"}},
+		"capacity":          {"state_dir: /a\nadmission_capacity: 0\n", nil, []string{"orchestratord.yaml:2:", "ORCHD_ADMISSION_CAPACITY", "1 to"}},
+		"policy":            {"state_dir: /a\nadmission_policy: drop-lru\n", nil, []string{"ORCHD_ADMISSION_POLICY", "reject"}},
+		"strategy":          {"state_dir: /a\nplacement_strategy: best\n", nil, []string{"most-free-vram"}},
+		"network":           {"state_dir: /a\nnode_networks: [10.0.0.1]\n", nil, []string{"CIDR"}},
+		"number":            {"state_dir: /a\n", []string{"ORCHESTRATORD_NODE_TIMEOUT_MS", "soon"}, []string{"ORCHESTRATORD_NODE_TIMEOUT_MS", "not a number"}},
+		"exposed, no token": {"state_dir: /a\naddr: 0.0.0.0:8081\n", nil, []string{"NON_LOOPBACK_WITHOUT_TOKEN"}},
+		"short token":       {"state_dir: /a\n", []string{"LLORCH_API_TOKEN", "short"}, []string{"LLORCH_API_TOKEN"}},
+		"equal tokens":      {"state_dir: /a\n", []string{"LLORCH_API_TOKEN", token, "LLORCH_UPSTREAM_TOKEN", token}, []string{"must differ"}},
+		"both forms":        {"state_dir: /a\n", []string{"LLORCH_API_TOKEN", token, "LLORCH_API_TOKEN_FILE", "/x"}, []string{"LLORCH_API_TOKEN"}},
+	} {
+		_, err := configure(write(t, c.yaml), environment(c.env...))
+		if err == nil {
+			t.Errorf("%s: was accepted", name)
+			continue
+		}
+		for _, want := range c.want {
+			if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), token) {
+				t.Errorf("%s: got %q, want one line with %q and no token", name, err, want)
+			}
+		}
+	}
+}
+
+func TestCheckValidatesAndExits(t *testing.T) {
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"--check", "--config", write(t, "state_dir: /nowhere/at/all\n")}, environment(), &out); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "valid") {
+		t.Errorf("got %q", out.String())
+	}
+}
+
+func TestASignalStopsTheDaemon(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	lines, ended := make(lineWriter, 100), make(chan error, 1)
+	file := write(t, "addr: 127.0.0.1:0\nstate_dir: "+t.TempDir()+"\n")
+	go func() { ended <- run(ctx, []string{"--config", file}, environment(), lines) }()
+	for line := range lines {
+		if strings.Contains(line, `"serving"`) {
+			break
+		}
+	}
+	stop()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(stopTimeout):
+		t.Error("still running")
+	}
+}
+
+// lineWriter passes on what is logged.
+type lineWriter chan string
+
+func (w lineWriter) Write(p []byte) (int, error) {
+	select {
+	case w <- string(p):
+	default:
+	}
+	return len(p), nil
+}
