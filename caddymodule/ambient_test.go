@@ -82,7 +82,7 @@ func TestEnvironmentMistakes(t *testing.T) {
 		"white space":             {map[string]string{envToken: " \t "}, "it is empty"},
 		"short":                   {map[string]string{envToken: "canary-plain"}, "12 characters are fewer than 32"},
 		"no such file":            {map[string]string{envToken + "_FILE": file + "x"}, "LLORCH_API_TOKEN_FILE"},
-		"a relative file":         {map[string]string{envToken + "_FILE": "token"}, "not an absolute path"},
+		"a relative file":         {map[string]string{envToken + "_FILE": "token"}, "absolute"},
 		"optional, misspelled":    {map[string]string{envToken: tokenInfer, envOptional: "yes"}, "AUTH_OPTIONAL"},
 		"optional, other letters": {map[string]string{envToken: tokenInfer, envOptional: "tRue"}, "AUTH_OPTIONAL"},
 		"optional, white space":   {map[string]string{envToken: tokenInfer, envOptional: " "}, "AUTH_OPTIONAL"},

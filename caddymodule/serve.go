@@ -121,10 +121,7 @@ func clientTarget(r *http.Request) (target string, sameBytes bool) {
 func (g *Guard) strip(r *http.Request, d *authmin.Decision) {
 	delete(r.Header, "Authorization")
 	authmin.SanitizeHeader(r.Header)
-	if r.Trailer != nil && !g.policy.AllowsTrailers(d.Path) {
-		r.Trailer = nil
-		delete(r.Header, "Trailer")
-	}
+	restrainTrailers(r, g.policy.AllowsTrailers(d.Path))
 }
 
 // introduce tells the upstream, the templates and the access log who asks. On a

@@ -1,7 +1,9 @@
 package caddymodule
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,6 +43,7 @@ type keyringFile struct {
 	seen       signature
 	tokens     []authmin.Token
 	generation authmin.Digest
+	problem    string // why what is there now is not in use
 }
 
 // signature tells a changed file from an unchanged one, through renames and
@@ -49,7 +52,8 @@ type signature struct {
 	device, inode uint64
 	size          int64
 	modified      time.Time
-	problem       string // why there is nothing to compare
+	mode          os.FileMode // a file with the wrong one is refused until it is mended
+	problem       string      // why there is nothing to compare
 }
 
 func newTokenStore(fixed []authmin.Token, paths []string, log *zap.Logger, m *metrics) (*tokenStore, error) {
@@ -94,24 +98,46 @@ func (s *tokenStore) rebuild() error {
 	return nil
 }
 
-// poll reads the files that have changed.
+// poll reads the files that have changed. Whether two files fit together may be
+// known only when both are read: so those that did not are tried again.
 func (s *tokenStore) poll() {
-	for _, f := range s.files {
-		now := signatureOf(f.path)
-		if now == f.seen {
-			continue
-		}
-		f.seen = now
-		if err := s.reload(f); err != nil {
-			s.metrics.sourceErrors.WithLabelValues("token_file").Inc()
-			s.log.Error("keyring not loaded; the last good one stays in use", zap.String("path", f.path), zap.Error(err))
-			continue
-		}
-		s.log.Info("keyring loaded", zap.String("path", f.path), zap.Int("tokens", len(f.tokens)))
+	for again := false; s.readChanged(again); again = true {
 	}
 	if now := time.Now(); !s.restate.IsZero() && now.After(s.restate) {
 		s.restate = s.metrics.setTokens(s.keyring(), now)
 	}
+}
+
+// readChanged reports whether a file was loaded.
+func (s *tokenStore) readChanged(again bool) (loaded bool) {
+	for _, f := range s.files {
+		now := signatureOf(f.path)
+		if now == f.seen && (!again || f.problem == "") {
+			continue
+		}
+		f.seen = now
+		if err := s.reload(f); err != nil {
+			s.reject(f, err)
+			continue
+		}
+		f.problem, loaded = "", true
+		s.log.Info("keyring loaded", zap.String("path", f.path), zap.Int("tokens", len(f.tokens)))
+	}
+	return loaded
+}
+
+// reject notes why a file was not loaded, once. What the system refused can pass
+// without a trace in the file: that is tried again each time.
+func (s *tokenStore) reject(f *keyringFile, err error) {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		f.seen = signature{}
+	}
+	if f.problem == err.Error() {
+		return
+	}
+	f.problem = err.Error()
+	s.metrics.sourceErrors.WithLabelValues("token_file").Inc()
+	s.log.Error("keyring not loaded; the last good one stays in use", zap.String("path", f.path), zap.Error(err))
 }
 
 func (s *tokenStore) reload(f *keyringFile) error {
@@ -133,7 +159,7 @@ func signatureOf(path string) signature {
 	if err != nil {
 		return signature{problem: err.Error()}
 	}
-	sig := signature{size: info.Size(), modified: info.ModTime()}
+	sig := signature{size: info.Size(), modified: info.ModTime(), mode: info.Mode()}
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		sig.device, sig.inode = uint64(stat.Dev), stat.Ino
 	}

@@ -1,0 +1,204 @@
+package caddymodule
+
+import (
+	"bufio"
+	"crypto/tls"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/quic-go/quic-go/http3"
+)
+
+// upstream is a server behind the gateway that remembers what it was sent.
+type upstream struct {
+	*httptest.Server
+	seen chan *http.Request // with its body read, so that Trailer is complete
+}
+
+func newUpstream(t *testing.T, answer http.HandlerFunc) *upstream {
+	t.Helper()
+	u := &upstream{seen: make(chan *http.Request, 64)}
+	u.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		u.seen <- r
+		if answer != nil {
+			answer(w, r)
+		}
+	}))
+	t.Cleanup(u.Close)
+	return u
+}
+
+func (u *upstream) address() string { return u.Listener.Addr().String() }
+
+// last is the request that the upstream got, nil when it got none.
+func (u *upstream) last() *http.Request {
+	select {
+	case r := <-u.seen:
+		return r
+	default:
+		return nil
+	}
+}
+
+// gateway is a running Caddy. There is one a process, so these tests do not run
+// in parallel.
+type gateway struct {
+	address string // 127.0.0.1:port
+	base    string
+	log     string // file of Caddy's log, audit records included
+}
+
+// serve runs Caddy with one site of this body. TLS brings HTTP/2 and HTTP/3.
+func serve(t *testing.T, secure bool, globals, body string) *gateway {
+	t.Helper()
+	g := &gateway{address: freeAddress(t), log: filepath.Join(t.TempDir(), "log")}
+	g.base = "http://" + g.address
+	if secure {
+		_, port, _ := net.SplitHostPort(g.address)
+		g.base = "https://localhost:" + port
+	}
+	g.load(t, globals, body)
+	if secure {
+		eventually(t, "a certificate", func() bool {
+			conn, err := tls.Dial("tcp", g.address, &tls.Config{ServerName: "localhost", InsecureSkipVerify: true})
+			if err == nil {
+				conn.Close()
+			}
+			return err == nil
+		})
+	}
+	t.Cleanup(func() {
+		if err := caddy.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return g
+}
+
+// load replaces the running configuration.
+func (g *gateway) load(t *testing.T, globals, body string) {
+	t.Helper()
+	if err := g.tryLoad(t, globals, body); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (g *gateway) tryLoad(t *testing.T, globals, body string) error {
+	t.Helper()
+	log := "\tgrace_period 1s\n\tlog {\n\t\toutput file " + g.log + "\n\t\tformat json\n\t}\n"
+	config := mustAdapt(t, options(log, globals)+g.base+" {\n\tbind 127.0.0.1\n"+body+"\n}\n")
+	return caddy.Load(config, true)
+}
+
+// eventually asks until the answer is yes, for ten seconds at most.
+func eventually(t *testing.T, what string, ask func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(10 * time.Second); !ask(); <-tick.C {
+		if time.Now().After(end) {
+			t.Fatalf("waiting for %s", what)
+		}
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// clients are one client for each version of HTTP.
+func clients(t *testing.T) map[string]*http.Client {
+	t.Helper()
+	insecure := &tls.Config{InsecureSkipVerify: true} // Caddy's internal authority, made for this test
+	h1 := &http.Transport{TLSClientConfig: insecure.Clone(), TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}}
+	h2 := &http.Transport{TLSClientConfig: insecure.Clone(), ForceAttemptHTTP2: true}
+	h3 := &http3.Transport{TLSClientConfig: insecure.Clone()}
+	t.Cleanup(func() {
+		h1.CloseIdleConnections()
+		h2.CloseIdleConnections()
+		h3.Close()
+	})
+	return map[string]*http.Client{"HTTP/1.1": {Transport: h1}, "HTTP/2.0": {Transport: h2}, "HTTP/3.0": {Transport: h3}}
+}
+
+// ask sends a request with header fields given as "Name: value".
+func (g *gateway) ask(t *testing.T, c *http.Client, method, path string, fields ...string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequest(method, g.base+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range fields {
+		name, value, _ := strings.Cut(field, ": ")
+		if name == "Host" {
+			r.Host = value
+			continue
+		}
+		r.Header[name] = append(r.Header[name], value)
+	}
+	return send(t, c, r)
+}
+
+func send(t *testing.T, c *http.Client, r *http.Request) (*http.Response, string) {
+	t.Helper()
+	answer, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer, string(body)
+}
+
+// plainClient keeps no connection, so that no test inherits one.
+func plainClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+}
+
+const (
+	asUser = "Authorization: Bearer " + tokenInfer
+	asBoss = "Authorization: Bearer " + tokenAdmin
+)
+
+// records are the audit records so far; the bytes of each line are in "line".
+func (g *gateway) records(t *testing.T) []map[string]any {
+	t.Helper()
+	f, err := os.Open(g.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var records []map[string]any
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		record := map[string]any{}
+		if err := json.Unmarshal(lines.Bytes(), &record); err != nil {
+			t.Fatalf("a line of the log is no JSON: %q", lines.Text())
+		}
+		if record["logger"] == "authmin.audit" {
+			record["line"] = lines.Text()
+			records = append(records, record)
+		}
+	}
+	return records
+}
