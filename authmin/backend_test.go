@@ -1,0 +1,238 @@
+package authmin
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// seen is what a handler behind the guard gets to know.
+type seen struct {
+	Caller Caller
+	ID     string
+	Header http.Header
+}
+
+// backend is a guarded service over real connections; it keeps what the last
+// request that passed looked like, and all that was logged.
+type backend struct {
+	server *httptest.Server
+	last   *seen
+	log    bytes.Buffer
+}
+
+func newBackend(t *testing.T, token, upstream Secret) *backend {
+	t.Helper()
+	b := &backend{}
+	guard, err := NewBackend(BackendOptions{Service: "test", Listen: "127.0.0.1:0", Token: token, UpstreamToken: upstream,
+		Log: slog.New(slog.NewJSONHandler(&b.log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.server = httptest.NewServer(guard.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b.last = &seen{Caller: CallerFrom(r.Context()), ID: CorrelationID(r.Context()), Header: r.Header}
+	})))
+	t.Cleanup(b.server.Close)
+	return b
+}
+
+// do sends a request with these header lines, and returns the answer's status.
+func (b *backend) do(t *testing.T, method, target string, h http.Header) (*http.Response, string) {
+	t.Helper()
+	b.last = nil
+	r, err := http.NewRequest(method, b.server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.URL.Opaque = target // as it stands, without a clean-up
+	if h != nil {
+		r.Header = h
+	}
+	resp, err := b.server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+func TestOnlyExactGetHealthIsOpen(t *testing.T) {
+	b := newBackend(t, secretOf("api"), secretOf("gateway"))
+	for _, target := range []string{"/health", "/health?x=1", "/health?"} {
+		if resp, _ := b.do(t, "GET", target, nil); resp.StatusCode != 200 || b.last == nil || b.last.Caller.Name != "" || b.last.Caller.Scopes != nil {
+			t.Errorf("GET %s: %d as %v", target, resp.StatusCode, b.last)
+		}
+	}
+	for _, target := range []string{"/", "/health/", "/healthz", "/Health", "/HEALTH", "/%68ealth", "/healt%68", "/%2Fhealth", "/./health",
+		"/x/../health", "/health/.", "/health/..", "/health;x", "/health%00", "/health%20", "/health%3F", "/health%23", "/health/x", "/v1/health", "/metrics", "/v2/tasks"} {
+		resp, body := b.do(t, "GET", target, nil)
+		if resp.StatusCode != 401 || b.last != nil || resp.Header.Get("Www-Authenticate") != `Bearer realm="llorch"` || !strings.Contains(body, "MISSING_TOKEN") {
+			t.Errorf("GET %s: %d %s", target, resp.StatusCode, body)
+		}
+	}
+	for _, method := range []string{"HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get", "PROPFIND"} {
+		if resp, _ := b.do(t, method, "/health", nil); resp.StatusCode != 401 || b.last != nil {
+			t.Errorf("%s /health: %d", method, resp.StatusCode)
+		}
+	}
+}
+
+func TestBackendRefusesCredentials(t *testing.T) {
+	b := newBackend(t, secretOf("api"), secretOf("gateway"))
+	good, bad := bearer("api"), bearer("x")
+	for name, lines := range map[string][]string{
+		"an unknown token": {bad}, "another scheme": {"Basic eA=="}, "an empty line": {""}, "the scheme alone": {"Bearer"},
+		"two lines, the good one last": {bad, good}, "two lines, the good one first": {good, bad}, "two good lines": {good, good},
+		"the good one and the gateway's": {good, bearer("gateway")}, "a comma": {good + "," + good}, "a longer token": {good + "a"}, "a shorter token": {good[:len(good)-1]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			resp, body := b.do(t, "GET", "/v2/tasks", http.Header{"Authorization": lines})
+			if resp.StatusCode != 401 || b.last != nil || resp.Header.Get("Www-Authenticate") != `Bearer realm="llorch", error="invalid_token"` || !strings.Contains(body, "BAD_TOKEN") {
+				t.Errorf("got %d %s", resp.StatusCode, body)
+			}
+			if resp.Header.Get(HeaderCorrelationID) == "" || resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("Content-Type") != "application/problem+json" {
+				t.Errorf("got header %v", resp.Header)
+			}
+		})
+	}
+	for _, target := range []string{"/v2/tasks?access_token=" + tokenOf("api"), "/v2/tasks?token=" + tokenOf("api")} {
+		if resp, _ := b.do(t, "GET", target, http.Header{"X-Api-Key": {tokenOf("api")}, "Cookie": {"token=" + tokenOf("api")}, "Proxy-Authorization": {good}}); resp.StatusCode != 401 {
+			t.Errorf("a token out of its place: %d", resp.StatusCode)
+		}
+	}
+	for _, private := range []string{tokenOf("api"), tokenOf("gateway"), tokenOf("x")} {
+		if leaks(b.log.String(), private) {
+			t.Errorf("the log holds a token: %s", b.log.String())
+		}
+	}
+	if !strings.Contains(b.log.String(), `"reason":"unknown"`) || !strings.Contains(b.log.String(), `"correlation_id":"`) {
+		t.Errorf("the log does not say why: %s", b.log.String())
+	}
+}
+
+func TestBackendIdentity(t *testing.T) {
+	gateway, own := bearer("gateway"), bearer("api")
+	cases := map[string]struct {
+		header http.Header
+		want   Caller
+	}{
+		"the gateway for a token":             {http.Header{"Authorization": {gateway}, HeaderIdentity: {"ci"}, HeaderScopes: {"infer,nodes"}}, Caller{"ci", []Scope{ScopeInfer, ScopeNodes}}},
+		"the gateway for a proxy's user":      {http.Header{"Authorization": {gateway}, HeaderIdentity: {"proxy:alice"}, HeaderScopes: {"infer"}}, Caller{"proxy:alice", []Scope{ScopeInfer}}},
+		"the gateway for a local client":      {http.Header{"Authorization": {gateway}, HeaderIdentity: {"localhost"}, HeaderScopes: {"admin"}}, Caller{"localhost", []Scope{ScopeAdmin}}},
+		"the gateway for nobody":              {http.Header{"Authorization": {gateway}}, Caller{}},
+		"the gateway with scopes alone":       {http.Header{"Authorization": {gateway}, HeaderScopes: {"admin"}}, Caller{}},
+		"the gateway with an empty identity":  {http.Header{"Authorization": {gateway}, HeaderIdentity: {""}, HeaderScopes: {"admin"}}, Caller{}},
+		"the gateway with two identities":     {http.Header{"Authorization": {gateway}, HeaderIdentity: {"ci", "ops"}, HeaderScopes: {"admin"}}, Caller{}},
+		"the gateway with a strange identity": {http.Header{"Authorization": {gateway}, HeaderIdentity: {"Alice <a@b>"}, HeaderScopes: {"admin"}}, Caller{}},
+		"the gateway with a prefix alone":     {http.Header{"Authorization": {gateway}, HeaderIdentity: {"proxy:"}, HeaderScopes: {"admin"}}, Caller{}},
+		"the gateway with a long identity":    {http.Header{"Authorization": {gateway}, HeaderIdentity: {strings.Repeat("a", 65)}, HeaderScopes: {"admin"}}, Caller{}},
+		"the gateway without scopes":          {http.Header{"Authorization": {gateway}, HeaderIdentity: {"ci"}}, Caller{"ci", nil}},
+		"the gateway with empty scopes":       {http.Header{"Authorization": {gateway}, HeaderIdentity: {"ci"}, HeaderScopes: {""}}, Caller{"ci", nil}},
+		"the gateway with two lines":          {http.Header{"Authorization": {gateway}, HeaderIdentity: {"ci"}, HeaderScopes: {"infer", "admin"}}, Caller{"ci", nil}},
+		"the gateway with malformed scopes":   {http.Header{"Authorization": {gateway}, HeaderIdentity: {"ci"}, HeaderScopes: {"infer admin"}}, Caller{"ci", nil}},
+		"the gateway with an alias":           {http.Header{"Authorization": {gateway}, "X_Auth_Identity": {"ops"}, "X_Auth_Scopes": {"admin"}}, Caller{}},
+		"a caller's own token":                {http.Header{"Authorization": {own}}, Caller{NameDefault, AllScopes()}},
+		"an own token and a forged identity":  {http.Header{"Authorization": {own}, HeaderIdentity: {"ops"}, HeaderScopes: {"nodes"}}, Caller{NameDefault, AllScopes()}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			b := newBackend(t, secretOf("api"), secretOf("gateway"))
+			if resp, body := b.do(t, "GET", "/v2/tasks", c.header); resp.StatusCode != 200 || b.last == nil {
+				t.Fatalf("got %d %s", resp.StatusCode, body)
+			}
+			if diff := cmp.Diff(c.want, b.last.Caller); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			for _, name := range []string{"Authorization", HeaderIdentity, HeaderScopes} {
+				if b.last.Header[name] != nil {
+					t.Errorf("the service sees %s", name)
+				}
+			}
+		})
+	}
+	t.Run("nobody with a forged identity", func(t *testing.T) {
+		b := newBackend(t, secretOf("api"), secretOf("gateway"))
+		h := http.Header{HeaderIdentity: {"ops"}, HeaderScopes: {"admin"}}
+		if resp, _ := b.do(t, "GET", "/v2/tasks", h); resp.StatusCode != 401 {
+			t.Errorf("got %d", resp.StatusCode)
+		}
+		if resp, _ := b.do(t, "GET", "/health", h); resp.StatusCode != 200 || b.last.Caller.Name != "" || b.last.Header[HeaderIdentity] != nil {
+			t.Errorf("on /health: %d as %v", resp.StatusCode, b.last)
+		}
+	})
+}
+
+func TestBackendCorrelationID(t *testing.T) {
+	b := newBackend(t, secretOf("api"), Secret{})
+	for _, authorization := range []string{bearer("api"), bearer("x")} {
+		resp, body := b.do(t, "GET", "/v2/tasks", http.Header{"Authorization": {authorization}, HeaderCorrelationID: {"abc-1"}})
+		if resp.Header.Get(HeaderCorrelationID) != "abc-1" || b.last != nil && b.last.ID != "abc-1" || b.last == nil && !strings.Contains(body, `"correlation_id":"abc-1"`) {
+			t.Errorf("got %v %s", resp.Header, body)
+		}
+		resp, _ = b.do(t, "GET", "/v2/tasks", http.Header{"Authorization": {authorization}, HeaderCorrelationID: {"a_b"}})
+		if id := resp.Header.Get(HeaderCorrelationID); id == "a_b" || !isCorrelationID(id) {
+			t.Errorf("a bad id gives %q", id)
+		}
+	}
+}
+
+func TestNewBackendRefuses(t *testing.T) {
+	a, b := secretOf("a"), secretOf("b")
+	cases := map[string]struct {
+		listen    string
+		api, gate Secret
+		want      string // a part of the message; "" for none
+	}{
+		"both on the network":         {"0.0.0.0:80", a, b, ""},
+		"one on the network":          {":80", a, Secret{}, ""},
+		"the other on the network":    {":80", Secret{}, b, ""},
+		"none on loopback":            {"127.0.0.1:80", Secret{}, Secret{}, ""},
+		"none on a Unix socket":       {"unix//run/x.sock", Secret{}, Secret{}, ""},
+		"none on the network":         {"0.0.0.0:80", Secret{}, Secret{}, "NON_LOOPBACK_WITHOUT_TOKEN"},
+		"none on every address":       {":80", Secret{}, Secret{}, "NON_LOOPBACK_WITHOUT_TOKEN"},
+		"none on an unknown kind":     {"fd/3", Secret{}, Secret{}, "NON_LOOPBACK_WITHOUT_TOKEN"},
+		"none on nothing":             {"", Secret{}, Secret{}, "NON_LOOPBACK_WITHOUT_TOKEN"},
+		"empty ones on the network":   {":80", NewSecret(""), NewSecret(""), "NON_LOOPBACK_WITHOUT_TOKEN"},
+		"equal ones":                  {"127.0.0.1:80", a, NewSecret(tokenOf("a")), "must differ"},
+		"a weak one":                  {"127.0.0.1:80", NewSecret("short"), Secret{}, "unusable token"},
+		"a weak one of the gateway's": {"127.0.0.1:80", a, NewSecret("short"), "unusable token"},
+		"a placeholder":               {"127.0.0.1:80", NewSecret("${LLORCH_API_TOKEN_0123456789abcdef}"), Secret{}, "placeholder"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			guard, err := NewBackend(BackendOptions{Service: "test", Listen: c.listen, Token: c.api, UpstreamToken: c.gate})
+			if (err == nil) != (c.want == "") || (guard == nil) != (err != nil) {
+				t.Fatalf("got %v, want %q", err, c.want)
+			}
+			if err == nil {
+				return
+			}
+			if !strings.Contains(err.Error(), c.want) || strings.Contains(c.want, "NON_") != errors.Is(err, ErrNonLoopbackWithoutToken) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+			if leaks(err.Error(), tokenOf("a")) || strings.Contains(err.Error(), "short,") {
+				t.Errorf("the error holds a token: %v", err)
+			}
+		})
+	}
+}
+
+func TestBackendWithoutTokensRefusesEverybody(t *testing.T) {
+	b := newBackend(t, Secret{}, Secret{})
+	for _, authorization := range []string{"", "Bearer ", "Bearer =", bearer("x")} {
+		if resp, _ := b.do(t, "GET", "/v2/tasks", http.Header{"Authorization": {authorization}}); resp.StatusCode != 401 || b.last != nil {
+			t.Errorf("%q: got %d", authorization, resp.StatusCode)
+		}
+	}
+}
