@@ -1,0 +1,140 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// maxConfigSize bounds a configuration that a command reads. Caddy's own limit
+// for a configuration sent to it is the same order.
+const maxConfigSize = 16 << 20
+
+// settings are a configuration as the commands look at it: the Caddyfile for the
+// places, and what Caddy makes of it for the truth.
+type settings struct {
+	file   string
+	blocks []caddyfile.ServerBlock // empty for a JSON configuration
+	config *caddy.Config
+	http   caddyhttp.App
+	app    App // its configured is false without a global authmin block
+}
+
+// readSettings reads a Caddyfile, or a JSON configuration when the name ends in
+// .json. Nothing is provisioned: no port, no secret, no certificate.
+func readSettings(path string) (*settings, error) {
+	if path == "" {
+		return nil, errors.New("name the configuration with --config CADDYFILE")
+	}
+	body, err := readText(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading configuration: %w", err)
+	}
+	s := &settings{file: path}
+	if filepath.Ext(path) == ".json" {
+		s.config = new(caddy.Config)
+		if err := json.Unmarshal(body, s.config); err != nil {
+			return nil, fmt.Errorf("reading configuration: %s: %w", path, err)
+		}
+		return s, s.decode()
+	}
+	if s.blocks, err = caddyfile.Parse(path, body); err != nil {
+		return nil, fmt.Errorf("reading configuration: %s", withoutExpanded(err, body))
+	}
+	if s.config, err = adaptBlocks(s.blocks); err != nil {
+		return nil, fmt.Errorf("reading configuration: %s", withoutExpanded(err, body))
+	}
+	return s, s.decode()
+}
+
+func (s *settings) decode() error {
+	apps := s.config.AppsRaw
+	if raw, ok := apps["http"]; ok {
+		if err := json.Unmarshal(raw, &s.http); err != nil {
+			return fmt.Errorf("reading configuration: app http: %w", err)
+		}
+	}
+	if raw, ok := apps[appName]; ok {
+		if err := json.Unmarshal(raw, &s.app); err != nil {
+			return fmt.Errorf("reading configuration: app %s: %w", appName, err)
+		}
+	}
+	return nil
+}
+
+// servers are the names of the HTTP servers, in order.
+func (s *settings) servers() []string {
+	names := make([]string, 0, len(s.http.Servers))
+	for name := range s.http.Servers {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// adaptBlocks does what Caddy does with a parsed Caddyfile. Parsers of directives
+// change the tokens that they are given, so they get copies.
+func adaptBlocks(blocks []caddyfile.ServerBlock) (*caddy.Config, error) {
+	copies := make([]caddyfile.ServerBlock, len(blocks))
+	for i, block := range blocks {
+		copies[i] = block
+		copies[i].Keys = slices.Clone(block.Keys)
+		copies[i].Segments = make([]caddyfile.Segment, len(block.Segments))
+		for j, segment := range block.Segments {
+			copies[i].Segments[j] = slices.Clone(segment)
+		}
+	}
+	config, _, err := httpcaddyfile.ServerType{}.Setup(copies, nil)
+	return config, err
+}
+
+// readText reads a regular file of a bounded size.
+func readText(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	body, err := io.ReadAll(io.LimitReader(f, maxConfigSize+1))
+	if err == nil && len(body) > maxConfigSize {
+		err = fmt.Errorf("%s is larger than %d bytes", path, maxConfigSize)
+	}
+	return body, err
+}
+
+var expanded = regexp.MustCompile(`\{\$([^}:]+)(?::([^}]*))?\}`)
+
+// withoutExpanded is the text of a parser's error without the values that Caddy
+// put in place of {$NAME}: one of them may be a secret.
+func withoutExpanded(err error, body []byte) string {
+	const telling = 8 // shorter values are no secrets, and parts of ordinary words
+	text := err.Error()
+	for _, match := range expanded.FindAllSubmatch(body, -1) {
+		for _, value := range []string{os.Getenv(string(match[1])), string(match[2])} {
+			for word := range strings.FieldsSeq(value) {
+				if len(word) >= telling {
+					text = strings.ReplaceAll(text, word, "[redacted]")
+				}
+			}
+		}
+	}
+	return text
+}

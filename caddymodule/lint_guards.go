@@ -1,0 +1,130 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// placedGuard is a guard of the configuration with where it was written.
+type placedGuard struct {
+	Name              string       `json:"name"`
+	Rules             []RuleConfig `json:"rules"`
+	UpstreamToken     string       `json:"upstream_token"`
+	AllowEncodedSlash []string     `json:"allow_encoded_slash"`
+	Plaintext         bool         `json:"plaintext"`
+	Shadow            bool         `json:"shadow"`
+
+	server string
+	at     position
+	rules  []position // of each rule
+}
+
+// guardsOf returns the guards that requests reach, each once.
+func guardsOf(s *settings) ([]placedGuard, error) {
+	written := guardsWritten(s.blocks)
+	var guards []placedGuard
+	var seen []string
+	for _, sighting := range coverageOf(s).guards {
+		if slices.Contains(seen, sighting.raw) {
+			continue
+		}
+		seen = append(seen, sighting.raw)
+		g, err := readGuard(sighting.raw)
+		if err != nil {
+			return nil, fmt.Errorf("reading guard: %w", err)
+		}
+		g.server = sighting.server
+		g.at, g.rules = position{file: s.file}, make([]position, len(g.Rules))
+		for i := range g.rules {
+			g.rules[i] = g.at
+		}
+		if place, ok := written[sighting.raw]; ok && len(place.rules) == len(g.Rules) {
+			g.at, g.rules = place.at, place.rules
+		}
+		guards = append(guards, g)
+	}
+	return guards, nil
+}
+
+func readGuard(raw string) (placedGuard, error) {
+	var g placedGuard
+	err := json.Unmarshal([]byte(raw), &g)
+	if g.Name == "" {
+		g.Name = defaultGuardName
+	}
+	return g, err
+}
+
+// guardsWritten finds the directives in the text, by the configuration that each
+// one makes.
+func guardsWritten(blocks []caddyfile.ServerBlock) map[string]placedGuard {
+	found := map[string]placedGuard{}
+	var visit func(st *statement)
+	visit = func(st *statement) {
+		if st.segment >= 0 && st.word == appName {
+			if raw, ok := guardOf(blocks[st.block].Segments[st.segment][st.start:st.end]); ok {
+				if _, twice := found[raw]; !twice {
+					found[raw] = placedGuard{at: st.at, rules: rulePlaces(st)}
+				}
+			}
+			return
+		}
+		for _, inner := range st.inner {
+			visit(inner)
+		}
+	}
+	for _, site := range statements(blocks) {
+		visit(site)
+	}
+	return found
+}
+
+func guardOf(tokens []caddyfile.Token) (string, bool) {
+	values, err := parseGuard(httpcaddyfile.Helper{Dispenser: caddyfile.NewDispenser(slices.Clone(tokens))})
+	if err != nil || len(values) != 1 {
+		return "", false
+	}
+	route, ok := values[0].Value.(caddyhttp.Route)
+	if !ok || len(route.HandlersRaw) != 1 {
+		return "", false
+	}
+	return canonical(route.HandlersRaw[0]), true
+}
+
+func rulePlaces(guard *statement) []position {
+	var places []position
+	for _, option := range guard.inner {
+		switch option.word {
+		case "public", "require", "deny":
+			places = append(places, option.at)
+		}
+	}
+	return places
+}
+
+// lintGuards reports guards that let through more than they seem to.
+func lintGuards(s *settings) []finding {
+	guards, err := guardsOf(s)
+	if err != nil {
+		return []finding{{at: position{file: s.file}, text: err.Error()}}
+	}
+	var findings []finding
+	for _, g := range guards {
+		if g.Shadow {
+			findings = append(findings, finding{at: g.at, warning: true,
+				text: fmt.Sprintf("guard %s is a shadow: it lets everything pass, and only counts what it would refuse; remove `shadow` to enforce it", g.Name)})
+		}
+		for i, rule := range g.Rules {
+			if rule.Action == "public" && slices.Contains(rule.Paths, "/*") {
+				findings = append(findings, finding{at: g.rules[i], warning: true,
+					text: fmt.Sprintf("guard %s: `public /*` is open to everybody, whatever the rules after it say", g.Name)})
+			}
+		}
+	}
+	return findings
+}

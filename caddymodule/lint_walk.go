@@ -1,0 +1,185 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// Bounds of a walk. Named routes can call each other, and themselves.
+const (
+	maxDepth = 64      // routes within routes
+	maxSteps = 1 << 17 // handlers; a site of a thousand routes takes some thousands
+)
+
+// sighting is one handler of the adapted configuration.
+type sighting struct {
+	server  string
+	handler string // the module's name
+	raw     string // its whole configuration, which also identifies it
+	errors  bool   // in a server's error routes
+}
+
+// coverage is what a walk over all routes finds.
+type coverage struct {
+	open     []sighting // handlers that serve requests which no guard decided
+	guards   []sighting
+	rewrites []sighting // of paths, before or after the guard that judges them
+	rewrite  []sighting // of paths, wherever they are
+	tooDeep  bool       // the walk gave up: nothing is known
+}
+
+// coverageOf follows every request through the routes of a configuration, by
+// Caddy's rules: the routes of a list run one after the other, those with a
+// matcher only for some requests, those of a group instead of each other, and a
+// terminal one is the last. It never takes a place for guarded that could be
+// reached past the guard; where it is not sure, it takes it for open.
+func coverageOf(s *settings) *coverage {
+	var found coverage
+	for _, name := range s.servers() {
+		server := s.http.Servers[name]
+		w := walker{server: name, named: server.NamedRoutes, found: &found}
+		w.list(server.Routes, flow{open: true}, 0)
+		if server.Errors != nil {
+			// They run when something failed: also before the guard was asked, and
+			// after any route of any group.
+			w.errors = true
+			w.list(server.Errors.Routes, flow{open: true, groups: slices.Clone(w.groups)}, 0)
+		}
+	}
+	return &found
+}
+
+type walker struct {
+	server string
+	errors bool
+	named  map[string]*caddyhttp.Route
+	found  *coverage
+	groups []string // all that were met
+	steps  int
+}
+
+// list follows requests through a list of routes, and returns those that leave
+// it at the end.
+func (w *walker) list(routes caddyhttp.RouteList, in flow, depth int) flow {
+	for i := 0; i < len(routes); {
+		end := i + 1
+		for end < len(routes) && routes[i].Group != "" && routes[end].Group == routes[i].Group {
+			end++
+		}
+		in = w.group(routes[i:end], in, depth)
+		i = end
+	}
+	return in
+}
+
+// group follows requests through routes of which the first that matches is the
+// only one; a route without a group is a group by itself.
+func (w *walker) group(routes caddyhttp.RouteList, in flow, depth int) flow {
+	var out flow
+	passing, name := in, routes[0].Group
+	// A request has only one route of a group, also in another list.
+	again := slices.Contains(in.groups, name)
+	for i := range routes {
+		after := w.route(&routes[i], in, depth)
+		if !routes[i].Terminal {
+			out = out.or(after)
+		}
+		if len(routes[i].MatcherSetsRaw) == 0 && !again {
+			passing = flow{}
+		}
+	}
+	w.groups = append(w.groups, name)
+	return out.grouped(name).or(passing)
+}
+
+func (w *walker) route(route *caddyhttp.Route, in flow, depth int) flow {
+	for _, raw := range route.HandlersRaw {
+		in = w.handler(raw, in, depth)
+	}
+	return in
+}
+
+// handlerDoc is what all handlers that hold routes have in common.
+type handlerDoc struct {
+	Handler        string                     `json:"handler"`
+	Name           string                     `json:"name"`
+	Routes         caddyhttp.RouteList        `json:"routes"`
+	Errors         *caddyhttp.HTTPErrorConfig `json:"errors"`
+	HandleResponse []struct {
+		Routes caddyhttp.RouteList `json:"routes"`
+	} `json:"handle_response"`
+}
+
+// handler follows requests through one handler, and the routes in it.
+func (w *walker) handler(raw json.RawMessage, in flow, depth int) flow {
+	if w.steps++; w.steps > maxSteps || depth > maxDepth {
+		w.found.tooDeep = true
+		return in
+	}
+	var doc handlerDoc
+	// A third-party handler may have fields of these names and other types: then
+	// it is one that lint does not know.
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		doc = handlerDoc{Handler: "?"}
+		_ = json.Unmarshal(raw, &struct {
+			Handler *string `json:"handler"`
+		}{&doc.Handler})
+	}
+	seen := sighting{server: w.server, handler: doc.Handler, raw: canonical(raw), errors: w.errors}
+	switch doc.Handler {
+	case appName:
+		w.found.guards = append(w.found.guards, seen)
+		w.found.rewrites = append(w.found.rewrites, in.rewrites...)
+		return flow{guarded: true, groups: in.groups}
+	case "subroute":
+		if doc.Errors != nil {
+			w.list(doc.Errors.Routes, in, depth+1)
+		}
+		return w.list(doc.Routes, in, depth+1)
+	case "invoke":
+		if route, ok := w.named[doc.Name]; ok {
+			return w.route(route, in, depth+1)
+		}
+		return in
+	case "rewrite":
+		if !rewritesPath(raw) {
+			return in
+		}
+		w.found.rewrite = append(w.found.rewrite, seen)
+		if in.guarded {
+			w.found.rewrites = append(w.found.rewrites, seen)
+		}
+		return in.rewritten(seen)
+	}
+	for _, response := range doc.HandleResponse {
+		w.list(response.Routes, in, depth+1)
+	}
+	if in.open && classify(doc.Handler) != harmless {
+		w.found.open = append(w.found.open, seen)
+	}
+	return in
+}
+
+// rewritesPath reports whether a rewrite handler changes the target; it also
+// serves to change the method or the query alone.
+func rewritesPath(raw json.RawMessage) bool {
+	var doc map[string]json.RawMessage
+	if json.Unmarshal(raw, &doc) != nil {
+		return true
+	}
+	delete(doc, "handler")
+	delete(doc, "query")
+	delete(doc, "method")
+	return len(doc) > 0
+}
+
+// canonical makes two encodings of one configuration equal.
+func canonical(raw json.RawMessage) string {
+	text, err := json.Marshal(raw)
+	if err != nil {
+		return string(raw)
+	}
+	return string(text)
+}
