@@ -48,6 +48,9 @@ type App struct {
 	// if that is a Unix socket.
 	AdminAPI bool `json:"admin_api,omitempty"`
 
+	// Where the audit trail goes. Default: Caddy's log.
+	Audit []AuditSink `json:"audit,omitempty"`
+
 	configured bool // a configuration was given, even an empty one
 
 	store    *tokenStore
@@ -90,10 +93,12 @@ func (a *App) UnmarshalJSON(data []byte) error {
 // here, so that `validate` sees it.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.log = ctx.Logger(a)
-	a.audit = newAuditLog(a.log)
 	var err error
 	if a.metrics, err = provisionMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
+	}
+	if a.audit, err = newAuditLog(a.Audit, a.log, a.metrics); err != nil {
+		return err
 	}
 	if a.lockout, err = a.Lockout.rule(); err != nil {
 		return err
@@ -144,6 +149,9 @@ func (a *App) resolve() ([]authmin.Token, error) {
 
 // Start begins to watch: keyring files, tokens that run out, bans that end.
 func (a *App) Start() error {
+	if err := a.audit.open(); err != nil {
+		return err
+	}
 	a.announce()
 	stop := make(chan struct{})
 	a.stopped = make(chan struct{})
@@ -204,6 +212,9 @@ func (a *App) Stop() error {
 
 // Cleanup gives back what Provision took; it is called after a failed one too.
 func (a *App) Cleanup() error {
+	if a.audit != nil {
+		a.audit.close()
+	}
 	if a.state == nil {
 		return nil
 	}

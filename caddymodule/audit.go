@@ -2,89 +2,196 @@ package caddymodule
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/llorch/gateway/authmin"
+	slogmulti "github.com/samber/slog-multi"
 	"go.uber.org/zap"
-	"go.uber.org/zap/exp/zapslog"
 )
 
-// Audit events.
+// Audit events of decisions. Those beside decisions are where they happen.
 const (
 	eventAllowed     = "auth_success"
 	eventRefused     = "auth_failed"
 	eventBindRefused = "startup_bind_refused"
 )
 
-// neverStacktrace is above every level in use: a record of the audit trail is
-// one line, and says what was decided, not where in the code.
-const neverStacktrace = slog.LevelError + 1
+// What a decision's record says that was done.
+const (
+	decisionAllow     = "allow"
+	decisionRefuse    = "refuse"
+	decisionWouldDeny = "would_deny" // a shadow guard let it through
+)
 
-// auditSequence numbers the records of this process, over reloads.
+// reasonAudit is why a request is refused that could not be put on record.
+const reasonAudit = "audit"
+
+// auditSequence numbers the records of this process, over reloads and for all
+// sinks: a number that one sink misses is a record that it lost.
 var auditSequence atomic.Uint64
 
-// auditLog writes one record a decision. It goes to Caddy's log under the name
-// authmin.audit, so that an operator can send it where it belongs. No field ever
-// holds a token: at most its fp6.
+// auditLog writes one record a decision, to every sink: one that fails or hangs
+// does not keep the others from it. No field ever holds a token: at most its fp6.
 type auditLog struct {
-	out *slog.Logger
+	out      *slog.Logger // waits for nobody
+	deciding slog.Handler // waits until a required sink has the record
+	required int
+
+	taken []AuditSink // to be given back
+	start []func() error
+	caddy *caddySink
 }
 
-func newAuditLog(log *zap.Logger) *auditLog {
-	core := log.Named("audit").Core()
-	return &auditLog{out: slog.New(zapslog.NewHandler(core, zapslog.WithName("authmin.audit"), zapslog.AddStacktraceAt(neverStacktrace)))}
+// newAuditLog takes the sinks of a configuration; none are Caddy's log. close
+// gives them back, also those taken before an error.
+func newAuditLog(sinks []AuditSink, log *zap.Logger, m *metrics) (*auditLog, error) {
+	if len(sinks) == 0 {
+		sinks = []AuditSink{{Sink: sinkCaddy}}
+	}
+	a := new(auditLog)
+	if len(sinks) > maxAuditSinks {
+		return a, fmt.Errorf("audit: %d sinks are over the limit of %d", len(sinks), maxAuditSinks)
+	}
+	var all, deciding []slog.Handler
+	seen := map[string]bool{}
+	for _, sink := range sinks {
+		if err := sink.check(); err != nil {
+			return a, err
+		}
+		if seen[sink.target()] {
+			return a, fmt.Errorf("audit %s is given twice", sink.target())
+		}
+		seen[sink.target()] = true
+		if sink.Sink == sinkCaddy {
+			a.caddy = newCaddySink(log, m.sink(sinkCaddy))
+			all, deciding = append(all, a.caddy), append(deciding, a.caddy)
+			continue
+		}
+		queue, err := sink.take(m)
+		if err != nil {
+			return a, fmt.Errorf("audit %s: %w", sink.Sink, err)
+		}
+		a.taken = append(a.taken, sink)
+		a.start = append(a.start, queue.start)
+		all = append(all, queueHandler{queue.auditQueue, false})
+		deciding = append(deciding, queueHandler{queue.auditQueue, sink.Required})
+		if sink.Required {
+			a.required++
+		}
+	}
+	a.out = slog.New(slogmulti.Fanout(all...))
+	a.deciding = slogmulti.Fanout(deciding...)
+	return a, nil
 }
 
-// decision writes the record of one request. The status is the gateway's own
-// answer, and is left out where the upstream answers.
-func (a *auditLog) decision(r *http.Request, guard string, d *authmin.Decision, target, rule, id string) {
-	level, event, decision := slog.LevelInfo, eventAllowed, "allow"
+// open opens the sinks; until then records wait. An error refuses the start.
+func (a *auditLog) open() error {
+	for i, start := range a.start {
+		if err := start(); err != nil {
+			return fmt.Errorf("audit %s: %w", a.taken[i].Sink, err)
+		}
+	}
+	if a.caddy != nil {
+		a.caddy.start()
+	}
+	return nil
+}
+
+// close writes what waits and gives the sinks back. Requests that are still under
+// way may write afterwards: to sinks that others hold, or to nobody.
+func (a *auditLog) close() {
+	for _, sink := range a.taken {
+		_ = giveBackQueue(sink.target()) // a sink that hangs has been reported
+	}
+	a.taken = nil
+	if a.caddy != nil {
+		a.caddy.end()
+	}
+}
+
+// decision writes the record of one request. It reports false when sinks are
+// required and none of them has taken it: then the request must not go on. The
+// status is the gateway's own answer, and is left out where the upstream answers.
+func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, target, id string) bool {
+	level, event, decision := slog.LevelInfo, eventAllowed, decisionAllow
 	if !d.Allow {
-		level, event, decision = slog.LevelWarn, eventRefused, "refuse"
+		level, event, decision = slog.LevelWarn, eventRefused, decisionRefuse
+		if g.Shadow {
+			decision = decisionWouldDeny
+		}
 	}
 	ctx := r.Context()
-	if !a.out.Enabled(ctx, level) {
-		return
+	if !a.deciding.Enabled(ctx, level) {
+		return true
 	}
+	status := 0
+	if d.Problem != nil && !g.Shadow {
+		status = d.Problem.Status
+	}
+	record := slog.NewRecord(time.Now(), level, event, 0)
+	addDecision(&record, event, decision, string(d.Reason), status, r, g, d, target, id)
+	err := a.deciding.Handle(ctx, record)
+	if err == nil || failedSinks(err) < a.required {
+		return true
+	}
+	if d.Public || g.Shadow || a.required == 0 {
+		return true
+	}
+	// The record that was not taken may still be written, and says otherwise.
+	record = slog.NewRecord(time.Now(), slog.LevelError, eventRefused, 0)
+	addDecision(&record, eventRefused, decisionRefuse, reasonAudit, problemNoAudit.Status, r, g, d, target, id)
+	_ = a.out.Handler().Handle(ctx, record)
+	return false
+}
+
+func addDecision(record *slog.Record, event, decision, reason string, status int, r *http.Request, g *Guard, d *authmin.Decision, target, id string) {
 	path, _, _ := strings.Cut(target, "?")
-	attrs := make([]slog.Attr, 0, 18)
-	attrs = append(attrs,
+	attrs := [...]slog.Attr{
 		slog.Uint64("seq", auditSequence.Add(1)),
 		slog.String("event", event),
 		slog.String("decision", decision),
-		slog.String("guard", guard),
+		slog.String("guard", g.Name),
 		slog.String("identity", d.Identity),
 		slog.String("token", tokenName(d)),
 		slog.String("fp6", d.Fingerprint),
-		slog.String("reason", string(d.Reason)),
-		slog.String("rule", rule),
+		slog.String("reason", reason),
+		slog.String("rule", g.policy.RuleText(d.Rule)),
 		slog.String("method", authmin.CleanText(r.Method, authmin.MaxLoggedMethod)),
 		slog.String("path", authmin.CleanText(path, authmin.MaxLoggedPath)),
 		slog.String("host", authmin.CleanText(r.Host, authmin.MaxLoggedHost)),
 		slog.String("remote_ip", addrText(authmin.PeerAddr(r.RemoteAddr))),
-		slog.String("client_ip", clientIP(ctx)),
+		slog.String("client_ip", clientIP(r.Context())),
 		slog.String("user_agent", authmin.CleanText(r.UserAgent(), authmin.MaxLoggedUserAgent)),
 		slog.String("correlation_id", id),
-	)
-	if d.Problem != nil {
-		attrs = append(attrs, slog.Int("status", d.Problem.Status))
+		slog.Int("status", status),
 	}
-	a.out.LogAttrs(ctx, level, event, attrs...)
+	n := len(attrs)
+	if status == 0 {
+		n--
+	}
+	record.AddAttrs(attrs[:n]...)
 }
 
-// bindRefused writes the record of a refused start.
-func (a *auditLog) bindRefused(guard, address string, err error) {
-	a.out.LogAttrs(context.Background(), slog.LevelError, eventBindRefused,
-		slog.Uint64("seq", auditSequence.Add(1)),
-		slog.String("event", eventBindRefused),
-		slog.String("guard", guard),
-		slog.String("address", address),
-		slog.String("error", err.Error()))
+// failedSinks is the number of sinks in a fan-out's error.
+func failedSinks(err error) int {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return len(joined.Unwrap())
+	}
+	return 1
+}
+
+// problemNoAudit answers a request that could not be put on record.
+var problemNoAudit = authmin.Problem{
+	Status: http.StatusServiceUnavailable, Code: "AUDIT_UNAVAILABLE", CodeNumber: 50301,
+	Title: "The request could not be put on record",
+	Hint:  "Try again later. The operator has to look at the audit sinks: a full disk, or a file that cannot be written.",
 }
 
 func tokenName(d *authmin.Decision) string {

@@ -33,6 +33,10 @@ func init() {
 //			scopes <scope...>
 //		}
 //		lockout     <failures> <window> <ban> | off
+//		audit       <sink...> {
+//			chain <absolute path of a key file>
+//			required
+//		}
 //		admin_api
 //	}
 func parseGlobal(d *caddyfile.Dispenser, earlier any) (any, error) {
@@ -47,7 +51,7 @@ func parseGlobal(d *caddyfile.Dispenser, earlier any) (any, error) {
 	seen := map[string]bool{}
 	for d.NextBlock(0) {
 		option := d.Val()
-		if seen[option] && option != "token" && option != "token_file" {
+		if seen[option] && option != "token" && option != "token_file" && option != "audit" {
 			return nil, d.Errf("%s is given twice", option)
 		}
 		seen[option] = true
@@ -99,13 +103,15 @@ func (a *App) parseOption(d *caddyfile.Dispenser, option string) error {
 		}
 	case "lockout":
 		return a.parseLockout(d, args)
+	case "audit":
+		return a.parseAudit(d, args)
 	case "admin_api":
 		if len(args) != 0 {
 			return d.Err("admin_api takes no value")
 		}
 		a.AdminAPI = true
 	default:
-		return d.Errf("unknown option %s of the global authmin block; want token, token_file, optional, trust_proxy, lockout or admin_api", option)
+		return d.Errf("unknown option %s of the global authmin block; want token, token_file, optional, trust_proxy, lockout, audit or admin_api", option)
 	}
 	return nil
 }

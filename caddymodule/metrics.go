@@ -25,6 +25,8 @@ type metrics struct {
 	limited          *prometheus.CounterVec
 	terminated       *prometheus.CounterVec
 	shadowGuards     prometheus.Gauge
+
+	auditEvents *prometheus.CounterVec
 }
 
 // outcome is the label of decisions_total.
@@ -88,6 +90,10 @@ var shared = &metrics{
 		Name: "caddy_authmin_shadow_guards",
 		Help: "Guards that let everything through and only report what they would refuse.",
 	}),
+	auditEvents: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "caddy_authmin_audit_events_total",
+		Help: "Records of the audit trail, by kind of sink and by what became of them: written, dropped before a full queue or a hanging sink, failed.",
+	}, []string{"sink", "outcome"}),
 }
 
 // provisionMetrics registers the collectors with a configuration's registry.
@@ -95,6 +101,7 @@ func provisionMetrics(registry *prometheus.Registry) (*metrics, error) {
 	for _, c := range []prometheus.Collector{
 		shared.decisions, shared.failures, shared.tokens, shared.sourceErrors, shared.nextExpiry, shared.duration,
 		shared.lockouts, shared.lockedClients, shared.limiterEvictions, shared.limited, shared.terminated, shared.shadowGuards,
+		shared.auditEvents,
 	} {
 		if err := registry.Register(c); err != nil {
 			if _, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); !ok {
@@ -107,6 +114,15 @@ func provisionMetrics(registry *prometheus.Registry) (*metrics, error) {
 		shared.terminated.WithLabelValues(string(reason))
 	}
 	return shared, nil
+}
+
+// sink returns the counters of one kind of sink.
+func (m *metrics) sink(kind string) sinkCounters {
+	return sinkCounters{
+		written: m.auditEvents.WithLabelValues(kind, "written"),
+		dropped: m.auditEvents.WithLabelValues(kind, "dropped"),
+		failed:  m.auditEvents.WithLabelValues(kind, "failed"),
+	}
 }
 
 // guardMetrics are the counters of one guard, looked up once so that a decision

@@ -35,7 +35,9 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	g.strip(r, &d.Decision)
 	r.Header[authmin.HeaderCorrelationID] = []string{id}
 	g.metrics.count(&d.Decision, g.Shadow, time.Since(start))
-	g.app.audit.decision(r, g.Name, &d.Decision, target, g.policy.RuleText(d.Rule), id)
+	if !g.app.audit.decision(r, g, &d.Decision, target, id) {
+		d.Allow, d.Problem, d.retry = false, &problemNoAudit, sinkTimeout
+	}
 	if !d.Allow && !g.Shadow {
 		g.refuse(w, r, &d, id)
 		return nil

@@ -1,0 +1,57 @@
+package caddymodule
+
+import (
+	"log/slog"
+
+	"github.com/llorch/gateway/authmin"
+)
+
+// Events beside decisions. None of them holds up whoever writes it.
+const (
+	eventRotation       = "token_rotation_detected"
+	eventRevoked        = "token_revoked"
+	eventConfigLoaded   = "config_loaded"
+	eventConfigRejected = "config_rejected"
+
+	// About the trail itself.
+	eventOpened     = "audit_opened"     // in a chained file: why it begins here
+	eventCheckpoint = "audit_checkpoint" // in a chained file: nothing before it was cut
+	eventGap        = "audit_gap"        // so many records are missing before it
+)
+
+// maxAuditError bounds the text of an error in a record.
+const maxAuditError = 512
+
+// bindRefused writes the record of a refused start.
+func (a *auditLog) bindRefused(guard, address string, err error) {
+	a.event(slog.LevelError, eventBindRefused,
+		slog.String("guard", guard), slog.String("address", address),
+		slog.String("error", authmin.CleanText(err.Error(), maxAuditError)))
+}
+
+// rotationDetected says that two tokens of one name are valid: one is about to
+// replace the other.
+func (a *auditLog) rotationDetected(name, oldFP6, newFP6 string) {
+	a.event(slog.LevelInfo, eventRotation,
+		slog.String("token", name), slog.String("fp6_old", oldFP6), slog.String("fp6_new", newFP6))
+}
+
+// tokenRevoked says that a token is no longer valid before its time, and by whose
+// doing: "keyring" for a changed file, "admin" for the admin API.
+func (a *auditLog) tokenRevoked(name, fp6, by string) {
+	a.event(slog.LevelWarn, eventRevoked,
+		slog.String("token", name), slog.String("fp6", fp6), slog.String("by", by))
+}
+
+// configLoaded says what the gateway now works by.
+func (a *auditLog) configLoaded(guards, shadows, tokens int) {
+	a.event(slog.LevelInfo, eventConfigLoaded,
+		slog.Int("guards", guards), slog.Int("shadow_guards", shadows), slog.Int("tokens", tokens))
+}
+
+// configRejected says that a configuration or a keyring file was refused, and
+// what was in force stays. No error of ours holds a token.
+func (a *auditLog) configRejected(what string, err error) {
+	a.event(slog.LevelError, eventConfigRejected,
+		slog.String("what", what), slog.String("error", authmin.CleanText(err.Error(), maxAuditError)))
+}
