@@ -55,6 +55,7 @@ type App struct {
 
 	store    *tokenStore
 	state    *processState
+	taken    bool // state is to be given back
 	optional bool
 	proxies  []netip.Prefix
 	lockout  lockoutRule
@@ -106,6 +107,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.state, err = takeState(a.metrics); err != nil {
 		return fmt.Errorf("making tables: %w", err)
 	}
+	a.taken = true
 	tokens, err := a.resolve()
 	if err != nil {
 		return err
@@ -170,6 +172,7 @@ func (a *App) announce() {
 	}
 	guards, shadows := a.guards.count()
 	a.metrics.shadowGuards.Set(float64(shadows))
+	a.store.show()
 	if shadows > 0 {
 		a.log.Warn("shadow guards let everything through", zap.Int("shadow_guards", shadows))
 	}
@@ -215,10 +218,10 @@ func (a *App) Cleanup() error {
 	if a.audit != nil {
 		a.audit.close()
 	}
-	if a.state == nil {
+	if !a.taken {
 		return nil
 	}
-	a.state = nil
+	a.taken = false // the state itself stays: requests that this configuration let in still use it
 	return giveBackState()
 }
 

@@ -162,7 +162,7 @@ func addDecision(record *slog.Record, event, decision, reason string, status int
 		slog.String("token", tokenName(d)),
 		slog.String("fp6", d.Fingerprint),
 		slog.String("reason", reason),
-		slog.String("rule", g.policy.RuleText(d.Rule)),
+		slog.String("rule", authmin.CleanText(g.policy.RuleText(d.Rule), authmin.MaxLoggedHost)), // a rule may have 256 paths
 		slog.String("method", authmin.CleanText(r.Method, authmin.MaxLoggedMethod)),
 		slog.String("path", authmin.CleanText(path, authmin.MaxLoggedPath)),
 		slog.String("host", authmin.CleanText(r.Host, authmin.MaxLoggedHost)),

@@ -1,14 +1,12 @@
 package caddymodule
 
 import (
-	"bufio"
 	"crypto/tls"
 	"encoding/json"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -55,6 +53,7 @@ func (u *upstream) last() *http.Request {
 type gateway struct {
 	address string // 127.0.0.1:port
 	base    string
+	site    string // the address line: any Host, where there is no certificate to choose
 	log     string // file of Caddy's log, audit records included
 }
 
@@ -62,10 +61,11 @@ type gateway struct {
 func serve(t *testing.T, secure bool, globals, body string) *gateway {
 	t.Helper()
 	g := &gateway{address: freeAddress(t), log: filepath.Join(t.TempDir(), "log")}
-	g.base = "http://" + g.address
+	_, port, _ := net.SplitHostPort(g.address)
+	g.base, g.site = "http://"+g.address, "http://:"+port
 	if secure {
-		_, port, _ := net.SplitHostPort(g.address)
 		g.base = "https://localhost:" + port
+		g.site = g.base
 	}
 	g.load(t, globals, body)
 	if secure {
@@ -96,7 +96,7 @@ func (g *gateway) load(t *testing.T, globals, body string) {
 func (g *gateway) tryLoad(t *testing.T, globals, body string) error {
 	t.Helper()
 	log := "\tgrace_period 1s\n\tlog {\n\t\toutput file " + g.log + "\n\t\tformat json\n\t}\n"
-	config := mustAdapt(t, options(log, globals)+g.base+" {\n\tbind 127.0.0.1\n"+body+"\n}\n")
+	config := mustAdapt(t, options(log, globals)+g.site+" {\n\tbind 127.0.0.1\n"+body+"\n}\n")
 	return caddy.Load(config, true)
 }
 
@@ -158,6 +158,9 @@ func (g *gateway) ask(t *testing.T, c *http.Client, method, path string, fields 
 func send(t *testing.T, c *http.Client, r *http.Request) (*http.Response, string) {
 	t.Helper()
 	answer, err := c.Do(r)
+	for try := 0; err != nil && r.Body == nil && try < 3; try++ {
+		answer, err = c.Do(r) // a reload drops what waits in the old socket's queue
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,24 +182,29 @@ const (
 	asBoss = "Authorization: Bearer " + tokenAdmin
 )
 
-// records are the audit records so far; the bytes of each line are in "line".
-func (g *gateway) records(t *testing.T) []map[string]any {
+// records waits for this many audit records and returns all; the bytes of each
+// line are in "line".
+func (g *gateway) records(t *testing.T, atLeast int) (records []map[string]any) {
 	t.Helper()
-	f, err := os.Open(g.log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var records []map[string]any
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
+	eventually(t, "audit records", func() bool {
+		records = g.readRecords(t)
+		return len(records) >= atLeast
+	})
+	return records
+}
+
+func (g *gateway) readRecords(t *testing.T) (records []map[string]any) {
+	t.Helper()
+	for line := range strings.Lines(readFile(t, g.log)) {
 		record := map[string]any{}
-		if err := json.Unmarshal(lines.Bytes(), &record); err != nil {
-			t.Fatalf("a line of the log is no JSON: %q", lines.Text())
+		if !strings.HasSuffix(line, "\n") {
+			break // still being written
+		}
+		if err := json.Unmarshal([]byte(line), &record); err != nil {
+			t.Fatalf("a line of the log is no JSON: %q", line)
 		}
 		if record["logger"] == "authmin.audit" {
-			record["line"] = lines.Text()
+			record["line"] = line[:len(line)-1]
 			records = append(records, record)
 		}
 	}

@@ -94,17 +94,20 @@ func (s *tokenStore) rebuild() error {
 	}
 	s.current.Store(ring)
 	s.generations.Store(&generations)
-	s.restate = s.metrics.setTokens(ring, time.Now())
 	return nil
 }
+
+// show puts the states of the tokens into the metrics: not before the
+// configuration is in use, since the one that it replaces may stay.
+func (s *tokenStore) show() { s.restate = s.metrics.setTokens(s.keyring(), time.Now()) }
 
 // poll reads the files that have changed. Whether two files fit together may be
 // known only when both are read: so those that did not are tried again.
 func (s *tokenStore) poll() {
 	for again := false; s.readChanged(again); again = true {
 	}
-	if now := time.Now(); !s.restate.IsZero() && now.After(s.restate) {
-		s.restate = s.metrics.setTokens(s.keyring(), now)
+	if !s.restate.IsZero() && time.Now().After(s.restate) {
+		s.show()
 	}
 }
 
@@ -121,6 +124,7 @@ func (s *tokenStore) readChanged(again bool) (loaded bool) {
 			continue
 		}
 		f.problem, loaded = "", true
+		s.show()
 		s.log.Info("keyring loaded", zap.String("path", f.path), zap.Int("tokens", len(f.tokens)))
 	}
 	return loaded

@@ -28,6 +28,7 @@ func storeOf(t *testing.T, paths ...string) (*tokenStore, *observer.ObservedLogs
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.show()
 	return s, logs
 }
 
