@@ -156,8 +156,8 @@ func TestProxyIdentity(t *testing.T) {
 			}
 			if c.names != nil {
 				r.Header[HeaderIdentity] = c.names
+				r.Header[HeaderScopes] = []string{"admin"} // never believed
 			}
-			r.Header[HeaderScopes] = []string{"admin"} // never believed
 			d := g.Decide(r, noon)
 			if d.Name != c.want || d.Allow != (c.want != "") {
 				t.Fatalf("got %q, allow %v, want %q", d.Name, d.Allow, c.want)

@@ -40,6 +40,21 @@ func TestUpgradesToAnotherHTTPAreSeen(t *testing.T) {
 	}
 }
 
+// The names of this machine are exact even without the check for a valid Host.
+func TestLocalHostIsExact(t *testing.T) {
+	l := Listener{Loopback: true, Port: "80"}
+	for _, host := range []string{"[127.0.0.1]:80", "[localhost]:80", "::1", "::1]:80", "localhost:8080", "localhost:", "127.0.0.2", "", ":80", "[]:80"} {
+		if isLocalHost(l, host) {
+			t.Errorf("%q counts as local", host)
+		}
+	}
+	for _, host := range []string{"127.0.0.1:80", "localhost", "LocalHost:80", "[::1]", "[::1]:80"} {
+		if !isLocalHost(l, host) {
+			t.Errorf("%q does not count as local", host)
+		}
+	}
+}
+
 func FuzzHost(f *testing.F) {
 	f.Add("127.0.0.1:8080")
 	f.Add("[::1]:8080")

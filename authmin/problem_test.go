@@ -65,6 +65,9 @@ func TestInvalidTokensAnswerTheSame(t *testing.T) {
 	g, answers := guardOf(t, fourKinds(t)), map[string]bool{}
 	for _, name := range []string{"x", "old", "gone", "later"} {
 		d := g.Decide(request("GET", "/v1/models", bearer(name)), noon)
+		if d.Problem == nil {
+			t.Fatalf("%s is allowed", name)
+		}
 		w := answer(t, *d.Problem, "id-of-"+name)
 		body := strings.ReplaceAll(w.Body.String(), "id-of-"+name, "id")
 		w.Header().Del("Content-Length") // the id's

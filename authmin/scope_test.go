@@ -1,6 +1,7 @@
 package authmin
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -9,11 +10,15 @@ import (
 )
 
 func TestParseScopes(t *testing.T) {
-	many := "s" + strings.Repeat(",s", MaxScopes)
+	most := make([]Scope, MaxScopes)
+	for i := range most {
+		most[i] = Scope(fmt.Sprintf("s%d", i))
+	}
+	many := JoinScopes(most, ",")
 	cases := map[string][]Scope{
 		"infer": {ScopeInfer}, "infer,nodes": {ScopeInfer, ScopeNodes}, "a_b-9": {"a_b-9"}, strings.Repeat("a", 64): {Scope(strings.Repeat("a", 64))},
 		"": nil, ",": nil, "infer,": nil, ",infer": nil, "infer,,nodes": nil, "infer nodes": nil, "infer, nodes": nil, " infer": nil,
-		"Infer": nil, "infer,infer": nil, "*": nil, "infer;nodes": nil, "é": nil, "a\x00": nil, strings.Repeat("a", 65): nil, many: nil,
+		"Infer": nil, "infer,infer": nil, "*": nil, "infer;nodes": nil, "é": nil, "a\x00": nil, strings.Repeat("a", 65): nil, many: most, many + ",one-more": nil,
 	}
 	for list, want := range cases {
 		got, err := ParseScopes(list)
