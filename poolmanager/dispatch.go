@@ -57,17 +57,17 @@ func (a *api) dispatch(ctx context.Context, in *dispatchInput) (*huma.StreamResp
 	if err != nil {
 		return nil, a.refuse(ctx, err)
 	}
-	// The request's end gives the slot back, also if the body is never asked for.
+	// The request's end gives the slot back, whatever became of the answer.
 	context.AfterFunc(ctx, release)
 	return &huma.StreamResponse{Body: func(h huma.Context) {
-		defer release()
 		_, w := humago.Unwrap(h)
-		a.stream(taskCtx, w, inst, inst.target(model), in.Body)
+		a.stream(taskCtx, w, inst, inst.target(model), in.Body, release)
 	}}, nil
 }
 
-// stream is one loop: the header, the tokens as they come, one last event.
-func (a *api) stream(ctx context.Context, w http.ResponseWriter, inst *instance, target adapter.Target, task client.DispatchRequest) {
+// stream is one loop: the header, the tokens as they come, one last event. The
+// slot is free before the caller reads that event and sends the next task.
+func (a *api) stream(ctx context.Context, w http.ResponseWriter, inst *instance, target adapter.Target, task client.DispatchRequest, release func()) {
 	if task.DeadlineMS > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, time.Duration(task.DeadlineMS)*time.Millisecond, errDeadline)
@@ -87,6 +87,7 @@ func (a *api) stream(ctx context.Context, w http.ResponseWriter, inst *instance,
 		index++
 		return out.send(client.Event{Type: client.EventToken, Text: text, Index: index - 1})
 	})
+	release()
 	if err != nil {
 		a.endWithError(ctx, out, inst, err)
 		return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http/httptest"
 	"strings"
 	"syscall"
 	"testing"
@@ -112,6 +113,36 @@ func TestATakenSlotIs429AndHangingUpFreesItInTheEngineToo(t *testing.T) {
 	// The engine has one slot as well: a task that was not cancelled there would block this one.
 	if _, err := r.run(t, "p", client.DispatchRequest{Prompt: "y", MaxTokens: 2}); err != nil {
 		t.Errorf("after the hang-up: %v", err)
+	}
+}
+
+// observed calls see with what the caller would read, when it would read it.
+type observed struct {
+	*httptest.ResponseRecorder
+	see func(string)
+}
+
+func (o observed) Write(p []byte) (int, error)      { o.see(string(p)); return o.ResponseRecorder.Write(p) }
+func (o observed) SetWriteDeadline(time.Time) error { return nil }
+
+func TestTheSlotIsFreeBeforeTheEndIsRead(t *testing.T) {
+	r := startRig(t, nil)
+	r.ready(t, "p", "demo", "")
+	for body, end := range map[string]string{
+		`{"prompt":"x","max_tokens":2}`:                      "event: end",
+		`{"prompt":"x","max_tokens":60000,"deadline_ms":20}`: "event: error",
+	} {
+		request := httptest.NewRequestWithContext(t.Context(), "POST", "/pools/p/dispatch", strings.NewReader(body))
+		request.Header.Set("Authorization", "Bearer "+r.token.Reveal())
+		seen := -1
+		r.server.Handler.ServeHTTP(observed{httptest.NewRecorder(), func(text string) {
+			if strings.HasPrefix(text, end) {
+				seen = r.status(t, "p").ActiveLeases
+			}
+		}}, request)
+		if seen != 0 {
+			t.Errorf("slots taken at %q: got %d, want 0", end, seen)
+		}
 	}
 }
 

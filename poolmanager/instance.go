@@ -30,9 +30,10 @@ type timings struct {
 	liveMisses   int           // api.md: 3
 	restartFirst time.Duration // api.md: 1 s
 	probeLimit   time.Duration // one probe; an engine that computes still answers /health
+	bodyLimit    time.Duration // how long a caller may take to send 1 MiB
 }
 
-var defaultTimings = timings{500 * time.Millisecond, 5 * time.Second, 3, restartFirst, 2 * time.Second}
+var defaultTimings = timings{500 * time.Millisecond, 5 * time.Second, 3, restartFirst, 2 * time.Second, 5 * time.Second}
 
 // instance is one running engine.
 type instance struct {

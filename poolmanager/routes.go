@@ -56,7 +56,7 @@ func Routes() []Route {
 // add defines one route through huma. No scope means public, and only one
 // route may be: the middleware refuses an operation that declares nothing.
 func add[I, O any](a *api, op huma.Operation, scope authmin.Scope, handler func(context.Context, *I) (*O, error)) {
-	op.MaxBodyBytes = maxBodyBytes
+	op.MaxBodyBytes, op.BodyReadTimeout = maxBodyBytes, a.env.times.bodyLimit
 	op.Security = security(scope)
 	a.list(op.Method, op.Path, scope)
 	huma.Register(a.huma, op, handler)

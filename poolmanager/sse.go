@@ -22,16 +22,12 @@ func newSSEWriter(w http.ResponseWriter) *sseWriter {
 	return &sseWriter{control: http.NewResponseController(w), w: w}
 }
 
-// open sends the header. The read deadline that guarded the body is taken away:
-// passing, it would look like the caller hanging up.
+// open sends the header at once: the caller knows that it has a slot.
 func (s *sseWriter) open() error {
 	h := s.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
-	if err := s.control.SetReadDeadline(time.Time{}); err != nil {
-		return fmt.Errorf("opening the stream: %w", err)
-	}
 	s.w.WriteHeader(http.StatusOK)
 	return s.flush()
 }

@@ -23,6 +23,17 @@ func scripted(script string) Template {
 	}
 }
 
+// lastEvent reads a stream to its end.
+func lastEvent(stream *client.Stream) (last client.Event) {
+	for {
+		event, err := stream.Next()
+		if err != nil {
+			return last
+		}
+		last = event
+	}
+}
+
 func TestAnEngineThatEndsIsClassified(t *testing.T) {
 	for script, want := range map[string]Reason{
 		"exit 3":                        ReasonExit,
@@ -61,12 +72,17 @@ func TestAProgramThatIsNotThereFailsToStart(t *testing.T) {
 func TestAnEngineThatIsNeverReadyIsEndedAtItsLimit(t *testing.T) {
 	r := startRig(t, func(o *Options) {
 		o.Templates = []Template{scripted(`trap "" TERM; while :; do sleep 60; done`)}
-		o.Templates[0].ReadyLimit = 50 * time.Millisecond
+		o.Templates[0].Command[2] += " # {key_file}"
+		o.Templates[0].Key, o.Templates[0].ReadyLimit = KeyFile, 50*time.Millisecond
+		o.times.restartFirst = time.Hour
 	})
 	if _, err := r.client.Preload(t.Context(), "p", client.PreloadRequest{Template: "script"}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the failure", func() bool { return strings.HasPrefix(r.status(t, "p").LastError, "health: not ready within 50ms") })
+	if keys, err := os.ReadDir(filepath.Join(r.dir.path, "keys")); err != nil || len(keys) != 0 {
+		t.Errorf("keys left: %v, %v", keys, err)
+	}
 }
 
 func TestAHungEngineIsFoundAndReplaced(t *testing.T) {
@@ -121,13 +137,7 @@ func TestDrainLetsTheRunningTaskEndAndRefusesNewOnes(t *testing.T) {
 	if _, err := r.run(t, "p", client.DispatchRequest{Prompt: "x"}); statusOf(err) != 409 {
 		t.Errorf("a new task: got %v, want 409", err)
 	}
-	var last client.Event
-	for err == nil {
-		var e client.Event
-		if e, err = stream.Next(); err == nil {
-			last = e
-		}
-	}
+	last := lastEvent(stream)
 	if last.Type != client.EventEnd || last.TokensOut != 200 {
 		t.Errorf("the running task ended with %+v", last)
 	}
@@ -146,13 +156,7 @@ func TestADrainsDeadlineEndsTheTask(t *testing.T) {
 	if _, err := r.client.Drain(t.Context(), "p", client.DrainRequest{DeadlineMS: 30}); err != nil {
 		t.Fatal(err)
 	}
-	var last client.Event
-	for err == nil {
-		var e client.Event
-		if e, err = stream.Next(); err == nil {
-			last = e
-		}
-	}
+	last := lastEvent(stream)
 	if last.Type != client.EventError || last.Code != "WORKER_RESET" {
 		t.Errorf("the task ended with %+v", last)
 	}
@@ -174,8 +178,16 @@ func TestReloadReplacesTheModelAndARefusedOneBringsTheOldBack(t *testing.T) {
 	r.ready(t, "p", "demo", "file:good")
 	before, _ := r.pools.find("p")
 	old := before.inst.process.Identity()
+	running, err := r.client.Dispatch(t.Context(), "p", client.DispatchRequest{Prompt: "x", MaxTokens: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer running.Close()
 	if got, err := r.client.Reload(t.Context(), "p", client.ReloadRequest{ModelRef: "file:better"}); err != nil || got.State != "ready" {
 		t.Fatalf("reload: %+v, %v", got, err)
+	}
+	if last := lastEvent(running); last.Type != client.EventEnd {
+		t.Errorf("the task that ran during the reload ended with %+v", last)
 	}
 	if s := r.status(t, "p"); s.ModelRef != "file:better" || old.Alive() {
 		t.Errorf("after the reload: %+v, the old engine alive: %v", s, old.Alive())
@@ -231,15 +243,15 @@ func TestWhatAKilledPredecessorLeftIsEndedAtTheStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := func(script string) *proc.Process {
-		p, err := proc.Start(proc.Spec{Command: []string{"/bin/sh", "-c", script}, Env: []string{"PATH=" + os.Getenv("PATH")}, Marker: runtime.marker("p")})
+	start := func(script, marker string) *proc.Process {
+		p, err := proc.Start(proc.Spec{Command: []string{"/bin/sh", "-c", script}, Env: []string{"PATH=" + os.Getenv("PATH")}, Marker: marker})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { p.Terminate(0) })
 		return p
 	}
-	recorded, unrecorded := start("exec sleep 300"), start("exec sleep 301")
+	recorded, unrecorded := start("exec sleep 300", "lost"), start("exec sleep 301", runtime.marker("p"))
 	if err := runtime.remember(record{PoolID: "p", Proc: recorded.Identity()}); err != nil {
 		t.Fatal(err)
 	}

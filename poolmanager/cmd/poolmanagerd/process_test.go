@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"os"
@@ -164,8 +165,11 @@ func TestKillingTheDaemonOrphansNothingAndItsSuccessorServes(t *testing.T) {
 func TestASecondDaemonOnOneDirectoryIsRefused(t *testing.T) {
 	dir, token := t.TempDir(), authmin.RandomSecret()
 	startDaemon(t, dir, token).awaitReady(t)
-	command := exec.Command(os.Args[0], "--config", filepath.Join(dir, "config.yaml"))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	command := exec.CommandContext(ctx, os.Args[0], "--config", filepath.Join(dir, "config.yaml"))
 	command.Env = append(os.Environ(), asDaemon+"=1")
+	command.WaitDelay = time.Second
 	out, err := command.CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "another pool manager uses") {
 		t.Errorf("got %v: %s", err, out)
