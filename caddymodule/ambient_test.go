@@ -20,6 +20,7 @@ func provisionApp(t *testing.T, config string) (*App, error) {
 			t.Fatal(err)
 		}
 	}
+	t.Cleanup(func() { _ = app.Cleanup() })
 	return app, app.Provision(ctx)
 }
 

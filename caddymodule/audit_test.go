@@ -45,7 +45,7 @@ func TestOneRecordForEachDecision(t *testing.T) {
 	for i, c := range cases {
 		g.ask(t, plainClient(), c.method, c.path, append(c.fields, fmt.Sprintf("X-Correlation-Id: n-%d", i), "User-Agent: test/1")...)
 	}
-	records := g.records(t, len(cases))
+	records := g.recordsOf(t, len(cases))
 	if len(records) != len(cases) {
 		t.Fatalf("%d records for %d decisions", len(records), len(cases))
 	}
@@ -108,7 +108,7 @@ func TestHostileTextCannotBreakARecord(t *testing.T) {
 				return // net/http refused it before any guard saw it
 			}
 			decided++
-			records := g.records(t, decided)[decided-1:]
+			records := g.recordsOf(t, decided)[decided-1:]
 			if len(records) != 1 {
 				t.Fatalf("%d records", len(records))
 			}
@@ -133,7 +133,7 @@ func TestRefusedBindIsAudited(t *testing.T) {
 	g := &gateway{address: freeAddress(t), log: t.TempDir() + "/log"}
 	config := options("\tlog {\n\t\toutput file "+g.log+"\n\t\tformat json\n\t}\n\tauthmin\n") + "http://x:8080 {\n\tauthmin edge\n}\n"
 	expectRefused(t, validate(t, config), "no token is configured")
-	records := g.records(t, 1)
+	records := g.recordsOf(t, 1)
 	if len(records) != 1 {
 		t.Fatalf("%d records", len(records))
 	}

@@ -57,7 +57,7 @@ func TestOneCorrelationID(t *testing.T) {
 			t.Errorf("%s: the upstream got %q", path, r.Header["X-Correlation-Id"])
 		}
 	}
-	for _, record := range g.records(t, 8) {
+	for _, record := range g.recordsOf(t, 8) {
 		if record["correlation_id"] != "mine-1" {
 			t.Errorf("the audit record of %s has %v", record["path"], record["correlation_id"])
 		}

@@ -182,18 +182,18 @@ const (
 	asBoss = "Authorization: Bearer " + tokenAdmin
 )
 
-// records waits for this many audit records and returns all; the bytes of each
+// recordsOf waits for this many audit records and returns all; the bytes of each
 // line are in "line".
-func (g *gateway) records(t *testing.T, atLeast int) (records []map[string]any) {
+func (g *gateway) recordsOf(t *testing.T, atLeast int) (records []map[string]any) {
 	t.Helper()
 	eventually(t, "audit records", func() bool {
-		records = g.readRecords(t)
+		records = g.records(t)
 		return len(records) >= atLeast
 	})
 	return records
 }
 
-func (g *gateway) readRecords(t *testing.T) (records []map[string]any) {
+func (g *gateway) records(t *testing.T) (records []map[string]any) {
 	t.Helper()
 	for line := range strings.Lines(readFile(t, g.log)) {
 		record := map[string]any{}

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"bufio"
+	"crypto/rand"
 	"maps"
 	"regexp"
 	"slices"
@@ -28,20 +29,20 @@ func (g *gateway) scrape(t *testing.T) map[string]string {
 
 // Every series that an alert can need is there before anything has happened.
 func TestSeriesAreThereFromTheStart(t *testing.T) {
-	g := serve(t, false, twoTokens, "authmin fresh {\n\tpublic /metrics\n}"+scraped)
+	name := strings.ToLower(rand.Text()) // counters outlive a test
+	g := serve(t, false, twoTokens, "authmin "+name+" {\n\tpublic /metrics\n}"+scraped)
 	got := g.scrape(t)
 	want := map[string]string{
-		`caddy_authmin_decisions_total{decision="allowed",guard="fresh"}`: "0",
-		`caddy_authmin_decisions_total{decision="refused",guard="fresh"}`: "0",
-		`caddy_authmin_decisions_total{decision="public",guard="fresh"}`:  "1",
-		`caddy_authmin_tokens{state="active"}`:                            "2",
-		`caddy_authmin_tokens{state="expired"}`:                           "0",
-		`caddy_authmin_tokens{state="revoked"}`:                           "0",
-		`caddy_authmin_tokens{state="not_yet"}`:                           "0",
-		`caddy_authmin_next_token_expiry_timestamp_seconds`:               "0",
+		`caddy_authmin_decisions_total{decision="allowed",guard="` + name + `"}`: "0",
+		`caddy_authmin_decisions_total{decision="refused",guard="` + name + `"}`: "0",
+		`caddy_authmin_tokens{state="active"}`:                                   "2",
+		`caddy_authmin_tokens{state="expired"}`:                                  "0",
+		`caddy_authmin_tokens{state="revoked"}`:                                  "0",
+		`caddy_authmin_tokens{state="not_yet"}`:                                  "0",
+		`caddy_authmin_next_token_expiry_timestamp_seconds`:                      "0",
 	}
 	for _, reason := range authmin.Reasons() {
-		want[`caddy_authmin_failures_total{guard="fresh",reason="`+string(reason)+`"}`] = "0"
+		want[`caddy_authmin_failures_total{guard="`+name+`",reason="`+string(reason)+`"}`] = "0"
 	}
 	for name, value := range want {
 		if got[name] != value {
@@ -55,8 +56,9 @@ func TestSeriesAreThereFromTheStart(t *testing.T) {
 
 // A reload brings a registry of its own; the counters go on.
 func TestCountersSurviveAReload(t *testing.T) {
-	const refused = `caddy_authmin_failures_total{guard="lasting",reason="missing"}`
-	policy := "authmin lasting {\n\tpublic /metrics\n\trequire infer /v1/*\n}" + scraped
+	name := strings.ToLower(rand.Text())
+	refused := `caddy_authmin_failures_total{guard="` + name + `",reason="missing"}`
+	policy := "authmin " + name + " {\n\tpublic /metrics\n\trequire infer /v1/*\n}" + scraped
 	g := serve(t, false, twoTokens, policy)
 	ask := func() { g.ask(t, plainClient(), "GET", "/v1/x") }
 	ask()
@@ -108,7 +110,7 @@ func TestLabelsAreClosedSets(t *testing.T) {
 	}
 	for name := range after {
 		for _, pair := range label.FindAllStringSubmatch(name, -1) {
-			if !regexp.MustCompile(`^([a-z_]{1,64}|[0-9.e+-]+|\+Inf)$`).MatchString(pair[2]) {
+			if !regexp.MustCompile(`^([a-z0-9_]{1,64}|[0-9.e+-]+|\+Inf)$`).MatchString(pair[2]) {
 				t.Errorf("%s: label %s is %q", name, pair[1], pair[2])
 			}
 		}

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// patience bounds what has to come at once; the test ends far earlier.
-const patience = 5 * time.Second
+// soonEnough bounds what has to come at once; the test ends far earlier.
+const soonEnough = 5 * time.Second
 
 // An event leaves when the upstream flushes it, not when the stream ends.
 func TestEventsLeaveAtOnce(t *testing.T) {
@@ -30,7 +30,7 @@ func TestEventsLeaveAtOnce(t *testing.T) {
 	g := serve(t, true, twoTokens, "authmin {\n\trequire infer /v1/*\n}\nreverse_proxy "+up.address())
 	for version, client := range clients(t) {
 		t.Run(version, func(t *testing.T) {
-			client.Timeout = patience
+			client.Timeout = soonEnough
 			r, _ := http.NewRequest("GET", g.base+"/v1/events", nil)
 			r.Header.Set("Authorization", "Bearer "+tokenInfer)
 			answer, err := client.Do(r) // returns with the header, before any event
@@ -127,7 +127,7 @@ func dial(t *testing.T, address string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(soonEnough)); err != nil {
 		t.Fatal(err)
 	}
 	return conn
