@@ -19,9 +19,9 @@ type placedGuard struct {
 	Plaintext         bool         `json:"plaintext"`
 	Shadow            bool         `json:"shadow"`
 
-	server string
-	at     position
-	rules  []position // of each rule
+	server, raw string
+	at          position
+	rules       []position // of each rule
 }
 
 // guardsOf returns the guards that requests reach, each once.
@@ -38,7 +38,7 @@ func guardsOf(s *settings) ([]placedGuard, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading guard: %w", err)
 		}
-		g.server = sighting.server
+		g.server, g.raw = sighting.server, sighting.raw
 		g.at, g.rules = position{file: s.file}, make([]position, len(g.Rules))
 		for i := range g.rules {
 			g.rules[i] = g.at
