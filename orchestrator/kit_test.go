@@ -76,7 +76,9 @@ func (s *service) request(identity, scopes, method, path string, body any) *http
 			s.t.Fatal(err)
 		}
 	}
-	r, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.addr+path, bytes.NewReader(text))
+	ctx, cancel := context.WithTimeout(s.t.Context(), 4*within) // streams too: no test hangs
+	s.t.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+s.addr+path, bytes.NewReader(text))
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -133,6 +133,19 @@ func TestACredentialOnlyGoesWhereTheOperatorAllows(t *testing.T) {
 	}
 }
 
+// TestTheConnectionGoesToTheCheckedAddress gives a name that only the check's
+// resolver knows: whoever resolves it a second time reaches nothing.
+func TestTheConnectionGoesToTheCheckedAddress(t *testing.T) {
+	p := newPool(t, echo(1))
+	s := start(t, app.Options{Resolver: resolver{"gpu.test": {netip.MustParseAddr("127.0.0.1")}}})
+	r := p.registration("n1", 1)
+	r.Address = strings.Replace(p.URL, "127.0.0.1", "gpu.test", 1)
+	s.want(200, "n1", "nodes", "POST", "/v2/nodes/register", r)
+	if got := types(s.follow(s.submit(""), "").rest()); got != "started token end" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func newRegistration(address string) client.RegisterRequest {
 	p := &pool{id: "p", Server: &httptest.Server{URL: address}}
 	return p.registration("n1", 1)
