@@ -124,7 +124,7 @@ func gatewayCaller(h http.Header) Caller {
 func (b *Backend) refuse(w http.ResponseWriter, r *http.Request, reason Reason) {
 	p := *problemFor(reason)
 	b.log.WarnContext(r.Context(), "auth_failed", "service", b.service, "reason", reason,
-		"method", CleanText(r.Method, MaxLoggedMethod), "path", CleanText(r.URL.Path, MaxLoggedPath),
+		"method", CleanField(r.Method, MaxLoggedMethod), "path", CleanPath(r.URL.Path, MaxLoggedPath),
 		"remote_ip", PeerAddr(r.RemoteAddr), "correlation_id", CorrelationID(r.Context()))
 	w.Header().Set("WWW-Authenticate", Challenge(p, nil))
 	WriteProblem(w, r, p)

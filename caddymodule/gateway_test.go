@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"crypto/tls"
 	"encoding/json"
 	"io"
@@ -55,12 +56,21 @@ type gateway struct {
 	base    string
 	site    string // the address line: any Host, where there is no certificate to choose
 	log     string // file of Caddy's log, audit records included
+	format  string // of the log; "" for json
 }
 
 // serve runs Caddy with one site of this body. TLS brings HTTP/2 and HTTP/3.
 func serve(t *testing.T, secure bool, globals, body string) *gateway {
 	t.Helper()
-	g := &gateway{address: freeAddress(t), log: filepath.Join(t.TempDir(), "log")}
+	g := &gateway{}
+	g.start(t, secure, globals, body)
+	return g
+}
+
+// start is serve for a gateway with settings of its own.
+func (g *gateway) start(t *testing.T, secure bool, globals, body string) {
+	t.Helper()
+	g.address, g.log = freeAddress(t), filepath.Join(t.TempDir(), "log")
 	_, port, _ := net.SplitHostPort(g.address)
 	g.base, g.site = "http://"+g.address, "http://:"+port
 	if secure {
@@ -82,7 +92,6 @@ func serve(t *testing.T, secure bool, globals, body string) *gateway {
 			t.Error(err)
 		}
 	})
-	return g
 }
 
 // load replaces the running configuration.
@@ -95,7 +104,7 @@ func (g *gateway) load(t *testing.T, globals, body string) {
 
 func (g *gateway) tryLoad(t *testing.T, globals, body string) error {
 	t.Helper()
-	log := "\tgrace_period 1s\n\tlog {\n\t\toutput file " + g.log + "\n\t\tformat json\n\t}\n"
+	log := "\tgrace_period 1s\n\tlog {\n\t\toutput file " + g.log + "\n\t\tformat " + cmp.Or(g.format, "json") + "\n\t}\n"
 	config := mustAdapt(t, options(log, globals)+g.site+" {\n\tbind 127.0.0.1\n"+body+"\n}\n")
 	return caddy.Load(config, true)
 }

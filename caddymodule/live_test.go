@@ -19,9 +19,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// patience bounds waits in these tests. What is waited for takes half a second;
+// liveLimit bounds waits in these tests. What is waited for takes half a second;
 // a loaded machine gets more.
-const patience = 15 * time.Second
+const liveLimit = 15 * time.Second
 
 // keyring is a keyring file that a test rewrites as an operator would.
 type keyring struct{ path string }
@@ -49,14 +49,14 @@ func (k keyring) globals() string { return "\tauthmin {\n\t\ttoken_file " + k.pa
 // until waits for a condition, and fails the test when it does not come.
 func until(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(patience)
+	deadline := time.NewTimer(liveLimit)
 	defer deadline.Stop()
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
 	for !condition() {
 		select {
 		case <-deadline.C:
-			t.Fatalf("waited %v for %s", patience, what)
+			t.Fatalf("waited %v for %s", liveLimit, what)
 		case <-ticker.C:
 		}
 	}
@@ -210,7 +210,7 @@ func TestAClientThatDoesNotReadIsCutOffToo(t *testing.T) {
 	ring.write(t, keyringLine("ci", tokenInfer, "infer state=revoked"))
 	select {
 	case <-gone:
-	case <-time.After(patience):
+	case <-time.After(liveLimit):
 		t.Fatal("the upstream is still writing")
 	}
 	until(t, "the request to end", func() bool { return liveRequests(t) == 0 })
@@ -234,7 +234,7 @@ func TestAnUploadIsCutOffAndNotCompletedForTheUpstream(t *testing.T) {
 		if err == nil {
 			t.Error("the upstream got a complete body")
 		}
-	case <-time.After(patience):
+	case <-time.After(liveLimit):
 		t.Fatal("the upload goes on")
 	}
 	_ = conn.Close()
@@ -277,7 +277,7 @@ func (g *gateway) dial(t *testing.T, request string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(liveLimit)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.WriteString(conn, request); err != nil {
