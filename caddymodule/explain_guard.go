@@ -43,8 +43,8 @@ func (s *settings) choose(guards []placedGuard, name, authority string) (placedG
 			fit = append(fit, g)
 		}
 	}
-	if len(fit) == 1 {
-		return fit[0], nil
+	if len(fit) > 0 && !slices.ContainsFunc(fit, func(g placedGuard) bool { return g.raw != fit[0].raw }) {
+		return fit[0], nil // copies of one decide alike
 	}
 	var list []string
 	for _, g := range guards {

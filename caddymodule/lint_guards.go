@@ -24,16 +24,17 @@ type placedGuard struct {
 	rules       []position // of each rule
 }
 
-// guardsOf returns the guards that requests reach, each once.
+// guardsOf returns the guards that requests reach, each once for each server.
 func guardsOf(s *settings) ([]placedGuard, error) {
 	written := guardsWritten(s.blocks)
 	var guards []placedGuard
 	var seen []string
 	for _, sighting := range coverageOf(s).guards {
-		if slices.Contains(seen, sighting.raw) {
+		key := sighting.server + sighting.raw
+		if slices.Contains(seen, key) {
 			continue
 		}
-		seen = append(seen, sighting.raw)
+		seen = append(seen, key)
 		g, err := readGuard(sighting.raw)
 		if err != nil {
 			return nil, fmt.Errorf("reading guard: %w", err)

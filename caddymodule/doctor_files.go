@@ -1,0 +1,186 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/llorch/gateway/authmin"
+)
+
+// Mode bits that open a file to others than its owner and group.
+const (
+	groupWrite  os.FileMode = 0o020
+	otherRead   os.FileMode = 0o004
+	otherWrite  os.FileMode = 0o002
+	anyoneWrite             = groupWrite | otherWrite
+)
+
+// namedSource is a source of a secret in the configuration, with what it is for.
+type namedSource struct{ what, source string }
+
+func (d *doctor) sources() []namedSource {
+	var list []namedSource
+	for _, token := range d.settings.app.Tokens {
+		list = append(list, namedSource{"token " + token.Name, token.Source})
+	}
+	guards, _ := guardsOf(d.settings)
+	for _, g := range guards {
+		if g.UpstreamToken != "" {
+			list = append(list, namedSource{"upstream_token of guard " + g.Name, g.UpstreamToken})
+		}
+	}
+	return list
+}
+
+// examineSecrets reads each secret, judges it, and forgets it.
+func (d *doctor) examineSecrets() {
+	var known []authmin.Secret
+	var names []string
+	for _, s := range d.sources() {
+		kind, name, err := splitSource(s.source)
+		if err != nil {
+			d.problem(fmt.Sprintf("%s: %v", s.what, err), "write {env.NAME}, {file./absolute/path} or credential:NAME")
+			continue
+		}
+		if _, set := d.getenv(name); kind == "env" && !set {
+			d.note(fmt.Sprintf("%s: %s is not set here, so that it cannot be judged", s.what, name), "run doctor with the gateway's environment")
+			continue
+		}
+		secret, err := readSource(s.source)
+		if err != nil {
+			d.problem(fmt.Sprintf("%s: %v", s.what, err), "make one with `openssl rand -hex 32`, in a file that only the gateway's user can read")
+			continue
+		}
+		for i := range known {
+			if known[i].Equal(secret) {
+				d.problem(fmt.Sprintf("%s and %s are the same token", names[i], s.what), "give each one of its own: openssl rand -hex 32")
+			}
+		}
+		known, names = append(known, secret), append(names, s.what)
+		d.ok("%s is strong enough", s.what)
+	}
+	if !d.settings.app.configured {
+		d.examineAmbientToken()
+	}
+}
+
+// examineAmbientToken judges the token of the environment.
+func (d *doctor) examineAmbientToken() {
+	secret, err := EnvironmentToken()
+	switch {
+	case err != nil:
+		d.problem(err.Error(), "set LLORCH_API_TOKEN alone, to what `openssl rand -hex 32` prints")
+	case secret.IsZero():
+		d.note("no token is in this environment (LLORCH_API_TOKEN)", "run doctor with the gateway's environment")
+	default:
+		d.ok("the token of the environment is strong enough")
+	}
+}
+
+// tokenIsConfigured reports whether the gateway will have a token. One that is not
+// in this environment may be in the gateway's.
+func (d *doctor) tokenIsConfigured() bool {
+	app := &d.settings.app
+	if !app.configured {
+		secret, err := EnvironmentToken()
+		return err != nil || !secret.IsZero()
+	}
+	return len(app.Tokens) > 0 || len(app.TokenFiles) > 0
+}
+
+// examineFiles looks at who else can read or change the files of the
+// configuration.
+func (d *doctor) examineFiles() {
+	d.examineFile(d.settings.file, "the configuration", anyoneWrite)
+	for _, path := range d.settings.imported() {
+		d.examineFile(path, "the imported configuration", anyoneWrite)
+	}
+	for _, s := range d.sources() {
+		if kind, path, err := splitSource(s.source); err == nil && kind == "file" {
+			d.examineFile(path, s.what, anyoneWrite|otherRead)
+		}
+	}
+	for _, path := range d.settings.app.TokenFiles {
+		if !d.examineFile(path, "the keyring", anyoneWrite|otherRead) {
+			continue
+		}
+		tokens, err := authmin.ReadKeyringFile(path)
+		if err == nil {
+			_, err = authmin.NewKeyring(tokens)
+		}
+		if err != nil {
+			d.problem(err.Error(), "restore it from a backup, or make it anew with `authmin token new`")
+			continue
+		}
+		d.ok("the keyring %s is whole: %d tokens", path, len(tokens))
+	}
+}
+
+// examineFile judges one file and the directories above it.
+func (d *doctor) examineFile(path, what string, forbidden os.FileMode) bool {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		d.problem(fmt.Sprintf("%s: %s does not exist", what, path), "make it, or correct the path")
+		return false
+	case err != nil:
+		d.note(fmt.Sprintf("%s: %v", what, err), "run doctor as the gateway's user")
+		return false
+	}
+	if forbidden&otherRead != 0 && inPrivateTree(path) {
+		forbidden &^= otherRead
+	}
+	if mode := info.Mode().Perm(); mode&forbidden != 0 {
+		d.problem(fmt.Sprintf("%s: %s is open to others (mode %04o)", what, path, mode),
+			fmt.Sprintf("chmod %04o %s", mode&^forbidden, path))
+		return false
+	}
+	return d.examineTree(path, what)
+}
+
+// inPrivateTree reports whether others are kept out by a directory above: so
+// container platforms mount secrets that are world-readable by themselves.
+func inPrivateTree(path string) bool {
+	const otherEnter os.FileMode = 0o001
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	for err == nil && dir != filepath.Dir(dir) {
+		info, statErr := os.Stat(dir)
+		if statErr == nil && info.Mode().Perm()&otherEnter == 0 {
+			return true
+		}
+		dir = filepath.Dir(dir)
+	}
+	return false
+}
+
+// examineTree looks for a directory above a path that others can change: they
+// could put a file of their own in its place. A sticky directory keeps them from
+// that.
+func (d *doctor) examineTree(path, what string) bool {
+	real, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			d.problem(fmt.Sprintf("%s: the directory of %s does not exist", what, path), "install -d -m 0750 "+filepath.Dir(path))
+		}
+		return false
+	}
+	dir, err := filepath.Abs(real)
+	if err != nil {
+		return false
+	}
+	for {
+		info, err := os.Stat(dir)
+		if err == nil && info.Mode()&os.ModeSticky == 0 && info.Mode().Perm()&otherWrite != 0 {
+			d.problem(fmt.Sprintf("%s: everybody can replace files in %s (mode %04o)", what, dir, info.Mode().Perm()), "chmod o-w "+dir)
+			return false
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return true
+		}
+		dir = parent
+	}
+}
