@@ -163,12 +163,12 @@ func addDecision(record *slog.Record, event, decision, reason string, status int
 		slog.String("fp6", d.Fingerprint),
 		slog.String("reason", reason),
 		slog.String("rule", authmin.CleanText(g.policy.RuleText(d.Rule), authmin.MaxLoggedHost)), // a rule may have 256 paths
-		slog.String("method", authmin.CleanText(r.Method, authmin.MaxLoggedMethod)),
-		slog.String("path", authmin.CleanText(path, authmin.MaxLoggedPath)),
-		slog.String("host", authmin.CleanText(r.Host, authmin.MaxLoggedHost)),
+		slog.String("method", authmin.CleanField(r.Method, authmin.MaxLoggedMethod)),
+		slog.String("path", authmin.CleanPath(path, authmin.MaxLoggedPath)),
+		slog.String("host", authmin.CleanField(r.Host, authmin.MaxLoggedHost)),
 		slog.String("remote_ip", addrText(authmin.PeerAddr(r.RemoteAddr))),
 		slog.String("client_ip", clientIP(r.Context())),
-		slog.String("user_agent", authmin.CleanText(r.UserAgent(), authmin.MaxLoggedUserAgent)),
+		slog.String("user_agent", authmin.CleanField(r.UserAgent(), authmin.MaxLoggedUserAgent)),
 		slog.String("correlation_id", id),
 		slog.Int("status", status),
 	}
