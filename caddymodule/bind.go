@@ -111,6 +111,9 @@ func (s listenerSet) of(r *http.Request) authmin.Listener {
 	if local == nil || s.wrapped {
 		return exposed
 	}
+	if r.TLS != nil && !r.TLS.HandshakeComplete {
+		return exposed // 0-RTT: the peer's address is not proven, and the request can be a replay
+	}
 	var port uint
 	if local.Network() != "unix" {
 		_, text, err := net.SplitHostPort(local.String())
