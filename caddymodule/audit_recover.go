@@ -116,9 +116,11 @@ func readHead(path string, s *sealer) (chainHead, bool) {
 	if err != nil {
 		return head, false
 	}
-	text, own, ok := cutLast(strings.TrimSuffix(string(content), "\n"))
+	line := strings.TrimSuffix(string(content), "\n")
+	at := max(0, strings.LastIndexByte(line, ' '))
+	text, own := line[:at], strings.TrimPrefix(line[at:], " ")
 	var claimed seal
-	if !ok || !decodeSeal(&claimed, own) || !s.of(purposeHead, []byte(text)).equal(claimed) {
+	if !decodeSeal(&claimed, own) || !s.of(purposeHead, []byte(text)).equal(claimed) {
 		return head, false
 	}
 	var digits string
@@ -126,14 +128,6 @@ func readHead(path string, s *sealer) (chainHead, bool) {
 		return chainHead{}, false
 	}
 	return head, true
-}
-
-func cutLast(text string) (before, after string, ok bool) {
-	at := strings.LastIndexByte(text, ' ')
-	if at < 0 {
-		return "", "", false
-	}
-	return text[:at], text[at+1:], true
 }
 
 func decodeSeal(s *seal, digits string) bool {

@@ -1,0 +1,198 @@
+package caddymodule
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/llorch/gateway/authmin"
+)
+
+// chainKey is the key of these tests' chains.
+var chainKey = authmin.NewSecret("canary-chain-0123456789abcdefghijklmnop")
+
+func putLine(t *testing.T, q *auditQueue, n int) {
+	t.Helper()
+	if err := q.put(fmt.Appendf(nil, `{"time":"2026-11-22T01:02:03.000004Z","level":"INFO","event":"auth_success","k":%d,"x":0}`, n), true); err != nil {
+		t.Fatalf("record %d: %v", n, err)
+	}
+}
+
+func contentOf(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+func seqLine(n int) string { return fmt.Sprintf(`"k":%d,`, n) }
+
+func TestTheFileIsItsOwnersAlone(t *testing.T) {
+	old := syscall.Umask(0)
+	defer syscall.Umask(old)
+	dir := t.TempDir()
+	made, wide := filepath.Join(dir, "made"), filepath.Join(dir, "wide")
+	writeFile(t, wide, "{}\n", 0o666)
+	for _, path := range []string{made, wide} {
+		q := runQueue(t, newAuditFile(path, authmin.Secret{}))
+		putLine(t, q, 1)
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode() != auditFileMode {
+			t.Errorf("%s has mode %v, want %v", path, info.Mode(), auditFileMode)
+		}
+	}
+	if got := contentOf(t, wide); !strings.HasPrefix(got, "{}\n{\"time\"") {
+		t.Errorf("what was in the file is gone: %s", got)
+	}
+}
+
+// What becomes of the path while the file is written. The next records have to be
+// there at once, or within the second in which a rename is noticed.
+func TestTheFileMayMove(t *testing.T) {
+	moves := map[string]func(path string) error{
+		"deleted": os.Remove,
+		"renamed": func(path string) error { return os.Rename(path, path+".1") },
+		"copied and truncated": func(path string) error {
+			content, err := os.ReadFile(path)
+			if err == nil {
+				err = os.WriteFile(path+".1", content, auditFileMode)
+			}
+			if err == nil {
+				err = os.Truncate(path, 0)
+			}
+			return err
+		},
+	}
+	for name, move := range moves {
+		for _, key := range []authmin.Secret{{}, chainKey} {
+			t.Run(fmt.Sprintf("%s, chained %v", name, !key.IsZero()), func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "audit")
+				q := runQueue(t, newAuditFile(path, key))
+				putLine(t, q, 1)
+				if err := move(path); err != nil {
+					t.Fatal(err)
+				}
+				n := 1
+				eventually(t, "a record in the new file", func() bool {
+					n++
+					putLine(t, q, n)
+					return strings.Contains(contentOf(t, path), seqLine(n))
+				})
+				if strings.Contains(contentOf(t, path), seqLine(1)) || bytes.ContainsRune([]byte(contentOf(t, path)), 0) {
+					t.Errorf("the new file begins with the old one's content, or a hole")
+				}
+				if name == "deleted" {
+					return
+				}
+				both := contentOf(t, path+".1") + contentOf(t, path)
+				for i := 1; i <= n; i++ {
+					if strings.Count(both, seqLine(i)) != 1 {
+						t.Errorf("record %d is not in the two files once", i)
+					}
+				}
+				if !key.IsZero() {
+					endQueue(t, q)
+					expectWhole(t, path+".1", path)
+				}
+			})
+		}
+	}
+}
+
+// The kernel says that the disk is full; then there is room again.
+func TestAFullDiskIsSurvived(t *testing.T) {
+	for _, key := range []authmin.Secret{{}, chainKey} {
+		t.Run(fmt.Sprintf("chained %v", !key.IsZero()), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "audit")
+			out := newAuditFile(path, key)
+			room := false
+			out.openFile = func(path string) (*os.File, error) {
+				if room {
+					return openAuditFile(path)
+				}
+				return os.OpenFile("/dev/full", os.O_RDWR, 0)
+			}
+			if err := out.open(); err != nil {
+				t.Fatalf("a full disk refuses the start: %v", err)
+			}
+			line := []byte(`{"event":"auth_success"}` + "\n")
+			for range 3 {
+				if n, err := out.write(line, 1); n != 0 || err == nil || !strings.Contains(err.Error(), "no space left on device") {
+					t.Fatalf("got %d, %v; want no space left", n, err)
+				}
+			}
+			room = true
+			out.release()
+			if n, err := out.write(line, 1); n != 1 || err != nil {
+				t.Fatalf("got %d, %v after there is room", n, err)
+			}
+			out.close()
+			if strings.Count(contentOf(t, path), "auth_success") != 1 {
+				t.Errorf("want one record, got %s", contentOf(t, path))
+			}
+			if !key.IsZero() {
+				expectWhole(t, path)
+			}
+		})
+	}
+}
+
+func TestWhatIsNoPlainFileIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	fifo, link, target := filepath.Join(dir, "fifo"), filepath.Join(dir, "link"), filepath.Join(dir, "target")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, target, "", 0o600)
+	if err := os.Symlink(target, link); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		fifo: "not a regular file", link: "symbolic link", dir: "is a directory",
+		"/dev/null": "not a regular file", filepath.Join(dir, "no", "file"): "no directory",
+	} {
+		if err := checkAuditFile(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("checking %s: got %v, want %q", path, err, want)
+		}
+		if strings.HasSuffix(path, "no/file") {
+			continue
+		}
+		f, err := openAuditFile(path)
+		if err == nil {
+			f.Close()
+			t.Errorf("%s was opened", path)
+		}
+	}
+}
+
+func TestTwoWritersOfOneFileAreRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit")
+	runQueue(t, newAuditFile(path, chainKey))
+	second := newAuditQueue(newAuditFile(path, chainKey), freshCounters())
+	if err := second.start(); err == nil || !strings.Contains(err.Error(), "written by another process") {
+		t.Errorf("got %v, want that another process writes it", err)
+	}
+	if err := checkAuditFile(path); err != nil {
+		t.Errorf("validate beside a running gateway: %v", err)
+	}
+}
+
+func TestATornLineIsEnded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit")
+	writeFile(t, path, `{"whole":1}`+"\n"+`{"time":"20`, 0o600)
+	q := runQueue(t, newAuditFile(path, authmin.Secret{}))
+	putLine(t, q, 1)
+	lines := strings.Split(contentOf(t, path), "\n")
+	if len(lines) != 4 || lines[1] != `{"time":"20` || !strings.Contains(lines[2], seqLine(1)) {
+		t.Errorf("got %q", lines)
+	}
+}
