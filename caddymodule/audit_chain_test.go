@@ -93,12 +93,12 @@ func TestTamperingIsNamed(t *testing.T) {
 			l[4], l[5] = l[5], l[4]
 			return l
 		}, ":5: record 6: reordered: record 5"},
-		"one repeated":       {func(l []string) []string { return slices.Insert(l, 5, l[2]) }, ":6: record 3: reordered or repeated"},
-		"the end cut":        {func(l []string) []string { return l[:8] }, "cut: it ends with record 8, but"},
-		"the last one cut":   {func(l []string) []string { return l[:11] }, "cut: it ends with record 11, but"},
-		"cut within a line":  {func(l []string) []string { l[9] = l[9][:40]; return l[:10] }, "cut: it ends with record 9, but"},
-		"everything cut":     {func([]string) []string { return nil }, "cut: there is no record"},
-		"all recomputed":     {func(l []string) []string { return recompute(l) }, ":1: record 1: recomputed without the key"},
+		"one repeated":      {func(l []string) []string { return slices.Insert(l, 5, l[2]) }, ":6: record 3: reordered or repeated"},
+		"the end cut":       {func(l []string) []string { return l[:8] }, "cut: it ends with record 8, but"},
+		"the last one cut":  {func(l []string) []string { return l[:11] }, "cut: it ends with record 11, but"},
+		"cut within a line": {func(l []string) []string { l[9] = l[9][:40]; return l[:10] }, "cut: it ends with record 9, but"},
+		"everything cut":    {func([]string) []string { return nil }, "cut: there is no record"},
+		"all recomputed":    {func(l []string) []string { return recompute(l) }, ":1: record 1: recomputed without the key"},
 		"the rest recomputed": {func(l []string) []string {
 			return append(slices.Clone(l[:6]), recompute(l)[6:]...)
 		}, ":7: record 7: recomputed without the key"},

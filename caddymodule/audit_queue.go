@@ -168,10 +168,10 @@ func (q *auditQueue) put(line []byte, wait bool) error {
 	full := before < queueBytes/4 && len(b.lines) >= queueBytes/4
 	q.mu.Unlock()
 	if before == 0 {
-		signal(q.wake)
+		nudge(q.wake)
 	}
 	if wait || full {
-		signal(q.urgent)
+		nudge(q.urgent)
 	}
 	if !wait {
 		return nil
@@ -191,7 +191,7 @@ func (q *auditQueue) stalled() bool {
 	return since != 0 && time.Now().UnixNano()-since > int64(q.timeout)
 }
 
-func signal(c chan struct{}) {
+func nudge(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

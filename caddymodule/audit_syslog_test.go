@@ -1,0 +1,191 @@
+package caddymodule
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// rfc5424 is `<PRI>1 TIMESTAMP HOSTNAME APP-NAME PROCID MSGID SD MSG`.
+var rfc5424 = regexp.MustCompile(`^<(\d+)>1 (\S+Z) (\S+) authmin (\d+) (\S+) - (\{.*\})$`)
+
+func syslogLine(level, event string) []byte {
+	return fmt.Appendf(nil, `{"time":"2026-11-22T01:02:03.000004Z","level":"%s","seq":1,"event":"%s"}`, level, event)
+}
+
+func expectMessage(t *testing.T, message string, pri int, event string) {
+	t.Helper()
+	m := rfc5424.FindStringSubmatch(message)
+	if m == nil {
+		t.Errorf("not RFC 5424: %q", message)
+		return
+	}
+	if _, err := time.Parse(time.RFC3339Nano, m[2]); err != nil {
+		t.Errorf("timestamp: %v", err)
+	}
+	if m[1] != strconv.Itoa(pri) || m[5] != event || !strings.Contains(m[6], event) {
+		t.Errorf("got priority %s and event %s, want %d and %s", m[1], m[5], pri, event)
+	}
+}
+
+// readFrame reads one message with octet counting.
+func readFrame(r *bufio.Reader) (string, error) {
+	digits, err := r.ReadString(' ')
+	if err != nil {
+		return "", err
+	}
+	n, err := strconv.Atoi(strings.TrimSuffix(digits, " "))
+	if err != nil {
+		return "", err
+	}
+	message := make([]byte, n)
+	_, err = io.ReadFull(r, message)
+	return string(message), err
+}
+
+func TestDatagramsHoldOneMessageEach(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "log")
+	for _, address := range []string{"udp 127.0.0.1:0", "unixgram " + socket} {
+		kind, where, _ := strings.Cut(address, " ")
+		t.Run(kind, func(t *testing.T) {
+			collector, err := net.ListenPacket(kind, where)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer collector.Close()
+			q := runQueue(t, newAuditSyslog(strings.TrimSuffix(kind, "gram"), collector.LocalAddr().String()))
+			buf := make([]byte, 2*maxRecord)
+			for _, c := range []struct {
+				level, event string
+				pri          int
+			}{{"INFO", "auth_success", 86}, {"WARN", "auth_failed", 84}, {"ERROR", "startup_bind_refused", 83}} {
+				if err := q.put(syslogLine(c.level, c.event), true); err != nil {
+					t.Fatal(err)
+				}
+				_ = collector.SetReadDeadline(time.Now().Add(10 * time.Second))
+				n, _, err := collector.ReadFrom(buf)
+				if err != nil {
+					t.Fatal(err)
+				}
+				expectMessage(t, string(buf[:n]), c.pri, c.event)
+			}
+		})
+	}
+}
+
+func TestAStreamCountsOctetsAndIsConnectedToAgain(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "log")
+	for _, address := range []string{"tcp 127.0.0.1:0", "unix " + socket} {
+		kind, where, _ := strings.Cut(address, " ")
+		t.Run(kind, func(t *testing.T) {
+			l, err := net.Listen(kind, where)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			q := runQueue(t, newAuditSyslog(kind, l.Addr().String()))
+			put := func(level, event string) { _ = q.put(syslogLine(level, event), true) }
+			for range 2 { // the second time after the collector has hung up
+				put("INFO", "first")
+				conn := acceptAfter(t, l, func() { put("INFO", "first") })
+				frames := bufio.NewReader(conn)
+				message := ""
+				put("WARN", "second")
+				for !strings.Contains(message, "second") { // behind firsts, and what tells of lost ones
+					if message, err = readFrame(frames); err != nil {
+						t.Fatal(err)
+					}
+				}
+				expectMessage(t, message, 84, "second")
+				conn.Close()
+			}
+		})
+	}
+}
+
+// acceptAfter accepts a connection. Until there is one it sends: the first write
+// to a peer that has hung up succeeds, the next one tells.
+func acceptAfter(t *testing.T, l net.Listener, send func()) net.Conn {
+	t.Helper()
+	var conn net.Conn
+	eventually(t, "a connection", func() bool {
+		_ = l.(interface{ SetDeadline(time.Time) error }).SetDeadline(time.Now().Add(20 * time.Millisecond))
+		var err error
+		if conn, err = l.Accept(); err != nil {
+			send()
+		}
+		return err == nil
+	})
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	return conn
+}
+
+// A collector that accepts and never reads: its buffers fill up, then writes hang.
+func TestACollectorThatNeverReadsHoldsUpNobody(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	out := newAuditSyslog("tcp", l.Addr().String())
+	out.timeout = 50 * time.Millisecond
+	q := runQueue(t, out)
+	line := fmt.Appendf(nil, `{"time":"x","level":"INFO","event":"e","x":"%s"}`, strings.Repeat("x", 3500))
+	var longest time.Duration
+	eventually(t, "records to be lost", func() bool {
+		for range 100 {
+			start := time.Now()
+			_ = q.put(line, false)
+			longest = max(longest, time.Since(start))
+		}
+		return valueOf(t, q.count.failed) > 0
+	})
+	if longest > 100*time.Millisecond {
+		t.Errorf("a request waited %v", longest)
+	}
+}
+
+func TestACollectorMayComeLater(t *testing.T) {
+	address := freeAddress(t)
+	q := runQueue(t, newAuditSyslog("tcp", address))
+	if err := q.put(syslogLine("INFO", "early"), true); err == nil {
+		t.Fatal("a record was sent to nobody")
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	eventually(t, "a record to be sent", func() bool { return q.put(syslogLine("INFO", "late"), true) == nil })
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	message, err := readFrame(bufio.NewReader(conn))
+	if err != nil || !strings.Contains(message, `"event":"audit_gap","lost":`) {
+		t.Errorf("got %q, %v; want first what was lost", message, err)
+	}
+}
+
+func TestSyslogAddressesAreChecked(t *testing.T) {
+	for _, good := range []string{"udp 10.0.0.9:514", "tcp [::1]:601", "tcp logs.example.com:601", "unix /dev/log"} {
+		network, address, _ := strings.Cut(good, " ")
+		if err := checkSyslog(network, address); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+	for _, bad := range []string{"udp 10.0.0.9", "tcp :601", "udp x:0", "tcp x:http", "tls x:6514", "unix log", "unix ", " "} {
+		network, address, _ := strings.Cut(bad, " ")
+		if err := checkSyslog(network, address); err == nil {
+			t.Errorf("%s was accepted", bad)
+		}
+	}
+}
