@@ -25,7 +25,7 @@ func CleanText(text string, most int) string {
 	}
 	cut := len(text) > most
 	if cut {
-		text = text[:most-len(ellipsis)]
+		text = text[:max(0, most-len(ellipsis))]
 	}
 	text = strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {

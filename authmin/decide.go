@@ -163,7 +163,7 @@ func (g *Guard) isProxy(peer netip.Addr) bool {
 	return slices.ContainsFunc(g.TrustProxies, func(p netip.Prefix) bool { return p.Contains(peer) })
 }
 
-var allScopes = AllScopes()
+var allScopes = slices.Clip(AllScopes())
 
 // allows reports whether a holder of scopes may do what needs any of the wanted
 // ones. Scope admin may everything; wanting nothing is a mistake, and refused.

@@ -113,11 +113,11 @@ func fold(buf *[longestFolded]byte, name string) []byte {
 	n := 0
 	for i := range len(name) {
 		c := name[i]
-		switch {
-		case c == '-' || c == '_' || c == '.':
-			continue
-		case c >= 'A' && c <= 'Z':
+		if c >= 'A' && c <= 'Z' {
 			c |= 0x20
+		}
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			continue
 		}
 		if n == len(buf) {
 			return buf[:]

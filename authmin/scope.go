@@ -76,6 +76,9 @@ func CheckTokenName(name string) error {
 	case NameLocalhost, NameAnonymous, NameDefault:
 		return fmt.Errorf("token name %s is reserved; choose another", name)
 	}
+	if len(name) >= MinTokenLength && strings.Trim(name, "0123456789abcdef") == "" {
+		return errors.New("a token name of so many hexadecimal digits looks like a token; choose another")
+	}
 	return nil
 }
 

@@ -22,7 +22,9 @@ var ErrWeakToken = errors.New("unusable token")
 // do and never holds any part of the token.
 func CheckStrength(s Secret) error {
 	text := s.Reveal()
-	switch n := len(text); {
+	n := len(text)
+	bare := strings.TrimRight(text, "=") // padding is not strength
+	switch {
 	case n == 0:
 		return fmt.Errorf("%w: it is empty; make one with `llorch authmin token new` or `openssl rand -hex 32`", ErrWeakToken)
 	case strings.ContainsAny(text, "{}$<>"):
@@ -31,9 +33,9 @@ func CheckStrength(s Secret) error {
 		return fmt.Errorf("%w: %d bytes are over the limit of %d", ErrWeakToken, n, MaxTokenLength)
 	case !isToken68(text):
 		return fmt.Errorf("%w: it holds a character that a bearer token cannot have (RFC 6750: letters, digits and -._~+/, then =)", ErrWeakToken)
-	case n < MinTokenLength:
-		return fmt.Errorf("%w: %d characters are fewer than %d; make one with `openssl rand -hex 32`", ErrWeakToken, n, MinTokenLength)
-	case strings.Count(text, text[:1]) == n:
+	case len(bare) < MinTokenLength:
+		return fmt.Errorf("%w: %d characters are fewer than %d; make one with `openssl rand -hex 32`", ErrWeakToken, len(bare), MinTokenLength)
+	case strings.Count(bare, bare[:1]) == len(bare):
 		return fmt.Errorf("%w: it repeats one character; make one with `openssl rand -hex 32`", ErrWeakToken)
 	}
 	return nil

@@ -27,10 +27,16 @@ func NewToken(name string, secret Secret, scopes ...Scope) Token {
 }
 
 // Digest returns the SHA-256 of the token.
-func (t *Token) Digest() Digest { return t.digest }
+func (t Token) Digest() Digest { return t.digest }
 
 // Fingerprint returns the token's fp6.
-func (t *Token) Fingerprint() string { return t.digest.Fingerprint() }
+func (t Token) Fingerprint() string { return t.digest.Fingerprint() }
+
+// String is the name and the fp6: all that a log may show of a token.
+func (t Token) String() string { return t.Name + " (fp6 " + t.Fingerprint() + ")" }
+
+// GoString is [Token.String].
+func (t Token) GoString() string { return t.String() }
 
 // Verdict is what a keyring says of a presented token.
 type Verdict uint8
