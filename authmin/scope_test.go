@@ -39,7 +39,7 @@ func TestScopesComeBack(t *testing.T) {
 }
 
 func TestCheckTokenName(t *testing.T) {
-	for _, name := range []string{"a", "ci", "ci-2_x", "0", strings.Repeat("a", 64), "localhosts", "gateway", "admin"} {
+	for _, name := range []string{"a", "ci", "ci-2_x", "0", strings.Repeat("x", 64), strings.Repeat("a", 31), "localhosts", "gateway", "admin"} {
 		if err := CheckTokenName(name); err != nil {
 			t.Errorf("%q: %v", name, err)
 		}
