@@ -44,7 +44,7 @@ func TestCheckTokenName(t *testing.T) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
-	for _, name := range []string{"", "localhost", "anonymous", "default", "Ci", "c i", "c.i", "c,i", "proxy:ci", "c\ni", "é", "c\"i", strings.Repeat("a", 65)} {
+	for _, name := range []string{"", "localhost", "anonymous", "default", "Ci", "c i", "c.i", "c,i", "proxy:ci", "c\ni", "é", "c\"i", strings.Repeat("x", 65), strings.Repeat("a", 32)} {
 		if err := CheckTokenName(name); err == nil {
 			t.Errorf("%q is accepted", name)
 		}
