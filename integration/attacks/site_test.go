@@ -109,6 +109,14 @@ func mustAccept(t testing.TB, s site, env ...string) {
 // ask sends one request on a connection of its own and returns the answer.
 func ask(t testing.TB, address, method, uri string, headers ...string) response {
 	t.Helper()
+	r, err := tryAsk(address, method, uri, headers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func tryAsk(address, method, uri string, headers ...string) (response, error) {
 	lines := append([]string{method + " " + uri + " HTTP/1.1", "Connection: close"}, headers...)
 	if !strings.Contains(strings.ToLower(strings.Join(lines, "\n")), "\nhost:") {
 		lines = append(lines, "Host: "+address)
@@ -116,13 +124,25 @@ func ask(t testing.TB, address, method, uri string, headers ...string) response 
 	wire := []byte(strings.Join(lines, "\r\n") + "\r\n\r\n")
 	raw, err := exchange(address, wire, 1)
 	if err != nil {
-		t.Fatal(err)
+		return response{}, err
 	}
 	all := parse(raw, isHead(wire))
 	if len(all) == 0 {
-		t.Fatalf("%s %s: no response, got %q", method, uri, raw)
+		return response{}, fmt.Errorf("%s %s: no response, got %q", method, uri, raw)
 	}
-	return all[len(all)-1]
+	return all[len(all)-1], nil
+}
+
+// askAcrossReload tries again when a connection gets no answer at all: while
+// the old listener closes, the kernel may still queue a connection there
+// (SO_REUSEPORT), and drops it.
+func askAcrossReload(t testing.TB, address, method, uri string, headers ...string) (r response) {
+	t.Helper()
+	gatewaytest.Eventually(t, waitForStart, "an answer", func() (err error) {
+		r, err = tryAsk(address, method, uri, headers...)
+		return err
+	})
+	return r
 }
 
 // mustAnswer fails unless the status is the wanted one.

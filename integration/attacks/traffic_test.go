@@ -143,12 +143,14 @@ var failures = regexp.MustCompile(`(?m)^caddy_authmin_failures_total\{[^}]*reaso
 func metricsSurviveReloads(t *testing.T) {
 	address, config, socket := withMetrics(t)
 	for want := 1; want <= 5; want++ {
-		mustAnswer(t, 401, address, "GET", "/v1/models", bearer(tokenBad))
+		if r := askAcrossReload(t, address, "GET", "/v1/models", bearer(tokenBad)); r.status != 401 {
+			t.Errorf("a wrong token: status %d, want 401", r.status)
+		}
 		reload := gatewaytest.Command(t, nil, "reload", "--force", "--adapter", "caddyfile", "--config", config, "--address", "unix/"+socket)
 		if out, ok := runToEnd(t, reload); !ok {
 			t.Fatalf("reload: %s", out)
 		}
-		r := mustAnswer(t, 200, address, "GET", "/v1/metrics", bearer(tokenOK))
+		r := askAcrossReload(t, address, "GET", "/v1/metrics", bearer(tokenOK))
 		got := failures.FindSubmatch(r.body)
 		if got == nil || string(got[1]) != fmt.Sprint(want) {
 			t.Errorf("after %d reloads the counter is %q, want %d", want, got, want)

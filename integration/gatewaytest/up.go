@@ -3,6 +3,8 @@ package gatewaytest
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -39,7 +41,8 @@ func StartUpIn(t testing.TB, dir string, env []string, args ...string) *Up {
 	Eventually(t, upLimit, "the lines to paste", func() error {
 		select {
 		case <-u.Exited():
-			return fmt.Errorf("it has ended:\n%s", u.Output())
+			log, _ := os.ReadFile(filepath.Join(dir, "llorch.log"))
+			t.Fatalf("up has ended, exit code %d:\n%s%s", u.ExitCode(), u.Output(), log)
 		default:
 		}
 		if n := len(u.PasteLines()); n < pasteLines {

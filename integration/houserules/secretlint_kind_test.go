@@ -20,7 +20,7 @@ var contentPackages = []string{"github.com/llorch/gateway/orchestrator", "github
 // tokenName, secretFile, tokenEnv.
 var aboutWords = []string{
 	"name", "names", "file", "files", "path", "paths", "dir", "env", "source", "sources", "kind", "type",
-	"count", "limit", "scheme", "scope", "scopes", "state", "status", "fingerprint", "endpoint", "url",
+	"count", "limit", "scheme", "scope", "scopes", "state", "status", "fingerprint", "endpoint", "url", "word", "words",
 }
 
 // isSecretType finds authmin.Secret and authmin.Digest, and whatever holds one

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/llorch/gateway/authmin"
@@ -36,6 +37,10 @@ func digests(a, b authmin.Secret, token, given string, mac, want []byte) bool {
 	x, y := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(given))
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1 || hmac.Equal(mac, want) || a.Equal(b)
 }
+
+var secretWords = []string{"token", "secret"}
+
+func aboutWords(word string) bool { return slices.Contains(secretWords, word) }
 
 func aboutTokens(t *token, tokenName, tokenFile string, seen map[string]int) bool {
 	if tokenName == "default" || strings.HasPrefix(tokenFile, "/") || t.TokenCount == 3 {
