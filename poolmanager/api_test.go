@@ -95,8 +95,7 @@ func TestAnEnginesLogIsShownWithoutItsKey(t *testing.T) {
 	r := startRig(t, nil)
 	r.ready(t, "p", "demo", "")
 	_, body := r.call(t, "GET", "/pools/p/logs?lines=5", "", "Authorization", "Bearer "+r.token.Reveal())
-	p, _ := r.pools.find("p")
-	if !strings.Contains(body, "demo engine (no model") || strings.Contains(body, p.inst.key.Reveal()) {
+	if !strings.Contains(body, "demo engine (no model") || strings.Contains(body, r.engine(t, "p").key.Reveal()) {
 		t.Errorf("got %s", body)
 	}
 }
@@ -137,10 +136,10 @@ func TestAUnixSocketIsPrivateAndReplacedWhenDead(t *testing.T) {
 func TestAServerThatRunsAlreadyIsUsedAndNotStopped(t *testing.T) {
 	owner := startRig(t, nil)
 	owner.ready(t, "p", "demo", "")
-	p, _ := owner.pools.find("p")
+	running := owner.engine(t, "p")
 	r := startRig(t, func(o *Options) {
-		t := URLTemplate(p.inst.base)
-		t.URLKey = p.inst.key
+		t := URLTemplate(running.base)
+		t.URLKey = running.key
 		o.Templates = []Template{t}
 	})
 	r.ready(t, "q", "url", "")

@@ -127,15 +127,12 @@ func (p *pool) reload(ctx context.Context, old *instance, asked command) (*insta
 		return inst, nil
 	}
 	p.env.log.Warn("reload failed, going back", "pool_id", p.id, "model_ref", asked.model.ref, "error", failed.text)
-	p.mu.Lock()
-	p.lastErr = failed.Error()
-	p.mu.Unlock()
 	p.setSpec(before)
 	if ctx.Err() != nil {
 		asked.answer <- errNotReady
 		return nil, failed
 	}
-	p.move(StateFailed)
+	p.setFailed(failed)
 	p.move(StateStarting)
 	inst, failed = p.launch(ctx, before)
 	if failed == nil {

@@ -153,10 +153,7 @@ func engineSlotsBusy(t *testing.T, r *rig, id string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.mu.Lock()
-	inst := p.inst
-	p.mu.Unlock()
-	response, err := p.get(t.Context(), inst, "/slots")
+	response, err := p.get(t.Context(), r.engine(t, id), "/slots")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,8 +197,7 @@ func TestAKilledEngineEndsItsTasksAndTheNextOneWorksAfterTheRestart(t *testing.T
 	if _, err := stream.Next(); err != nil {
 		t.Fatal(err)
 	}
-	p, _ := r.pools.find("p")
-	pid := p.inst.process.Identity().PID
+	pid := r.engine(t, "p").process.Identity().PID
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}

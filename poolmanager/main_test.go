@@ -135,6 +135,21 @@ func (r *rig) status(t *testing.T, id string) client.Status {
 	return s
 }
 
+// engine is what runs in a pool now.
+func (r *rig) engine(t *testing.T, id string) *instance {
+	t.Helper()
+	p, err := r.pools.find(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.inst == nil {
+		t.Fatalf("no engine runs in %s", id)
+	}
+	return p.inst
+}
+
 // call sends one request with the given headers and gives status, header, body.
 func (r *rig) call(t *testing.T, method, path, body string, headers ...string) (*http.Response, string) {
 	t.Helper()

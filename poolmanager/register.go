@@ -54,18 +54,16 @@ type registration struct {
 	first   time.Duration // the first wait between attempts
 }
 
-// run registers and keeps the node known until ctx ends; then it deregisters.
+// run registers and keeps the node known until ctx ends; then it deregisters,
+// also when a registration was under way: it may have arrived.
 func (r *registration) run(ctx context.Context) {
-	for ctx.Err() == nil {
+	defer r.deregister()
+	for {
 		wait, err := r.registerUntilDone(ctx)
-		if err != nil {
-			return // only because ctx ended
-		}
-		if r.beat(ctx, wait) == nil {
-			break
+		if err != nil || r.beat(ctx, wait) == nil {
+			return // ctx ended
 		}
 	}
-	r.deregister()
 }
 
 // registerUntilDone tries for ever, with jitter, and logs what changes.

@@ -51,6 +51,7 @@ func (f *fakeOrchestrator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case f.forget.CompareAndSwap(true, false):
 		w.WriteHeader(404)
 	default:
+		f.last = client.HeartbeatRequest{} // a test may still read the one before
 		json.NewDecoder(r.Body).Decode(&f.last)
 		f.heartbeats.Add(1)
 		json.NewEncoder(w).Encode(client.HeartbeatResponse{NextHeartbeatMS: 100})

@@ -9,18 +9,16 @@ import (
 
 // supervise keeps the pool's engine up until ctx ends or a command stops it.
 func (p *pool) supervise(ctx context.Context, done chan struct{}) {
-	defer close(done)
+	defer p.finish(done)
 	policy := newRestartPolicy(p.env.times.restartFirst)
 	for {
 		failed := p.live(ctx, policy)
 		if failed == nil {
-			p.move(StateStopped)
 			return
 		}
 		wait := policy.failed(time.Now())
 		p.noteFailure(failed, policy, wait)
 		if !p.waitForRestart(ctx, policy, wait) {
-			p.move(StateStopped)
 			return
 		}
 		p.mu.Lock()
@@ -28,6 +26,15 @@ func (p *pool) supervise(ctx context.Context, done chan struct{}) {
 		p.mu.Unlock()
 		p.env.metrics.restarted(failed.reason)
 	}
+}
+
+// finish stops the pool and closes done in one moment: whoever reads stopped can
+// start it again.
+func (p *pool) finish(done chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.set(StateStopped)
+	close(done)
 }
 
 // live is one engine's life. nil means that it was meant to end; the state is
@@ -42,7 +49,9 @@ func (p *pool) live(ctx context.Context, policy *restartPolicy) *failure {
 		var asked command
 		asked, failed = p.watch(ctx, inst, policy)
 		if failed != nil {
-			p.fail(inst)
+			p.setFailed(failed)
+			p.dropLeases("the engine broke")
+			p.end(inst, 0)
 			return failed
 		}
 		if asked.verb != verbReload {
@@ -55,7 +64,7 @@ func (p *pool) live(ctx context.Context, policy *restartPolicy) *failure {
 		p.move(StateStopping)
 		return nil
 	}
-	p.move(StateFailed)
+	p.setFailed(failed)
 	return failed
 }
 
@@ -162,14 +171,12 @@ func (p *pool) becomeReady(inst *instance) {
 	p.set(StateReady)
 }
 
-// fail ends an engine that broke, with its tasks.
-func (p *pool) fail(inst *instance) {
+// setFailed says why in the same moment: nobody reads a failed pool without it.
+func (p *pool) setFailed(f *failure) {
 	p.mu.Lock()
-	p.inst = nil
+	defer p.mu.Unlock()
+	p.inst, p.lastErr = nil, f.Error()
 	p.set(StateFailed)
-	p.mu.Unlock()
-	p.dropLeases("the engine broke")
-	p.end(inst, 0)
 }
 
 func (p *pool) waitForRestart(ctx context.Context, policy *restartPolicy, wait time.Duration) bool {
@@ -188,9 +195,6 @@ func (p *pool) waitForRestart(ctx context.Context, policy *restartPolicy, wait t
 
 func (p *pool) noteFailure(f *failure, policy *restartPolicy, wait time.Duration) {
 	p.env.log.Warn("engine failed", "pool_id", p.id, "reason", f.reason, "error", f.text, "restart_in", wait)
-	p.mu.Lock()
-	p.lastErr = f.Error()
-	p.mu.Unlock()
 	p.noteBreaker(policy)
 }
 

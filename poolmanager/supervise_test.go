@@ -88,8 +88,7 @@ func TestAnEngineThatIsNeverReadyIsEndedAtItsLimit(t *testing.T) {
 func TestAHungEngineIsFoundAndReplaced(t *testing.T) {
 	r := startRig(t, nil)
 	r.ready(t, "p", "demo", "")
-	p, _ := r.pools.find("p")
-	if err := syscall.Kill(p.inst.process.Identity().PID, syscall.SIGSTOP); err != nil {
+	if err := syscall.Kill(r.engine(t, "p").process.Identity().PID, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the restart", func() bool { s := r.status(t, "p"); return s.Restarts == 1 && s.Ready })
@@ -176,8 +175,7 @@ func TestReloadReplacesTheModelAndARefusedOneBringsTheOldBack(t *testing.T) {
 		o.Templates[0].Command = append([]string{"/bin/sh", "-c", script, "{model_path}", "x"}, o.Templates[0].Command...)
 	})
 	r.ready(t, "p", "demo", "file:good")
-	before, _ := r.pools.find("p")
-	old := before.inst.process.Identity()
+	old := r.engine(t, "p").process.Identity()
 	running, err := r.client.Dispatch(t.Context(), "p", client.DispatchRequest{Prompt: "x", MaxTokens: 100})
 	if err != nil {
 		t.Fatal(err)
