@@ -47,6 +47,8 @@ type AuditSink struct {
 	Required bool `json:"required,omitempty"`
 }
 
+var errChainPath = errors.New("audit file: want chain and the absolute path of a key file; the key itself would be stored in Caddy's saved configuration")
+
 // check judges a sink's settings, without touching what they name.
 func (s AuditSink) check() error {
 	switch s.Sink {
@@ -62,7 +64,7 @@ func (s AuditSink) check() error {
 	case s.Sink != sinkSyslog && (s.Network != "" || s.Address != ""):
 		return fmt.Errorf("audit %s: an address is for syslog", s.Sink)
 	case s.Chain != "" && !filepath.IsAbs(s.Chain):
-		return fmt.Errorf("audit file: chain key %q is not an absolute path", s.Chain)
+		return errChainPath // without what stands there: it could be the key
 	case s.Sink == sinkCaddy && s.Required:
 		return errors.New("audit caddy cannot be required: Caddy's log does not say whether it could write; require a file")
 	}

@@ -59,7 +59,7 @@ func (s *AuditSink) parseOption(d *caddyfile.Dispenser) error {
 			return d.Err("chain is given twice")
 		}
 		if len(args) != 1 {
-			return d.Err("want chain and the absolute path of a key file; the key itself would be stored in Caddy's saved configuration")
+			return d.Errf("%v", errChainPath)
 		}
 		s.Chain = args[0]
 	case "required":
