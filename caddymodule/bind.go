@@ -68,16 +68,21 @@ func isLoopback(address caddy.NetworkAddress) bool {
 	return false
 }
 
-// hasWrappers reports whether a server has listener wrappers, which can replace
-// the peer's address. Caddy clears the public field when it loads them and keeps
-// them in a private one; if that is not there any more, assume that there are
-// some.
+// hasWrappers reports whether a server has listener or packet wrappers, which
+// can replace the peer's address. Caddy clears the public fields when it loads
+// them and keeps them in private ones; if those are not there any more, assume
+// that there are some.
 func hasWrappers(server *caddyhttp.Server) bool {
-	if len(server.ListenerWrappersRaw) > 0 {
+	if len(server.ListenerWrappersRaw)+len(server.PacketConnWrappersRaw) > 0 {
 		return true
 	}
-	loaded := reflect.ValueOf(server).Elem().FieldByName("listenerWrappers")
-	return !loaded.IsValid() || loaded.Kind() != reflect.Slice || loaded.Len() > 0
+	for _, name := range []string{"listenerWrappers", "packetConnWrappers"} {
+		loaded := reflect.ValueOf(server).Elem().FieldByName(name)
+		if !loaded.IsValid() || loaded.Kind() != reflect.Slice || loaded.Len() > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // check applies the bind policy. It returns the first address that may not be

@@ -28,6 +28,9 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	w.Header()[authmin.HeaderCorrelationID] = []string{id}
 
 	d := ruling{Decision: g.decide(r, target, sameBytes, start)}
+	if guardedBefore(r) {
+		d.Decision = nestedDecision
+	}
 	g.limit(r, &d, start)
 	if d.end != nil {
 		defer d.end()
@@ -44,6 +47,33 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 	g.introduce(r, &d.Decision)
 	return g.forward(&answer{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, id: id}, r, next, &d.Decision, start)
+}
+
+// varGuard marks a request that a guard has seen.
+const varGuard = "authmin.guard"
+
+// nestedDecision refuses what reaches a second guard. Most such arrangements are
+// refused at the start; of what is left, as two route blocks that fall through,
+// the second guard would judge a request that the first has taken the credential
+// off.
+var nestedDecision = authmin.Decision{
+	Rule: authmin.NoRule, Identity: authmin.NameAnonymous, Reason: authmin.ReasonPolicy,
+	Problem: &authmin.Problem{
+		Status: http.StatusInternalServerError, Code: "NESTED_GUARD", CodeNumber: 50001,
+		Title: "Two guards stand in the way of this request",
+		Hint:  "The operator has to put each authmin into a handle block of its own.",
+	},
+}
+
+// guardedBefore marks a request, and reports whether it was marked. Error routes
+// run after the others, so a guard there is not inside another.
+func guardedBefore(r *http.Request) bool {
+	if r.Context().Value(caddyhttp.ErrorCtxKey) != nil {
+		return false
+	}
+	before := caddyhttp.GetVar(r.Context(), varGuard) != nil
+	caddyhttp.SetVar(r.Context(), varGuard, true)
+	return before
 }
 
 // forward hands a request on. One that a token was let in with is tracked, so
