@@ -64,7 +64,7 @@ func freshCounters() sinkCounters {
 	return sinkCounters{count("written"), count("dropped"), count("failed")}
 }
 
-func valueOf(t *testing.T, c prometheus.Counter) int {
+func valueOf(t testing.TB, c prometheus.Counter) int {
 	t.Helper()
 	var m dto.Metric
 	if err := c.Write(&m); err != nil {
