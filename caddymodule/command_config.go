@@ -31,11 +31,13 @@ type settings struct {
 	app    App // its configured is false without a global authmin block
 }
 
+var errNoConfig = errors.New("name the configuration with --config CADDYFILE")
+
 // readSettings reads a Caddyfile, or a JSON configuration when the name ends in
 // .json. Nothing is provisioned: no port, no secret, no certificate.
 func readSettings(path string) (*settings, error) {
 	if path == "" {
-		return nil, errors.New("name the configuration with --config CADDYFILE")
+		return nil, errNoConfig
 	}
 	body, err := readText(path)
 	if err != nil {

@@ -169,24 +169,14 @@ var errNoToken = errors.New("no usable token has that name; `authmin token list`
 // checkNewToken refuses a token that could never be used, and a name that is
 // rather a token.
 func checkNewToken(t *authmin.Token, now time.Time) error {
-	if err := authmin.CheckTokenName(t.Name); err != nil || looksSecret(t.Name) {
-		return errors.New("token new: a name is 1 to 64 of a-z, 0-9, _ and -, none of default, localhost and anonymous, and no token")
+	if err := authmin.CheckTokenName(t.Name); err != nil {
+		return errors.New("token new: a name is 1 to 64 of a-z, 0-9, _ and -, and not default, localhost or anonymous")
+	}
+	if len(t.Name) >= authmin.MinTokenLength {
+		return fmt.Errorf("token new: a name of %d characters or more could be a token, which has no place on a command line; choose a shorter one", authmin.MinTokenLength)
 	}
 	if t.Expires != 0 && (t.Expires <= now.Unix() || t.Expires <= t.NotBefore) {
 		return errors.New("token new: --expires is over before the token begins")
 	}
 	return nil
-}
-
-// looksSecret reports a name that is long and hexadecimal, like `openssl rand -hex 32`.
-func looksSecret(name string) bool {
-	if len(name) < authmin.MinTokenLength {
-		return false
-	}
-	for _, c := range name {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
 }

@@ -100,7 +100,11 @@ func (d *doctor) examineFiles() {
 	}
 	for _, s := range d.sources() {
 		if kind, path, err := splitSource(s.source); err == nil && kind == "file" {
-			d.examineFile(path, s.what, anyoneWrite|otherRead)
+			forbidden := anyoneWrite | otherRead
+			if inPrivateTree(path) {
+				forbidden = anyoneWrite
+			}
+			d.examineFile(path, s.what, forbidden)
 		}
 	}
 	for _, path := range d.settings.app.TokenFiles {
@@ -129,9 +133,6 @@ func (d *doctor) examineFile(path, what string, forbidden os.FileMode) bool {
 	case err != nil:
 		d.note(fmt.Sprintf("%s: %v", what, err), "run doctor as the gateway's user")
 		return false
-	}
-	if forbidden&otherRead != 0 && inPrivateTree(path) {
-		forbidden &^= otherRead
 	}
 	if mode := info.Mode().Perm(); mode&forbidden != 0 {
 		d.problem(fmt.Sprintf("%s: %s is open to others (mode %04o)", what, path, mode),

@@ -50,6 +50,9 @@ type finding struct {
 // lint looks at a configuration in every way. A configuration that cannot be
 // adapted is an error, unless its text alone shows the reason.
 func lint(path string) ([]finding, error) {
+	if path == "" {
+		return nil, errNoConfig
+	}
 	findings, err := lintText(path)
 	if err != nil {
 		return nil, err
@@ -87,10 +90,10 @@ func lintCoverage(s *settings) []finding {
 			text = fmt.Sprintf("%s in an error route serves %s without asking an authmin guard: error routes run when the guard refused or was never asked; put `authmin { … }` into handle_errors, or answer with respond",
 				seen.handler, meaning(seen.handler))
 		}
-		findings = append(findings, seen.report(s, places, classify(seen.handler) == exposes, text)...)
+		findings = append(findings, seen.report(places, classify(seen.handler) == exposes, text)...)
 	}
 	for _, seen := range found.rewrites {
-		findings = append(findings, seen.report(s, places, true,
+		findings = append(findings, seen.report(places, true,
 			"the guard judges the path that the client sent, and this changes it for the upstream; see that no rule is got round")...)
 	}
 	if found.tooDeep {
@@ -100,15 +103,14 @@ func lintCoverage(s *settings) []finding {
 }
 
 // report gives a sighting its places.
-func (seen sighting) report(s *settings, places map[string][]position, warning bool, text string) []finding {
-	at := places[seen.raw]
-	if len(at) == 0 {
-		at = []position{{file: s.file}}
-		text = "server " + seen.server + ": " + text
-	}
+func (seen sighting) report(places map[string][]position, warning bool, text string) []finding {
 	var findings []finding
-	for _, place := range at {
-		findings = append(findings, finding{at: place, warning: warning, text: text})
+	for _, at := range places[seen.key()] {
+		f := finding{at: at, warning: warning, text: text}
+		if at.line == 0 {
+			f.text = "server " + seen.server + ": " + text
+		}
+		findings = append(findings, f)
 	}
 	return findings
 }

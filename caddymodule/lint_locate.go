@@ -10,9 +10,18 @@ import "slices"
 func locate(s *settings, what func(*coverage) []sighting) map[string][]position {
 	l := locator{settings: s, what: what, places: map[string][]position{}}
 	full := count(what(coverageOf(s)))
-	if len(full) > 0 {
-		for _, site := range statements(s.blocks) {
-			l.search(site, full)
+	if len(full) == 0 {
+		return l.places
+	}
+	placed := map[string]int{}
+	for _, site := range statements(s.blocks) {
+		for key, n := range l.search(site, full) {
+			placed[key] += n
+		}
+	}
+	for key, n := range full {
+		if placed[key] < n {
+			l.places[key] = append(l.places[key], position{file: s.file})
 		}
 	}
 	return l.places
@@ -72,10 +81,23 @@ func (l *locator) trial(st *statement, full map[string]int) (gone map[string]int
 	return gone, true
 }
 
+// key tells apart what locate looks for. It is the kind of handler and not its
+// whole configuration, which changes with every line that is taken out of it; a
+// rewrite is one line.
+func (seen sighting) key() string {
+	if seen.handler == "rewrite" {
+		return seen.raw
+	}
+	if seen.errors {
+		return seen.handler + " in error routes"
+	}
+	return seen.handler
+}
+
 func count(list []sighting) map[string]int {
 	n := map[string]int{}
 	for _, seen := range list {
-		n[seen.raw]++
+		n[seen.key()]++
 	}
 	return n
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	_ "github.com/caddyserver/caddy/v2/modules/standard" // what a real gateway has
 	"github.com/llorch/gateway/authmin"
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -24,9 +25,18 @@ const (
 	tokenUpstream = "canary-upstream-0123456789abcdefghijklm"
 )
 
+// TestMain runs the tests or, under the name of a command that a script of
+// testdata/cli runs, that command.
 func TestMain(m *testing.M) {
+	testscript.Main(tests{m}, commands)
+}
+
+type tests struct{ *testing.M }
+
+// Run implements [testscript.TestingM].
+func (t tests) Run() int {
 	flag.Parse()
-	os.Exit(runTests(m))
+	return runTests(t.M)
 }
 
 // runTests keeps what Caddy stores away from the user's home, and the settings
