@@ -15,7 +15,8 @@ import (
 
 const (
 	// queueBytes bounds what waits for one sink: 4 MiB are some 7,000 ordinary
-	// records, a quarter of a second at 30,000 requests a second.
+	// records, a quarter of a second at 30,000 requests a second. There are two
+	// such buffers, one filling and one being written.
 	queueBytes = 4 << 20
 	// sinkTimeout is how long a sink may hang: how long a request waits for a
 	// required one, a write to a socket for its peer, and a stop for the rest of
@@ -27,8 +28,6 @@ const (
 	// lookInterval is how often a sink looks after itself: twice a second, so
 	// that a rotation is noticed within one.
 	lookInterval = 500 * time.Millisecond
-	// keptBytes is the largest buffer that is kept after a burst.
-	keptBytes = 1 << 20
 )
 
 // Why a record has not been written.
@@ -255,10 +254,7 @@ func (q *auditQueue) flush() {
 	if b.records > 0 {
 		q.work(func() { q.write(b) })
 	}
-	if cap(b.lines) > keptBytes {
-		b.lines = nil
-	}
-	*b = auditBatch{lines: b.lines[:0]}
+	*b = auditBatch{lines: b.lines[:0]} // kept: a burst is followed by the next
 	q.spare = b
 }
 
