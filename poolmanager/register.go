@@ -30,6 +30,9 @@ const (
 	changePause = 200 * time.Millisecond
 	// callLimit bounds one call to the orchestrator.
 	callLimit = 10 * time.Second
+	// registerFirst is the first wait after a failed attempt: short, because a
+	// gateway that starts together with this program answers within moments.
+	registerFirst = 100 * time.Millisecond
 	// registerLongest is the longest wait between two attempts, which go on for ever.
 	registerLongest = 30 * time.Second
 	// deregisterLimit keeps a stop short when the orchestrator is gone.
@@ -69,7 +72,7 @@ func (r *registration) run(ctx context.Context) {
 // registerUntilDone tries for ever, with jitter, and logs what changes.
 func (r *registration) registerUntilDone(ctx context.Context) (time.Duration, error) {
 	policy := &backoff.ExponentialBackOff{
-		InitialInterval: r.first, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: registerLongest,
+		InitialInterval: min(r.first, registerFirst), RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: registerLongest,
 	}
 	last := ""
 	answer, err := backoff.Retry(ctx, func() (client.RegisterResponse, error) {

@@ -25,7 +25,7 @@ func TestCaddyfileExample(t *testing.T) {
 	}
 	for name, text := range map[string][]byte{
 		"as it is":    example,
-		"with Ollama": uncomment(t, example, "http://127.0.0.1:11435 {"),
+		"with Ollama": uncomment(t, example, "http://:11435 {"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := filepath.Join(t.TempDir(), "Caddyfile")

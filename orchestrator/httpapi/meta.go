@@ -11,10 +11,9 @@ import (
 	"github.com/llorch/gateway/orchestrator"
 )
 
-// Health is the answer of GET /health.
+// Health is the answer of GET /health: its status alone, since everybody may ask.
 type Health struct {
-	Status  string `json:"status" enum:"ok"`
-	Version string `json:"version"`
+	Status string `json:"status" enum:"ok"`
 }
 
 // Version is the answer of GET /v2/meta/version.
@@ -40,7 +39,7 @@ func (a *API) metaRoutes() {
 }
 
 func (a *API) health(context.Context, *none) (*body[Health], error) {
-	return &body[Health]{Health{Status: "ok", Version: a.opts.Version}}, nil
+	return &body[Health]{Health{Status: "ok"}}, nil
 }
 
 func (a *API) version(context.Context, *none) (*body[Version], error) {

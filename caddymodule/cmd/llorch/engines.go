@@ -1,35 +1,24 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
+	"syscall"
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager"
 )
 
-// withAddresses settles where everything listens. The backends take their usual
-// ports; when those are taken, and no configuration names them, any others.
-func (o upOptions) withAddresses() (upOptions, error) {
-	var err error
-	if o.listen, err = checkFree(o.listen); err != nil {
-		return o, err
+// startBackend starts a backend at its usual port; when that is taken, and no
+// configuration names it, at any other. Only a bind tells whether a port is free.
+func startBackend(o upOptions, usual string, start func(listen string) error) error {
+	err := start(usual)
+	if errors.Is(err, syscall.EADDRINUSE) && o.config == "" {
+		return start("127.0.0.1:0")
 	}
-	for _, backend := range []struct {
-		address *string
-		usual   string
-	}{{&o.orchestrator, app.DefaultListen}, {&o.poolManager, poolmanager.DefaultListen}} {
-		*backend.address, err = checkFree(backend.usual)
-		if err != nil && o.config == "" {
-			*backend.address, err = checkFree("127.0.0.1:0")
-		}
-		if err != nil {
-			return o, err
-		}
-	}
-	return o, nil
+	return err
 }
 
 func (o upOptions) orchestratorAddr() string {
@@ -56,20 +45,11 @@ func (o upOptions) configName() string {
 
 func (o upOptions) url() string { return "http://" + o.listen }
 
-func hostOf(address string) string {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return address
-	}
-	return host
-}
-
 // poolManagerOptions sets up the one pool of up. The node registers through the
 // gateway; its own address is loopback.
 func poolManagerOptions(o upOptions, secrets credentials) (poolmanager.Options, error) {
 	options := poolmanager.Options{
-		Listen: o.poolManager, RuntimeDir: filepath.Join(o.dataDir, "poolmanager"),
-		NodeID: homeNodeID, Address: "http://" + o.poolManager,
+		RuntimeDir: filepath.Join(o.dataDir, "poolmanager"), NodeID: homeNodeID,
 		OrchestratorURL:   o.url(),
 		OrchestratorToken: func() authmin.Secret { return secrets.node },
 		DispatchToken:     secrets.poolManager, Token: secrets.poolManager, UpstreamToken: secrets.upstream,

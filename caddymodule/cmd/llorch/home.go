@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -42,43 +43,31 @@ type part struct {
 
 // runHome starts everything, says so, and stops everything when ctx ends.
 func runHome(ctx context.Context, o upOptions) (err error) {
-	// Until the configuration is loaded, and says where to, logs are held back.
-	caddy.BufferedLog()
 	if err := prepareDataDir(o.dataDir); err != nil {
 		return err
 	}
-	if o, err = o.withAddresses(); err != nil {
+	if o.listen, err = checkFree(o.listen); err != nil {
 		return err
 	}
 	client, err := findToken(o)
 	if err != nil {
 		return err
 	}
-	var parts []part // in the order of their start
-	defer func() { err = errors.Join(err, stopAll(parts)) }()
-	secrets := newCredentials()
-	orchestrator, err := orchestratorapp.Start(ctx, orchestratorapp.Options{
-		Listen: o.orchestrator, StateDir: filepath.Join(o.dataDir, "orchestrator"),
-		Token: secrets.orchestrator, UpstreamToken: secrets.upstream, Log: caddySlog("orchestrator"),
-	})
-	if err != nil {
+	h := &home{secrets: newCredentials()}
+	defer func() { err = errors.Join(err, stopAll(h.parts)) }()
+	if err := h.startOrchestrator(ctx, &o); err != nil {
 		return fmt.Errorf("starting the orchestrator: %w", err)
 	}
-	parts = append(parts, part{"orchestrator", orchestrator.Stop})
-	if err := startGateway(o, client, secrets); err != nil {
-		return err
-	}
-	parts = append(parts, part{"gateway", func(context.Context) error { return caddy.Stop() }})
-	options, err := poolManagerOptions(o, secrets)
-	if err != nil {
-		return err
-	}
-	pools, err := poolmanager.Start(ctx, options)
-	if err != nil {
+	if err := h.startPoolManager(ctx, &o); err != nil {
 		return fmt.Errorf("starting the pool manager: %w", err)
 	}
-	parts = append(parts, part{"pool manager", pools.Stop})
-	model, err := waitReady(ctx, o, secrets, os.Stderr)
+	if err := startGateway(o, client, h.secrets); err != nil {
+		return err
+	}
+	// The last to stop: the pool manager deregisters through it, and the
+	// orchestrator ends the streams that it carries.
+	h.parts = slices.Insert(h.parts, 0, part{"gateway", func(context.Context) error { return caddy.Stop() }})
+	model, err := waitReady(ctx, o, h.secrets, os.Stderr)
 	if err != nil {
 		return ignoreCanceled(ctx, err)
 	}
@@ -88,11 +77,55 @@ func runHome(ctx context.Context, o upOptions) (err error) {
 	select {
 	case <-ctx.Done():
 		return nil
-	case err := <-orchestrator.Failed():
+	case err := <-h.orchestrator.Failed():
 		return fmt.Errorf("the orchestrator stopped: %w", err)
-	case err := <-pools.Failed():
+	case err := <-h.pools.Failed():
 		return fmt.Errorf("the pool manager stopped: %w", err)
 	}
+}
+
+// home is what runs in this process.
+type home struct {
+	secrets      credentials
+	orchestrator *orchestratorapp.Service
+	pools        *poolmanager.Service
+	parts        []part // the last is the first to stop
+}
+
+func (h *home) startOrchestrator(ctx context.Context, o *upOptions) error {
+	err := startBackend(*o, orchestratorapp.DefaultListen, func(listen string) (err error) {
+		h.orchestrator, err = orchestratorapp.Start(ctx, orchestratorapp.Options{
+			Listen: listen, StateDir: filepath.Join(o.dataDir, "orchestrator"),
+			Token: h.secrets.orchestrator, UpstreamToken: h.secrets.upstream, Log: caddySlog("orchestrator"),
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	o.orchestrator = h.orchestrator.Addr()
+	h.parts = append(h.parts, part{"orchestrator", h.orchestrator.Stop})
+	return nil
+}
+
+// startPoolManager starts it before the gateway, which needs its address; it
+// registers through the gateway as soon as that answers.
+func (h *home) startPoolManager(ctx context.Context, o *upOptions) error {
+	options, err := poolManagerOptions(*o, h.secrets)
+	if err != nil {
+		return err
+	}
+	err = startBackend(*o, poolmanager.DefaultListen, func(listen string) (err error) {
+		options.Listen = listen
+		h.pools, err = poolmanager.Start(ctx, options)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	o.poolManager = h.pools.Addr()
+	h.parts = append(h.parts, part{"pool manager", h.pools.Stop})
+	return nil
 }
 
 // startGateway loads the Caddyfile. The credentials are in the environment of
@@ -130,7 +163,7 @@ func startGateway(o upOptions, client clientToken, secrets credentials) error {
 	return nil
 }
 
-// stopAll stops the parts, the last started first, within one limit.
+// stopAll stops the parts, the last first, within one limit.
 func stopAll(parts []part) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
 	defer cancel()

@@ -59,29 +59,37 @@ type upOptions struct {
 	poolManager  string
 }
 
+// up runs the command. What goes wrong is one plain line on stderr: Caddy's log
+// is held back until the configuration says where to.
 func up(flags caddycmd.Flags) (int, error) {
+	caddy.BufferedLog()
+	if err := runUp(flags); err != nil {
+		fmt.Fprintln(os.Stderr, "llorch up:", strings.ReplaceAll(err.Error(), "\n", "; "))
+		return caddy.ExitCodeFailedStartup, err
+	}
+	return caddy.ExitCodeSuccess, nil
+}
+
+func runUp(flags caddycmd.Flags) error {
 	o, err := readUpOptions(flags)
 	if err != nil {
-		return caddy.ExitCodeFailedStartup, err
+		return err
 	}
 	if flags.Bool("print-config") {
 		client, err := plannedToken(o)
 		if err != nil {
-			return caddy.ExitCodeFailedStartup, err
+			return err
 		}
 		text, err := caddyfileFor(o, client)
 		if err != nil {
-			return caddy.ExitCodeFailedStartup, err
+			return err
 		}
 		_, err = os.Stdout.WriteString(text)
-		return caddy.ExitCodeSuccess, err
+		return err
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	if err := runHome(ctx, o); err != nil {
-		return caddy.ExitCodeFailedStartup, err
-	}
-	return caddy.ExitCodeSuccess, nil
+	return runHome(ctx, o)
 }
 
 func readUpOptions(flags caddycmd.Flags) (upOptions, error) {

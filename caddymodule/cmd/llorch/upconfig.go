@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"text/template"
 
@@ -24,8 +25,12 @@ var upTemplate = template.Must(template.New("Caddyfile").Parse(upTemplateText))
 // caddyfileFor is the Caddyfile that up runs.
 func caddyfileFor(o upOptions, client clientToken) (string, error) {
 	var b strings.Builder
-	err := upTemplate.Execute(&b, map[string]string{
-		"Listen": o.listen, "Host": strings.Trim(hostOf(o.listen), "[]"), "DataDir": quote(o.dataDir),
+	host, port, err := net.SplitHostPort(o.listen)
+	if err != nil {
+		return "", fmt.Errorf("--listen %s: %w", o.listen, err)
+	}
+	err = upTemplate.Execute(&b, map[string]string{
+		"Host": host, "Port": port, "DataDir": quote(o.dataDir),
 		"Token":        client.caddyfileLine(),
 		"Orchestrator": o.orchestratorAddr(), "PoolManager": o.poolManagerAddr(),
 		"UpstreamToken": envUpstreamToken, "NodeToken": envNodeToken,
