@@ -125,16 +125,24 @@ func readText(path string) ([]byte, error) {
 var expanded = regexp.MustCompile(`\{\$([^}:]+)(?::([^}]*))?\}`)
 
 // withoutExpanded is the text of a parser's error without the values that Caddy
-// put in place of {$NAME}: one of them may be a secret.
+// put in place of {$NAME}: one of them may be a secret. Imported files can name
+// others, so every variable that is called like a secret counts.
 func withoutExpanded(err error, body []byte) string {
+	var values []string
+	for _, match := range expanded.FindAllSubmatch(body, -1) {
+		values = append(values, os.Getenv(string(match[1])), string(match[2]))
+	}
+	for _, entry := range os.Environ() {
+		if name, value, _ := strings.Cut(entry, "="); secretName.MatchString(name) && !notSecretName.MatchString(name) {
+			values = append(values, value)
+		}
+	}
 	const telling = 8 // shorter values are no secrets, and parts of ordinary words
 	text := err.Error()
-	for _, match := range expanded.FindAllSubmatch(body, -1) {
-		for _, value := range []string{os.Getenv(string(match[1])), string(match[2])} {
-			for word := range strings.FieldsSeq(value) {
-				if len(word) >= telling {
-					text = strings.ReplaceAll(text, word, "[redacted]")
-				}
+	for _, value := range values {
+		for word := range strings.FieldsSeq(value) {
+			if len(word) >= telling {
+				text = strings.ReplaceAll(text, word, "[redacted]")
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -48,7 +49,7 @@ type finding struct {
 }
 
 // lint looks at a configuration in every way. A configuration that cannot be
-// adapted is an error, unless its text alone shows the reason.
+// adapted is an error, and a finding if its text alone has shown others.
 func lint(path string) ([]finding, error) {
 	if path == "" {
 		return nil, errNoConfig
@@ -60,7 +61,7 @@ func lint(path string) ([]finding, error) {
 	s, err := readSettings(path)
 	if err != nil {
 		if len(findings) > 0 {
-			return sorted(findings), nil
+			return sorted(append(findings, finding{at: position{file: path}, text: err.Error()})), nil
 		}
 		return nil, err
 	}
@@ -118,12 +119,28 @@ func (seen sighting) report(places map[string][]position, warning bool, text str
 // knownApps are Caddy's own apps that serve no requests besides http.
 var knownApps = []string{"http", "tls", "pki", "events", "storage", appName}
 
+// knownWrappers hand every connection on to the server.
+var knownWrappers = []string{"tls", "http_redirect", "proxy_protocol"}
+
+// lintApps reports what could serve requests that never reach a route.
 func lintApps(s *settings) []finding {
 	var findings []finding
 	for name := range s.config.AppsRaw {
 		if !slices.Contains(knownApps, name) {
 			findings = append(findings, finding{at: position{file: s.file}, warning: true,
 				text: fmt.Sprintf("app %s: lint looks at HTTP routes only; see that it serves nothing that a guard should decide", name)})
+		}
+	}
+	for _, name := range s.servers() {
+		server := s.http.Servers[name]
+		for _, raw := range append(slices.Clip(server.ListenerWrappersRaw), server.PacketConnWrappersRaw...) {
+			var doc struct {
+				Wrapper string `json:"wrapper"`
+			}
+			if json.Unmarshal(raw, &doc) != nil || !slices.Contains(knownWrappers, doc.Wrapper) {
+				findings = append(findings, finding{at: position{file: s.file}, warning: true,
+					text: fmt.Sprintf("server %s: lint does not know the listener wrapper %q; see that it serves nothing that a guard should decide", name, doc.Wrapper)})
+			}
 		}
 	}
 	return findings

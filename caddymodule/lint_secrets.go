@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,10 +12,10 @@ import (
 )
 
 // secretName is how variables that hold secrets are called.
-var secretName = regexp.MustCompile(`(?i)(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|BEARER|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY)`)
+var secretName = regexp.MustCompile(`(?i)(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|BEARER|APIKEY|(^|_)(KEY|PASS|PWD|PW|AUTH)(_|$))`)
 
 // notSecretName are names with such a word that hold a place, and no secret.
-var notSecretName = regexp.MustCompile(`(?i)_(FILE|PATH|DIR|URL|NAME|HOST|ADDR|TTL)$`)
+var notSecretName = regexp.MustCompile(`(?i)_(FILE|PATH|DIR|URL|NAME|HOST|ADDR|ADDRESS|PORT|TTL|OPTIONAL|ENABLED)$`)
 
 // secretWords are what stands before a secret on its line.
 var secretWords = []string{"authorization", "proxy-authorization", "x-api-key", "api-key", "upstream_token", "token", "cookie"}
@@ -23,6 +24,9 @@ var secretWords = []string{"authorization", "proxy-authorization", "x-api-key", 
 // {$NAME} before it parses, and what stands there openly. The text is read as it
 // is, with nothing put in place.
 func lintText(path string) ([]finding, error) {
+	if filepath.Ext(path) == ".json" { // where {$NAME} means nothing
+		return nil, nil
+	}
 	body, err := readText(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading configuration: %w", err)
@@ -33,11 +37,22 @@ func lintText(path string) ([]finding, error) {
 	}
 	var findings []finding
 	var line []caddyfile.Token
+	depth := 0
 	for i, token := range tokens {
 		if i > 0 && tokens[i-1].Line+tokens[i-1].NumLineBreaks() < token.Line {
 			line = line[:0]
 		}
 		at := position{file: path, line: token.Line}
+		switch {
+		case isBrace(token, "{"):
+			depth++
+		case isBrace(token, "}"):
+			depth--
+		}
+		if depth > 0 && isStructure(line, token) {
+			findings = append(findings, finding{at: at, warning: true,
+				text: "what stands here comes from the environment; lint has judged it with the environment of this command"})
+		}
 		for _, match := range expanded.FindAllStringSubmatch(token.Text, -1) {
 			name := match[1]
 			if (secretName.MatchString(name) && !notSecretName.MatchString(name)) || beforeSecret(line) {
@@ -50,6 +65,15 @@ func lintText(path string) ([]finding, error) {
 		line = append(line, token)
 	}
 	return findings, nil
+}
+
+// isStructure reports a token that a variable can turn into any directive, or into
+// any file.
+func isStructure(before []caddyfile.Token, token caddyfile.Token) bool {
+	if !strings.HasPrefix(token.Text, "{$") {
+		return false
+	}
+	return len(before) == 0 || before[0].Text == "import"
 }
 
 func beforeSecret(line []caddyfile.Token) bool {
