@@ -47,6 +47,7 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 	if err != nil {
 		return Admission{}, err
 	}
+	named := r.SessionID != ""
 	if err := r.normalize(); err != nil {
 		return Admission{}, o.rejected(r, "invalid", err)
 	}
@@ -62,7 +63,7 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 	if !o.queue.reserve() {
 		return Admission{}, o.rejected(r, "queue_full", o.full())
 	}
-	e, err := o.create(ctx, who, r)
+	e, err := o.create(ctx, who, r, named)
 	if err != nil {
 		o.queue.release()
 		return Admission{}, err
@@ -89,7 +90,7 @@ func (o *Orchestrator) admissible(r TaskRequest) error {
 	return nil
 }
 
-func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest) (*entry, error) {
+func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named bool) (*entry, error) {
 	now := o.now().UTC()
 	task := Task{
 		TaskID: r.TaskID, Owner: who.Identity, SessionID: r.SessionID, CorrelationID: authmin.CorrelationID(ctx),
@@ -103,8 +104,14 @@ func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest) (*ent
 	if o.stored.Load()+int64(len(value)) > maxTaskBytes {
 		return nil, o.rejected(r, "store_full", fail(Unavailable, "STORE_FULL", "too many bytes of tasks wait; send it again later"))
 	}
+	if err := o.sessions.take(ctx, who, r.SessionID, named); err != nil {
+		return nil, err
+	}
 	// A caller that hangs up now must not leave a record that nobody runs.
 	revision, err := o.store.Bucket(store.Tasks).Create(context.WithoutCancel(ctx), r.TaskID, value)
+	if err != nil {
+		o.sessions.giveBack(r.SessionID)
+	}
 	if errors.Is(err, store.ErrExists) {
 		return nil, fail(Conflict, "TASK_EXISTS", "this task_id is taken")
 	}
@@ -178,7 +185,11 @@ func (o *Orchestrator) waits(e *entry, r TaskRequest) waiting {
 		needs.Hint = *r.Placement
 	}
 	task, _ := e.view()
-	return waiting{id: e.id, class: r.Priority, deadline: task.DeadlineAt, needs: needs}
+	w := waiting{id: e.id, class: r.Priority, deadline: task.DeadlineAt, needs: needs}
+	if r.KVHint != "cold" {
+		w.session = task.SessionID
+	}
+	return w
 }
 
 // full is the answer of a full queue under the policy reject.

@@ -51,8 +51,9 @@ type endData struct {
 }
 
 type metricsData struct {
-	QueueDepth            int `json:"queue_depth"`
-	TokensBudgetRemaining int `json:"tokens_budget_remaining"`
+	QueueDepth            int  `json:"queue_depth"`
+	TokensBudgetRemaining int  `json:"tokens_budget_remaining"`
+	KVWarmth              bool `json:"kv_warmth"`
 }
 
 // Metrics gives a metrics event for a reader that has seen some tokens. It is
@@ -61,7 +62,7 @@ type metricsData struct {
 func (r *Reader) Metrics(after uint64, tokens int) Event {
 	task, _ := r.e.view()
 	depth := r.o.queue.depth(Interactive) + r.o.queue.depth(Batch)
-	return newEvent(after, EventMetrics, metricsData{depth, max(0, task.MaxTokens-tokens)})
+	return newEvent(after, EventMetrics, metricsData{depth, max(0, task.MaxTokens-tokens), task.KVWarmth})
 }
 
 type gapData struct {

@@ -264,6 +264,13 @@ func (ns *nodes) candidates() []Candidate {
 	return out
 }
 
+// holds reports whether that pool is there now, with the model.
+func (ns *nodes) holds(nodeID, poolID, model string) bool {
+	return slices.ContainsFunc(ns.candidates(), func(c Candidate) bool {
+		return c.NodeID == nodeID && c.PoolID == poolID && c.Online && c.Ready && slices.Contains(c.Models, model)
+	})
+}
+
 // knows reports whether any node has reported the model.
 func (ns *nodes) knows(model string) bool {
 	return slices.ContainsFunc(ns.candidates(), func(c Candidate) bool { return slices.Contains(c.Models, model) })

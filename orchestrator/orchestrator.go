@@ -49,6 +49,7 @@ type Orchestrator struct {
 	store    *store.Store
 	queue    *queue
 	nodes    *nodes
+	sessions *sessions
 	metrics  *metrics
 	strategy Strategy
 	log      *slog.Logger
@@ -82,12 +83,12 @@ func New(ctx context.Context, c Config) (*Orchestrator, error) {
 		owned: c.Store.Bucket(store.NodeOwners), log: c.Log, now: c.Now, changed: o.poke,
 		byID: make(map[string]*node), owners: make(map[string]string),
 	}
+	o.sessions = newSessions(c.Store.Bucket(store.Sessions), c.Log, c.Now)
 	o.metrics = newMetrics(c.Registerer, o)
-	if err := o.nodes.load(ctx); err != nil {
-		return nil, fmt.Errorf("starting orchestrator: %w", err)
-	}
-	if err := o.recover(ctx); err != nil {
-		return nil, fmt.Errorf("starting orchestrator: %w", err)
+	for _, load := range []func(context.Context) error{o.nodes.load, o.sessions.load, o.recover} {
+		if err := load(ctx); err != nil {
+			return nil, fmt.Errorf("starting orchestrator: %w", err)
+		}
 	}
 	o.work.Go(o.schedule)
 	return o, nil

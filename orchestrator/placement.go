@@ -24,6 +24,7 @@ type Needs struct {
 	Model  string
 	Engine string // empty: any
 	Hint   PlacementHint
+	Home   string   // the pool with the session's KV cache, as poolKey; empty: none
 	Failed []string // pools that failed this very task: last choice
 }
 
@@ -70,6 +71,9 @@ func Place(n Needs, candidates []Candidate, s Strategy, turn uint64) Decision {
 	}
 	if fresh := slices.DeleteFunc(slices.Clone(wanted), func(c Candidate) bool { return slices.Contains(n.Failed, poolKey(c.NodeID, c.PoolID)) }); len(fresh) > 0 {
 		wanted = fresh
+	}
+	if at := slices.IndexFunc(wanted, func(c Candidate) bool { return poolKey(c.NodeID, c.PoolID) == n.Home }); at >= 0 {
+		wanted = wanted[at : at+1]
 	}
 	if len(wanted) > 0 {
 		d.Chosen = choose(wanted, s, turn)

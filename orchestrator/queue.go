@@ -16,6 +16,7 @@ type waiting struct {
 	class     Priority
 	deadline  time.Time
 	needs     Needs
+	session   string    // "" when it does not want its session's KV cache
 	notBefore time.Time // after a failed attempt
 	failures  int       // dispatches that failed before the first token
 }

@@ -32,6 +32,7 @@ type attempt struct {
 	w       waiting
 	l       *lease
 	request *TaskRequest
+	session string
 	tail    *tail
 	first   bool // a token has been seen, and so perhaps by a reader
 	tokens  int
@@ -47,8 +48,8 @@ func (o *Orchestrator) run(w waiting, l *lease) {
 		l.release(errNotTheNode)
 		return
 	}
-	_, tail := e.view()
-	a := &attempt{o: o, e: e, w: w, l: l, tail: tail}
+	task, tail := e.view()
+	a := &attempt{o: o, e: e, w: w, l: l, session: task.SessionID, tail: tail}
 	deadline, cancel := context.WithDeadlineCause(o.ctx, w.deadline, errDeadline)
 	defer cancel()
 	ctx, stop := context.WithCancelCause(deadline)
@@ -90,9 +91,11 @@ func (a *attempt) begin(ctx context.Context) error {
 	a.request = r.Request
 	again := false
 	now := a.o.now()
+	warm := a.o.sessions.placed(a.session, a.l.nodeID, a.l.poolID, r.ModelRef)
 	task, err := a.o.change(ctx, a.e, a.request, func(t *Task) {
 		again = t.StartedAt != nil
 		t.State, t.NodeID, t.PoolID, t.Engine = Running, a.l.nodeID, a.l.poolID, a.l.engine
+		t.KVWarmth = warm
 		t.Attempt++
 		if !again {
 			started := now.UTC()
@@ -200,8 +203,12 @@ func (a *attempt) settle(end client.Event, err, cause error) {
 		a.again(err, end, cause)
 		return
 	}
-	if err := a.o.end(a.e, change); err != nil && !errors.Is(err, errEnded) {
-		a.o.log.Error("ending task", "task_id", a.e.id, "error", err)
+	ended := a.o.end(a.e, change)
+	if ended != nil && !errors.Is(ended, errEnded) {
+		a.o.log.Error("ending task", "task_id", a.e.id, "error", ended)
+	}
+	if ended == nil && err == nil && end.Type == client.EventEnd {
+		a.o.sessions.served(context.WithoutCancel(a.o.ctx), a.session)
 	}
 }
 

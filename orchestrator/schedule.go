@@ -56,6 +56,7 @@ func (o *Orchestrator) place() {
 		if !ok {
 			return
 		}
+		w.needs.Home = o.sessions.home(w.session, w.needs.Model)
 		d := Place(w.needs, o.nodes.candidates(), o.strategy, o.turn)
 		o.metrics.placements.WithLabelValues(d.outcome(), fmt.Sprint(d.Pinned), fmt.Sprint(d.Fallback)).Inc()
 		if d.Chosen == nil {
@@ -73,7 +74,7 @@ func (o *Orchestrator) place() {
 			continue
 		}
 		o.log.Info("placed", "task_id", w.id, "node_id", l.nodeID, "pool_id", l.poolID, "strategy", o.strategy,
-			"pinned", d.Pinned, "fallback", d.Fallback, "considered", d.Considered)
+			"pinned", d.Pinned, "fallback", d.Fallback, "home", w.needs.Home, "considered", d.Considered)
 		o.work.Go(func() { o.run(w, l) })
 	}
 }

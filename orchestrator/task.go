@@ -45,6 +45,7 @@ type Task struct {
 	Engine        string     `json:"engine,omitempty" doc:"The engine it ran on, or the one asked for"`
 	NodeID        string     `json:"node_id,omitempty"`
 	PoolID        string     `json:"pool_id,omitempty"`
+	KVWarmth      bool       `json:"kv_warmth" doc:"It ran where its session's KV cache was"`
 	MaxTokens     int        `json:"max_tokens"`
 	Attempt       int        `json:"attempt" doc:"How often it was dispatched"`
 	CreatedAt     time.Time  `json:"created_at"`

@@ -79,6 +79,7 @@ func New(o Options) *API {
 	a.huma = humago.New(a.mux, config)
 	a.huma.UseMiddleware(a.authorize)
 	a.taskRoutes()
+	a.sessionRoutes()
 	a.nodeRoutes()
 	a.metaRoutes()
 	a.openaiRoutes()

@@ -56,6 +56,12 @@ func (b *Bucket) Update(ctx context.Context, key string, value []byte, revision 
 	return rev, b.wrap("updating", key, err)
 }
 
+// Put writes a key whatever it was before: for what the newest writer knows best.
+func (b *Bucket) Put(ctx context.Context, key string, value []byte) error {
+	_, err := b.kv.Put(ctx, key, value)
+	return b.wrap("writing", key, err)
+}
+
 // Delete removes a key and its value; an absent one is not an error.
 func (b *Bucket) Delete(ctx context.Context, key string) error {
 	var opts []jetstream.KVDeleteOpt

@@ -36,7 +36,7 @@ var layout = []jetstream.KeyValueConfig{
 	{Bucket: Tasks, MaxBytes: 1536 << 20, MaxValueSize: MaxRecordBytes, LimitMarkerTTL: markerTTL},
 	{Bucket: Nodes, MaxBytes: 16 << 20, MaxValueSize: MaxRecordBytes, TTL: nodesTTL, Storage: jetstream.MemoryStorage},
 	{Bucket: NodeOwners, MaxBytes: 16 << 20, MaxValueSize: 4 << 10},
-	{Bucket: Sessions, MaxBytes: 128 << 20, MaxValueSize: 16 << 10, TTL: SessionTTL},
+	{Bucket: Sessions, MaxBytes: 128 << 20, MaxValueSize: 16 << 10, TTL: SessionTTL, LimitMarkerTTL: markerTTL},
 	{Bucket: Catalog, MaxBytes: 128 << 20, MaxValueSize: MaxRecordBytes},
 	{Bucket: Artifacts, MaxBytes: 512 << 20, MaxValueSize: MaxRecordBytes},
 	{Bucket: Idempotency, MaxBytes: 128 << 20, MaxValueSize: 4 << 10, TTL: IdempotencyTTL},

@@ -1,0 +1,69 @@
+package orchestrator
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/llorch/gateway/orchestrator/store"
+)
+
+func openStore(t *testing.T) *store.Store {
+	t.Helper()
+	st, err := store.Open(t.Context(), store.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	return st
+}
+
+func TestASessionExpiresTenMinutesAfterItsLastTurn(t *testing.T) {
+	now := time.Unix(1000, 0)
+	ss := newSessions(openStore(t).Bucket(store.Sessions), slog.New(slog.DiscardHandler), func() time.Time { return now })
+	ci := Who{Identity: "ci"}
+	for range 2 {
+		if err := ss.take(t.Context(), ci, "s", true); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(10*time.Minute - 1)
+	}
+	if _, err := ss.get(ci, "s"); err != nil {
+		t.Errorf("just before its end: %v", err)
+	}
+	now = now.Add(1)
+	if _, err := ss.get(ci, "s"); err == nil || len(ss.byID)+ss.used.Len()+len(ss.each) != 0 {
+		t.Errorf("at its end: got %v and %v, want nothing left", err, ss.byID)
+	}
+}
+
+func TestSessionsAreBoundedForEachAndForAll(t *testing.T) {
+	b := openStore(t).Bucket(store.Sessions)
+	ss := newSessions(b, slog.New(slog.DiscardHandler), time.Now)
+	take := func(identity, id string, named bool) {
+		t.Helper()
+		if err := ss.take(t.Context(), Who{Identity: identity}, id, named); err != nil {
+			t.Fatal(err)
+		}
+	}
+	take("ci", "first", false)
+	take("eve", "first of eve", false)
+	take("eve", "named", true)
+	for i := range maxSessionsEach {
+		take("eve", fmt.Sprint("e", i), false)
+	}
+	if _, err := b.Get(t.Context(), "named"); !errors.Is(err, store.ErrNotFound) || ss.each["eve"] != maxSessionsEach {
+		t.Errorf("evicted: got %v and %d sessions, want its record gone and %d", err, ss.each["eve"], maxSessionsEach)
+	}
+	if _, err := ss.get(Who{Identity: "ci"}, "first"); err != nil {
+		t.Errorf("another identity's session was pushed out: %v", err)
+	}
+	for i := range maxSessions {
+		take(fmt.Sprint("i", i), fmt.Sprint("s", i), false)
+	}
+	if len(ss.byID) != maxSessions || ss.used.Len() != maxSessions {
+		t.Errorf("got %d sessions, want %d", len(ss.byID), maxSessions)
+	}
+}
