@@ -61,7 +61,7 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 		}
 	}
 	if !o.queue.reserve() {
-		return Admission{}, o.rejected(r, "queue_full", o.full())
+		return Admission{}, o.rejected(r, "queue_full", o.queueFull())
 	}
 	e, err := o.create(ctx, who, r, named)
 	if err != nil {
@@ -84,8 +84,7 @@ func (o *Orchestrator) admissible(r TaskRequest) error {
 		return o.rejected(r, "model", fail(NotFound, "MODEL_NOT_AVAILABLE", "no node has reported this model; see GET /v1/models"))
 	}
 	if err := o.store.Room(); err != nil {
-		o.log.Error("no new tasks", "error", err)
-		return o.rejected(r, "disk_full", fail(Unavailable, "STORE_FULL", "the state directory has no room"))
+		return o.rejected(r, "disk_full", o.full(err))
 	}
 	return nil
 }
@@ -192,8 +191,14 @@ func (o *Orchestrator) waits(e *entry, r TaskRequest) waiting {
 	return w
 }
 
-// full is the answer of a full queue under the policy reject.
-func (o *Orchestrator) full() *Error {
+// full is the answer when the disk has no room for anything new.
+func (o *Orchestrator) full(err error) *Error {
+	o.log.Error("nothing new is taken", "error", err)
+	return fail(Unavailable, "STORE_FULL", "the state directory has no room")
+}
+
+// queueFull is the answer of a full queue under the policy reject.
+func (o *Orchestrator) queueFull() *Error {
 	o.metrics.backpressure.WithLabelValues("reject").Inc()
 	e := fail(Busy, "QUEUE_FULL", "send it again after retry_after_ms")
 	e.Policy, e.RetryAfter = "reject", o.pace.backoff()

@@ -46,14 +46,15 @@ type Config struct {
 
 // Orchestrator is the domain. Its methods may be called concurrently.
 type Orchestrator struct {
-	store    *store.Store
-	queue    *queue
-	nodes    *nodes
-	sessions *sessions
-	metrics  *metrics
-	strategy Strategy
-	log      *slog.Logger
-	now      func() time.Time
+	store     *store.Store
+	queue     *queue
+	nodes     *nodes
+	sessions  *sessions
+	artifacts *artifacts
+	metrics   *metrics
+	strategy  Strategy
+	log       *slog.Logger
+	now       func() time.Time
 
 	mu    sync.Mutex
 	tasks map[string]*entry
@@ -84,8 +85,9 @@ func New(ctx context.Context, c Config) (*Orchestrator, error) {
 		byID: make(map[string]*node), owners: make(map[string]string),
 	}
 	o.sessions = newSessions(c.Store.Bucket(store.Sessions), c.Log, c.Now)
+	o.artifacts = newArtifacts(c.Store.Bucket(store.Artifacts), c.Log, c.Now)
 	o.metrics = newMetrics(c.Registerer, o)
-	for _, load := range []func(context.Context) error{o.nodes.load, o.sessions.load, o.recover} {
+	for _, load := range []func(context.Context) error{o.nodes.load, o.sessions.load, o.artifacts.load, o.recover} {
 		if err := load(ctx); err != nil {
 			return nil, fmt.Errorf("starting orchestrator: %w", err)
 		}

@@ -80,6 +80,7 @@ func New(o Options) *API {
 	a.huma.UseMiddleware(a.authorize)
 	a.taskRoutes()
 	a.sessionRoutes()
+	a.artifactRoutes()
 	a.nodeRoutes()
 	a.metaRoutes()
 	a.openaiRoutes()
