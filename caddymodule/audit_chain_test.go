@@ -144,6 +144,27 @@ func TestACutIsNotHealedByARestart(t *testing.T) {
 	expectBroken(t, ":7: record 13: deleted: records 7 to 12", path)
 }
 
+// Somebody without the key writes an end for the chain to go on from, in the file
+// and beside it.
+func TestAForgedEndIsNotGoneOnFrom(t *testing.T) {
+	path, lines := chainedLines(t)
+	forger := chain{sealer: newSealer(authmin.NewSecret("canary-other-0123456789abcdefghijklmnop")), chainHead: chainHead{n: 999}}
+	forged := string(forger.append(nil, []byte(`{"event":"auth_success"}`)))
+	writeFile(t, path, strings.Join(lines, "")+forged, 0o600)
+	writeChain(t, path, 11, 11)
+	if got := contentOf(t, path); !strings.Contains(got, `"cause":"unverified","n":13,`) {
+		t.Errorf("the chain goes on as %s", got[strings.Index(got, forged)+len(forged):])
+	}
+	expectBroken(t, ":13: record 1000: ", path)
+
+	path, _ = chainedLines(t)
+	head, _, _ := strings.Cut(contentOf(t, path+headSuffix), " ")
+	writeFile(t, path+headSuffix, strings.Replace(contentOf(t, path+headSuffix), head, "999", 1), 0o600)
+	expectWhole(t, path)
+	writeChain(t, path, 11, 11)
+	expectWhole(t, path)
+}
+
 func TestTheWrongKeyIsSaid(t *testing.T) {
 	path, _ := chainedLines(t)
 	_, err := verifyTrail([]string{path}, authmin.NewSecret("canary-wrong-0123456789abcdefghijklmnop"), time.Now())

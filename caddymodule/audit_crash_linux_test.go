@@ -79,7 +79,8 @@ func TestNothingAcceptedIsLostToAKill(t *testing.T) {
 	expectBroken(t, "cut: ", path)
 	writeChain(t, path, 0, 1)
 	report := expectWhole(t, path)
-	if len(report.notices) != 1 || !strings.Contains(report.notices[0], causeUnclosed) {
+	// The kernel may have been in the middle of a line.
+	if n := len(report.notices); n < 1 || n > 2 || !strings.Contains(report.notices[n-1], causeUnclosed) {
 		t.Errorf("got notices %q, want one of an unclosed file", report.notices)
 	}
 }

@@ -103,6 +103,9 @@ func TestTheFileMayMove(t *testing.T) {
 					endQueue(t, q)
 					expectWhole(t, path+".1", path)
 				}
+				if name == "renamed" && !key.IsZero() {
+					expectWhole(t, path+".1") // closed by itself
+				}
 			})
 		}
 	}

@@ -165,8 +165,9 @@ func TestWaitingForAHungSinkEndsAndLaterOnesDoNotWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	out.gate.Lock()
-	if err := q.put([]byte("{}"), true); !errors.Is(err, errSinkStalled) {
-		t.Errorf("got %v, want a time-out", err)
+	start := time.Now()
+	if err := q.put([]byte("{}"), true); !errors.Is(err, errSinkStalled) || time.Since(start) > 100*q.timeout {
+		t.Errorf("got %v after %v, want a time-out after %v", err, time.Since(start), q.timeout)
 	}
 	eventually(t, "the sink to count as stalled", q.stalled)
 	before := time.Now()
@@ -178,8 +179,9 @@ func TestWaitingForAHungSinkEndsAndLaterOnesDoNotWait(t *testing.T) {
 	if took := time.Since(before); took > q.timeout {
 		t.Errorf("100 more waited %v", took)
 	}
-	if err := q.Destruct(); !errors.Is(err, errSinkStalled) {
-		t.Errorf("ending a hung sink: got %v, want a time-out", err)
+	before = time.Now()
+	if err := q.Destruct(); !errors.Is(err, errSinkStalled) || time.Since(before) > 100*q.timeout {
+		t.Errorf("ending a hung sink: got %v after %v, want a time-out", err, time.Since(before))
 	}
 	out.gate.Unlock()
 	<-q.done
