@@ -112,7 +112,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	a.store, err = newTokenStore(tokens, a.TokenFiles, a.log, a.metrics)
+	a.store, err = newTokenStore(tokens, a.TokenFiles, a.log, a.audit, a.metrics)
 	return err
 }
 
@@ -172,6 +172,7 @@ func (a *App) announce() {
 	}
 	guards, shadows := a.guards.count()
 	a.metrics.shadowGuards.Set(float64(shadows))
+	a.audit.configLoaded(guards, shadows, a.store.keyring().Len())
 	a.store.show()
 	if shadows > 0 {
 		a.log.Warn("shadow guards let everything through", zap.Int("shadow_guards", shadows))

@@ -133,7 +133,8 @@ func TestRefusedBindIsAudited(t *testing.T) {
 	g := &gateway{address: freeAddress(t), log: t.TempDir() + "/log"}
 	config := options("\tlog {\n\t\toutput file "+g.log+"\n\t\tformat json\n\t}\n\tauthmin\n") + "http://x:8080 {\n\tauthmin edge\n}\n"
 	expectRefused(t, validate(t, config), "no token is configured")
-	records := g.recordsOf(t, 1)
+	var records []map[string]any
+	eventually(t, "the record", func() bool { records = g.records(t); return len(records) > 0 })
 	if len(records) != 1 {
 		t.Fatalf("%d records", len(records))
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -191,17 +192,18 @@ const (
 	asBoss = "Authorization: Bearer " + tokenAdmin
 )
 
-// recordsOf waits for this many audit records and returns all; the bytes of each
-// line are in "line".
+// recordsOf waits for this many audit records of decisions and returns all; the
+// bytes of each line are in "line".
 func (g *gateway) recordsOf(t *testing.T, atLeast int) (records []map[string]any) {
 	t.Helper()
 	eventually(t, "audit records", func() bool {
-		records = g.records(t)
+		records = slices.DeleteFunc(g.records(t), func(r map[string]any) bool { return r["decision"] == nil })
 		return len(records) >= atLeast
 	})
 	return records
 }
 
+// records are all audit records so far.
 func (g *gateway) records(t *testing.T) (records []map[string]any) {
 	t.Helper()
 	for line := range strings.Lines(readFile(t, g.log)) {

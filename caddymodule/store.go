@@ -33,6 +33,7 @@ type tokenStore struct {
 	generations atomic.Pointer[[]string]
 
 	log     *zap.Logger
+	audit   *auditLog
 	metrics *metrics
 	restate time.Time // when a token changes its state by itself
 }
@@ -56,11 +57,11 @@ type signature struct {
 	problem       string      // why there is nothing to compare
 }
 
-func newTokenStore(fixed []authmin.Token, paths []string, log *zap.Logger, m *metrics) (*tokenStore, error) {
+func newTokenStore(fixed []authmin.Token, paths []string, log *zap.Logger, audit *auditLog, m *metrics) (*tokenStore, error) {
 	if len(paths) > maxTokenFiles {
 		return nil, fmt.Errorf("token_file: %d files are over the limit of %d", len(paths), maxTokenFiles)
 	}
-	s := &tokenStore{fixed: fixed, log: log, metrics: m}
+	s := &tokenStore{fixed: fixed, log: log, audit: audit, metrics: m}
 	for _, path := range paths {
 		if !filepath.IsAbs(path) {
 			return nil, fmt.Errorf("token_file: %q is not an absolute path", path)
@@ -141,11 +142,12 @@ func (s *tokenStore) reject(f *keyringFile, err error) {
 	}
 	f.problem = err.Error()
 	s.metrics.sourceErrors.WithLabelValues("token_file").Inc()
+	s.audit.configRejected("keyring", err)
 	s.log.Error("keyring not loaded; the last good one stays in use", zap.String("path", f.path), zap.Error(err))
 }
 
 func (s *tokenStore) reload(f *keyringFile) error {
-	last := *f
+	last, was := *f, s.keyring()
 	tokens, generation, err := authmin.ReadKeyringGeneration(f.path)
 	if err != nil {
 		return err
@@ -155,6 +157,7 @@ func (s *tokenStore) reload(f *keyringFile) error {
 		*f = last
 		return err
 	}
+	s.reportChanges(last.tokens, tokens, was)
 	return nil
 }
 

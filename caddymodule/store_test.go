@@ -24,12 +24,23 @@ func storeOf(t *testing.T, paths ...string) (*tokenStore, *observer.ObservedLogs
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newTokenStore(nil, paths, zap.New(core), m)
+	s, err := newTokenStore(nil, paths, zap.New(core), quietAudit(t, m), m)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.show()
 	return s, logs
+}
+
+// quietAudit is an audit trail that ends nowhere.
+func quietAudit(t *testing.T, m *metrics) *auditLog {
+	t.Helper()
+	a, err := newAuditLog(nil, zap.NewNop(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.close)
+	return a
 }
 
 func (s *tokenStore) knows(token string) bool {

@@ -112,8 +112,8 @@ func TestFileLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = newTokenStore(nil, paths, zap.NewNop(), m)
+	_, err = newTokenStore(nil, paths, zap.NewNop(), quietAudit(t, m), m)
 	expectRefused(t, err, "17 files are over the limit of 16")
-	_, err = newTokenStore(nil, []string{"relative"}, zap.NewNop(), m)
+	_, err = newTokenStore(nil, []string{"relative"}, zap.NewNop(), quietAudit(t, m), m)
 	expectRefused(t, err, "not an absolute path")
 }
