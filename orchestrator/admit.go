@@ -80,8 +80,11 @@ func (o *Orchestrator) admissible(r TaskRequest) error {
 	if o.closing.Load() {
 		return o.rejected(r, "stopping", fail(Unavailable, "STOPPING", "the orchestrator is stopping"))
 	}
-	if !o.nodes.knows(r.ModelRef) {
-		return o.rejected(r, "model", fail(NotFound, "MODEL_NOT_AVAILABLE", "no node has reported this model; see GET /v1/models"))
+	if o.catalog.retired(r.ModelRef) {
+		return o.rejected(r, "model", fail(NotFound, "MODEL_NOT_AVAILABLE", "the catalog has retired this model"))
+	}
+	if !o.nodes.knows(r.ModelRef) && !o.catalog.knows(r.ModelRef) {
+		return o.rejected(r, "model", fail(NotFound, "MODEL_NOT_AVAILABLE", "neither the catalog nor a node has this model; see GET /v1/models"))
 	}
 	if err := o.store.Room(); err != nil {
 		return o.rejected(r, "disk_full", o.full(err))

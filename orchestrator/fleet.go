@@ -74,13 +74,13 @@ func (o *Orchestrator) Abilities() Abilities {
 	return c
 }
 
-// Models lists the models that nodes have reported.
+// Models lists the models that nodes have reported, without the retired ones.
 func (o *Orchestrator) Models() []string {
 	models := []string{}
 	for _, c := range o.nodes.candidates() {
 		models = append(models, c.Models...)
 	}
-	return sortedSet(models)
+	return slices.DeleteFunc(sortedSet(models), o.catalog.retired)
 }
 
 func sortedSet(names []string) []string {

@@ -17,7 +17,7 @@ type metrics struct {
 	registrations, heartbeats    *prometheus.CounterVec
 	deregistrations              prometheus.Counter
 	firstToken, decode           prometheus.Histogram
-	poolChecks                   *prometheus.CounterVec
+	poolChecks, verifications    *prometheus.CounterVec
 	engines, pools               labelSet
 }
 
@@ -62,6 +62,7 @@ func newMetrics(reg prometheus.Registerer, o *Orchestrator) *metrics {
 		heartbeats:      vec("orchd_node_heartbeats_total", "Heartbeats.", "outcome"),
 		deregistrations: counter("orchd_node_deregistrations_total", "Nodes that left."),
 		poolChecks:      vec("orchd_pool_health_checks_total", "Questions about a pool's health.", "pool_id", "outcome"),
+		verifications:   vec("catalog_verifications_total", "Models whose bytes were read.", "result"),
 		firstToken:      histogram("latency_first_token_ms", "From admission to the first token."),
 		decode:          histogram("latency_decode_ms", "From the first token to the end, as the engine says."),
 	}

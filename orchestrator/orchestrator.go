@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
@@ -38,7 +39,10 @@ type Config struct {
 	NodeNetworks     []netip.Prefix // where nodes may be besides loopback
 	NodeAddresses    []string       // the nodes that may get PoolManagerToken
 	PoolManagerToken authmin.Secret
-	Resolver         Resolver // nil: the system's
+	Resolver         Resolver       // nil: the system's
+	ModelRoot        string         // where file: sources of models are; "": nowhere
+	ModelHosts       []string       // https hosts that models may be read from
+	ModelCAs         *x509.CertPool // nil: the system's
 	Log              *slog.Logger
 	Registerer       prometheus.Registerer // nil: a registry of its own
 	Now              func() time.Time      // nil: time.Now
@@ -51,6 +55,7 @@ type Orchestrator struct {
 	nodes     *nodes
 	sessions  *sessions
 	artifacts *artifacts
+	catalog   *catalog
 	metrics   *metrics
 	strategy  Strategy
 	log       *slog.Logger
@@ -86,8 +91,13 @@ func New(ctx context.Context, c Config) (*Orchestrator, error) {
 	}
 	o.sessions = newSessions(c.Store.Bucket(store.Sessions), c.Log, c.Now)
 	o.artifacts = newArtifacts(c.Store.Bucket(store.Artifacts), c.Log, c.Now)
+	o.catalog = &catalog{
+		bucket: c.Store.Bucket(store.Catalog), sources: newModelSources(c.ModelRoot, c.ModelHosts, c.ModelCAs), log: c.Log, now: c.Now,
+		ctx: o.ctx, work: &o.work, models: map[string]catalogued{}, checks: map[string]*check{}, reading: make(chan struct{}, maxReading),
+	}
 	o.metrics = newMetrics(c.Registerer, o)
-	for _, load := range []func(context.Context) error{o.nodes.load, o.sessions.load, o.artifacts.load, o.recover} {
+	o.catalog.checked = func(result string) { o.metrics.verifications.WithLabelValues(result).Inc() }
+	for _, load := range []func(context.Context) error{o.nodes.load, o.sessions.load, o.artifacts.load, o.catalog.load, o.recover} {
 		if err := load(ctx); err != nil {
 			return nil, fmt.Errorf("starting orchestrator: %w", err)
 		}

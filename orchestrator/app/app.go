@@ -12,6 +12,7 @@ package app
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -60,6 +61,10 @@ type Options struct {
 	NodeNetworks     []netip.Prefix // where nodes may be besides loopback
 	NodeAddresses    []string       // base URLs of the nodes that may get PoolManagerToken
 	PoolManagerToken authmin.Secret
+
+	ModelRoot  string         // directory of the models that file: sources name; "": none
+	ModelHosts []string       // host or host:port of https sources; none: no https
+	ModelCAs   *x509.CertPool // nil: the system's
 
 	Version   string
 	Log       *slog.Logger
@@ -135,6 +140,7 @@ func (o Options) domain(st *store.Store, reg prometheus.Registerer) orchestrator
 	return orchestrator.Config{
 		Store: st, Capacity: o.Capacity, Strategy: o.Strategy, NodeTimeout: o.NodeTimeout,
 		NodeNetworks: o.NodeNetworks, NodeAddresses: o.NodeAddresses, PoolManagerToken: o.PoolManagerToken,
+		ModelRoot: o.ModelRoot, ModelHosts: o.ModelHosts, ModelCAs: o.ModelCAs,
 		Resolver: o.Resolver, Log: o.Log, Registerer: reg,
 	}
 }

@@ -81,6 +81,7 @@ func New(o Options) *API {
 	a.taskRoutes()
 	a.sessionRoutes()
 	a.artifactRoutes()
+	a.catalogRoutes()
 	a.nodeRoutes()
 	a.metaRoutes()
 	a.openaiRoutes()

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -40,6 +42,10 @@ type config struct {
 	NodeNetworks []string `yaml:"node_networks"`
 	// NodeAddresses are the base URLs of nodes that may get POOL_MANAGER_TOKEN. ORCHD_NODE_ADDRESSES, comma separated.
 	NodeAddresses []string `yaml:"node_addresses"`
+	// ModelRoot is the directory of the models that the catalog names as file:NAME. ORCHD_MODEL_ROOT.
+	ModelRoot string `yaml:"model_root"`
+	// ModelHosts are the https hosts (host or host:port) that the catalog may read models from. ORCHD_MODEL_HOSTS, comma separated.
+	ModelHosts []string `yaml:"model_hosts"`
 }
 
 func defaults() config {
@@ -119,6 +125,7 @@ func (c *config) environment(lookup func(string) (string, bool), at places) erro
 		"ORCHD_ADDR": &c.Addr, "ORCHD_STATE_DIR": &c.StateDir, "ORCHD_ADMISSION_CAPACITY": &c.AdmissionCapacity,
 		"ORCHD_ADMISSION_POLICY": &c.AdmissionPolicy, "ORCHESTRATORD_PLACEMENT_STRATEGY": &c.PlacementStrategy,
 		"ORCHESTRATORD_NODE_TIMEOUT_MS": &c.NodeTimeoutMS, "ORCHD_NODE_NETWORKS": &c.NodeNetworks, "ORCHD_NODE_ADDRESSES": &c.NodeAddresses,
+		"ORCHD_MODEL_ROOT": &c.ModelRoot, "ORCHD_MODEL_HOSTS": &c.ModelHosts,
 	} {
 		value, ok := lookup(name)
 		if !ok || value == "" {
@@ -145,7 +152,7 @@ func (c *config) environment(lookup func(string) (string, bool), at places) erro
 func (c config) options() (app.Options, error) {
 	o := app.Options{
 		Listen: c.Addr, StateDir: c.StateDir, Capacity: c.AdmissionCapacity,
-		Strategy: orchestrator.Strategy(c.PlacementStrategy), NodeTimeout: time.Duration(c.NodeTimeoutMS) * time.Millisecond,
+		ModelRoot: c.ModelRoot, Strategy: orchestrator.Strategy(c.PlacementStrategy), NodeTimeout: time.Duration(c.NodeTimeoutMS) * time.Millisecond,
 	}
 	switch {
 	case c.StateDir == "":
@@ -158,6 +165,16 @@ func (c config) options() (app.Options, error) {
 		return o, badKey("placement_strategy", "is %q: want most-free-vram, least-loaded or round-robin", c.PlacementStrategy)
 	case c.NodeTimeoutMS < 1000 || c.NodeTimeoutMS > 3_600_000:
 		return o, badKey("node_timeout_ms", "is %d: want 1000 to 3600000", c.NodeTimeoutMS)
+	}
+	if c.ModelRoot != "" && !filepath.IsAbs(c.ModelRoot) {
+		return o, badKey("model_root", "is %q: want an absolute path", c.ModelRoot)
+	}
+	for _, text := range c.ModelHosts {
+		host := strings.TrimSpace(text)
+		if u, err := url.Parse("https://" + host); err != nil || u.Host != host || u.Hostname() == "" {
+			return o, badKey("model_hosts", "%q is not a host or host:port", text)
+		}
+		o.ModelHosts = append(o.ModelHosts, host)
 	}
 	for _, text := range c.NodeNetworks {
 		prefix, err := netip.ParsePrefix(strings.TrimSpace(text))

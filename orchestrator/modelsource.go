@@ -1,0 +1,153 @@
+package orchestrator
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	// maxModelBytes is twice the largest open model's single file; what is
+	// larger is not read to its end.
+	maxModelBytes = 2 << 40
+	// verifyTimeout bounds the reading of one model: 2 TiB at 100 MB/s.
+	verifyTimeout = 6 * time.Hour
+	// sourceTimeout bounds the wait for a source's headers.
+	sourceTimeout = 30 * time.Second
+	// maxRedirects is for mirrors that send to the host with the bytes, which
+	// must be on model_hosts too.
+	maxRedirects = 3
+)
+
+// errSource carries the reason why a source cannot be read, in words for the
+// record.
+type errSource struct{ reason string }
+
+func (e errSource) Error() string { return e.reason }
+
+// modelSources reads models: files below one directory, and https hosts that
+// the operator named. By default it reads nothing.
+type modelSources struct {
+	root  string   // "": no files
+	hosts []string // host or host:port; none: no https
+	http  *http.Client
+}
+
+func newModelSources(root string, hosts []string, cas *x509.CertPool) modelSources {
+	m := modelSources{root: root, hosts: hosts}
+	m.http = &http.Client{
+		CheckRedirect: func(r *http.Request, via []*http.Request) error {
+			if len(via) > maxRedirects || !m.reaches(r.URL) {
+				return errSource{"the source redirects to where model_hosts does not allow"}
+			}
+			return nil
+		},
+		Transport: &http.Transport{
+			DialContext:           (&net.Dialer{Timeout: connectTimeout}).DialContext,
+			TLSClientConfig:       &tls.Config{RootCAs: cas},
+			TLSHandshakeTimeout:   connectTimeout,
+			ResponseHeaderTimeout: sourceTimeout,
+			DisableKeepAlives:     true,
+			DisableCompression:    true, // the digest is of the bytes as they are kept
+		},
+	}
+	return m
+}
+
+func (m modelSources) reaches(u *url.URL) bool {
+	return u.Scheme == "https" && u.User == nil && slices.Contains(m.hosts, u.Host)
+}
+
+// digest reads the source to its end and gives what it read. Only a reader's
+// own eyes count: no header, no name and no size is believed.
+func (m modelSources) digest(ctx context.Context, source string) (digest string, size int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
+	defer cancel()
+	body, err := m.open(ctx, source)
+	if err != nil {
+		return "", 0, err
+	}
+	defer body.Close()
+	sum := sha256.New()
+	size, err = io.Copy(sum, untilDone{ctx, io.LimitReader(body, maxModelBytes+1)})
+	if size > maxModelBytes {
+		return "", size, errSource{fmt.Sprintf("the source is over %d bytes", int64(maxModelBytes))}
+	}
+	if err != nil {
+		return "", size, err
+	}
+	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), size, nil
+}
+
+func (m modelSources) open(ctx context.Context, source string) (io.ReadCloser, error) {
+	if name, ok := strings.CutPrefix(source, "file:"); ok {
+		return m.file(name)
+	}
+	u, err := url.Parse(source)
+	if err != nil || !m.reaches(u) {
+		return nil, errSource{"the operator's model_hosts does not name the source's host"}
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, source, nil)
+	if err != nil {
+		return nil, fmt.Errorf("asking for a model: %w", err)
+	}
+	res, err := m.http.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode != http.StatusOK {
+		res.Body.Close()
+		return nil, errSource{fmt.Sprintf("the source answered %d", res.StatusCode)}
+	}
+	return res.Body, nil
+}
+
+// file opens a file below the root; os.Root lets no link lead out of it.
+func (m modelSources) file(name string) (io.ReadCloser, error) {
+	if m.root == "" {
+		return nil, errSource{"the operator has set no model_root"}
+	}
+	root, err := os.OpenRoot(m.root)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not hang us
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, errSource{"there is no such file"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, errSource{"the source is not a regular file"}
+	}
+	return f, nil
+}
+
+// untilDone stops reading when the context ends.
+type untilDone struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u untilDone) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.r.Read(p)
+}
