@@ -138,3 +138,12 @@ func (t target) httpClient() *http.Client {
 		},
 	}
 }
+
+// controlClient reaches the same target for rare commands that take long. It
+// keeps no connection that somebody would have to close.
+func (t target) controlClient() *http.Client {
+	c := t.httpClient()
+	transport := c.Transport.(*http.Transport)
+	transport.ResponseHeaderTimeout, transport.DisableKeepAlives = controlTimeout, true
+	return c
+}

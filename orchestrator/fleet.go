@@ -15,11 +15,13 @@ type PoolHealth struct {
 	SlotsTotal int    `json:"slots_total"`
 	QueueDepth int    `json:"queue_depth" doc:"Tasks that wait, for any pool"`
 	LastError  string `json:"last_error"`
+	Replicas   int    `json:"replicas,omitempty" doc:"External ones that were registered"`
 }
 
 // PoolHealth says how a pool is, as its node last reported.
 func (o *Orchestrator) PoolHealth(id string) (PoolHealth, error) {
 	h := PoolHealth{PoolID: id, QueueDepth: o.queue.depth(Interactive) + o.queue.depth(Batch)}
+	h.Replicas = o.workers.count(id, o.now())
 	found := false
 	for _, c := range o.nodes.candidates() {
 		if c.PoolID != id {

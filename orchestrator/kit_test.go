@@ -204,6 +204,7 @@ type pool struct {
 	*httptest.Server
 	id       string
 	dispatch func(out *sink, r client.DispatchRequest)
+	command  func(w http.ResponseWriter, r *http.Request) // anything but a dispatch
 	calls    chan client.DispatchRequest
 }
 
@@ -243,6 +244,10 @@ func newPool(t *testing.T, dispatch func(*sink, client.DispatchRequest)) *pool {
 	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer "+nodeToken {
 			w.WriteHeader(401)
+			return
+		}
+		if !strings.HasSuffix(r.URL.Path, "/dispatch") && p.command != nil {
+			p.command(w, r)
 			return
 		}
 		var d client.DispatchRequest

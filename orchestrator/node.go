@@ -54,8 +54,9 @@ type node struct {
 	token   authmin.Secret // memory only, never shown
 	http    *http.Client
 	client  *client.Client
-	seen    time.Time // when it last called, on our clock
-	stamp   time.Time // its clock at the last heartbeat
+	control *client.Client // with patience for reloads
+	seen    time.Time      // when it last called, on our clock
+	stamp   time.Time      // its clock at the last heartbeat
 	breaker breaker
 	// running counts our tasks a pool; others is what else used its slots when
 	// it last reported; busy is until when it asked to be left alone.

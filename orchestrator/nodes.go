@@ -158,6 +158,7 @@ func (ns *nodes) put(who Who, r client.RegisterRequest, to target, token authmin
 	}
 	n.token, n.http, n.seen = token, to.httpClient(), ns.now()
 	n.client = client.New(to.base, token.Reveal, n.http)
+	n.control = client.New(to.base, token.Reveal, to.controlClient())
 	n.breaker = breaker{}
 	n.info = Node{
 		NodeID: r.NodeID, MachineID: r.MachineID, Owner: who.Identity, Address: to.base,

@@ -55,6 +55,7 @@ type Orchestrator struct {
 	nodes     *nodes
 	sessions  *sessions
 	artifacts *artifacts
+	workers   workers
 	catalog   *catalog
 	metrics   *metrics
 	strategy  Strategy
@@ -80,7 +81,7 @@ func New(ctx context.Context, c Config) (*Orchestrator, error) {
 	c.fill()
 	o := &Orchestrator{
 		store: c.Store, queue: newQueue(c.Capacity), strategy: c.Strategy, log: c.Log, now: c.Now,
-		tasks: make(map[string]*entry), wake: make(chan struct{}, 1), stopped: make(chan struct{}),
+		workers: workers{replicas: make(map[replicaKey]replica)}, tasks: make(map[string]*entry), wake: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
 	o.ctx, o.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	o.nodes = &nodes{

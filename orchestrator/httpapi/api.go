@@ -82,6 +82,7 @@ func New(o Options) *API {
 	a.sessionRoutes()
 	a.artifactRoutes()
 	a.catalogRoutes()
+	a.controlRoutes()
 	a.nodeRoutes()
 	a.metaRoutes()
 	a.openaiRoutes()
