@@ -105,6 +105,12 @@ func TestTamperingIsNamed(t *testing.T) {
 		"a record inserted": {func(l []string) []string {
 			return slices.Insert(l, 6, strings.Replace(l[5], seqLine(5), seqLine(55), 1))
 		}, ":7: record 6: edited"},
+		"one of another chain of the key": {func(l []string) []string {
+			other := filepath.Join(t.TempDir(), "audit")
+			writeChain(t, other, 101, 110)
+			l[5] = strings.SplitAfter(contentOf(t, other), "\n")[5]
+			return l
+		}, ":6: record 6: it follows another record 5"},
 		"garbage at the end": {func(l []string) []string { return append(l, "garbage\n") }, ":13: edited"},
 	}
 	for name, c := range cases {
