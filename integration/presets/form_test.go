@@ -83,3 +83,31 @@ func TestMissingCredentialIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestReadme: the README of deploy/ has every preset and every unit, and its
+// Caddyfiles adapt.
+func TestReadme(t *testing.T) {
+	text := read(t, inRoot(t, "deploy/README.md"))
+	for _, name := range presetNames(t) {
+		for _, snippet := range snippetsOf(t, name) {
+			if !strings.Contains(text, "| `"+snippet+" ") && !strings.Contains(text, "| `"+snippet+"`") {
+				t.Errorf("no row for %s", snippet)
+			}
+		}
+	}
+	for name := range units {
+		if !strings.Contains(text, "| `"+name+".service` |") {
+			t.Errorf("no row for %s.service", name)
+		}
+	}
+	blocks := regexp.MustCompile("(?ms)^```caddyfile\n(.*?)^```$").FindAllStringSubmatch(text, -1)
+	if len(blocks) == 0 {
+		t.Error("no Caddyfile")
+	}
+	for _, block := range blocks {
+		rooted := strings.ReplaceAll(block[1], "import deploy/", "import "+inRoot(t, "deploy")+"/")
+		if _, err := adapt(t, rooted); err != nil {
+			t.Errorf("%v:\n%s", err, block[1])
+		}
+	}
+}
