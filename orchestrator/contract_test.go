@@ -1,6 +1,7 @@
 package orchestrator_test
 
 import (
+	"bufio"
 	"bytes"
 	"io"
 	"net/http"
@@ -68,6 +69,11 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 	s.join("n1", newPool(t, echo(3)), 1)
 	s.follow(s.submit(""), "").rest()
 	s.want(404, "ci", "infer", "POST", "/v2/tasks", `{"model_ref":"nope","prompt":"x"}`)
+	s.enter("m", digest("x"), "file:x", "")
+	s.verified("m")
+	s.want(200, "root", "admin", "GET", "/v2/pools/p/health", nil)
+	eventually(t, "the task is counted", func() bool { return strings.Contains(s.metrics(), "gen_ai_server_request_duration_seconds_count") })
+	const genAI = `gen_ai_operation_name="text_completion",gen_ai_provider_name="demo",gen_ai_request_model="demo"`
 	for _, path := range []string{"/metrics", "/orchestrator/metrics"} {
 		res, err := http.DefaultClient.Do(s.request("prom", "metrics", "GET", path, nil))
 		if err != nil {
@@ -80,11 +86,49 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 			`tasks_rejected_total{engine="any",reason="model"} 1`, `tokens_out_total{engine="demo",pool_id="p"} 3`,
 			"tokens_in_total 1", `placement_decisions_total{fallback="false",outcome="placed",pinned="false"} 1`,
 			`orchd_node_registrations_total{outcome="ok"} 1`, "orchd_nodes_online 1", "orchd_pools_available 1",
+			"gen_ai_client_token_usage_sum{" + genAI + `,gen_ai_token_type="output"} 3`,
+			"gen_ai_server_time_to_first_token_seconds_count{" + genAI + "} 1",
+			"gen_ai_server_request_duration_seconds_count{" + genAI + "} 1",
+			"gen_ai_server_time_per_output_token_seconds_count{" + genAI + "} 1",
+			`model_state{model_id="m",state="Active"} 1`, `catalog_verifications_total{result="failed"} 1`,
+			`orchd_pool_health_checks_total{outcome="ready",pool_id="p"} 1`, "orchd_pool_health_check_duration_ms_count 1",
 			`queue_depth{priority="batch"} 0`, "latency_first_token_ms_count 1", "latency_decode_ms_count 1",
 		} {
 			if !bytes.Contains(text, []byte("\n"+want+"\n")) {
 				t.Errorf("%s has no line %s", path, want)
 			}
+		}
+	}
+}
+
+func (s *service) metrics() string {
+	s.t.Helper()
+	res, err := http.DefaultClient.Do(s.request("prom", "metrics", "GET", "/metrics", nil))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestVerboseStreamsSayHowItGoes(t *testing.T) {
+	s := start(t, app.Options{})
+	s.join("n1", newPool(t, echo(2)), 1)
+	for _, want := range []string{`{"queue_depth":0,"tokens_budget_remaining":8,"kv_warmth":false}`,
+		`{"queue_depth":0,"on_time_probability":1,"tokens_budget_remaining":8,"kv_warmth":false}`} {
+		id := s.submit("")
+		res, err := http.DefaultClient.Do(s.request("ci", "infer", "GET", "/v2/tasks/"+id+"/events?verbose=true", nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		events := (&stream{res, bufio.NewScanner(res.Body)}).rest()
+		res.Body.Close()
+		if types(events) != "started metrics token end" || events[1].Data != want || events[1].ID != "1" {
+			t.Errorf("got %v, want the metrics %s", events, want)
 		}
 	}
 }

@@ -51,9 +51,10 @@ type endData struct {
 }
 
 type metricsData struct {
-	QueueDepth            int  `json:"queue_depth"`
-	TokensBudgetRemaining int  `json:"tokens_budget_remaining"`
-	KVWarmth              bool `json:"kv_warmth"`
+	QueueDepth            int      `json:"queue_depth"`
+	OnTimeProbability     *float64 `json:"on_time_probability,omitempty"` // none before anything has ended
+	TokensBudgetRemaining int      `json:"tokens_budget_remaining"`
+	KVWarmth              bool     `json:"kv_warmth"`
 }
 
 // Metrics gives a metrics event for a reader that has seen some tokens. It is
@@ -62,7 +63,7 @@ type metricsData struct {
 func (r *Reader) Metrics(after uint64, tokens int) Event {
 	task, _ := r.e.view()
 	depth := r.o.queue.depth(Interactive) + r.o.queue.depth(Batch)
-	return newEvent(after, EventMetrics, metricsData{depth, max(0, task.MaxTokens-tokens), task.KVWarmth})
+	return newEvent(after, EventMetrics, metricsData{depth, r.o.pace.onTime(), max(0, task.MaxTokens-tokens), task.KVWarmth})
 }
 
 type gapData struct {

@@ -20,6 +20,8 @@ type PoolHealth struct {
 
 // PoolHealth says how a pool is, as its node last reported.
 func (o *Orchestrator) PoolHealth(id string) (PoolHealth, error) {
+	begin := o.now()
+	defer func() { o.metrics.poolCheckTime.Observe(float64(o.now().Sub(begin).Microseconds()) / 1000) }()
 	h := PoolHealth{PoolID: id, QueueDepth: o.queue.depth(Interactive) + o.queue.depth(Batch)}
 	h.Replicas = o.workers.count(id, o.now())
 	found := false

@@ -18,7 +18,9 @@ type metrics struct {
 	deregistrations              prometheus.Counter
 	firstToken, decode           prometheus.Histogram
 	poolChecks, verifications    *prometheus.CounterVec
-	engines, pools               labelSet
+	poolCheckTime                prometheus.Histogram
+	genAI                        genAI
+	engines, pools, models       labelSet
 }
 
 // msBuckets go from a local demo engine's first token to a slow model's answer.
@@ -49,7 +51,9 @@ func newMetrics(reg prometheus.Registerer, o *Orchestrator) *metrics {
 	}
 	gauge("orchd_nodes_online", "Nodes that have called in time.", nil, func() float64 { return float64(o.nodes.online()) })
 	gauge("orchd_pools_available", "Pools that would take a task now.", nil, func() float64 { return float64(o.nodes.available()) })
+	reg.MustRegister(modelStates{o.catalog})
 	return &metrics{
+		genAI:           newGenAI(reg),
 		enqueued:        counter("tasks_enqueued_total", "Tasks acknowledged."),
 		canceled:        counter("tasks_canceled_total", "Tasks canceled by a caller."),
 		tokensIn:        counter("tokens_in_total", "Prompt tokens of finished tasks."),
@@ -62,6 +66,7 @@ func newMetrics(reg prometheus.Registerer, o *Orchestrator) *metrics {
 		heartbeats:      vec("orchd_node_heartbeats_total", "Heartbeats.", "outcome"),
 		deregistrations: counter("orchd_node_deregistrations_total", "Nodes that left."),
 		poolChecks:      vec("orchd_pool_health_checks_total", "Questions about a pool's health.", "pool_id", "outcome"),
+		poolCheckTime:   histogram("orchd_pool_health_check_duration_ms", "Answering a question about a pool's health."),
 		verifications:   vec("catalog_verifications_total", "Models whose bytes were read.", "result"),
 		firstToken:      histogram("latency_first_token_ms", "From admission to the first token."),
 		decode:          histogram("latency_decode_ms", "From the first token to the end, as the engine says."),

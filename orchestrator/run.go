@@ -203,11 +203,14 @@ func (a *attempt) settle(end client.Event, err, cause error) {
 		a.again(err, end, cause)
 		return
 	}
+	a.o.pace.ended(a.o.now().Before(a.w.deadline))
 	ended := a.o.end(a.e, change)
 	if ended != nil && !errors.Is(ended, errEnded) {
 		a.o.log.Error("ending task", "task_id", a.e.id, "error", ended)
 	}
 	if ended == nil && err == nil && end.Type == client.EventEnd {
+		task, _ := a.e.view()
+		a.o.metrics.completed(task, len(a.request.Messages) > 0)
 		a.o.sessions.served(context.WithoutCancel(a.o.ctx), a.session)
 	}
 }
