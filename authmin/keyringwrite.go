@@ -1,10 +1,8 @@
 package authmin
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -34,37 +32,17 @@ func FormatKeyring(tokens []Token) []byte {
 
 // WriteKeyringFile checks tokens as a gateway would, and puts them into place
 // with one rename: a reader sees the old file or the new one, and a crash leaves
-// one of the two. The file is readable by its owner only.
-func WriteKeyringFile(path string, tokens []Token) (err error) {
+// one of the two. A new file is readable by its owner only.
+func WriteKeyringFile(path string, tokens []Token) error {
 	content := FormatKeyring(tokens)
 	parsed, err := ParseKeyring(content)
-	if err != nil {
-		return fmt.Errorf("writing keyring: %w", err)
-	}
-	if _, err := NewKeyring(parsed); err != nil {
-		return fmt.Errorf("writing keyring: %w", err)
-	}
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, filepath.Base(path)+".new-*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("writing keyring: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(content)
 	if err == nil {
-		err = f.Sync()
+		_, err = NewKeyring(parsed)
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err != nil {
 		return fmt.Errorf("writing keyring: %w", err)
 	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return fmt.Errorf("writing keyring: %w", err)
-	}
-	return syncDir(dir)
+	return replaceKeyring(path, content)
 }
 
 // syncDir makes a rename in a directory last through a power cut.

@@ -8,6 +8,7 @@ package main
 import (
 	"os"
 
+	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 	_ "github.com/llorch/gateway/caddymodule"
@@ -19,5 +20,6 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == demoEngineCommand {
 		os.Exit(runDemoEngine(os.Args[2:]))
 	}
+	caddy.CustomBinaryName = "llorch"
 	caddycmd.Main()
 }

@@ -40,7 +40,7 @@ func tokenLines(client clientToken) string {
 		return "The token is the one in the environment."
 	case client.made.IsZero():
 		return "The token is the one that the first start printed; only its hash is in " + client.keyring + ".\n" +
-			"If it is lost, stop, remove that file, and start again: a new one is made."
+			"If it is lost: llorch authmin token rotate --file " + client.keyring + " " + ownerName
 	}
 	return "Your token, shown only now (its hash is in " + client.keyring + "). In the shell that you use:\n" +
 		"  export LLORCH_API_TOKEN=" + client.made.Reveal()
