@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -112,10 +113,24 @@ func unacceptable(r *Request) Reason {
 		return ReasonPath
 	case wantsH2C(r.Header):
 		return ReasonPath
+	case !isLength(r.Header["Content-Length"]):
+		return ReasonPath
 	case !IsHost(r.Host):
 		return ReasonHost
 	}
 	return ReasonNone
+}
+
+// isLength reports whether a request's Content-Length is none or one number. On
+// HTTP/2 Go's server takes another for 0, where RFC 9113 §8.1.1 calls the request
+// malformed.
+func isLength(lines []string) bool {
+	for _, line := range lines {
+		if _, err := strconv.ParseUint(line, 10, 63); err != nil || line != lines[0] {
+			return false
+		}
+	}
+	return true
 }
 
 // identify finds out who asks, or why nobody can be believed to.

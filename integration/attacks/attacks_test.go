@@ -29,7 +29,7 @@ const reportVariable = "LLORCH_ATTACK_REPORT"
 func TestAttacks(t *testing.T) {
 	t.Parallel()
 	score := tally{}
-	for c, got := range attackAll(t, startGateway(t)) {
+	for c, got := range attackAll(t, startGateway(t), corpusFile, moreFile) {
 		t.Run(c.ID, func(t *testing.T) {
 			wrong := judge(c.Expect, got)
 			score.add(c.Severity, len(wrong) == 0)
@@ -69,7 +69,7 @@ func TestAttacksCanFail(t *testing.T) {
 	_, host := pubHosts(t)
 	to := target{pub: serve(t, host, proxy), loop: serve(t, "127.0.0.1", proxy), upstream: upstream}
 	score := tally{}
-	for c, got := range attackAll(t, to) {
+	for c, got := range attackAll(t, to, corpusFile) {
 		score.add(c.Severity, len(judge(c.Expect, got)) == 0)
 	}
 	t.Logf("unguarded: %s", score)
@@ -83,7 +83,7 @@ func TestAttacksCanFail(t *testing.T) {
 // attackAll carries out the raw cases one by one and yields each with its
 // outcome. Nothing is judged before all are over, so that a request that
 // reaches the upstream after its case's answer is seen.
-func attackAll(t *testing.T, to target) iter.Seq2[testCase, outcome] {
+func attackAll(t *testing.T, to target, files ...string) iter.Seq2[testCase, outcome] {
 	t.Helper()
 	type exchanged struct {
 		testCase
@@ -91,7 +91,7 @@ func attackAll(t *testing.T, to target) iter.Seq2[testCase, outcome] {
 		peer      string
 	}
 	var all []exchanged
-	for _, c := range rawCases(t) {
+	for _, c := range rawCases(t, files...) {
 		if d, ok := differs[c.ID]; ok {
 			t.Logf("%s is judged by auth.md: %s", c.ID, d.reason)
 			c.Expect = d.expect
@@ -110,7 +110,7 @@ func attackAll(t *testing.T, to target) iter.Seq2[testCase, outcome] {
 		}
 		raw := exchangeOn(conn, wire, c.Responses)
 		all = append(all, exchanged{c, wire, raw, conn.LocalAddr().String()})
-		conn.Close()
+		defer conn.Close() // not sooner: no other case shall have its port
 	}
 	return func(yield func(testCase, outcome) bool) {
 		for _, e := range all {

@@ -49,23 +49,35 @@ var knownTargets = map[string]bool{"pub": true, "loop": true}
 
 // readCorpus reads every case, and refuses an expectation that it does not
 // know: it would pass unseen.
-func readCorpus(t testing.TB) []testCase {
+func readCorpus(t testing.TB) []testCase { t.Helper(); return readCases(t, corpusFile) }
+
+// The corpus, and what has been added to it since: cases of the same classes
+// that it does not show.
+const (
+	corpusFile = "testdata/cases.json"
+	moreFile   = "testdata/more.json"
+)
+
+func readCases(t testing.TB, file string) []testCase {
 	t.Helper()
-	content, err := os.ReadFile("testdata/cases.json")
+	content, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var cases []testCase
 	if err := json.Unmarshal(content, &cases); err != nil {
-		t.Fatalf("reading cases.json: %v", err)
+		t.Fatalf("reading %s: %v", file, err)
 	}
 	return cases
 }
 
-func rawCases(t testing.TB) []testCase {
+func rawCases(t testing.TB, files ...string) []testCase {
 	t.Helper()
-	var raw []testCase
-	for _, c := range readCorpus(t) {
+	var all, raw []testCase
+	for _, file := range files {
+		all = append(all, readCases(t, file)...)
+	}
+	for _, c := range all {
 		if c.Kind != "raw" {
 			continue
 		}
@@ -80,7 +92,28 @@ func rawCases(t testing.TB) []testCase {
 // TestCorpusIsUnderstood fails when a case expects something that this runner
 // would not look at, and when a case has gone missing.
 func TestCorpusIsUnderstood(t *testing.T) {
-	content, err := os.ReadFile("testdata/cases.json")
+	want := map[string]struct{ all, raw int }{corpusFile: {274, 162}, moreFile: {264, 264}}
+	for file, want := range want {
+		if got := len(readCases(t, file)); got != want.all {
+			t.Errorf("%s: %d cases, want %d", file, got, want.all)
+		}
+		if got := len(rawCases(t, file)); got != want.raw {
+			t.Errorf("%s: %d raw cases, want %d", file, got, want.raw)
+		}
+		isUnderstood(t, file)
+	}
+	seen := map[string]bool{}
+	for _, c := range append(readCases(t, corpusFile), readCases(t, moreFile)...) {
+		if seen[c.ID] {
+			t.Errorf("%s is there twice", c.ID)
+		}
+		seen[c.ID] = true
+	}
+}
+
+func isUnderstood(t *testing.T, file string) {
+	t.Helper()
+	content, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,13 +131,6 @@ func TestCorpusIsUnderstood(t *testing.T) {
 				t.Errorf("%s expects %q, which nobody looks at", e.ID, key)
 			}
 		}
-	}
-	const all, raw = 274, 162
-	if got := len(entries); got != all {
-		t.Errorf("%d cases, want %d", got, all)
-	}
-	if got := len(rawCases(t)); got != raw {
-		t.Errorf("%d raw cases, want %d", got, raw)
 	}
 }
 

@@ -49,39 +49,46 @@ const fixturePolicy = `
 // startGateway runs llorch with the listeners, tokens and policy of fixtures.json.
 func startGateway(t testing.TB) target {
 	t.Helper()
+	return startListeners(t, gatewayKind{scheme: "http", guard: "plaintext"})
+}
+
+// startSecureGateway is the same over TLS, for HTTP/2 and HTTP/3.
+func startSecureGateway(t testing.TB) target {
+	t.Helper()
+	return startListeners(t, gatewayKind{
+		scheme: "https", site: "tls internal",
+		// A certificate is made for the host that has a name, and shown to all.
+		alias:  "https://localhost:",
+		peer:   "{http.request.proto} ", // UDP and TCP have their own ports
+		global: "local_certs\n\tskip_install_trust\n\tauto_https disable_redirects\n\tstorage file_system " + t.TempDir(),
+	})
+}
+
+// gatewayKind is what the two ways to start the gateway differ in.
+type gatewayKind struct {
+	scheme, alias, peer string
+	global, site, guard string // lines for the Caddyfile
+}
+
+func startListeners(t testing.TB, kind gatewayKind) target {
+	t.Helper()
 	upstream := startEcho(t)
 	listen, dial := pubHosts(t)
 	_, pubPort, _ := net.SplitHostPort(gatewaytest.FreeAddress(t, listen))
 	loop := gatewaytest.FreeAddress(t, "127.0.0.1")
 	_, loopPort, _ := net.SplitHostPort(loop)
 	// A site named by its port alone answers every Host: none may slip past the guard.
-	config := fmt.Sprintf(`{
-	admin off
-	persist_config off
-	authmin {
-		token_file %s
-		lockout off
-		optional true
+	site := func(name, port, bind, guard string) string {
+		addresses := kind.scheme + "://:" + port
+		if kind.alias != "" {
+			addresses = kind.alias + port + ", " + addresses
+		}
+		return fmt.Sprintf("%s {\n\tbind %s\n\t%s\n\tauthmin %s {\n\t\t%s%s\n\t}\n\treverse_proxy %s {\n\t\theader_up %s \"%s{remote}\"\n\t}\n}\n",
+			addresses, bind, kind.site, name, guard, fixturePolicy, upstream.address(), peerHeader, kind.peer)
 	}
-}
-http://:%s {
-	bind %s
-	authmin pub {
-		plaintext%s
-	}
-	reverse_proxy %s {
-		header_up %s {remote}
-	}
-}
-http://:%s {
-	bind 127.0.0.1
-	authmin loop {%s
-	}
-	reverse_proxy %[5]s {
-		header_up %[6]s {remote}
-	}
-}
-`, writeKeyring(t), pubPort, listen, fixturePolicy, upstream.address(), peerHeader, loopPort, fixturePolicy)
+	config := fmt.Sprintf("{\n\tadmin off\n\tpersist_config off\n\t%s\n\tauthmin {\n\t\ttoken_file %s\n\t\tlockout off\n\t\toptional true\n\t}\n}\n",
+		kind.global, writeKeyring(t)) +
+		site("pub", pubPort, listen, kind.guard) + site("loop", loopPort, "127.0.0.1", "")
 	to := target{pub: net.JoinHostPort(dial, pubPort), loop: loop, upstream: upstream}
 	p := gatewaytest.Start(t, nil, "run", "--adapter", "caddyfile", "--config", writeFile(t, "Caddyfile", config))
 	p.Listening(t, to.pub, to.loop)

@@ -31,7 +31,11 @@ type outcome struct {
 }
 
 func newOutcome(wire, raw []byte, requests int) outcome {
-	o := outcome{wire: wire, raw: raw, requests: requests, responses: parse(raw, isHead(wire))}
+	return outcomeOf(wire, raw, parse(raw, isHead(wire)), requests)
+}
+
+func outcomeOf(wire, raw []byte, responses []response, requests int) outcome {
+	o := outcome{wire: wire, raw: raw, requests: requests, responses: responses}
 	for _, r := range o.responses {
 		if r.header["x-echo"] == nil {
 			continue
