@@ -85,11 +85,13 @@ func isHopOption(option string) bool {
 // forwardingPrefixes begin the folded names of headers that a proxy or a tunnel
 // adds. A request that has one did not come from a local client.
 var forwardingPrefixes = []string{
-	"xforwarded", "forwarded", "xoriginal", "xproxied", "xauth", "proxy", "wlproxy", "xscheme", "xurlscheme", "frontend",
-	"xrealip", "xrealport", "xclientip", "xclusterclientip", "xremoteip", "xremoteaddr",
+	"xforward", "forward", "zforwarded", "xoriginal", "xproxied", "xauth", "proxy", "wlproxy", "xscheme", "xurlscheme", "frontend",
+	"xrealip", "xrealport", "xclientip", "xclusterclientip", "xsourceip", "xremote", "remoteaddr", "remotehost",
 	"clientip", "xoriginatingip", "trueclientip", "trueip", "via", "cf", "cloudfront", "cdn", "fastly", "fly", "xazure", "xarr", "xamz", "xamzn",
 	"xappengine", "xcloudtrace", "xenvoy", "xtailscale", "tailscale", "ngrok", "xngrok",
 	"xvercel", "xnf", "akamai", "xakamai", "incap", "xsucuri", "xhost", "xsslclient", "xproxy", "xvarnish",
+	"xnginx", "xtunnel", "xingress", "xscriptname", "clientcert", "surrogate", "maxforwards",
+	"earlydata", // RFC 8470 §5.1: only an intermediary says it
 }
 
 // HasForwardingHeader reports whether any header, in any spelling, says that the

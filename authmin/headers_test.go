@@ -93,6 +93,8 @@ func TestHasForwardingHeader(t *testing.T) {
 		"X-Amz-Cf-Id", "X-Appengine-User-IP", "X-Cloud-Trace-Context", "X-Envoy-External-Address", "Ngrok-Trace-Id", "X-Vercel-Forwarded-For",
 		"X-NF-Client-Connection-IP", "Akamai-Origin-Hop", "Incap-Client-IP", "X-Scheme", "X-Url-Scheme", "Front-End-Https", "X-Host",
 		"X-Varnish", "X-SSL-Client-Verify", "X-Auth-Identity", "x_auth_identity",
+		"X-Forward-For", "Forward-For", "Z-Forwarded-For", "X-Source-Ip", "X-Remote-Host", "Remote-Addr", "X-NginX-Proxy", "X-Tunnel-Authorization",
+		"X-Ingress-Path", "X-Script-Name", "Client-Cert-Chain", "Surrogate-Capability", "Max-Forwards", "Early-Data",
 	} {
 		if !HasForwardingHeader(http.Header{"Accept": {"*/*"}, name: {""}}) {
 			t.Errorf("%s is not seen", name)

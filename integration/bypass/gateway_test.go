@@ -1,0 +1,118 @@
+package bypass_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/llorch/gateway/integration/gatewaytest"
+)
+
+// A gateway guards an upstream with the bypass on, on loopback, by plain HTTP,
+// by TLS and on a Unix socket.
+type gateway struct {
+	*gatewaytest.Process
+	plain, tls, socket string // host:port, host:port, path
+	upstream           *recorder
+	audit              string // the file
+}
+
+func (g *gateway) port() string {
+	_, port, _ := net.SplitHostPort(g.plain)
+	return port
+}
+
+func (g *gateway) tlsPort() string {
+	_, port, _ := net.SplitHostPort(g.tls)
+	return port
+}
+
+func startGateway(t *testing.T) *gateway {
+	t.Helper()
+	dir := socketDir(t)
+	g := &gateway{
+		plain: gatewaytest.FreeAddress(t, "127.0.0.1"), tls: gatewaytest.FreeAddress(t, "127.0.0.1"),
+		socket: filepath.Join(dir, "gateway.sock"), audit: filepath.Join(dir, "audit.ndjson"),
+		upstream: startRecorder(t),
+	}
+	cert, key := selfSigned(t)
+	// Sites named by a port alone answer every Host: none may slip past the guard.
+	config := fmt.Sprintf(`{
+	admin off
+	persist_config off
+	auto_https off
+	default_sni localhost
+	authmin {
+		optional {env.AUTH_OPTIONAL}
+		lockout off
+		audit file %s
+	}
+}
+(guarded) {
+	authmin {args[0]} {
+		require infer /v1/*
+	}
+	reverse_proxy %s
+}
+http://:%s {
+	bind 127.0.0.1
+	import guarded plain
+}
+https://:%s {
+	bind 127.0.0.1
+	tls %s %s
+	import guarded tls
+}
+http://:80 {
+	bind unix/%s
+	import guarded socket
+}
+`, g.audit, g.upstream.address(), g.port(), g.tlsPort(), cert, key, g.socket)
+	file := filepath.Join(dir, "Caddyfile")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g.Process = gatewaytest.Start(t, []string{"AUTH_OPTIONAL=true"}, "run", "--adapter", "caddyfile", "--config", file)
+	g.Listening(t, g.plain, g.tls)
+	return g
+}
+
+// socketDir is a folder whose path is short enough for a Unix socket: 107 bytes.
+func socketDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "bypass-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// An auditRecord is what the gateway decided about one request.
+type auditRecord struct {
+	Decision, Identity, Reason, Path, Method, Host string
+}
+
+// audited are the decisions so far, by path.
+func (g *gateway) audited(t *testing.T) map[string][]auditRecord {
+	t.Helper()
+	f, err := os.Open(g.audit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	all := map[string][]auditRecord{}
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		var r auditRecord
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			continue // the last line, in the middle of being written
+		}
+		all[r.Path] = append(all[r.Path], r)
+	}
+	return all
+}

@@ -1,0 +1,134 @@
+package bypass_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha1"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A recorder stands behind the gateway, or is what the same attack is tried on
+// without one. It allows every origin everything, so that nothing but the
+// gateway says no.
+type recorder struct {
+	*httptest.Server
+	mu   sync.Mutex
+	seen map[string][]*http.Request // by path, without preflights
+}
+
+func startRecorder(t *testing.T) *recorder {
+	r := &recorder{seen: map[string][]*http.Request{}}
+	r.Server = httptest.NewServer(r)
+	t.Cleanup(func() {
+		r.CloseClientConnections() // a WebSocket that nobody ends
+		r.Close()
+	})
+	return r
+}
+
+func (rec *recorder) address() string { return rec.Listener.Addr().String() }
+
+// requests are those for a path so far.
+func (rec *recorder) requests(path string) []*http.Request {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	return rec.seen[path]
+}
+
+// total is the number of all requests so far.
+func (rec *recorder) total() int {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	n := 0
+	for _, requests := range rec.seen {
+		n += len(requests)
+	}
+	return n
+}
+
+func (rec *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", r.Header.Get("Origin"))
+	h.Set("Access-Control-Allow-Credentials", "true")
+	h.Set("Access-Control-Allow-Headers", r.Header.Get("Access-Control-Request-Headers"))
+	h.Set("Access-Control-Allow-Methods", r.Header.Get("Access-Control-Request-Method"))
+	h.Set("Access-Control-Allow-Private-Network", "true")
+	h.Set("Timing-Allow-Origin", "*")
+	_, _ = io.Copy(io.Discard, r.Body)
+	if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+		return
+	}
+	rec.mu.Lock()
+	rec.seen[r.URL.Path] = append(rec.seen[r.URL.Path], r)
+	rec.mu.Unlock()
+	switch {
+	case strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
+		shakeHands(w, r)
+	case r.Header.Get("Accept") == "text/event-stream":
+		h.Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, "data: secret\n\n")
+	default:
+		h.Set("Content-Type", "text/html")
+		fmt.Fprint(w, "<!doctype html><title>upstream</title>")
+	}
+}
+
+// shakeHands opens a WebSocket (RFC 6455 §4.2.2) and closes it.
+func shakeHands(w http.ResponseWriter, r *http.Request) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+	sum := sha1.Sum([]byte(r.Header.Get("Sec-Websocket-Key") + guid))
+	fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+		base64.StdEncoding.EncodeToString(sum[:]))
+	_, _ = conn.Write([]byte{0x88, 0x00}) // close
+}
+
+// selfSigned makes a certificate for the TLS listener; nobody checks it.
+func selfSigned(t *testing.T) (cert, key string) {
+	t.Helper()
+	secret, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, secret.Public(), secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for file, block := range map[string]*pem.Block{
+		cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: private},
+	} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cert, key
+}
