@@ -106,6 +106,9 @@ func TestAStreamCountsOctetsAndIsConnectedToAgain(t *testing.T) {
 				expectMessage(t, message, 84, "second")
 				conn.Close()
 			}
+			if n := valueOf(t, q.count.failed); n != 0 {
+				t.Errorf("%d records failed, although somebody listened all the time", n)
+			}
 		})
 	}
 }
