@@ -38,7 +38,8 @@ func blocksOf(document string) []block {
 // readme is what its commands need: a running up, and the policy shown.
 type readme struct {
 	up        *gatewaytest.Up
-	caddyfile string
+	caddyfile string // the last one shown
+	dir       string // where files are kept from one command to the next
 }
 
 const readmeToken = "readme-readme-readme-readme-readme-readme"
@@ -59,6 +60,9 @@ var howToRun = []recipe{
 	{regexp.MustCompile(`^curl .*http://127\.0\.0\.1:8080/`), (*readme).curl},
 	{regexp.MustCompile(`^llorch validate --config Caddyfile$`), (*readme).validate},
 	{regexp.MustCompile(`^llorch run --config Caddyfile$`), (*readme).run},
+	{regexp.MustCompile(`^llorch authmin token (new|rotate|revoke|list) .*--file tokens`), (*readme).inDir},
+	{regexp.MustCompile(`^llorch authmin audit verify `), (*readme).auditVerify},
+	{regexp.MustCompile(`^llorch authmin (lint|explain|doctor) --config Caddyfile`), (*readme).onPolicy},
 	{regexp.MustCompile(`^go tool xcaddy build `), builtByCI},
 	{regexp.MustCompile(`^\./caddy list-modules$`), builtByCI},
 }
@@ -69,7 +73,7 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &readme{up: gatewaytest.StartUp(t, readmeEnv)}
+	r := &readme{up: gatewaytest.StartUp(t, readmeEnv), dir: t.TempDir()}
 	commands := 0
 	for _, b := range blocksOf(string(document)) {
 		switch b.language {
