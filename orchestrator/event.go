@@ -25,6 +25,30 @@ func (t EventType) Terminal() bool {
 	return t == EventEnd || t == EventError || t == EventCanceled
 }
 
+// EventTypes lists the events in the order in which they can come.
+func EventTypes() []EventType {
+	return []EventType{EventStarted, EventToken, EventMetrics, EventGap, EventEnd, EventError, EventCanceled}
+}
+
+// Shape gives an empty value of the type that the event's data has.
+func (t EventType) Shape() any {
+	switch t {
+	case EventStarted:
+		return startedData{}
+	case EventToken:
+		return TokenData{}
+	case EventMetrics:
+		return metricsData{}
+	case EventGap:
+		return gapData{}
+	case EventEnd:
+		return endData{}
+	case EventError:
+		return TaskError{}
+	}
+	return canceledData{}
+}
+
 // Event is one step of a task. Ids begin at 1 and go up by one.
 type Event struct {
 	ID   uint64          `json:"id"`
@@ -65,6 +89,8 @@ func (r *Reader) Metrics(after uint64, tokens int) Event {
 	depth := r.o.queue.depth(Interactive) + r.o.queue.depth(Batch)
 	return newEvent(after, EventMetrics, metricsData{depth, r.o.pace.onTime(), max(0, task.MaxTokens-tokens), task.KVWarmth})
 }
+
+type canceledData struct{}
 
 type gapData struct {
 	From uint64 `json:"from"`

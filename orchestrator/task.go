@@ -94,7 +94,7 @@ func decodeRecord(value []byte) (record, error) {
 func (t Task) terminal() Event {
 	switch t.State {
 	case Canceled:
-		return newEvent(t.LastEventID, EventCanceled, struct{}{})
+		return newEvent(t.LastEventID, EventCanceled, canceledData{})
 	case Failed:
 		return newEvent(t.LastEventID, EventError, t.Error)
 	default:

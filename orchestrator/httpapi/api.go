@@ -32,7 +32,7 @@ const (
 type Options struct {
 	Orchestrator *orchestrator.Orchestrator
 	Gatherer     prometheus.Gatherer // for /metrics
-	Version      string
+	Version      string              // "": (devel)
 	Log          *slog.Logger
 	Heartbeat    time.Duration // 0: DefaultHeartbeat
 	MaxStreams   int           // 0: DefaultMaxStreams
@@ -63,6 +63,9 @@ func New(o Options) *API {
 	}
 	if o.Gatherer == nil {
 		o.Gatherer = prometheus.NewRegistry()
+	}
+	if o.Version == "" {
+		o.Version = "(devel)"
 	}
 	if o.Heartbeat == 0 {
 		o.Heartbeat = DefaultHeartbeat

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 
@@ -23,8 +24,10 @@ type openaiInput[T any] struct {
 
 func (a *API) openaiRoutes() {
 	route(a, authmin.ScopeInfer, http.MethodGet, "/v1/models", http.StatusOK, "The models (OpenAI)", a.models)
-	route(a, authmin.ScopeInfer, http.MethodPost, "/v1/chat/completions", http.StatusOK, "Chat (OpenAI)", a.chat)
-	route(a, authmin.ScopeInfer, http.MethodPost, "/v1/completions", http.StatusOK, "Completion (OpenAI)", a.completion)
+	whole := a.answers("application/json", a.schemaOf(reflect.TypeFor[openaiAnswer]()))
+	streamed := a.answers("text/event-stream", a.chunks())
+	route(a, authmin.ScopeInfer, http.MethodPost, "/v1/chat/completions", http.StatusOK, "Chat (OpenAI)", a.chat, whole, streamed)
+	route(a, authmin.ScopeInfer, http.MethodPost, "/v1/completions", http.StatusOK, "Completion (OpenAI)", a.completion, whole, streamed)
 }
 
 func (a *API) models(context.Context, *none) (*body[openaiModels], error) {

@@ -19,8 +19,8 @@ const bearer = "bearer"
 const public = authmin.Scope("")
 
 // route declares an operation: where it is, the scope it needs, and what it
-// answers with. The scope is declared here and nowhere else.
-func route[I, O any](a *API, scope authmin.Scope, method, path string, status int, summary string, h func(context.Context, *I) (*O, error)) {
+// answers with; more describes what the types cannot. The scope is declared here and nowhere else.
+func route[I, O any](a *API, scope authmin.Scope, method, path string, status int, summary string, h func(context.Context, *I) (*O, error), more ...func(*huma.Operation)) {
 	op := huma.Operation{
 		Method: method, Path: path, Summary: summary, DefaultStatus: status, MaxBodyBytes: maxBody,
 		OperationID: operationID(method, path),
@@ -29,6 +29,9 @@ func route[I, O any](a *API, scope authmin.Scope, method, path string, status in
 	}
 	if scope == public {
 		op.Security = []map[string][]string{{}}
+	}
+	for _, describe := range more {
+		describe(&op)
 	}
 	a.list(method, path, scope)
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {

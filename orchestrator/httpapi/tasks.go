@@ -43,7 +43,8 @@ func (a *API) taskRoutes() {
 	route(a, authmin.ScopeInfer, http.MethodPost, "/v2/tasks", http.StatusAccepted, "Take a task", a.submit)
 	route(a, authmin.ScopeInfer, http.MethodGet, "/v2/tasks", http.StatusOK, "List the caller's tasks, newest first", a.listTasks)
 	route(a, authmin.ScopeInfer, http.MethodGet, "/v2/tasks/{id}", http.StatusOK, "A task's record", a.task)
-	route(a, authmin.ScopeInfer, http.MethodGet, "/v2/tasks/{id}/events", http.StatusOK, "A task's events (text/event-stream)", a.events)
+	route(a, authmin.ScopeInfer, http.MethodGet, "/v2/tasks/{id}/events", http.StatusOK, "A task's events, as they happen", a.events,
+		a.answers("text/event-stream", a.taskEvents()), noContent("Last-Event-ID is the last one there is"))
 	route(a, authmin.ScopeInfer, http.MethodPost, "/v2/tasks/{id}/cancel", http.StatusNoContent, "Cancel a task", a.cancel)
 }
 
