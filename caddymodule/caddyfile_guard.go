@@ -55,6 +55,11 @@ func parseGuard(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 		if err := g.parseOption(d, option); err != nil {
 			return nil, err
 		}
+		if option == "require" {
+			if err := checkHoldable(h, g.Rules[len(g.Rules)-1].Scopes); err != nil {
+				return nil, d.Errf("%v", err)
+			}
+		}
 	}
 	return h.NewRoute(nil, g), nil
 }
