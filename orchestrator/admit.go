@@ -68,12 +68,11 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 		o.queue.release()
 		return Admission{}, err
 	}
+	free := o.nodes.free(r.ModelRef)
 	position := o.queue.push(o.waits(e, r))
 	o.metrics.enqueued.Inc()
 	o.poke()
-	a := o.admission(e)
-	a.QueuePosition, a.PredictedStartMS = position, o.pace.predict(position)
-	return a, nil
+	return o.admitted(e, position, free), nil
 }
 
 func (o *Orchestrator) admissible(r TaskRequest) error {
@@ -172,10 +171,21 @@ func (o *Orchestrator) admission(e *entry) Admission {
 	if e == nil {
 		return Admission{}
 	}
-	position, _ := o.queue.position(e.id)
+	position, waits := o.queue.position(e.id)
+	return o.admitted(e, position, !waits)
+}
+
+// admitted is the answer for a task at this position. Free says that a slot is
+// there for the first in the queue.
+func (o *Orchestrator) admitted(e *entry, position int, free bool) Admission {
+	task, _ := e.view()
+	starts := o.queue.starts(task.Priority, position)
+	if !free {
+		starts++ // the slot that the first one waits for
+	}
 	path := "/v2/tasks/" + e.id + "/events"
 	return Admission{
-		TaskID: e.id, QueuePosition: position, PredictedStartMS: o.pace.predict(position),
+		TaskID: e.id, QueuePosition: position, PredictedStartMS: o.pace.predict(starts),
 		Streams:     Streams{SSE: path, SSEVerbose: path + "?verbose=true"},
 		Preparation: Preparation{Steps: []string{}},
 	}
@@ -187,7 +197,7 @@ func (o *Orchestrator) waits(e *entry, r TaskRequest) waiting {
 		needs.Hint = *r.Placement
 	}
 	task, _ := e.view()
-	w := waiting{id: e.id, class: r.Priority, deadline: task.DeadlineAt, needs: needs}
+	w := waiting{id: e.id, owner: e.owner, class: r.Priority, deadline: task.DeadlineAt, needs: needs}
 	if r.KVHint != "cold" {
 		w.session = task.SessionID
 	}

@@ -272,6 +272,11 @@ func (ns *nodes) holds(nodeID, poolID, model string) bool {
 	})
 }
 
+// free reports whether a pool with the model would take a task now.
+func (ns *nodes) free(model string) bool {
+	return slices.ContainsFunc(ns.candidates(), func(c Candidate) bool { return infeasible(Needs{Model: model}, c) == "" })
+}
+
 // knows reports whether any node has reported the model.
 func (ns *nodes) knows(model string) bool {
 	return slices.ContainsFunc(ns.candidates(), func(c Candidate) bool { return slices.Contains(c.Models, model) })

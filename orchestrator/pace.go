@@ -66,11 +66,11 @@ func (p *pace) started(now time.Time, waited bool) {
 	p.last = now
 }
 
-// predict gives the milliseconds until a task at this position starts.
-func (p *pace) predict(position int) int64 {
+// predict gives the milliseconds until that many tasks have started.
+func (p *pace) predict(starts int) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return (time.Duration(position) * p.gap).Milliseconds()
+	return (time.Duration(starts) * p.gap).Milliseconds()
 }
 
 func (p *pace) backoff() time.Duration {

@@ -1,7 +1,6 @@
 package orchestrator
 
 import (
-	"container/list"
 	"sync"
 	"time"
 )
@@ -13,6 +12,7 @@ const batchShare = 3
 // waiting is a queued task, small: the request stays in the store.
 type waiting struct {
 	id        string
+	owner     string
 	class     Priority
 	deadline  time.Time
 	needs     Needs
@@ -21,22 +21,29 @@ type waiting struct {
 	failures  int       // dispatches that failed before the first token
 }
 
-// queue is two bounded FIFO lists. Room is reserved before a task is written to
-// disk and used after, so an acknowledged task always has its place.
+// queue is two classes of lines, bounded together. Room is reserved before a
+// task is written to disk and used after, so an acknowledged task always has its
+// place.
 type queue struct {
 	mu       sync.Mutex
 	capacity int
 	reserved int
-	lists    map[Priority]*list.List
-	index    map[string]*list.Element
+	classes  map[Priority]*lines
+	index    map[string]queued
 	streak   int // interactive starts since the last batch start
+}
+
+// queued is where to find a task.
+type queued struct {
+	class Priority
+	spot
 }
 
 func newQueue(capacity int) *queue {
 	return &queue{
 		capacity: capacity,
-		lists:    map[Priority]*list.List{Interactive: list.New(), Batch: list.New()},
-		index:    make(map[string]*list.Element),
+		classes:  map[Priority]*lines{Interactive: newLines(), Batch: newLines()},
+		index:    make(map[string]queued),
 	}
 }
 
@@ -63,9 +70,8 @@ func (q *queue) push(w waiting) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.reserved--
-	l := q.lists[w.class]
-	q.index[w.id] = l.PushBack(w)
-	return l.Len() - 1
+	q.addLocked(w, false)
+	return q.classes[w.class].position(q.index[w.id].spot)
 }
 
 // restore puts a task in that has been acknowledged before, whatever the
@@ -73,12 +79,11 @@ func (q *queue) push(w waiting) int {
 func (q *queue) restore(w waiting, front bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	l := q.lists[w.class]
-	if front {
-		q.index[w.id] = l.PushFront(w)
-		return
-	}
-	q.index[w.id] = l.PushBack(w)
+	q.addLocked(w, front)
+}
+
+func (q *queue) addLocked(w waiting, front bool) {
+	q.index[w.id] = queued{w.class, q.classes[w.class].add(w, front)}
 }
 
 // next gives the task whose turn it is among those that may start. It stays in
@@ -91,10 +96,8 @@ func (q *queue) next(may func(waiting) bool) (waiting, bool) {
 		order = []Priority{Batch, Interactive}
 	}
 	for _, class := range order {
-		for el := q.lists[class].Front(); el != nil; el = el.Next() {
-			if w := el.Value.(waiting); may(w) {
-				return w, true
-			}
+		if w, ok := q.classes[class].next(may); ok {
+			return w, true
 		}
 	}
 	return waiting{}, false
@@ -108,7 +111,8 @@ func (q *queue) take(id string) bool {
 	if !ok {
 		return false
 	}
-	if w.class == Batch || q.lists[Batch].Len() == 0 {
+	q.classes[w.class].served(w.owner)
+	if w.class == Batch || q.classes[Batch].size == 0 {
 		q.streak = 0
 	} else {
 		q.streak++
@@ -124,28 +128,24 @@ func (q *queue) remove(id string) (waiting, bool) {
 }
 
 func (q *queue) removeLocked(id string) (waiting, bool) {
-	el, ok := q.index[id]
+	at, ok := q.index[id]
 	if !ok {
 		return waiting{}, false
 	}
 	delete(q.index, id)
-	w := el.Value.(waiting)
-	return q.lists[w.class].Remove(el).(waiting), true
+	return q.classes[at.class].remove(at.spot), true
 }
 
-// position is how many tasks of its class are before it; false if not queued.
+// position is how many tasks of its class start before it, as things are now;
+// false if not queued.
 func (q *queue) position(id string) (int, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	el, ok := q.index[id]
+	at, ok := q.index[id]
 	if !ok {
 		return 0, false
 	}
-	n := 0
-	for el = el.Prev(); el != nil; el = el.Prev() {
-		n++
-	}
-	return n, true
+	return q.classes[at.class].position(at.spot), true
 }
 
 // expired gives the ids whose deadline has passed.
@@ -153,8 +153,8 @@ func (q *queue) expired(now time.Time) []string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var ids []string
-	for id, el := range q.index {
-		if !el.Value.(waiting).deadline.After(now) {
+	for id, q := range q.index {
+		if !q.at.Value.(waiting).deadline.After(now) {
 			ids = append(ids, id)
 		}
 	}
@@ -165,5 +165,16 @@ func (q *queue) expired(now time.Time) []string {
 func (q *queue) depth(class Priority) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.lists[class].Len()
+	return q.classes[class].size
+}
+
+// starts gives how many tasks of both classes start before one at this position
+// of its class: batch has every fourth start while both wait.
+func (q *queue) starts(class Priority, position int) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if class == Batch {
+		return position + min(q.classes[Interactive].size, batchShare*(position+1))
+	}
+	return position + min(q.classes[Batch].size, (position+q.streak)/batchShare)
 }

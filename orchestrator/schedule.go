@@ -48,10 +48,10 @@ func (o *Orchestrator) schedule() {
 // the same needs as one that found no place are passed over without a look.
 func (o *Orchestrator) place() {
 	blocked := make(map[string]bool)
-	now := o.now()
 	for o.ctx.Err() == nil {
+		now := o.now()
 		w, ok := o.queue.next(func(w waiting) bool {
-			return now.After(w.notBefore) && !blocked[w.needs.key()]
+			return now.After(w.notBefore) && now.Before(w.deadline) && !blocked[w.needs.key()]
 		})
 		if !ok {
 			return
