@@ -108,8 +108,8 @@ func probe(h http.Handler, token string) func() {
 	r := httptest.NewRequest("GET", "/v2/tasks", nil)
 	return func() {
 		r.Header["Authorization"] = []string{"Bearer " + token}
-		w := httptest.ResponseRecorder{HeaderMap: http.Header{}}
-		h.ServeHTTP(&w, r)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
 		if w.Code != http.StatusUnauthorized {
 			panic("a guess was let in")
 		}

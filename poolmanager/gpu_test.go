@@ -52,7 +52,7 @@ func TestMemoryAndNames(t *testing.T) {
 	if id := defaultNodeID(); !nodeIDPattern.MatchString(id) {
 		t.Errorf("the default node id is %q", id)
 	}
-	if machineID("a") == "" || machineID("a") != machineID("a") {
+	if first, again := machineID("a"), machineID("a"); first == "" || first != again {
 		t.Error("the machine id is not stable")
 	}
 }
