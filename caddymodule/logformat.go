@@ -107,10 +107,13 @@ func (f *LogFormat) AddObject(key string, object zapcore.ObjectMarshaler) error 
 }
 
 // AddString implements [zapcore.ObjectEncoder]: the admin endpoint logs its
-// target this way.
+// target this way, and Caddy the beginning of a method that is too long.
 func (f *LogFormat) AddString(key, value string) {
-	if key == "uri" {
+	switch key {
+	case "uri":
 		value = harmlessTarget(value)
+	case "method_trunc":
+		value = "[redacted]"
 	}
 	f.Encoder.AddString(key, value)
 }

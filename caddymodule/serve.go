@@ -24,7 +24,7 @@ type ruling struct {
 func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	start := time.Now()
 	target, sameBytes := clientTarget(r)
-	id := authmin.EnsureCorrelationID(r.Header)
+	id := g.correlationID(r.Header)
 	w.Header()[authmin.HeaderCorrelationID] = []string{id}
 
 	d := ruling{Decision: g.decide(r, target, sameBytes, start)}
@@ -47,6 +47,20 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 	g.introduce(r, &d.Decision)
 	return g.forward(&answer{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, id: id}, r, next, &d.Decision, start)
+}
+
+// correlationID is the client's, unless that is a token of ours in the wrong
+// place: the id stands in every log.
+func (g *Guard) correlationID(h http.Header) string {
+	id := authmin.EnsureCorrelationID(h)
+	if len(id) < authmin.MinTokenLength {
+		return id
+	}
+	secret := authmin.NewSecret(id)
+	if _, verdict := g.app.store.keyring().Lookup(secret.Digest(), time.Now()); verdict != authmin.VerdictUnknown || secret.Equal(g.upstream) {
+		return authmin.EnsureCorrelationID(nil)
+	}
+	return id
 }
 
 // varGuard marks a request that a guard has seen.

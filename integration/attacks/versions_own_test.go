@@ -115,7 +115,7 @@ var ownCases = map[string]struct {
 	"a scheme that is none":               {asked(set(":scheme", "https://evil.example/?")), expect{Status: []int{200, 400}, UpEquals: map[string]string{"X-Forwarded-Proto": "https"}}},
 	"cookies in crumbs":                   {asked(add("cookie", "a=1"), add("cookie", "b=2")), served},
 	"a path in absolute form":             {asked(set(":path", "https://{{HOST}}/v1/models")), refusal},
-	"a star, which Go answers itself":                              {asked(set(":path", "*"), set(":method", "OPTIONS")), expect{Status: []int{200, 400, 401}, Upstream: \&unreached}},
+	"a star, which Go answers itself":     {asked(set(":path", "*"), set(":method", "OPTIONS")), expect{Status: []int{200, 400, 401}, Upstream: &unreached}},
 	"a path that begins with two slashes": {asked(set(":path", "//{{HOST}}/v1/models")), refusal},
 	"dots":                                {asked(set(":path", "/public/../v1/models")), refusal},
 	"a fragment":                          {asked(set(":path", "/v1/models#x")), refusal},

@@ -1,0 +1,135 @@
+package canary_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// A record collects what came to one place.
+type record struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (r *record) add(text []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.buf.Write(text)
+	r.buf.WriteByte('\n')
+}
+
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.buf.String()
+}
+
+// upstream answers everybody, keeps every byte of the requests, and breaks off
+// in the middle when it is asked to.
+type upstream struct {
+	*httptest.Server
+	record
+}
+
+func newUpstream(t *testing.T) *upstream {
+	u := &upstream{}
+	u.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		head, err := httputil.DumpRequest(r, true)
+		if err != nil {
+			t.Error(err)
+		}
+		u.add(fmt.Appendf(head, "\ntrailers %v", r.Trailer))
+		if strings.HasPrefix(r.URL.Path, "/v1/abort") {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, "cut")
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = io.WriteString(w, "fine")
+	}))
+	t.Cleanup(u.Close)
+	return u
+}
+
+// collector takes what OTLP exporters post.
+type collector struct {
+	*httptest.Server
+	record
+}
+
+func newCollector(t *testing.T) *collector {
+	c := &collector{}
+	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		c.add(body)
+	}))
+	t.Cleanup(c.Close)
+	return c
+}
+
+// syslog takes datagrams.
+type syslog struct {
+	address string
+	record
+}
+
+func newSyslog(t *testing.T) *syslog {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &syslog{address: conn.LocalAddr().String()}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		datagram := make([]byte, 64<<10)
+		for {
+			n, _, err := conn.ReadFrom(datagram)
+			if err != nil {
+				return
+			}
+			s.add(datagram[:n])
+		}
+	}()
+	t.Cleanup(func() {
+		conn.Close()
+		<-ended
+	})
+	return s
+}
+
+// filesUnder are the contents of all files below a folder but the named ones.
+func filesUnder(t *testing.T, folder string, but ...string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(folder, func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		for _, b := range but {
+			if filepath.Base(path) == b {
+				return nil
+			}
+		}
+		content, err := os.ReadFile(path)
+		all["file "+path[len(folder):]] = string(content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
