@@ -36,6 +36,7 @@ type setup struct {
 	bare, guarded string
 	token         string
 	client        *http.Client
+	extra         map[string]http.Header // sent along, by address
 }
 
 func start(b *testing.B, global string) *setup {
@@ -123,6 +124,9 @@ func (s *setup) ask(address, token string) (int, error) {
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
+	for name, value := range s.extra[address] {
+		r.Header[name] = value
+	}
 	answer, err := s.client.Do(r)
 	if err != nil {
 		return 0, err
@@ -175,6 +179,25 @@ func BenchmarkGuardedToBare(b *testing.B) {
 				func() time.Duration { return s.turn(b, s.guarded, s.token, 200) })
 		})
 	}
+}
+
+// BenchmarkGuardedToBareWithTheSameHeaders leaves out what the three header fields
+// cost that a guard adds: the client of the bare site sends as many.
+func BenchmarkGuardedToBareWithTheSameHeaders(b *testing.B) {
+	s := start(b, "audit file {dir}/audit")
+	s.extra = map[string]http.Header{s.bare: {
+		"X-Some-Identity": {"ci"}, "X-Some-Scopes": {"infer"}, "X-Some-Id": {"D2UEEUTYXCONDFO27R7IH4PEVD"},
+	}}
+	compare(b, "guarded/bare",
+		func() time.Duration { return s.turn(b, s.bare, s.token, 200) },
+		func() time.Duration { return s.turn(b, s.guarded, s.token, 200) })
+}
+
+// BenchmarkBareToBare is how far from 1 the noise of this machine leads.
+func BenchmarkBareToBare(b *testing.B) {
+	s := start(b, "audit file {dir}/audit")
+	turn := func() time.Duration { return s.turn(b, s.bare, s.token, 200) }
+	compare(b, "bare/bare", turn, turn)
 }
 
 // BenchmarkRefusedToProxied is what a refusal costs in requests that are let
