@@ -39,6 +39,9 @@ func (o *Orchestrator) Follow(who Who, taskID string, after uint64) (*Reader, er
 	return &Reader{o: o, e: e, tail: tail, next: after + 1}, nil
 }
 
+// Cut notes that the reader was cut because it did not read.
+func (r *Reader) Cut() { r.o.metrics.readersCut.Inc() }
+
 // Next gives the next events, at least one. It waits for them as long as ctx
 // allows; io.EOF comes after the terminal event.
 func (r *Reader) Next(ctx context.Context) ([]Event, error) {
@@ -80,6 +83,7 @@ func (r *Reader) some(ctx context.Context) ([]Event, <-chan struct{}, error) {
 	if ok {
 		return events, changed, nil
 	}
+	cursor := r.cursor
 	events, err := r.logged(ctx)
 	if err == nil && len(events) == 0 { // gone, or not yet there
 		if err := r.o.store.Events().Barrier(ctx); err != nil {
@@ -87,8 +91,10 @@ func (r *Reader) some(ctx context.Context) ([]Event, <-chan struct{}, error) {
 		}
 		events, err = r.logged(ctx)
 	}
-	if err == nil && len(events) == 0 {
-		events = []Event{gapEvent(r.next, r.tail.oldest()-1)}
+	// What the log has lost may still be in memory: the gap ends there.
+	if oldest := r.tail.oldest(); err == nil && (len(events) == 0 || events[0].Type == EventGap && events[0].ID >= oldest) {
+		r.cursor = cursor
+		events = []Event{gapEvent(r.next, oldest-1)}
 	}
 	return events, nil, err
 }

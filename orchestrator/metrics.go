@@ -12,6 +12,7 @@ const maxLabelValues = 256
 // metrics are the names, types and labels of the metrics contract.
 type metrics struct {
 	enqueued, canceled, tokensIn prometheus.Counter
+	readersCut                   prometheus.Counter
 	started, rejected, tokensOut *prometheus.CounterVec
 	backpressure, placements     *prometheus.CounterVec
 	registrations, heartbeats    *prometheus.CounterVec
@@ -51,6 +52,7 @@ func newMetrics(reg prometheus.Registerer, o *Orchestrator) *metrics {
 	}
 	gauge("orchd_nodes_online", "Nodes that have called in time.", nil, func() float64 { return float64(o.nodes.online()) })
 	gauge("orchd_pools_available", "Pools that would take a task now.", nil, func() float64 { return float64(o.nodes.available()) })
+	gauge("orchd_store_consumers", "JetStream consumers; readers of events have none.", nil, func() float64 { return float64(o.store.Consumers()) })
 	reg.MustRegister(modelStates{o.catalog})
 	return &metrics{
 		genAI:           newGenAI(reg),
@@ -69,6 +71,7 @@ func newMetrics(reg prometheus.Registerer, o *Orchestrator) *metrics {
 		poolCheckTime:   histogram("orchd_pool_health_check_duration_ms", "Answering a question about a pool's health."),
 		verifications:   vec("catalog_verifications_total", "Models whose bytes were read.", "result"),
 		firstToken:      histogram("latency_first_token_ms", "From admission to the first token."),
+		readersCut:      counter("orchd_stream_readers_cut_total", "Readers that did not read, and may resume."),
 		decode:          histogram("latency_decode_ms", "From the first token to the end, as the engine says."),
 	}
 }

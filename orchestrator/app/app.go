@@ -66,10 +66,11 @@ type Options struct {
 	ModelHosts []string       // host or host:port of https sources; none: no https
 	ModelCAs   *x509.CertPool // nil: the system's
 
-	Version   string
-	Log       *slog.Logger
-	Heartbeat time.Duration         // of event streams; 0: 15 s
-	Resolver  orchestrator.Resolver // nil: the system's
+	Version    string
+	Log        *slog.Logger
+	Heartbeat  time.Duration         // of event streams; 0: 15 s
+	SlowReader time.Duration         // how long a reader of events may stall; 0: 10 s
+	Resolver   orchestrator.Resolver // nil: the system's
 }
 
 // Service is a running orchestrator.
@@ -125,7 +126,7 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 		return nil, err
 	}
 	api := httpapi.New(httpapi.Options{
-		Orchestrator: domain, Gatherer: reg, Version: o.Version, Log: o.Log, Heartbeat: o.Heartbeat,
+		Orchestrator: domain, Gatherer: reg, Version: o.Version, Log: o.Log, Heartbeat: o.Heartbeat, SlowReader: o.SlowReader,
 	})
 	s.serve(ln, backend.Wrap(api.Handler()), o.Log)
 	s.push("tasks", func(ctx context.Context) error {

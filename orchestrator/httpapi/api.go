@@ -23,6 +23,9 @@ const (
 	maxBody = 1<<20 + 1
 	// DefaultHeartbeat is api.md's interval of SSE comments.
 	DefaultHeartbeat = 15 * time.Second
+	// DefaultSlowReader is shorter than any heartbeat: who has not taken an event
+	// by then is not reading.
+	DefaultSlowReader = 10 * time.Second
 	// DefaultMaxStreams bounds the open event streams: issue-sized, each costs
 	// about 50 KiB of buffers and stack.
 	DefaultMaxStreams = 5000
@@ -35,6 +38,7 @@ type Options struct {
 	Version      string              // "": (devel)
 	Log          *slog.Logger
 	Heartbeat    time.Duration // 0: DefaultHeartbeat
+	SlowReader   time.Duration // how long a reader may stall; 0: DefaultSlowReader
 	MaxStreams   int           // 0: DefaultMaxStreams
 }
 
@@ -69,6 +73,9 @@ func New(o Options) *API {
 	}
 	if o.Heartbeat == 0 {
 		o.Heartbeat = DefaultHeartbeat
+	}
+	if o.SlowReader == 0 {
+		o.SlowReader = DefaultSlowReader
 	}
 	if o.MaxStreams == 0 {
 		o.MaxStreams = DefaultMaxStreams

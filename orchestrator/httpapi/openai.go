@@ -80,7 +80,7 @@ func (a *API) openai(ctx context.Context, task orchestrator.TaskRequest, key str
 		w.Header().Set("X-Task-Id", admission.TaskID)
 		ctx := r.Context()
 		if opts.stream {
-			c.stream(ctx, newSSE(w))
+			c.stream(ctx, newSSE(w, a.opts.SlowReader))
 		} else {
 			c.whole(ctx, w, r)
 		}

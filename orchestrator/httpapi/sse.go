@@ -6,25 +6,25 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/llorch/gateway/orchestrator"
 )
 
-// slowReader is how long one event may take to leave: a reader that does not
-// read is cut, and may resume. The kernel's buffers are its only credit.
-const slowReader = 10 * time.Second
-
 // sse writes a text/event-stream, one flush an event.
 type sse struct {
 	w   http.ResponseWriter
 	ctl *http.ResponseController
+	// patience is how long one event may take to leave: a reader that does not
+	// read is cut, and may resume. The kernel's buffers are its only credit.
+	patience time.Duration
 }
 
 // newSSE sends the headers at once, so that a client sees the stream is open
 // before the first event.
-func newSSE(w http.ResponseWriter) *sse {
-	s := &sse{w: w, ctl: http.NewResponseController(w)}
+func newSSE(w http.ResponseWriter, patience time.Duration) *sse {
+	s := &sse{w: w, ctl: http.NewResponseController(w), patience: patience}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // for an nginx in front
@@ -35,7 +35,7 @@ func newSSE(w http.ResponseWriter) *sse {
 
 // write sends one piece of the stream and waits until the kernel has it.
 func (s *sse) write(format string, args ...any) error {
-	if err := s.ctl.SetWriteDeadline(time.Now().Add(slowReader)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := s.ctl.SetWriteDeadline(time.Now().Add(s.patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
 	if _, err := fmt.Fprintf(s.w, format, args...); err != nil {
@@ -69,7 +69,10 @@ func (s *sse) follow(ctx context.Context, reader *orchestrator.Reader, verbose b
 			if ev.Type == orchestrator.EventToken {
 				tokens++
 			}
-			if s.event(ev) != nil {
+			if err := s.event(ev); err != nil {
+				if errors.Is(err, os.ErrDeadlineExceeded) {
+					reader.Cut()
+				}
 				return
 			}
 			if verbose && ev.Type == orchestrator.EventStarted && s.event(reader.Metrics(ev.ID, tokens)) != nil {

@@ -86,7 +86,7 @@ func (a *API) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		defer release()
 		r, w := humago.Unwrap(ctx)
-		s := newSSE(w)
+		s := newSSE(w, a.opts.SlowReader)
 		s.follow(r.Context(), reader, in.Verbose, a.opts.Heartbeat)
 	}}, nil
 }

@@ -170,6 +170,16 @@ func (s *Store) Bucket(name string) *Bucket {
 	return b
 }
 
+// Consumers is how many JetStream consumers there are now; 0 if it cannot tell.
+// None belongs to a reader of events, so it stays near zero.
+func (s *Store) Consumers() int {
+	info, err := s.srv.Jsz(nil)
+	if err != nil {
+		return 0
+	}
+	return info.Consumers
+}
+
 // Events gives the log of task events.
 func (s *Store) Events() *EventLog { return s.events }
 

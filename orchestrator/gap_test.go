@@ -1,0 +1,59 @@
+package orchestrator
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+)
+
+// TestALiveReaderIsToldOfAGap has the log lose what the tail no longer holds.
+func TestALiveReaderIsToldOfAGap(t *testing.T) {
+	st := openStore(t)
+	o, err := New(t.Context(), Config{Store: st})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { o.Stop(context.Background()) })
+	e := &entry{id: "task", owner: "ci", task: Task{State: Running}, tail: o.newTailFor("task", 0)}
+	o.mu.Lock()
+	o.tasks[e.id] = e
+	o.mu.Unlock()
+	const events = 2*tailEvents + 100
+	for i := range events {
+		e.tail.add(EventToken, TokenData{"x", i})
+	}
+	if err := st.Events().Barrier(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Events().Forget(t.Context(), e.id); err != nil {
+		t.Fatal(err)
+	}
+	r, err := o.Follow(Who{Identity: "ci"}, e.id, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.tail.finish(newEvent(e.tail.seal()+1, EventEnd, endData{}))
+	var got []Event
+	for {
+		some, err := r.Next(t.Context())
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, some...)
+	}
+	if got[0].Type != EventGap || !strings.Contains(string(got[0].Data), `"from":6,`) || got[0].ID+1 != got[1].ID {
+		t.Fatalf("got %v first, want a gap from 6", got[0])
+	}
+	for i, ev := range got[1:] {
+		if ev.ID != got[0].ID+1+uint64(i) {
+			t.Fatalf("event %d has id %d", i, ev.ID)
+		}
+	}
+	if last := got[len(got)-1]; last.ID != events+1 || last.Type != EventEnd || len(got) < tailEvents {
+		t.Errorf("got %d events up to %v", len(got), last)
+	}
+}
