@@ -111,9 +111,22 @@ func (q *liveRequest) end(reason authmin.Reason) {
 		return
 	}
 	past := time.Unix(1, 0)
-	rc := http.NewResponseController(q.writer)
+	rc := http.NewResponseController(innermost(q.writer))
 	_ = rc.SetReadDeadline(past)
 	_ = rc.SetWriteDeadline(past)
+}
+
+// innermost is the server's own response writer. The ones that Caddy puts around
+// it keep deadlines of their own and belong to the handler's goroutine; this one
+// takes a deadline from any.
+func innermost(w http.ResponseWriter) http.ResponseWriter {
+	for {
+		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		w = wrapper.Unwrap()
+	}
 }
 
 // len returns how many requests are under way.
