@@ -31,6 +31,9 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if guardedBefore(r) {
 		d.Decision = nestedDecision
 	}
+	if r.TLS != nil && !r.TLS.HandshakeComplete {
+		d.Decision = earlyDecision
+	}
 	g.limit(r, &d, start)
 	if d.end != nil {
 		defer d.end()
@@ -76,6 +79,18 @@ var nestedDecision = authmin.Decision{
 		Status: http.StatusInternalServerError, Code: "NESTED_GUARD", CodeNumber: 50001,
 		Title: "Two guards stand in the way of this request",
 		Hint:  "The operator has to put each authmin into a handle block of its own.",
+	},
+}
+
+// earlyDecision refuses what came before the end of the handshake, on HTTP/3:
+// whoever recorded the packets could send them again, token and all, and from an
+// address that nobody has checked (RFC 8470 §5.2). Clients try again by themselves.
+var earlyDecision = authmin.Decision{
+	Rule: authmin.NoRule, Identity: authmin.NameAnonymous, Reason: authmin.ReasonPolicy,
+	Problem: &authmin.Problem{
+		Status: http.StatusTooEarly, Code: "TOO_EARLY", CodeNumber: 42501,
+		Title: "The request came before the end of the TLS handshake",
+		Hint:  "Send it again on the same connection, not as early data.",
 	},
 }
 

@@ -45,21 +45,27 @@ func speakHTTP3(t testing.TB, address string, m message) ([]response, string, er
 		return nil, peer, err
 	}
 	defer conn.CloseWithError(0, "")
+	responses, err := askHTTP3(conn, m)
+	return responses, peer, err
+}
+
+// askHTTP3 makes the one request of a connection.
+func askHTTP3(conn *quic.Conn, m message) ([]response, error) {
 	control, err := conn.OpenUniStream()
 	if err != nil {
-		return nil, peer, err
+		return nil, err
 	}
 	if _, err := control.Write([]byte{streamControl, frameSettings, 0}); err != nil {
-		return nil, peer, err
+		return nil, err
 	}
 	stream, err := conn.OpenStream()
 	if err != nil {
-		return nil, peer, err
+		return nil, err
 	}
 	_ = stream.SetDeadline(time.Now().Add(totalWait))
 	// A write that the server stops is an answer too.
 	go writeHTTP3(stream, m)
-	return readHTTP3(stream), peer, nil
+	return readHTTP3(stream), nil
 }
 
 func writeHTTP3(stream *quic.Stream, m message) {

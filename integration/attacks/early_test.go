@@ -1,0 +1,96 @@
+package attacks_test
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/quic-go/quic-go"
+)
+
+// earlyDataIsRefused: whoever records the first packets of a resumed HTTP/3
+// connection can send them again, token and all. What comes before the end of
+// the handshake is answered 425 and goes nowhere (RFC 8470 §5.2).
+func earlyDataIsRefused(t *testing.T) {
+	to := startSecureGateway(t)
+	certified(t, to)
+	cache := &tickets{ClientSessionCache: tls.NewLRUClientSessionCache(1), got: make(chan struct{}, 8)}
+	config := clientTLS("h3")
+	config.ClientSessionCache = cache
+	m := asked(set(":authority", to.pub), set(":method", "POST"))
+
+	first := dialEarly(t, to.pub, config)
+	mustSay(t, first, m, 200)
+	select {
+	case <-cache.got:
+	case <-time.After(waitForStart):
+		t.Fatal("no session ticket")
+	}
+	first.CloseWithError(0, "")
+
+	before := to.upstream.requests()
+	early := dialEarly(t, to.pub, config)
+	mustSay(t, early, m, 425)
+	if !early.ConnectionState().Used0RTT {
+		t.Error("the request was not sent before the handshake; nothing was tried")
+	}
+	if n := to.upstream.requests() - before; n != 0 {
+		t.Errorf("%d requests went upstream before the handshake", n)
+	}
+	early.CloseWithError(0, "")
+
+	late := dialEarly(t, to.pub, config)
+	<-late.HandshakeComplete()
+	mustSay(t, late, m, 200)
+	late.CloseWithError(0, "")
+}
+
+// tickets tells when a session can be resumed.
+type tickets struct {
+	tls.ClientSessionCache
+	got chan struct{}
+}
+
+func (c *tickets) Put(key string, state *tls.ClientSessionState) {
+	c.ClientSessionCache.Put(key, state)
+	if state != nil {
+		select {
+		case c.got <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func dialEarly(t *testing.T, address string, config *tls.Config) *quic.Conn {
+	t.Helper()
+	to, err := net.ResolveUDPAddr("udp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket, err := net.ListenUDP("udp", &net.UDPAddr{IP: to.IP})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { socket.Close() })
+	ctx, cancel := context.WithTimeout(context.Background(), dialWait)
+	t.Cleanup(cancel)
+	conn, err := quic.DialEarly(ctx, socket, to, config, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func mustSay(t *testing.T, conn *quic.Conn, m message, want int) {
+	t.Helper()
+	responses, err := askHTTP3(conn, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(responses, func(r response) bool { return r.status == want }) {
+		t.Errorf("answered %s, want %d", flat(responses), want)
+	}
+}
