@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/google/uuid"
+	"github.com/llorch/gateway/authmin"
 )
 
 // printWelcome says what runs, and gives four lines to paste. A token made at
@@ -18,6 +20,9 @@ func printWelcome(w io.Writer, o upOptions, client clientToken, model string) er
 	}
 	if o.config == "" {
 		b.WriteString("\n" + tokenLines(client) + "\n")
+	}
+	if open, err := authmin.ParseOptional(os.Getenv("AUTH_OPTIONAL")); err == nil && open && o.config == "" {
+		b.WriteString("AUTH_OPTIONAL is on: programs of this machine need no token, nor does what comes by a tunnel that adds no header.\n")
 	}
 	task, err := uuid.NewV7()
 	if err != nil {
