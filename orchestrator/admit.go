@@ -197,7 +197,11 @@ func (o *Orchestrator) waits(e *entry, r TaskRequest) waiting {
 		needs.Hint = *r.Placement
 	}
 	task, _ := e.view()
-	w := waiting{id: e.id, owner: e.owner, class: r.Priority, deadline: task.DeadlineAt, needs: needs}
+	// The record has the wall clock's time, which may be set; what is left of it
+	// is counted on the monotonic one, and never more than was asked for.
+	now := o.now()
+	left := min(task.DeadlineAt.Sub(now), time.Duration(r.DeadlineMS)*time.Millisecond)
+	w := waiting{id: e.id, owner: e.owner, class: r.Priority, deadline: now.Add(left), needs: needs}
 	if r.KVHint != "cold" {
 		w.session = task.SessionID
 	}

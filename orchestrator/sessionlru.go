@@ -12,7 +12,7 @@ import (
 // find gives a session that has not expired. mu is held, here and below.
 func (ss *sessions) find(id string) *session {
 	now := ss.now()
-	for el := ss.used.Front(); el != nil && !now.Before(el.Value.(*session).ExpiresAt); el = ss.used.Front() {
+	for el := ss.used.Front(); el != nil && !now.Before(el.Value.(*session).expires); el = ss.used.Front() {
 		ss.drop(el)
 	}
 	if el := ss.byID[id]; el != nil {
@@ -32,7 +32,7 @@ func (ss *sessions) add(s *session) (evicted *session) {
 	}
 	ss.byID[s.SessionID] = ss.used.PushBack(s)
 	ss.each[s.Owner]++
-	if s.ExpiresAt.IsZero() {
+	if s.expires.IsZero() {
 		ss.touch(s)
 	}
 	return evicted
@@ -40,8 +40,9 @@ func (ss *sessions) add(s *session) (evicted *session) {
 
 // touch makes the session the newest.
 func (ss *sessions) touch(s *session) {
-	s.LastUsedAt = ss.now().UTC()
-	s.ExpiresAt = s.LastUsedAt.Add(store.SessionTTL)
+	now := ss.now()
+	s.expires = now.Add(store.SessionTTL)
+	s.LastUsedAt, s.ExpiresAt = now.UTC(), s.expires.UTC()
 	ss.used.MoveToBack(ss.byID[s.SessionID])
 }
 

@@ -43,7 +43,8 @@ type Session struct {
 // most tasks are the only one of theirs, and losing it costs warmth at most.
 type session struct {
 	Session
-	named bool
+	named   bool
+	expires time.Time // as ExpiresAt, with the monotonic clock
 }
 
 // sessions are all there are, the least recently used first. The newest write
@@ -76,6 +77,8 @@ func (ss *sessions) load(ctx context.Context) error {
 	})
 	slices.SortFunc(all, func(a, b *session) int { return a.LastUsedAt.Compare(b.LastUsedAt) })
 	for _, s := range all {
+		now := ss.now()
+		s.expires = now.Add(min(s.ExpiresAt.Sub(now), store.SessionTTL))
 		ss.add(s)
 	}
 	return err

@@ -68,9 +68,10 @@ type Options struct {
 
 	Version    string
 	Log        *slog.Logger
-	Heartbeat  time.Duration         // of event streams; 0: 15 s
-	SlowReader time.Duration         // how long a reader of events may stall; 0: 10 s
-	Resolver   orchestrator.Resolver // nil: the system's
+	Heartbeat  time.Duration                    // of event streams; 0: 15 s
+	SlowReader time.Duration                    // how long a reader of events may stall; 0: 10 s
+	Free       func(dir string) (uint64, error) // free bytes of StateDir; nil: asks the file system
+	Resolver   orchestrator.Resolver            // nil: the system's
 }
 
 // Service is a running orchestrator.
@@ -114,7 +115,7 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 	}
 	s.addr = ln.Addr().String()
 	s.push("listener", func(context.Context) error { return ignoreClosed(ln.Close()) })
-	st, err := store.Open(ctx, store.Options{Dir: o.StateDir, Log: o.Log})
+	st, err := store.Open(ctx, store.Options{Dir: o.StateDir, Log: o.Log, Free: o.Free})
 	if err != nil {
 		return nil, err
 	}

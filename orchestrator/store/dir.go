@@ -34,13 +34,20 @@ func lockDir(dir string) (unlock func() error, err error) {
 	return f.Close, nil // closing releases the lock, and so does kill -9
 }
 
+// freeBytes is what an ordinary user may still write to the file system of dir.
+func freeBytes(dir string) (uint64, error) {
+	var st syscall.Statfs_t
+	err := syscall.Statfs(dir, &st)
+	return st.Bavail * uint64(st.Bsize), err
+}
+
 // Room says whether the disk has space for new work; ErrDiskFull if not.
 func (s *Store) Room() error {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(s.dir, &st); err != nil {
+	free, err := s.free(s.dir)
+	if err != nil {
 		return fmt.Errorf("looking at the disk: %w", err)
 	}
-	if free := st.Bavail * uint64(st.Bsize); free < minFreeBytes {
+	if free < minFreeBytes {
 		return fmt.Errorf("%s: %d MiB free, %d needed: %w", s.dir, free>>20, int64(minFreeBytes)>>20, ErrDiskFull)
 	}
 	return nil

@@ -56,11 +56,13 @@ type Options struct {
 	MaxStoreBytes  int64  // 0: DefaultMaxStoreBytes
 	MaxMemoryBytes int64  // 0: DefaultMaxMemoryBytes
 	Log            *slog.Logger
+	Free           func(dir string) (bytes uint64, err error) // nil: asks the file system
 }
 
 // Store is an open state directory. Its methods may be called concurrently.
 type Store struct {
 	dir     string
+	free    func(string) (uint64, error)
 	srv     *server.Server
 	conn    *nats.Conn
 	unlock  func() error
@@ -80,7 +82,10 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
-	s := &Store{dir: dir, buckets: make(map[string]*Bucket)}
+	if o.Free == nil {
+		o.Free = freeBytes
+	}
+	s := &Store{dir: dir, free: o.Free, buckets: make(map[string]*Bucket)}
 	if s.unlock, err = lockDir(dir); err != nil {
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
