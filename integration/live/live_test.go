@@ -79,6 +79,7 @@ func TestAllStreamsOfATokenEndAtOnce(t *testing.T) {
 
 	var ended sync.WaitGroup
 	for _, s := range doomed {
+		_ = s.conn.SetDeadline(time.Now().Add(10 * endLimit)) // too late, but an end
 		ended.Go(func() {
 			for s.event() == nil {
 			}
