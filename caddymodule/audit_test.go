@@ -28,6 +28,8 @@ func TestOneRecordForEachDecision(t *testing.T) {
 		want         map[string]any
 	}{
 		{"GET", "/health?secret=" + tokenInfer, []string{asUser}, map[string]any{
+			"event": "auth_failed", "decision": "refuse", "identity": "anonymous", "token": "", "fp6": "", "reason": "policy", "rule": "default deny", "level": "warn", "status": 400.0}},
+		{"GET", "/health?secret=canary-infer-unknown", []string{asUser}, map[string]any{
 			"event": "auth_success", "decision": "allow", "identity": "anonymous", "token": "", "fp6": "", "reason": "", "rule": "public /health", "level": "info"}},
 		{"POST", "/v1/x", []string{asUser}, map[string]any{
 			"event": "auth_success", "decision": "allow", "identity": "token:" + fp6, "token": "infer-user", "fp6": fp6, "reason": "", "rule": "require infer POST /v1/*", "level": "info"}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +34,10 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 	if r.TLS != nil && !r.TLS.HandshakeComplete {
 		d.Decision = earlyDecision
+	}
+	ring := g.app.store.keyring()
+	if d.Allow && (ring.Holds(target, start) || ring.Holds(r.Host, start)) {
+		d.Decision = misplacedDecision
 	}
 	g.limit(r, &d, start)
 	if d.end != nil {
@@ -182,7 +187,30 @@ func clientTarget(r *http.Request) (target string, sameBytes bool) {
 func (g *Guard) strip(r *http.Request, d *authmin.Decision) {
 	delete(r.Header, "Authorization")
 	authmin.SanitizeHeader(r.Header)
+	g.dropTokens(r.Header)
 	restrainTrailers(r, g.policy.AllowsTrailers(d.Path))
+}
+
+// dropTokens takes off the fields that hold a token of ours in the wrong place:
+// SDKs send theirs as X-Api-Key too.
+func (g *Guard) dropTokens(h http.Header) {
+	ring, now := g.app.store.keyring(), time.Now()
+	for name, values := range h {
+		if slices.ContainsFunc(values, func(v string) bool { return ring.Holds(v, now) }) || ring.Holds(name, now) {
+			delete(h, name)
+		}
+	}
+}
+
+// misplacedDecision refuses a request whose target or Host holds a token of ours:
+// it cannot be taken out of there, and would stand in the upstream's logs.
+var misplacedDecision = authmin.Decision{
+	Rule: authmin.NoRule, Identity: authmin.NameAnonymous, Reason: authmin.ReasonPolicy,
+	Problem: &authmin.Problem{
+		Status: http.StatusBadRequest, Code: "MISPLACED_TOKEN", CodeNumber: 40002,
+		Title: "A token stands where none belongs",
+		Hint:  "Send it in one header Authorization: Bearer TOKEN and nowhere else, and replace it: it may stand in somebody's log.",
+	},
 }
 
 // introduce tells the upstream, the templates and the access log who asks. On a

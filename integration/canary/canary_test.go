@@ -88,8 +88,9 @@ func (p *planted) plant(t *testing.T, g *gateway) {
 		}
 		p.answers = append(p.answers, g.send(t, where.request("/v1/down", c.token, valid)))
 		g.send(t, where.request("/v1/abort", c.token, valid))
-		// The valid token itself in the wrong place.
-		if !where.forwarded && !slices.Contains(tracedPlaces, where.name) {
+		// The valid token itself in the wrong place. Nobody reads bodies, and a
+		// field's name arrives in other letters.
+		if where.body == "" && where.name != "a header's name" && !slices.Contains(tracedPlaces, where.name) {
 			g.send(t, where.request("/v1/x", p.valid.token, valid))
 		}
 	}

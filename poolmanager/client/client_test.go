@@ -127,7 +127,9 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 		t.Error("the redirect was followed")
 	}))
 	defer other.Close()
-	c := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect) })
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+	})
 	_, err := c.Pools(t.Context())
 	var got *client.StatusError
 	if !errors.As(err, &got) || got.Status != 307 {
