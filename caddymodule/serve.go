@@ -4,9 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -55,59 +53,6 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 	g.introduce(r, &d.Decision)
 	return g.forward(&answer{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, id: id}, r, next, &d.Decision, start)
-}
-
-// correlationID is the client's, unless that is a token of ours in the wrong
-// place: the id stands in every log.
-func (g *Guard) correlationID(h http.Header) string {
-	id := authmin.EnsureCorrelationID(h)
-	if len(id) < authmin.MinTokenLength {
-		return id
-	}
-	secret := authmin.NewSecret(id)
-	if _, verdict := g.app.store.keyring().Lookup(secret.Digest(), time.Now()); verdict != authmin.VerdictUnknown || secret.Equal(g.upstream) {
-		return authmin.EnsureCorrelationID(nil)
-	}
-	return id
-}
-
-// varGuard marks a request that a guard has seen.
-const varGuard = "authmin.guard"
-
-// nestedDecision refuses what reaches a second guard. Most such arrangements are
-// refused at the start; of what is left, as two route blocks that fall through,
-// the second guard would judge a request that the first has taken the credential
-// off.
-var nestedDecision = authmin.Decision{
-	Rule: authmin.NoRule, Identity: authmin.NameAnonymous, Reason: authmin.ReasonPolicy,
-	Problem: &authmin.Problem{
-		Status: http.StatusInternalServerError, Code: "NESTED_GUARD", CodeNumber: 50001,
-		Title: "Two guards stand in the way of this request",
-		Hint:  "The operator has to put each authmin into a handle block of its own.",
-	},
-}
-
-// earlyDecision refuses what came before the end of the handshake, on HTTP/3:
-// whoever recorded the packets could send them again, token and all, and from an
-// address that nobody has checked (RFC 8470 §5.2). Clients try again by themselves.
-var earlyDecision = authmin.Decision{
-	Rule: authmin.NoRule, Identity: authmin.NameAnonymous, Reason: authmin.ReasonPolicy,
-	Problem: &authmin.Problem{
-		Status: http.StatusTooEarly, Code: "TOO_EARLY", CodeNumber: 42501,
-		Title: "The request came before the end of the TLS handshake",
-		Hint:  "Send it again on the same connection, not as early data.",
-	},
-}
-
-// guardedBefore marks a request, and reports whether it was marked. Error routes
-// run after the others, so a guard there is not inside another.
-func guardedBefore(r *http.Request) bool {
-	if r.Context().Value(caddyhttp.ErrorCtxKey) != nil {
-		return false
-	}
-	before := caddyhttp.GetVar(r.Context(), varGuard) != nil
-	caddyhttp.SetVar(r.Context(), varGuard, true)
-	return before
 }
 
 // forward hands a request on. One that a token was let in with is tracked, so
@@ -168,63 +113,6 @@ func (g *Guard) decide(r *http.Request, target string, sameBytes bool, now time.
 		facts.Listener = g.listeners.of(r)
 	}
 	return g.decider.Decide(&facts, now)
-}
-
-// clientTarget is the request target as the client sent it, before any rewrite of
-// the operator's, and whether the path goes to an upstream in the same bytes.
-func clientTarget(r *http.Request) (target string, sameBytes bool) {
-	target = r.RequestURI
-	u := r.URL
-	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
-		target, u = original.RequestURI, original.URL
-	}
-	path, _, _ := strings.Cut(target, "?")
-	return target, u != nil && u.Host == "" && u.EscapedPath() == path
-}
-
-// strip takes off the request what a client may not say to an upstream, its own
-// credential first: on public routes too.
-func (g *Guard) strip(r *http.Request, d *authmin.Decision) {
-	delete(r.Header, "Authorization")
-	authmin.SanitizeHeader(r.Header)
-	g.dropTokens(r.Header)
-	restrainTrailers(r, g.policy.AllowsTrailers(d.Path))
-}
-
-// dropTokens takes off the fields that hold a token of ours in the wrong place:
-// SDKs send theirs as X-Api-Key too.
-func (g *Guard) dropTokens(h http.Header) {
-	ring, now := g.app.store.keyring(), time.Now()
-	for name, values := range h {
-		if slices.ContainsFunc(values, func(v string) bool { return ring.Holds(v, now) }) || ring.Holds(name, now) {
-			delete(h, name)
-		}
-	}
-}
-
-// misplacedDecision refuses a request whose target or Host holds a token of ours:
-// it cannot be taken out of there, and would stand in the upstream's logs.
-var misplacedDecision = authmin.Decision{
-	Rule: authmin.NoRule, Identity: authmin.NameAnonymous, Reason: authmin.ReasonPolicy,
-	Problem: &authmin.Problem{
-		Status: http.StatusBadRequest, Code: "MISPLACED_TOKEN", CodeNumber: 40002,
-		Title: "A token stands where none belongs",
-		Hint:  "Send it in one header Authorization: Bearer TOKEN and nowhere else, and replace it: it may stand in somebody's log.",
-	},
-}
-
-// introduce tells the upstream, the templates and the access log who asks. On a
-// public route nobody does, and the upstream gets no credential either.
-func (g *Guard) introduce(r *http.Request, d *authmin.Decision) {
-	if d.Public || !d.Allow { // not allowed: a shadow guard lets it through all the same
-		return
-	}
-	r.Header[authmin.HeaderIdentity] = []string{d.Name}
-	r.Header[authmin.HeaderScopes] = []string{authmin.JoinScopes(d.Scopes, ",")}
-	if !g.upstream.IsZero() {
-		r.Header["Authorization"] = []string{"Bearer " + g.upstream.Reveal()}
-	}
-	replacer(r).Set("http.auth.user.id", d.Name)
 }
 
 // refuse answers. On HTTP/1.x it closes the connection: Caddy would otherwise

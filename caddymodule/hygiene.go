@@ -1,0 +1,71 @@
+package caddymodule
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/llorch/gateway/authmin"
+)
+
+// correlationID is the client's, unless that is a token of ours in the wrong
+// place: the id stands in every log.
+func (g *Guard) correlationID(h http.Header) string {
+	id := authmin.EnsureCorrelationID(h)
+	if len(id) < authmin.MinTokenLength {
+		return id
+	}
+	secret := authmin.NewSecret(id)
+	if _, verdict := g.app.store.keyring().Lookup(secret.Digest(), time.Now()); verdict != authmin.VerdictUnknown || secret.Equal(g.upstream) {
+		return authmin.EnsureCorrelationID(nil)
+	}
+	return id
+}
+
+// clientTarget is the request target as the client sent it, before any rewrite of
+// the operator's, and whether the path goes to an upstream in the same bytes.
+func clientTarget(r *http.Request) (target string, sameBytes bool) {
+	target = r.RequestURI
+	u := r.URL
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		target, u = original.RequestURI, original.URL
+	}
+	path, _, _ := strings.Cut(target, "?")
+	return target, u != nil && u.Host == "" && u.EscapedPath() == path
+}
+
+// strip takes off the request what a client may not say to an upstream, its own
+// credential first: on public routes too.
+func (g *Guard) strip(r *http.Request, d *authmin.Decision) {
+	delete(r.Header, "Authorization")
+	authmin.SanitizeHeader(r.Header)
+	g.dropTokens(r.Header)
+	restrainTrailers(r, g.policy.AllowsTrailers(d.Path))
+}
+
+// dropTokens takes off the fields that hold a token of ours in the wrong place:
+// SDKs send theirs as X-Api-Key too.
+func (g *Guard) dropTokens(h http.Header) {
+	ring, now := g.app.store.keyring(), time.Now()
+	for name, values := range h {
+		if slices.ContainsFunc(values, func(v string) bool { return ring.Holds(v, now) }) || ring.Holds(name, now) {
+			delete(h, name)
+		}
+	}
+}
+
+// introduce tells the upstream, the templates and the access log who asks. On a
+// public route nobody does, and the upstream gets no credential either.
+func (g *Guard) introduce(r *http.Request, d *authmin.Decision) {
+	if d.Public || !d.Allow { // not allowed: a shadow guard lets it through all the same
+		return
+	}
+	r.Header[authmin.HeaderIdentity] = []string{d.Name}
+	r.Header[authmin.HeaderScopes] = []string{authmin.JoinScopes(d.Scopes, ",")}
+	if !g.upstream.IsZero() {
+		r.Header["Authorization"] = []string{"Bearer " + g.upstream.Reveal()}
+	}
+	replacer(r).Set("http.auth.user.id", d.Name)
+}

@@ -1,0 +1,61 @@
+package caddymodule
+
+import (
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/llorch/gateway/authmin"
+)
+
+// Refusals that are the edge's own: authmin knows neither handshakes nor other
+// guards, and judges the credential where it belongs.
+
+// varGuard marks a request that a guard has seen.
+const varGuard = "authmin.guard"
+
+// nestedDecision refuses what reaches a second guard. Most such arrangements are
+// refused at the start; of what is left, as two route blocks that fall through,
+// the second guard would judge a request that the first has taken the credential
+// off.
+var nestedDecision = authmin.Decision{
+	Rule: authmin.NoRule, Identity: authmin.NameAnonymous, Reason: authmin.ReasonPolicy,
+	Problem: &authmin.Problem{
+		Status: http.StatusInternalServerError, Code: "NESTED_GUARD", CodeNumber: 50001,
+		Title: "Two guards stand in the way of this request",
+		Hint:  "The operator has to put each authmin into a handle block of its own.",
+	},
+}
+
+// earlyDecision refuses what came before the end of the handshake, on HTTP/3:
+// whoever recorded the packets could send them again, token and all, and from an
+// address that nobody has checked (RFC 8470 §5.2). Clients try again by themselves.
+var earlyDecision = authmin.Decision{
+	Rule: authmin.NoRule, Identity: authmin.NameAnonymous, Reason: authmin.ReasonPolicy,
+	Problem: &authmin.Problem{
+		Status: http.StatusTooEarly, Code: "TOO_EARLY", CodeNumber: 42501,
+		Title: "The request came before the end of the TLS handshake",
+		Hint:  "Send it again on the same connection, not as early data.",
+	},
+}
+
+// misplacedDecision refuses a request whose target or Host holds a token of ours:
+// it cannot be taken out of there, and would stand in the upstream's logs.
+var misplacedDecision = authmin.Decision{
+	Rule: authmin.NoRule, Identity: authmin.NameAnonymous, Reason: authmin.ReasonPolicy,
+	Problem: &authmin.Problem{
+		Status: http.StatusBadRequest, Code: "MISPLACED_TOKEN", CodeNumber: 40002,
+		Title: "A token stands where none belongs",
+		Hint:  "Send it in one header Authorization: Bearer TOKEN and nowhere else, and replace it: it may stand in somebody's log.",
+	},
+}
+
+// guardedBefore marks a request, and reports whether it was marked. Error routes
+// run after the others, so a guard there is not inside another.
+func guardedBefore(r *http.Request) bool {
+	if r.Context().Value(caddyhttp.ErrorCtxKey) != nil {
+		return false
+	}
+	before := caddyhttp.GetVar(r.Context(), varGuard) != nil
+	caddyhttp.SetVar(r.Context(), varGuard, true)
+	return before
+}
