@@ -42,13 +42,6 @@ func startRecorder(t *testing.T) *recorder {
 
 func (rec *recorder) address() string { return rec.Listener.Addr().String() }
 
-// requests are those for a path so far.
-func (rec *recorder) requests(path string) []*http.Request {
-	rec.mu.Lock()
-	defer rec.mu.Unlock()
-	return rec.seen[path]
-}
-
 // total is the number of all requests so far.
 func (rec *recorder) total() int {
 	rec.mu.Lock()
