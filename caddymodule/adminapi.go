@@ -37,13 +37,14 @@ func (a *adminAPI) Provision(ctx caddy.Context) error {
 // Routes implements [caddy.AdminRouter].
 func (a *adminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
-		{Pattern: "/authmin/tokens", Handler: caddy.AdminHandlerFunc(a.answer(listTokens))},
-		{Pattern: "/authmin/lockouts", Handler: caddy.AdminHandlerFunc(a.answer(listLockouts))},
+		{Pattern: "/authmin/tokens", Handler: caddy.AdminHandlerFunc(a.answer(http.MethodGet, listTokens))},
+		{Pattern: "/authmin/tokens/revoke", Handler: caddy.AdminHandlerFunc(a.answer(http.MethodPost, revokeTokens))},
+		{Pattern: "/authmin/lockouts", Handler: caddy.AdminHandlerFunc(a.answer(http.MethodGet, listLockouts))},
 	}
 }
 
 // answer refuses what may not ask, and writes what an endpoint has to say.
-func (a *adminAPI) answer(endpoint func(*App, *http.Request) any) func(http.ResponseWriter, *http.Request) error {
+func (a *adminAPI) answer(method string, endpoint func(*App, *http.Request) (any, error)) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 		if local == nil || local.Network() != "unix" {
@@ -54,12 +55,16 @@ func (a *adminAPI) answer(endpoint func(*App, *http.Request) any) func(http.Resp
 		if err != nil || !ok || !app.AdminAPI {
 			return adminError(http.StatusNotFound, "write `admin_api` into the global authmin block to switch this on")
 		}
-		if r.Method != http.MethodGet {
-			return adminError(http.StatusMethodNotAllowed, "only GET; tokens are changed in the keyring file, with `authmin token`")
+		if r.Method != method {
+			return adminError(http.StatusMethodNotAllowed, "only "+method)
+		}
+		result, err := endpoint(app, r)
+		if err != nil {
+			return err
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
-		return json.NewEncoder(w).Encode(endpoint(app, r))
+		return json.NewEncoder(w).Encode(result)
 	}
 }
 
@@ -87,7 +92,7 @@ type tokenList struct {
 }
 
 // listTokens lists the tokens, all or those of ?name=.
-func listTokens(a *App, r *http.Request) any {
+func listTokens(a *App, r *http.Request) (any, error) {
 	now, name := time.Now(), r.URL.Query().Get("name")
 	list := tokenList{Tokens: []tokenEntry{}, Generations: *a.store.generations.Load()}
 	for t := range a.store.keyring().Tokens {
@@ -99,11 +104,11 @@ func listTokens(a *App, r *http.Request) any {
 			Created: unixTime(t.Created), NotBefore: unixTime(t.NotBefore), Expires: unixTime(t.Expires),
 		})
 	}
-	return list
+	return list, nil
 }
 
-func listLockouts(a *App, _ *http.Request) any {
-	return map[string]any{"lockouts": a.state.lockouts.list(time.Now())}
+func listLockouts(a *App, _ *http.Request) (any, error) {
+	return map[string]any{"lockouts": a.state.lockouts.list(time.Now())}, nil
 }
 
 func unixTime(second int64) *time.Time {

@@ -58,6 +58,7 @@ type gateway struct {
 	site    string // the address line: any Host, where there is no certificate to choose
 	log     string // file of Caddy's log, audit records included
 	format  string // of the log; "" for json
+	admin   string // the admin endpoint; "" for none
 }
 
 // serve runs Caddy with one site of this body. TLS brings HTTP/2 and HTTP/3.
@@ -106,7 +107,11 @@ func (g *gateway) load(t *testing.T, globals, body string) {
 func (g *gateway) tryLoad(t *testing.T, globals, body string) error {
 	t.Helper()
 	log := "\tgrace_period 1s\n\tlog {\n\t\toutput file " + g.log + "\n\t\tformat " + cmp.Or(g.format, "json") + "\n\t}\n"
-	config := mustAdapt(t, options(log, globals)+g.site+" {\n\tbind 127.0.0.1\n"+body+"\n}\n")
+	all := options(log, globals)
+	if g.admin != "" {
+		all = strings.Replace(all, "admin off", "admin "+g.admin, 1)
+	}
+	config := mustAdapt(t, all+g.site+" {\n\tbind 127.0.0.1\n"+body+"\n}\n")
 	return caddy.Load(config, true)
 }
 

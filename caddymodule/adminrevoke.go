@@ -1,0 +1,87 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+)
+
+const (
+	// maxRevokeBody bounds the request, in bytes: a name and an fp6.
+	maxRevokeBody = 4 << 10
+	// revokeLimit is how long a revocation may take: the file is read again
+	// within a second of its change.
+	revokeLimit = 5 * time.Second
+	// revokePoll is how often the keyring in use is looked at meanwhile.
+	revokePoll = 20 * time.Millisecond
+)
+
+// revocation is what POST /authmin/tokens/revoke takes.
+type revocation struct {
+	Name string `json:"name"`
+	FP6  string `json:"fp6,omitempty"` // only this one of the name's tokens
+}
+
+// revokeTokens revokes in the keyring files, as `authmin token revoke` does, and
+// answers when the gateway has it.
+func revokeTokens(a *App, r *http.Request) (any, error) {
+	var asked revocation
+	decoder := json.NewDecoder(io.LimitReader(r.Body, maxRevokeBody))
+	decoder.DisallowUnknownFields()
+	if decoder.Decode(&asked) != nil || authmin.CheckTokenName(asked.Name) != nil {
+		return nil, adminError(http.StatusBadRequest, `want {"name": NAME} or {"name": NAME, "fp6": FP6}`)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), revokeLimit)
+	defer cancel()
+	found := false
+	for _, path := range a.TokenFiles {
+		err := authmin.EditKeyringFile(ctx, path, func(tokens []authmin.Token) ([]authmin.Token, error) {
+			return revoked(tokens, asked.Name, asked.FP6)
+		})
+		if err != nil && !errors.Is(err, errNoToken) {
+			return nil, adminError(http.StatusInternalServerError, err.Error())
+		}
+		found = found || err == nil
+	}
+	if !found {
+		return nil, adminError(http.StatusNotFound, "no keyring file has that token; one of the Caddyfile is taken out there")
+	}
+	if err := a.waitRevoked(ctx, asked); err != nil {
+		return nil, adminError(http.StatusInternalServerError, "the file is changed, and the gateway does not have it yet; look into its log")
+	}
+	return map[string]any{"revoked": asked}, nil
+}
+
+// waitRevoked returns when none of the tokens is valid in the keyring in use.
+func (a *App) waitRevoked(ctx context.Context, asked revocation) error {
+	tick := time.NewTicker(revokePoll)
+	defer tick.Stop()
+	for {
+		tokens := slices.Collect(tokensNamed(a.store.keyring(), asked))
+		if !slices.ContainsFunc(tokens, func(t *authmin.Token) bool { return !t.Revoked }) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// tokensNamed are the tokens of a keyring that a revocation means.
+func tokensNamed(ring *authmin.Keyring, asked revocation) func(yield func(*authmin.Token) bool) {
+	return func(yield func(*authmin.Token) bool) {
+		for t := range ring.Tokens {
+			if t.Name == asked.Name && (asked.FP6 == "" || t.Fingerprint() == asked.FP6) && !yield(t) {
+				return
+			}
+		}
+	}
+}
