@@ -37,6 +37,8 @@ type setup struct {
 	token         string
 	client        *http.Client
 	extra         map[string]http.Header // sent along, by address
+	path          string
+	batch         int // requests in one turn
 }
 
 func start(b *testing.B, global string) *setup {
@@ -44,12 +46,17 @@ func start(b *testing.B, global string) *setup {
 	answer := []byte(strings.Repeat("x", 512))
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
+		if r.URL.Path == streamPath {
+			stream(w)
+			return
+		}
 		_, _ = w.Write(answer)
 	}))
 	b.Cleanup(upstream.Close)
 	s := &setup{
 		bare: gatewaytest.FreeAddress(b, "127.0.0.1"), guarded: gatewaytest.FreeAddress(b, "127.0.0.1"),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}},
+		path:   "/v1/chat/completions", batch: batch,
 	}
 	b.Cleanup(s.client.CloseIdleConnections)
 	dir := b.TempDir()
@@ -97,6 +104,21 @@ http://:%[5]s {
 	return s
 }
 
+// streamPath is answered as an engine answers a chat: an event a token, each
+// flushed.
+const (
+	streamPath   = "/v1/chat/stream"
+	streamTokens = 64
+)
+
+func stream(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	for i := range streamTokens {
+		fmt.Fprintf(w, "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\" token %d\"}}]}\n\n", i)
+		_ = http.NewResponseController(w).Flush()
+	}
+}
+
 // writeKeyring writes a keyring of the benchmark's size and returns one of its
 // tokens, from the middle.
 func writeKeyring(b *testing.B, dir string) (path, token string) {
@@ -117,7 +139,7 @@ func writeKeyring(b *testing.B, dir string) (path, token string) {
 }
 
 func (s *setup) ask(address, token string) (int, error) {
-	r, err := http.NewRequest(http.MethodPost, "http://"+address+"/v1/chat/completions", strings.NewReader(`{"model":"m","stream":false}`))
+	r, err := http.NewRequest(http.MethodPost, "http://"+address+s.path, strings.NewReader(`{"model":"m","stream":false}`))
 	if err != nil {
 		return 0, err
 	}
@@ -142,7 +164,7 @@ func (s *setup) turn(b *testing.B, address, token string, want int) time.Duratio
 	var wg sync.WaitGroup
 	for range clients {
 		wg.Go(func() {
-			for range batch / clients {
+			for range s.batch / clients {
 				if got, err := s.ask(address, token); err != nil || got != want {
 					b.Errorf("got %d, %v, want %d", got, err, want)
 					return
@@ -169,7 +191,9 @@ func compare(b *testing.B, unit string, first, second func() time.Duration) {
 	b.ReportMetric(0, "ns/op") // seconds of a turn say nothing
 }
 
-// BenchmarkGuardedToBare is the guarded throughput as a share of the bare one.
+// BenchmarkGuardedToBare is the guarded throughput as a share of the bare one, in
+// requests with an answer of half a kilobyte: the least that a guard can stand
+// in front of.
 func BenchmarkGuardedToBare(b *testing.B) {
 	for name, global := range map[string]string{"audit-file": "audit file {dir}/audit", "audit-log": ""} {
 		b.Run(name, func(b *testing.B) {
@@ -179,6 +203,16 @@ func BenchmarkGuardedToBare(b *testing.B) {
 				func() time.Duration { return s.turn(b, s.guarded, s.token, 200) })
 		})
 	}
+}
+
+// BenchmarkGuardedStreamsToBare is the same for what an LLM server sends: streams
+// of events, one a token.
+func BenchmarkGuardedStreamsToBare(b *testing.B) {
+	s := start(b, "audit file {dir}/audit")
+	s.path, s.batch = streamPath, batch/10
+	compare(b, "guarded/bare",
+		func() time.Duration { return s.turn(b, s.bare, s.token, 200) },
+		func() time.Duration { return s.turn(b, s.guarded, s.token, 200) })
 }
 
 // BenchmarkGuardedToBareWithTheSameHeaders leaves out what the three header fields
