@@ -41,7 +41,13 @@ type setup struct {
 	batch         int // requests in one turn
 }
 
-func start(b *testing.B, global string) *setup {
+func start(b *testing.B, audit string) *setup {
+	b.Helper()
+	return startWith(b, "lockout off\n\t\t"+audit, "")
+}
+
+// startWith takes more of the authmin block and of the global options.
+func startWith(b *testing.B, authminBlock, global string) *setup {
 	b.Helper()
 	answer := []byte(strings.Repeat("x", 512))
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -72,9 +78,9 @@ func start(b *testing.B, global string) *setup {
 	}
 	authmin {
 		token_file %[2]s
-		lockout off
 		%[3]s
 	}
+	%[7]s
 }
 http://:%[4]s {
 	bind 127.0.0.1
@@ -91,7 +97,7 @@ http://:%[5]s {
 	}
 	reverse_proxy %[6]s
 }
-`, dir, keyring, strings.ReplaceAll(global, "{dir}", dir), port(s.bare), port(s.guarded), upstream.Listener.Addr())
+`, dir, keyring, strings.ReplaceAll(authminBlock, "{dir}", dir), port(s.bare), port(s.guarded), upstream.Listener.Addr(), global)
 	path := filepath.Join(dir, "Caddyfile")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		b.Fatal(err)
