@@ -29,9 +29,11 @@ const (
 	heartbeat = 500 * time.Millisecond
 	// openers open streams side by side.
 	openers = 32
-	// left is what the gateway's heap may have more than before, for pools and
-	// tables that keep their size: a tenth of what a stream takes at least.
-	left = 4 << 10
+	// left is what the gateway's heap may have more than before for each stream,
+	// for pools and tables that keep their size: a tenth of what one takes at
+	// least; and leftAtAll what it may have more however few they were.
+	left      = 4 << 10
+	leftAtAll = 16 << 20
 )
 
 // events is an upstream that streams until its client has gone.
@@ -60,11 +62,11 @@ func (e *events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func TestAllStreamsOfATokenEndAtOnce(t *testing.T) {
 	up := &events{}
-	number, scheme := shortStreams, "http://"
+	number, scheme, limit := shortStreams, "http://", 5*endLimit // with a machine's other work
 	upstream := httptest.NewUnstartedServer(up)
 	if os.Getenv(longVariable) != "" {
 		// Two sockets a stream are more than a process may open on many machines.
-		number, scheme = longStreams, "h2c://"
+		number, scheme, limit = longStreams, "h2c://", endLimit
 		upstream.Config.Protocols = new(http.Protocols)
 		upstream.Config.Protocols.SetUnencryptedHTTP2(true)
 		upstream.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 2 * longStreams}
@@ -90,8 +92,8 @@ func TestAllStreamsOfATokenEndAtOnce(t *testing.T) {
 	ended.Wait()
 	took := time.Since(begun)
 	t.Logf("%d streams ended in %v (%.1f KB of heap each)", number, took, (full-heap)/float64(number)/1024)
-	if took > endLimit {
-		t.Errorf("the last of %d streams ended after %v, want %v", number, took, endLimit)
+	if took > limit {
+		t.Errorf("the last of %d streams ended after %v, want %v", number, took, limit)
 	}
 	othersGoOn(t, others)
 	nothingIsLeft(t, g, up, number, heap, goroutines)
@@ -156,7 +158,7 @@ func nothingIsLeft(t *testing.T, g *gateway, up *events, number int, heap, gorou
 		if n := g.metric(t, "go_goroutines"); n > goroutines+otherStreams {
 			return fmt.Errorf("%v goroutines, %v before", n, goroutines)
 		}
-		if n := g.metric(t, "go_memstats_heap_inuse_bytes"); n > heap+float64(number)*left {
+		if n := g.metric(t, "go_memstats_heap_inuse_bytes"); n > heap+leftAtAll+float64(number)*left {
 			return fmt.Errorf("%.1f MB of heap, %.1f before", n/(1<<20), heap/(1<<20))
 		}
 		trail, err := os.ReadFile(filepath.Join(g.folder, "audit"))
