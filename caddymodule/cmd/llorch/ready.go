@@ -19,9 +19,13 @@ const (
 	readyNotice = 10 * time.Second
 	// readyLimit bounds the wait: loading a large model from a disk takes minutes.
 	readyLimit = 30 * time.Minute
+	// readyCall bounds one question, so that a part that hangs is asked again.
+	readyCall = 5 * time.Second
 	// maxNodesAnswer bounds the answer that is read, in bytes.
 	maxNodesAnswer = 1 << 20
 )
+
+var readyClient = &http.Client{Timeout: readyCall}
 
 // waitReady returns when the gateway answers and a pool is ready, with the model
 // that the pool serves.
@@ -66,7 +70,7 @@ func readyModel(ctx context.Context, o upOptions, token authmin.Secret) (string,
 		return "", err
 	}
 	r.Header.Set("Authorization", "Bearer "+token.Reveal())
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := readyClient.Do(r)
 	if err != nil {
 		return "", err
 	}
@@ -101,7 +105,7 @@ func gatewayAnswers(ctx context.Context, o upOptions) error {
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := readyClient.Do(r)
 	if err != nil {
 		return err
 	}
