@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,8 +119,10 @@ func (s *service) metrics() string {
 func TestVerboseStreamsSayHowItGoes(t *testing.T) {
 	s := start(t, app.Options{})
 	s.join("n1", newPool(t, echo(2)), 1)
-	for _, want := range []string{`{"queue_depth":0,"tokens_budget_remaining":8,"kv_warmth":false}`,
-		`{"queue_depth":0,"on_time_probability":1,"tokens_budget_remaining":8,"kv_warmth":false}`} {
+	const nothingYet = `{"queue_depth":0,"tokens_budget_remaining":8,"kv_warmth":false}`
+	const oneInTime = `{"queue_depth":0,"on_time_probability":1,"tokens_budget_remaining":8,"kv_warmth":false}`
+	// The first task may have ended, in time, before its reader came.
+	for _, wants := range [][]string{{nothingYet, oneInTime}, {oneInTime}} {
 		id := s.submit("")
 		res, err := http.DefaultClient.Do(s.request("ci", "infer", "GET", "/v2/tasks/"+id+"/events?verbose=true", nil))
 		if err != nil {
@@ -127,8 +130,8 @@ func TestVerboseStreamsSayHowItGoes(t *testing.T) {
 		}
 		events := (&stream{res, bufio.NewScanner(res.Body)}).rest()
 		res.Body.Close()
-		if types(events) != "started metrics token end" || events[1].Data != want || events[1].ID != "1" {
-			t.Errorf("got %v, want the metrics %s", events, want)
+		if types(events) != "started metrics token end" || !slices.Contains(wants, events[1].Data) || events[1].ID != "1" {
+			t.Errorf("got %v, want the metrics %s", events, wants)
 		}
 	}
 }
