@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -40,6 +41,8 @@ func TestEveryEventSurvivesTheWire(t *testing.T) {
 	want := []client.Event{
 		{Type: client.EventToken, Text: "a\n\nevent: end\ndata: {}\r\n\n", Index: 0},
 		{Type: client.EventToken, Text: strings.Repeat("é", 40_000), Index: 1},
+		{Type: client.EventEmbedding, Index: 255, Vector: longest()},
+		{Type: client.EventScore, Index: 1, Score: -0.93},
 		{Type: client.EventEnd, TokensIn: 3, TokensOut: 2, DecodeMS: 12, FinishReason: "stop"},
 	}
 	body := ": a comment\n\nevent: later\ndata: {}\n\n"
@@ -87,6 +90,44 @@ func TestAStreamThatEndsWrongIsAnError(t *testing.T) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 		})
+	}
+}
+
+// longest is an embedding at the bound whose numbers are as long as they come.
+func longest() []float32 {
+	vector := make([]float32, client.MaxVector)
+	for i := range vector {
+		vector[i] = -1.2345678e-38
+	}
+	return vector
+}
+
+func TestAnEmbeddingOrScoreOutOfBoundsIsAnErrorOnBothSides(t *testing.T) {
+	numbers := strings.Repeat("0,", client.MaxVector) + "0"
+	for name, body := range map[string]string{
+		"too long":     `event: embedding` + "\n" + `data: {"i":0,"embedding":[` + numbers + `]}`,
+		"empty":        `event: embedding` + "\n" + `data: {"i":0,"embedding":[]}`,
+		"none":         `event: embedding` + "\n" + `data: {"i":0}`,
+		"over float32": `event: embedding` + "\n" + `data: {"i":0,"embedding":[1e300]}`,
+		"index":        `event: embedding` + "\n" + `data: {"i":256,"embedding":[1]}`,
+		"score index":  `event: score` + "\n" + `data: {"i":-1,"score":1}`,
+		"no number":    `event: score` + "\n" + `data: {"i":0,"score":"1"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if e, err := stream(t, body+"\n\n").Next(); err == nil {
+				t.Errorf("got %s of %d, want an error", e.Type, len(e.Vector))
+			}
+		})
+	}
+	for _, e := range []client.Event{
+		{Type: client.EventEmbedding, Vector: make([]float32, client.MaxVector+1)},
+		{Type: client.EventEmbedding},
+		{Type: client.EventEmbedding, Vector: []float32{float32(math.NaN())}},
+		{Type: client.EventScore, Score: math.Inf(1)},
+	} {
+		if _, err := e.AppendSSE(nil); err == nil {
+			t.Errorf("a %s of %d numbers and score %v was encoded", e.Type, len(e.Vector), e.Score)
+		}
 	}
 }
 

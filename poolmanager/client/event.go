@@ -8,20 +8,29 @@ import (
 // EventType is the name of an event on the wire.
 type EventType string
 
-// The events of a dispatch stream: tokens, then exactly one end or error.
+// The events of a dispatch stream: the tokens of a completion, one embedding or
+// score for each input; then exactly one end or error.
 const (
-	EventToken EventType = "token"
-	EventEnd   EventType = "end"
-	EventError EventType = "error"
+	EventToken     EventType = "token"
+	EventEmbedding EventType = "embedding"
+	EventScore     EventType = "score"
+	EventEnd       EventType = "end"
+	EventError     EventType = "error"
 )
 
+// Last reports whether nothing follows an event of this type.
+func (t EventType) Last() bool { return t == EventEnd || t == EventError }
+
 // Event is one event of a dispatch stream. Which fields mean something depends
-// on Type: Text and Index for a token; TokensIn, TokensOut, DecodeMS and
-// FinishReason for the end; Code, Message and Engine for an error.
+// on Type: Text and Index for a token; Vector and the Index of its input for an
+// embedding; Score and the Index of its input for a score; TokensIn, TokensOut,
+// DecodeMS and FinishReason for the end; Code, Message and Engine for an error.
 type Event struct {
 	Type         EventType
 	Text         string
 	Index        int
+	Vector       []float32
+	Score        float64
 	TokensIn     int
 	TokensOut    int
 	DecodeMS     int64
@@ -34,6 +43,16 @@ type Event struct {
 type tokenData struct {
 	T string `json:"t"`
 	I int    `json:"i"`
+}
+
+type embeddingData struct {
+	I         int       `json:"i"`
+	Embedding []float32 `json:"embedding"`
+}
+
+type scoreData struct {
+	I     int     `json:"i"`
+	Score float64 `json:"score"`
 }
 
 type endData struct {
@@ -56,6 +75,13 @@ func (e Event) AppendSSE(dst []byte) ([]byte, error) {
 	switch e.Type {
 	case EventToken:
 		data = tokenData{e.Text, e.Index}
+	case EventEmbedding:
+		if err := e.checkVector(); err != nil {
+			return dst, err
+		}
+		data = embeddingData{e.Index, e.Vector}
+	case EventScore:
+		data = scoreData{e.Index, e.Score}
 	case EventEnd:
 		data = endData{e.TokensIn, e.TokensOut, e.DecodeMS, e.FinishReason}
 	case EventError:
@@ -83,6 +109,20 @@ func decodeEvent(kind string, data []byte) (event Event, known bool, err error) 
 		var d tokenData
 		err = json.Unmarshal(data, &d)
 		event.Text, event.Index = d.T, d.I
+	case EventEmbedding:
+		var d embeddingData
+		err = json.Unmarshal(data, &d)
+		event.Index, event.Vector = d.I, d.Embedding
+		if err == nil {
+			err = event.checkVector()
+		}
+	case EventScore:
+		var d scoreData
+		err = json.Unmarshal(data, &d)
+		event.Index, event.Score = d.I, d.Score
+		if err == nil {
+			err = event.checkIndex()
+		}
 	case EventEnd:
 		var d endData
 		err = json.Unmarshal(data, &d)
@@ -99,4 +139,21 @@ func decodeEvent(kind string, data []byte) (event Event, known bool, err error) 
 		return Event{}, true, fmt.Errorf("decoding a %s event: %w", kind, err)
 	}
 	return event, true, nil
+}
+
+// checkVector refuses an embedding that is empty or over MaxVector: what reads
+// it keeps every vector of a task in memory.
+func (e Event) checkVector() error {
+	if len(e.Vector) == 0 || len(e.Vector) > MaxVector {
+		return fmt.Errorf("an embedding of %d numbers: want 1 to %d", len(e.Vector), MaxVector)
+	}
+	return e.checkIndex()
+}
+
+// checkIndex refuses an input that a task cannot have.
+func (e Event) checkIndex() error {
+	if e.Index < 0 || e.Index >= MaxInputs {
+		return fmt.Errorf("an answer to input %d: want 0 to %d", e.Index, MaxInputs-1)
+	}
+	return nil
 }

@@ -9,9 +9,9 @@ import (
 	"io"
 )
 
-// maxLineBytes bounds one line of a stream. A token is a few bytes; an engine
-// that answers without streaming sends its whole text as one, and 1 MiB is the
-// limit of a request body as well.
+// maxLineBytes bounds one line of a stream. A token is a few bytes, the
+// longest embedding about 200 KiB; an engine that answers without streaming sends
+// its whole text as one, and 1 MiB is the limit of a request body as well.
 const maxLineBytes = 1 << 20
 
 // ErrLineTooLong says that the other side sent a line over 1 MiB.
@@ -59,7 +59,7 @@ func (s *Stream) Next() (Event, error) {
 			return Event{}, err
 		}
 		if known {
-			s.done = event.Type != EventToken
+			s.done = event.Type.Last()
 			return event, nil
 		}
 		kind, data = "", data[:0]

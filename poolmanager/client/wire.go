@@ -13,6 +13,12 @@ type Pool struct {
 	SlotsTotal    int      `json:"slots_total"`
 	VRAMFreeBytes int64    `json:"vram_free_bytes"`
 	Models        []string `json:"models"`
+	// Workloads is what the pool takes; empty means completions only.
+	Workloads []string `json:"workloads,omitempty"`
+	// Loadable says that no engine runs but a dispatch is taken all the same:
+	// the pool loads its model first, and Ready, SlotsFree and Models tell what
+	// it takes then. A pool that runs already answers sooner.
+	Loadable bool `json:"loadable,omitempty"`
 }
 
 // GPU is one device of a node.
@@ -75,6 +81,24 @@ type Status struct {
 	Restarts      int    `json:"restarts" doc:"Restarts since the pool was preloaded"`
 	VRAMFreeBytes int64  `json:"vram_free_bytes" doc:"Free memory of its devices; 0 without a GPU"`
 	LastError     string `json:"last_error" doc:"Why it last failed; empty when it never did"`
+
+	Workloads []string  `json:"workloads,omitempty" doc:"What it takes: completion, embedding, rerank; absent means completion"`
+	Loadable  bool      `json:"loadable,omitempty" doc:"No engine runs, but a dispatch is taken: it loads the model first"`
+	Progress  *Progress `json:"progress,omitempty" doc:"How far a start or a download is; absent when there is none"`
+}
+
+// The phases of a preload.
+const (
+	PhaseDownloading = "downloading"
+	PhaseStarting    = "starting"
+)
+
+// Progress is how far a preload is. TotalBytes is the model's size, 0 when it is
+// not known; DoneBytes counts the download, and stays 0 while the engine starts.
+type Progress struct {
+	Phase      string `json:"phase" doc:"downloading or starting"`
+	DoneBytes  int64  `json:"done_bytes" doc:"Bytes that are here"`
+	TotalBytes int64  `json:"total_bytes" doc:"Bytes in all; 0 when not known"`
 }
 
 // PoolList is the answer of GET /pools.
@@ -93,8 +117,9 @@ type PreloadRequest struct {
 
 // PoolState is the answer to a command on a pool.
 type PoolState struct {
-	PoolID string `json:"pool_id"`
-	State  string `json:"state"`
+	PoolID   string    `json:"pool_id"`
+	State    string    `json:"state"`
+	Progress *Progress `json:"progress,omitempty" doc:"How far the preload is, while it runs"`
 }
 
 // DrainRequest says how long running tasks may still take.
@@ -119,14 +144,32 @@ type Message struct {
 	Content string `json:"content"`
 }
 
-// DispatchRequest is one task for an engine: Prompt or Messages, not both.
-// MaxTokens 0 leaves the limit to the pool manager, DeadlineMS 0 sets none.
+// The workloads. An empty one means WorkloadCompletion.
+const (
+	WorkloadCompletion = "completion"
+	WorkloadEmbedding  = "embedding"
+	WorkloadRerank     = "rerank"
+)
+
+// MaxInputs bounds the texts of one embedding or rerank task: a batch that an
+// engine still answers within seconds. A request's body is at most 1 MiB anyway.
+const MaxInputs = 256
+
+// MaxVector bounds one embedding, in numbers: four times the longest of the
+// models in use (4096), and about 200 KiB as one line of the stream.
+const MaxVector = 16384
+
+// DispatchRequest is one task for an engine. A completion has Prompt or
+// Messages, not both; an embedding has Inputs; a rerank has Inputs, the
+// documents, and Prompt, the query. MaxTokens 0 leaves the limit to the pool
+// manager, DeadlineMS 0 sets none.
 type DispatchRequest struct {
 	TaskID      string    `json:"task_id,omitempty" maxLength:"64"`
-	Workload    string    `json:"workload,omitempty" maxLength:"32" doc:"completion (default)"`
+	Workload    string    `json:"workload,omitempty" maxLength:"32" doc:"completion (default), embedding or rerank"`
 	ModelRef    string    `json:"model_ref,omitempty" maxLength:"256"`
 	Prompt      string    `json:"prompt,omitempty"`
 	Messages    []Message `json:"messages,omitempty" maxItems:"1024"`
+	Inputs      []string  `json:"inputs,omitempty" maxItems:"256" doc:"The texts to embed, or the documents to rank against the prompt"`
 	MaxTokens   int       `json:"max_tokens,omitempty" minimum:"0" maximum:"1048576"`
 	Seed        *int64    `json:"seed,omitempty"`
 	Temperature *float64  `json:"temperature,omitempty" minimum:"0" maximum:"10"`
