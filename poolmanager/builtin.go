@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/poolmanager/adapter"
+	"github.com/llorch/gateway/poolmanager/client"
 )
 
 // Templates that ship. A configuration may change any field of them.
@@ -23,7 +24,7 @@ func DemoTemplate(command []string) (Template, error) {
 		Name: "demo", Engine: "demo", Dialect: adapter.LlamaCPP, Model: "demo",
 		Command: append(append([]string{}, command...),
 			"--port", "{port}", "--api-key-file", "{key_file}", "--parallel", "{slots}", "--model", "{model}"),
-		Key: KeyFile, HealthPath: "/health", Slots: 4,
+		Key: KeyFile, HealthPath: "/health", Workloads: allWorkloads, Slots: 4,
 		ReadyLimit: 10 * time.Second, StopGrace: 2 * time.Second,
 	}, nil
 }
@@ -38,6 +39,23 @@ func LlamaCPPTemplate() Template {
 		Key: KeyFile, HealthPath: "/health", Ctx: 8192, Slots: 4,
 		ReadyLimit: 10 * time.Minute, StopGrace: 10 * time.Second,
 	}
+}
+
+// LlamaCPPEmbeddingTemplate runs llama-server for an embedding model. The flag
+// also takes completions away, so this is a template of its own.
+func LlamaCPPEmbeddingTemplate() Template {
+	t := LlamaCPPTemplate()
+	t.Name, t.Workloads = "llamacpp-embedding", []string{client.WorkloadEmbedding}
+	t.Command = append(t.Command, "--embeddings")
+	return t
+}
+
+// LlamaCPPRerankTemplate runs llama-server for a reranking model.
+func LlamaCPPRerankTemplate() Template {
+	t := LlamaCPPTemplate()
+	t.Name, t.Workloads = "llamacpp-rerank", []string{client.WorkloadRerank}
+	t.Command = append(t.Command, "--reranking")
+	return t
 }
 
 // VLLMTemplate runs vLLM, found on the PATH; model is a name that vLLM resolves.
@@ -60,6 +78,7 @@ func OllamaTemplate() Template {
 		Command:    []string{"ollama", "serve"},
 		Env:        map[string]string{"OLLAMA_HOST": "127.0.0.1:{port}", "OLLAMA_NUM_PARALLEL": "{slots}"},
 		HealthPath: "/api/version", ListsModels: true, Slots: 4,
+		Workloads:  []string{client.WorkloadCompletion, client.WorkloadEmbedding},
 		ReadyLimit: time.Minute, StopGrace: 10 * time.Second,
 	}
 }

@@ -21,6 +21,8 @@ type Preload struct {
 	PoolID   string
 	Template string
 	ModelRef string // empty for the template's own
+	// OnDemand leaves the start to the first task; the template wants Swap.
+	OnDemand bool
 }
 
 // Options is everything a pool manager is told. The zero value is refused: a
@@ -52,6 +54,9 @@ type Options struct {
 	Templates []Template
 	// Preload is started with the service.
 	Preload []Preload
+	// MemoryBytes is how much memory the engines may have together on a machine
+	// without a GPU. 0: no limit. With GPUs their own memory is the limit.
+	MemoryBytes int64
 	// DemoCommand starts the demo engine of the default template. Default: this
 	// program with the argument demo-engine.
 	DemoCommand []string
@@ -103,6 +108,9 @@ func (o Options) check() error {
 	if o.OrchestratorURL != "" && o.OrchestratorToken == nil {
 		return errors.New("orchestrator_url is set, but no token for it (ORCHESTRATORD_TOKEN or LLORCH_API_TOKEN)")
 	}
+	if o.MemoryBytes < 0 {
+		return errors.New("memory_bytes: want 0 or more (POOL_MANAGERD_MEMORY_BYTES)")
+	}
 	for _, p := range o.Preload {
 		if !client.ValidPoolID(p.PoolID) {
 			return fmt.Errorf("preload: %w", errPoolID)
@@ -129,6 +137,9 @@ func (o Options) Check() error {
 		}
 		if _, err := pools.resolve(t, p.ModelRef); err != nil {
 			return fmt.Errorf("preload %s: %w", p.PoolID, err)
+		}
+		if p.OnDemand && !t.Swap {
+			return fmt.Errorf("preload %s: on_demand wants a template with swap", p.PoolID)
 		}
 	}
 	_, err = authmin.NewBackend(authmin.BackendOptions{Service: "poolmanager", Listen: o.Listen, Token: o.Token, UpstreamToken: o.UpstreamToken, Log: o.Log})

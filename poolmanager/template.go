@@ -53,11 +53,23 @@ type Template struct {
 	Model string
 	// HealthPath answers 200 when the engine is ready.
 	HealthPath string
+	// Workloads is what the engine takes as Command starts it: completion,
+	// embedding, rerank. None means completion.
+	Workloads []string
+	// Swap lets the engine be ended while it is idle, when another needs its
+	// memory; the next task starts it again.
+	Swap bool
+	// TTL ends the engine when it was idle for so long; it wants Swap. 0: never.
+	TTL time.Duration
+	// MemoryBytes is how much of the engines' memory this one takes, until that
+	// was measured. 0: as much as its model's file.
+	MemoryBytes int64
 	// Ctx is the context size in tokens given as {ctx}.
 	Ctx int
 	// Slots is how many tasks it runs at once.
 	Slots int
-	// ReadyLimit is how long it may take to become ready.
+	// ReadyLimit is how long it may take to become ready, whatever the model;
+	// the time to read the model's file comes on top of it.
 	ReadyLimit time.Duration
 	// StopGrace is how long it may take to stop before it is killed.
 	StopGrace time.Duration
@@ -104,6 +116,9 @@ func (t Template) validate() error {
 		return fmt.Errorf("stop_grace: want at most %v", maxStopGrace)
 	case t.Key != KeyNone && t.Key != KeyFile && t.Key != KeyVLLMYAML:
 		return errors.New("key: want file, vllm-yaml, or nothing")
+	}
+	if err := t.checkCapacity(); err != nil {
+		return err
 	}
 	if t.URL != "" {
 		return checkServerURL(t.URL)

@@ -14,7 +14,7 @@ func TestTheShippedTemplatesAreValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, template := range []Template{demo, LlamaCPPTemplate(), VLLMTemplate(), OllamaTemplate(), URLTemplate("http://127.0.0.1:11434")} {
+	for _, template := range []Template{demo, LlamaCPPTemplate(), LlamaCPPEmbeddingTemplate(), LlamaCPPRerankTemplate(), VLLMTemplate(), OllamaTemplate(), URLTemplate("http://127.0.0.1:11434")} {
 		if err := template.Validate(); err != nil {
 			t.Error(err)
 		}
@@ -36,6 +36,11 @@ func TestAWrongTemplateIsRefusedWithItsPlace(t *testing.T) {
 		"{port} is missing":   func(t *Template) { t.Command = []string{"x", "{key_file}", "{model_path}"} },
 		"{key_file}":          func(t *Template) { t.Command = []string{"x", "{port}", "{model_path}"} },
 		"{model_path}":        func(t *Template) { t.Command = []string{"x", "{port}", "{key_file}"} },
+		"workloads":           func(t *Template) { t.Workloads = []string{"completion", "training"} },
+		"at most once":        func(t *Template) { t.Workloads = []string{"rerank", "rerank"} },
+		"ttl: wants swap":     func(t *Template) { t.TTL = time.Second },
+		"ttl: want 0":         func(t *Template) { t.Swap, t.TTL = true, 1000*time.Hour },
+		"memory_bytes":        func(t *Template) { t.MemoryBytes = -1 },
 		"env":                 func(t *Template) { t.Env = map[string]string{"LLORCH_UPSTREAM_TOKEN": "x"} },
 	} {
 		template := LlamaCPPTemplate()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -29,12 +30,14 @@ type file struct {
 	OrchestratorURL string     `yaml:"orchestrator_url"`
 	Templates       []template `yaml:"templates"`
 	Preload         []preload  `yaml:"preload"`
+	MemoryBytes     int64      `yaml:"memory_bytes"`
 }
 
 type preload struct {
 	PoolID   string `yaml:"pool_id"`
 	Template string `yaml:"template"`
 	ModelRef string `yaml:"model_ref"`
+	OnDemand bool   `yaml:"on_demand"`
 }
 
 // template is a shipped template (base) with changes, or one of its own.
@@ -52,6 +55,10 @@ type template struct {
 	ListsModels *bool             `yaml:"lists_models"`
 	Model       string            `yaml:"model"`
 	HealthPath  string            `yaml:"health_path"`
+	Workloads   []string          `yaml:"workloads"`
+	Swap        bool              `yaml:"swap"`
+	TTL         time.Duration     `yaml:"ttl"`
+	MemoryBytes int64             `yaml:"memory_bytes"`
 	Ctx         int               `yaml:"ctx"`
 	Slots       int               `yaml:"slots"`
 	ReadyLimit  time.Duration     `yaml:"ready_limit"`
@@ -83,15 +90,22 @@ func load(path string, lookup func(string) (string, bool)) (poolmanager.Options,
 			*v.into = value
 		}
 	}
+	if value, ok := lookup("POOL_MANAGERD_MEMORY_BYTES"); ok {
+		bytes, err := strconv.ParseInt(value, 10, 64)
+		if err != nil {
+			return poolmanager.Options{}, errors.New("POOL_MANAGERD_MEMORY_BYTES: want a number of bytes, e.g. 34359738368")
+		}
+		f.MemoryBytes = bytes
+	}
 	o := poolmanager.Options{
 		Listen: f.Listen, RuntimeDir: f.RuntimeDir, ModelRoot: f.ModelRoot, NodeID: f.NodeID,
-		Address: f.Address, OrchestratorURL: f.OrchestratorURL,
+		Address: f.Address, OrchestratorURL: f.OrchestratorURL, MemoryBytes: f.MemoryBytes,
 	}
 	if o.RuntimeDir == "" {
 		o.RuntimeDir = runtimeDir(lookup)
 	}
 	for _, p := range f.Preload {
-		o.Preload = append(o.Preload, poolmanager.Preload{PoolID: p.PoolID, Template: p.Template, ModelRef: p.ModelRef})
+		o.Preload = append(o.Preload, poolmanager.Preload{PoolID: p.PoolID, Template: p.Template, ModelRef: p.ModelRef, OnDemand: p.OnDemand})
 	}
 	for i, t := range f.Templates {
 		made, err := t.make()
@@ -187,11 +201,17 @@ func (t template) make() (poolmanager.Template, error) {
 	set(&made.Model, t.Model)
 	set(&made.HealthPath, t.HealthPath)
 	set(&made.Ctx, t.Ctx)
+	set(&made.Swap, t.Swap)
+	set(&made.TTL, t.TTL)
+	set(&made.MemoryBytes, t.MemoryBytes)
 	set(&made.Slots, t.Slots)
 	set(&made.ReadyLimit, t.ReadyLimit)
 	set(&made.StopGrace, t.StopGrace)
 	if t.Command != nil {
 		made.Command = t.Command
+	}
+	if t.Workloads != nil {
+		made.Workloads = t.Workloads
 	}
 	if t.Env != nil {
 		made.Env = t.Env
@@ -226,6 +246,10 @@ func base(name, url string) (poolmanager.Template, error) {
 		return poolmanager.DemoTemplate(nil)
 	case "llamacpp":
 		return poolmanager.LlamaCPPTemplate(), nil
+	case "llamacpp-embedding":
+		return poolmanager.LlamaCPPEmbeddingTemplate(), nil
+	case "llamacpp-rerank":
+		return poolmanager.LlamaCPPRerankTemplate(), nil
 	case "vllm":
 		return poolmanager.VLLMTemplate(), nil
 	case "ollama":
@@ -233,5 +257,5 @@ func base(name, url string) (poolmanager.Template, error) {
 	case "url":
 		return poolmanager.URLTemplate(url), nil
 	}
-	return poolmanager.Template{}, fmt.Errorf("base: %q is not one of demo, llamacpp, vllm, ollama, url", name)
+	return poolmanager.Template{}, fmt.Errorf("base: %q is not one of demo, llamacpp, llamacpp-embedding, llamacpp-rerank, vllm, ollama, url", name)
 }

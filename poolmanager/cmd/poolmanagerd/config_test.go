@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/llorch/gateway/authmin"
 )
@@ -32,11 +33,16 @@ templates:
     base: llamacpp
     slots: 2
     ready_limit: 30s
+    workloads: [completion, embedding]
+    swap: true
+    ttl: 10m
+    memory_bytes: 1000
   - name: existing
     base: url
     url: http://127.0.0.1:11434
 preload:
   - {pool_id: chat, template: existing}
+memory_bytes: 5000
 `
 
 func TestAValidFileIsReadAndTheEnvironmentWins(t *testing.T) {
@@ -50,6 +56,9 @@ func TestAValidFileIsReadAndTheEnvironmentWins(t *testing.T) {
 	if o.Listen != "127.0.0.1:9201" || o.NodeID != "gpu-2" || len(o.Templates) != 2 || o.Templates[0].Slots != 2 ||
 		o.Templates[0].Command[0] != "llama-server" || o.Preload[0].PoolID != "chat" {
 		t.Errorf("got %+v", o)
+	}
+	if small := o.Templates[0]; !small.Swap || small.TTL != 10*time.Minute || small.MemoryBytes != 1000 || len(small.Workloads) != 2 || o.MemoryBytes != 5000 {
+		t.Errorf("capacity: got %+v of %d bytes", small, o.MemoryBytes)
 	}
 	if !o.Token.Equal(token) || !o.OrchestratorToken().Equal(token) {
 		t.Error("the tokens are not those of the environment")
