@@ -9,11 +9,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// What a bucket answers when the key is not as the caller believed.
-var (
-	ErrNotFound = errors.New("no such key")
-	ErrExists   = errors.New("key exists already")
-	ErrConflict = errors.New("key was changed by somebody else")
+const (
+	// operationTimeout bounds one operation whose caller allows more. Electing
+	// a stream's leader takes 4–9 s after a crash and less than 1 s after a
+	// clean stop: the second is waited for, the first is told as unavailable.
+	operationTimeout = 4 * time.Second
+	// askAgain is the pause after nobody took a request: there is no leader.
+	askAgain = 100 * time.Millisecond
 )
 
 // Entry is a value and the revision that a later compare-and-set must name.
@@ -22,35 +24,42 @@ type Entry struct {
 	Value    []byte
 	Revision uint64
 	Created  time.Time // when this revision was written
+	Deleted  bool      // the key is gone: deleted, purged or expired (Watch only)
+	Size     int64     // bytes of the value, also where Value is left out
 }
 
 // Bucket is a set of keys with compare-and-set. A returned revision means the
-// write is on disk.
+// write is on disk, with a cluster on those of most replicas.
 type Bucket struct {
+	js      jetstream.JetStream
 	kv      jetstream.KeyValue
 	markers bool // deletions expire by themselves
 }
 
 // Get reads a key; ErrNotFound when it is absent.
 func (b *Bucket) Get(ctx context.Context, key string) (Entry, error) {
-	e, err := b.kv.Get(ctx, key)
+	e, err := attempt(ctx, func(ctx context.Context) (jetstream.KeyValueEntry, error) { return b.kv.Get(ctx, key) })
 	if err != nil {
 		return Entry{}, b.wrap("reading", key, err)
 	}
-	return Entry{e.Key(), e.Value(), e.Revision(), e.Created()}, nil
+	return entryOf(e), nil
+}
+
+func entryOf(e jetstream.KeyValueEntry) Entry {
+	return Entry{Key: e.Key(), Value: e.Value(), Revision: e.Revision(), Created: e.Created(), Size: int64(len(e.Value()))}
 }
 
 // Create writes a key that must not exist yet; else ErrExists.
 func (b *Bucket) Create(ctx context.Context, key string, value []byte) (uint64, error) {
-	rev, err := b.kv.Create(ctx, key, value)
+	rev, err := attempt(ctx, func(ctx context.Context) (uint64, error) { return b.kv.Create(ctx, key, value) })
 	return rev, b.wrap("creating", key, err)
 }
 
 // Update replaces the value if its revision is still the given one; else
 // ErrConflict, and the caller has to read again.
 func (b *Bucket) Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	rev, err := b.kv.Update(ctx, key, value, revision)
-	if errors.Is(err, jetstream.ErrKeyExists) {
+	rev, err := attempt(ctx, func(ctx context.Context) (uint64, error) { return b.kv.Update(ctx, key, value, revision) })
+	if errors.Is(explain(err), ErrExists) {
 		err = ErrConflict
 	}
 	return rev, b.wrap("updating", key, err)
@@ -58,7 +67,7 @@ func (b *Bucket) Update(ctx context.Context, key string, value []byte, revision 
 
 // Put writes a key whatever it was before: for what the newest writer knows best.
 func (b *Bucket) Put(ctx context.Context, key string, value []byte) error {
-	_, err := b.kv.Put(ctx, key, value)
+	_, err := attempt(ctx, func(ctx context.Context) (uint64, error) { return b.kv.Put(ctx, key, value) })
 	return b.wrap("writing", key, err)
 }
 
@@ -68,39 +77,51 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 	if b.markers {
 		opts = append(opts, jetstream.PurgeTTL(markerTTL))
 	}
-	return b.wrap("deleting", key, b.kv.Purge(ctx, key, opts...))
+	_, err := attempt(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, b.kv.Purge(ctx, key, opts...) })
+	return b.wrap("deleting", key, err)
 }
 
 // Each calls f for every key there is now, in no order, until f fails.
 func (b *Bucket) Each(ctx context.Context, f func(Entry) error) error {
-	w, err := b.kv.WatchAll(ctx, jetstream.IgnoreDeletes())
-	if err != nil {
-		return b.wrap("listing", "*", err)
-	}
-	defer w.Stop()
-	for {
-		select {
-		case e := <-w.Updates():
-			if e == nil { // everything there was has been seen
-				return nil
-			}
-			if err := f(Entry{e.Key(), e.Value(), e.Revision(), e.Created()}); err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return b.wrap("listing", "*", ctx.Err())
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var failed error
+	w := watcher{bucket: b, once: true, f: func(e Entry) {
+		if e.Key == "" || failed != nil {
+			return
 		}
+		if failed = f(e); failed != nil {
+			cancel()
+		}
+	}}
+	err := w.run(ctx)
+	if failed != nil {
+		return failed
 	}
+	return b.wrap("listing", "*", err)
 }
 
 func (b *Bucket) wrap(doing, key string, err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.Is(err, jetstream.ErrKeyNotFound), errors.Is(err, jetstream.ErrKeyDeleted):
-		err = ErrNotFound
-	case errors.Is(err, jetstream.ErrKeyExists):
-		err = ErrExists
 	}
-	return fmt.Errorf("%s %s/%s: %w", doing, b.kv.Bucket(), key, err)
+	return fmt.Errorf("%s %s/%s: %w", doing, b.kv.Bucket(), key, explain(err))
+}
+
+// attempt does a request within the bound. While nobody is there to take it, it
+// asks again: that is safe, because nobody has done anything.
+func attempt[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
+	for {
+		v, err := f(ctx)
+		if !noAnswer(err) {
+			return v, err
+		}
+		select {
+		case <-time.After(askAgain):
+		case <-ctx.Done():
+			return v, err
+		}
+	}
 }

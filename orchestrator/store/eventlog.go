@@ -2,10 +2,10 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -14,8 +14,11 @@ const (
 	eventPrefix = "events."
 	// barrierSubject is no task: task ids are UUIDs.
 	barrierSubject = eventPrefix + "_barrier"
-	eventMaxAge    = time.Hour // how long after its end a task's stream can be read again
-	eventMaxSize   = 1 << 30
+	// livePrefix is where each stored record is published again, by whichever
+	// replica leads the stream. No stream keeps it.
+	livePrefix   = "live."
+	eventMaxAge  = time.Hour // how long after its end a task's stream can be read again
+	eventMaxSize = 1 << 30
 	// eventsPerTask bounds one task's messages. A message is a few
 	// milliseconds of tokens, so this is more than ten minutes of steady output.
 	eventsPerTask = 65_536
@@ -41,6 +44,7 @@ func openEvents(ctx context.Context, js jetstream.JetStream) (*EventLog, error) 
 		MaxMsgsPerSubject: eventsPerTask,
 		AllowDirect:       true,
 		PersistMode:       jetstream.AsyncPersistMode,
+		RePublish:         &jetstream.RePublish{Source: eventPrefix + "*", Destination: livePrefix + "{{wildcard(1)}}"},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making stream %s: %w", eventStream, err)
@@ -59,8 +63,9 @@ func (l *EventLog) Append(taskID string, record []byte) error {
 
 // Barrier returns when everything appended before it can be read.
 func (l *EventLog) Barrier(ctx context.Context) error {
-	if _, err := l.js.Publish(ctx, barrierSubject, nil); err != nil {
-		return fmt.Errorf("waiting for the event log: %w", err)
+	_, err := attempt(ctx, func(ctx context.Context) (*jetstream.PubAck, error) { return l.js.Publish(ctx, barrierSubject, nil) })
+	if err != nil {
+		return fmt.Errorf("waiting for the event log: %w", explain(err))
 	}
 	return nil
 }
@@ -68,32 +73,55 @@ func (l *EventLog) Barrier(ctx context.Context) error {
 // Read gives the task's first record at or after the cursor and the cursor that
 // follows it; begin with 0. ErrNotFound: there is no more.
 func (l *EventLog) Read(ctx context.Context, taskID string, cursor uint64) (record []byte, next uint64, err error) {
-	m, err := l.stream.GetMsg(ctx, max(cursor, 1), jetstream.WithGetMsgSubject(eventPrefix+taskID))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, cursor, fmt.Errorf("reading events of task %s: %w", taskID, ErrNotFound)
-	}
+	m, err := attempt(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+		return l.stream.GetMsg(ctx, max(cursor, 1), jetstream.WithGetMsgSubject(eventPrefix+taskID))
+	})
 	if err != nil {
-		return nil, cursor, fmt.Errorf("reading events of task %s: %w", taskID, err)
+		return nil, cursor, fmt.Errorf("reading events of task %s: %w", taskID, explain(err))
 	}
 	return m.Data, m.Sequence + 1, nil
 }
 
 // Last gives the task's newest record; ErrNotFound when it has none.
 func (l *EventLog) Last(ctx context.Context, taskID string) ([]byte, error) {
-	m, err := l.stream.GetLastMsgForSubject(ctx, eventPrefix+taskID)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		err = ErrNotFound
-	}
+	m, err := attempt(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+		return l.stream.GetLastMsgForSubject(ctx, eventPrefix+taskID)
+	})
 	if err != nil {
-		return nil, fmt.Errorf("reading last event of task %s: %w", taskID, err)
+		return nil, fmt.Errorf("reading last event of task %s: %w", taskID, explain(err))
 	}
 	return m.Data, nil
 }
 
 // Forget removes a task's events.
 func (l *EventLog) Forget(ctx context.Context, taskID string) error {
-	if err := l.stream.Purge(ctx, jetstream.WithPurgeSubject(eventPrefix+taskID)); err != nil {
-		return fmt.Errorf("purging events of task %s: %w", taskID, err)
+	_, err := attempt(ctx, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, l.stream.Purge(ctx, jetstream.WithPurgeSubject(eventPrefix+taskID))
+	})
+	if err != nil {
+		return fmt.Errorf("purging events of task %s: %w", taskID, explain(err))
 	}
 	return nil
+}
+
+// Subscribe calls f, from one goroutine, with every record that is stored for
+// the task from now on, in order, until stop is called; a call that is under way
+// then may still finish. It costs a subscription and no consumer, and is no
+// guarantee: a replica that is cut off, or an f that does not keep up, misses
+// records. The ids inside tell, and the log has what was missed.
+func (l *EventLog) Subscribe(taskID string, f func(record []byte)) (stop func(), err error) {
+	sub, err := l.js.Conn().Subscribe(livePrefix+taskID, func(m *nats.Msg) { f(m.Data) })
+	if err != nil {
+		return nil, fmt.Errorf("following events of task %s: %w", taskID, err)
+	}
+	stop = func() { _ = sub.Unsubscribe() }
+	// Whoever leads the stream learns of the subscription before the barrier that
+	// follows it on the same way: so "now" is when this returns.
+	ctx, cancel := context.WithTimeout(context.Background(), operationTimeout)
+	defer cancel()
+	if err := l.Barrier(ctx); err != nil {
+		stop()
+		return nil, err
+	}
+	return stop, nil
 }

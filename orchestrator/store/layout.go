@@ -16,6 +16,7 @@ const (
 	Catalog     = "catalog"
 	Artifacts   = "artifacts"
 	Idempotency = "idempotency"
+	Leases      = "leases" // who does what only one replica may do
 )
 
 const (
@@ -34,10 +35,11 @@ const (
 // below DefaultMaxStoreBytes, because JetStream reserves each one's MaxBytes.
 var layout = []jetstream.KeyValueConfig{
 	{Bucket: Tasks, MaxBytes: 1536 << 20, MaxValueSize: MaxRecordBytes, LimitMarkerTTL: markerTTL},
-	{Bucket: Nodes, MaxBytes: 16 << 20, MaxValueSize: MaxRecordBytes, TTL: nodesTTL, Storage: jetstream.MemoryStorage},
-	{Bucket: NodeOwners, MaxBytes: 16 << 20, MaxValueSize: 4 << 10},
+	{Bucket: Nodes, MaxBytes: 16 << 20, MaxValueSize: MaxRecordBytes, TTL: nodesTTL, LimitMarkerTTL: markerTTL, Storage: jetstream.MemoryStorage},
+	{Bucket: NodeOwners, MaxBytes: 16 << 20, MaxValueSize: 4 << 10, LimitMarkerTTL: markerTTL},
 	{Bucket: Sessions, MaxBytes: 128 << 20, MaxValueSize: 16 << 10, TTL: SessionTTL, LimitMarkerTTL: markerTTL},
-	{Bucket: Catalog, MaxBytes: 128 << 20, MaxValueSize: MaxRecordBytes},
-	{Bucket: Artifacts, MaxBytes: 512 << 20, MaxValueSize: MaxRecordBytes},
-	{Bucket: Idempotency, MaxBytes: 128 << 20, MaxValueSize: 4 << 10, TTL: IdempotencyTTL},
+	{Bucket: Catalog, MaxBytes: 128 << 20, MaxValueSize: MaxRecordBytes, LimitMarkerTTL: markerTTL},
+	{Bucket: Artifacts, MaxBytes: 512 << 20, MaxValueSize: MaxRecordBytes, LimitMarkerTTL: markerTTL},
+	{Bucket: Idempotency, MaxBytes: 128 << 20, MaxValueSize: 4 << 10, TTL: IdempotencyTTL}, // nobody watches it
+	{Bucket: Leases, MaxBytes: 1 << 20, MaxValueSize: 64 << 10},
 }

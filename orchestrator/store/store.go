@@ -41,6 +41,8 @@ const (
 	MaxRecordBytes = 1<<20 + 256<<10
 	// maxPayload is the server's limit for one message: a record and its headers.
 	maxPayload = MaxRecordBytes + 64<<10
+	// soleReplica is the name of a server that is alone.
+	soleReplica = "orchestrator"
 	// startTimeout covers the recovery of a full state directory.
 	startTimeout = 30 * time.Second
 	// requestTimeout bounds a JetStream request whose context has no deadline.
@@ -62,6 +64,8 @@ type Options struct {
 // Store is an open state directory. Its methods may be called concurrently.
 type Store struct {
 	dir     string
+	replica string
+	shared  bool
 	free    func(string) (uint64, error)
 	srv     *server.Server
 	conn    *nats.Conn
@@ -85,7 +89,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if o.Free == nil {
 		o.Free = freeBytes
 	}
-	s := &Store{dir: dir, free: o.Free, buckets: make(map[string]*Bucket)}
+	s := &Store{dir: dir, replica: soleReplica, free: o.Free, buckets: make(map[string]*Bucket)}
 	if s.unlock, err = lockDir(dir); err != nil {
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
@@ -134,7 +138,7 @@ func serverOptions(dir string, o Options) *server.Options {
 		o.MaxMemoryBytes = DefaultMaxMemoryBytes
 	}
 	return &server.Options{
-		ServerName:             "orchestrator",
+		ServerName:             soleReplica,
 		DontListen:             true,
 		NoSigs:                 true,
 		DisableJetStreamBanner: true,
@@ -159,7 +163,7 @@ func (s *Store) layOut(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("making bucket %s: %w", cfg.Bucket, err)
 		}
-		s.buckets[cfg.Bucket] = &Bucket{kv: kv, markers: cfg.LimitMarkerTTL > 0}
+		s.buckets[cfg.Bucket] = &Bucket{js: js, kv: kv, markers: cfg.LimitMarkerTTL > 0}
 	}
 	s.events, err = openEvents(ctx, js)
 	return err
@@ -184,6 +188,12 @@ func (s *Store) Consumers() int {
 	}
 	return info.Consumers
 }
+
+// Replica is this replica's name: the same after a restart, and nobody else's.
+func (s *Store) Replica() string { return s.replica }
+
+// Shared tells whether other replicas write here too.
+func (s *Store) Shared() bool { return s.shared }
 
 // Events gives the log of task events.
 func (s *Store) Events() *EventLog { return s.events }

@@ -1,0 +1,230 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	// leaseRenew is how often the holder renews, leasePatience how long another
+	// replica must have seen no renewal, and leaseHold how old, counted from when
+	// it was sent, the holder's last acknowledged renewal may be. What is between
+	// the two is the margin for clocks that run at different speeds: no holder
+	// believes itself one when another has begun. The three are design.md's.
+	leaseRenew    = time.Second
+	leasePatience = 5 * time.Second
+	leaseHold     = 4 * time.Second
+	// leaseRelease bounds giving the lease back at a stop.
+	leaseRelease = 2 * time.Second
+)
+
+// Lease lets one replica at a time do something. It is not a lock that keeps
+// others from writing: what the holder writes is a compare-and-set all the same.
+type Lease struct {
+	store *Store
+	name  string
+	note  func() []byte
+	me    string // this life of this replica
+}
+
+// claim is the lease's value.
+type claim struct {
+	Holder   string `json:"holder"` // replica
+	Life     string `json:"life"`   // differs after each start
+	Renewed  uint64 `json:"renewed"`
+	Released bool   `json:"released,omitempty"`
+	Note     []byte `json:"note,omitempty"`
+}
+
+// Lease gives the lease of that name. note says, at the time of a release, what
+// the next holder shall know; it may be nil. A single server holds its leases
+// from the first call on, without any traffic.
+func (s *Store) Lease(name string, note func() []byte) *Lease {
+	if note == nil {
+		note = func() []byte { return nil }
+	}
+	return &Lease{store: s, name: name, note: note, me: rand.Text()}
+}
+
+// Run competes for the lease and calls held each time this replica has become
+// its holder, with the note that the holder before left (nil after a crash). The
+// ctx of held ends when the lease is lost or given up; Run waits until held has
+// returned. When Run's own ctx ends, the lease is released with the note, so
+// that the next holder begins at once. If held returns by itself, the lease is
+// released as well, and then competed for again.
+func (l *Lease) Run(ctx context.Context, held func(ctx context.Context, before []byte)) error {
+	if !l.store.Shared() {
+		held(ctx, nil)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	seen := &sightings{news: make(chan sighting, 1)}
+	watching.Go(func() { l.observe(ctx, seen.news) })
+	for ctx.Err() == nil {
+		before, h, err := l.acquire(ctx, seen)
+		if err == nil {
+			l.hold(ctx, h, func(ctx context.Context) { held(ctx, before) })
+		}
+		select { // lost a race, or the lease: what comes next is seen, or waited for
+		case <-time.After(askAgain):
+		case <-ctx.Done():
+		}
+	}
+	return ctx.Err()
+}
+
+// sighting is a value of the lease; its revision is 0 when there is none.
+type sighting struct {
+	claim
+	revision uint64
+}
+
+// sightings is what one replica has seen of the lease.
+type sightings struct {
+	news chan sighting
+	last sighting
+	at   time.Time // when the last one was seen first; zero: nothing was seen yet
+}
+
+func (s *sightings) take(n sighting) {
+	if s.at.IsZero() || n.revision != s.last.revision { // a repeat is not a renewal
+		s.last, s.at = n, time.Now()
+	}
+}
+
+func (s *sightings) free() bool {
+	return !s.at.IsZero() && (s.last.revision == 0 || s.last.Released || time.Since(s.at) >= leasePatience)
+}
+
+// observe reports each change of the lease; a newer one replaces an unread one.
+func (l *Lease) observe(ctx context.Context, news chan sighting) {
+	found := false
+	_ = l.bucket().Watch(ctx, func(e Entry) {
+		s := sighting{revision: e.Revision}
+		switch {
+		case e.Key == l.name:
+			found = true
+			_ = json.Unmarshal(e.Value, &s.claim) // what cannot be read is not renewed either
+		case e.Key != "" || found:
+			return
+		}
+		select {
+		case <-news:
+		default:
+		}
+		news <- s // the only sender, and there is room
+	})
+}
+
+func (l *Lease) bucket() *Bucket { return l.store.Bucket(Leases) }
+
+// holding is a lease that we have.
+type holding struct {
+	revision uint64
+	renewed  uint64
+	sent     time.Time // when the last acknowledged renewal was sent
+}
+
+// acquire waits until the lease is free, or nobody has renewed it for long
+// enough, and tries to take it.
+func (l *Lease) acquire(ctx context.Context, seen *sightings) (before []byte, h holding, err error) {
+	for !seen.free() {
+		select {
+		case n := <-seen.news:
+			seen.take(n)
+		case <-time.After(leasePatience / 10):
+		case <-ctx.Done():
+			return nil, h, ctx.Err()
+		}
+	}
+	last := seen.last
+	if h, err = l.write(ctx, holding{revision: last.revision, renewed: last.Renewed}, false); err != nil {
+		return nil, h, err
+	}
+	if last.Released {
+		before = last.Note
+	}
+	return before, h, nil
+}
+
+// write renews (or takes, or releases) the lease by compare-and-set.
+func (l *Lease) write(ctx context.Context, h holding, release bool) (holding, error) {
+	c := claim{Holder: l.store.Replica(), Life: l.me, Renewed: h.renewed + 1, Released: release}
+	if release {
+		c.Note = l.note()
+	}
+	value, err := json.Marshal(c)
+	if err != nil {
+		return h, fmt.Errorf("encoding lease %s: %w", l.name, err)
+	}
+	sent := time.Now()
+	revision, err := l.bucket().Update(ctx, l.name, value, h.revision)
+	if err != nil {
+		return h, err
+	}
+	return holding{revision: revision, renewed: c.Renewed, sent: sent}, nil
+}
+
+// hold runs f while the lease is renewed.
+func (l *Lease) hold(ctx context.Context, h holding, f func(context.Context)) {
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan struct{})
+	go func() { defer close(done); f(inner) }()
+	tick := time.NewTicker(leaseRenew)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseRelease)
+			defer cancel()
+			_, _ = l.write(ctx, h, true) // if it fails, the next holder waits for its patience
+			return
+		case <-tick.C:
+		}
+		var ok bool
+		if h, ok = l.renew(ctx, h); !ok {
+			cancel()
+			<-done
+			return
+		}
+	}
+}
+
+// renew tries until the lease is renewed, somebody else's, or too old to be
+// relied on.
+func (l *Lease) renew(ctx context.Context, h holding) (holding, bool) {
+	end := h.sent.Add(leaseHold)
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
+	defer cancel()
+	for time.Now().Before(end) {
+		next, err := l.write(ctx, h, false)
+		if err == nil {
+			return next, true
+		}
+		if errors.Is(err, ErrConflict) {
+			// Ours, if only the acknowledgement of an earlier attempt was lost.
+			e, err := l.bucket().Get(ctx, l.name)
+			var c claim
+			if err == nil && (json.Unmarshal(e.Value, &c) != nil || c.Life != l.me || c.Released) {
+				return h, false
+			}
+			if err == nil {
+				h.revision, h.renewed = e.Revision, c.Renewed
+				continue
+			}
+		}
+		select {
+		case <-time.After(askAgain):
+		case <-ctx.Done():
+		}
+	}
+	return h, false
+}

@@ -1,0 +1,178 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// watchBeat is how often the server says that it has nothing to say, and
+	// watchSilence after how much silence a watch begins again: the server that
+	// fed it is gone, and three beats are not lost by chance.
+	watchBeat    = time.Second
+	watchSilence = 3 * watchBeat
+	// watchIdle is when the server forgets a watch that nobody listens to.
+	watchIdle = 30 * time.Second
+	// watchRetry is the longest pause between attempts to begin again.
+	watchRetry = time.Second
+)
+
+// Headers of the server that the client library does not name for us.
+const (
+	markerReason  = "Nats-Marker-Reason" // of a key that a limit has removed
+	keyOperation  = "KV-Operation"       // DEL or PURGE
+	beatLast      = "Nats-Last-Consumer" // of a beat: the last message before it
+	beatStalled   = "Nats-Consumer-Stalled"
+	statusHeader  = "Status"
+	statusControl = "100"
+)
+
+var errSilent = errors.New("the watch has gone silent")
+
+// Watch calls f, from one goroutine, for every present key, then once with a
+// zero Entry ("all there was has been seen"), then for each change in the order
+// of the revisions, own writes included, until ctx ends.
+//
+// When the connection to the stream was lost it begins again: present keys, the
+// zero Entry, changes. So f takes repeats (a revision it has already), and
+// learns at the second zero Entry which keys have vanished meanwhile.
+func (b *Bucket) Watch(ctx context.Context, f func(Entry)) error { return b.watch(ctx, false, f) }
+
+// WatchMeta is Watch without the values; Entry.Size tells their length.
+func (b *Bucket) WatchMeta(ctx context.Context, f func(Entry)) error { return b.watch(ctx, true, f) }
+
+func (b *Bucket) watch(ctx context.Context, meta bool, f func(Entry)) error {
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, watchRetry
+	for {
+		w := watcher{bucket: b, meta: meta, f: f}
+		if err := w.run(ctx); ctx.Err() != nil {
+			return b.wrap("watching", "*", ctx.Err())
+		} else if errors.Is(err, nats.ErrConnectionClosed) {
+			return b.wrap("watching", "*", err) // the store was closed: nothing will ever come
+		}
+		if w.complete {
+			pause.Reset()
+		}
+		select {
+		case <-time.After(pause.NextBackOff()):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// watcher is one life of a watch: a consumer that pushes in order and needs no
+// acknowledgement, wherever in the cluster it lives.
+type watcher struct {
+	bucket   *Bucket
+	meta     bool
+	f        func(Entry)
+	once     bool   // only what is present
+	complete bool   // all that was present has been seen
+	next     uint64 // of the consumer's numbering: a hole means something was lost
+}
+
+func (w *watcher) run(ctx context.Context) error {
+	conn := w.bucket.js.Conn()
+	sub, err := conn.SubscribeSync(conn.NewInbox())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	stream := "KV_" + w.bucket.kv.Bucket()
+	consumer, err := w.bucket.js.CreatePushConsumer(ctx, stream, jetstream.ConsumerConfig{
+		DeliverSubject: sub.Subject, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, FilterSubject: prefix(w.bucket) + ">",
+		AckPolicy: jetstream.AckNonePolicy, MaxDeliver: 1, MemoryStorage: true, Replicas: 1, HeadersOnly: w.meta,
+		FlowControl: true, IdleHeartbeat: watchBeat, InactiveThreshold: watchIdle,
+	})
+	if err != nil {
+		return fmt.Errorf("beginning to watch: %w", err)
+	}
+	defer w.forget(ctx, stream, consumer.CachedInfo().Name)
+	w.next = 1
+	if consumer.CachedInfo().NumPending == 0 {
+		w.seen()
+	}
+	for !w.once || !w.complete {
+		silence, cancel := context.WithTimeout(ctx, watchSilence)
+		m, err := sub.NextMsgWithContext(silence)
+		cancel()
+		if err != nil {
+			if errors.Is(err, context.DeadlineExceeded) {
+				return errSilent
+			}
+			return err
+		}
+		if err := w.take(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forget removes the consumer; without a leader it goes by itself (watchIdle).
+func (w *watcher) forget(ctx context.Context, stream, name string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), watchBeat)
+	defer cancel()
+	_ = w.bucket.js.DeleteConsumer(ctx, stream, name)
+}
+
+func (w *watcher) seen() {
+	if !w.complete {
+		w.complete = true
+		w.f(Entry{})
+	}
+}
+
+func (w *watcher) take(m *nats.Msg) error {
+	if m.Header.Get(statusHeader) == statusControl {
+		return w.control(m)
+	}
+	info, err := m.Metadata()
+	if err != nil {
+		return fmt.Errorf("watching: %w", err)
+	}
+	if info.Sequence.Consumer != w.next {
+		return fmt.Errorf("watching: got message %d instead of %d", info.Sequence.Consumer, w.next)
+	}
+	w.next++
+	e := Entry{
+		Key: strings.TrimPrefix(m.Subject, prefix(w.bucket)), Value: m.Data, Revision: info.Sequence.Stream, Created: info.Timestamp,
+		Deleted: m.Header.Get(keyOperation) != "" || m.Header.Get(markerReason) != "", Size: int64(len(m.Data)),
+	}
+	if w.meta {
+		e.Size, _ = strconv.ParseInt(m.Header.Get(nats.MsgSize), 10, 64)
+	}
+	if w.complete || !e.Deleted {
+		w.f(e)
+	}
+	if info.NumPending == 0 {
+		w.seen()
+	}
+	return nil
+}
+
+// control answers the server's questions whether its messages were worked off.
+func (w *watcher) control(m *nats.Msg) error {
+	if m.Reply != "" { // flow control: this message is reached in order, so all before it are done
+		return m.Respond(nil)
+	}
+	if stalled := m.Header.Get(beatStalled); stalled != "" {
+		return w.bucket.js.Conn().Publish(stalled, nil)
+	}
+	if last, err := strconv.ParseUint(m.Header.Get(beatLast), 10, 64); err == nil && last >= w.next {
+		return fmt.Errorf("watching: messages %d to %d did not come", w.next, last)
+	}
+	w.seen() // a beat without a stall: there is nothing left to deliver
+	return nil
+}
+
+func prefix(b *Bucket) string { return "$KV." + b.kv.Bucket() + "." }
