@@ -21,7 +21,7 @@ var modelName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@+-]*([/:][A-Za-z0-9
 const maxModelRef = 256
 
 // model is a reference that was checked: what to call it, and the file behind
-// it if there is one.
+// it if there is one. That of catalog:ID has no path until it was staged.
 type model struct {
 	ref  string
 	name string
@@ -29,19 +29,20 @@ type model struct {
 }
 
 // resolveModel checks ref for a template: a template that takes files wants
-// file:NAME under root; others want a name.
+// file:NAME under root, or catalog:ID; others want a name.
 func resolveModel(root string, takesFile bool, ref string) (model, error) {
 	if len(ref) > maxModelRef {
 		return model{}, fmt.Errorf("%w: longer than %d bytes", ErrModelRef, maxModelRef)
 	}
 	name, isFile := strings.CutPrefix(ref, "file:")
-	if strings.HasPrefix(ref, "catalog:") {
-		return model{}, fmt.Errorf("%w: catalog: references are not supported yet; stage the file and use file:NAME", ErrModelRef)
+	if strings.HasPrefix(ref, "catalog:") && takesFile {
+		id, err := catalogID(ref)
+		return model{ref: ref, name: id}, err
 	}
 	if isFile != takesFile {
 		want := "a model name"
 		if takesFile {
-			want = "file:NAME, a file under the model root"
+			want = "file:NAME, a file under the model root, or catalog:ID"
 		}
 		return model{}, fmt.Errorf("%w: this template takes %s", ErrModelRef, want)
 	}

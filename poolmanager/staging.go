@@ -1,0 +1,235 @@
+package poolmanager
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+)
+
+const (
+	// maxModelBytes is twice the largest open model's single file, as the
+	// orchestrator's own bound.
+	maxModelBytes = 2 << 40
+	// maxDownloads is how many models are read at once: the link or the disk is
+	// the limit, and engines need both.
+	maxDownloads = 2
+	// stageLimit bounds one model whatever its source does: 2 TiB at 25 MB/s.
+	stageLimit = 24 * time.Hour
+	// maxKnownModels bounds what is remembered for Size, as the catalog is bounded.
+	maxKnownModels = 4096
+)
+
+// errStaging says that a model of the catalog could not be brought here.
+var errStaging = errors.New("staging the model")
+
+// stagerOptions is what staging needs to know.
+type stagerOptions struct {
+	root            string   // the model root; staged files and partial ones lie there
+	orchestratorURL string   // whose catalog is asked
+	hosts           []string // sources may be there: host, host:port, or http://LOOPBACK:PORT
+	token           func() authmin.Secret
+	log             *slog.Logger
+
+	// Tests set these; the zero values are the ordinary ones.
+	cas    *x509.CertPool
+	lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	free   func(dir string) (int64, error)
+	limit  int64 // bytes of one model
+	times  stagerTimes
+}
+
+// stagerTimes are the periods of staging; tests shorten them.
+type stagerTimes struct {
+	retryFirst time.Duration // the first wait after a cut, doubled up to retryLongest
+	stall      time.Duration // a source that sends nothing for so long is asked anew
+	poll       time.Duration // how often another process's lock is tried
+	progress   time.Duration // how often callers hear
+}
+
+var defaultStagerTimes = stagerTimes{retryFirst: time.Second, stall: time.Minute, poll: 500 * time.Millisecond, progress: 500 * time.Millisecond}
+
+// stager brings models of the catalog to this node: one download for all who
+// ask for the same bytes, resumed after a cut or a restart, and visible under its
+// final name, sha256-HEX in the model root, only after every byte was hashed.
+// An id never becomes part of a path.
+type stager struct {
+	stagerOptions
+	room    *room
+	reading chan struct{} // a place for each download
+
+	mu      sync.Mutex
+	flights map[string]*flight // by the digest's hexadecimal digits
+	known   map[string]string  // digest by catalog id, for Size
+}
+
+// flight is one download and how many wait for it.
+type flight struct {
+	waiters int // guarded by the stager's mu
+	cancel  context.CancelCauseFunc
+	ended   chan struct{}
+	path    string // read after ended
+	err     error
+
+	done, total atomic.Int64 // bytes; total is 0 while it is unknown
+}
+
+func newStager(o stagerOptions) *stager {
+	if o.log == nil {
+		o.log = slog.Default()
+	}
+	if o.lookup == nil {
+		o.lookup = lookupHost
+	}
+	if o.free == nil {
+		o.free = freeBytes
+	}
+	if o.limit == 0 {
+		o.limit = maxModelBytes
+	}
+	if o.times == (stagerTimes{}) {
+		o.times = defaultStagerTimes
+	}
+	return &stager{
+		stagerOptions: o, room: &room{free: o.free, flights: map[*flight]bool{}},
+		reading: make(chan struct{}, maxDownloads), flights: map[string]*flight{}, known: map[string]string{},
+	}
+}
+
+// Stage gives the path of a model's file. file:NAME is only looked up;
+// catalog:ID is asked of the orchestrator, downloaded unless it is here, and
+// checked. progress, if not nil, is called from this goroutine with the bytes
+// that are here and the bytes there are, 0 while that is unknown. When ctx ends
+// only this caller stops waiting; the download goes on while somebody waits.
+func (s *stager) Stage(ctx context.Context, ref string, progress func(doneBytes, totalBytes int64)) (string, error) {
+	if name, ok := strings.CutPrefix(ref, "file:"); ok {
+		m, err := resolveModel(s.root, true, "file:"+name)
+		return m.path, err
+	}
+	id, err := catalogID(ref)
+	if err != nil {
+		return "", err
+	}
+	m, err := s.lookUp(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	s.remember(id, m.hex())
+	f := s.join(m)
+	return s.wait(ctx, m.hex(), f, progress)
+}
+
+// Size is the length of a model's file as far as it is known, else 0: deadlines
+// grow with it.
+func (s *stager) Size(ref string) int64 {
+	if strings.HasPrefix(ref, "file:") {
+		if m, err := resolveModel(s.root, true, ref); err == nil {
+			return sizeOf(m.path)
+		}
+		return 0
+	}
+	id, err := catalogID(ref)
+	if err != nil {
+		return 0
+	}
+	s.mu.Lock()
+	hex, ok := s.known[id]
+	f := s.flights[hex]
+	s.mu.Unlock()
+	switch {
+	case !ok:
+		return 0
+	case f != nil:
+		return f.total.Load()
+	}
+	return sizeOf(s.finalPath(hex))
+}
+
+func sizeOf(path string) int64 {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+func (s *stager) remember(id, hex string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.known) >= maxKnownModels {
+		clear(s.known) // only Size loses something, until the next Stage
+	}
+	s.known[id] = hex
+}
+
+// join takes part in the download of these bytes, and begins it if nobody did.
+func (s *stager) join(m catalogModel) *flight {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.flights[m.hex()]; f != nil {
+		f.waiters++
+		return f
+	}
+	limited, stop := context.WithTimeout(context.Background(), stageLimit)
+	ctx, cancel := context.WithCancelCause(limited)
+	f := &flight{waiters: 1, cancel: cancel, ended: make(chan struct{})}
+	s.flights[m.hex()] = f
+	go func() {
+		defer stop()
+		defer cancel(nil)
+		f.path, f.err = s.download(ctx, m, f)
+		s.mu.Lock()
+		if s.flights[m.hex()] == f {
+			delete(s.flights, m.hex())
+		}
+		s.mu.Unlock()
+		close(f.ended)
+	}()
+	return f
+}
+
+// wait is one caller's share of a flight.
+func (s *stager) wait(ctx context.Context, hex string, f *flight, progress func(doneBytes, totalBytes int64)) (string, error) {
+	defer s.leave(hex, f)
+	ticker := time.NewTicker(s.times.progress)
+	defer ticker.Stop()
+	tell := func() {
+		if progress != nil {
+			progress(f.done.Load(), f.total.Load())
+		}
+	}
+	for {
+		select {
+		case <-f.ended:
+			tell()
+			return f.path, f.err
+		case <-ctx.Done():
+			return "", fmt.Errorf("%w: %w", errStaging, context.Cause(ctx))
+		case <-ticker.C:
+			tell()
+		}
+	}
+}
+
+// leave ends a download that nobody waits for any more. Who asks next begins a
+// new one, which waits for the old one's lock and resumes.
+func (s *stager) leave(hex string, f *flight) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.waiters--; f.waiters > 0 {
+		return
+	}
+	f.cancel(errors.New("nobody waits for it any more"))
+	if s.flights[hex] == f {
+		delete(s.flights, hex)
+	}
+}

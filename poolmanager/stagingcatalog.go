@@ -1,0 +1,159 @@
+package poolmanager
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/llorch/gateway/poolmanager/adapter"
+)
+
+// maxSourceLength is the catalog's bound of a source, in bytes.
+const maxSourceLength = 2048
+
+var (
+	catalogIDPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$`)
+	digestPattern    = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+)
+
+// errCatalogDown says that the catalog cannot be asked now. It is the one
+// failure in which what it said before still counts.
+var errCatalogDown = errors.New("the catalog cannot be asked")
+
+// catalogModel is what the orchestrator's catalog says of a model, as far as
+// staging needs it.
+type catalogModel struct {
+	ID           string     `json:"id"`
+	Digest       string     `json:"digest"`
+	SourceURL    string     `json:"source_url"`
+	State        string     `json:"state"`
+	RetiredFrom  *time.Time `json:"retired_from,omitempty"`
+	TrustPolicy  string     `json:"trust_policy,omitempty"`
+	Verification struct {
+		Status string `json:"status"`
+	} `json:"verification"`
+}
+
+func (m catalogModel) hex() string { return strings.TrimPrefix(m.Digest, "sha256:") }
+
+// catalogID takes the id out of a reference. It reaches no path and no
+// argument of ours, but an engine's: so what looks like a way up is refused.
+func catalogID(ref string) (string, error) {
+	id, ok := strings.CutPrefix(ref, "catalog:")
+	if !ok || !catalogIDPattern.MatchString(id) || strings.Contains(id, "..") {
+		return "", fmt.Errorf("%w: after catalog: come 1 to 128 of A-Z a-z 0-9 . _ : @ + -, beginning with a letter or digit", ErrModelRef)
+	}
+	return id, nil
+}
+
+// check refuses what must not run, or cannot be checked by its digest alone.
+func (m catalogModel) check(id string, now time.Time) error {
+	switch {
+	case m.ID != id:
+		return fmt.Errorf("%w: the catalog answered for another model", errStaging)
+	case !digestPattern.MatchString(m.Digest):
+		return fmt.Errorf("%w: the catalog names no sha256 digest for it", errStaging)
+	case len(m.SourceURL) > maxSourceLength:
+		return fmt.Errorf("%w: its source is longer than %d bytes", errStaging, maxSourceLength)
+	case m.State != "Active" && (m.RetiredFrom == nil || !now.Before(*m.RetiredFrom)):
+		return fmt.Errorf("%w: the catalog has retired it", errStaging)
+	case m.TrustPolicy != "" && m.TrustPolicy != "digest":
+		return fmt.Errorf("%w: its trust_policy asks for more than the digest, which nothing here can check", errStaging)
+	case m.Verification.Status == "failed":
+		return fmt.Errorf("%w: the catalog could not verify it", errStaging)
+	}
+	return nil
+}
+
+// lookUp asks the catalog. When it cannot be reached, what it said last is good
+// enough to start what is here already: a node must come up without it.
+func (s *stager) lookUp(ctx context.Context, id string) (catalogModel, error) {
+	if s.root == "" {
+		return catalogModel{}, fmt.Errorf("%w: no model root is configured (POOL_MANAGERD_MODEL_ROOT)", ErrModelRef)
+	}
+	if s.orchestratorURL == "" || s.token == nil {
+		return catalogModel{}, fmt.Errorf("%w: catalog: needs an orchestrator (ORCHESTRATORD_URL and ORCHESTRATORD_TOKEN)", ErrModelRef)
+	}
+	m, err := s.ask(ctx, id)
+	if err == nil {
+		if err = m.check(id, time.Now()); err == nil {
+			s.noteRecord(id, m)
+		}
+		return m, err
+	}
+	if !errors.Is(err, errCatalogDown) || ctx.Err() != nil {
+		return m, err
+	}
+	old, ok := s.oldRecord(id)
+	if !ok || old.check(id, time.Now()) != nil {
+		return m, err
+	}
+	if _, statErr := os.Lstat(s.finalPath(old.hex())); statErr != nil {
+		return m, err
+	}
+	s.log.Warn("the catalog cannot be asked; using the model that is here", "model_id", id, "error", err)
+	return old, nil
+}
+
+func (s *stager) ask(ctx context.Context, id string) (catalogModel, error) {
+	var m catalogModel
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	address := strings.TrimRight(s.orchestratorURL, "/") + "/v2/catalog/models/" + url.PathEscape(id)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return m, fmt.Errorf("%w: asking the catalog: %w", errStaging, err)
+	}
+	adapter.Authorize(request, s.token())
+	hc := &http.Client{CheckRedirect: noRedirect, Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := hc.Do(request)
+	if err != nil {
+		return m, fmt.Errorf("%w: %w: %w", errStaging, errCatalogDown, err)
+	}
+	defer response.Body.Close()
+	switch code := response.StatusCode; {
+	case code == http.StatusNotFound:
+		return m, fmt.Errorf("%w: the catalog has no model of this id", errStaging)
+	case code == http.StatusForbidden, code == http.StatusUnauthorized:
+		return m, fmt.Errorf("%w: the catalog answered %d %s; ORCHESTRATORD_TOKEN needs scope catalog", errStaging, code, problemCode(response.Body))
+	case code >= 500, code == http.StatusTooManyRequests:
+		return m, fmt.Errorf("%w: %w: it answered %d", errStaging, errCatalogDown, code)
+	case code != http.StatusOK:
+		return m, fmt.Errorf("%w: the catalog answered %d", errStaging, code)
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswerBytes)).Decode(&m); err != nil {
+		return m, fmt.Errorf("%w: reading the catalog's answer: %w", errStaging, err)
+	}
+	return m, nil
+}
+
+// recordPath is where the catalog's last word about an id is kept. The name is a
+// digest of the id, never the id.
+func (s *stager) recordPath(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return filepath.Join(s.stagingDir(), "id-"+hex.EncodeToString(sum[:])+".json")
+}
+
+func (s *stager) noteRecord(id string, m catalogModel) {
+	if err := s.prepare(); err != nil {
+		return // the download says so
+	}
+	if err := writeJSON(s.recordPath(id), m); err != nil {
+		s.log.Warn("noting what the catalog says", "error", err)
+	}
+}
+
+func (s *stager) oldRecord(id string) (m catalogModel, ok bool) {
+	return m, s.prepare() == nil && readJSON(s.recordPath(id), &m) == nil
+}

@@ -1,0 +1,200 @@
+package poolmanager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// maxEmptyTries is how often in a row a source may give nothing: with the
+	// waits between them it has about half a minute to come back.
+	maxEmptyTries = 5
+	// retryLongest is the longest wait between two tries.
+	retryLongest = 30 * time.Second
+	// readBytes is how much is read at once.
+	readBytes = 256 << 10
+	// roomEvery is how many bytes are written between two looks at the disk: a
+	// sixteenth of the reserve.
+	roomEvery = diskReserve / 16
+)
+
+// errStalled says that the source sent nothing for too long.
+var errStalled = errors.New("the model's source sends nothing")
+
+// download is one flight: it gives the path of the whole, checked file.
+func (s *stager) download(ctx context.Context, m catalogModel, f *flight) (string, error) {
+	if err := s.prepare(); err != nil {
+		return "", err
+	}
+	from, err := s.source(m.SourceURL)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", errStaging, err)
+	}
+	select {
+	case s.reading <- struct{}{}:
+		defer func() { <-s.reading }()
+	case <-ctx.Done():
+		return "", fmt.Errorf("%w: %w", errStaging, context.Cause(ctx))
+	}
+	s.clean(time.Now())
+	p, err := s.openPart(ctx, m.hex(), m.SourceURL)
+	if err != nil {
+		return "", err
+	}
+	defer p.close()
+	// Looked for with the lock held: another process may have finished it.
+	if path, err := s.staged(ctx, m.hex(), f); path != "" || err != nil {
+		if err == nil {
+			p.discard()
+		}
+		return path, err
+	}
+	defer s.room.giveBack(f)
+	began := time.Now()
+	path, err := s.fetchWhole(ctx, p, from, f)
+	if err != nil {
+		return "", err
+	}
+	s.log.Info("model staged", "model_id", m.ID, "digest", m.Digest, "bytes", p.size, "took", time.Since(began).Round(time.Millisecond))
+	return path, nil
+}
+
+// fetchWhole tries until every byte is here. A source that gives something may
+// be cut as often as it likes.
+func (s *stager) fetchWhole(ctx context.Context, p *part, from source, f *flight) (string, error) {
+	restarted := false
+	for empty := 0; ; {
+		before := p.size
+		err := s.fetch(ctx, p, from, f)
+		if err == nil {
+			path, err := p.finish()
+			if !errors.Is(err, errDigest) {
+				return path, err
+			}
+			if !p.resumed || restarted {
+				p.discard()
+				return "", err
+			}
+			restarted = true
+			s.log.Warn("what was here before was not right; starting again", "digest", p.side.Digest)
+			if err := p.reset(); err != nil {
+				return "", err
+			}
+			continue
+		}
+		switch {
+		case ctx.Err() != nil:
+			return "", fmt.Errorf("%w: %w", errStaging, context.Cause(ctx))
+		case errors.Is(err, errSource), errors.Is(err, errRoom):
+			return "", fmt.Errorf("%w: %w", errStaging, err)
+		case errors.Is(err, errStartAgain):
+			if err := p.reset(); err != nil {
+				return "", err
+			}
+			empty++
+		case p.size > before:
+			empty = 0
+		default:
+			empty++
+		}
+		if empty >= maxEmptyTries {
+			return "", fmt.Errorf("%w: %d tries gave nothing: %w", errStaging, empty, err)
+		}
+		s.log.Info("reading the model again", "digest", p.side.Digest, "from_byte", p.size, "error", err)
+		if err := s.pause(ctx, empty); err != nil {
+			return "", err
+		}
+	}
+}
+
+// pause waits longer after each empty try, with jitter.
+func (s *stager) pause(ctx context.Context, empty int) error {
+	wait := min(s.times.retryFirst<<empty, retryLongest)
+	timer := time.NewTimer(wait/2 + rand.N(wait))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", errStaging, context.Cause(ctx))
+	}
+}
+
+// fetch reads what is missing; nil means that the source has no more.
+func (s *stager) fetch(ctx context.Context, p *part, from source, f *flight) error {
+	if p.side.Length > 0 && p.size == p.side.Length {
+		return nil // only the name was missing
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	body, at, v, err := from.open(ctx, p.size, p.side.validator)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if at != p.size {
+		if err := p.reset(); err != nil {
+			return err
+		}
+	}
+	p.resumed = p.size > 0
+	if v.Length > s.limit {
+		return fmt.Errorf("%w: it has %d bytes, over %d", errSource, v.Length, s.limit)
+	}
+	f.done.Store(p.size)
+	f.total.Store(max(v.Length, 0))
+	if err := s.room.claim(s.root, f); err != nil {
+		return err
+	}
+	if err := p.remember(v); err != nil {
+		return err
+	}
+	stalled := time.AfterFunc(s.times.stall, func() { cancel(errStalled) })
+	defer stalled.Stop()
+	err = s.copyBody(p, body, f, stalled)
+	if context.Cause(ctx) == errStalled {
+		return errStalled
+	}
+	if err == nil && v.Length >= 0 && p.size < v.Length {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// copyBody writes what comes, and looks at its length and at the disk.
+func (s *stager) copyBody(p *part, body io.Reader, f *flight, stalled *time.Timer) error {
+	buffer := make([]byte, readBytes)
+	looked := p.size
+	for {
+		n, err := body.Read(buffer)
+		stalled.Reset(s.times.stall)
+		if p.size+int64(n) > s.limit {
+			return fmt.Errorf("%w: it sends more than %d bytes", errSource, s.limit)
+		}
+		if total := p.side.Length; total >= 0 && p.size+int64(n) > total {
+			return fmt.Errorf("%w: it sends more than it said", errSource)
+		}
+		if n > 0 {
+			if err := p.write(buffer[:n]); err != nil {
+				return err
+			}
+			f.done.Store(p.size)
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if p.size-looked >= roomEvery {
+			looked = p.size
+			if err := s.room.check(s.root); err != nil {
+				return err
+			}
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package poolmanager
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"syscall"
+	"time"
+)
+
+// errDigest says that the bytes are not those that the catalog promised.
+var errDigest = errors.New("the bytes do not have the catalog's digest")
+
+// validator tells one version of a source from another.
+type validator struct {
+	ETag     string `json:"etag,omitempty"`
+	Modified string `json:"last_modified,omitempty"`
+	Length   int64  `json:"length"` // -1 while it is unknown
+}
+
+// sidecar is what a partial file belongs to.
+type sidecar struct {
+	Digest string `json:"digest"`
+	Source string `json:"source"`
+	validator
+}
+
+// part is a file that is not whole yet, held with a lock: another process with
+// the same model root waits.
+type part struct {
+	s       *stager
+	hex     string
+	file    *os.File
+	sum     hash.Hash
+	size    int64
+	side    sidecar
+	resumed bool // not all of it came in one answer
+}
+
+// openPart opens or makes the partial file, waits for its lock, and hashes what
+// is there already.
+func (s *stager) openPart(ctx context.Context, hex, source string) (*part, error) {
+	file, err := s.lockPart(ctx, s.partPath(hex))
+	if err != nil {
+		return nil, err
+	}
+	p := &part{s: s, hex: hex, file: file, sum: sha256.New()}
+	wanted := sidecar{Digest: "sha256:" + hex, Source: source, validator: validator{Length: -1}}
+	if readJSON(s.sidecarPath(hex), &p.side) != nil || p.side.Digest != wanted.Digest || p.side.Source != wanted.Source {
+		p.side = wanted
+		return p, p.reset()
+	}
+	if p.size, err = io.Copy(p.sum, untilDone{ctx, file}); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("%w: reading what is here: %w", errStaging, err)
+	}
+	if p.side.Length >= 0 && p.size > p.side.Length {
+		return p, p.reset()
+	}
+	p.resumed = p.size > 0
+	return p, nil
+}
+
+func (s *stager) lockPart(ctx context.Context, path string) (*os.File, error) {
+	for {
+		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errStaging, err)
+		}
+		if err := checkOwnFile(file); err != nil {
+			file.Close()
+			return nil, err
+		}
+		locked := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
+		if locked && stillThere(file, path) {
+			return file, nil
+		}
+		file.Close()
+		if locked {
+			continue // whoever held the lock has renamed the file or removed it
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", errStaging, context.Cause(ctx))
+		case <-time.After(s.times.poll):
+		}
+	}
+}
+
+// reset begins again with nothing.
+func (p *part) reset() error {
+	p.sum, p.size, p.resumed, p.side.validator = sha256.New(), 0, false, validator{Length: -1}
+	if err := p.file.Truncate(0); err != nil {
+		return fmt.Errorf("%w: %w", errStaging, err)
+	}
+	return nil
+}
+
+// remember notes which version of the source the bytes are of.
+func (p *part) remember(v validator) error {
+	if p.side.validator == v && p.size > 0 {
+		return nil
+	}
+	p.side.validator = v
+	return writeJSON(p.s.sidecarPath(p.hex), p.side)
+}
+
+func (p *part) write(b []byte) error {
+	n, err := p.file.WriteAt(b, p.size)
+	p.sum.Write(b[:n])
+	p.size += int64(n)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%w: %w", errRoom, err)
+	}
+	return err
+}
+
+// finish gives the file its name if every byte is right. Nobody sees it before.
+func (p *part) finish() (string, error) {
+	if got := hex.EncodeToString(p.sum.Sum(nil)); got != p.hex {
+		return "", fmt.Errorf("%w: %w: they have sha256:%s", errStaging, errDigest, got)
+	}
+	if err := checkOwnFile(p.file); err != nil {
+		return "", err
+	}
+	if err := p.file.Sync(); err != nil {
+		return "", fmt.Errorf("%w: %w", errStaging, err)
+	}
+	final := p.s.finalPath(p.hex)
+	if err := os.Rename(p.s.partPath(p.hex), final); err != nil {
+		return "", fmt.Errorf("%w: %w", errStaging, err)
+	}
+	_ = os.Remove(p.s.sidecarPath(p.hex)) // one without a partial file means nothing
+	for _, dir := range []string{p.s.root, p.s.stagingDir()} {
+		if err := syncDir(dir); err != nil {
+			return "", err
+		}
+	}
+	return final, p.s.noteVerified(p.hex, p.file)
+}
+
+// discard removes bytes that can never be right.
+func (p *part) discard() {
+	_ = os.Remove(p.s.partPath(p.hex))
+	_ = os.Remove(p.s.sidecarPath(p.hex))
+}
+
+func (p *part) close() { p.file.Close() }

@@ -1,0 +1,78 @@
+package poolmanager
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// diskReserve is what staging leaves free on the disk of the model root: room
+// for logs, caches and an engine's own temporary files.
+const diskReserve = 1 << 30
+
+// errRoom says that the disk has no room; what was read stays for a resume.
+var errRoom = errors.New("the disk of the model root has too little room")
+
+// room shares the free space out among the downloads that run: what they have
+// yet to write is counted as gone.
+type room struct {
+	free func(dir string) (int64, error)
+
+	mu      sync.Mutex
+	flights map[*flight]bool
+}
+
+// claim reserves what a download has yet to write; its done and total say how
+// much. A length that is not known claims nothing: the checks while writing count.
+func (r *room) claim(dir string, f *flight) error {
+	free, err := r.free(dir)
+	if err != nil {
+		return fmt.Errorf("measuring the disk: %w", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	wanted := f.left()
+	promised := int64(0)
+	for other := range r.flights {
+		if other != f {
+			promised += other.left()
+		}
+	}
+	if free-promised-wanted < diskReserve {
+		return fmt.Errorf("%w: %d MiB to write, %d MiB free, of which %d MiB are promised and %d MiB stay free",
+			errRoom, wanted>>20, free>>20, promised>>20, int64(diskReserve)>>20)
+	}
+	r.flights[f] = true
+	return nil
+}
+
+func (r *room) giveBack(f *flight) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.flights, f)
+}
+
+// check is for while writing: others use the disk too.
+func (r *room) check(dir string) error {
+	free, err := r.free(dir)
+	if err != nil {
+		return fmt.Errorf("measuring the disk: %w", err)
+	}
+	if free < diskReserve {
+		return fmt.Errorf("%w: %d MiB are free, and %d MiB stay free", errRoom, free>>20, int64(diskReserve)>>20)
+	}
+	return nil
+}
+
+func (f *flight) left() int64 { return max(f.total.Load()-f.done.Load(), 0) }
+
+// freeBytes is what an ordinary user may still write on the disk of dir.
+func freeBytes(dir string) (int64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return 0, err
+	}
+	return int64(s.Bavail) * int64(s.Bsize), nil
+}
