@@ -33,8 +33,13 @@ type Options struct {
 	Listen string
 	// RuntimeDir holds keys, process records and the lock; it is made private.
 	RuntimeDir string
-	// ModelRoot is where file: references are looked up. Empty: none work.
+	// ModelRoot is where file: references are looked up, and where models of the
+	// catalog are kept. Empty: neither works.
 	ModelRoot string
+	// ModelHosts are the servers that models of the catalog may be read from:
+	// host or host:port for https, by their full names, or http://LOOPBACK:PORT.
+	// Default: none.
+	ModelHosts []string
 	// NodeID names this node at the orchestrator. Default: the host's name.
 	NodeID string
 	// Address is the URL under which the orchestrator reaches this node: its
@@ -43,7 +48,7 @@ type Options struct {
 	// OrchestratorURL is where to register; empty: nowhere.
 	OrchestratorURL string
 	// OrchestratorToken is asked for at every call, so that rotation needs no
-	// restart. It needs scope nodes.
+	// restart. It needs scope nodes, and scope catalog for models of the catalog.
 	OrchestratorToken func() authmin.Secret
 	// DispatchToken is what the orchestrator must send to Address; it travels in
 	// the registration. Zero: the orchestrator uses its own.
@@ -110,6 +115,11 @@ func (o Options) check() error {
 	}
 	if o.MemoryBytes < 0 {
 		return errors.New("memory_bytes: want 0 or more (POOL_MANAGERD_MEMORY_BYTES)")
+	}
+	for _, host := range o.ModelHosts {
+		if err := checkModelHost(host); err != nil {
+			return err
+		}
 	}
 	for _, p := range o.Preload {
 		if !client.ValidPoolID(p.PoolID) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -25,6 +26,7 @@ type file struct {
 	Listen          string     `yaml:"listen"`
 	RuntimeDir      string     `yaml:"runtime_dir"`
 	ModelRoot       string     `yaml:"model_root"`
+	ModelHosts      []string   `yaml:"model_hosts"`
 	NodeID          string     `yaml:"node_id"`
 	Address         string     `yaml:"address"`
 	OrchestratorURL string     `yaml:"orchestrator_url"`
@@ -97,8 +99,14 @@ func load(path string, lookup func(string) (string, bool)) (poolmanager.Options,
 		}
 		f.MemoryBytes = bytes
 	}
+	if value, ok := lookup("POOL_MANAGERD_MODEL_HOSTS"); ok {
+		f.ModelHosts = nil
+		for host := range strings.SplitSeq(value, ",") {
+			f.ModelHosts = append(f.ModelHosts, strings.TrimSpace(host))
+		}
+	}
 	o := poolmanager.Options{
-		Listen: f.Listen, RuntimeDir: f.RuntimeDir, ModelRoot: f.ModelRoot, NodeID: f.NodeID,
+		Listen: f.Listen, RuntimeDir: f.RuntimeDir, ModelRoot: f.ModelRoot, ModelHosts: f.ModelHosts, NodeID: f.NodeID,
 		Address: f.Address, OrchestratorURL: f.OrchestratorURL, MemoryBytes: f.MemoryBytes,
 	}
 	if o.RuntimeDir == "" {
