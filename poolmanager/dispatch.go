@@ -3,7 +3,6 @@ package poolmanager
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -22,25 +21,12 @@ const (
 	commentEvery = 15 * time.Second
 )
 
-// errTask says that a task cannot be run by any engine as it is.
-var errTask = errors.New("the task is not valid")
-
 // errDeadline is the cause of a task that took longer than its caller allowed.
 var errDeadline = &adapter.Error{Class: "DEADLINE_EXCEEDED", Message: "the task's deadline passed"}
 
 type dispatchInput struct {
 	ID   string `path:"id" doc:"The pool's id"`
 	Body client.DispatchRequest
-}
-
-func checkTask(r client.DispatchRequest) error {
-	switch {
-	case r.Workload != "" && r.Workload != "completion":
-		return fmt.Errorf("%w: workload %q is not supported; want completion", errTask, r.Workload)
-	case (r.Prompt == "") == (len(r.Messages) == 0):
-		return fmt.Errorf("%w: want either prompt or messages", errTask)
-	}
-	return nil
 }
 
 // dispatch takes a slot before the answer begins: without one the caller gets a
@@ -53,7 +39,7 @@ func (a *api) dispatch(ctx context.Context, in *dispatchInput) (*huma.StreamResp
 	if err != nil {
 		return nil, a.refuse(ctx, err)
 	}
-	taskCtx, inst, model, release, err := p.acquire(ctx, in.Body.ModelRef)
+	taskCtx, inst, model, release, err := p.acquire(ctx, in.Body.ModelRef, in.Body.Workload)
 	if err != nil {
 		return nil, a.refuse(ctx, err)
 	}
@@ -79,13 +65,11 @@ func (a *api) stream(ctx context.Context, w http.ResponseWriter, inst *instance,
 	}
 	defer out.keepAlive(commentEvery)()
 	begin, first := time.Now(), time.Time{}
-	index := 0
-	result, err := inst.template.Dialect.Stream(ctx, a.env.http, target, task, func(text string) error {
-		if index == 0 {
+	result, err := inst.template.Dialect.Run(ctx, a.env.http, target, task, func(e client.Event) error {
+		if first.IsZero() {
 			first = time.Now()
 		}
-		index++
-		return out.send(client.Event{Type: client.EventToken, Text: text, Index: index - 1})
+		return out.send(e)
 	})
 	release()
 	if err != nil {

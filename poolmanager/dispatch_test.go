@@ -72,7 +72,7 @@ func TestWhatCannotRunIsRefusedBeforeTheStream(t *testing.T) {
 			t.Errorf("%+v: got %v, want %d", task, err, want)
 		}
 	}
-	for _, task := range []client.DispatchRequest{{}, {Prompt: "x", Workload: "embedding"}, {Prompt: "x", MaxTokens: -1}} {
+	for _, task := range []client.DispatchRequest{{}, {Prompt: "x", Workload: "training"}, {Prompt: "x", MaxTokens: -1}} {
 		if _, err := r.run(t, "p", task); statusOf(err) != 422 {
 			t.Errorf("%+v: got %v, want 422", task, err)
 		}

@@ -18,6 +18,7 @@ var (
 	errNoSlot   = errors.New("every slot of the pool is taken")
 	errBusy     = errors.New("the pool runs something else")
 	errModel    = errors.New("the pool does not hold that model")
+	errWorkload = errors.New("the pool does not take this workload")
 	errRollback = errors.New("the new model did not start; the old one serves again")
 )
 
@@ -159,6 +160,7 @@ func (p *pool) status() client.Status {
 		Live: p.inst != nil, Ready: p.state == StateReady, Draining: p.state == StateDraining,
 		SlotsTotal: p.spec.template.Slots, ActiveLeases: len(p.leases),
 		Restarts: p.restarts, VRAMFreeBytes: p.env.vram(), LastError: p.lastErr,
+		Workloads: p.spec.template.workloads(),
 	}
 	if s.Ready {
 		s.SlotsFree = s.SlotsTotal - s.ActiveLeases
@@ -178,6 +180,7 @@ func (p *pool) report() client.Pool {
 	return client.Pool{
 		PoolID: s.PoolID, Engine: s.Engine, ModelRef: s.ModelRef, Ready: s.Ready, Draining: s.Draining,
 		SlotsFree: s.SlotsFree, SlotsTotal: s.SlotsTotal, VRAMFreeBytes: s.VRAMFreeBytes, Models: models,
+		Workloads: s.Workloads,
 	}
 }
 
@@ -188,12 +191,14 @@ type lease struct {
 
 // acquire takes a slot of a ready pool. release gives it back and may be called
 // more than once; ctx ends when the slot is taken away.
-func (p *pool) acquire(parent context.Context, modelRef string) (ctx context.Context, inst *instance, model string, release func(), err error) {
+func (p *pool) acquire(parent context.Context, modelRef, workload string) (ctx context.Context, inst *instance, model string, release func(), err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.state != StateReady:
 		return nil, nil, "", nil, errNotReady
+	case !p.spec.template.takes(workload):
+		return nil, nil, "", nil, errWorkload
 	case len(p.leases) >= p.spec.template.Slots:
 		return nil, nil, "", nil, errNoSlot
 	}

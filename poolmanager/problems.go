@@ -26,6 +26,7 @@ var answers = []struct {
 	{errPoolID, authmin.Problem{Status: 422, Code: "INVALID_POOL_ID", CodeNumber: 42202, Hint: errPoolID.Error()}},
 	{ErrModelRef, authmin.Problem{Status: 422, Code: "INVALID_MODEL_REF", CodeNumber: 42203}},
 	{errTask, authmin.Problem{Status: 422, Code: "INVALID_TASK", CodeNumber: 42204}},
+	{errWorkload, authmin.Problem{Status: 422, Code: "WORKLOAD_NOT_SUPPORTED", CodeNumber: 42205, Hint: "The pool's status says which workloads it takes; its template declares them."}},
 	{errNotReady, authmin.Problem{Status: 409, Code: "POOL_NOT_READY", CodeNumber: 40901, Hint: "Preload the pool, or wait until its status says ready."}},
 	{errBusy, authmin.Problem{Status: 409, Code: "POOL_BUSY", CodeNumber: 40902, Hint: "Stop the pool first, or reload it with another model."}},
 	{errModel, authmin.Problem{Status: 409, Code: "MODEL_NOT_LOADED", CodeNumber: 40903, Hint: "Ask for a model that the pool holds."}},

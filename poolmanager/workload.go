@@ -50,3 +50,35 @@ func (t Template) workloads() []string {
 	}
 	return t.Workloads
 }
+
+// errTask says that a task cannot be run by any engine as it is.
+var errTask = errors.New("the task is not valid")
+
+// checkTask refuses a task that has not exactly what its workload needs.
+func checkTask(r client.DispatchRequest) error {
+	prompt, messages := r.Prompt != "", len(r.Messages) > 0
+	switch r.Workload {
+	case "", client.WorkloadCompletion:
+		if prompt == messages || len(r.Inputs) > 0 {
+			return fmt.Errorf("%w: a completion wants either prompt or messages, and no inputs", errTask)
+		}
+		return nil
+	case client.WorkloadEmbedding:
+		if prompt || messages {
+			return fmt.Errorf("%w: an embedding wants inputs alone", errTask)
+		}
+	case client.WorkloadRerank:
+		if !prompt || messages {
+			return fmt.Errorf("%w: a rerank wants the query as prompt and the documents as inputs", errTask)
+		}
+	default:
+		return fmt.Errorf("%w: workload %q; want completion, embedding or rerank", errTask, r.Workload)
+	}
+	if len(r.Inputs) == 0 || len(r.Inputs) > client.MaxInputs {
+		return fmt.Errorf("%w: %d inputs; want 1 to %d", errTask, len(r.Inputs), client.MaxInputs)
+	}
+	if i := slices.Index(r.Inputs, ""); i >= 0 {
+		return fmt.Errorf("%w: inputs[%d] is empty", errTask, i)
+	}
+	return nil
+}

@@ -50,26 +50,36 @@ type Result struct {
 // which is how these engines cancel.
 func (d Dialect) Stream(ctx context.Context, hc *http.Client, t Target, task client.DispatchRequest, emit func(string) error) (Result, error) {
 	path, body := d.request(t, task)
+	response, err := post(ctx, hc, t, path, body)
+	if err != nil {
+		return Result{}, err
+	}
+	defer response.Body.Close()
+	reader := &reader{chat: path == chatPath, llama: path == completionPath, emit: emit}
+	return reader.read(ctx, response.Body)
+}
+
+// post sends one request; every answer but 200 is an error.
+func post(ctx context.Context, hc *http.Client, t Target, path string, body map[string]any) (*http.Response, error) {
 	encoded, err := json.Marshal(body)
 	if err != nil {
-		return Result{}, fmt.Errorf("encoding the engine's request: %w", err)
+		return nil, fmt.Errorf("encoding the engine's request: %w", err)
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.Base+path, bytes.NewReader(encoded))
 	if err != nil {
-		return Result{}, fmt.Errorf("making the engine's request: %w", err)
+		return nil, fmt.Errorf("making the engine's request: %w", err)
 	}
 	request.Header.Set("Content-Type", "application/json")
 	Authorize(request, t.Key)
 	response, err := hc.Do(request)
 	if err != nil {
-		return Result{}, failure(ctx, ClassUnavailable, "the engine cannot be reached", err)
+		return nil, failure(ctx, ClassUnavailable, "the engine cannot be reached", err)
 	}
-	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return Result{}, refusal(response)
+		defer response.Body.Close()
+		return nil, refusal(response)
 	}
-	reader := &reader{chat: path == chatPath, llama: path == completionPath, emit: emit}
-	return reader.read(ctx, response.Body)
+	return response, nil
 }
 
 // Authorize adds the engine's key, if it has one.
@@ -126,6 +136,7 @@ func refusal(response *http.Response) *Error {
 	switch {
 	case response.StatusCode == http.StatusTooManyRequests, response.StatusCode == http.StatusServiceUnavailable:
 		class = ClassBusy
+	case response.StatusCode == http.StatusNotImplemented: // llama-server without --embeddings
 	case response.StatusCode >= 500:
 		class = ClassFailed
 	}

@@ -12,5 +12,5 @@
 //
 // Routes: GET /health (503 while loading), GET /slots, GET /v1/models,
 // POST /completion, /v1/completions, /v1/chat/completions (each streaming or
-// not) and /v1/embeddings.
+// not), /v1/embeddings and /v1/rerank.
 package demoengine

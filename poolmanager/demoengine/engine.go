@@ -31,6 +31,7 @@ func (e *engine) handler() http.Handler {
 	mux.HandleFunc("POST /v1/completions", e.textCompletion)
 	mux.HandleFunc("POST /v1/chat/completions", e.chatCompletion)
 	mux.HandleFunc("POST /v1/embeddings", e.embeddings)
+	mux.HandleFunc("POST /v1/rerank", e.rerank)
 	guarded := e.guard(mux)
 	root := http.NewServeMux()
 	root.HandleFunc("GET /health", e.health)
@@ -78,31 +79,6 @@ func (e *engine) showModels(w http.ResponseWriter, _ *http.Request) {
 	reply(w, map[string]any{"object": "list", "data": []any{map[string]any{
 		"id": e.settings.model, "object": "model", "owned_by": "llorch demo engine", "meta": map[string]any{"demo": true},
 	}}})
-}
-
-func (e *engine) embeddings(w http.ResponseWriter, r *http.Request) {
-	var request struct {
-		Input json.RawMessage `json:"input"`
-	}
-	if !read(w, r, &request) {
-		return
-	}
-	var texts []string
-	if json.Unmarshal(request.Input, &texts) != nil {
-		var one string
-		if json.Unmarshal(request.Input, &one) != nil {
-			fail(w, http.StatusBadRequest, "invalid_request_error", "input is neither a text nor a list of texts")
-			return
-		}
-		texts = []string{one}
-	}
-	data, tokens := make([]any, len(texts)), 0
-	for i, text := range texts {
-		data[i] = map[string]any{"object": "embedding", "index": i, "embedding": embedding(text)}
-		tokens += countTokens(text)
-	}
-	reply(w, map[string]any{"object": "list", "model": e.settings.model, "data": data,
-		"usage": map[string]int{"prompt_tokens": tokens, "total_tokens": tokens}})
 }
 
 func read(w http.ResponseWriter, r *http.Request, into any) bool {

@@ -91,7 +91,7 @@ func text(t *testing.T, base, path, body string) string {
 func TestEverythingButHealthWantsTheKey(t *testing.T) {
 	base, _ := start(t, nil)
 	for _, route := range []string{"GET /slots", "GET /v1/models", "POST /completion", "POST /v1/completions",
-		"POST /v1/chat/completions", "POST /v1/embeddings", "GET /nothing", "POST /health", "GET /health/"} {
+		"POST /v1/chat/completions", "POST /v1/embeddings", "POST /v1/rerank", "GET /nothing", "POST /health", "GET /health/"} {
 		method, path, _ := strings.Cut(route, " ")
 		for _, key := range []string{"", "wrong", testKey + "x", testKey[:len(testKey)-1]} {
 			if got := do(t, t.Context(), method, base+path, key, "{}").StatusCode; got != 401 {

@@ -74,3 +74,16 @@ func embedding(text string) []float64 {
 	}
 	return vector
 }
+
+// relevance is the share of the query's words that the document has, and a
+// little that depends on the text, so that equal shares have an order.
+func relevance(query, document string) float64 {
+	words, found := strings.Fields(strings.ToLower(query)), 0
+	document = strings.ToLower(document)
+	for _, word := range words {
+		if strings.Contains(document, word) {
+			found++
+		}
+	}
+	return (float64(found) + source(document, 0).Float64()/2) / float64(len(words)+1)
+}
