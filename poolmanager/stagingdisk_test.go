@@ -1,0 +1,359 @@
+package poolmanager
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+)
+
+func TestADiskWithoutRoomIsNotBegun(t *testing.T) {
+	var free atomic.Int64
+	r := newStagingRig(t, 1<<20, func(o *stagerOptions) {
+		o.free = func(string) (int64, error) { return free.Load(), nil }
+	})
+	free.Store(diskReserve + 1<<20 - 1)
+	_, err := r.Stage(t.Context(), "catalog:m", nil)
+	r.notStaged(t, err, errRoom)
+	if info, err := os.Stat(r.partPath(r.hex)); err != nil || info.Size() > 0 {
+		t.Errorf("%d bytes were written, %v", info.Size(), err)
+	}
+	free.Store(diskReserve + 1<<20)
+	path, err := r.Stage(t.Context(), "catalog:m", nil)
+	r.checkStaged(t, path, err)
+}
+
+// TestADiskThatFillsMeanwhileEndsTheDownload keeps what was read for a resume.
+func TestADiskThatFillsMeanwhileEndsTheDownload(t *testing.T) {
+	size := 3 * roomEvery
+	looks := 0
+	r := newStagingRig(t, size, func(o *stagerOptions) {
+		o.free = func(string) (int64, error) {
+			if looks++; looks == 2 {
+				return diskReserve - 1, nil
+			}
+			return 1 << 40, nil
+		}
+	})
+	_, err := r.Stage(t.Context(), "catalog:m", nil)
+	r.notStaged(t, err, errRoom)
+	kept := sizeOf(r.partPath(r.hex))
+	if kept < roomEvery || kept >= int64(size) {
+		t.Errorf("%d bytes were kept", kept)
+	}
+	path, err := r.Stage(t.Context(), "catalog:m", nil)
+	r.checkStaged(t, path, err)
+	if last := r.asked[len(r.asked)-1]; last != "bytes="+strconv.FormatInt(kept, 10)+"-" {
+		t.Errorf("resumed with %q, want from %d", last, kept)
+	}
+}
+
+func TestTwoDownloadsDoNotPromiseTheSameRoom(t *testing.T) {
+	free := int64(diskReserve + 100)
+	shared := &room{free: func(string) (int64, error) { return free, nil }, flights: map[*flight]bool{}}
+	first, second := &flight{}, &flight{}
+	first.total.Store(80)
+	second.total.Store(80)
+	if err := shared.claim("", first); err != nil {
+		t.Fatal(err)
+	}
+	if err := shared.claim("", second); !errors.Is(err, errRoom) {
+		t.Errorf("both may write 80 of 100 bytes: %v", err)
+	}
+	first.done.Store(60)
+	free -= 60
+	if err := shared.claim("", second); !errors.Is(err, errRoom) {
+		t.Errorf("20 promised and 40 free: %v", err)
+	}
+	shared.giveBack(first)
+	second.total.Store(40)
+	if err := shared.claim("", second); err != nil {
+		t.Errorf("40 of 40: %v", err)
+	}
+}
+
+func TestFreeBytesAreMeasured(t *testing.T) {
+	if free, err := freeBytes(t.TempDir()); err != nil || free <= 0 {
+		t.Errorf("got %d, %v", free, err)
+	}
+	if _, err := freeBytes("/nonexistent"); err == nil {
+		t.Error("a directory that is not there has room")
+	}
+}
+
+// TestNobodyElseCanPlantAFile: links, second names, other kinds of file and
+// directories that others may change are refused before a byte is read.
+func TestNobodyElseCanPlantAFile(t *testing.T) {
+	for name, plant := range map[string]func(t *testing.T, r *stagingRig) error{
+		"a link as partial file": func(t *testing.T, r *stagingRig) error {
+			return os.Symlink(filepath.Join(t.TempDir(), "victim"), r.partPath(r.hex))
+		},
+		"a second name of the partial file": func(t *testing.T, r *stagingRig) error {
+			if err := os.WriteFile(r.partPath(r.hex), nil, 0o600); err != nil {
+				return err
+			}
+			return os.Link(r.partPath(r.hex), filepath.Join(r.root, "second"))
+		},
+		"a partial file that others may write": func(t *testing.T, r *stagingRig) error {
+			if err := os.WriteFile(r.partPath(r.hex), nil, 0o600); err != nil {
+				return err
+			}
+			return os.Chmod(r.partPath(r.hex), 0o622)
+		},
+		"a FIFO as partial file":      func(t *testing.T, r *stagingRig) error { return syscall.Mkfifo(r.partPath(r.hex), 0o600) },
+		"a directory as partial file": func(t *testing.T, r *stagingRig) error { return os.Mkdir(r.partPath(r.hex), 0o700) },
+		"a link as the final name": func(t *testing.T, r *stagingRig) error {
+			other := filepath.Join(t.TempDir(), "right")
+			if err := os.WriteFile(other, r.bytes, 0o600); err != nil {
+				return err
+			}
+			return os.Symlink(other, r.finalPath(r.hex))
+		},
+		"a second name of the final file": func(t *testing.T, r *stagingRig) error {
+			if err := os.WriteFile(r.finalPath(r.hex), r.bytes, 0o600); err != nil {
+				return err
+			}
+			return os.Link(r.finalPath(r.hex), filepath.Join(r.root, "second"))
+		},
+		"a FIFO as the final name":        func(t *testing.T, r *stagingRig) error { return syscall.Mkfifo(r.finalPath(r.hex), 0o600) },
+		"a root that others may write to": func(t *testing.T, r *stagingRig) error { return os.Chmod(r.root, 0o770) },
+		"a staging directory that others may write to": func(t *testing.T, r *stagingRig) error {
+			return os.Chmod(r.stagingDir(), 0o777)
+		},
+		"a link as staging directory": func(t *testing.T, r *stagingRig) error {
+			if err := os.Remove(r.stagingDir()); err != nil {
+				return err
+			}
+			return os.Symlink(t.TempDir(), r.stagingDir())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newStagingRig(t, 1000, nil)
+			if err := os.Mkdir(r.stagingDir(), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := plant(t, r); err != nil {
+				t.Fatal(err)
+			}
+			if path, err := r.Stage(t.Context(), "catalog:m", nil); !errors.Is(err, errStaging) {
+				t.Errorf("got %s, %v", path, err)
+			}
+			if len(r.asked) > 0 {
+				t.Error("the source was asked")
+			}
+		})
+	}
+}
+
+func TestAStagedFileThatChangedIsHashedAgain(t *testing.T) {
+	r := newStagingRig(t, 1000, nil)
+	path, err := r.Stage(t.Context(), "catalog:m", nil)
+	r.checkStaged(t, path, err)
+	if err := os.Chtimes(path, time.Now(), time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	path, err = r.Stage(t.Context(), "catalog:m", nil)
+	r.checkStaged(t, path, err)
+	if len(r.asked) != 1 {
+		t.Errorf("the right bytes were read %d times", len(r.asked))
+	}
+	// Other bytes of the same length, with the old time.
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, make([]byte, 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(path, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	path, err = r.Stage(t.Context(), "catalog:m", nil)
+	r.checkStaged(t, path, err)
+	if len(r.asked) != 2 {
+		t.Errorf("the source was asked %d times, want again after the change", len(r.asked))
+	}
+}
+
+func TestAFileOfTheCatalogIsCopiedAndChecked(t *testing.T) {
+	r := newStagingRig(t, 700_000, nil)
+	if err := os.Mkdir(filepath.Join(r.root, "in"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(r.root, "in", "m.gguf"), r.bytes, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	r.enter("m", map[string]any{"source_url": "file:in/m.gguf"})
+	path, err := r.Stage(t.Context(), "catalog:m", nil)
+	r.checkStaged(t, path, err)
+	for name, plant := range map[string]func(path string) error{
+		"out":  func(path string) error { return os.Symlink("/etc/passwd", path) },
+		"fifo": func(path string) error { return syscall.Mkfifo(path, 0o600) },
+	} {
+		if err := plant(filepath.Join(r.root, name)); err != nil {
+			t.Fatal(err)
+		}
+		r.enter(name, map[string]any{"source_url": "file:" + name, "digest": "sha256:" + strings.Repeat("0", 64)})
+		if _, err := r.Stage(t.Context(), "catalog:"+name, nil); !errors.Is(err, errSource) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestLeftoversGoByAgeUnlessSomebodyWorksAtThem(t *testing.T) {
+	r := newStagingRig(t, 1000, nil)
+	path, err := r.Stage(t.Context(), "catalog:m", nil)
+	r.checkStaged(t, path, err)
+	old := time.Now().Add(-partialsKept - time.Hour)
+	keep := []string{filepath.Base(r.verifiedPath(r.hex)), filepath.Base(r.recordPath("m"))}
+	for _, name := range []string{"sha256-old.part", "sha256-old.json", "sha256-gone.ok", "id-none.json", "sha256-busy.part", "sha256-new.part"} {
+		if err := os.WriteFile(filepath.Join(r.stagingDir(), name), []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	busy, err := r.lockPart(t.Context(), filepath.Join(r.stagingDir(), "sha256-busy.part"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	entries, err := os.ReadDir(r.stagingDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Name() != "sha256-new.part" {
+			if err := os.Chtimes(filepath.Join(r.stagingDir(), e.Name()), old, old); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	r.clean(time.Now())
+	for _, name := range append(keep, "sha256-busy.part", "sha256-new.part") {
+		if _, err := os.Lstat(filepath.Join(r.stagingDir(), name)); err != nil {
+			t.Errorf("%s is gone", name)
+		}
+	}
+	if left, _ := os.ReadDir(r.stagingDir()); len(left) != 4 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+func TestOnlySoManyDownloadsRunAtOnce(t *testing.T) {
+	r := newStagingRig(t, 1000, nil)
+	var now, most atomic.Int64
+	gate := make(chan struct{})
+	r.manners(func(w http.ResponseWriter, _ *http.Request) {
+		n := now.Add(1)
+		defer now.Add(-1)
+		for seen := most.Load(); n > seen && !most.CompareAndSwap(seen, n); seen = most.Load() {
+		}
+		<-gate
+		_, _ = w.Write(r.bytes)
+	})
+	var group sync.WaitGroup
+	for i := range 3 * maxDownloads {
+		id := "m" + strconv.Itoa(i)
+		r.enter(id, map[string]any{"digest": "sha256:" + strings.Repeat(strconv.Itoa(i), 64)})
+		group.Go(func() {
+			if _, err := r.Stage(t.Context(), "catalog:"+id, nil); !errors.Is(err, errDigest) {
+				t.Errorf("%s: %v", id, err)
+			}
+		})
+	}
+	eventually(t, "the places to be taken", func() bool { return now.Load() == maxDownloads })
+	close(gate)
+	group.Wait()
+	if most.Load() != maxDownloads {
+		t.Errorf("%d downloads at once, want %d", most.Load(), maxDownloads)
+	}
+}
+
+func TestTwoProcessesWithOneRootShareTheWork(t *testing.T) {
+	r := newStagingRig(t, 1<<20, nil)
+	other := newStager(r.stagerOptions)
+	var group sync.WaitGroup
+	for _, s := range []*stager{r.stager, other, r.stager, other} {
+		group.Go(func() {
+			path, err := s.Stage(t.Context(), "catalog:m", nil)
+			r.checkStaged(t, path, err)
+		})
+	}
+	group.Wait()
+	if sent := r.sent.Load(); sent != 1<<20 {
+		t.Errorf("the source sent %d bytes", sent)
+	}
+}
+
+// stageInAChild makes the test binary stage catalog:m and end.
+const stageInAChild = "POOLMANAGER_TEST_STAGE"
+
+// TestStagingChild is the process of the next test; alone it does nothing.
+func TestStagingChild(t *testing.T) {
+	settings := strings.Split(os.Getenv(stageInAChild), "|")
+	if len(settings) != 4 {
+		return
+	}
+	token := authmin.NewSecret(settings[3])
+	s := newStager(stagerOptions{root: settings[0], orchestratorURL: settings[1], hosts: []string{settings[2]},
+		token: func() authmin.Secret { return token }, times: quickStaging})
+	if _, err := s.Stage(t.Context(), "catalog:m", nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAKilledProcessResumes kills one with SIGKILL in the middle of a download;
+// its successor fetches the rest and no more.
+func TestAKilledProcessResumes(t *testing.T) {
+	const size, kill = 8 << 20, 3 << 20
+	r := newStagingRig(t, size, nil)
+	child := func() *exec.Cmd {
+		command := exec.Command(os.Args[0], "-test.run", "^TestStagingChild$")
+		command.Env = append(os.Environ(), stageInAChild+"="+strings.Join([]string{r.root, r.catalog.URL, r.source.URL, r.token.Reveal()}, "|"))
+		command.Stdout, command.Stderr = r.log, r.log
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return command
+	}
+	hold := make(chan struct{})
+	r.manners(func(w http.ResponseWriter, q *http.Request) {
+		w.Header().Set("ETag", `"v1"`)
+		w.Header().Set("Content-Length", strconv.Itoa(size))
+		_, _ = w.Write(r.bytes[:kill])
+		_ = http.NewResponseController(w).Flush()
+		<-hold
+	})
+	first := child()
+	eventually(t, "the first part to be written", func() bool { return sizeOf(r.partPath(r.hex)) == kill })
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Wait() // it was killed
+	close(hold)
+	r.notStaged(t, errStaging, nil)
+	before := r.sent.Load()
+	r.manners(nil)
+	if err := child().Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, r.log)
+	}
+	got, err := os.ReadFile(r.finalPath(r.hex))
+	if err != nil || !bytes.Equal(got, r.bytes) {
+		t.Fatalf("%d bytes, %v", len(got), err)
+	}
+	r.noPartials(t)
+	if sent := r.sent.Load() - before; sent != size-kill {
+		t.Errorf("the second process was sent %d bytes, want the missing %d", sent, size-kill)
+	}
+	t.Logf("sent %d bytes to the killed process, %d to its successor, for %d", before, r.sent.Load()-before, size)
+}
