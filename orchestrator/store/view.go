@@ -1,0 +1,83 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// View is another replica's sight of this store, over a connection of its own to
+// the same server: what a test needs to run several orchestrators in one process.
+// It is Shared and has the given name. Cut takes its connection away, and gives
+// it back, like a partition. Closing a view leaves the store open.
+func (s *Store) View(ctx context.Context, replica string) (v *Store, cut func(bool), err error) {
+	way := &link{srv: s.srv}
+	conn, err := nats.Connect("", nats.InProcessServer(way), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond),
+		nats.ReconnectJitter(time.Millisecond, time.Millisecond), nats.ReconnectBufSize(-1))
+	if err != nil {
+		return nil, nil, fmt.Errorf("connecting view %s: %w", replica, err)
+	}
+	v = &Store{dir: s.dir, replica: replica, shared: true, free: s.free, conn: conn, buckets: make(map[string]*Bucket)}
+	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(requestTimeout))
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("connecting view %s: %w", replica, err), v.Close())
+	}
+	for name, b := range s.buckets {
+		kv, err := js.KeyValue(ctx, name)
+		if err != nil {
+			return nil, nil, errors.Join(fmt.Errorf("opening bucket %s: %w", name, err), v.Close())
+		}
+		v.buckets[name] = &Bucket{js: js, kv: kv, markers: b.markers}
+	}
+	stream, err := js.Stream(ctx, eventStream)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("opening stream %s: %w", eventStream, err), v.Close())
+	}
+	v.events = &EventLog{js: js, stream: stream}
+	return v, way.cut, nil
+}
+
+// link gives in-process connections until it is cut.
+type link struct {
+	srv *server.Server
+
+	mu    sync.Mutex
+	down  bool
+	conns []net.Conn
+}
+
+var errCut = errors.New("the link is cut")
+
+// InProcessConn is for nats.InProcessServer.
+func (l *link) InProcessConn() (net.Conn, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.down {
+		return nil, errCut
+	}
+	conn, err := l.srv.InProcessConn()
+	if err == nil {
+		l.conns = append(l.conns, conn)
+	}
+	return conn, err
+}
+
+func (l *link) cut(down bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down = down
+	if !down {
+		return
+	}
+	for _, conn := range l.conns {
+		_ = conn.Close()
+	}
+	l.conns = nil
+}
