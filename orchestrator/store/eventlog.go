@@ -32,24 +32,20 @@ type EventLog struct {
 	stream jetstream.Stream
 }
 
-func openEvents(ctx context.Context, js jetstream.JetStream) (*EventLog, error) {
-	st, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name:              eventStream,
-		Subjects:          []string{eventPrefix + "*"},
-		Storage:           jetstream.FileStorage,
-		Retention:         jetstream.LimitsPolicy,
-		Discard:           jetstream.DiscardOld,
-		MaxAge:            eventMaxAge,
-		MaxBytes:          eventMaxSize,
-		MaxMsgsPerSubject: eventsPerTask,
-		AllowDirect:       true,
-		PersistMode:       jetstream.AsyncPersistMode,
-		RePublish:         &jetstream.RePublish{Source: eventPrefix + "*", Destination: livePrefix + "{{wildcard(1)}}"},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("making stream %s: %w", eventStream, err)
+// events is the stream. With one replica it is written asynchronously; JetStream
+// has no such mode for more, see eventStorage.
+func events(replicas int) jetstream.StreamConfig {
+	c := jetstream.StreamConfig{
+		Name: eventStream, Subjects: []string{eventPrefix + "*"},
+		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardOld,
+		MaxAge: eventMaxAge, MaxBytes: eventMaxSize, MaxMsgsPerSubject: eventsPerTask, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1,
+		Replicas: replicas, AllowDirect: replicas == 1, Duplicates: duplicates,
+		RePublish: &jetstream.RePublish{Source: eventPrefix + "*", Destination: livePrefix + "{{wildcard(1)}}"},
 	}
-	return &EventLog{js: js, stream: st}, nil
+	if replicas == 1 {
+		c.PersistMode = jetstream.AsyncPersistMode
+	}
+	return c
 }
 
 // Append hands a record to the log without waiting for it to be stored.

@@ -31,15 +31,61 @@ const (
 	markerTTL = 30 * time.Second
 )
 
-// layout is every bucket with its limits. Their sum with the event stream stays
-// below DefaultMaxStoreBytes, because JetStream reserves each one's MaxBytes.
-var layout = []jetstream.KeyValueConfig{
-	{Bucket: Tasks, MaxBytes: 1536 << 20, MaxValueSize: MaxRecordBytes, LimitMarkerTTL: markerTTL},
-	{Bucket: Nodes, MaxBytes: 16 << 20, MaxValueSize: MaxRecordBytes, TTL: nodesTTL, LimitMarkerTTL: markerTTL, Storage: jetstream.MemoryStorage},
-	{Bucket: NodeOwners, MaxBytes: 16 << 20, MaxValueSize: 4 << 10, LimitMarkerTTL: markerTTL},
-	{Bucket: Sessions, MaxBytes: 128 << 20, MaxValueSize: 16 << 10, TTL: SessionTTL, LimitMarkerTTL: markerTTL},
-	{Bucket: Catalog, MaxBytes: 128 << 20, MaxValueSize: MaxRecordBytes, LimitMarkerTTL: markerTTL},
-	{Bucket: Artifacts, MaxBytes: 512 << 20, MaxValueSize: MaxRecordBytes, LimitMarkerTTL: markerTTL},
-	{Bucket: Idempotency, MaxBytes: 128 << 20, MaxValueSize: 4 << 10, TTL: IdempotencyTTL}, // nobody watches it
-	{Bucket: Leases, MaxBytes: 1 << 20, MaxValueSize: 64 << 10},
+// bucket is a bucket with its limits.
+type bucket struct {
+	name         string
+	maxBytes     int64 // JetStream reserves them, on each replica
+	maxValueSize int32
+	ttl          time.Duration // 0: for ever
+	markers      bool          // watchers learn of deletions and expiries
+	memory       bool          // nothing of it may reach a disk
 }
+
+// layout is every bucket. Their sum with the event stream stays below
+// DefaultMaxStoreBytes.
+var layout = []bucket{
+	{name: Tasks, maxBytes: 1536 << 20, maxValueSize: MaxRecordBytes, markers: true},
+	{name: Nodes, maxBytes: 16 << 20, maxValueSize: MaxRecordBytes, ttl: nodesTTL, markers: true, memory: true},
+	{name: NodeOwners, maxBytes: 16 << 20, maxValueSize: 4 << 10, markers: true},
+	{name: Sessions, maxBytes: 128 << 20, maxValueSize: 16 << 10, ttl: SessionTTL, markers: true},
+	{name: Catalog, maxBytes: 128 << 20, maxValueSize: MaxRecordBytes, markers: true},
+	{name: Artifacts, maxBytes: 512 << 20, maxValueSize: MaxRecordBytes, markers: true},
+	{name: Idempotency, maxBytes: 128 << 20, maxValueSize: 4 << 10, ttl: IdempotencyTTL}, // nobody watches it
+	{name: Leases, maxBytes: 1 << 20, maxValueSize: 64 << 10},
+}
+
+const bucketPrefix = "KV_" // of the streams that are buckets
+
+// streams names every stream there is.
+func streams() []string {
+	names := []string{eventStream}
+	for _, b := range layout {
+		names = append(names, bucketPrefix+b.name)
+	}
+	return names
+}
+
+// stream is the bucket as a stream. The client library would make the same one,
+// but for AllowDirect: with replicas a direct read is answered by any of them,
+// also by one that has not yet heard of what another has acknowledged.
+func (b bucket) stream(replicas int) jetstream.StreamConfig {
+	c := jetstream.StreamConfig{
+		Name: bucketPrefix + b.name, Subjects: []string{"$KV." + b.name + ".>"},
+		MaxMsgsPerSubject: 1, MaxBytes: b.maxBytes, MaxAge: b.ttl, MaxMsgSize: b.maxValueSize, MaxMsgs: -1, MaxConsumers: -1,
+		Replicas: replicas, AllowRollup: true, DenyDelete: true, AllowDirect: replicas == 1, Discard: jetstream.DiscardNew,
+		Duplicates: duplicates,
+	}
+	if b.ttl > 0 {
+		c.Duplicates = min(c.Duplicates, b.ttl)
+	}
+	if b.markers {
+		c.AllowMsgTTL, c.SubjectDeleteMarkerTTL = true, markerTTL
+	}
+	if b.memory {
+		c.Storage = jetstream.MemoryStorage
+	}
+	return c
+}
+
+// duplicates is the client library's window for message ids, which we do not use.
+const duplicates = 2 * time.Minute

@@ -9,10 +9,10 @@ import (
 func TestTheLimitsOfAllBucketsFitTheStore(t *testing.T) {
 	sum := int64(eventMaxSize)
 	for _, b := range layout {
-		if b.MaxBytes <= 0 || b.MaxValueSize <= 0 {
-			t.Errorf("%s has no limit", b.Bucket)
+		if b.maxBytes <= 0 || b.maxValueSize <= 0 {
+			t.Errorf("%s has no limit", b.name)
 		}
-		sum += b.MaxBytes
+		sum += b.maxBytes
 	}
 	if sum > DefaultMaxStoreBytes {
 		t.Errorf("the limits add up to %d MiB, over %d", sum>>20, DefaultMaxStoreBytes>>20)

@@ -3,18 +3,57 @@ package store
 import (
 	"fmt"
 	"log/slog"
+	"sync"
+	"time"
+)
+
+const (
+	// logBurst and logWindow bound how often one kind of line is written. The
+	// route port answers to strangers: each failed handshake is a line.
+	logBurst  = 10
+	logWindow = time.Minute
+	// maxLogLine bounds a line's text; strangers' certificates are quoted in it.
+	maxLogLine = 1 << 10
 )
 
 // natsLog gives JetStream's lines to slog. Its notices are start-up chatter, so
 // they are debug here; no payload is ever among them.
-type natsLog struct{ log *slog.Logger }
+type natsLog struct {
+	log *slog.Logger
 
-func (l natsLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
-func (l natsLog) Debugf(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
-func (l natsLog) Tracef(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
-func (l natsLog) Warnf(format string, v ...any)   { l.log.Warn(fmt.Sprintf(format, v...)) }
-func (l natsLog) Errorf(format string, v ...any)  { l.log.Error(fmt.Sprintf(format, v...)) }
+	mu     sync.Mutex
+	window time.Time
+	count  map[string]int // by format; the server has a few hundred
+}
+
+func newNATSLog(log *slog.Logger) *natsLog {
+	return &natsLog{log: log.With("component", "jetstream"), count: make(map[string]int)}
+}
+
+func (l *natsLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
+func (l *natsLog) Debugf(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
+func (l *natsLog) Tracef(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
+func (l *natsLog) Warnf(format string, v ...any)   { l.bounded(l.log.Warn, format, v) }
+func (l *natsLog) Errorf(format string, v ...any)  { l.bounded(l.log.Error, format, v) }
 
 // Fatalf only logs: a library does not end the program; Open reports the server
 // as not ready.
-func (l natsLog) Fatalf(format string, v ...any) { l.log.Error(fmt.Sprintf(format, v...)) }
+func (l *natsLog) Fatalf(format string, v ...any) { l.bounded(l.log.Error, format, v) }
+
+func (l *natsLog) bounded(write func(string, ...any), format string, v []any) {
+	l.mu.Lock()
+	if now := time.Now(); now.Sub(l.window) > logWindow {
+		l.window = now
+		clear(l.count)
+	}
+	l.count[format]++
+	n := l.count[format]
+	l.mu.Unlock()
+	text := fmt.Sprintf(format, v...)
+	switch text = text[:min(len(text), maxLogLine)]; {
+	case n < logBurst:
+		write(text)
+	case n == logBurst:
+		write(text, "more_of_these", "not logged for up to "+logWindow.String())
+	}
+}

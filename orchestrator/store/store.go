@@ -3,12 +3,14 @@
 // one stream of task events.
 //
 // It is not a general database. It knows bytes, keys and revisions; what the
-// bytes mean belongs to package orchestrator. It opens no port: the only client
-// is this process, over an in-memory connection.
+// bytes mean belongs to package orchestrator. The only client is this process,
+// over an in-memory connection; a single server opens no port at all, and one of
+// a cluster opens the port on which it speaks to the other replicas (Cluster).
 //
-// What has been acknowledged by a bucket has been fsynced (SyncAlways). The
-// event stream is asynchronous on purpose: how a task ended is a record in a
-// bucket, the events are the copy that makes resuming possible.
+// What has been acknowledged by a bucket has been fsynced (SyncAlways), in a
+// cluster by most replicas. The event stream is asynchronous on purpose: how a
+// task ended is a record in a bucket, the events are the copy that makes
+// resuming possible.
 //
 //	st, err := store.Open(ctx, store.Options{Dir: "/var/lib/llorch/orchestrator"})
 //	defer st.Close()
@@ -26,7 +28,6 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 const (
@@ -59,38 +60,34 @@ type Options struct {
 	MaxMemoryBytes int64  // 0: DefaultMaxMemoryBytes
 	Log            *slog.Logger
 	Free           func(dir string) (bytes uint64, err error) // nil: asks the file system
+
+	Cluster *Cluster // nil: this server is alone
+	// Fast gives up durability for speed: what was acknowledged within the last
+	// two minutes may be lost by a power cut (not by kill -9).
+	Fast bool
 }
 
 // Store is an open state directory. Its methods may be called concurrently.
 type Store struct {
-	dir     string
-	replica string
-	shared  bool
-	free    func(string) (uint64, error)
-	srv     *server.Server
-	conn    *nats.Conn
-	unlock  func() error
-	buckets map[string]*Bucket
-	events  *EventLog
+	dir      string
+	replica  string
+	shared   bool
+	replicas int
+	log      *slog.Logger
+	free     func(string) (uint64, error)
+	srv      *server.Server
+	conn     *nats.Conn
+	system   *nats.Conn // of a cluster: for what only the system account may
+	unlock   func() error
+	buckets  map[string]*Bucket
+	events   *EventLog
 }
 
-// Open locks the directory, starts JetStream on it and makes the buckets.
+// Open locks the directory, starts JetStream on it and makes the buckets. With a
+// cluster it waits, as long as ctx allows, until most replicas are there.
 func Open(ctx context.Context, o Options) (_ *Store, err error) {
-	if o.Dir == "" {
-		return nil, errors.New("opening store: no state directory given")
-	}
-	dir, err := filepath.Abs(o.Dir)
+	s, err := prepare(&o)
 	if err != nil {
-		return nil, fmt.Errorf("opening store: %w", err)
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("opening store: %w", err)
-	}
-	if o.Free == nil {
-		o.Free = freeBytes
-	}
-	s := &Store{dir: dir, replica: soleReplica, free: o.Free, buckets: make(map[string]*Bucket)}
-	if s.unlock, err = lockDir(dir); err != nil {
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
 	defer func() {
@@ -98,75 +95,55 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 			s.Close()
 		}
 	}()
-	if err := s.Room(); err != nil {
-		return nil, fmt.Errorf("opening store: %w", err)
-	}
-	if err := s.serve(o); err != nil {
-		return nil, fmt.Errorf("opening store: %w", err)
-	}
-	if err := s.layOut(ctx); err != nil {
+	if err := s.open(ctx, o); err != nil {
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
 	return s, nil
 }
 
-func (s *Store) serve(o Options) error {
-	srv, err := server.NewServer(serverOptions(s.dir, o))
+func prepare(o *Options) (*Store, error) {
+	if o.Dir == "" {
+		return nil, errors.New("no state directory given")
+	}
+	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
-		return fmt.Errorf("configuring jetstream: %w", err)
+		return nil, err
 	}
-	if o.Log != nil {
-		srv.SetLoggerV2(natsLog{o.Log.With("component", "jetstream")}, false, false, false)
+	if o.Free == nil {
+		o.Free = freeBytes
 	}
-	srv.Start()
-	s.srv = srv
-	if !srv.ReadyForConnections(startTimeout) || !srv.JetStreamEnabled() {
-		return fmt.Errorf("starting jetstream in %s: not ready after %s", s.dir, startTimeout)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s.conn, err = nats.Connect("", nats.InProcessServer(srv), nats.MaxReconnects(-1))
-	if err != nil {
-		return fmt.Errorf("connecting to jetstream: %w", err)
+	s := &Store{dir: dir, replica: soleReplica, replicas: 1, log: o.Log, free: o.Free, buckets: make(map[string]*Bucket)}
+	if c := o.Cluster; c != nil {
+		s.replica, s.shared, s.replicas = c.Replica, true, len(c.Peers)
 	}
-	return nil
+	return s, nil
 }
 
-func serverOptions(dir string, o Options) *server.Options {
-	if o.MaxStoreBytes == 0 {
-		o.MaxStoreBytes = DefaultMaxStoreBytes
-	}
-	if o.MaxMemoryBytes == 0 {
-		o.MaxMemoryBytes = DefaultMaxMemoryBytes
-	}
-	return &server.Options{
-		ServerName:             soleReplica,
-		DontListen:             true,
-		NoSigs:                 true,
-		DisableJetStreamBanner: true,
-		JetStream:              true,
-		StoreDir:               filepath.Join(dir, "jetstream"),
-		SyncAlways:             true, // the default is one fsync every two minutes
-		JetStreamMaxStore:      o.MaxStoreBytes,
-		JetStreamMaxMemory:     o.MaxMemoryBytes,
-		MaxPayload:             maxPayload,
-	}
-}
-
-func (s *Store) layOut(ctx context.Context) error {
-	js, err := jetstream.New(s.conn, jetstream.WithDefaultTimeout(requestTimeout))
-	if err != nil {
-		return fmt.Errorf("connecting to jetstream: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	for _, cfg := range layout {
-		kv, err := js.CreateOrUpdateKeyValue(ctx, cfg)
-		if err != nil {
-			return fmt.Errorf("making bucket %s: %w", cfg.Bucket, err)
+func (s *Store) open(ctx context.Context, o Options) (err error) {
+	if o.Cluster != nil {
+		if err := o.Cluster.Check(); err != nil {
+			return err
 		}
-		s.buckets[cfg.Bucket] = &Bucket{js: js, kv: kv, markers: cfg.LimitMarkerTTL > 0}
 	}
-	s.events, err = openEvents(ctx, js)
-	return err
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
+	if s.unlock, err = lockDir(s.dir); err != nil {
+		return err
+	}
+	if err := s.Room(); err != nil {
+		return err
+	}
+	if err := claimDir(s.dir, markerOf(o.Cluster)); err != nil {
+		return err
+	}
+	if err := s.serve(o); err != nil {
+		return err
+	}
+	return s.layOut(ctx)
 }
 
 // Bucket gives the bucket of that name, one of the constants in layout.go.
@@ -182,6 +159,9 @@ func (s *Store) Bucket(name string) *Bucket {
 // Consumers is how many JetStream consumers there are now; 0 if it cannot tell.
 // None belongs to a reader of events, so it stays near zero.
 func (s *Store) Consumers() int {
+	if s.srv == nil { // a view
+		return 0
+	}
 	info, err := s.srv.Jsz(nil)
 	if err != nil {
 		return 0
@@ -198,10 +178,16 @@ func (s *Store) Shared() bool { return s.shared }
 // Events gives the log of task events.
 func (s *Store) Events() *EventLog { return s.events }
 
-// Close stops JetStream and releases the directory. It may be called twice.
+// Close stops JetStream and releases the directory. A replica first hands over
+// what it leads, so that the others go on at once. Close may be called twice.
 func (s *Store) Close() error {
-	if s.conn != nil {
-		s.conn.Close()
+	if s.shared && s.srv != nil {
+		s.handOver()
+	}
+	for _, conn := range []*nats.Conn{s.conn, s.system} {
+		if conn != nil {
+			conn.Close()
+		}
 	}
 	if s.srv != nil {
 		s.srv.Shutdown()
@@ -211,6 +197,6 @@ func (s *Store) Close() error {
 		return nil
 	}
 	err := s.unlock()
-	s.conn, s.srv, s.unlock = nil, nil, nil
+	s.conn, s.system, s.srv, s.unlock = nil, nil, nil, nil
 	return err
 }

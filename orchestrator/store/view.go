@@ -24,7 +24,7 @@ func (s *Store) View(ctx context.Context, replica string) (v *Store, cut func(bo
 	if err != nil {
 		return nil, nil, fmt.Errorf("connecting view %s: %w", replica, err)
 	}
-	v = &Store{dir: s.dir, replica: replica, shared: true, free: s.free, conn: conn, buckets: make(map[string]*Bucket)}
+	v = &Store{dir: s.dir, replica: replica, shared: true, replicas: s.replicas, log: s.log, free: s.free, conn: conn, buckets: make(map[string]*Bucket)}
 	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(requestTimeout))
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("connecting view %s: %w", replica, err), v.Close())

@@ -39,7 +39,8 @@ var errSilent = errors.New("the watch has gone silent")
 
 // Watch calls f, from one goroutine, for every present key, then once with a
 // zero Entry ("all there was has been seen"), then for each change in the order
-// of the revisions, own writes included, until ctx ends.
+// of the revisions, own writes included, until ctx ends. Of changes of one key
+// that follow each other at once it may tell the last one only.
 //
 // When the connection to the stream was lost it begins again: present keys, the
 // zero Entry, changes. So f takes repeats (a revision it has already), and
@@ -87,7 +88,7 @@ func (w *watcher) run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	stream := "KV_" + w.bucket.kv.Bucket()
+	stream := bucketPrefix + w.bucket.kv.Bucket()
 	consumer, err := w.bucket.js.CreatePushConsumer(ctx, stream, jetstream.ConsumerConfig{
 		DeliverSubject: sub.Subject, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, FilterSubject: prefix(w.bucket) + ">",
 		AckPolicy: jetstream.AckNonePolicy, MaxDeliver: 1, MemoryStorage: true, Replicas: 1, HeadersOnly: w.meta,

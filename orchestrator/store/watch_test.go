@@ -67,13 +67,14 @@ func TestAWatchTellsWhatIsThereThenEachChange(t *testing.T) {
 	if _, err := b.Update(ctx, "a", []byte("22"), rev); err != nil {
 		t.Fatal(err)
 	}
+	hear(t, told, "a=22(2)")
 	if err := b.Delete(ctx, "a"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.Create(ctx, "b", []byte("3")); err != nil {
 		t.Fatal(err)
 	}
-	hear(t, told, "a=22(2) a-gone b=3(1)")
+	hear(t, told, "a-gone b=3(1)")
 	hear(t, watched(t, b.WatchMeta), "b=(1) all")
 	hear(t, watched(t, openEmpty(t).Watch), "all")
 }

@@ -1,0 +1,135 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/llorch/gateway/authmin"
+)
+
+const (
+	// routeTLSTimeout bounds the handshake of a stranger on the route port, and
+	// routeAuthTimeout what follows it: between hosts of one network both are
+	// done in milliseconds.
+	routeTLSTimeout  = 3 * time.Second
+	routeAuthTimeout = 2 * time.Second
+	// routePing and routePingsLost notice a link that swallows everything
+	// within about 15 s; elections do not wait for it.
+	routePing      = 5 * time.Second
+	routePingsLost = 2
+)
+
+// Cluster makes the embedded servers of several orchestrators one: each of them
+// has all the state, and any one may be lost (of five: any two).
+//
+// The route port is the only port, it speaks to the other replicas only, and
+// who may speak there can read and write everything: so it wants a certificate
+// of our authority from everybody (mutual TLS 1.3), for one of the peers' names.
+// Without TLS it listens on loopback only, and then every local process may join.
+type Cluster struct {
+	Name    string   // the same everywhere
+	Replica string   // this one's: stable, and nobody else's
+	Listen  string   // host:port of the routes
+	Peers   []string // host:port of every replica, this one too: 3 or 5
+
+	CertFile, KeyFile, CAFile string // PEM; all or none
+}
+
+var clusterName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// Check says what is wrong with the settings, files included, and what to do.
+func (c *Cluster) Check() error {
+	_, err := c.tls()
+	return err
+}
+
+func (c *Cluster) check() error {
+	switch {
+	case !clusterName.MatchString(c.Name):
+		return fmt.Errorf("cluster name %q: want 1 to 64 of A-Z a-z 0-9 _ -", c.Name)
+	case !clusterName.MatchString(c.Replica):
+		return fmt.Errorf("replica name %q: want 1 to 64 of A-Z a-z 0-9 _ -, another one on each replica", c.Replica)
+	case len(c.Peers) != 3 && len(c.Peers) != 5:
+		// Two cannot decide anything when one is lost, and four bear no more
+		// losses than three; more than five only make each write slower.
+		return fmt.Errorf("cluster has %d peers: name all replicas, this one too: 3 or 5", len(c.Peers))
+	}
+	if _, _, err := hostPort(c.Listen); err != nil {
+		return fmt.Errorf("cluster address: %w", err)
+	}
+	seen := make(map[string]bool)
+	for _, p := range c.Peers {
+		host, _, err := hostPort(p)
+		if err == nil && (seen[p] || unspecified(host)) {
+			err = fmt.Errorf("%q is named twice or is not an address to connect to", p)
+		}
+		if err != nil {
+			return fmt.Errorf("cluster peer: %w", err)
+		}
+		seen[p] = true
+	}
+	return nil
+}
+
+func hostPort(address string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil || host == "" {
+		return "", 0, fmt.Errorf("%q is not host:port", address)
+	}
+	if port, err = strconv.Atoi(text); err != nil || port < 1 || port > 65535 {
+		return "", 0, fmt.Errorf("%q has no port from 1 to 65535", address)
+	}
+	return host, port, nil
+}
+
+func unspecified(host string) bool {
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsUnspecified()
+}
+
+// loopback reports whether the routes stay on this host.
+func (c *Cluster) loopback() bool {
+	for _, a := range append([]string{c.Listen}, c.Peers...) {
+		if !authmin.IsLoopbackListen(a) {
+			return false
+		}
+	}
+	return true
+}
+
+// apply makes the server's options those of a replica.
+func (c *Cluster) apply(o *server.Options) error {
+	tlsConfig, err := c.tls()
+	if err != nil {
+		return err
+	}
+	host, port, err := hostPort(c.Listen)
+	if err != nil {
+		return err
+	}
+	o.ServerName = c.Replica
+	o.Cluster = server.ClusterOpts{
+		Name: c.Name, Host: host, Port: port,
+		TLSConfig: tlsConfig, TLSTimeout: routeTLSTimeout.Seconds(), AuthTimeout: routeAuthTimeout.Seconds(),
+		NoAdvertise: true, PingInterval: routePing, MaxPingsOut: routePingsLost,
+		Compression: server.CompressionOpts{Mode: server.CompressionOff},
+	}
+	// All of them, this one too: their number is the size of the quorum when a
+	// cluster is made. A server knows its own address and does not call it.
+	for _, p := range c.Peers {
+		o.Routes = append(o.Routes, &url.URL{Scheme: "nats-route", Host: p})
+	}
+	return nil
+}
+
+// errPlainRoutes is refused rather than warned about: what passes there is
+// everything there is, dispatch tokens and prompts included.
+var errPlainRoutes = errors.New("cluster routes leave this host without TLS: set the cluster's certificate, key and CA " +
+	"(ORCHD_CLUSTER_CERT, ORCHD_CLUSTER_KEY, ORCHD_CLUSTER_CA), or use loopback addresses only")

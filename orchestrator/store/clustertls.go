@@ -1,0 +1,165 @@
+package store
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+// maxPEMBytes bounds a certificate, key or CA file; a bundle of a whole company
+// has less.
+const maxPEMBytes = 1 << 20
+
+// tls gives the configuration of the routes, for both ends of a connection; nil
+// when they stay on this host and no certificate was given.
+func (c *Cluster) tls() (*tls.Config, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if c.CertFile == "" && c.KeyFile == "" && c.CAFile == "" {
+		if !c.loopback() {
+			return nil, errPlainRoutes
+		}
+		return nil, nil
+	}
+	if c.CertFile == "" || c.KeyFile == "" || c.CAFile == "" {
+		return nil, errors.New("cluster TLS needs all three: certificate, key and CA (ORCHD_CLUSTER_CERT, ORCHD_CLUSTER_KEY, ORCHD_CLUSTER_CA)")
+	}
+	ca, err := readPEM(c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("cluster CA: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(ca) {
+		return nil, fmt.Errorf("cluster CA: %s has no certificate in PEM", c.CAFile)
+	}
+	own := &keyPair{certFile: c.CertFile, keyFile: c.KeyFile}
+	pair, err := own.get()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.suits(pair.Leaf, pair.Certificate, pool); err != nil {
+		return nil, fmt.Errorf("cluster certificate %s: %w", c.CertFile, err)
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool, RootCAs: pool,
+		GetCertificate:       func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return own.get() },
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return own.get() },
+		VerifyConnection: func(s tls.ConnectionState) error {
+			if len(s.PeerCertificates) == 0 || !c.names(s.PeerCertificates[0]) {
+				return errors.New("certificate is not for one of the cluster's peers")
+			}
+			return nil
+		},
+		SessionTicketsDisabled: true, // each connection shows its certificate
+	}, nil
+}
+
+// names reports whether the certificate is for a peer. The side that calls
+// verifies besides that it is for the very peer that it called.
+func (c *Cluster) names(cert *x509.Certificate) bool {
+	for _, p := range c.Peers {
+		if host, _, err := hostPort(p); err == nil && cert.VerifyHostname(host) == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// suits checks our own certificate as the other replicas will.
+func (c *Cluster) suits(leaf *x509.Certificate, chain [][]byte, roots *x509.CertPool) error {
+	between := x509.NewCertPool()
+	for _, der := range chain[1:] {
+		if cert, err := x509.ParseCertificate(der); err == nil {
+			between.AddCert(cert)
+		}
+	}
+	for usage, name := range map[x509.ExtKeyUsage]string{x509.ExtKeyUsageServerAuth: "serverAuth", x509.ExtKeyUsageClientAuth: "clientAuth"} {
+		opts := x509.VerifyOptions{Roots: roots, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{usage}}
+		if _, err := leaf.Verify(opts); err != nil {
+			return fmt.Errorf("not valid for %s by the cluster's CA: %w", name, err)
+		}
+	}
+	if !c.names(leaf) {
+		return fmt.Errorf("has none of the peers' names (%v) as subject alternative name", c.Peers)
+	}
+	return nil
+}
+
+// keyPair reads a certificate and its key again when the files change, so that
+// renewing them needs no restart.
+type keyPair struct {
+	certFile, keyFile string
+
+	mu     sync.Mutex
+	pair   *tls.Certificate
+	read   [2]time.Time // modification times
+	looked time.Time
+}
+
+// keyPairLook is how often the files are looked at, at most.
+const keyPairLook = time.Second
+
+func (k *keyPair) get() (*tls.Certificate, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.pair != nil && time.Since(k.looked) < keyPairLook {
+		return k.pair, nil
+	}
+	k.looked = time.Now()
+	pair, read, err := k.load()
+	if err == nil {
+		k.pair, k.read = pair, read
+	}
+	if k.pair == nil {
+		return nil, err
+	}
+	return k.pair, nil // half of a renewal is there: the old one goes on
+}
+
+func (k *keyPair) load() (*tls.Certificate, [2]time.Time, error) {
+	var read [2]time.Time
+	for i, file := range []string{k.certFile, k.keyFile} {
+		info, err := os.Stat(file)
+		if err != nil {
+			return nil, read, fmt.Errorf("cluster certificate: %w", err)
+		}
+		if i == 1 && info.Mode().Perm()&0o007 != 0 {
+			return nil, read, fmt.Errorf("cluster key %s may be read by everybody: chmod 600 %[1]s", file)
+		}
+		read[i] = info.ModTime()
+	}
+	if k.pair != nil && read == k.read {
+		return k.pair, read, nil
+	}
+	cert, err := readPEM(k.certFile)
+	if err != nil {
+		return nil, read, fmt.Errorf("cluster certificate: %w", err)
+	}
+	key, err := readPEM(k.keyFile)
+	if err != nil {
+		return nil, read, fmt.Errorf("cluster key: %w", err)
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, read, fmt.Errorf("cluster certificate %s and key %s: %w", k.certFile, k.keyFile, err)
+	}
+	return &pair, read, nil
+}
+
+func readPEM(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || info.Size() > maxPEMBytes {
+		return nil, fmt.Errorf("%s is not a regular file of at most %d KiB", file, maxPEMBytes>>10)
+	}
+	return io.ReadAll(io.LimitReader(f, maxPEMBytes))
+}

@@ -1,0 +1,106 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// quorumAsk is how often a starting replica looks whether it may begin, and
+	// quorumTell how often it says that it still may not.
+	quorumAsk  = 250 * time.Millisecond
+	quorumTell = 5 * time.Second
+)
+
+// layOut makes the buckets and the event stream, or finds them. With a cluster
+// it waits for most replicas (for all, when the cluster is new).
+func (s *Store) layOut(ctx context.Context) error {
+	js, err := jetstream.New(s.conn, jetstream.WithDefaultTimeout(requestTimeout))
+	if err != nil {
+		return fmt.Errorf("connecting to jetstream: %w", err)
+	}
+	if !s.shared {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, startTimeout)
+		defer cancel()
+	}
+	for _, b := range layout {
+		if _, err := s.have(ctx, js, b.stream(s.replicas)); err != nil {
+			return err
+		}
+		kv, err := attempt(ctx, func(ctx context.Context) (jetstream.KeyValue, error) { return js.KeyValue(ctx, b.name) })
+		if err != nil {
+			return fmt.Errorf("opening bucket %s: %w", b.name, explain(err))
+		}
+		s.buckets[b.name] = &Bucket{js: js, kv: kv, markers: b.markers}
+	}
+	stream, err := s.have(ctx, js, events(s.replicas))
+	s.events = &EventLog{js: js, stream: stream}
+	return err
+}
+
+// have gives the stream, made or changed as necessary; it waits for a quorum.
+func (s *Store) have(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (jetstream.Stream, error) {
+	told := time.Now()
+	for {
+		stream, err := ensure(ctx, js, want)
+		if err == nil {
+			return stream, nil
+		}
+		if !s.shared || !unavailable(err) && !errors.Is(err, context.Canceled) {
+			return nil, fmt.Errorf("making stream %s: %w", want.Name, err)
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("waiting for a quorum: %w", ctx.Err())
+		}
+		if time.Since(told) >= quorumTell {
+			told = time.Now()
+			s.log.Warn("waiting for the other replicas: a quorum is needed, and all of them when the cluster is new",
+				"replica", s.replica, "replicas", s.replicas, "quorum", s.replicas/2+1, "connected", s.connected(), "missing", want.Name, "reason", err.Error())
+		}
+		select {
+		case <-time.After(quorumAsk):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// connected counts the replicas that this one speaks with, itself included.
+func (s *Store) connected() int {
+	if s.srv == nil {
+		return 0
+	}
+	return len(s.srv.ActivePeers())
+}
+
+// ensure compares before it writes: when all replicas start, one change is
+// enough. What decides about durability is never changed on the quiet.
+func ensure(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (jetstream.Stream, error) {
+	stream, err := js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		stream, err = js.CreateStream(ctx, want)
+	}
+	if err != nil {
+		return nil, err
+	}
+	have := stream.CachedInfo().Config
+	if have.Replicas != want.Replicas || have.Storage != want.Storage {
+		return nil, fmt.Errorf("there is one with %d replicas in %s storage, wanted are %d in %s",
+			have.Replicas, have.Storage, want.Replicas, want.Storage)
+	}
+	if same(have, want) {
+		return stream, nil
+	}
+	want.PersistMode = have.PersistMode // cannot be changed
+	return js.UpdateStream(ctx, want)
+}
+
+func same(a, b jetstream.StreamConfig) bool {
+	return a.MaxBytes == b.MaxBytes && a.MaxAge == b.MaxAge && a.MaxMsgSize == b.MaxMsgSize && a.MaxMsgsPerSubject == b.MaxMsgsPerSubject &&
+		a.AllowDirect == b.AllowDirect && a.AllowMsgTTL == b.AllowMsgTTL && a.SubjectDeleteMarkerTTL == b.SubjectDeleteMarkerTTL &&
+		(a.RePublish == nil) == (b.RePublish == nil)
+}

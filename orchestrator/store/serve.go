@@ -1,0 +1,122 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// The two accounts of the embedded server. In a cluster their users get a
+	// password of their own at each start, though nothing but this process can
+	// connect: no port for clients is opened.
+	userState, userSystem = "state", "system"
+	systemAccount         = "$SYS"
+)
+
+// serve starts the embedded server and connects to it.
+func (s *Store) serve(o Options) error {
+	opts, password, err := serverOptions(s.dir, o)
+	if err != nil {
+		return err
+	}
+	srv, err := server.NewServer(opts)
+	if err != nil {
+		return fmt.Errorf("configuring jetstream: %w", err)
+	}
+	srv.SetLoggerV2(newNATSLog(s.log), false, false, false)
+	s.srv = srv
+	srv.Start()
+	if !srv.ReadyForConnections(startTimeout) || !srv.JetStreamEnabled() {
+		return fmt.Errorf("starting jetstream in %s: not ready after %s; the log says why", s.dir, startTimeout)
+	}
+	s.conn, err = nats.Connect("", nats.InProcessServer(srv), nats.MaxReconnects(-1), nats.UserInfo(userState, password))
+	if err == nil && o.Cluster != nil {
+		s.system, err = nats.Connect("", nats.InProcessServer(srv), nats.MaxReconnects(-1), nats.UserInfo(userSystem, password))
+	}
+	if err != nil {
+		return fmt.Errorf("connecting to jetstream: %w", err)
+	}
+	return nil
+}
+
+func serverOptions(dir string, o Options) (opts *server.Options, password string, err error) {
+	if o.MaxStoreBytes == 0 {
+		o.MaxStoreBytes = DefaultMaxStoreBytes
+	}
+	if o.MaxMemoryBytes == 0 {
+		o.MaxMemoryBytes = DefaultMaxMemoryBytes
+	}
+	opts = &server.Options{
+		ServerName:             soleReplica,
+		DontListen:             true,
+		NoSigs:                 true,
+		DisableJetStreamBanner: true,
+		JetStream:              true,
+		StoreDir:               jetstreamDir(dir),
+		SyncAlways:             !o.Fast, // the default is one fsync every two minutes
+		JetStreamMaxStore:      o.MaxStoreBytes,
+		JetStreamMaxMemory:     o.MaxMemoryBytes,
+		MaxPayload:             maxPayload,
+	}
+	if o.Cluster == nil {
+		return opts, "", nil
+	}
+	password = rand.Text()
+	system := server.NewAccount(systemAccount)
+	opts.Accounts, opts.SystemAccount = []*server.Account{system}, systemAccount
+	opts.Users = []*server.User{{Username: userState, Password: password}, {Username: userSystem, Password: password, Account: system}}
+	return opts, password, o.Cluster.apply(opts)
+}
+
+// handOverTimeout bounds the wait for others to take the lead; a leader that
+// says who shall follow it is followed within a round trip.
+const handOverTimeout = 1500 * time.Millisecond
+
+// handOver gives the lead of every stream, and of the cluster itself, to the
+// other replicas. Whatever it does not achieve an election does, in 4 to 9 s.
+func (s *Store) handOver() {
+	ctx, cancel := context.WithTimeout(context.Background(), handOverTimeout)
+	defer cancel()
+	if s.srv.JetStreamIsLeader() && s.system != nil {
+		_, _ = s.system.RequestWithContext(ctx, "$JS.API.META.LEADER.STEPDOWN", nil)
+	}
+	led := func() (names []string) {
+		for _, name := range streams() {
+			if s.srv.JetStreamIsStreamLeader(server.DEFAULT_GLOBAL_ACCOUNT, name) {
+				names = append(names, name)
+			}
+		}
+		return names
+	}
+	for _, name := range led() {
+		_ = s.srv.JetStreamStepdownStream(server.DEFAULT_GLOBAL_ACCOUNT, name)
+	}
+	for ctx.Err() == nil && !s.followed(ctx) {
+		select {
+		case <-time.After(handOverTimeout / 50):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// followed reports whether every stream has a leader, and that is not us.
+func (s *Store) followed(ctx context.Context) bool {
+	if s.events == nil {
+		return true
+	}
+	for _, name := range streams() {
+		st, err := s.events.js.Stream(ctx, name)
+		if err != nil {
+			return false
+		}
+		if c := st.CachedInfo().Cluster; c == nil || c.Leader == "" || c.Leader == s.replica {
+			return false
+		}
+	}
+	return true
+}
