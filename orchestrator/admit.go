@@ -68,7 +68,7 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 		o.queue.release()
 		return Admission{}, err
 	}
-	free := o.nodes.free(r.ModelRef)
+	free := o.nodes.free(r.ModelRef, r.Workload)
 	position := o.queue.push(o.waits(e, r))
 	o.metrics.enqueued.Inc()
 	o.poke()
@@ -82,8 +82,12 @@ func (o *Orchestrator) admissible(r TaskRequest) error {
 	if o.catalog.retired(r.ModelRef) {
 		return o.rejected(r, "model", fail(NotFound, "MODEL_NOT_AVAILABLE", "the catalog has retired this model"))
 	}
-	if !o.nodes.knows(r.ModelRef) && !o.catalog.knows(r.ModelRef) {
+	known, served := o.nodes.offered(r.ModelRef, r.Workload)
+	if !known && !o.catalog.knows(r.ModelRef) {
 		return o.rejected(r, "model", fail(NotFound, "MODEL_NOT_AVAILABLE", "neither the catalog nor a node has this model; see GET /v1/models"))
+	}
+	if known && !served {
+		return o.rejected(r, "workload", fail(NotFound, "WORKLOAD_NOT_AVAILABLE", "no pool that has this model takes %s tasks", r.Workload))
 	}
 	if err := o.store.Room(); err != nil {
 		return o.rejected(r, "disk_full", o.full(err))
@@ -192,7 +196,7 @@ func (o *Orchestrator) admitted(e *entry, position int, free bool) Admission {
 }
 
 func (o *Orchestrator) waits(e *entry, r TaskRequest) waiting {
-	needs := Needs{Model: r.ModelRef, Engine: r.Engine}
+	needs := Needs{Model: r.ModelRef, Workload: r.Workload, Engine: r.Engine}
 	if r.Placement != nil {
 		needs.Hint = *r.Placement
 	}

@@ -11,13 +11,15 @@ type EventType string
 // The events of a task. End, Error and Canceled are terminal: a stream has
 // exactly one of them, and it is the last.
 const (
-	EventStarted  EventType = "started"
-	EventToken    EventType = "token"
-	EventMetrics  EventType = "metrics" // only for readers that ask for verbose
-	EventGap      EventType = "gap"     // events that can no longer be had
-	EventEnd      EventType = "end"
-	EventError    EventType = "error"
-	EventCanceled EventType = "canceled"
+	EventStarted   EventType = "started"
+	EventToken     EventType = "token"
+	EventEmbedding EventType = "embedding" // of one input
+	EventScore     EventType = "score"     // of one document
+	EventMetrics   EventType = "metrics"   // only for readers that ask for verbose
+	EventGap       EventType = "gap"       // events that can no longer be had
+	EventEnd       EventType = "end"
+	EventError     EventType = "error"
+	EventCanceled  EventType = "canceled"
 )
 
 // Terminal reports whether the event ends its stream.
@@ -27,7 +29,7 @@ func (t EventType) Terminal() bool {
 
 // EventTypes lists the events in the order in which they can come.
 func EventTypes() []EventType {
-	return []EventType{EventStarted, EventToken, EventMetrics, EventGap, EventEnd, EventError, EventCanceled}
+	return []EventType{EventStarted, EventToken, EventEmbedding, EventScore, EventMetrics, EventGap, EventEnd, EventError, EventCanceled}
 }
 
 // Shape gives an empty value of the type that the event's data has.
@@ -37,6 +39,10 @@ func (t EventType) Shape() any {
 		return startedData{}
 	case EventToken:
 		return TokenData{}
+	case EventEmbedding:
+		return EmbeddingData{}
+	case EventScore:
+		return ScoreData{}
 	case EventMetrics:
 		return metricsData{}
 	case EventGap:
@@ -65,6 +71,18 @@ type startedData struct {
 type TokenData struct {
 	Text  string `json:"t"`
 	Index int    `json:"i"`
+}
+
+// EmbeddingData is the data of an embedding event: the vector of one input.
+type EmbeddingData struct {
+	Index  int       `json:"i"`
+	Vector []float32 `json:"embedding" nullable:"false"`
+}
+
+// ScoreData is the data of a score event: how well one document fits the query.
+type ScoreData struct {
+	Index int     `json:"i"`
+	Score float64 `json:"score"`
 }
 
 type endData struct {

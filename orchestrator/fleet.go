@@ -63,7 +63,7 @@ type Abilities struct {
 
 // Abilities says what the online nodes can do.
 func (o *Orchestrator) Abilities() Abilities {
-	c := Abilities{Engines: []string{}, Models: o.Models(), Workloads: []string{"completion"}}
+	c := Abilities{Engines: []string{}, Models: o.Models(), Workloads: []string{}}
 	c.Queue.Capacity, c.Queue.Policy = o.queue.capacity, "reject"
 	c.Queue.Priorities = []string{string(Interactive), string(Batch)}
 	for _, p := range o.nodes.candidates() {
@@ -71,10 +71,11 @@ func (o *Orchestrator) Abilities() Abilities {
 			continue
 		}
 		c.Engines = append(c.Engines, p.Engine)
+		c.Workloads = append(c.Workloads, offers(p.Workloads)...)
 		c.SlotsTotal += p.SlotsTotal
 		c.SlotsFree += max(0, p.SlotsFree)
 	}
-	c.Engines = sortedSet(c.Engines)
+	c.Engines, c.Workloads = sortedSet(c.Engines), sortedSet(c.Workloads)
 	return c
 }
 

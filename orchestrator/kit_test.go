@@ -3,6 +3,7 @@ package orchestrator_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -202,10 +203,12 @@ func types(events []event) string {
 // test's to script.
 type pool struct {
 	*httptest.Server
-	id       string
-	dispatch func(out *sink, r client.DispatchRequest)
-	command  func(w http.ResponseWriter, r *http.Request) // anything but a dispatch
-	calls    chan client.DispatchRequest
+	id        string
+	model     string
+	workloads []string // none: completions only
+	dispatch  func(out *sink, r client.DispatchRequest)
+	command   func(w http.ResponseWriter, r *http.Request) // anything but a dispatch
+	calls     chan client.DispatchRequest
 }
 
 // sink writes the answer of a dispatch.
@@ -275,7 +278,7 @@ func echo(n int) func(*sink, client.DispatchRequest) {
 func (p *pool) registration(node string, slots int) client.RegisterRequest {
 	return client.RegisterRequest{
 		NodeID: node, MachineID: "m", Address: p.URL, Version: "1", DispatchToken: nodeToken,
-		Pools: []client.Pool{{PoolID: p.id, Engine: "demo", ModelRef: "demo", Ready: true, SlotsFree: slots, SlotsTotal: slots, Models: []string{"demo"}}},
+		Pools: []client.Pool{{PoolID: p.id, Engine: "demo", ModelRef: cmp.Or(p.model, "demo"), Ready: true, SlotsFree: slots, SlotsTotal: slots, Models: []string{cmp.Or(p.model, "demo")}, Workloads: p.workloads}},
 	}
 }
 

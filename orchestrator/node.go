@@ -92,7 +92,7 @@ func (n *node) report(pools []client.Pool) {
 func (n *node) candidate(p client.Pool, now time.Time, timeout time.Duration) Candidate {
 	c := Candidate{
 		NodeID: n.info.NodeID, PoolID: p.PoolID, Engine: p.Engine,
-		Models: append(slices.Clone(p.Models), p.ModelRef),
+		Models: append(slices.Clone(p.Models), p.ModelRef), Workloads: p.Workloads,
 		Online: n.online(now, timeout), Ready: p.Ready, Draining: p.Draining,
 		Tripped:       n.breaker.blocks(now),
 		SlotsTotal:    p.SlotsTotal,
@@ -128,6 +128,8 @@ func checkPools(pools []client.Pool) error {
 			return fail(Invalid, "INVALID_NODE", "pool %s has too many models or too long names", p.PoolID)
 		case slices.ContainsFunc(p.Models, func(m string) bool { return m == "" || len(m) > 256 }):
 			return fail(Invalid, "INVALID_NODE", "a model of pool %s has no name or one over 256 bytes", p.PoolID)
+		case len(p.Workloads) > maxWorkloads || slices.ContainsFunc(p.Workloads, func(w string) bool { return w == "" || len(w) > 32 }):
+			return fail(Invalid, "INVALID_NODE", "pool %s has over %d workloads, or one without a name or with one over 32 bytes", p.PoolID, maxWorkloads)
 		}
 		seen[p.PoolID] = true
 	}

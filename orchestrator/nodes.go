@@ -272,12 +272,19 @@ func (ns *nodes) holds(nodeID, poolID, model string) bool {
 	})
 }
 
-// free reports whether a pool with the model would take a task now.
-func (ns *nodes) free(model string) bool {
-	return slices.ContainsFunc(ns.candidates(), func(c Candidate) bool { return infeasible(Needs{Model: model}, c) == "" })
+// free reports whether a pool with the model would take such a task now.
+func (ns *nodes) free(model, workload string) bool {
+	return slices.ContainsFunc(ns.candidates(), func(c Candidate) bool { return infeasible(Needs{Model: model, Workload: workload}, c) == "" })
 }
 
-// knows reports whether any node has reported the model.
-func (ns *nodes) knows(model string) bool {
-	return slices.ContainsFunc(ns.candidates(), func(c Candidate) bool { return slices.Contains(c.Models, model) })
+// offered reports whether any node has reported the model, and whether one of
+// the pools that have it takes this workload.
+func (ns *nodes) offered(model, workload string) (known, served bool) {
+	for _, c := range ns.candidates() {
+		if slices.Contains(c.Models, model) {
+			known = true
+			served = served || takes(c.Workloads, workload)
+		}
+	}
+	return known, served
 }

@@ -21,17 +21,19 @@ func (s Strategy) Valid() bool { return s == MostFreeVRAM || s == LeastLoaded ||
 
 // Needs is what a task demands of a pool.
 type Needs struct {
-	Model  string
-	Engine string // empty: any
-	Hint   PlacementHint
-	Home   string   // the pool with the session's KV cache, as poolKey; empty: none
-	Failed []string // pools that failed this very task: last choice
+	Model    string
+	Workload string // empty: completion
+	Engine   string // empty: any
+	Hint     PlacementHint
+	Home     string   // the pool with the session's KV cache, as poolKey; empty: none
+	Failed   []string // pools that failed this very task: last choice
 }
 
 // Candidate is a pool as placement sees it.
 type Candidate struct {
 	NodeID, PoolID, Engine           string
 	Models, Devices                  []string
+	Workloads                        []string // empty: completion only
 	Online, Ready, Draining, Tripped bool
 	SlotsFree, SlotsTotal            int
 	VRAMFreeBytes                    int64
@@ -93,6 +95,8 @@ func infeasible(n Needs, c Candidate) string {
 		return "not_ready"
 	case !slices.Contains(c.Models, n.Model):
 		return "model"
+	case !takes(c.Workloads, n.Workload):
+		return "workload"
 	case n.Engine != "" && n.Engine != c.Engine:
 		return "engine"
 	case slices.Contains(n.Hint.AvoidPools, c.PoolID):

@@ -42,9 +42,9 @@ type TaskRequest struct {
 	Temperature    *float64         `json:"temperature,omitempty" minimum:"0" maximum:"10"`
 	Stop           []string         `json:"stop,omitempty" maxItems:"16"`
 	Determinism    string           `json:"determinism,omitempty" enum:"strict,best_effort" default:"best_effort"`
-	Prompt         string           `json:"prompt,omitempty" doc:"Or messages, not both"`
+	Prompt         string           `json:"prompt,omitempty" doc:"Or messages, not both; the query of a rerank"`
 	Messages       []client.Message `json:"messages,omitempty" maxItems:"1024"`
-	Inputs         []string         `json:"inputs,omitempty" maxItems:"2048"`
+	Inputs         []string         `json:"inputs,omitempty" maxItems:"256" doc:"The texts of an embedding, the documents of a rerank"`
 	ExpectedTokens int              `json:"expected_tokens,omitempty" minimum:"0" maximum:"1048576"`
 	KVHint         string           `json:"kv_hint,omitempty" enum:"reuse,cold"`
 	Placement      *PlacementHint   `json:"placement,omitempty"`
@@ -62,11 +62,9 @@ type PlacementHint struct {
 
 // normalize fills in what was left out and checks what tags cannot say.
 func (r *TaskRequest) normalize() error {
-	if r.Prompt != "" && len(r.Messages) > 0 {
-		return fail(Invalid, "INVALID_TASK", "give prompt or messages, not both")
-	}
-	if r.Prompt == "" && len(r.Messages) == 0 && len(r.Inputs) == 0 {
-		return fail(Invalid, "INVALID_TASK", "give a prompt, messages or inputs")
+	setDefault(&r.Workload, Completion)
+	if err := r.checkWorkload(); err != nil {
+		return err
 	}
 	if p := r.Placement; p != nil && p.Mode == "pin" && p.PinPoolID == "" {
 		return fail(Invalid, "INVALID_TASK", "placement mode pin needs pin_pool_id")
@@ -81,9 +79,11 @@ func (r *TaskRequest) normalize() error {
 		}
 		*id = parsed.String() // one spelling: it becomes a key
 	}
-	setDefault(&r.Workload, "completion")
 	setDefault(&r.Priority, Interactive)
 	setDefault(&r.MaxTokens, DefaultMaxTokens)
+	if r.Workload != Completion {
+		r.MaxTokens = 0 // it makes none
+	}
 	setDefault(&r.DeadlineMS, DefaultDeadline.Milliseconds())
 	if r.Priority != Interactive && r.Priority != Batch {
 		return fail(Invalid, "INVALID_TASK", "priority is interactive or batch")

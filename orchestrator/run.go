@@ -37,6 +37,7 @@ type attempt struct {
 	first   bool // a token has been seen, and so perhaps by a reader
 	tokens  int
 	bytes   int
+	out     output
 }
 
 // run takes one task through one dispatch. The lease is given back before the
@@ -137,10 +138,10 @@ func (a *attempt) perform(ctx context.Context) (client.Event, error) {
 		if err != nil {
 			return client.Event{}, err
 		}
-		if ev.Type != client.EventToken {
-			return ev, nil
+		if ev.Type.Last() {
+			return ev, a.whole(ev)
 		}
-		if err := a.token(ctx, ev.Text); err != nil {
+		if err := a.take(ctx, ev); err != nil {
 			return client.Event{}, err
 		}
 	}
@@ -152,18 +153,8 @@ func (a *attempt) token(ctx context.Context, text string) error {
 	if a.bytes += len(text); a.bytes > maxOutputBytes {
 		return errTooMuch
 	}
-	if !a.first {
-		// On disk before anybody sees it: after a crash the task must not
-		// run a second time and contradict its first token.
-		task, err := a.o.change(ctx, a.e, a.request, func(t *Task) {
-			now := a.o.now().UTC()
-			t.FirstTokenAt = &now
-		})
-		if err != nil {
-			return fmt.Errorf("%w: %w", errNotTheNode, err)
-		}
-		a.first = true
-		a.o.metrics.firstToken.Observe(float64(task.FirstTokenAt.Sub(task.CreatedAt).Milliseconds()))
+	if err := a.begun(ctx); err != nil {
+		return err
 	}
 	a.tail.add(EventToken, TokenData{text, a.tokens})
 	a.tokens++
@@ -172,10 +163,30 @@ func (a *attempt) token(ctx context.Context, text string) error {
 	return nil
 }
 
+// begun notes the first output. It is on disk before anybody sees it: after a
+// crash the task must not run a second time and contradict its first token.
+func (a *attempt) begun(ctx context.Context) error {
+	if a.first {
+		return nil
+	}
+	task, err := a.o.change(ctx, a.e, a.request, func(t *Task) {
+		now := a.o.now().UTC()
+		t.FirstTokenAt = &now
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNotTheNode, err)
+	}
+	a.first = true
+	if task.Workload == Completion {
+		a.o.metrics.firstToken.Observe(float64(task.FirstTokenAt.Sub(task.CreatedAt).Milliseconds()))
+	}
+	return nil
+}
+
 func (a *attempt) dispatch() client.DispatchRequest {
 	r := a.request
 	return client.DispatchRequest{
-		TaskID: a.e.id, Workload: r.Workload, ModelRef: r.ModelRef, Prompt: r.Prompt, Messages: r.Messages,
+		TaskID: a.e.id, Workload: r.Workload, ModelRef: r.ModelRef, Prompt: r.Prompt, Messages: r.Messages, Inputs: r.Inputs,
 		MaxTokens: r.MaxTokens, Seed: r.Seed, Temperature: r.Temperature, Stop: r.Stop,
 		DeadlineMS: max(1, a.w.deadline.Sub(a.o.now()).Milliseconds()),
 	}
@@ -195,6 +206,8 @@ func (a *attempt) settle(end client.Event, err, cause error) {
 		change = failed(clip(end.Code), clip(end.Message), clip(end.Engine))
 	case errors.Is(err, errTooMuch):
 		change = failed("OUTPUT_TOO_LARGE", err.Error(), a.l.engine)
+	case a.first && errors.Is(err, errWrongOutput):
+		change = failed("OUTPUT_INVALID", err.Error(), a.l.engine)
 	case a.first:
 		change = failed("WORKER_RESET", "the worker was lost after the first token", a.l.engine)
 	case refusedForGood(err):
@@ -210,7 +223,7 @@ func (a *attempt) settle(end client.Event, err, cause error) {
 	}
 	if ended == nil && err == nil && end.Type == client.EventEnd {
 		task, _ := a.e.view()
-		a.o.metrics.completed(task, len(a.request.Messages) > 0)
+		a.o.metrics.completed(task, a.request.operation())
 		a.o.sessions.served(context.WithoutCancel(a.o.ctx), a.session)
 	}
 }

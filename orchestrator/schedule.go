@@ -82,7 +82,7 @@ func (o *Orchestrator) place() {
 // key tells needs apart that can have different answers.
 func (n Needs) key() string {
 	h := n.Hint
-	return strings.Join([]string{n.Model, n.Engine, h.Mode, h.PinPoolID, strings.Join(h.PreferPools, ","),
+	return strings.Join([]string{n.Model, n.Workload, n.Engine, h.Mode, h.PinPoolID, strings.Join(h.PreferPools, ","),
 		strings.Join(h.AvoidPools, ","), h.RequireDeviceMask, fmt.Sprint(h.fallback())}, "\x00")
 }
 

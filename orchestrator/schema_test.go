@@ -149,6 +149,7 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 		c.as("infer", 200, "POST", "/v1/chat/completions", `{"model":"demo","stream":`+stream+`,"messages":[{"role":"user","content":"hi"}],"stream_options":{"include_usage":true}}`)
 		c.as("infer", 200, "POST", "/v1/completions", `{"model":"demo","stream":`+stream+`,"prompt":"hi"}`)
 	}
+	c.embeddings()
 	c.as("infer", 404, "POST", "/v1/completions", `{"model":"nope","prompt":"hi"}`)
 	for _, path := range []string{"/v1/models", "/v1/capabilities", "/v2/meta/capabilities", "/v2/meta/version"} {
 		c.as("infer", 200, "GET", path, nil)
@@ -166,6 +167,25 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 			t.Errorf("%s %s was not tried", r.Method, r.Path)
 		}
 	}
+}
+
+// embeddings are the calls with inputs, and their events.
+func (c *contract) embeddings() {
+	c.t.Helper()
+	p := embedder(c.t)
+	c.as("nodes", 200, "POST", "/v2/nodes/register", p.registration("n2", 4))
+	for _, format := range []string{"float", "base64"} {
+		c.as("infer", 200, "POST", "/v1/embeddings", `{"model":"demo","input":["a","b"],"encoding_format":"`+format+`"}`)
+	}
+	c.as("infer", 200, "POST", "/v1/embeddings", `{"model":"demo","input":"a"}`)
+	c.as("infer", 422, "POST", "/v1/embeddings", `{"model":"demo","input":[1,2]}`)
+	c.as("nodes", 403, "POST", "/v1/embeddings", `{"model":"demo","input":"a"}`)
+	for workload, extra := range map[string]string{"embedding": "", "rerank": `,"prompt":"q"`} {
+		id := c.as("infer", 202, "POST", "/v2/tasks", inputs(workload, extra))["task_id"].(string)
+		c.as("infer", 200, "GET", "/v2/tasks/"+id+"/events", nil)
+		c.as("infer", 200, "GET", "/v2/tasks/"+id, nil)
+	}
+	c.as("nodes", 204, "DELETE", "/v2/nodes/n2", nil)
 }
 
 // operations are the calls of operators and nodes.
@@ -198,14 +218,17 @@ func TestTheSchemaCheckCanFail(t *testing.T) {
 	c := newContract(s)
 	schema := c.document.Paths.Value("/v2/tasks/{id}/events").Get.Responses.Status(200).Value.Content["text/event-stream"].Schema.Value
 	for text, ok := range map[string]bool{
-		"id: 1\nevent: token\ndata: {\"t\":\"x\",\"i\":0}\n\n":   true,
-		"id: 1\nevent: token\ndata: {\"t\":\"x\"}\n\n":           false,
-		"id: 1\nevent: tokens\ndata: {\"t\":\"x\",\"i\":0}\n\n":  false,
-		"id: x\nevent: token\ndata: {\"t\":\"x\",\"i\":0}\n\n":   false,
-		"event: canceled\ndata: {}\n\n":                          false,
-		"id: 2\nevent: error\ndata: {\"code\":\"x\"}\n\n":        false,
-		"id: 2\nevent: canceled\ndata: {}\n\n":                   true,
-		"id: 2\nevent: gap\ndata: {\"from\":1,\"to\":\"2\"}\n\n": false,
+		"id: 1\nevent: token\ndata: {\"t\":\"x\",\"i\":0}\n\n":               true,
+		"id: 1\nevent: token\ndata: {\"t\":\"x\"}\n\n":                       false,
+		"id: 1\nevent: tokens\ndata: {\"t\":\"x\",\"i\":0}\n\n":              false,
+		"id: x\nevent: token\ndata: {\"t\":\"x\",\"i\":0}\n\n":               false,
+		"event: canceled\ndata: {}\n\n":                                      false,
+		"id: 2\nevent: error\ndata: {\"code\":\"x\"}\n\n":                    false,
+		"id: 2\nevent: embedding\ndata: {\"i\":0,\"embedding\":[0.5]}\n\n":   true,
+		"id: 2\nevent: embedding\ndata: {\"i\":0,\"embedding\":[\"x\"]}\n\n": false,
+		"id: 2\nevent: score\ndata: {\"i\":0,\"embedding\":[0.5]}\n\n":       false,
+		"id: 2\nevent: canceled\ndata: {}\n\n":                               true,
+		"id: 2\nevent: gap\ndata: {\"from\":1,\"to\":\"2\"}\n\n":             false,
 	} {
 		events, err := decodeStream(strings.NewReader(text), nil, nil, nil)
 		if err != nil {

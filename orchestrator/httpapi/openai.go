@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"reflect"
 	"strings"
@@ -28,6 +27,7 @@ func (a *API) openaiRoutes() {
 	streamed := a.answers("text/event-stream", a.chunks())
 	route(a, authmin.ScopeInfer, http.MethodPost, "/v1/chat/completions", http.StatusOK, "Chat (OpenAI)", a.chat, whole, streamed)
 	route(a, authmin.ScopeInfer, http.MethodPost, "/v1/completions", http.StatusOK, "Completion (OpenAI)", a.completion, whole, streamed)
+	a.embeddingRoutes()
 }
 
 func (a *API) models(context.Context, *none) (*body[openaiModels], error) {
@@ -43,7 +43,7 @@ func (a *API) chat(ctx context.Context, in *openaiInput[ChatRequest]) (*huma.Str
 	if err != nil {
 		return nil, err
 	}
-	return a.openai(ctx, task, in.IdempotencyKey, in.Body.options("chat.completion"))
+	return a.openai(ctx, task, in.IdempotencyKey, in.Body.options("chat.completion"), text)
 }
 
 func (a *API) completion(ctx context.Context, in *openaiInput[CompletionRequest]) (*huma.StreamResponse, error) {
@@ -51,12 +51,13 @@ func (a *API) completion(ctx context.Context, in *openaiInput[CompletionRequest]
 	if err != nil {
 		return nil, err
 	}
-	return a.openai(ctx, task, in.IdempotencyKey, in.Body.options("text_completion"))
+	return a.openai(ctx, task, in.IdempotencyKey, in.Body.options("text_completion"), text)
 }
 
 // openai runs the request as a task, in the same queue and under the same
-// limits. A caller that leaves cancels it: nobody else knows its id.
-func (a *API) openai(ctx context.Context, task orchestrator.TaskRequest, key string, opts openaiOptions) (*huma.StreamResponse, error) {
+// limits, and hands it to tell. A caller that leaves cancels it: nobody else
+// knows its id.
+func (a *API) openai(ctx context.Context, task orchestrator.TaskRequest, key string, opts openaiOptions, tell teller) (*huma.StreamResponse, error) {
 	release, err := a.takeStream()
 	if err != nil {
 		return nil, err
@@ -79,15 +80,23 @@ func (a *API) openai(ctx context.Context, task orchestrator.TaskRequest, key str
 		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 		w.Header().Set("X-Task-Id", admission.TaskID)
 		ctx := r.Context()
-		if opts.stream {
-			c.stream(ctx, newSSE(w, a.opts.SlowReader))
-		} else {
-			c.whole(ctx, w, r)
-		}
+		tell(ctx, c, w, r)
 		if ctx.Err() != nil {
 			_ = a.o.Cancel(context.WithoutCancel(ctx), who(ctx), admission.TaskID)
 		}
 	}}, nil
+}
+
+// teller tells the caller what became of its task.
+type teller func(ctx context.Context, c *conversation, w http.ResponseWriter, r *http.Request)
+
+// text tells tokens, as they come or when they are all there.
+func text(ctx context.Context, c *conversation, w http.ResponseWriter, r *http.Request) {
+	if c.opts.stream {
+		c.stream(ctx, newSSE(w, c.a.opts.SlowReader))
+		return
+	}
+	c.whole(ctx, w, r)
 }
 
 // conversation is one OpenAI call that runs as a task.
@@ -106,9 +115,9 @@ type ended struct {
 	failed *Problem
 }
 
-// each calls f for every token, and says how it ended. With a heartbeat, idle
-// is called while nothing happens.
-func (c *conversation) each(ctx context.Context, idle func() error, f func(text string) error) (ended, error) {
+// each calls f for every event but the last, and says how it ended. With a
+// heartbeat, idle is called while nothing happens.
+func (c *conversation) each(ctx context.Context, idle func() error, f func(orchestrator.Event) error) (ended, error) {
 	for {
 		events, err := next(ctx, c.reader, c.a.opts.Heartbeat)
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
@@ -121,19 +130,30 @@ func (c *conversation) each(ctx context.Context, idle func() error, f func(text 
 			return ended{}, err
 		}
 		for _, ev := range events {
-			if ev.Type == orchestrator.EventToken {
-				var t orchestrator.TokenData
-				if err := json.Unmarshal(ev.Data, &t); err != nil {
-					return ended{}, err
-				}
-				if err := f(t.Text); err != nil {
-					return ended{}, err
-				}
-			}
 			if ev.Type.Terminal() {
 				return endOf(ev)
 			}
+			if err := f(ev); err != nil {
+				return ended{}, err
+			}
 		}
+	}
+}
+
+// tokens calls f with the text of a token event.
+func tokens(f func(text string) error) func(orchestrator.Event) error {
+	return func(ev orchestrator.Event) error {
+		switch ev.Type {
+		case orchestrator.EventGap:
+			return errGap
+		case orchestrator.EventToken:
+			var t orchestrator.TokenData
+			if err := json.Unmarshal(ev.Data, &t); err != nil {
+				return err
+			}
+			return f(t.Text)
+		}
+		return nil
 	}
 }
 
@@ -160,19 +180,8 @@ func endOf(ev orchestrator.Event) (ended, error) {
 // whole answers when everything is there.
 func (c *conversation) whole(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 	var text strings.Builder
-	end, err := c.each(ctx, func() error { return nil }, func(t string) error { text.WriteString(t); return nil })
-	if err != nil && !errors.Is(err, io.EOF) {
-		end.failed = newProblem(http.StatusServiceUnavailable, "STOPPING", "the orchestrator is stopping; send it again")
-	}
-	w.Header().Set("Content-Type", "application/json")
-	var answer any = c.opts.answer(c, text.String(), end)
-	status := http.StatusOK
-	if end.failed != nil {
-		w.Header().Set("Content-Type", "application/problem+json")
-		answer, status = finished(r.Context(), "/v1/", end.failed), end.failed.Status
-	}
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(answer)
+	end, err := c.each(ctx, func() error { return nil }, tokens(func(t string) error { text.WriteString(t); return nil }))
+	c.answer(w, r, c.opts.answer(c, text.String(), end), end, err)
 }
 
 // stream answers token by token.
@@ -181,7 +190,7 @@ func (c *conversation) stream(ctx context.Context, s *sse) {
 		return
 	}
 	idle := func() error { return s.write(": alive\n\n") }
-	end, err := c.each(ctx, idle, func(t string) error { return s.data(c.opts.chunk(c, t)) })
+	end, err := c.each(ctx, idle, tokens(func(t string) error { return s.data(c.opts.chunk(c, t)) }))
 	if err != nil {
 		return // without [DONE]: the client knows that it is not all
 	}

@@ -1,0 +1,182 @@
+package orchestrator_test
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/openai/openai-go"
+	"github.com/openai/openai-go/option"
+
+	"github.com/llorch/gateway/orchestrator/app"
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+// embedder stands in for a pool that takes every workload: the vector of a text
+// is its length and its index, halved.
+func embedder(t *testing.T) *pool {
+	p := newPool(t, func(out *sink, r client.DispatchRequest) {
+		for i := len(r.Inputs) - 1; i >= 0; i-- { // an engine may answer in any order
+			if r.Workload == client.WorkloadRerank {
+				out.send(client.Event{Type: client.EventScore, Index: i, Score: float64(len(r.Inputs[i])) / 8})
+				continue
+			}
+			out.send(client.Event{Type: client.EventEmbedding, Index: i, Vector: vectorOf(r.Inputs[i], i)})
+		}
+		out.send(client.Event{Type: client.EventEnd, TokensIn: len(r.Inputs), DecodeMS: 1})
+	})
+	p.workloads = []string{"completion", "embedding", "rerank"}
+	return p
+}
+
+func vectorOf(text string, i int) []float32 {
+	return []float32{float32(len(text)) / 2, float32(i) / 2, -1.5e-5}
+}
+
+func TestTheOfficialOpenAIClientGetsEmbeddings(t *testing.T) {
+	s := start(t, app.Options{})
+	s.join("n1", embedder(t), 1)
+	c := openai.NewClient(option.WithBaseURL("http://"+s.addr+"/v1"), option.WithAPIKey(s.direct.Reveal()))
+	texts := []string{"a", "<&>", strings.Repeat("x", 1000)}
+	for name, input := range map[string]openai.EmbeddingNewParamsInputUnion{
+		"one text":   {OfString: openai.String(texts[0])},
+		"many texts": {OfArrayOfStrings: texts},
+	} {
+		got, err := c.Embeddings.New(t.Context(), openai.EmbeddingNewParams{Model: "demo", Input: input})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		want := texts[:max(1, len(input.OfArrayOfStrings))]
+		if len(got.Data) != len(want) || got.Usage.PromptTokens != int64(len(want)) || got.Usage.TotalTokens != int64(len(want)) || got.Model != "demo" {
+			t.Fatalf("%s: got %s", name, got.RawJSON())
+		}
+		for i, e := range got.Data {
+			var numbers []float32
+			for _, n := range e.Embedding {
+				numbers = append(numbers, float32(n))
+			}
+			if diff := cmp.Diff(vectorOf(want[i], i), numbers); e.Index != int64(i) || diff != "" {
+				t.Errorf("%s: vector %d (-want +got):\n%s", name, i, diff)
+			}
+		}
+	}
+	var raw struct {
+		Data []struct {
+			Embedding string `json:"embedding"`
+		} `json:"data"`
+	}
+	if err := c.Post(t.Context(), "embeddings", map[string]any{"model": "demo", "input": texts, "encoding_format": "base64"}, &raw); err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range raw.Data {
+		bytes, err := base64.StdEncoding.DecodeString(e.Embedding)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var numbers []float32
+		for word := range slices.Chunk(bytes, 4) {
+			numbers = append(numbers, math.Float32frombits(binary.LittleEndian.Uint32(word)))
+		}
+		if diff := cmp.Diff(vectorOf(texts[i], i), numbers); diff != "" {
+			t.Errorf("base64: vector %d (-want +got):\n%s", i, diff)
+		}
+	}
+}
+
+func TestEmbeddingRequestsThatCannotBeHonouredAreRefusedByName(t *testing.T) {
+	s := start(t, app.Options{})
+	s.join("n1", embedder(t), 1)
+	completions := newPool(t, echo(1))
+	completions.model = "talker"
+	s.join("n2", completions, 1)
+	for name, c := range map[string]struct {
+		body, code string
+		status     int
+	}{
+		"token ids":             {`{"model":"demo","input":[1,2]}`, "TOKENS_NOT_SUPPORTED", 422},
+		"lists of token ids":    {`{"model":"demo","input":[[1,2],[3]]}`, "TOKENS_NOT_SUPPORTED", 422},
+		"texts and token ids":   {`{"model":"demo","input":["a",1]}`, "TOKENS_NOT_SUPPORTED", 422},
+		"an object":             {`{"model":"demo","input":{}}`, "INVALID_FIELD", 422},
+		"no input":              {`{"model":"demo"}`, "INVALID_FIELD", 422},
+		"an empty list":         {`{"model":"demo","input":[]}`, "INVALID_TASK", 422},
+		"an empty text":         {`{"model":"demo","input":["a",""]}`, "INVALID_TASK", 422},
+		"nothing":               {`{"model":"demo","input":""}`, "INVALID_TASK", 422},
+		"too many":              {`{"model":"demo","input":["a"` + strings.Repeat(`,"a"`, client.MaxInputs) + `]}`, "INVALID_TASK", 422},
+		"too large":             {`{"model":"demo","input":"` + strings.Repeat("x", 1<<20) + `"}`, "BODY_TOO_LARGE", 413},
+		"dimensions":            {`{"model":"demo","input":"a","dimensions":2}`, "DIMENSIONS_NOT_SUPPORTED", 422},
+		"another encoding":      {`{"model":"demo","input":"a","encoding_format":"hex"}`, "INVALID_FIELD", 422},
+		"an unknown model":      {`{"model":"nope","input":"a"}`, "MODEL_NOT_AVAILABLE", 404},
+		"a model without it":    {`{"model":"talker","input":"a"}`, "WORKLOAD_NOT_AVAILABLE", 404},
+		"what OpenAI adds":      {`{"model":"demo","input":"a","user":"u","dimensions":null}`, "", 200},
+		"as many as there may":  {`{"model":"demo","input":["a"` + strings.Repeat(`,"a"`, client.MaxInputs-1) + `]}`, "", 200},
+		"base64, named clearly": {`{"model":"demo","input":"a","encoding_format":"base64"}`, "", 200},
+	} {
+		status, _, body := s.send(s.request("ci", "infer", "POST", "/v1/embeddings", c.body))
+		code, _ := body["code"].(string)
+		if status != c.status || code != c.code {
+			t.Errorf("%s: got %d %.300v, want %d %s", name, status, body, c.status, c.code)
+			continue
+		}
+		if status != 200 && body["error"].(map[string]any)["message"] == "" {
+			t.Errorf("%s: no error in the OpenAI shape: %v", name, body)
+		}
+	}
+	for _, scopes := range []string{"", "nodes", "metrics", "catalog", "dispatch"} {
+		s.want(403, "ci", scopes, "POST", "/v1/embeddings", `{"model":"demo","input":"a"}`)
+	}
+}
+
+func TestAnIdempotencyKeyGivesTheSameEmbeddingOnce(t *testing.T) {
+	s := start(t, app.Options{})
+	p := embedder(t)
+	s.join("n1", p, 1)
+	send := func(body string) (int, http.Header, map[string]any) {
+		r := s.request("ci", "infer", "POST", "/v1/embeddings", body)
+		r.Header.Set("Idempotency-Key", "k")
+		return s.send(r)
+	}
+	_, first, one := send(`{"model":"demo","input":"abc"}`)
+	status, second, two := send(`{"model":"demo","input":"abc"}`)
+	if status != 200 || first.Get("X-Task-Id") == "" || first.Get("X-Task-Id") != second.Get("X-Task-Id") {
+		t.Errorf("got %d and task %q, want the task %q", status, second.Get("X-Task-Id"), first.Get("X-Task-Id"))
+	}
+	if diff := cmp.Diff(one, two); diff != "" {
+		t.Errorf("the answers differ (-first +second):\n%s", diff)
+	}
+	if status, _, body := send(`{"model":"demo","input":"other"}`); status != 409 || body["code"] != "IDEMPOTENCY_KEY_REUSED" {
+		t.Errorf("another body: got %d %v", status, body)
+	}
+	if n := len(p.calls); n != 1 {
+		t.Errorf("%d dispatches, want 1", n)
+	}
+}
+
+func TestMetricsOfAnEmbeddingHaveNoTokensOfItsOwn(t *testing.T) {
+	s := start(t, app.Options{})
+	s.join("n1", embedder(t), 1)
+	s.want(200, "ci", "infer", "POST", "/v1/embeddings", `{"model":"demo","input":["a","b"]}`)
+	const labels = `gen_ai_operation_name="embeddings",gen_ai_provider_name="demo",gen_ai_request_model="demo"`
+	eventually(t, "the task is counted", func() bool {
+		return strings.Contains(s.metrics(), "gen_ai_server_request_duration_seconds_count{"+labels+"} 1\n")
+	})
+	text := s.metrics()
+	for line, there := range map[string]bool{
+		"gen_ai_client_token_usage_sum{" + labels + `,gen_ai_token_type="input"} 2`: true,
+		"tokens_in_total 2":              true,
+		`gen_ai_token_type="output"`:     false,
+		"time_to_first_token_seconds_":   false,
+		"time_per_output_token_seconds_": false,
+		"tokens_out_total{":              false,
+		"latency_first_token_ms_count 0": true,
+		`tasks_started_total{engine="demo",pool_id="p",priority="interactive"} 1`: true,
+	} {
+		if strings.Contains(text, line) != there {
+			t.Errorf("%s: there = %v, want %v", line, !there, there)
+		}
+	}
+}

@@ -1,0 +1,161 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+// The workloads of a task.
+const (
+	Completion = client.WorkloadCompletion
+	Embedding  = client.WorkloadEmbedding
+	Rerank     = client.WorkloadRerank
+)
+
+// Workloads lists what a task can be.
+func Workloads() []string { return []string{Completion, Embedding, Rerank} }
+
+// maxWorkloads bounds what a node may say that one pool takes: those we know,
+// and some of versions to come.
+const maxWorkloads = 8
+
+// checkWorkload refuses a request that does not fit its workload.
+func (r *TaskRequest) checkWorkload() error {
+	var wrong string
+	switch r.Workload {
+	case Completion:
+		switch {
+		case r.Prompt != "" && len(r.Messages) > 0:
+			wrong = "give prompt or messages, not both"
+		case r.Prompt == "" && len(r.Messages) == 0:
+			wrong = "give a prompt or messages"
+		case len(r.Inputs) > 0:
+			wrong = "inputs are for the workloads embedding and rerank"
+		}
+	case Embedding:
+		if r.Prompt != "" || len(r.Messages) > 0 {
+			wrong = "an embedding has inputs, no prompt and no messages"
+		}
+	case Rerank:
+		if r.Prompt == "" || len(r.Messages) > 0 {
+			wrong = "a rerank has a prompt, which is the query, and inputs, which are the documents"
+		}
+	default:
+		wrong = "workload is completion, embedding or rerank"
+	}
+	if wrong == "" && r.Workload != Completion {
+		wrong = checkInputs(r.Inputs)
+	}
+	if wrong != "" {
+		return fail(Invalid, "INVALID_TASK", "%s", wrong)
+	}
+	return nil
+}
+
+func checkInputs(inputs []string) string {
+	switch {
+	case len(inputs) == 0:
+		return "give at least one text in inputs"
+	case len(inputs) > client.MaxInputs:
+		return fmt.Sprintf("at most %d inputs", client.MaxInputs)
+	case slices.Contains(inputs, ""):
+		return "an input is empty"
+	}
+	return ""
+}
+
+// takes reports whether a pool with these workloads takes this one.
+func takes(workloads []string, workload string) bool {
+	if len(workloads) == 0 {
+		return workload == "" || workload == Completion
+	}
+	return slices.Contains(workloads, workload) || workload == "" && slices.Contains(workloads, Completion)
+}
+
+// offers lists the workloads that we know among those of a pool.
+func offers(workloads []string) []string {
+	return slices.DeleteFunc(Workloads(), func(w string) bool { return !takes(workloads, w) })
+}
+
+// errWrongOutput is a pool that answers something else than it was asked.
+var errWrongOutput = errors.New("the pool's answer does not fit the workload")
+
+// numberBytes is what a number of a vector counts against maxOutputBytes: a
+// sign, nine digits, a point and a comma. 256 vectors of 4096 numbers fit.
+const numberBytes = 12
+
+// output is what a dispatch has given for the inputs of its task.
+type output struct {
+	given int
+	seen  []bool
+	width int // of the first vector; all have the same
+}
+
+// take passes on one event that is not the last.
+func (a *attempt) take(ctx context.Context, ev client.Event) error {
+	switch w := a.request.Workload; {
+	case ev.Type == client.EventToken && (w == "" || w == Completion):
+		return a.token(ctx, ev.Text)
+	case ev.Type == client.EventEmbedding && w == Embedding:
+		return a.vector(ctx, ev)
+	case ev.Type == client.EventScore && w == Rerank:
+		return a.result(ctx, ev, EventScore, ScoreData{ev.Index, ev.Score})
+	}
+	return fmt.Errorf("%w: it sent a %s event", errWrongOutput, ev.Type)
+}
+
+func (a *attempt) vector(ctx context.Context, ev client.Event) error {
+	if a.bytes += numberBytes * len(ev.Vector); a.bytes > maxOutputBytes {
+		return errTooMuch
+	}
+	if a.out.width == 0 {
+		a.out.width = len(ev.Vector)
+	}
+	if len(ev.Vector) != a.out.width {
+		return fmt.Errorf("%w: it sent vectors of different lengths", errWrongOutput)
+	}
+	return a.result(ctx, ev, EventEmbedding, EmbeddingData{ev.Index, ev.Vector})
+}
+
+// result passes on what belongs to one input, which comes once.
+func (a *attempt) result(ctx context.Context, ev client.Event, kind EventType, data any) error {
+	if a.out.seen == nil {
+		a.out.seen = make([]bool, len(a.request.Inputs))
+	}
+	if ev.Index < 0 || ev.Index >= len(a.out.seen) || a.out.seen[ev.Index] {
+		return fmt.Errorf("%w: it answered an input that there is not, or one twice", errWrongOutput)
+	}
+	if err := a.begun(ctx); err != nil {
+		return err
+	}
+	a.out.seen[ev.Index] = true
+	a.out.given++
+	a.tail.add(kind, data)
+	return nil
+}
+
+// whole refuses an end that comes before every input has its answer.
+func (a *attempt) whole(end client.Event) error {
+	if w := a.request.Workload; end.Type != client.EventEnd || w == "" || w == Completion || a.out.given == len(a.request.Inputs) {
+		return nil
+	}
+	return fmt.Errorf("%w: it ended after %d of %d inputs", errWrongOutput, a.out.given, len(a.request.Inputs))
+}
+
+// operation is the request's name in OpenTelemetry's conventions for
+// generative AI, which have none for reranking.
+func (r *TaskRequest) operation() string {
+	switch {
+	case r.Workload == Embedding:
+		return "embeddings"
+	case r.Workload == Rerank:
+		return "rerank"
+	case len(r.Messages) > 0:
+		return "chat"
+	}
+	return "text_completion"
+}
