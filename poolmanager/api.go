@@ -140,8 +140,8 @@ func (a *api) logs(ctx context.Context, in *logsInput) (*answer[client.LogLines]
 }
 
 func stateOf(status int, p *pool) *answer[client.PoolState] {
-	state, _ := p.current()
-	return &answer[client.PoolState]{status, client.PoolState{PoolID: p.id, State: string(state)}}
+	s := p.status()
+	return &answer[client.PoolState]{status, client.PoolState{PoolID: p.id, State: s.State, Progress: s.Progress}}
 }
 
 func (a *api) metrics(w http.ResponseWriter, r *http.Request) {

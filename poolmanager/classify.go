@@ -39,12 +39,17 @@ var (
 const classifiedLines = 20
 
 // classify reads the exit status, and the log for what the status cannot say.
-func classify(state *os.ProcessState, log []string) *failure {
+// starved says that the kernel has ended a process for want of memory meanwhile:
+// it does that by KILL, and the victim has no time to log.
+func classify(state *os.ProcessState, starved bool, log []string) *failure {
 	text, reason := "the engine ended", ReasonExit
 	if state != nil {
 		text = fmt.Sprintf("the engine ended with exit code %d", state.ExitCode())
 		if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 			text, reason = fmt.Sprintf("the engine was ended by signal %d (%s)", status.Signal(), status.Signal()), ReasonSignal
+			if starved && status.Signal() == syscall.SIGKILL {
+				return &failure{ReasonMemory, text + ", and the kernel says that it ended a process for want of memory"}
+			}
 		}
 	}
 	for _, line := range log {

@@ -14,6 +14,10 @@ const (
 	// commandWait is how long a ready pool may take to notice a command: it may
 	// be in a probe, which takes up to 2 s.
 	commandWait = 3 * time.Second
+	// reloadWait bounds how long a caller waits for a reload, which is as long as
+	// the orchestrator waits for the answer. What takes longer goes on, and the
+	// pool's status tells how it ended.
+	reloadWait = 15 * time.Minute
 )
 
 type verb int
@@ -52,11 +56,14 @@ func (p *pool) ask(ctx context.Context, c command) error {
 	return errNotReady
 }
 
-// cancel makes the pool stop; done is closed when it has.
+// cancel makes the pool stop, and stay so until it is preloaded again; done is
+// closed when it has.
 func (p *pool) cancel() (done <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.loadable, p.unloading, p.again = false, false, false
 	p.stop()
+	p.announce()
 	return p.done
 }
 
@@ -71,10 +78,9 @@ func (p *pool) shutDown(ctx context.Context, inst *instance, asked command) {
 }
 
 func (p *pool) endStopping(ctx context.Context, inst *instance) {
-	p.end(inst, p.grace(ctx, inst))
-	p.mu.Lock()
-	p.inst = nil
-	p.mu.Unlock()
+	p.env.engines.end(p.id, inst, p.grace(ctx, inst))
+	p.gone()
+	p.env.ledger.ended()
 }
 
 // grace is the template's, unless the pool was told to stop at once.
@@ -110,40 +116,37 @@ func (p *pool) drain(ctx context.Context, deadline time.Duration) {
 
 // reload replaces the model: the old engine ends first, because two rarely fit
 // into one GPU. When the new one does not start, the old one is started again.
-func (p *pool) reload(ctx context.Context, old *instance, asked command) (*instance, *failure) {
+func (p *pool) reload(ctx context.Context, old *instance, asked command) (*instance, error) {
 	begin := time.Now()
 	before := p.wanted()
 	p.drain(ctx, reloadDrain)
 	p.shutDown(ctx, old, command{verb: verbStop})
 	p.move(StateStopped)
 	p.move(StateStarting)
-	after := launchSpec{before.template, asked.model}
+	after := before
+	after.model = asked.model
 	p.setSpec(after)
-	inst, failed := p.launch(ctx, after)
-	if failed == nil {
-		p.becomeReady(inst)
+	inst, err := p.launch(ctx, after)
+	if err == nil {
 		p.env.metrics.reloaded(time.Since(begin))
 		asked.answer <- nil
 		return inst, nil
 	}
-	p.env.log.Warn("reload failed, going back", "pool_id", p.id, "model_ref", asked.model.ref, "error", failed.text)
+	p.env.log.Warn("reload failed, going back", "pool_id", p.id, "model_ref", asked.model.ref, "error", err)
 	p.setSpec(before)
 	if ctx.Err() != nil {
 		asked.answer <- errNotReady
-		return nil, failed
+		return nil, err
 	}
-	p.setFailed(failed)
+	p.setFailed(failureOf(err))
 	p.move(StateStarting)
-	inst, failed = p.launch(ctx, before)
-	if failed == nil {
-		p.becomeReady(inst)
-	}
+	inst, err = p.launch(ctx, before)
 	asked.answer <- errRollback
-	return inst, failed
+	return inst, err
 }
 
 func (p *pool) setSpec(spec launchSpec) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.spec = spec
+	p.spec, p.models = spec, nil
 }

@@ -30,7 +30,9 @@ type dispatchInput struct {
 }
 
 // dispatch takes a slot before the answer begins: without one the caller gets a
-// status, with one every failure is an event of the stream.
+// status, with one every failure is an event of the stream. A task whose engine
+// has to be loaded waits for memory without an answer, so that one that cannot
+// have it is refused by status; while its engine loads, the stream is open.
 func (a *api) dispatch(ctx context.Context, in *dispatchInput) (*huma.StreamResponse, error) {
 	if err := checkTask(in.Body); err != nil {
 		return nil, a.refuse(ctx, err)
@@ -39,41 +41,47 @@ func (a *api) dispatch(ctx context.Context, in *dispatchInput) (*huma.StreamResp
 	if err != nil {
 		return nil, a.refuse(ctx, err)
 	}
-	taskCtx, inst, model, release, err := p.acquire(ctx, in.Body.ModelRef, in.Body.Workload)
+	l, err := p.acquire(ctx, in.Body.ModelRef, in.Body.Workload, time.Duration(in.Body.DeadlineMS)*time.Millisecond)
 	if err != nil {
 		return nil, a.refuse(ctx, err)
 	}
 	// The request's end gives the slot back, whatever became of the answer.
-	context.AfterFunc(ctx, release)
+	context.AfterFunc(ctx, l.release)
+	if err := l.await(a.env.times.roomWait); errors.Is(err, errNoRoom) || errors.Is(err, errModel) {
+		l.release()
+		return nil, a.refuse(ctx, err)
+	}
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		_, w := humago.Unwrap(h)
-		a.stream(taskCtx, w, inst, inst.target(model), in.Body, release)
+		a.stream(w, l, in.Body)
 	}}, nil
 }
 
-// stream is one loop: the header, the tokens as they come, one last event. The
-// slot is free before the caller reads that event and sends the next task.
-func (a *api) stream(ctx context.Context, w http.ResponseWriter, inst *instance, target adapter.Target, task client.DispatchRequest, release func()) {
-	if task.DeadlineMS > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, time.Duration(task.DeadlineMS)*time.Millisecond, errDeadline)
-		defer cancel()
-	}
+// stream is one loop: the header, what the engine says as it comes, one last
+// event. The slot is free before the caller reads that event and sends the next
+// task.
+func (a *api) stream(w http.ResponseWriter, l *lease, task client.DispatchRequest) {
 	out := newSSEWriter(w)
 	if out.open() != nil {
 		return
 	}
 	defer out.keepAlive(commentEvery)()
+	engine := l.pool.wanted().template.Engine
+	if err := l.await(0); err != nil {
+		l.release()
+		a.endWithError(l.ctx, out, engine, err)
+		return
+	}
 	begin, first := time.Now(), time.Time{}
-	result, err := inst.template.Dialect.Run(ctx, a.env.http, target, task, func(e client.Event) error {
+	result, err := l.inst.template.Dialect.Run(l.ctx, a.env.http, l.inst.target(l.name), task, func(e client.Event) error {
 		if first.IsZero() {
 			first = time.Now()
 		}
 		return out.send(e)
 	})
-	release()
+	l.release()
 	if err != nil {
-		a.endWithError(ctx, out, inst, err)
+		a.endWithError(l.ctx, out, engine, err)
 		return
 	}
 	if first.IsZero() {
@@ -87,8 +95,8 @@ func (a *api) stream(ctx context.Context, w http.ResponseWriter, inst *instance,
 }
 
 // endWithError tells a caller that is still there why its task ended.
-func (a *api) endWithError(ctx context.Context, out *sseWriter, inst *instance, err error) {
-	event := client.Event{Type: client.EventError, Code: string(adapter.ClassReset), Message: "the task was ended", Engine: inst.template.Engine}
+func (a *api) endWithError(ctx context.Context, out *sseWriter, engine string, err error) {
+	event := client.Event{Type: client.EventError, Code: string(adapter.ClassReset), Message: "the task was ended", Engine: engine}
 	var failed *adapter.Error
 	switch {
 	case errors.As(err, &failed):

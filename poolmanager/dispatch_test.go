@@ -153,7 +153,7 @@ func engineSlotsBusy(t *testing.T, r *rig, id string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := p.get(t.Context(), r.engine(t, id), "/slots")
+	response, err := p.env.engines.(*processes).get(t.Context(), r.engine(t, id), "/slots")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/proc"
 )
 
 // MaxPools bounds the pools of one node, and so the values of the label pool_id.
@@ -71,17 +72,35 @@ func (m *manager) find(id string) (*pool, error) {
 
 // preload starts a pool from a template and does not wait for it.
 func (m *manager) preload(id string, r client.PreloadRequest) (*pool, error) {
-	if !client.ValidPoolID(id) {
-		return nil, errPoolID
-	}
-	t, ok := m.templates[r.Template]
-	if !ok {
-		return nil, errNoTemplate
-	}
-	spec, err := m.resolve(t, r.ModelRef)
+	spec, err := m.specOf(id, r.Template, r.ModelRef)
 	if err != nil {
 		return nil, err
 	}
+	return m.use(id, func(p *pool) error { return p.start(spec) })
+}
+
+// offer makes a pool whose engine the first task starts.
+func (m *manager) offer(id, template, ref string) (*pool, error) {
+	spec, err := m.specOf(id, template, ref)
+	if err != nil {
+		return nil, err
+	}
+	return m.use(id, func(p *pool) error { return p.offer(spec) })
+}
+
+func (m *manager) specOf(id, template, ref string) (launchSpec, error) {
+	if !client.ValidPoolID(id) {
+		return launchSpec{}, errPoolID
+	}
+	t, ok := m.templates[template]
+	if !ok {
+		return launchSpec{}, errNoTemplate
+	}
+	return m.resolve(t, ref)
+}
+
+// use gives the pool of that id, or a new one, to f; a new one stays if f accepts.
+func (m *manager) use(id string, f func(*pool) error) (*pool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.ended {
@@ -94,11 +113,48 @@ func (m *manager) preload(id string, r client.PreloadRequest) (*pool, error) {
 		}
 		p = newPool(id, m.env)
 	}
-	if err := p.start(spec); err != nil {
+	if ok && p.wanted().handed {
+		return nil, errHanded
+	}
+	if err := f(p); err != nil {
 		return nil, err
 	}
 	m.pools[id] = p
 	return p, nil
+}
+
+// adopt makes a pool of an engine that another provisioner runs: it is used and
+// watched like a server at a URL, and the API cannot change it.
+func (m *manager) adopt(id string, spec launchSpec) error {
+	if !client.ValidPoolID(id) {
+		return errPoolID
+	}
+	spec.handed = true
+	_, err := m.use(id, func(p *pool) error { return p.start(spec) })
+	return err
+}
+
+// release forgets an adopted pool when its engine is no longer to be used; tasks
+// that run there end as they would at a stop.
+func (m *manager) release(id string) {
+	p, err := m.find(id)
+	if err != nil || !p.wanted().handed {
+		return
+	}
+	<-p.cancel()
+	m.mu.Lock()
+	delete(m.pools, id)
+	m.mu.Unlock()
+	m.env.changed()
+}
+
+// findOurs gives a pool that the API may change.
+func (m *manager) findOurs(id string) (*pool, error) {
+	p, err := m.find(id)
+	if err == nil && p.wanted().handed {
+		return nil, errHanded
+	}
+	return p, err
 }
 
 // resolve checks the model of a template. Only an engine that knows its models
@@ -111,15 +167,16 @@ func (m *manager) resolve(t Template, ref string) (launchSpec, error) {
 		return launchSpec{template: t}, nil
 	}
 	resolved, err := resolveModel(m.env.root, t.TakesFile, ref)
-	return launchSpec{t, resolved}, err
+	return launchSpec{template: t, model: resolved}, err
 }
 
 // drain begins a drain and does not wait for it.
 func (m *manager) drain(ctx context.Context, id string, deadline time.Duration) (*pool, error) {
-	p, err := m.find(id)
+	p, err := m.findOurs(id)
 	if err != nil {
 		return nil, err
 	}
+	p.withdraw()
 	if err := p.ask(ctx, command{verb: verbDrain, deadline: deadline}); err == nil {
 		p.await(ctx, StateDraining, StateStopping, StateStopped)
 		return p, nil
@@ -132,14 +189,20 @@ func (m *manager) drain(ctx context.Context, id string, deadline time.Duration) 
 	return p, nil
 }
 
-// reload waits until the new model serves, or the old one does again.
+// reload waits until the new model serves, or the old one does again. The model
+// is brought here first, while the old one still serves.
 func (m *manager) reload(ctx context.Context, id, ref string) (*pool, error) {
-	p, err := m.find(id)
+	p, err := m.findOurs(id)
 	if err != nil {
 		return nil, err
 	}
 	spec, err := m.resolve(p.wanted().template, ref)
 	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, reloadWait, errReloading)
+	defer cancel()
+	if err := p.prefetch(ctx, spec); err != nil {
 		return nil, err
 	}
 	answer := make(chan error, 1)
@@ -149,14 +212,14 @@ func (m *manager) reload(ctx context.Context, id, ref string) (*pool, error) {
 	select {
 	case err := <-answer:
 		return p, err
-	case <-ctx.Done(): // the caller hung up; the reload goes on
-		return p, ctx.Err()
+	case <-ctx.Done(): // the reload goes on
+		return p, context.Cause(ctx)
 	}
 }
 
 // stop ends a pool's engine without waiting for its tasks.
 func (m *manager) stop(id string) (*pool, error) {
-	p, err := m.find(id)
+	p, err := m.findOurs(id)
 	if err != nil {
 		return nil, err
 	}
@@ -181,4 +244,17 @@ func (m *manager) stopAll(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// resident is the main memory that all engines hold together.
+func (m *manager) resident() int64 {
+	groups := map[int]bool{}
+	for _, p := range m.list() {
+		p.mu.Lock()
+		if p.inst != nil && p.inst.process != nil {
+			groups[p.inst.process.Identity().PID] = true
+		}
+		p.mu.Unlock()
+	}
+	return proc.Resident(groups)
 }

@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
-	"github.com/llorch/gateway/poolmanager/adapter"
 	"github.com/llorch/gateway/poolmanager/client"
 )
 
@@ -20,12 +20,19 @@ var (
 	errModel    = errors.New("the pool does not hold that model")
 	errWorkload = errors.New("the pool does not take this workload")
 	errRollback = errors.New("the new model did not start; the old one serves again")
+	// errLoading is not an answer: the load goes on, and the caller with it.
+	errLoading   = errors.New("the engine is being loaded")
+	errReloading = errors.New("the reload takes longer than a caller waits")
+	errHanded    = errors.New("another provisioner runs this pool's engine")
 )
 
 // environment is what all pools of one service share.
 type environment struct {
 	dir     *runtimeDir
 	root    string // of model files
+	engines engines
+	ledger  *ledger
+	stage   stageFunc
 	http    *http.Client
 	log     *slog.Logger
 	times   timings
@@ -38,7 +45,12 @@ type environment struct {
 type launchSpec struct {
 	template Template
 	model    model
+	size     int64 // bytes of the model's file; 0 when there is none
+	handed   bool  // by another provisioner: the engine runs already
 }
+
+// key is by what a measurement of memory is known again.
+func (s launchSpec) key() string { return s.template.Name + "\x00" + s.model.ref }
 
 // pool is one engine and its slots. One goroutine, supervise, decides about its
 // life; everybody else reads the state, takes slots, and asks through commands.
@@ -55,13 +67,25 @@ type pool struct {
 	state    State
 	spec     launchSpec
 	inst     *instance
+	models   []string // what the engine serves, as last heard
 	leases   map[*lease]struct{}
 	restarts int
 	lastErr  string
 	breaker  breakerState
-	waiters  chan struct{} // closed and replaced at each change
+	progress *client.Progress // never changed in place
+	waiters  chan struct{}    // closed and replaced at each change
 	stop     context.CancelFunc
 	done     chan struct{} // closed when supervise has ended
+
+	loadable  bool          // a task may start the engine
+	forTask   bool          // a task did: when none waits any more, it need not come
+	unloading bool          // it stops to make room, or because it was idle
+	again     bool          // a task came meanwhile: start once more
+	roomless  bool          // it waits for memory
+	bytes     int64         // memory that its engine holds; 0 when not known
+	used      time.Time     // when the last task ended
+	readyAt   time.Time     // when the engine became ready
+	loadTook  time.Duration // and how long that took
 }
 
 func newPool(id string, env *environment) *pool {
@@ -79,27 +103,56 @@ func newPool(id string, env *environment) *pool {
 func (p *pool) start(spec launchSpec) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	select {
-	case <-p.done:
-	default:
-		if p.spec.template.Name != spec.template.Name || p.spec.model.ref != spec.model.ref || p.state == StateStopping {
+	if p.supervised() {
+		if p.spec.key() != spec.key() || p.spec.handed != spec.handed || p.state == StateStopping && !p.unloading {
 			return errBusy
 		}
+		p.forTask, p.loadable, p.again = false, spec.template.Swap, p.unloading
 		select {
 		case p.kick <- struct{}{}:
 		default:
 		}
 		return nil
 	}
+	p.spec, p.models, p.lastErr = spec, nil, ""
+	p.loadable, p.forTask = spec.template.Swap, false
+	p.begin()
+	return nil
+}
+
+// offer makes the pool one that the first task starts.
+func (p *pool) offer(spec launchSpec) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.supervised() {
+		return errBusy
+	}
+	p.spec, p.models, p.loadable = spec, nil, true
+	p.announce()
+	return nil
+}
+
+// supervised reports whether supervise runs; the caller holds the lock.
+func (p *pool) supervised() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// begin starts supervise; the caller holds the lock, and nothing runs.
+func (p *pool) begin() {
 	ctx, cancel := context.WithCancel(context.Background())
-	p.spec, p.stop, p.done, p.restarts, p.lastErr = spec, cancel, make(chan struct{}), 0, ""
+	p.stop, p.done, p.restarts = cancel, make(chan struct{}), 0
+	p.unloading, p.again = false, false
 	select {
 	case <-p.kick:
 	default:
 	}
 	p.set(StateStarting)
 	go p.supervise(ctx, p.done)
-	return nil
 }
 
 // set moves the state; the caller holds the lock. A move that the table does
@@ -114,6 +167,9 @@ func (p *pool) set(next State) {
 	}
 	p.env.log.Info("pool state", "pool_id", p.id, "from", p.state, "to", next)
 	p.state = next
+	if next != StateStarting {
+		p.progress, p.roomless = nil, false
+	}
 	p.announce()
 	p.env.changed()
 }
@@ -122,6 +178,7 @@ func (p *pool) set(next State) {
 func (p *pool) announce() {
 	close(p.waiters)
 	p.waiters = make(chan struct{})
+	p.env.ledger.poke()
 }
 
 func (p *pool) move(next State) {
@@ -151,6 +208,18 @@ func (p *pool) await(ctx context.Context, states ...State) State {
 	}
 }
 
+// takes reports whether a task is taken now although no engine is ready: it is
+// being loaded, or will be; the caller holds the lock.
+func (p *pool) takes() bool {
+	switch p.state {
+	case StateStopped, StateStarting:
+		return p.loadable
+	case StateStopping:
+		return p.loadable && p.unloading
+	}
+	return false
+}
+
 // status is a copy of the present state; it never waits for the engine.
 func (p *pool) status() client.Status {
 	p.mu.Lock()
@@ -160,90 +229,38 @@ func (p *pool) status() client.Status {
 		Live: p.inst != nil, Ready: p.state == StateReady, Draining: p.state == StateDraining,
 		SlotsTotal: p.spec.template.Slots, ActiveLeases: len(p.leases),
 		Restarts: p.restarts, VRAMFreeBytes: p.env.vram(), LastError: p.lastErr,
-		Workloads: p.spec.template.workloads(),
+		Workloads: p.spec.template.workloads(), Loadable: p.takes(), Progress: p.progress,
 	}
-	if s.Ready {
+	if s.Ready || s.Loadable {
 		s.SlotsFree = s.SlotsTotal - s.ActiveLeases
 	}
 	return s
 }
 
-// report is what the orchestrator is told.
+// report is what the orchestrator is told: a pool that would load its model for a
+// task counts as ready for one.
 func (p *pool) report() client.Pool {
 	s := p.status()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	models := []string{}
-	if p.inst != nil && s.Ready {
-		models = slices.Clone(p.inst.models)
+	if s.Ready || s.Loadable {
+		models = p.serves()
 	}
 	return client.Pool{
-		PoolID: s.PoolID, Engine: s.Engine, ModelRef: s.ModelRef, Ready: s.Ready, Draining: s.Draining,
+		PoolID: s.PoolID, Engine: s.Engine, ModelRef: s.ModelRef, Ready: s.Ready || s.Loadable, Draining: s.Draining,
 		SlotsFree: s.SlotsFree, SlotsTotal: s.SlotsTotal, VRAMFreeBytes: s.VRAMFreeBytes, Models: models,
-		Workloads: s.Workloads,
+		Workloads: s.Workloads, Loadable: s.Loadable,
 	}
 }
 
-// lease is one taken slot and the way to take it away again.
-type lease struct {
-	cancel context.CancelCauseFunc
-}
-
-// acquire takes a slot of a ready pool. release gives it back and may be called
-// more than once; ctx ends when the slot is taken away.
-func (p *pool) acquire(parent context.Context, modelRef, workload string) (ctx context.Context, inst *instance, model string, release func(), err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case p.state != StateReady:
-		return nil, nil, "", nil, errNotReady
-	case !p.spec.template.takes(workload):
-		return nil, nil, "", nil, errWorkload
-	case len(p.leases) >= p.spec.template.Slots:
-		return nil, nil, "", nil, errNoSlot
+// serves is the models that a task may name; the caller holds the lock.
+func (p *pool) serves() []string {
+	if p.models != nil {
+		return slices.Clone(p.models)
 	}
-	if model, err = p.chooseModel(modelRef); err != nil {
-		return nil, nil, "", nil, err
+	if p.spec.model.ref != "" {
+		return []string{p.spec.model.ref}
 	}
-	ctx, cancel := context.WithCancelCause(parent)
-	l := &lease{cancel}
-	p.leases[l] = struct{}{}
-	return ctx, p.inst, model, func() { p.release(l) }, nil
-}
-
-func (p *pool) release(l *lease) {
-	l.cancel(nil)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if _, held := p.leases[l]; held {
-		delete(p.leases, l)
-		p.announce()
-	}
-}
-
-// chooseModel gives the name that the engine knows the model by; the caller
-// holds the lock.
-func (p *pool) chooseModel(ref string) (string, error) {
-	switch {
-	case ref == "" || ref == p.spec.model.ref:
-		if p.spec.model.name != "" {
-			return p.spec.model.name, nil
-		}
-		if len(p.inst.models) > 0 {
-			return p.inst.models[0], nil
-		}
-		return "", errModel
-	case slices.Contains(p.inst.models, ref):
-		return ref, nil
-	}
-	return "", errModel
-}
-
-// dropLeases ends every running task with a reason that its caller reads.
-func (p *pool) dropLeases(why string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for l := range p.leases {
-		l.cancel(&adapter.Error{Class: adapter.ClassReset, Message: why})
-	}
+	return []string{}
 }

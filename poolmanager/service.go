@@ -87,6 +87,10 @@ func start(ctx context.Context, o Options, backend *authmin.Backend, listener ne
 			}
 		},
 	}
+	env.engines = &processes{prober: prober{env.http, o.times.probeLimit}, dir: dir, sweep: newSweeper()}
+	env.stage = newStager(stagerOptions{
+		root: o.ModelRoot, orchestratorURL: o.OrchestratorURL, hosts: o.ModelHosts, token: o.OrchestratorToken, log: o.Log,
+	}).Stage
 	if s.pools, err = newManager(env, o.Templates); err != nil {
 		dir.close()
 		return nil, err
@@ -96,12 +100,11 @@ func start(ctx context.Context, o Options, backend *authmin.Backend, listener ne
 	if err := gpus.measure(ctx); err != nil {
 		o.Log.Warn("measuring the GPUs", "error", err)
 	}
-	for _, p := range o.Preload {
-		if _, err := s.pools.preload(p.PoolID, client.PreloadRequest{Template: p.Template, ModelRef: p.ModelRef}); err != nil {
-			_ = s.pools.stopAll(ctx)
-			dir.close()
-			return nil, fmt.Errorf("preloading %s: %w", p.PoolID, err)
-		}
+	env.ledger = s.newLedger(o, gpus)
+	if err := s.preload(o.Preload); err != nil {
+		_ = s.pools.stopAll(ctx)
+		dir.close()
+		return nil, err
 	}
 	s.server = &http.Server{
 		Handler: backend.Wrap(newAPI(env, s.pools)), ReadHeaderTimeout: headerLimit, IdleTimeout: idleLimit,
@@ -116,6 +119,40 @@ func start(ctx context.Context, o Options, backend *authmin.Backend, listener ne
 		s.group.Go(func() { r.run(background) })
 	}
 	return s, nil
+}
+
+// newLedger counts the GPUs' memory where there are GPUs, else that of the
+// engines' processes against the configured budget.
+func (s *Service) newLedger(o Options, gpus *gpuMonitor) *ledger {
+	var read func(context.Context) (int64, error)
+	switch {
+	case len(gpus.devices()) > 0:
+		read = func(ctx context.Context) (int64, error) {
+			err := gpus.measure(ctx)
+			return gpus.freeBytes(), err
+		}
+	case o.MemoryBytes > 0:
+		read = func(context.Context) (int64, error) { return o.MemoryBytes - s.pools.resident(), nil }
+	}
+	l := newLedger(read, len(gpus.devices()) == 0, o.times.minStay, o.Log)
+	l.pools = s.pools.list
+	return l
+}
+
+// preload starts, or offers, the configured pools.
+func (s *Service) preload(list []Preload) error {
+	for _, p := range list {
+		var err error
+		if p.OnDemand {
+			_, err = s.pools.offer(p.PoolID, p.Template, p.ModelRef)
+		} else {
+			_, err = s.pools.preload(p.PoolID, client.PreloadRequest{Template: p.Template, ModelRef: p.ModelRef})
+		}
+		if err != nil {
+			return fmt.Errorf("preloading %s: %w", p.PoolID, err)
+		}
+	}
+	return nil
 }
 
 func (s *Service) serve() {

@@ -2,8 +2,8 @@ package poolmanager
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
 	"time"
 )
 
@@ -29,12 +29,17 @@ func (p *pool) supervise(ctx context.Context, done chan struct{}) {
 }
 
 // finish stops the pool and closes done in one moment: whoever reads stopped can
-// start it again.
+// start it again. A task that came while the engine was unloaded does so here.
 func (p *pool) finish(done chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.set(StateStopped)
+	p.stop()
 	close(done)
+	if p.again && p.loadable {
+		p.begin()
+	}
+	p.again = false
 }
 
 // live is one engine's life. nil means that it was meant to end; the state is
@@ -43,116 +48,74 @@ func (p *pool) live(ctx context.Context, policy *restartPolicy) *failure {
 	policy.starting()
 	p.noteBreaker(policy)
 	p.move(StateStarting)
-	inst, failed := p.launch(ctx, p.wanted())
-	for failed == nil {
-		p.becomeReady(inst)
-		var asked command
-		asked, failed = p.watch(ctx, inst, policy)
+	inst, err := p.launch(ctx, p.wanted())
+	for err == nil {
+		asked, failed := p.watch(ctx, inst, policy)
 		if failed != nil {
 			p.setFailed(failed)
 			p.dropLeases("the engine broke")
-			p.end(inst, 0)
+			p.env.engines.end(p.id, inst, 0)
+			p.env.ledger.ended()
 			return failed
 		}
 		if asked.verb != verbReload {
 			p.shutDown(ctx, inst, asked)
 			return nil
 		}
-		inst, failed = p.reload(ctx, inst, asked)
+		inst, err = p.reload(ctx, inst, asked)
+	}
+	if errors.Is(err, errUnwanted) {
+		p.giveUp()
+		return nil
 	}
 	if ctx.Err() != nil {
 		p.move(StateStopping)
 		return nil
 	}
+	failed := failureOf(err)
 	p.setFailed(failed)
 	return failed
 }
 
-// launch starts an engine and waits until it is ready. On a failure, or when
-// ctx ends, nothing runs.
-func (p *pool) launch(ctx context.Context, spec launchSpec) (*instance, *failure) {
-	inst, err := p.spawn(spec)
-	if err != nil {
-		return nil, &failure{ReasonStart, err.Error()}
+// failureOf gives a failure its reason; launch has only such errors.
+func failureOf(err error) *failure {
+	var failed *failure
+	if errors.As(err, &failed) {
+		return failed
 	}
-	p.mu.Lock()
-	p.inst = inst
-	p.mu.Unlock()
-	failed := p.awaitReady(ctx, inst, spec)
-	if failed == nil {
-		return inst, nil
-	}
-	p.mu.Lock()
-	p.inst = nil
-	p.mu.Unlock()
-	p.end(inst, p.grace(ctx, inst))
-	return nil, failed
+	return &failure{ReasonStart, err.Error()}
 }
 
-func (p *pool) awaitReady(ctx context.Context, inst *instance, spec launchSpec) *failure {
-	limit := time.NewTimer(spec.template.ReadyLimit)
-	defer limit.Stop()
-	ticker := time.NewTicker(p.env.times.readyEvery)
-	defer ticker.Stop()
-	var last error
-	for {
-		if last = p.probe(ctx, inst); last == nil {
-			if last = p.learnModels(ctx, inst, spec); last == nil {
-				if inst.keyFile != "" {
-					_ = os.Remove(inst.keyFile) // it was read; the end tries again
-				}
-				return nil
-			}
-		}
-		select {
-		case <-inst.exited():
-			return classify(inst.process.State(), p.logs.last(classifiedLines))
-		case <-ctx.Done():
-			return &failure{ReasonExit, "the start was given up"}
-		case <-limit.C:
-			return &failure{ReasonHealth, fmt.Sprintf("not ready within %v: %v", spec.template.ReadyLimit, last)}
-		case <-ticker.C:
-		}
-	}
-}
-
-// learnModels finds out which models the engine serves: the one it was started
-// with, or those it lists.
-func (p *pool) learnModels(ctx context.Context, inst *instance, spec launchSpec) error {
-	if !spec.template.ListsModels {
-		inst.models = []string{spec.model.ref}
-		return nil
-	}
-	models, err := p.listModels(ctx, inst)
-	if err != nil {
-		return err
-	}
-	inst.models = models
-	return nil
-}
-
-// watch guards a ready engine until it ends, fails its probes, or a command
-// comes that needs it to end.
+// watch guards a ready engine until it ends, fails its probes, was idle for its
+// TTL, or a command comes that needs it to end.
 func (p *pool) watch(ctx context.Context, inst *instance, policy *restartPolicy) (command, *failure) {
 	probes := time.NewTicker(p.env.times.liveEvery)
 	defer probes.Stop()
 	healthy := time.NewTimer(healthyAfter)
 	defer healthy.Stop()
+	idle := newIdleTimer(inst.template.TTL)
+	defer idle.Stop()
 	misses := 0
 	for {
 		select {
 		case <-ctx.Done():
 			return command{verb: verbStop}, nil
-		case <-inst.exited():
-			return command{}, classify(inst.process.State(), p.logs.last(classifiedLines))
+		case <-inst.gone:
+			return command{}, inst.why()
 		case asked := <-p.commands:
 			return asked, nil
 		case <-healthy.C:
 			policy.healthy()
 			p.noteBreaker(policy)
 		case <-p.kick: // asked to start what runs already
+		case <-idle.C:
+			left, ended := p.expire(inst.template.TTL)
+			if ended {
+				return command{verb: verbStop}, nil
+			}
+			idle.Reset(left)
 		case <-probes.C:
-			err := p.probe(ctx, inst)
+			err := p.check(ctx, inst)
 			if err == nil {
 				misses = 0
 				continue
@@ -164,18 +127,35 @@ func (p *pool) watch(ctx context.Context, inst *instance, policy *restartPolicy)
 	}
 }
 
-func (p *pool) becomeReady(inst *instance) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.inst = inst
-	p.set(StateReady)
+// newIdleTimer fires after the TTL; never without one.
+func newIdleTimer(ttl time.Duration) *time.Timer {
+	timer := time.NewTimer(ttl)
+	if ttl == 0 {
+		timer.Stop()
+	}
+	return timer
+}
+
+// check is one probe of a ready engine. One that knows its models itself is asked
+// for them too; when that fails the last list stands.
+func (p *pool) check(ctx context.Context, inst *instance) error {
+	if err := p.env.engines.probe(ctx, inst); err != nil {
+		return err
+	}
+	inst.kills = memoryKills()
+	if inst.template.ListsModels {
+		if err := p.learnModels(ctx, inst); err != nil {
+			p.env.log.Debug("asking the engine for its models", "pool_id", p.id, "error", err)
+		}
+	}
+	return nil
 }
 
 // setFailed says why in the same moment: nobody reads a failed pool without it.
 func (p *pool) setFailed(f *failure) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.inst, p.lastErr = nil, f.Error()
+	p.inst, p.bytes, p.lastErr = nil, 0, f.Error()
 	p.set(StateFailed)
 }
 

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -45,20 +46,26 @@ func identify(pid int) Identity {
 	return Identity{PID: pid, StartTicks: ticks}
 }
 
-// stat reads the start time and the state from /proc/PID/stat. The name in it
-// may hold spaces and brackets: fields are counted after the last bracket.
+// stat reads the start time and the state of a process.
 func stat(pid int) (ticks int64, state byte, ok bool) {
-	line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err != nil {
+	fields := statFields(pid)
+	if len(fields) < 20 {
 		return 0, 0, false
 	}
-	end := bytes.LastIndexByte(line, ')')
-	fields := bytes.Fields(line[end+1:])
-	if end < 0 || len(fields) < 20 {
-		return 0, 0, false
-	}
-	ticks, err = strconv.ParseInt(string(fields[19]), 10, 64)
+	ticks, err := strconv.ParseInt(string(fields[19]), 10, 64)
 	return ticks, fields[0][0], err == nil
+}
+
+// statFields gives /proc/PID/stat from field 3, the state, on; none if it cannot
+// be read. The name in it may hold spaces and brackets: fields are counted after
+// the last bracket.
+func statFields(pid int) [][]byte {
+	line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	end := bytes.LastIndexByte(line, ')')
+	if err != nil || end < 0 {
+		return nil
+	}
+	return bytes.Fields(line[end+1:])
 }
 
 // Alive reports whether exactly this process still runs; a zombie does not.
@@ -88,61 +95,124 @@ func (i Identity) End(ctx context.Context, grace time.Duration) {
 	}
 }
 
-// EndMarked kills every process of this user whose marker begins with prefix,
-// waits until they are gone, and gives how many there were. Reading the
+// Resident is how much main memory the processes of these groups hold. What two
+// of them share is counted twice.
+func Resident(groups map[int]bool) int64 {
+	entries, err := os.ReadDir("/proc")
+	if err != nil || len(groups) == 0 {
+		return 0
+	}
+	var pages int64
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		fields := statFields(pid)
+		if len(fields) < 22 {
+			continue
+		}
+		group, err := strconv.Atoi(string(fields[2])) // field 5 of proc_pid_stat(5)
+		if err != nil || !groups[group] {
+			continue
+		}
+		if n, err := strconv.ParseInt(string(fields[21]), 10, 64); err == nil { // field 24
+			pages += n
+		}
+	}
+	return pages * int64(os.Getpagesize())
+}
+
+// EndMarked kills every process of this user whose marker begins with one of the
+// prefixes, waits until they are gone, and gives how many there were. Reading the
 // environment of a process that belongs to somebody else fails, and so it is
 // left alone.
-func EndMarked(prefix string) int {
-	if prefix == "" {
+func EndMarked(prefixes ...string) int {
+	prefixes = slices.DeleteFunc(slices.Clone(prefixes), func(p string) bool { return p == "" })
+	if len(prefixes) == 0 {
 		return 0
 	}
 	ended := map[Identity]bool{}
-	// Two passes that find nothing: in the middle of an exec a process has no
-	// environment, and one that forks may be ahead of a pass.
+	// One look that finds nothing is enough, unless something moved meanwhile:
+	// in the middle of an exec a process has no environment, and one that forks
+	// and ends may be ahead of the look.
 	for quiet, pass := 0, 0; quiet < 2 && pass < maxPasses; pass++ {
-		quiet++
-		for _, found := range findMarked(prefix) {
-			_ = syscall.Kill(found.PID, syscall.SIGKILL)
-			ended[found] = true
-			quiet = 0
+		found, moved := findMarked(prefixes)
+		for _, f := range found {
+			_ = syscall.Kill(f.PID, syscall.SIGKILL)
+			ended[f] = true
 		}
-		if quiet == 0 {
+		switch {
+		case len(found) > 0:
+			quiet = 0
 			time.Sleep(passPause)
+		case moved:
+			quiet++
+		default:
+			quiet = 2
 		}
 	}
 	return len(ended)
 }
 
-// findMarked lists the living processes with the marker.
-func findMarked(prefix string) []Identity {
+// findMarked lists the living processes with a marker. moved says that some
+// process could not be judged.
+func findMarked(prefixes []string) (found []Identity, moved bool) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
-		return nil
+		return nil, false
 	}
-	var found []Identity
 	for _, entry := range entries {
 		pid, err := strconv.Atoi(entry.Name())
-		if err != nil || pid == os.Getpid() || !marked(pid, prefix) {
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		yes, unknown := marked(pid, prefixes)
+		moved = moved || unknown
+		if !yes {
 			continue
 		}
 		identity := identify(pid)
 		// Asked again after the identity was taken: the pid was not reused between.
-		if marked(pid, prefix) && identity.Alive() {
+		if yes, _ := marked(pid, prefixes); yes && identity.Alive() {
 			found = append(found, identity)
 		}
 	}
-	return found
+	return found, moved
 }
 
-func marked(pid int, prefix string) bool {
+// marked reads the marker of a process. unknown is true for one that has just
+// ended or is in the middle of an exec.
+func marked(pid int, prefixes []string) (yes, unknown bool) {
 	environment, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ"))
-	if err != nil {
-		return false
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return false, false
+	case err != nil:
+		return false, true
+	case len(environment) == 0:
+		return false, !empty(pid)
 	}
-	for variable := range strings.SplitSeq(string(environment), "\x00") {
-		if strings.HasPrefix(variable, MarkerName+"="+prefix) {
-			return true
+	for variable := range bytes.SplitSeq(environment, []byte{0}) {
+		marker, ok := bytes.CutPrefix(variable, []byte(MarkerName+"="))
+		if ok && slices.ContainsFunc(prefixes, func(p string) bool { return bytes.HasPrefix(marker, []byte(p)) }) {
+			return true, false
 		}
 	}
-	return false
+	return false, false
+}
+
+// kernelThread is PF_KTHREAD of include/linux/sched.h, in field 9 of
+// /proc/PID/stat.
+const kernelThread = 0x00200000
+
+// empty reports whether a process rightly has no environment: it is a zombie, or
+// a thread of the kernel.
+func empty(pid int) bool {
+	fields := statFields(pid)
+	if len(fields) < 7 {
+		return false
+	}
+	flags, err := strconv.ParseUint(string(fields[6]), 10, 64)
+	return fields[0][0] == 'Z' || err == nil && flags&kernelThread != 0
 }

@@ -24,4 +24,7 @@ func (i Identity) Alive() bool { return false }
 func (i Identity) End(context.Context, time.Duration) {}
 
 // EndMarked finds nothing without /proc.
-func EndMarked(string) int { return 0 }
+func EndMarked(...string) int { return 0 }
+
+// Resident is not known without /proc.
+func Resident(map[int]bool) int64 { return 0 }

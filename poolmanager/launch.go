@@ -1,0 +1,211 @@
+package poolmanager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+// loadFloor is the slowest disk that an engine may have to read its model from,
+// in bytes a second: half of what one hard disk gives. The time to become ready
+// grows with the model's size by it.
+const loadFloor = 50 << 20
+
+// stageFunc brings a model's file to this node and gives its path.
+type stageFunc func(ctx context.Context, ref string, progress func(doneBytes, totalBytes int64)) (string, error)
+
+// readyLimit is how long the engine may take to become ready.
+func (s launchSpec) readyLimit() time.Duration {
+	return s.template.ReadyLimit + time.Duration(float64(s.size)/loadFloor*float64(time.Second))
+}
+
+// launch brings the model, makes room, starts an engine and waits until it is
+// ready. On a failure, or when ctx ends, nothing runs. errUnwanted is no failure
+// of the engine: the tasks that it was for have gone.
+func (p *pool) launch(ctx context.Context, spec launchSpec) (*instance, error) {
+	spec, err := p.fetch(ctx, spec)
+	if err != nil {
+		return nil, &failure{ReasonStart, err.Error()}
+	}
+	reserved, err := p.makeRoom(ctx, spec)
+	switch {
+	case errors.Is(err, errUnwanted):
+		return nil, errUnwanted
+	case errors.Is(err, errNoRoom):
+		return nil, &failure{ReasonMemory, err.Error()}
+	case err != nil:
+		return nil, &failure{ReasonExit, "the start was given up"}
+	}
+	begin := time.Now()
+	p.setProgress(&client.Progress{Phase: client.PhaseStarting, TotalBytes: spec.size})
+	inst, err := p.env.engines.spawn(p.id, spec, p.logs)
+	if err != nil {
+		p.env.ledger.dropped(reserved)
+		return nil, &failure{ReasonStart, err.Error()}
+	}
+	p.mu.Lock()
+	p.inst = inst
+	if reserved != nil {
+		p.bytes = reserved.need
+	}
+	p.mu.Unlock()
+	if failed := p.awaitReady(ctx, inst, spec); failed != nil {
+		p.gone()
+		p.env.engines.end(p.id, inst, p.grace(ctx, inst))
+		p.env.ledger.dropped(reserved)
+		return nil, failed
+	}
+	p.becomeReady(inst, time.Since(begin))
+	if took := p.env.ledger.loaded(ctx, reserved); took > 0 {
+		p.mu.Lock()
+		p.bytes = took
+		p.mu.Unlock()
+	}
+	return inst, nil
+}
+
+// fetch finds the model's file, after downloading it if need be, and its size.
+func (p *pool) fetch(ctx context.Context, spec launchSpec) (launchSpec, error) {
+	if strings.HasPrefix(spec.model.ref, "catalog:") {
+		if p.env.stage == nil {
+			return spec, errors.New("no model root is configured to download to")
+		}
+		p.setProgress(&client.Progress{Phase: client.PhaseDownloading})
+		path, err := p.env.stage(ctx, spec.model.ref, func(done, total int64) {
+			p.setProgress(&client.Progress{Phase: client.PhaseDownloading, DoneBytes: done, TotalBytes: total})
+		})
+		if err != nil {
+			return spec, err
+		}
+		spec.model.path = path
+	}
+	spec.size = 0
+	if spec.model.path != "" {
+		info, err := os.Stat(spec.model.path)
+		if err != nil {
+			return spec, fmt.Errorf("looking at the model's file: %w", err)
+		}
+		spec.size = info.Size()
+	}
+	return spec, nil
+}
+
+// prefetch brings the model of a reload here while the old one serves. A stop of
+// the pool ends it.
+func (p *pool) prefetch(ctx context.Context, spec launchSpec) error {
+	if p.env.stage == nil || !strings.HasPrefix(spec.model.ref, "catalog:") {
+		return nil
+	}
+	p.mu.Lock()
+	ready, done := p.state == StateReady, p.done
+	p.mu.Unlock()
+	if !ready {
+		return errNotReady
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stopped := make(chan struct{})
+	defer close(stopped)
+	go func() {
+		select {
+		case <-done:
+			cancel(errNotReady)
+		case <-stopped:
+		}
+	}()
+	defer p.setProgress(nil)
+	_, err := p.env.stage(ctx, spec.model.ref, func(done, total int64) {
+		p.setProgress(&client.Progress{Phase: client.PhaseDownloading, DoneBytes: done, TotalBytes: total})
+	})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// makeRoom waits for the engine's memory. A task waits for a while, an operator
+// as long as the engine could take to become ready.
+func (p *pool) makeRoom(ctx context.Context, spec launchSpec) (*reservation, error) {
+	p.setRoomless(true)
+	defer p.setRoomless(false)
+	return p.env.ledger.admit(ctx, p, spec, spec.readyLimit())
+}
+
+func (p *pool) setRoomless(waits bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.roomless = waits
+	p.announce()
+}
+
+func (p *pool) setProgress(now *client.Progress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.progress = now
+}
+
+func (p *pool) awaitReady(ctx context.Context, inst *instance, spec launchSpec) *failure {
+	limit := time.NewTimer(spec.readyLimit())
+	defer limit.Stop()
+	ticker := time.NewTicker(p.env.times.readyEvery)
+	defer ticker.Stop()
+	var last error
+	for {
+		if last = p.env.engines.probe(ctx, inst); last == nil {
+			if last = p.learnModels(ctx, inst); last == nil {
+				inst.keyRead()
+				return nil
+			}
+		}
+		select {
+		case <-inst.gone:
+			return inst.why()
+		case <-ctx.Done():
+			return &failure{ReasonExit, "the start was given up"}
+		case <-limit.C:
+			return &failure{ReasonHealth, fmt.Sprintf("not ready within %v: %v", spec.readyLimit(), last)}
+		case <-ticker.C:
+		}
+	}
+}
+
+// learnModels finds out which models the engine serves: the one it was started
+// with, or those it lists. What changed is told.
+func (p *pool) learnModels(ctx context.Context, inst *instance) error {
+	models := []string{p.wanted().model.ref}
+	if inst.template.ListsModels {
+		var err error
+		if models, err = p.env.engines.models(ctx, inst); err != nil {
+			return err
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !slices.Equal(p.models, models) {
+		p.models = models
+		p.env.changed()
+	}
+	return nil
+}
+
+// becomeReady opens the pool for tasks.
+func (p *pool) becomeReady(inst *instance, took time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	p.inst, p.readyAt, p.used, p.loadTook = inst, now, now, took
+	p.set(StateReady)
+}
+
+// gone notes that no engine runs any more.
+func (p *pool) gone() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inst, p.bytes = nil, 0
+}

@@ -1,0 +1,288 @@
+package poolmanager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+const (
+	// minStay is how long an engine stays at least, once it was loaded, before
+	// another may have its memory; or as long as its own load took, if that is
+	// longer. So at most half of the time goes into loading, whoever takes turns.
+	minStay = 10 * time.Second
+	// roomWait is how long a task waits for memory that others use: longer than a
+	// short answer takes, shorter than the 30 s after which orchestrators give up
+	// on a header. A preload waits as long as its template lets it become ready.
+	roomWait = 5 * time.Second
+	// freedWait and freedEvery bound the wait until the driver says that an ended
+	// engine's memory is free: it lags behind the process by up to a second.
+	freedWait  = 2 * time.Second
+	freedEvery = 100 * time.Millisecond
+	// maxMeasured bounds how many measurements are kept.
+	maxMeasured = 1024
+)
+
+// What a load that found no memory ends with.
+var (
+	errNoRoom   = errors.New("the engines' memory is taken")
+	errUnwanted = errors.New("no task waits for this engine any more")
+)
+
+// ledger decides which engines may be loaded together. Free memory is measured,
+// not computed: before a load, after each engine that was ended for it, and
+// after it, which gives the engine's own need the next time. A reservation
+// stands for an engine that is being loaded, whose memory is not taken yet.
+//
+// Without a reading (no GPU and no budget) every load goes ahead.
+type ledger struct {
+	// read measures the free bytes; nil: there is no limit.
+	read func(context.Context) (int64, error)
+	// strict refuses a load that can never fit. A GPU is not strict: an engine
+	// may leave a part of its model in main memory, so it is let try.
+	strict bool
+	pools  func() []*pool
+	stay   time.Duration
+	log    *slog.Logger
+	turn   chan struct{} // one load at a time makes room
+
+	mu       sync.Mutex
+	loading  map[*reservation]struct{}
+	measured map[string]int64 // what an engine took, by template and model
+	epoch    uint64           // moves whenever what was read may be out of date
+	changed  chan struct{}    // closed and replaced when memory may have come free
+}
+
+// reservation is the memory of one engine that is being loaded.
+type reservation struct {
+	key    string
+	need   int64
+	before int64
+	alone  bool // nothing else was loaded or ended meanwhile: the measure holds
+}
+
+func newLedger(read func(context.Context) (int64, error), strict bool, stay time.Duration, log *slog.Logger) *ledger {
+	return &ledger{
+		read: read, strict: strict, stay: stay, log: log, pools: func() []*pool { return nil }, turn: make(chan struct{}, 1),
+		loading: map[*reservation]struct{}{}, measured: map[string]int64{}, changed: make(chan struct{}),
+	}
+}
+
+// poke wakes loads that wait for memory.
+func (l *ledger) poke() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// ended notes that an engine is gone.
+func (l *ledger) ended() {
+	l.mu.Lock()
+	l.disturb()
+	l.mu.Unlock()
+	l.poke()
+}
+
+// disturb makes readings and running measurements void; the caller holds the lock.
+func (l *ledger) disturb() {
+	l.epoch++
+	for r := range l.loading {
+		r.alone = false
+	}
+}
+
+// needs is what an engine will take: measured, or declared, or its file's size.
+func (l *ledger) needs(spec launchSpec) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if bytes, ok := l.measured[spec.key()]; ok {
+		return bytes
+	}
+	if spec.template.MemoryBytes > 0 {
+		return spec.template.MemoryBytes
+	}
+	return spec.size
+}
+
+// admit waits until the pool's engine fits, ending idle ones for it. limit is for
+// the wait for engines that are not idle.
+func (l *ledger) admit(ctx context.Context, p *pool, spec launchSpec, limit time.Duration) (*reservation, error) {
+	if l.read == nil || spec.template.URL != "" {
+		return nil, nil
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for {
+		r, wait, err := l.try(ctx, p, spec)
+		if r != nil || err != nil {
+			return r, err
+		}
+		stay := time.NewTimer(wait.until)
+		select {
+		case <-wait.changed:
+		case <-stay.C:
+		case <-timer.C:
+			err = fmt.Errorf("%w: waited %v for engines that work", errNoRoom, limit)
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		stay.Stop()
+		if err == nil && !p.wantedNow() {
+			err = errUnwanted
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// pause says when to try again: at a change, or when an engine has stayed long
+// enough.
+type pause struct {
+	changed <-chan struct{}
+	until   time.Duration
+}
+
+// try makes room as far as idle engines allow. Without an error and without a
+// reservation it says how long to wait.
+func (l *ledger) try(ctx context.Context, p *pool, spec launchSpec) (*reservation, pause, error) {
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return nil, pause{}, ctx.Err()
+	}
+	for ctx.Err() == nil {
+		epoch, changed := l.now()
+		need := l.needs(spec)
+		free, err := l.read(ctx)
+		if err != nil {
+			l.log.Warn("measuring the engines' memory; loading without that", "pool_id", p.id, "error", err)
+			return l.reserve(spec, need, 0, false), pause{}, nil
+		}
+		r, left, fresh := l.claim(spec, need, free, epoch)
+		if r != nil {
+			return r, pause{}, nil
+		}
+		if !fresh {
+			continue
+		}
+		others := survey(l.pools(), p, l.stay)
+		switch {
+		case l.strict && left+others.all < need:
+			return nil, pause{}, fmt.Errorf("%w: %d bytes are needed, %d can be had", errNoRoom, need, left+others.all)
+		case others.idle != nil && (left+others.now >= need || others.busy == 0):
+			l.evict(ctx, p, others.idle, free, need)
+		case others.busy > 0:
+			return nil, pause{changed, others.soonest}, nil
+		default: // nothing is left to end; the engine says itself if it does not fit
+			return l.reserve(spec, need, free, true), pause{}, nil
+		}
+	}
+	return nil, pause{}, ctx.Err()
+}
+
+func (l *ledger) now() (epoch uint64, changed <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.epoch, l.changed
+}
+
+// claim reserves what is needed if it is left. fresh is false when the reading is
+// out of date.
+func (l *ledger) claim(spec launchSpec, need, free int64, epoch uint64) (r *reservation, left int64, fresh bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	left = free
+	for other := range l.loading {
+		left -= other.need
+	}
+	if epoch != l.epoch {
+		return nil, left, false
+	}
+	if left < need {
+		return nil, left, true
+	}
+	return l.add(spec, need, free, true), left, true
+}
+
+func (l *ledger) reserve(spec launchSpec, need, free int64, known bool) *reservation {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.add(spec, need, free, known)
+}
+
+// add makes a reservation; the caller holds the lock.
+func (l *ledger) add(spec launchSpec, need, free int64, known bool) *reservation {
+	l.disturb()
+	r := &reservation{key: spec.key(), need: need, before: free, alone: known && len(l.loading) == 0}
+	l.loading[r] = struct{}{}
+	return r
+}
+
+// evict ends an idle engine and waits until its memory is seen to be free.
+func (l *ledger) evict(ctx context.Context, p, victim *pool, before, need int64) {
+	bytes := victim.memory()
+	done, ok := victim.unload(l.stay)
+	if !ok {
+		return // a task came first
+	}
+	l.log.Info("unloading an idle engine to make room", "pool_id", victim.id, "for", p.id)
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, freedWait)
+	defer cancel()
+	ticker := time.NewTicker(freedEvery)
+	defer ticker.Stop()
+	for {
+		if free, err := l.read(ctx); err != nil || free >= before+bytes/2 || free >= need {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// loaded ends a reservation: the engine is ready, and what it took is measured if
+// nothing else moved. It gives that, or what was reserved.
+func (l *ledger) loaded(ctx context.Context, r *reservation) int64 {
+	if r == nil {
+		return 0
+	}
+	ctx, cancel := context.WithTimeout(ctx, freedWait)
+	defer cancel()
+	after, err := l.read(ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	took := r.need
+	if err == nil && r.alone && r.before > after {
+		took = r.before - after
+		if _, known := l.measured[r.key]; known || len(l.measured) < maxMeasured {
+			l.measured[r.key] = took
+		}
+	}
+	delete(l.loading, r)
+	l.epoch++
+	return took
+}
+
+// dropped ends the reservation of an engine that did not become ready.
+func (l *ledger) dropped(r *reservation) {
+	if r == nil {
+		return
+	}
+	l.mu.Lock()
+	delete(l.loading, r)
+	l.mu.Unlock()
+	l.ended()
+}

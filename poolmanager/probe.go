@@ -1,0 +1,100 @@
+package poolmanager
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/llorch/gateway/poolmanager/adapter"
+)
+
+const (
+	// maxModels bounds how many models of one engine are reported.
+	maxModels = 256
+	// maxModelListBytes bounds an engine's answer to /v1/models.
+	maxModelListBytes = 1 << 20
+)
+
+// timings are the periods of supervision; tests shorten them.
+type timings struct {
+	readyEvery   time.Duration // api.md: 500 ms
+	liveEvery    time.Duration // three misses at 5 s find a hung engine in 15 s
+	liveMisses   int           // api.md: 3
+	restartFirst time.Duration // api.md: 1 s
+	probeLimit   time.Duration // one probe; an engine that computes still answers /health
+	bodyLimit    time.Duration // how long a caller may take to send 1 MiB
+	minStay      time.Duration // an engine that was loaded is kept for so long
+	roomWait     time.Duration // a task waits so long for others' memory
+}
+
+var defaultTimings = timings{
+	500 * time.Millisecond, 5 * time.Second, 3, restartFirst, 2 * time.Second, 5 * time.Second, minStay, roomWait,
+}
+
+// prober asks engines over HTTP.
+type prober struct {
+	http  *http.Client
+	limit time.Duration // of one question
+}
+
+func (e prober) probe(ctx context.Context, inst *instance) error {
+	ctx, cancel := context.WithTimeout(ctx, e.limit)
+	defer cancel()
+	response, err := e.get(ctx, inst, inst.template.HealthPath)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	// Read to the end, so that the connection is used again.
+	if _, err := io.Copy(io.Discard, io.LimitReader(response.Body, maxModelListBytes)); err != nil {
+		return fmt.Errorf("probing the engine: %w", err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("probing the engine: it answers %d", response.StatusCode)
+	}
+	return nil
+}
+
+func (e prober) models(ctx context.Context, inst *instance) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.limit)
+	defer cancel()
+	response, err := e.get(ctx, inst, "/v1/models")
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("reading the engine's models: it answers %d", response.StatusCode)
+	}
+	var list struct {
+		Data []struct {
+			ID string `json:"id"`
+		} `json:"data"`
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxModelListBytes)).Decode(&list); err != nil {
+		return nil, fmt.Errorf("reading the engine's models: %w", err)
+	}
+	names := []string{}
+	for _, m := range list.Data {
+		if modelName.MatchString(m.ID) && len(names) < maxModels {
+			names = append(names, m.ID)
+		}
+	}
+	return names, nil
+}
+
+func (e prober) get(ctx context.Context, inst *instance, path string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, inst.base+path, nil)
+	if err != nil {
+		return nil, fmt.Errorf("probing the engine: %w", err)
+	}
+	adapter.Authorize(request, inst.key)
+	response, err := e.http.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("probing the engine: %w", err)
+	}
+	return response, nil
+}

@@ -1,0 +1,112 @@
+package poolmanager
+
+import (
+	"context"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/poolmanager/adapter"
+	"github.com/llorch/gateway/poolmanager/proc"
+)
+
+// engines is how a pool starts, asks and ends an engine. The service has child
+// processes and servers that run already; tests of time have a stand-in.
+type engines interface {
+	// spawn starts an engine, or looks up the server that runs already. On an
+	// error nothing runs.
+	spawn(poolID string, spec launchSpec, logs *logRing) (*instance, error)
+	// end stops the engine and everything it started, and removes its traces.
+	end(poolID string, inst *instance, grace time.Duration)
+	// probe asks the engine whether it is well.
+	probe(ctx context.Context, inst *instance) error
+	// models asks an engine that finds its models itself which it has.
+	models(ctx context.Context, inst *instance) ([]string, error)
+}
+
+// instance is one running engine.
+type instance struct {
+	template Template
+	base     string
+	key      authmin.Secret
+	keyFile  string
+	process  *proc.Process // nil for a server that we did not start
+	// gone is closed when the engine ends by itself; nil for a foreign server.
+	gone <-chan struct{}
+	// why says how it ended; call it after gone.
+	why func() *failure
+	// kills is the kernel's count of processes ended for want of memory, as it
+	// was at the last probe that went well.
+	kills int64
+}
+
+func (i *instance) target(model string) adapter.Target {
+	return adapter.Target{Base: i.base, Key: i.key, Model: model}
+}
+
+// keyRead removes the key's file: the engine has read it.
+func (i *instance) keyRead() {
+	if i.keyFile != "" {
+		_ = os.Remove(i.keyFile) // the end tries again
+	}
+}
+
+// processes runs engines as children of this program.
+type processes struct {
+	prober
+	dir   *runtimeDir
+	sweep *sweeper
+}
+
+func (e *processes) spawn(poolID string, spec launchSpec, logs *logRing) (*instance, error) {
+	t := spec.template
+	inst := &instance{template: t, base: t.URL, key: t.URLKey}
+	if t.URL != "" {
+		return inst, nil
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	inst.base = "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	if t.Key != KeyNone {
+		inst.key, inst.keyFile = authmin.RandomSecret(), e.dir.keyPath()
+		logs.redact(inst.key)
+		if err := writeKey(inst.keyFile, t.Key, inst.key.Reveal()); err != nil {
+			return nil, err
+		}
+	}
+	values := startValues{port: port, model: spec.model, keyFile: inst.keyFile}
+	marker := e.dir.marker(poolID)
+	inst.process, err = proc.Start(proc.Spec{
+		Command: t.arguments(values), Env: t.environment(os.LookupEnv, values),
+		Dir: e.dir.path, Output: logs, Marker: marker,
+	})
+	if err == nil {
+		inst.gone = inst.process.Done()
+		inst.kills = memoryKills()
+		inst.why = func() *failure {
+			return classify(inst.process.State(), memoryKills() > inst.kills, logs.last(classifiedLines))
+		}
+		err = e.dir.remember(record{PoolID: poolID, Marker: marker, Proc: inst.process.Identity()})
+	}
+	if err != nil {
+		e.end(poolID, inst, 0)
+		return nil, err
+	}
+	return inst, nil
+}
+
+func (e *processes) end(poolID string, inst *instance, grace time.Duration) {
+	if inst.keyFile != "" {
+		_ = os.Remove(inst.keyFile) // gone already when the engine became ready
+	}
+	if inst.process == nil {
+		return
+	}
+	inst.process.Terminate(grace)
+	e.sweep.end(e.dir.marker(poolID))
+	e.dir.forget(poolID)
+}

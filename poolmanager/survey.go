@@ -1,0 +1,81 @@
+package poolmanager
+
+import (
+	"math"
+	"time"
+)
+
+// others is what the engines that may be unloaded hold.
+type others struct {
+	idle    *pool         // the least recently used that may be ended now; nil: none
+	now     int64         // what all that may be ended now hold
+	all     int64         // the same with those that work, load or have just come
+	busy    int           // how many of those there are
+	soonest time.Duration // when the first of them has stayed long enough
+}
+
+// unknownMemory stands for an engine that was never measured: perhaps enough.
+const unknownMemory = 1 << 50
+
+// survey looks for engines that may make room for p.
+func survey(pools []*pool, p *pool, stay time.Duration) others {
+	o := others{soonest: math.MaxInt64}
+	var oldest time.Time
+	for _, q := range pools {
+		if q == p {
+			continue
+		}
+		s, ok := q.standing(stay)
+		if !ok {
+			continue
+		}
+		if s.bytes == 0 {
+			s.bytes = unknownMemory
+		}
+		o.all += s.bytes
+		if !s.idle || s.wait > 0 {
+			o.busy++
+			if s.idle {
+				o.soonest = min(o.soonest, s.wait)
+			}
+			continue
+		}
+		o.now += s.bytes
+		if o.idle == nil || s.used.Before(oldest) {
+			o.idle, oldest = q, s.used
+		}
+	}
+	return o
+}
+
+// standing is what one engine means to others that need memory.
+type standing struct {
+	bytes int64
+	idle  bool
+	wait  time.Duration // until it has stayed long enough
+	used  time.Time
+}
+
+// standing is false for a pool that never makes room, or holds no memory.
+func (p *pool) standing(stay time.Duration) (standing, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch p.state {
+	case StateDraining, StateStopping: // its memory comes free by itself
+	case StateReady, StateStarting:
+		if !p.loadable || p.roomless {
+			return standing{}, false
+		}
+	default:
+		return standing{}, false
+	}
+	return standing{
+		bytes: p.bytes, idle: p.state == StateReady && len(p.leases) == 0,
+		wait: p.stayLeft(stay), used: p.used,
+	}, true
+}
+
+// stayLeft is how long a ready engine must stay; the caller holds the lock.
+func (p *pool) stayLeft(stay time.Duration) time.Duration {
+	return max(stay, p.loadTook) - time.Since(p.readyAt)
+}

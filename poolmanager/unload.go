@@ -1,0 +1,76 @@
+package poolmanager
+
+import "time"
+
+// An engine that may be swapped is unloaded when it was idle for its TTL, or when
+// another needs its memory; never while a task has a slot. Both say so in the
+// same moment as they look, under the lock: no task can come between.
+
+// unload begins to end an idle engine that has stayed long enough. done is closed
+// when it is gone.
+func (p *pool) unload(stay time.Duration) (done <-chan struct{}, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.idle() || p.stayLeft(stay) > 0 {
+		return nil, false
+	}
+	p.beginUnload()
+	return p.done, true
+}
+
+// expire begins to end an engine that was idle for the whole TTL; otherwise it
+// says how much of that is left.
+func (p *pool) expire(ttl time.Duration) (left time.Duration, ended bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.idle() {
+		return ttl, false
+	}
+	if left = ttl - time.Since(p.used); left > 0 {
+		return left, false
+	}
+	p.beginUnload()
+	return 0, true
+}
+
+// idle reports whether the engine may be ended; the caller holds the lock.
+func (p *pool) idle() bool {
+	return p.state == StateReady && p.loadable && len(p.leases) == 0
+}
+
+// beginUnload lets supervise end the engine; the caller holds the lock.
+func (p *pool) beginUnload() {
+	p.unloading = true
+	p.set(StateStopping)
+	p.stop()
+}
+
+// giveUp ends a start that no task waits for any more. One that came in this
+// moment gets a start of its own.
+func (p *pool) giveUp() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unloading, p.again = true, len(p.leases) > 0
+	p.set(StateStopping)
+}
+
+// wantedNow reports whether the engine that is being loaded is still wanted.
+func (p *pool) wantedNow() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.forTask || len(p.leases) > 0
+}
+
+// memory is what the engine holds, as far as was measured.
+func (p *pool) memory() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.bytes
+}
+
+// withdraw keeps tasks from starting the engine again once it has ended.
+func (p *pool) withdraw() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.loadable = false
+}
