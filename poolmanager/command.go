@@ -27,7 +27,8 @@ type startValues struct {
 func (t Template) replacer(v startValues) *strings.Replacer {
 	return strings.NewReplacer(
 		"{port}", strconv.Itoa(v.port), "{model}", v.model.name, "{model_path}", v.model.path,
-		"{ctx}", strconv.Itoa(t.Ctx), "{slots}", strconv.Itoa(t.Slots), "{key_file}", v.keyFile)
+		"{ctx}", strconv.Itoa(t.Ctx), "{slots}", strconv.Itoa(t.Slots), "{key_file}", v.keyFile,
+		"{gpu_mask}", strings.Join(t.Devices, ","))
 }
 
 // arguments fills the placeholders; one element stays one argument, whatever
@@ -44,10 +45,14 @@ func (t Template) arguments(v startValues) []string {
 func (t Template) environment(lookup func(string) (string, bool), v startValues) []string {
 	var list []string
 	for _, name := range passedOn {
+		if len(t.Devices) > 0 && slices.Contains(deviceVariables, name) {
+			continue
+		}
 		if value, ok := lookup(name); ok {
 			list = append(list, name+"="+value)
 		}
 	}
+	list = append(list, deviceEnvironment(t.Devices)...)
 	replacer := t.replacer(v)
 	for name, value := range t.Env {
 		list = append(list, name+"="+replacer.Replace(value))

@@ -2,13 +2,8 @@ package poolmanager
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
-	"fmt"
-	"io"
-	"os/exec"
-	"strconv"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,48 +13,88 @@ import (
 const (
 	// gpuEvery is how often free memory is measured; nvidia-smi takes up to a second.
 	gpuEvery = 10 * time.Second
-	// gpuLimit bounds one run of nvidia-smi: it hangs when the driver does.
+	// gpuLimit bounds one run of a tool: it hangs when the driver does.
 	gpuLimit = 5 * time.Second
-	// maxGPUs bounds what is believed of its output.
+	// maxGPUs bounds what is believed of a tool's output: eight devices of seven
+	// instances each.
 	maxGPUs = 64
 )
 
-var nvidiaSMI = []string{"nvidia-smi", "--query-gpu=uuid,name,memory.total,memory.free,compute_cap", "--format=csv,noheader,nounits"}
-
-// gpuMonitor measures the devices' memory in the background.
-type gpuMonitor struct {
-	mu   sync.Mutex
-	gpus []client.GPU
-	free int64
+// gpuDevice is a device, or an instance of one, and what it has free.
+type gpuDevice struct {
+	client.GPU
+	index   string // as its tool counts: what a mask may name
+	free    int64
+	unified bool // it has the machine's memory, which is counted once
 }
 
-// measure runs nvidia-smi once. A machine without it has no GPU.
+// gpuTool finds the devices of one vendor. run gives the tool's output.
+type gpuTool struct {
+	names []string // looked for in this order
+	read  func(run func(args ...string) (string, error)) ([]gpuDevice, error)
+}
+
+// gpuTools are asked in this order. amd-smi replaces rocm-smi from ROCm 7 on.
+var gpuTools = []gpuTool{
+	{[]string{"nvidia-smi", "/usr/lib/wsl/lib/nvidia-smi"}, readNVIDIA}, // WSL does not put it on every PATH
+	{[]string{"rocm-smi", "/opt/rocm/bin/rocm-smi"}, readROCm},
+	{[]string{"amd-smi", "/opt/rocm/bin/amd-smi"}, readAMD},
+}
+
+// gpuMonitor measures the devices' memory in the background. A machine without
+// a tool has no GPU; a tool that fails is no reason not to start.
+type gpuMonitor struct {
+	exec runTool // how a tool is run; runCommand unless a test says otherwise
+
+	mu    sync.Mutex
+	found []gpuDevice
+}
+
+// measure runs the tools once. After a failure the devices stay known, with
+// nothing free: what they had is not true any more.
 func (m *gpuMonitor) measure(ctx context.Context) error {
-	path, err := exec.LookPath(nvidiaSMI[0])
-	if err != nil {
-		return nil
+	exec := m.exec
+	if exec == nil {
+		exec = runCommand
 	}
-	ctx, cancel := context.WithTimeout(ctx, gpuLimit)
-	defer cancel()
-	command := exec.CommandContext(ctx, path, nvidiaSMI[1:]...)
-	command.WaitDelay = time.Second
-	output, err := command.Output()
-	if err != nil {
-		return fmt.Errorf("running nvidia-smi: %w", err)
+	var found []gpuDevice
+	var failed error
+	amd := false
+	for i, tool := range gpuTools {
+		if i > 1 && amd {
+			break // both are AMD's
+		}
+		path, ok := findTool(tool.names)
+		if m.exec != nil {
+			path, ok = tool.names[0], true
+		}
+		if !ok {
+			continue
+		}
+		devices, err := tool.read(func(args ...string) (string, error) { return exec(ctx, path, args...) })
+		if errors.Is(err, errNoTool) {
+			continue
+		}
+		failed = errors.Join(failed, err)
+		found = append(found, devices...)
+		amd = amd || i == 1 && err == nil
 	}
-	gpus, free, err := parseNVIDIA(string(output))
-	if err != nil {
-		return err
-	}
+	found = found[:min(len(found), maxGPUs)]
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.gpus, m.free = gpus, free
-	return nil
+	if failed != nil && len(found) == 0 {
+		for i := range m.found {
+			m.found[i].free = 0
+		}
+		return failed
+	}
+	m.found = found
+	return failed
 }
 
 // run measures until ctx ends; changes of the error are what is logged.
 func (m *gpuMonitor) run(ctx context.Context, report func(error)) {
-	if _, err := exec.LookPath(nvidiaSMI[0]); err != nil {
+	if !slices.ContainsFunc(gpuTools, func(t gpuTool) bool { _, ok := findTool(t.names); return ok }) {
 		return
 	}
 	ticker := time.NewTicker(gpuEvery)
@@ -81,56 +116,42 @@ func (m *gpuMonitor) run(ctx context.Context, report func(error)) {
 	}
 }
 
+// devices is what the node has, in the order of the tools.
 func (m *gpuMonitor) devices() []client.GPU {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.gpus
+	var list []client.GPU
+	for _, d := range m.found {
+		list = append(list, d.GPU)
+	}
+	return list
 }
 
-func (m *gpuMonitor) freeBytes() int64 {
+// freeBytes is what all devices have free together.
+func (m *gpuMonitor) freeBytes() int64 { return m.freeOf(nil) }
+
+// freeOf is what the named devices have free together; none named is all.
+func (m *gpuMonitor) freeOf(names []string) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.free
+	free, unified := int64(0), int64(0)
+	for _, d := range m.found {
+		switch {
+		case len(names) > 0 && !slices.ContainsFunc(names, d.is):
+		case d.unified:
+			unified = max(unified, d.free)
+		default:
+			free += d.free
+		}
+	}
+	return free + unified
 }
 
-// parseNVIDIA reads the CSV that nvidia-smi prints; memory is in mebibytes. A
-// value that a device does not have is "[N/A]" or "[Not Supported]".
-func parseNVIDIA(output string) (gpus []client.GPU, free int64, err error) {
-	rows := csv.NewReader(strings.NewReader(output))
-	rows.FieldsPerRecord, rows.TrimLeadingSpace = 5, true
-	for len(gpus) < maxGPUs {
-		row, err := rows.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, 0, fmt.Errorf("reading nvidia-smi's output: %w", err)
-		}
-		total, err := mebibytes(row[2])
-		if err != nil {
-			return nil, 0, err
-		}
-		unused, err := mebibytes(row[3])
-		if err != nil {
-			return nil, 0, err
-		}
-		free += unused
-		gpu := client.GPU{DeviceID: row[0], Name: row[1], VRAMTotalBytes: total}
-		if !strings.HasPrefix(row[4], "[") {
-			gpu.ComputeCapability = row[4]
-		}
-		gpus = append(gpus, gpu)
+// is reports whether a mask's entry means this device: its index, its id, or the
+// beginning of it, as CUDA takes it.
+func (d gpuDevice) is(name string) bool {
+	if d.index == name {
+		return true
 	}
-	return gpus, free, nil
-}
-
-func mebibytes(text string) (int64, error) {
-	if strings.HasPrefix(text, "[") {
-		return 0, nil
-	}
-	n, err := strconv.ParseInt(text, 10, 44)
-	if err != nil || n < 0 {
-		return 0, fmt.Errorf("reading nvidia-smi's output: %q is no amount of memory", text)
-	}
-	return n << 20, nil
+	return len(name) >= minDevicePrefix && len(d.DeviceID) >= len(name) && d.DeviceID[:len(name)] == name
 }

@@ -1,47 +1,231 @@
 package poolmanager
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/llorch/gateway/poolmanager/client"
 )
 
-func TestNVIDIAOutputIsRead(t *testing.T) {
-	for name, c := range map[string]struct {
-		output string
-		gpus   []client.GPU
-		free   int64
-	}{
-		"nothing": {"", nil, 0},
-		"two devices": {"GPU-aaaa, NVIDIA GeForce RTX 3090, 24576, 24000, 8.6\nGPU-bbbb, NVIDIA H100 80GB HBM3, 81559, 1, 9.0\n",
-			[]client.GPU{{DeviceID: "GPU-aaaa", Name: "NVIDIA GeForce RTX 3090", VRAMTotalBytes: 24576 << 20, ComputeCapability: "8.6"},
-				{DeviceID: "GPU-bbbb", Name: "NVIDIA H100 80GB HBM3", VRAMTotalBytes: 81559 << 20, ComputeCapability: "9.0"}}, 24001 << 20},
-		"what a device lacks": {"GPU-cccc, Tesla K80, 11441, [N/A], [Not Supported]\r\n",
-			[]client.GPU{{DeviceID: "GPU-cccc", Name: "Tesla K80", VRAMTotalBytes: 11441 << 20}}, 0},
+// recorded is a machine whose tools print what a file of testdata says.
+type recorded struct {
+	sections map[string]string
+	exits    map[string]bool
+}
+
+func readRecorded(t *testing.T, path string) recorded {
+	t.Helper()
+	archive, err := txtar.ParseFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := recorded{map[string]string{}, map[string]bool{}}
+	for _, f := range archive.Files {
+		name, status, fails := strings.Cut(f.Name, " exit ")
+		r.sections[name], r.exits[name] = string(f.Data), fails && status != "0"
+	}
+	return r
+}
+
+// exec is a runTool.
+func (r recorded) exec(_ context.Context, _ string, args ...string) (string, error) {
+	name := args[0]
+	switch {
+	case name == "--query-gpu="+nvidiaFields:
+		name = "query"
+	case name == "--query-gpu="+nvidiaOldFields:
+		name = "query-old"
+	}
+	output, ok := r.sections[name]
+	if !ok {
+		return "", errNoTool
+	}
+	if r.exits[name] {
+		return output, errors.New("exit status")
+	}
+	return output, nil
+}
+
+func TestRecordedOutputsAreRead(t *testing.T) {
+	files, err := filepath.Glob("testdata/gpu/*.txtar")
+	if err != nil || len(files) < 15 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	ram := fmt.Sprint(meminfo("/proc/meminfo", "MemTotal") >> 20)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			r := readRecorded(t, file)
+			m := &gpuMonitor{exec: r.exec}
+			err := m.measure(t.Context())
+			want := strings.TrimSpace(r.sections["error"])
+			if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("error %v, want %q", err, want)
+			}
+			var got []string
+			for _, d := range m.found {
+				total, free, kind := fmt.Sprint(d.VRAMTotalBytes>>20), fmt.Sprint(d.free>>20), ""
+				if d.unified && total == ram && d.free > 0 {
+					total, free, kind = "ram", "ram", "unified"
+				}
+				got = append(got, strings.Join([]string{d.index, d.DeviceID, d.Name, total, free, d.ComputeCapability, kind}, "|"))
+			}
+			var expected []string
+			for line := range strings.Lines(r.sections["want"]) {
+				columns := strings.Split(strings.TrimRight(line, "\n"), "|")
+				for i := range columns {
+					columns[i] = strings.TrimSpace(columns[i])
+				}
+				expected = append(expected, strings.Join(columns, "|"))
+			}
+			if diff := cmp.Diff(expected, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNonsenseIsAnErrorAndNoDevice(t *testing.T) {
+	for _, output := range []string{
+		"a,b,c\n", "0, GPU-a, X, many, 1, 8.6, [N/A]\n", "0, GPU-a, X, -1, 1, 8.6, [N/A]\n", "0, GPU-a, X, 99999999999999999999, 1, 8, x\n", "<html>",
 	} {
-		gpus, free, err := parseNVIDIA(c.output)
-		if err != nil || free != c.free {
-			t.Errorf("%s: free %d, %v", name, free, err)
-		}
-		if diff := cmp.Diff(c.gpus, gpus); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
+		if devices, _, err := parseNVIDIA(output, 7, 0, 0); err == nil {
+			t.Errorf("%q was read as %+v", output, devices)
 		}
 	}
-	for _, output := range []string{"No devices were found\n", "a,b,c\n", "a, b, many, 1, 8.6\n", "a, b, -1, 1, 8.6\n", "a, b, 99999999999999999999, 1, 8\n"} {
-		if gpus, _, err := parseNVIDIA(output); err == nil {
-			t.Errorf("%q was read as %+v", output, gpus)
+	for _, output := range []string{"{", `{"card0": 1}`, `{"card0": {"VRAM Total Memory (B)": "lots"}}`, `{"card0": {"VRAM Total Memory (B)": "-1"}}`} {
+		if devices, err := parseROCm(output); err == nil {
+			t.Errorf("%q was read as %+v", output, devices)
 		}
+	}
+	if _, err := parseAMD("no JSON", "[]"); err == nil {
+		t.Error("no JSON was read")
+	}
+	if devices, divided, err := parseNVIDIA("", 7, 0, 0); err != nil || divided || len(devices) > 0 {
+		t.Errorf("nothing: %v, %v", devices, err)
+	}
+}
+
+func TestAPoolHasTheMemoryOfItsDevicesOnly(t *testing.T) {
+	m := &gpuMonitor{found: []gpuDevice{
+		{index: "0", free: 1, GPU: client.GPU{DeviceID: "GPU-aaaa1111"}}, {index: "1", free: 10, GPU: client.GPU{DeviceID: "GPU-bbbb2222"}},
+		{free: 100, GPU: client.GPU{DeviceID: "MIG-cccc3333"}}, {index: "2", free: 1000, unified: true}, {index: "3", free: 2000, unified: true},
+	}}
+	for mask, want := range map[string]int64{
+		"": 2111, "0": 1, "1": 10, "0,1": 11, "GPU-bbbb2222": 10, "GPU-bbbb": 10, "GPU-": 0, "MIG-cccc3333": 100, "9": 0, "2,3": 2000, "GPU-zzzz": 0,
+	} {
+		names, _ := parseDevices(mask)
+		if got := m.freeOf(names); got != want {
+			t.Errorf("%q: got %d, want %d", mask, got, want)
+		}
+	}
+	if m.freeBytes() != 2111 || len(m.devices()) != 5 {
+		t.Errorf("all: %d bytes, %d devices", m.freeBytes(), len(m.devices()))
+	}
+}
+
+func TestAFailureLeavesNothingFree(t *testing.T) {
+	fail := false
+	m := &gpuMonitor{exec: func(_ context.Context, path string, _ ...string) (string, error) {
+		switch {
+		case path != "nvidia-smi":
+			return "", errNoTool
+		case fail:
+			return "Failed to initialize NVML: Unknown Error\n", errors.New("exit status 255")
+		}
+		return "0, GPU-aaaa, X, 100, 50, 8.6, [N/A]\n", nil
+	}}
+	if err := m.measure(t.Context()); err != nil || m.freeBytes() != 50<<20 {
+		t.Errorf("%v, %d free", err, m.freeBytes())
+	}
+	fail = true
+	if err := m.measure(t.Context()); err == nil || m.freeBytes() != 0 || len(m.devices()) != 1 {
+		t.Errorf("%v, %d free, %d devices", err, m.freeBytes(), len(m.devices()))
+	}
+}
+
+// TestAToolThatHangsIsGivenUp: a real process that ignores TERM and holds its
+// output open.
+func TestAToolThatHangsIsGivenUp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "nvidia-smi")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\ntrap '' TERM\nsleep 60 & wait\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	if _, err := runCommand(ctx, path); err == nil || time.Since(begin) > 5*time.Second {
+		t.Errorf("%v after %v", err, time.Since(begin))
+	}
+	if _, err := runCommand(t.Context(), filepath.Join(t.TempDir(), "absent")); err == nil {
+		t.Error("an absent tool ran")
+	}
+}
+
+func TestAToolsOutputIsBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "nvidia-smi")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\nhead -c 20000000 /dev/zero\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	output, err := runCommand(t.Context(), path)
+	if err != nil || len(output) != maxToolBytes {
+		t.Errorf("%d bytes, %v", len(output), err)
+	}
+}
+
+func TestMasksAreCheckedAndReachTheEngine(t *testing.T) {
+	for _, mask := range []string{"0", "0,1,2", "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", "GPU-8932f937", "MIG-feb88891-0321-5fef-9c87-d4af3b54259e", "MIG-GPU-8932f937-d72c-4106-c12f-20bd9faed9f6/1/2"} {
+		if _, err := parseDevices(mask); err != nil {
+			t.Errorf("%s: %v", mask, err)
+		}
+	}
+	for _, mask := range []string{",", "0,", "0,0", "-1", "all", "0 1", "GPU-", "gpu-8932f937", "0\n", "0;id", "$(id)", "MIG-aaaa1111,0", "1234", strings.Repeat("0,", 80) + "0"} {
+		if list, err := parseDevices(mask); err == nil {
+			t.Errorf("%q was read as %q", mask, list)
+		}
+	}
+	template := LlamaCPPTemplate()
+	template.Devices = []string{"1", "0"}
+	template.Command = append(template.Command, "--devices={gpu_mask}")
+	if err := template.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	ours := map[string]string{"CUDA_VISIBLE_DEVICES": "7", "HIP_VISIBLE_DEVICES": "7", "ROCR_VISIBLE_DEVICES": "7", "HOME": "/x"}
+	lookup := func(name string) (string, bool) { v, ok := ours[name]; return v, ok }
+	want := []string{"CUDA_DEVICE_ORDER=PCI_BUS_ID", "CUDA_VISIBLE_DEVICES=1,0", "HIP_VISIBLE_DEVICES=1,0", "HOME=/x"}
+	if got := template.environment(lookup, startValues{}); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := template.arguments(startValues{}); got[len(got)-1] != "--devices=1,0" {
+		t.Errorf("got %q", got)
+	}
+	if got := deviceEnvironment([]string{"MIG-aaaa1111"}); slices.ContainsFunc(got, func(v string) bool { return strings.HasPrefix(v, "HIP_") }) {
+		t.Errorf("a MIG instance for AMD: %q", got)
+	}
+	template.Devices = nil
+	if err := template.Validate(); err == nil || !strings.Contains(err.Error(), "devices: missing") {
+		t.Errorf("a mask without devices: %v", err)
 	}
 }
 
 func TestMemoryAndNames(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "meminfo")
-	if err := os.WriteFile(path, []byte("MemTotal:       16384 kB\nMemFree: 1 kB\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("MemTotal:       16384 kB\nMemFree: 1 kB\nBroken: x kB\n"), 0o600); err != nil {
 		t.Fatal(err)
+	}
+	for key, want := range map[string]int64{"MemTotal": 16384 << 10, "MemFree": 1 << 10, "Broken": 0, "Absent": 0} {
+		if got := meminfo(path, key); got != want {
+			t.Errorf("%s: got %d", key, got)
+		}
 	}
 	if got := memoryTotal(path); got != 16384<<10 {
 		t.Errorf("memory: got %d", got)

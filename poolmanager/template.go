@@ -32,7 +32,7 @@ type Template struct {
 	// Dialect is how tasks are given to it.
 	Dialect adapter.Dialect
 	// Command is the program and its arguments. Each may hold {port}, {model},
-	// {model_path}, {ctx}, {slots} and {key_file}; each stays one argument. No
+	// {model_path}, {ctx}, {slots}, {gpu_mask} and {key_file}; each stays one argument. No
 	// shell is involved. Empty for a server that already runs.
 	Command []string
 	// Env is added to the few variables that are passed on. Values may hold the
@@ -64,6 +64,9 @@ type Template struct {
 	// MemoryBytes is how much of the engines' memory this one takes, until that
 	// was measured. 0: as much as its model's file.
 	MemoryBytes int64
+	// Devices are the GPUs that the engine may use, by index or by id; they reach
+	// it as CUDA_VISIBLE_DEVICES and HIP_VISIBLE_DEVICES. Empty: its own choice.
+	Devices []string
 	// Ctx is the context size in tokens given as {ctx}.
 	Ctx int
 	// Slots is how many tasks it runs at once.
@@ -84,7 +87,7 @@ const (
 var (
 	templateName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 	placeholder  = regexp.MustCompile(`\{[a-z_]*\}`)
-	known        = map[string]bool{"{port}": true, "{model}": true, "{model_path}": true, "{ctx}": true, "{slots}": true, "{key_file}": true}
+	known        = map[string]bool{"{port}": true, "{model}": true, "{model_path}": true, "{ctx}": true, "{slots}": true, "{key_file}": true, "{gpu_mask}": true}
 )
 
 // Validate reports the first thing that is wrong with the template, and what
@@ -120,6 +123,9 @@ func (t Template) validate() error {
 	if err := t.checkCapacity(); err != nil {
 		return err
 	}
+	if err := checkDevices(t.Devices); err != nil {
+		return fmt.Errorf("devices: %w", err)
+	}
 	if t.URL != "" {
 		return checkServerURL(t.URL)
 	}
@@ -145,6 +151,8 @@ func (t Template) checkCommand() error {
 	switch {
 	case !strings.Contains(all, "{port}"):
 		return errors.New("command: {port} is missing; the engine's port is chosen at each start")
+	case strings.Contains(all, "{gpu_mask}") && len(t.Devices) == 0:
+		return errors.New("devices: missing, but {gpu_mask} is used")
 	case t.Key != KeyNone && !strings.Contains(all, "{key_file}"):
 		return errors.New("command: {key_file} is missing, but key is set")
 	case t.TakesFile && !strings.Contains(all, "{model_path}"):

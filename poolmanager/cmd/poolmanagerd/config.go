@@ -58,6 +58,7 @@ type template struct {
 	Model       string            `yaml:"model"`
 	HealthPath  string            `yaml:"health_path"`
 	Workloads   []string          `yaml:"workloads"`
+	Devices     []string          `yaml:"devices"`
 	Swap        bool              `yaml:"swap"`
 	TTL         time.Duration     `yaml:"ttl"`
 	MemoryBytes int64             `yaml:"memory_bytes"`
@@ -223,6 +224,9 @@ func (t template) make() (poolmanager.Template, error) {
 	}
 	if t.Env != nil {
 		made.Env = t.Env
+	}
+	if t.Devices != nil {
+		made.Devices = t.Devices
 	}
 	if t.TakesFile != nil {
 		made.TakesFile = *t.TakesFile
