@@ -1,0 +1,76 @@
+package tasks_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+// startLimit is how long a part may take to answer on a busy machine.
+const startLimit = 60 * time.Second
+
+// orchestratord is a running one.
+type orchestratord struct {
+	*gatewaytest.Process
+	address, token, upstream string
+}
+
+func startOrchestrator(b *testing.B, env ...string) *orchestratord {
+	b.Helper()
+	o := &orchestratord{
+		address: gatewaytest.FreeAddress(b, "127.0.0.1"),
+		token:   authmin.RandomSecret().Reveal(), upstream: authmin.RandomSecret().Reveal(),
+	}
+	o.Process = daemon(b, "orchestratord", append(env, "ORCHD_ADDR="+o.address, "ORCHD_STATE_DIR="+b.TempDir(),
+		"LLORCH_API_TOKEN="+o.token, "LLORCH_UPSTREAM_TOKEN="+o.upstream))
+	o.Listening(b, o.address)
+	return o
+}
+
+// call sends a request with the service's own token and reads a JSON answer.
+func (o *orchestratord) call(method, path string, body, into any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequest(method, "http://"+o.address+path, bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+o.token)
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	got, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode/100 != 2 {
+		return fmt.Errorf("%s %s: %d %s, %v", method, path, answer.StatusCode, got, err)
+	}
+	if into == nil {
+		return nil
+	}
+	return json.Unmarshal(got, into)
+}
+
+// register makes the model demo known, by a node that has so many slots and
+// that nobody will find at its address.
+func (o *orchestratord) register(b *testing.B, slots int) {
+	b.Helper()
+	err := o.call(http.MethodPost, "/v2/nodes/register", client.RegisterRequest{
+		NodeID: "nobody", MachineID: "m", Address: "http://127.0.0.1:9", Version: "1", DispatchToken: authmin.RandomSecret().Reveal(),
+		Pools: []client.Pool{{PoolID: "p", Engine: "demo", ModelRef: "demo", Ready: true, SlotsFree: slots, SlotsTotal: slots, Models: []string{"demo"}}},
+	}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+}
