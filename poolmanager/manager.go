@@ -130,16 +130,27 @@ func (m *manager) adopt(id string, spec launchSpec) error {
 		return errPoolID
 	}
 	spec.handed = true
-	_, err := m.use(id, func(p *pool) error { return p.start(spec) })
+	_, err := m.use(id, func(p *pool) error {
+		if p.wanted().template.Name != "" {
+			return errBusy // one of ours, though it may be stopped
+		}
+		return p.start(spec)
+	})
 	return err
 }
 
-// release forgets an adopted pool when its engine is no longer to be used; tasks
-// that run there end as they would at a stop.
-func (m *manager) release(id string) {
+// release forgets an adopted pool when its engine is no longer to be used. It
+// takes no more tasks; those that run there have until the deadline, for which
+// this waits.
+func (m *manager) release(id string, deadline time.Duration) {
 	p, err := m.find(id)
 	if err != nil || !p.wanted().handed {
 		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), deadline+commandWait)
+	defer cancel()
+	if p.ask(ctx, command{verb: verbDrain, deadline: deadline}) == nil {
+		p.await(ctx, StateStopped)
 	}
 	<-p.cancel()
 	m.mu.Lock()

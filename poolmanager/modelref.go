@@ -82,3 +82,12 @@ func modelFile(root, name string) (string, error) {
 	}
 	return filepath.Join(absolute, filepath.FromSlash(name)), nil
 }
+
+// checkModelRefSpelling is for references that are only shown and compared.
+func checkModelRefSpelling(ref string) error {
+	name := strings.TrimPrefix(strings.TrimPrefix(ref, "catalog:"), "file:")
+	if len(ref) > maxModelRef || !modelName.MatchString(name) || strings.Contains(name, "..") {
+		return fmt.Errorf("%w: want NAME, file:NAME or catalog:ID", ErrModelRef)
+	}
+	return nil
+}

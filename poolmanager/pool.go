@@ -37,8 +37,8 @@ type environment struct {
 	log     *slog.Logger
 	times   timings
 	metrics *metrics
-	vram    func() int64 // free bytes of all devices
-	changed func()       // tells the registration that a pool changed
+	vram    func(devices []string) int64 // free bytes of these devices, or of all
+	changed func()                       // tells the registration that a pool changed
 }
 
 // launchSpec is what a pool runs.
@@ -228,7 +228,7 @@ func (p *pool) status() client.Status {
 		PoolID: p.id, Engine: p.spec.template.Engine, ModelRef: p.spec.model.ref, State: string(p.state),
 		Live: p.inst != nil, Ready: p.state == StateReady, Draining: p.state == StateDraining,
 		SlotsTotal: p.spec.template.Slots, ActiveLeases: len(p.leases),
-		Restarts: p.restarts, VRAMFreeBytes: p.env.vram(), LastError: p.lastErr,
+		Restarts: p.restarts, VRAMFreeBytes: p.env.vram(p.spec.template.Devices), LastError: p.lastErr,
 		Workloads: p.spec.template.workloads(), Loadable: p.takes(), Progress: p.progress,
 	}
 	if s.Ready || s.Loadable {

@@ -79,7 +79,7 @@ func start(ctx context.Context, o Options, backend *authmin.Backend, listener ne
 	gpus := &gpuMonitor{}
 	changed := make(chan struct{}, 1)
 	env := &environment{
-		dir: dir, root: o.ModelRoot, http: engineClient(), log: o.Log, times: o.times, vram: gpus.freeBytes,
+		dir: dir, root: o.ModelRoot, http: engineClient(), log: o.Log, times: o.times, vram: gpus.freeOf,
 		changed: func() {
 			select {
 			case changed <- struct{}{}:
@@ -101,6 +101,11 @@ func start(ctx context.Context, o Options, backend *authmin.Backend, listener ne
 		o.Log.Warn("measuring the GPUs", "error", err)
 	}
 	env.ledger = s.newLedger(o, gpus)
+	handoffs, err := openHandoffs(dir.path, s.pools, o.Log, env.metrics.registry)
+	if err != nil {
+		dir.close()
+		return nil, err
+	}
 	if err := s.preload(o.Preload); err != nil {
 		_ = s.pools.stopAll(ctx)
 		dir.close()
@@ -114,6 +119,7 @@ func start(ctx context.Context, o Options, backend *authmin.Backend, listener ne
 	s.cancel = cancel
 	s.group.Go(s.serve)
 	s.group.Go(func() { gpus.run(background, func(err error) { o.Log.Warn("measuring the GPUs", "error", err) }) })
+	s.group.Go(func() { handoffs.run(background) })
 	if o.OrchestratorURL != "" {
 		r := s.registration(o, gpus, changed)
 		s.group.Go(func() { r.run(background) })
