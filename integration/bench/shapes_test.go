@@ -1,0 +1,53 @@
+package bench_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// shape is one kind of request and answer.
+type shape struct {
+	name   string
+	prompt int // bytes of the request's body, about
+	path   string
+	weight int // how many of the first shape's requests one takes
+}
+
+// shapes are what clients of an LLM server do: short answers as JSON, such as an
+// embedding's or a classifier's, and streams, one event a token.
+var shapes = []shape{
+	{"json/0.5KB", 40, "/v1/json/512", 1},
+	{"json/2KB", 1500, "/v1/json/2048", 1},
+	{"stream/64", 1500, "/v1/stream/64", 6},
+	{"stream/1000", 1500, "/v1/stream/1000", 50},
+}
+
+// shape makes the requests of the turns to come be of this kind.
+func (s *setup) shape(like shape) {
+	s.path, s.batch = like.path, batch/like.weight/clients*clients
+	s.prompt = `{"model":"m","messages":[{"role":"user","content":"` + strings.Repeat("x", max(0, like.prompt-60)) + `"}]}`
+}
+
+// engine answers as the path says. The events of a stream leave one by one, as
+// fast as they can.
+func engine(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	kind, number, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v1/"), "/")
+	n, err := strconv.Atoi(number)
+	switch {
+	case err != nil:
+		w.WriteHeader(http.StatusNotFound)
+	case kind == "json":
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"x":"`+strings.Repeat("x", n-8)+`"}`)
+	default:
+		w.Header().Set("Content-Type", "text/event-stream")
+		for i := range n {
+			fmt.Fprintf(w, "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\" token %d\"}}]}\n\n", i)
+			_ = http.NewResponseController(w).Flush()
+		}
+	}
+}
