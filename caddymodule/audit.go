@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
-	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/llorch/gateway/authmin"
@@ -31,7 +28,7 @@ const (
 )
 
 // reasonAudit is why a request is refused that could not be put on record.
-const reasonAudit = "audit"
+const reasonAudit authmin.Reason = "audit"
 
 // auditSequence numbers the records of this process, over reloads and for all
 // sinks: a number that one sink misses is a record that it lost.
@@ -135,9 +132,11 @@ func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, targ
 	if d.Problem != nil && !g.Shadow {
 		status = d.Problem.Status
 	}
-	record := slog.NewRecord(time.Now(), level, event, 0)
-	addDecision(&record, event, decision, string(d.Reason), status, r, g, d, target, id)
-	err := a.deciding.Handle(ctx, record)
+	record := decisionRecords.Get().(*decisionRecord)
+	defer record.giveBack()
+	record.about(r, g, d, target, id)
+	record.says(level, event, decision, string(d.Reason), status)
+	err := a.deciding.Handle(ctx, record.record())
 	if err == nil || failedSinks(err) < a.required {
 		return true
 	}
@@ -145,38 +144,9 @@ func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, targ
 		return true
 	}
 	// The record that was not taken may still be written, and says otherwise.
-	record = slog.NewRecord(time.Now(), slog.LevelError, eventRefused, 0)
-	addDecision(&record, eventRefused, decisionRefuse, reasonAudit, problemNoAudit.Status, r, g, d, target, id)
-	_ = a.out.Handler().Handle(ctx, record)
+	record.says(slog.LevelError, eventRefused, decisionRefuse, string(reasonAudit), problemNoAudit.Status)
+	_ = a.out.Handler().Handle(ctx, record.record())
 	return false
-}
-
-func addDecision(record *slog.Record, event, decision, reason string, status int, r *http.Request, g *Guard, d *authmin.Decision, target, id string) {
-	path, _, _ := strings.Cut(target, "?")
-	attrs := [...]slog.Attr{
-		slog.Uint64("seq", auditSequence.Add(1)),
-		slog.String("event", event),
-		slog.String("decision", decision),
-		slog.String("guard", g.Name),
-		slog.String("identity", d.Identity),
-		slog.String("token", tokenName(d)),
-		slog.String("fp6", d.Fingerprint),
-		slog.String("reason", reason),
-		slog.String("rule", authmin.CleanText(g.policy.RuleText(d.Rule), authmin.MaxLoggedHost)), // a rule may have 256 paths
-		slog.String("method", authmin.CleanField(r.Method, authmin.MaxLoggedMethod)),
-		slog.String("path", authmin.CleanPath(path, authmin.MaxLoggedPath)),
-		slog.String("host", authmin.CleanField(r.Host, authmin.MaxLoggedHost)),
-		slog.String("remote_ip", addrText(authmin.PeerAddr(r.RemoteAddr))),
-		slog.String("client_ip", clientIP(r.Context())),
-		slog.String("user_agent", authmin.CleanField(r.UserAgent(), authmin.MaxLoggedUserAgent)),
-		slog.String("correlation_id", id),
-		slog.Int("status", status),
-	}
-	n := len(attrs)
-	if status == 0 {
-		n--
-	}
-	record.AddAttrs(attrs[:n]...)
 }
 
 // failedSinks is the number of sinks in a fan-out's error.
@@ -199,13 +169,6 @@ func tokenName(d *authmin.Decision) string {
 		return ""
 	}
 	return d.Token.Name
-}
-
-func addrText(addr netip.Addr) string {
-	if !addr.IsValid() {
-		return ""
-	}
-	return addr.String()
 }
 
 // clientIP is Caddy's idea of the client, which may come from a trusted proxy's

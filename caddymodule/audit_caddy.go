@@ -99,6 +99,10 @@ func (s *caddySink) Enabled(ctx context.Context, level slog.Level) bool {
 
 // Handle implements [slog.Handler].
 func (s *caddySink) Handle(_ context.Context, r slog.Record) error {
+	if d := decisionOf(&r); d != nil { // it is used again while ours waits
+		r = slog.NewRecord(d.time, d.level, d.event, 0)
+		r.AddAttrs(d.LogValue().Group()...)
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if !s.running {

@@ -28,13 +28,7 @@ const auditTime = "2006-01-02T15:04:05.000000Z"
 // uses no reflection and allocates nothing but room in dst. Values are cut so
 // that a record stays below [maxRecord] with its chain.
 func appendRecord(dst []byte, r *slog.Record) []byte {
-	start := len(dst)
-	dst = append(dst, `{"time":"`...)
-	dst = r.Time.UTC().AppendFormat(dst, auditTime)
-	dst = append(dst, `","level":"`...)
-	dst = append(dst, r.Level.String()...)
-	dst = append(dst, '"')
-	limit := start + maxRecord - chainRoom - keysRoom
+	dst, limit := appendHead(dst, r.Time, r.Level)
 	r.Attrs(func(a slog.Attr) bool {
 		dst = append(dst, ',', '"')
 		dst = append(dst, a.Key...)
@@ -44,6 +38,35 @@ func appendRecord(dst []byte, r *slog.Record) []byte {
 	})
 	return append(dst, '}')
 }
+
+// appendHead begins a record, and says how long it may be when a value begins.
+func appendHead(dst []byte, at time.Time, level slog.Level) (line []byte, limit int) {
+	limit = len(dst) + maxRecord - chainRoom - keysRoom
+	dst = append(dst, `{"time":"`...)
+	dst = appendAuditTime(dst, at.UTC())
+	dst = append(dst, `","level":"`...)
+	dst = append(dst, level.String()...)
+	return append(dst, '"'), limit
+}
+
+// appendAuditTime writes a time in UTC as [auditTime] says. Every record has one,
+// and to read the layout each time costs three times as much.
+func appendAuditTime(dst []byte, at time.Time) []byte {
+	year, month, day := at.Date()
+	hour, minute, second := at.Clock()
+	micros := at.Nanosecond() / int(time.Microsecond)
+	return append(dst,
+		digit(year/1000), digit(year/100), digit(year/10), digit(year), '-',
+		digit(int(month)/10), digit(int(month)), '-',
+		digit(day/10), digit(day), 'T',
+		digit(hour/10), digit(hour), ':',
+		digit(minute/10), digit(minute), ':',
+		digit(second/10), digit(second), '.',
+		digit(micros/100000), digit(micros/10000), digit(micros/1000), digit(micros/100), digit(micros/10), digit(micros), 'Z')
+}
+
+// digit is the last digit of a number.
+func digit(n int) byte { return '0' + byte(n%10) }
 
 func appendAuditValue(dst []byte, v slog.Value, room int) []byte {
 	switch v.Kind() {
@@ -69,6 +92,9 @@ func appendAuditString(dst []byte, text string, room int) []byte {
 	const hex, ellipsis, longest = "0123456789abcdef", "…", 12 // \ud800\udc00
 	room = min(room, maxAuditValue)
 	dst = append(dst, '"')
+	if len(text) <= room-longest && isPlain(text) { // nearly every value
+		return append(append(dst, text...), '"')
+	}
 	end := len(dst) + room - longest
 	for i := 0; i < len(text); {
 		if len(dst) > end {
@@ -96,4 +122,14 @@ func appendAuditString(dst []byte, text string, room int) []byte {
 		}
 	}
 	return append(dst, '"')
+}
+
+// isPlain reports whether a text is written as it is.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }

@@ -162,10 +162,17 @@ var recordBuffers = sync.Pool{New: func() any {
 // Handle implements [slog.Handler]. Its error is for whoever waits: for others a
 // lost record is counted, and that is all.
 func (h queueHandler) Handle(_ context.Context, r slog.Record) error {
+	if d := decisionOf(&r); d != nil {
+		return h.put(d.json())
+	}
 	buf := recordBuffers.Get().(*[]byte)
 	defer recordBuffers.Put(buf)
 	*buf = appendRecord((*buf)[:0], &r)
-	err := h.queue.put(*buf, h.wait)
+	return h.put(*buf)
+}
+
+func (h queueHandler) put(line []byte) error {
+	err := h.queue.put(line, h.wait)
 	if !h.wait {
 		return nil
 	}

@@ -1,0 +1,145 @@
+package caddymodule
+
+import (
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+)
+
+// decisionRecord is the audit record of one request, before it is text. Every
+// request has one, so that it goes through log/slog as one attribute, which the
+// sinks of ours write without taking it apart and whoever else gets it resolves to
+// its fields: see [decisionRecord.LogValue]. It is used again for another request
+// as soon as the sinks have returned.
+type decisionRecord struct {
+	time                               time.Time
+	level                              slog.Level
+	seq                                uint64
+	event, decision, guard             string
+	identity, token, fp6               string
+	reason, rule                       string
+	method, path, host                 string
+	remote                             netip.Addr
+	clientIP, userAgent, correlationID string
+	status                             int // 0 where the upstream answers
+
+	line []byte // as JSON, once a sink has asked for it
+}
+
+var decisionRecords = sync.Pool{New: func() any {
+	return &decisionRecord{line: make([]byte, 0, maxRecord)}
+}}
+
+// about fills in what is known of a request. What the client sent is bounded here.
+func (d *decisionRecord) about(r *http.Request, g *Guard, decision *authmin.Decision, target, id string) {
+	path, _, _ := strings.Cut(target, "?")
+	d.guard = g.Name
+	d.identity, d.token, d.fp6 = decision.Identity, tokenName(decision), decision.Fingerprint
+	d.rule = authmin.CleanText(g.policy.RuleText(decision.Rule), authmin.MaxLoggedHost) // a rule may have 256 paths
+	d.method = authmin.CleanField(r.Method, authmin.MaxLoggedMethod)
+	d.path = authmin.CleanPath(path, authmin.MaxLoggedPath)
+	d.host = authmin.CleanField(r.Host, authmin.MaxLoggedHost)
+	d.remote = authmin.PeerAddr(r.RemoteAddr)
+	d.clientIP = clientIP(r.Context())
+	d.userAgent = authmin.CleanField(r.UserAgent(), authmin.MaxLoggedUserAgent)
+	d.correlationID = id
+}
+
+// says sets what was decided, and gives the record its number.
+func (d *decisionRecord) says(level slog.Level, event, decision, reason string, status int) {
+	d.time, d.level, d.seq = time.Now(), level, auditSequence.Add(1)
+	d.event, d.decision, d.reason, d.status = event, decision, reason, status
+	d.line = d.line[:0]
+}
+
+// record is what goes through the fan-out.
+func (d *decisionRecord) record() slog.Record {
+	r := slog.NewRecord(d.time, d.level, d.event, 0)
+	r.AddAttrs(slog.Any("", d))
+	return r
+}
+
+// decisionOf returns the decision that a record is about, if it is about one.
+func decisionOf(r *slog.Record) (d *decisionRecord) {
+	if r.NumAttrs() == 1 {
+		r.Attrs(func(a slog.Attr) bool {
+			d, _ = a.Value.Any().(*decisionRecord)
+			return false
+		})
+	}
+	return d
+}
+
+// LogValue implements [slog.LogValuer]: the fields, in the order in which
+// [decisionRecord.json] writes them. With the empty key that the record has they
+// stand at the top.
+func (d *decisionRecord) LogValue() slog.Value {
+	attrs := []slog.Attr{
+		slog.Uint64("seq", d.seq),
+		slog.String("event", d.event), slog.String("decision", d.decision), slog.String("guard", d.guard),
+		slog.String("identity", d.identity), slog.String("token", d.token), slog.String("fp6", d.fp6),
+		slog.String("reason", d.reason), slog.String("rule", d.rule),
+		slog.String("method", d.method), slog.String("path", d.path), slog.String("host", d.host),
+		slog.String("remote_ip", string(appendAddr(nil, d.remote))), slog.String("client_ip", d.clientIP),
+		slog.String("user_agent", d.userAgent), slog.String("correlation_id", d.correlationID),
+	}
+	if d.status != 0 {
+		attrs = append(attrs, slog.Int("status", d.status))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// json is the record as one line, without the line end: the bytes that
+// [appendRecord] makes of its fields. It is written once for all sinks.
+func (d *decisionRecord) json() []byte {
+	if len(d.line) > 0 {
+		return d.line
+	}
+	line, limit := appendHead(d.line, d.time, d.level)
+	line = strconv.AppendUint(append(line, `,"seq":`...), d.seq, 10)
+	text := func(key, value string) {
+		line = append(line, key...)
+		line = appendAuditString(line, value, limit-len(line))
+	}
+	text(`,"event":`, d.event)
+	text(`,"decision":`, d.decision)
+	text(`,"guard":`, d.guard)
+	text(`,"identity":`, d.identity)
+	text(`,"token":`, d.token)
+	text(`,"fp6":`, d.fp6)
+	text(`,"reason":`, d.reason)
+	text(`,"rule":`, d.rule)
+	text(`,"method":`, d.method)
+	text(`,"path":`, d.path)
+	text(`,"host":`, d.host)
+	var remote [64]byte // on the stack
+	text(`,"remote_ip":`, string(appendAddr(remote[:0], d.remote)))
+	text(`,"client_ip":`, d.clientIP)
+	text(`,"user_agent":`, d.userAgent)
+	text(`,"correlation_id":`, d.correlationID)
+	if d.status != 0 {
+		line = strconv.AppendInt(append(line, `,"status":`...), int64(d.status), 10)
+	}
+	d.line = append(line, '}')
+	return d.line
+}
+
+// appendAddr writes an address, and nothing for none.
+func appendAddr(dst []byte, addr netip.Addr) []byte {
+	if !addr.IsValid() {
+		return dst
+	}
+	return addr.AppendTo(dst)
+}
+
+// giveBack ends the use of a record.
+func (d *decisionRecord) giveBack() {
+	*d = decisionRecord{line: d.line[:0]} // it keeps nobody's text
+	decisionRecords.Put(d)
+}
