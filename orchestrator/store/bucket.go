@@ -14,8 +14,10 @@ const (
 	// a stream's leader takes 4–9 s after a crash and less than 1 s after a
 	// clean stop: the second is waited for, the first is told as unavailable.
 	operationTimeout = 4 * time.Second
-	// askAgain is the pause after nobody took a request: there is no leader.
+	// askAgain is the pause after nobody took a request (there is no leader), and
+	// noLeader how long that may go on: a hand-over takes less.
 	askAgain = 100 * time.Millisecond
+	noLeader = 2 * time.Second
 )
 
 // Entry is a value and the revision that a later compare-and-set must name.
@@ -32,6 +34,7 @@ type Entry struct {
 // write is on disk, with a cluster on those of most replicas.
 type Bucket struct {
 	js      jetstream.JetStream
+	leaving *departures
 	kv      jetstream.KeyValue
 	markers bool // deletions expire by themselves
 }
@@ -113,9 +116,9 @@ func (b *Bucket) wrap(doing, key string, err error) error {
 func attempt[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
-	for {
+	for end := time.Now().Add(noLeader); ; {
 		v, err := f(ctx)
-		if !noAnswer(err) {
+		if !noAnswer(err) || time.Now().After(end) {
 			return v, err
 		}
 		select {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -14,6 +15,8 @@ const (
 	// quorumTell how often it says that it still may not.
 	quorumAsk  = 250 * time.Millisecond
 	quorumTell = 5 * time.Second
+	// quorumAnswer is how long one question waits for its answer.
+	quorumAnswer = time.Second
 )
 
 // layOut makes the buckets and the event stream, or finds them. With a cluster
@@ -28,26 +31,49 @@ func (s *Store) layOut(ctx context.Context) error {
 		ctx, cancel = context.WithTimeout(ctx, startTimeout)
 		defer cancel()
 	}
+	// First that there is a leader at all, then everything at once: each stream
+	// of a new cluster elects a leader of its own.
+	if _, err := s.have(ctx, js, events(s.replicas)); err != nil {
+		return err
+	}
+	var all sync.WaitGroup
+	failed := make([]error, len(layout))
+	for i, b := range layout {
+		all.Go(func() { _, failed[i] = s.have(ctx, js, b.stream(s.replicas)) })
+	}
+	all.Wait()
+	if err := errors.Join(failed...); err != nil {
+		return err
+	}
+	return s.bind(ctx, js)
+}
+
+// bind finds the streams that there are now.
+func (s *Store) bind(ctx context.Context, js jetstream.JetStream) error {
+	leaving, err := hearDepartures(s.conn)
+	if err != nil {
+		return err
+	}
 	for _, b := range layout {
-		if _, err := s.have(ctx, js, b.stream(s.replicas)); err != nil {
-			return err
-		}
 		kv, err := attempt(ctx, func(ctx context.Context) (jetstream.KeyValue, error) { return js.KeyValue(ctx, b.name) })
 		if err != nil {
 			return fmt.Errorf("opening bucket %s: %w", b.name, explain(err))
 		}
-		s.buckets[b.name] = &Bucket{js: js, kv: kv, markers: b.markers}
+		s.buckets[b.name] = &Bucket{js: js, kv: kv, leaving: leaving, markers: b.markers}
 	}
-	stream, err := s.have(ctx, js, events(s.replicas))
+	stream, err := attempt(ctx, func(ctx context.Context) (jetstream.Stream, error) { return js.Stream(ctx, eventStream) })
+	if err != nil {
+		return fmt.Errorf("opening stream %s: %w", eventStream, explain(err))
+	}
 	s.events = &EventLog{js: js, stream: stream}
-	return err
+	return nil
 }
 
 // have gives the stream, made or changed as necessary; it waits for a quorum.
 func (s *Store) have(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (jetstream.Stream, error) {
 	told := time.Now()
 	for {
-		stream, err := ensure(ctx, js, want)
+		stream, err := bounded(ctx, func(ctx context.Context) (jetstream.Stream, error) { return ensure(ctx, js, want) })
 		if err == nil {
 			return stream, nil
 		}
@@ -55,7 +81,7 @@ func (s *Store) have(ctx context.Context, js jetstream.JetStream, want jetstream
 			return nil, fmt.Errorf("making stream %s: %w", want.Name, err)
 		}
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("waiting for a quorum: %w", ctx.Err())
+			return nil, fmt.Errorf("waiting for a quorum: %w (%w)", ctx.Err(), err)
 		}
 		if time.Since(told) >= quorumTell {
 			told = time.Now()
@@ -67,6 +93,14 @@ func (s *Store) have(ctx context.Context, js jetstream.JetStream, want jetstream
 		case <-ctx.Done():
 		}
 	}
+}
+
+// bounded asks again soon: a question from before there was a leader is never
+// answered.
+func bounded[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, quorumAnswer)
+	defer cancel()
+	return f(ctx)
 }
 
 // connected counts the replicas that this one speaks with, itself included.

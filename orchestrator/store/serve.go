@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -24,6 +25,15 @@ func (s *Store) serve(o Options) error {
 	if err != nil {
 		return err
 	}
+	if o.Cluster != nil { // the server itself would only log it, and wait
+		ln, err := net.Listen("tcp", o.Cluster.Listen)
+		if err != nil {
+			return fmt.Errorf("listening for the other replicas: %w", err)
+		}
+		if err := ln.Close(); err != nil {
+			return fmt.Errorf("listening for the other replicas: %w", err)
+		}
+	}
 	srv, err := server.NewServer(opts)
 	if err != nil {
 		return fmt.Errorf("configuring jetstream: %w", err)
@@ -31,6 +41,9 @@ func (s *Store) serve(o Options) error {
 	srv.SetLoggerV2(newNATSLog(s.log), false, false, false)
 	s.srv = srv
 	srv.Start()
+	if o.Cluster != nil {
+		startRoutes(srv)
+	}
 	if !srv.ReadyForConnections(startTimeout) || !srv.JetStreamEnabled() {
 		return fmt.Errorf("starting jetstream in %s: not ready after %s; the log says why", s.dir, startTimeout)
 	}
@@ -42,6 +55,16 @@ func (s *Store) serve(o Options) error {
 		return fmt.Errorf("connecting to jetstream: %w", err)
 	}
 	return nil
+}
+
+// startRoutes does what Start leaves undone: with DontListen it waits for ever
+// for the port for clients before it opens the one for routes. The wait that
+// Start began stays behind; this call takes its place in the server's count of
+// goroutines, so that Shutdown ends.
+func startRoutes(srv *server.Server) {
+	ready := make(chan struct{})
+	close(ready)
+	srv.StartRouting(ready)
 }
 
 func serverOptions(dir string, o Options) (opts *server.Options, password string, err error) {
@@ -82,6 +105,9 @@ const handOverTimeout = 1500 * time.Millisecond
 func (s *Store) handOver() {
 	ctx, cancel := context.WithTimeout(context.Background(), handOverTimeout)
 	defer cancel()
+	if s.conn != nil {
+		_ = s.conn.Publish(leavingSubject, nil)
+	}
 	if s.srv.JetStreamIsLeader() && s.system != nil {
 		_, _ = s.system.RequestWithContext(ctx, "$JS.API.META.LEADER.STEPDOWN", nil)
 	}

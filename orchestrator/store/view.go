@@ -29,18 +29,9 @@ func (s *Store) View(ctx context.Context, replica string) (v *Store, cut func(bo
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("connecting view %s: %w", replica, err), v.Close())
 	}
-	for name, b := range s.buckets {
-		kv, err := js.KeyValue(ctx, name)
-		if err != nil {
-			return nil, nil, errors.Join(fmt.Errorf("opening bucket %s: %w", name, err), v.Close())
-		}
-		v.buckets[name] = &Bucket{js: js, kv: kv, markers: b.markers}
+	if err := v.bind(ctx, js); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("connecting view %s: %w", replica, err), v.Close())
 	}
-	stream, err := js.Stream(ctx, eventStream)
-	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("opening stream %s: %w", eventStream, err), v.Close())
-	}
-	v.events = &EventLog{js: js, stream: stream}
 	return v, way.cut, nil
 }
 

@@ -19,6 +19,10 @@ const (
 	// fed it is gone, and three beats are not lost by chance.
 	watchBeat    = time.Second
 	watchSilence = 3 * watchBeat
+	// watchHurry is how much silence is enough while a replica is leaving that
+	// may be the one that feeds the watch, and watchLeaving how long that is so.
+	watchHurry   = watchBeat + watchBeat/4
+	watchLeaving = 5 * time.Second
 	// watchIdle is when the server forgets a watch that nobody listens to.
 	watchIdle = 30 * time.Second
 	// watchRetry is the longest pause between attempts to begin again.
@@ -102,21 +106,28 @@ func (w *watcher) run(ctx context.Context) error {
 	if consumer.CachedInfo().NumPending == 0 {
 		w.seen()
 	}
+	heard := time.Now()
 	for !w.once || !w.complete {
-		silence, cancel := context.WithTimeout(ctx, watchSilence)
-		m, err := sub.NextMsgWithContext(silence)
-		cancel()
-		if err != nil {
-			if errors.Is(err, context.DeadlineExceeded) {
-				return errSilent
+		m, err := next(ctx, sub)
+		switch {
+		case err == nil:
+			if err := w.take(m); err != nil {
+				return err
 			}
+			heard = time.Now()
+		case !errors.Is(err, context.DeadlineExceeded):
 			return err
-		}
-		if err := w.take(m); err != nil {
-			return err
+		case time.Since(heard) > w.bucket.leaving.patience():
+			return errSilent
 		}
 	}
 	return nil
+}
+
+func next(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, watchBeat/4)
+	defer cancel()
+	return sub.NextMsgWithContext(ctx)
 }
 
 // forget removes the consumer; without a leader it goes by itself (watchIdle).

@@ -1,0 +1,146 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/llorch/gateway/orchestrator/store"
+)
+
+// replicas is a cluster in this process, over TLS on loopback.
+type replicas struct {
+	t       *testing.T
+	options []store.Options
+	stores  []*store.Store
+}
+
+func newReplicas(t *testing.T, n int) *replicas {
+	t.Helper()
+	a := newAuthority(t)
+	r := &replicas{t: t, stores: make([]*store.Store, n)}
+	var peers []string
+	for range n {
+		peers = append(peers, freeAddress(t))
+	}
+	for i, listen := range peers {
+		name := fmt.Sprint("replica", i+1)
+		cert, key := a.issue(name, []string{"127.0.0.1"}, nil)
+		r.options = append(r.options, store.Options{Dir: t.TempDir(), Cluster: &store.Cluster{
+			Name: "test", Replica: name, Listen: listen, Peers: peers, CertFile: cert, KeyFile: key, CAFile: a.file,
+		}})
+	}
+	t.Cleanup(r.close)
+	return r
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// open starts the given replicas together: alone they would wait.
+func (r *replicas) open(which ...int) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, i := range which {
+		all.Go(func() {
+			st, err := store.Open(ctx, r.options[i])
+			if err != nil {
+				r.t.Error(err)
+				return
+			}
+			r.stores[i] = st
+		})
+	}
+	all.Wait()
+	if r.t.Failed() {
+		r.t.FailNow()
+	}
+}
+
+func (r *replicas) stop(i int) {
+	if r.stores[i] != nil {
+		r.stores[i].Close()
+		r.stores[i] = nil
+	}
+}
+
+// close stops all at once: nobody is left to hand anything over to.
+func (r *replicas) close() {
+	var all sync.WaitGroup
+	for i := range r.stores {
+		all.Go(func() { r.stop(i) })
+	}
+	all.Wait()
+}
+
+func TestACluster(t *testing.T) {
+	begin := time.Now()
+	r := newReplicas(t, 3)
+	r.open(0, 1, 2)
+	t.Logf("three replicas are up after %s", time.Since(begin))
+	ctx := t.Context()
+	b := r.stores[0].Bucket(store.Tasks)
+	begin = time.Now()
+	const n = 200
+	for i := range n {
+		if _, err := b.Create(ctx, fmt.Sprint("key", i), []byte("v")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d creates one after the other: %s each", n, time.Since(begin)/n)
+	for i := range n { // whichever replica is asked, it knows what another has acknowledged
+		if _, err := r.stores[i%3].Bucket(store.Tasks).Get(ctx, fmt.Sprint("key", i)); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := r.stores[1].Bucket(store.Tasks).Create(ctx, "key1", nil); !errors.Is(err, store.ErrExists) {
+		t.Errorf("got %v, want ErrExists", err)
+	}
+	told := watched(t, r.stores[2].Bucket(store.Sessions).Watch)
+	hear(t, told, "all")
+	if err := r.stores[0].Bucket(store.Sessions).Put(ctx, "s", []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	hear(t, told, "s=1(1)")
+
+	begin = time.Now()
+	r.stop(0)
+	t.Logf("stopping took %s", time.Since(begin))
+	begin = time.Now()
+	if _, err := r.stores[1].Bucket(store.Tasks).Create(ctx, "afterstop", nil); err != nil {
+		t.Errorf("after a clean stop: %v", err)
+	}
+	t.Logf("a write after it took %s", time.Since(begin))
+	if err := r.stores[1].Bucket(store.Sessions).Put(ctx, "s", []byte("2")); err != nil {
+		t.Fatal(err)
+	}
+	begin = time.Now()
+	hear(t, told, "s=2(1)")
+	t.Logf("the watch went on after %s", time.Since(begin))
+
+	begin = time.Now()
+	r.stop(1)
+	t.Logf("stopping the second took %s", time.Since(begin))
+	begin = time.Now()
+	_, err := r.stores[2].Bucket(store.Tasks).Create(ctx, "alone", nil)
+	if !errors.Is(err, store.ErrUnavailable) || time.Since(begin) > 5*time.Second {
+		t.Errorf("one of three: got %v after %s, want ErrUnavailable within 5 s", err, time.Since(begin))
+	}
+	r.open(0)
+	if _, err := r.stores[0].Bucket(store.Tasks).Create(ctx, "again", nil); err != nil {
+		t.Errorf("two of three again: %v", err)
+	}
+}

@@ -1,0 +1,80 @@
+package store_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/llorch/gateway/orchestrator/store"
+)
+
+// contender runs for a lease on one replica and says when it is held and lost.
+type contender struct {
+	events chan string
+	stop   func()
+}
+
+func contend(t *testing.T, st *store.Store, name, note string, holders *sync.Mutex) *contender {
+	t.Helper()
+	c := &contender{events: make(chan string, 100)}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = st.Lease("scheduler", func() []byte { return []byte(note) }).Run(ctx, func(ctx context.Context, before []byte) {
+			if !holders.TryLock() {
+				t.Error("two replicas hold the lease")
+				return
+			}
+			c.events <- name + ":" + string(before)
+			<-ctx.Done()
+			holders.Unlock()
+			c.events <- name + "-lost"
+		})
+	}()
+	c.stop = func() { cancel(); <-done }
+	t.Cleanup(c.stop)
+	return c
+}
+
+func TestALeaseGoesOnToTheNextReplica(t *testing.T) {
+	one := open(t, t.TempDir())
+	views := make([]*store.Store, 2)
+	cuts := make([]func(bool), 2)
+	for i := range views {
+		var err error
+		if views[i], cuts[i], err = one.View(t.Context(), string(rune('a'+i))); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { views[i].Close() })
+	}
+	var holders sync.Mutex
+	a := contend(t, views[0], "a", "from a", &holders)
+	hear(t, a.events, "a:")
+	b := contend(t, views[1], "b", "from b", &holders)
+
+	begin := time.Now()
+	a.stop()
+	hear(t, a.events, "a-lost")
+	hear(t, b.events, "b:from-a")
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("taking over a released lease took %s", took)
+	}
+	a = contend(t, views[0], "a", "", &holders)
+	begin = time.Now()
+	cuts[1](true)
+	hear(t, b.events, "b-lost")
+	if took := time.Since(begin); took < 2*time.Second || took > 4500*time.Millisecond {
+		t.Errorf("a holder that is cut off steps down after %s, want about 4 s", took)
+	}
+	hear(t, a.events, "a:")
+	if took := time.Since(begin); took < 4*time.Second || took > 7*time.Second {
+		t.Errorf("taking over from a holder that is cut off took %s, want about 5 s", took)
+	}
+	cuts[1](false)
+	b.stop()
+	if len(b.events) != 0 {
+		t.Errorf("got %s from the deposed holder", <-b.events)
+	}
+}
