@@ -39,8 +39,9 @@ var (
 //
 // Without a reading (no GPU and no budget) every load goes ahead.
 type ledger struct {
-	// read measures the free bytes; nil: there is no limit.
-	read func(context.Context) (int64, error)
+	// read measures the free bytes of these devices, or of all; nil: there is no
+	// limit.
+	read func(ctx context.Context, devices []string) (int64, error)
 	// strict refuses a load that can never fit. A GPU is not strict: an engine
 	// may leave a part of its model in main memory, so it is let try.
 	strict bool
@@ -58,13 +59,13 @@ type ledger struct {
 
 // reservation is the memory of one engine that is being loaded.
 type reservation struct {
-	key    string
+	spec   launchSpec
 	need   int64
 	before int64
 	alone  bool // nothing else was loaded or ended meanwhile: the measure holds
 }
 
-func newLedger(read func(context.Context) (int64, error), strict bool, stay time.Duration, log *slog.Logger) *ledger {
+func newLedger(read func(context.Context, []string) (int64, error), strict bool, stay time.Duration, log *slog.Logger) *ledger {
 	return &ledger{
 		read: read, strict: strict, stay: stay, log: log, pools: func() []*pool { return nil }, turn: make(chan struct{}, 1),
 		loading: map[*reservation]struct{}{}, measured: map[string]int64{}, changed: make(chan struct{}),
@@ -159,7 +160,10 @@ func (l *ledger) try(ctx context.Context, p *pool, spec launchSpec) (*reservatio
 	for ctx.Err() == nil {
 		epoch, changed := l.now()
 		need := l.needs(spec)
-		free, err := l.read(ctx)
+		free, err := l.read(ctx, spec.template.Devices)
+		if ctx.Err() != nil {
+			break
+		}
 		if err != nil {
 			l.log.Warn("measuring the engines' memory; loading without that", "pool_id", p.id, "error", err)
 			return l.reserve(spec, need, 0, false), pause{}, nil
@@ -171,12 +175,12 @@ func (l *ledger) try(ctx context.Context, p *pool, spec launchSpec) (*reservatio
 		if !fresh {
 			continue
 		}
-		others := survey(l.pools(), p, l.stay)
+		others := survey(l.pools(), p, spec, l.stay)
 		switch {
 		case l.strict && left+others.all < need:
 			return nil, pause{}, fmt.Errorf("%w: %d bytes are needed, %d can be had", errNoRoom, need, left+others.all)
 		case others.idle != nil && (left+others.now >= need || others.busy == 0):
-			l.evict(ctx, p, others.idle, free, need)
+			l.evict(ctx, spec, others.idle, free, need)
 		case others.busy > 0:
 			return nil, pause{changed, others.soonest}, nil
 		default: // nothing is left to end; the engine says itself if it does not fit
@@ -199,7 +203,9 @@ func (l *ledger) claim(spec launchSpec, need, free int64, epoch uint64) (r *rese
 	defer l.mu.Unlock()
 	left = free
 	for other := range l.loading {
-		left -= other.need
+		if other.spec.shares(spec) {
+			left -= other.need
+		}
 	}
 	if epoch != l.epoch {
 		return nil, left, false
@@ -219,19 +225,19 @@ func (l *ledger) reserve(spec launchSpec, need, free int64, known bool) *reserva
 // add makes a reservation; the caller holds the lock.
 func (l *ledger) add(spec launchSpec, need, free int64, known bool) *reservation {
 	l.disturb()
-	r := &reservation{key: spec.key(), need: need, before: free, alone: known && len(l.loading) == 0}
+	r := &reservation{spec: spec, need: need, before: free, alone: known && len(l.loading) == 0}
 	l.loading[r] = struct{}{}
 	return r
 }
 
 // evict ends an idle engine and waits until its memory is seen to be free.
-func (l *ledger) evict(ctx context.Context, p, victim *pool, before, need int64) {
+func (l *ledger) evict(ctx context.Context, spec launchSpec, victim *pool, before, need int64) {
 	bytes := victim.memory()
 	done, ok := victim.unload(l.stay)
 	if !ok {
 		return // a task came first
 	}
-	l.log.Info("unloading an idle engine to make room", "pool_id", victim.id, "for", p.id)
+	l.log.Info("unloading an idle engine to make room", "pool_id", victim.id, "for", spec.template.Name, "model_ref", spec.model.ref)
 	select {
 	case <-done:
 	case <-ctx.Done():
@@ -242,7 +248,7 @@ func (l *ledger) evict(ctx context.Context, p, victim *pool, before, need int64)
 	ticker := time.NewTicker(freedEvery)
 	defer ticker.Stop()
 	for {
-		if free, err := l.read(ctx); err != nil || free >= before+bytes/2 || free >= need {
+		if free, err := l.read(ctx, spec.template.Devices); err != nil || free >= before+bytes/2 || free >= need {
 			return
 		}
 		select {
@@ -261,14 +267,14 @@ func (l *ledger) loaded(ctx context.Context, r *reservation) int64 {
 	}
 	ctx, cancel := context.WithTimeout(ctx, freedWait)
 	defer cancel()
-	after, err := l.read(ctx)
+	after, err := l.read(ctx, r.spec.template.Devices)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	took := r.need
 	if err == nil && r.alone && r.before > after {
 		took = r.before - after
-		if _, known := l.measured[r.key]; known || len(l.measured) < maxMeasured {
-			l.measured[r.key] = took
+		if _, known := l.measured[r.spec.key()]; known || len(l.measured) < maxMeasured {
+			l.measured[r.spec.key()] = took
 		}
 	}
 	delete(l.loading, r)

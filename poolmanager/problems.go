@@ -32,6 +32,7 @@ var answers = []struct {
 	{errModel, authmin.Problem{Status: 409, Code: "MODEL_NOT_LOADED", CodeNumber: 40903, Hint: "Ask for a model that the pool holds."}},
 	{errRollback, authmin.Problem{Status: 409, Code: "RELOAD_ROLLED_BACK", CodeNumber: 40904, Hint: "The pool's status says why the new model did not start."}},
 	{errFull, authmin.Problem{Status: 409, Code: "TOO_MANY_POOLS", CodeNumber: 40905, Hint: errFull.Error()}},
+	{errStaging, authmin.Problem{Status: 409, Code: "MODEL_NOT_STAGED", CodeNumber: 40907}},
 	{errHanded, authmin.Problem{Status: 409, Code: "POOL_HANDED_OFF", CodeNumber: 40906, Hint: "Ask the program that wrote the handoff file, or remove that file."}},
 	{errNoRoom, authmin.Problem{Status: 429, Code: "NO_MEMORY", CodeNumber: 42902, Hint: "Other engines work in the memory that this one needs; try again later."}},
 	{errReloading, authmin.Problem{Status: 503, Code: "RELOAD_UNDER_WAY", CodeNumber: 50301, Hint: "The reload goes on; the pool's status tells how it ends."}},

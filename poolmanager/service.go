@@ -130,15 +130,15 @@ func start(ctx context.Context, o Options, backend *authmin.Backend, listener ne
 // newLedger counts the GPUs' memory where there are GPUs, else that of the
 // engines' processes against the configured budget.
 func (s *Service) newLedger(o Options, gpus *gpuMonitor) *ledger {
-	var read func(context.Context) (int64, error)
+	var read func(context.Context, []string) (int64, error)
 	switch {
 	case len(gpus.devices()) > 0:
-		read = func(ctx context.Context) (int64, error) {
+		read = func(ctx context.Context, devices []string) (int64, error) {
 			err := gpus.measure(ctx)
-			return gpus.freeBytes(), err
+			return gpus.freeOf(devices), err
 		}
 	case o.MemoryBytes > 0:
-		read = func(context.Context) (int64, error) { return o.MemoryBytes - s.pools.resident(), nil }
+		read = func(context.Context, []string) (int64, error) { return o.MemoryBytes - s.pools.resident(), nil }
 	}
 	l := newLedger(read, len(gpus.devices()) == 0, o.times.minStay, o.Log)
 	l.pools = s.pools.list

@@ -2,6 +2,7 @@ package poolmanager
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -18,11 +19,11 @@ type others struct {
 const unknownMemory = 1 << 50
 
 // survey looks for engines that may make room for p.
-func survey(pools []*pool, p *pool, stay time.Duration) others {
+func survey(pools []*pool, p *pool, spec launchSpec, stay time.Duration) others {
 	o := others{soonest: math.MaxInt64}
 	var oldest time.Time
 	for _, q := range pools {
-		if q == p {
+		if q == p || !q.wanted().shares(spec) {
 			continue
 		}
 		s, ok := q.standing(stay)
@@ -46,6 +47,13 @@ func survey(pools []*pool, p *pool, stay time.Duration) others {
 		}
 	}
 	return o
+}
+
+// shares reports whether two engines may use one device; an engine that names
+// none may use all.
+func (s launchSpec) shares(other launchSpec) bool {
+	a, b := s.template.Devices, other.template.Devices
+	return len(a) == 0 || len(b) == 0 || slices.ContainsFunc(a, func(d string) bool { return slices.Contains(b, d) })
 }
 
 // standing is what one engine means to others that need memory.
