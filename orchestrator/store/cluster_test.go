@@ -14,15 +14,16 @@ import (
 
 // replicas is a cluster in this process, over TLS on loopback.
 type replicas struct {
-	t       *testing.T
-	options []store.Options
-	stores  []*store.Store
+	t         *testing.T
+	authority *authority
+	options   []store.Options
+	stores    []*store.Store
 }
 
 func newReplicas(t *testing.T, n int) *replicas {
 	t.Helper()
 	a := newAuthority(t)
-	r := &replicas{t: t, stores: make([]*store.Store, n)}
+	r := &replicas{t: t, authority: a, stores: make([]*store.Store, n)}
 	var peers []string
 	for range n {
 		peers = append(peers, freeAddress(t))
@@ -36,6 +37,11 @@ func newReplicas(t *testing.T, n int) *replicas {
 	}
 	t.Cleanup(r.close)
 	return r
+}
+
+func contextFor(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
+	t.Helper()
+	return context.WithTimeout(t.Context(), d)
 }
 
 func freeAddress(t *testing.T) string {

@@ -33,19 +33,19 @@ func (s *Store) layOut(ctx context.Context) error {
 	}
 	// First that there is a leader at all, then everything at once: each stream
 	// of a new cluster elects a leader of its own.
-	if _, err := s.have(ctx, js, events(s.replicas)); err != nil {
+	if err := s.have(ctx, js, events(s.replicas)); err != nil {
 		return err
 	}
 	var all sync.WaitGroup
 	failed := make([]error, len(layout))
 	for i, b := range layout {
-		all.Go(func() { _, failed[i] = s.have(ctx, js, b.stream(s.replicas)) })
+		all.Go(func() { failed[i] = s.have(ctx, js, b.stream(s.replicas)) })
 	}
 	all.Wait()
 	if err := errors.Join(failed...); err != nil {
 		return err
 	}
-	return s.bind(ctx, js)
+	return s.patiently(ctx, "opening the buckets", func(ctx context.Context) error { return s.bind(ctx, js) })
 }
 
 // bind finds the streams that there are now.
@@ -55,38 +55,42 @@ func (s *Store) bind(ctx context.Context, js jetstream.JetStream) error {
 		return err
 	}
 	for _, b := range layout {
-		kv, err := attempt(ctx, func(ctx context.Context) (jetstream.KeyValue, error) { return js.KeyValue(ctx, b.name) })
+		kv, err := js.KeyValue(ctx, b.name)
 		if err != nil {
-			return fmt.Errorf("opening bucket %s: %w", b.name, explain(err))
+			return fmt.Errorf("opening bucket %s: %w", b.name, err)
 		}
 		s.buckets[b.name] = &Bucket{js: js, kv: kv, leaving: leaving, markers: b.markers}
 	}
-	stream, err := attempt(ctx, func(ctx context.Context) (jetstream.Stream, error) { return js.Stream(ctx, eventStream) })
+	stream, err := js.Stream(ctx, eventStream)
 	if err != nil {
-		return fmt.Errorf("opening stream %s: %w", eventStream, explain(err))
+		return fmt.Errorf("opening stream %s: %w", eventStream, err)
 	}
 	s.events = &EventLog{js: js, stream: stream}
 	return nil
 }
 
-// have gives the stream, made or changed as necessary; it waits for a quorum.
-func (s *Store) have(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (jetstream.Stream, error) {
+// have makes or changes the stream as necessary.
+func (s *Store) have(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
+	return s.patiently(ctx, "making stream "+want.Name, func(ctx context.Context) error { return ensure(ctx, js, want) })
+}
+
+// patiently does f; a replica tries again, and says so, until there is a quorum.
+func (s *Store) patiently(ctx context.Context, doing string, f func(context.Context) error) error {
 	told := time.Now()
 	for {
-		stream, err := bounded(ctx, func(ctx context.Context) (jetstream.Stream, error) { return ensure(ctx, js, want) })
-		if err == nil {
-			return stream, nil
-		}
-		if !s.shared || !unavailable(err) && !errors.Is(err, context.Canceled) {
-			return nil, fmt.Errorf("making stream %s: %w", want.Name, err)
-		}
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("waiting for a quorum: %w (%w)", ctx.Err(), err)
+		err := bounded(ctx, f)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return fmt.Errorf("%s: waiting for a quorum: %w (%w)", doing, ctx.Err(), err)
+		case !s.shared || !passing(err):
+			return fmt.Errorf("%s: %w", doing, explain(err))
 		}
 		if time.Since(told) >= quorumTell {
 			told = time.Now()
-			s.log.Warn("waiting for the other replicas: a quorum is needed, and all of them when the cluster is new",
-				"replica", s.replica, "replicas", s.replicas, "quorum", s.replicas/2+1, "connected", s.connected(), "missing", want.Name, "reason", err.Error())
+			s.log.Warn("waiting for the other replicas: a quorum is needed, and all of them when the cluster is new", "replica", s.replica,
+				"replicas", s.replicas, "quorum", s.replicas/2+1, "connected", s.connected(), "doing", doing, "reason", err.Error())
 		}
 		select {
 		case <-time.After(quorumAsk):
@@ -95,9 +99,15 @@ func (s *Store) have(ctx context.Context, js jetstream.JetStream, want jetstream
 	}
 }
 
+// passing errors are those of a cluster that is not ready yet. "Not found" is
+// one: what one replica has made, another may hear of a moment later.
+func passing(err error) bool {
+	return unavailable(err) || errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, jetstream.ErrStreamNotFound)
+}
+
 // bounded asks again soon: a question from before there was a leader is never
 // answered.
-func bounded[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
+func bounded(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, quorumAnswer)
 	defer cancel()
 	return f(ctx)
@@ -113,24 +123,25 @@ func (s *Store) connected() int {
 
 // ensure compares before it writes: when all replicas start, one change is
 // enough. What decides about durability is never changed on the quiet.
-func ensure(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (jetstream.Stream, error) {
+func ensure(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
 	stream, err := js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		stream, err = js.CreateStream(ctx, want)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	have := stream.CachedInfo().Config
 	if have.Replicas != want.Replicas || have.Storage != want.Storage {
-		return nil, fmt.Errorf("there is one with %d replicas in %s storage, wanted are %d in %s",
+		return fmt.Errorf("there is one with %d replicas in %s storage, wanted are %d in %s",
 			have.Replicas, have.Storage, want.Replicas, want.Storage)
 	}
 	if same(have, want) {
-		return stream, nil
+		return nil
 	}
 	want.PersistMode = have.PersistMode // cannot be changed
-	return js.UpdateStream(ctx, want)
+	_, err = js.UpdateStream(ctx, want)
+	return err
 }
 
 func same(a, b jetstream.StreamConfig) bool {

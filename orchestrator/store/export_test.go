@@ -1,0 +1,26 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// Snapshot makes a replica write the snapshots that it would write in time: a
+// test wants to see what is in them.
+func (s *Store) Snapshot() error {
+	if s.srv.JetStreamIsLeader() {
+		if err := s.srv.JetStreamSnapshotMeta(); err != nil {
+			return fmt.Errorf("snapshot of the cluster: %w", err)
+		}
+	}
+	for _, name := range streams() {
+		if s.srv.JetStreamIsStreamLeader(server.DEFAULT_GLOBAL_ACCOUNT, name) {
+			if err := s.srv.JetStreamSnapshotStream(server.DEFAULT_GLOBAL_ACCOUNT, name); err != nil && !strings.Contains(err.Error(), "no snapshot available") {
+				return fmt.Errorf("snapshot of %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,295 @@
+package store_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/llorch/gateway/orchestrator/store"
+)
+
+// TestStrangersCannotJoin knocks at the route port of a running cluster with
+// what somebody on the network can have. None is told anything, not even the
+// server's first line, and the cluster is the same afterwards.
+func TestStrangersCannotJoin(t *testing.T) {
+	r := newReplicas(t, 3)
+	r.open(0, 1, 2)
+	mine := r.options[0].Cluster
+	ours, foreign := reopen(t, mine.CAFile), newAuthority(t)
+	cases := map[string]struct {
+		cert, key string
+		version   uint16
+	}{
+		"no certificate":         {version: tls.VersionTLS13},
+		"a foreign certificate":  {version: tls.VersionTLS13},
+		"an old version of TLS":  {cert: mine.CertFile, key: mine.KeyFile, version: tls.VersionTLS12},
+		"another name":           {version: tls.VersionTLS13},
+		"a server's certificate": {version: tls.VersionTLS13},
+		"an expired certificate": {version: tls.VersionTLS13},
+		"speaking without TLS":   {},
+		"our own (the control)":  {cert: mine.CertFile, key: mine.KeyFile, version: tls.VersionTLS13},
+	}
+	_ = foreign
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			switch name {
+			case "a foreign certificate":
+				c.cert, c.key = foreign.issue("replica1", []string{"127.0.0.1"}, nil)
+			case "another name":
+				c.cert, c.key = r.authority.issue("web", []string{"web.example.com"}, nil)
+			case "a server's certificate":
+				c.cert, c.key = r.authority.issue("server", []string{"127.0.0.1"}, func(x *x509.Certificate) {
+					x.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+				})
+			case "an expired certificate":
+				c.cert, c.key = r.authority.issue("old", []string{"127.0.0.1"}, func(x *x509.Certificate) { x.NotAfter = time.Now().Add(-time.Minute) })
+			}
+			told := knock(t, mine.Listen, c.version, ours, c.cert, c.key)
+			if want := strings.HasPrefix(name, "our own"); strings.Contains(told, "INFO") != want {
+				t.Errorf("was told %q", told)
+			}
+		})
+	}
+}
+
+// knock connects and gives what the port says.
+func knock(t *testing.T, address string, version uint16, roots *x509.CertPool, cert, key string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	var in io.Reader = conn
+	hello := []byte("CONNECT {\"name\":\"stranger\"}\r\nINFO {\"server_id\":\"stranger\",\"cluster\":\"test\"}\r\nPING\r\n")
+	if version != 0 {
+		config := &tls.Config{RootCAs: roots, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12, MaxVersion: version}
+		if cert != "" {
+			pair, err := tls.LoadX509KeyPair(cert, key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+		}
+		c := tls.Client(conn, config)
+		if err := c.Handshake(); err != nil {
+			return "" // with TLS 1.2 already here
+		}
+		in = c
+		_, _ = c.Write(hello)
+	} else {
+		_, _ = conn.Write(hello)
+	}
+	line := make([]byte, 4096)
+	n, _ := in.Read(line)
+	return string(line[:n])
+}
+
+func reopen(t *testing.T, ca string) *x509.CertPool {
+	t.Helper()
+	text, err := os.ReadFile(ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(text)
+	return pool
+}
+
+// TestMemoryBucketsNeverReachADisk writes a dispatch token into the nodes bucket
+// of a cluster, makes raft write its snapshots, restarts a replica, and looks for
+// the token in every byte that any of the replicas has written.
+func TestMemoryBucketsNeverReachADisk(t *testing.T) {
+	r := newReplicas(t, 3)
+	r.open(0, 1, 2)
+	const secret, public = "canary-dispatch-token-0123456789abcdef", "canary-record-on-disk-0123456789abcdef"
+	ctx := t.Context()
+	for i := range 200 {
+		if err := r.stores[i%3].Bucket(store.Nodes).Put(ctx, "node1", []byte(secret)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.stores[0].Bucket(store.Tasks).Put(ctx, "task1", []byte(public)); err != nil {
+		t.Fatal(err)
+	}
+	for _, st := range r.stores {
+		if err := st.Snapshot(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.stop(1)
+	r.open(1)
+	if e, err := r.stores[1].Bucket(store.Nodes).Get(ctx, "node1"); err != nil || string(e.Value) != secret {
+		t.Errorf("after the restart: %q, %v", e.Value, err)
+	}
+	look := func() (secrets, publics int) {
+		for _, o := range r.options {
+			secrets, publics = secrets+count(t, o.Dir, secret), publics+count(t, o.Dir, public)
+		}
+		return secrets, publics
+	}
+	if secrets, publics := look(); secrets != 0 || publics == 0 {
+		t.Errorf("running: the token is in %d files, the record in %d", secrets, publics)
+	}
+	r.close()
+	if secrets, publics := look(); secrets != 0 || publics == 0 {
+		t.Errorf("stopped: the token is in %d files, the record in %d", secrets, publics)
+	}
+}
+
+// count tells in how many files below dir the text is.
+func count(t *testing.T, dir, text string) (n int) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return ignoreGone(err)
+		}
+		data, err := os.ReadFile(path)
+		if bytes.Contains(data, []byte(text)) {
+			n++
+		}
+		return ignoreGone(err)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func ignoreGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// TestSettingsThatLeaveTheHostInClear are refused before anything is opened.
+func TestUnsafeClustersAreRefused(t *testing.T) {
+	a := newAuthority(t)
+	cert, key := a.issue("replica1", []string{"10.0.0.1"}, nil)
+	other, _ := a.issue("other", []string{"10.9.9.9"}, nil)
+	_, wrongKey := a.issue("wrong", []string{"10.0.0.1"}, nil)
+	_, openKey := a.issue("open", []string{"10.0.0.1"}, nil)
+	if err := os.Chmod(openKey, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	foreign := newAuthority(t)
+	good := store.Cluster{Name: "llorch", Replica: "a", Listen: "10.0.0.1:6222", Peers: []string{"10.0.0.1:6222", "10.0.0.2:6222", "10.0.0.3:6222"},
+		CertFile: cert, KeyFile: key, CAFile: a.file}
+	if err := good.Check(); err != nil {
+		t.Fatalf("the control: %v", err)
+	}
+	cases := map[string]struct {
+		edit func(*store.Cluster)
+		want string
+	}{
+		"routes without TLS":         {func(c *store.Cluster) { c.CertFile, c.KeyFile, c.CAFile = "", "", "" }, "without TLS"},
+		"a peer elsewhere, no TLS":   {func(c *store.Cluster) { c.CertFile, c.KeyFile, c.CAFile = "", "", ""; c.Listen = "127.0.0.1:6222" }, "without TLS"},
+		"no authority":               {func(c *store.Cluster) { c.CAFile = "" }, "all three"},
+		"a certificate of nobody":    {func(c *store.Cluster) { c.CertFile = cert + ".absent" }, "no such file"},
+		"a key of another":           {func(c *store.Cluster) { c.KeyFile = wrongKey }, "private key does not match"},
+		"a key that everybody reads": {func(c *store.Cluster) { c.KeyFile = openKey }, "chmod 600"},
+		"a certificate of another":   {func(c *store.Cluster) { c.CertFile = other }, ""},
+		"a foreign authority":        {func(c *store.Cluster) { c.CAFile = foreign.file }, "not valid"},
+		"two replicas":               {func(c *store.Cluster) { c.Peers = c.Peers[:2] }, "3 or 5"},
+		"one replica twice":          {func(c *store.Cluster) { c.Peers = append(c.Peers[:2:2], c.Peers[0]) }, "twice"},
+		"a peer without a port":      {func(c *store.Cluster) { c.Peers = append(c.Peers[:2:2], "10.0.0.3") }, "host:port"},
+		"a peer that is everywhere":  {func(c *store.Cluster) { c.Peers = append(c.Peers[:2:2], "0.0.0.0:6222") }, "address to connect"},
+		"no address":                 {func(c *store.Cluster) { c.Listen = "" }, "host:port"},
+		"a name with a dot":          {func(c *store.Cluster) { c.Name = "a.b" }, "cluster name"},
+		"no name of its own":         {func(c *store.Cluster) { c.Replica = "" }, "replica name"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			cluster := good
+			c.edit(&cluster)
+			dir := filepath.Join(t.TempDir(), "state")
+			_, err := store.Open(t.Context(), store.Options{Dir: dir, Cluster: &cluster})
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v, want one line with %q", err, c.want)
+			}
+			if _, err := os.Stat(dir); err == nil {
+				t.Error("the directory was made all the same")
+			}
+		})
+	}
+}
+
+// TestADirectoryIsOfOneKind: JetStream deletes what the cluster does not know.
+func TestADirectoryIsOfOneKind(t *testing.T) {
+	r := newReplicas(t, 3)
+	single := t.TempDir()
+	st := open(t, single)
+	if err := st.Bucket(store.Tasks).Put(t.Context(), "k", []byte("v")); err != nil {
+		t.Fatal(err)
+	}
+	st.Close()
+	before := tree(t, single)
+	refuse := func(o store.Options) {
+		t.Helper()
+		_, err := store.Open(t.Context(), o)
+		if !errors.Is(err, store.ErrOtherLayout) || !strings.Contains(err.Error(), "orchestratord migrate") {
+			t.Errorf("got %v, want ErrOtherLayout", err)
+		}
+	}
+	refuse(store.Options{Dir: single, Cluster: r.options[0].Cluster})
+	if err := os.Remove(filepath.Join(single, "layout.json")); err != nil { // as an older version left it
+		t.Fatal(err)
+	}
+	refuse(store.Options{Dir: single, Cluster: r.options[0].Cluster})
+	if after := tree(t, single); after != strings.ReplaceAll(before, "layout.json\n", "") {
+		t.Errorf("the directory was touched:\n%s\n%s", before, after)
+	}
+	open(t, single).Close()
+
+	r.open(0, 1, 2)
+	r.close()
+	refuse(store.Options{Dir: r.options[0].Dir})
+	renamed := *r.options[0].Cluster
+	renamed.Replica = "renamed"
+	refuse(store.Options{Dir: r.options[0].Dir, Cluster: &renamed})
+}
+
+func tree(t *testing.T, dir string) string {
+	t.Helper()
+	var names strings.Builder
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if d.Type().IsRegular() {
+			names.WriteString(filepath.Base(path) + "\n")
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names.String()
+}
+
+// TestAStartSaysWhatItWaitsFor and ends when it is told to.
+func TestAStartSaysWhatItWaitsFor(t *testing.T) {
+	r := newReplicas(t, 3)
+	var log bytes.Buffer
+	o := r.options[0]
+	o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	ctx, cancel := contextFor(t, 7*time.Second)
+	defer cancel()
+	begin := time.Now()
+	_, err := store.Open(ctx, o)
+	if !errors.Is(err, ctx.Err()) || time.Since(begin) > 10*time.Second {
+		t.Errorf("got %v after %s, want the context's error after 7 s", err, time.Since(begin))
+	}
+	if n := strings.Count(log.String(), "waiting for the other replicas"); n != 1 {
+		t.Errorf("said %d times what it waits for:\n%s", n, log.String())
+	}
+}
