@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -118,6 +119,13 @@ func (a addressRule) allowed(ip netip.Addr) bool {
 		return true
 	}
 	return slices.ContainsFunc(a.networks, func(p netip.Prefix) bool { return p.Contains(ip) })
+}
+
+// admits reports whether a target that another replica has checked may be used
+// here as well.
+func (a addressRule) admits(t target) bool {
+	ip := t.pin.Addr().Unmap()
+	return t.pin.IsValid() && a.allowed(ip) && (strings.HasPrefix(t.base, "https://") || ip.IsLoopback())
 }
 
 // httpClient reaches this target and nothing else: no proxy, no redirect, no

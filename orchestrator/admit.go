@@ -13,6 +13,10 @@ import (
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
+// maxDisplaced is how many waiting tasks one newcomer tries to displace: each
+// that cannot be is starting at this moment.
+const maxDisplaced = 4
+
 // Admission is the answer to a task that was taken.
 type Admission struct {
 	TaskID           string      `json:"task_id"`
@@ -60,19 +64,68 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 			return o.admission(earlier), err
 		}
 	}
-	if !o.queue.reserve() {
-		return Admission{}, o.rejected(r, "queue_full", o.queueFull())
-	}
-	e, err := o.create(ctx, who, r, named)
-	if err != nil {
-		o.queue.release()
+	if err := o.reserve(who, r); err != nil {
 		return Admission{}, err
 	}
 	free := o.nodes.free(r.ModelRef, r.Workload)
-	position := o.queue.push(o.waits(e, r))
+	e, err := o.create(ctx, who, r, named)
+	if errors.Is(err, store.ErrExists) && key != "" { // the same request, at the same time, here or elsewhere
+		if earlier := o.find(who, r.TaskID); earlier != nil {
+			return o.admission(earlier), nil
+		}
+	}
+	if errors.Is(err, store.ErrExists) {
+		return Admission{}, fail(Conflict, "TASK_EXISTS", "this task_id is taken")
+	}
+	if err != nil {
+		return Admission{}, err
+	}
 	o.metrics.enqueued.Inc()
-	o.poke()
-	return o.admitted(e, position, free), nil
+	position, waits := o.queue.position(e.id)
+	return o.admitted(e, position, free || !waits), nil
+}
+
+// reserve takes room in the queue, or makes some, as the policy says.
+func (o *Orchestrator) reserve(who Who, r TaskRequest) error {
+	switch o.queue.reserve(who.Identity, o.now(), o.policy == Reject) {
+	case granted:
+		return nil
+	case overFair:
+		return o.rejected(r, "queue_share", o.queueFull("QUEUE_SHARE_FULL", "others are active, and your tasks fill your share of the queue; send it again after retry_after_ms"))
+	}
+	if o.policy == DropLRU && o.displace(who) {
+		return nil
+	}
+	return o.rejected(r, "queue_full", o.queueFull("QUEUE_FULL", "send it again after retry_after_ms"))
+}
+
+// displace makes room for a task by ending one that waits.
+func (o *Orchestrator) displace(who Who) bool {
+	for range maxDisplaced {
+		w, ok := o.queue.displace(who.Identity)
+		if !ok {
+			return false
+		}
+		o.mu.Lock()
+		e := o.tasks[w.id]
+		o.mu.Unlock()
+		if e == nil {
+			return true // forgotten meanwhile: its room is free
+		}
+		err := o.end(e, failed("QUEUE_DISPLACED", "the queue was full, and a newer task took this batch task's place", ""))
+		if err == nil {
+			o.metrics.backpressure.WithLabelValues(string(DropLRU)).Inc()
+			return true
+		}
+		o.queue.release(who.Identity)
+		e.mu.Lock()
+		if e.task.State == Queued && e.run == nil {
+			o.queue.restore(e.waits, true)
+		}
+		e.mu.Unlock()
+		o.log.Info("task keeps its place", "task_id", w.id, "error", err)
+	}
+	return false
 }
 
 func (o *Orchestrator) admissible(r TaskRequest) error {
@@ -95,14 +148,23 @@ func (o *Orchestrator) admissible(r TaskRequest) error {
 	return nil
 }
 
-func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named bool) (*entry, error) {
+// create writes a task down and puts it into the queue, in the room that was
+// reserved; it gives the room back when it fails.
+func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named bool) (_ *entry, err error) {
+	reserved := true
+	defer func() {
+		if reserved {
+			o.queue.release(who.Identity)
+		}
+	}()
 	now := o.now().UTC()
 	task := Task{
 		TaskID: r.TaskID, Owner: who.Identity, SessionID: r.SessionID, CorrelationID: authmin.CorrelationID(ctx),
 		State: Queued, Workload: r.Workload, ModelRef: r.ModelRef, Priority: r.Priority, Engine: r.Engine, MaxTokens: r.MaxTokens,
 		CreatedAt: now, DeadlineAt: now.Add(time.Duration(r.DeadlineMS) * time.Millisecond),
 	}
-	value, err := record{Task: task, Request: &r}.encode()
+	rec := record{Task: task, Request: &r}
+	value, err := rec.encode()
 	if err != nil {
 		return nil, err
 	}
@@ -115,19 +177,12 @@ func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named
 	// A caller that hangs up now must not leave a record that nobody runs.
 	revision, err := o.store.Bucket(store.Tasks).Create(context.WithoutCancel(ctx), r.TaskID, value)
 	if err != nil {
-		o.sessions.giveBack(r.SessionID)
-	}
-	if errors.Is(err, store.ErrExists) {
-		return nil, fail(Conflict, "TASK_EXISTS", "this task_id is taken")
-	}
-	if err != nil {
+		o.sessions.giveBack(context.WithoutCancel(ctx), r.SessionID)
 		return nil, err
 	}
-	e := &entry{id: r.TaskID, owner: who.Identity, task: task, revision: revision, size: int64(len(value)), tail: o.newTailFor(r.TaskID, 0)}
-	o.stored.Add(e.size)
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.tasks[e.id] = e
+	reserved = false
+	e := o.enter(task)
+	o.apply(e, rec, revision, int64(len(value)), true)
 	return e, nil
 }
 
@@ -182,7 +237,7 @@ func (o *Orchestrator) admission(e *entry) Admission {
 // admitted is the answer for a task at this position. Free says that a slot is
 // there for the first in the queue.
 func (o *Orchestrator) admitted(e *entry, position int, free bool) Admission {
-	task, _ := e.view()
+	task := e.view()
 	starts := o.queue.starts(task.Priority, position)
 	if !free {
 		starts++ // the slot that the first one waits for
@@ -195,17 +250,17 @@ func (o *Orchestrator) admitted(e *entry, position int, free bool) Admission {
 	}
 }
 
-func (o *Orchestrator) waits(e *entry, r TaskRequest) waiting {
+// waitsFor is what the queue needs to know of a task.
+func (o *Orchestrator) waitsFor(task Task, r TaskRequest) waiting {
 	needs := Needs{Model: r.ModelRef, Workload: r.Workload, Engine: r.Engine}
 	if r.Placement != nil {
 		needs.Hint = *r.Placement
 	}
-	task, _ := e.view()
 	// The record has the wall clock's time, which may be set; what is left of it
 	// is counted on the monotonic one, and never more than was asked for.
 	now := o.now()
 	left := min(task.DeadlineAt.Sub(now), time.Duration(r.DeadlineMS)*time.Millisecond)
-	w := waiting{id: e.id, owner: e.owner, class: r.Priority, deadline: now.Add(left), needs: needs}
+	w := waiting{id: task.TaskID, owner: task.Owner, class: task.Priority, deadline: now.Add(left), needs: needs, key: needs.key()}
 	if r.KVHint != "cold" {
 		w.session = task.SessionID
 	}
@@ -218,20 +273,18 @@ func (o *Orchestrator) full(err error) *Error {
 	return fail(Unavailable, "STORE_FULL", "the state directory has no room")
 }
 
-// queueFull is the answer of a full queue under the policy reject.
-func (o *Orchestrator) queueFull() *Error {
-	o.metrics.backpressure.WithLabelValues("reject").Inc()
-	e := fail(Busy, "QUEUE_FULL", "send it again after retry_after_ms")
-	e.Policy, e.RetryAfter = "reject", o.pace.backoff()
+// queueFull is the answer of a queue that has no room for this task.
+func (o *Orchestrator) queueFull(code, hint string) *Error {
+	o.metrics.backpressure.WithLabelValues(string(Reject)).Inc()
+	e := fail(Busy, code, "%s", hint)
+	e.Policy, e.RetryAfter = string(o.policy), o.pace.backoff()
 	return e
 }
 
 func (o *Orchestrator) rejected(r TaskRequest, reason string, err error) error {
 	engine := "any"
-	for _, c := range o.nodes.candidates() {
-		if r.Engine != "" && c.Engine == r.Engine { // a caller's text is not a label
-			engine = o.metrics.engines.value(c.Engine)
-		}
+	if o.nodes.hasEngine(r.Engine) { // a caller's text is not a label
+		engine = o.metrics.engines.value(r.Engine)
 	}
 	o.metrics.rejected.WithLabelValues(engine, reason).Inc()
 	return err

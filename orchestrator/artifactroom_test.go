@@ -29,7 +29,7 @@ func TestTheOldestArtifactsOfWhoeverHasTooMuchMakeRoom(t *testing.T) {
 	pad := strings.Repeat("x", 1<<20)
 	small, first := put("ci", "small"), put("eve", "first")
 	second := put("eve", "second")
-	for i := 0; as.shelves["eve"].bytes+1<<20+300 < maxArtifactBytesEach; i++ {
+	for i := 0; as.shelves[shelfOf("eve")].bytes+1<<20+300 < maxArtifactBytesEach; i++ {
 		put("eve", fmt.Sprint(i, pad))
 	}
 	if !has("eve", first) {
@@ -40,9 +40,9 @@ func TestTheOldestArtifactsOfWhoeverHasTooMuchMakeRoom(t *testing.T) {
 		t.Error("want eve's oldest gone and nothing of ci's")
 	}
 	as.bytes = maxArtifactBytes // as if a thousand others had some
-	before := len(as.shelves["eve"].kept)
+	before := len(as.shelves[shelfOf("eve")].kept)
 	put("ci", "one more")
-	if len(as.shelves["eve"].kept) >= before || !has("ci", small) {
+	if len(as.shelves[shelfOf("eve")].kept) >= before || !has("ci", small) {
 		t.Error("want the oldest of the largest holder gone")
 	}
 }

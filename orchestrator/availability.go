@@ -40,6 +40,11 @@ func (o *Orchestrator) Catalog(limit int, cursor string) ModelPage {
 // CatalogModel gives a model of the catalog.
 func (o *Orchestrator) CatalogModel(id string) (Model, error) {
 	m, ok := o.catalog.get(id)
+	if !ok && o.store.Shared() {
+		ctx, cancel := context.WithTimeout(o.ctx, lookTimeout)
+		defer cancel()
+		m, ok = o.catalog.find(ctx, id)
+	}
 	if !ok {
 		return Model{}, noSuchModel()
 	}
@@ -104,10 +109,11 @@ func (o *Orchestrator) Availability() Availability {
 		if !c.Online {
 			continue
 		}
-		for i, m := range c.Models {
-			c.Models[i] = strings.TrimPrefix(m, catalogRef)
+		models := slices.Clone(c.Models)
+		for i, m := range models {
+			models[i] = strings.TrimPrefix(m, catalogRef)
 		}
-		for _, m := range sortedSet(c.Models) {
+		for _, m := range sortedSet(models) {
 			p := at(m)
 			p.Holders = append(p.Holders, Holder{c.NodeID, c.PoolID, c.Ready && !c.Draining})
 		}

@@ -3,8 +3,9 @@ package orchestrator
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -24,43 +25,66 @@ type catalogued struct {
 
 // catalog is the models that operators know. Its keys on disk are digests of
 // the ids, so an id is never a path nor a subject. Changes are rare and made one
-// at a time, first on disk.
+// at a time on a replica, first on disk, by compare-and-set.
 type catalog struct {
 	bucket  *store.Bucket
 	sources modelSources
 	log     *slog.Logger
 	now     func() time.Time
-	ctx     context.Context // ends the checks
 	work    *sync.WaitGroup
 	checked func(result string)
 
+	changing sync.Mutex // held over a write
+
 	mu      sync.Mutex
 	models  map[string]catalogued
+	ids     map[string]string // by key
+	reign   context.Context   // while this replica does the checks; ends them
 	checks  map[string]*check // by id: waiting or running
 	reading chan struct{}     // a place for each source being read
 }
 
-// load reads the catalog and takes up the checks that a stop interrupted.
-func (c *catalog) load(ctx context.Context) error {
-	err := c.bucket.Each(ctx, func(e store.Entry) error {
-		m := catalogued{revision: e.Revision}
-		if err := json.Unmarshal(e.Value, &m.Model); err != nil {
-			return fmt.Errorf("decoding model %s: %w", e.Key, err)
-		}
-		c.models[m.ID] = m
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("reading catalog: %w", err)
-	}
+// observe takes over a model from the store.
+func (c *catalog) observe(e store.Entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, m := range c.models {
-		if m.Verification.Status == Verifying {
-			c.begin(m.Model)
+	if e.Deleted {
+		if id := c.ids[e.Key]; c.models[id].revision <= e.Revision {
+			c.dropLocked(e.Key, id)
 		}
+		return
 	}
-	return nil
+	m := catalogued{revision: e.Revision}
+	if err := json.Unmarshal(e.Value, &m.Model); err != nil {
+		c.log.Error("a model's record is not readable", "key", e.Key, "error", err)
+		return
+	}
+	c.apply(m)
+}
+
+// apply makes a stored model what memory knows, unless that is newer. mu is held.
+func (c *catalog) apply(m catalogued) {
+	before, known := c.models[m.ID]
+	if known && m.revision <= before.revision {
+		return
+	}
+	if known && !before.CreatedAt.Equal(m.CreatedAt) { // another model under an old id
+		c.stopCheck(m.ID)
+	}
+	c.models[m.ID], c.ids[modelKey(m.ID)] = m, m.ID
+	c.consider(m.Model)
+}
+
+func (c *catalog) dropLocked(key, id string) {
+	delete(c.models, id)
+	delete(c.ids, key)
+	c.stopCheck(id)
+}
+
+func (c *catalog) keys() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.ids))
 }
 
 func modelKey(id string) string { return keyOf("", id) }
@@ -74,12 +98,13 @@ func (c *catalog) add(ctx context.Context, who Who, r ModelRequest) (Model, erro
 		ModelRequest: r, State: ModelActive, Verification: Verification{Status: Unverified},
 		CreatedBy: who.Identity, CreatedAt: c.now().UTC(),
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, taken := c.models[r.ID]; taken {
-		return Model{}, fail(Conflict, "MODEL_EXISTS", "the catalog has a model of this id; DELETE it first")
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	taken, full := c.room(r.ID)
+	if taken {
+		return Model{}, modelExists()
 	}
-	if len(c.models) >= MaxModels {
+	if full {
 		return Model{}, fail(Busy, "CATALOG_FULL", "the catalog has %d models; DELETE some", MaxModels)
 	}
 	value, err := m.encode()
@@ -87,11 +112,27 @@ func (c *catalog) add(ctx context.Context, who Who, r ModelRequest) (Model, erro
 		return Model{}, err
 	}
 	revision, err := c.bucket.Create(ctx, modelKey(r.ID), value)
+	if errors.Is(err, store.ErrExists) {
+		return Model{}, modelExists()
+	}
 	if err != nil {
 		return Model{}, err
 	}
-	c.models[m.ID] = catalogued{m, revision}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.apply(catalogued{m, revision})
 	return m, nil
+}
+
+func (c *catalog) room(id string) (taken, full bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, taken = c.models[id]
+	return taken, len(c.models) >= MaxModels
+}
+
+func modelExists() *Error {
+	return fail(Conflict, "MODEL_EXISTS", "the catalog has a model of this id; DELETE it first")
 }
 
 func (m Model) encode() ([]byte, error) {
@@ -102,46 +143,72 @@ func (m Model) encode() ([]byte, error) {
 	return value, err
 }
 
-// change writes a model down in its new form. mu is held.
+// change writes a model down in its new form. When another replica was faster, it
+// takes that over and tries again.
 func (c *catalog) change(ctx context.Context, id string, f func(*Model)) (Model, error) {
-	m, ok := c.models[id]
-	if !ok {
-		return Model{}, noSuchModel()
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	for {
+		c.mu.Lock()
+		m, ok := c.models[id]
+		c.mu.Unlock()
+		if !ok {
+			return Model{}, noSuchModel()
+		}
+		f(&m.Model)
+		value, err := m.encode()
+		if err != nil {
+			return Model{}, err
+		}
+		m.revision, err = c.bucket.Update(ctx, modelKey(id), value, m.revision)
+		if errors.Is(err, store.ErrConflict) {
+			if err := c.reread(ctx, id); err != nil {
+				return Model{}, err
+			}
+			continue
+		}
+		if err != nil {
+			return Model{}, err
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.apply(m)
+		return m.Model, nil
 	}
-	f(&m.Model)
-	value, err := m.encode()
-	if err != nil {
-		return Model{}, err
+}
+
+func (c *catalog) reread(ctx context.Context, id string) error {
+	e, err := c.bucket.Get(ctx, modelKey(id))
+	if errors.Is(err, store.ErrNotFound) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.dropLocked(modelKey(id), id)
+		return nil
 	}
-	if m.revision, err = c.bucket.Update(ctx, modelKey(id), value, m.revision); err != nil {
-		return Model{}, err
+	if err == nil {
+		c.observe(e)
 	}
-	c.models[id] = m
-	return m.Model, nil
+	return err
 }
 
 // remove takes a model out and ends a check of it.
 func (c *catalog) remove(ctx context.Context, id string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, ok := c.models[id]; !ok {
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	if _, ok := c.get(id); !ok {
 		return noSuchModel()
 	}
 	if err := c.bucket.Delete(ctx, modelKey(id)); err != nil {
 		return err
 	}
-	delete(c.models, id)
-	if job := c.checks[id]; job != nil {
-		job.cancel()
-		delete(c.checks, id)
-	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dropLocked(modelKey(id), id)
 	return nil
 }
 
 // setState retires a model, after a while if asked, or brings it back.
 func (c *catalog) setState(ctx context.Context, id string, state ModelState, in time.Duration) (Model, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	return c.change(ctx, id, func(m *Model) {
 		m.State, m.RetiredFrom = state, nil
 		if state == ModelRetired {
@@ -149,6 +216,19 @@ func (c *catalog) setState(ctx context.Context, id string, state ModelState, in 
 			m.RetiredFrom = &from
 		}
 	})
+}
+
+// find gives a model, or reads it from the store: another replica may have
+// entered it just now.
+func (c *catalog) find(ctx context.Context, id string) (Model, bool) {
+	m, ok := c.get(id)
+	if !ok && modelID.MatchString(id) {
+		if e, err := c.bucket.Get(ctx, modelKey(id)); err == nil {
+			c.observe(e)
+			return c.get(id)
+		}
+	}
+	return m, ok
 }
 
 func (c *catalog) get(id string) (Model, bool) {

@@ -51,7 +51,7 @@ func TestAStepOfTheClockMovesNoDeadline(t *testing.T) {
 	id := waitingTask(t, o)
 	session := o.find(ci, id).task.SessionID
 	o.queue.mu.Lock()
-	w := o.queue.index[id].at.Value.(waiting)
+	w := o.queue.index[id].waiting
 	o.queue.mu.Unlock()
 	o.sessions.mu.Lock()
 	s := *o.sessions.find(session)
@@ -84,7 +84,7 @@ func TestAClockThatWasSetBackOverARestartMakesNobodyWaitForYears(t *testing.T) {
 	now = now.AddDate(-10, 0, 0)
 	o = newWith(t, Config{Store: st, Now: at})
 	o.queue.mu.Lock()
-	w := o.queue.index[id].at.Value.(waiting)
+	w := o.queue.index[id].waiting
 	o.queue.mu.Unlock()
 	if left := w.deadline.Sub(now); left > time.Minute {
 		t.Errorf("ten years back: %s left, want a minute at most", left)
@@ -113,8 +113,8 @@ func TestTheBytesOfAllTasksAreBounded(t *testing.T) {
 	if e, ok := errors.AsType[*Error](err); !ok || e.Kind != Unavailable || e.Code != "STORE_FULL" {
 		t.Errorf("got %v, want STORE_FULL", err)
 	}
-	if o.queue.reserved != 0 || o.queue.depth(Interactive) != 1 {
-		t.Errorf("a refused task holds room: %d reserved", o.queue.reserved)
+	if o.queue.pending != 0 || o.queue.depth(Interactive) != 1 {
+		t.Errorf("a refused task holds room: %d reserved", o.queue.pending)
 	}
 	o.stored.Store(held)
 	if err := o.Cancel(t.Context(), ci, first); err != nil {

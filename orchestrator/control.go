@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -138,10 +139,13 @@ func (ns *nodes) alter(nodeID, poolID string, f func(*client.Pool)) (before clie
 	if n == nil {
 		return client.Pool{}, false
 	}
-	for i := range n.info.Pools {
-		if n.info.Pools[i].PoolID == poolID {
-			before = n.info.Pools[i]
-			f(&n.info.Pools[i])
+	for i := range n.pools {
+		if p := &n.pools[i]; p.PoolID == poolID {
+			before = p.Pool
+			f(&p.Pool)
+			p.models = append(slices.Clone(p.Models), p.ModelRef)
+			n.info.Pools[i] = p.Pool
+			ns.version.Add(1)
 			return before, true
 		}
 	}

@@ -12,12 +12,23 @@ import (
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
-// settleTimeout bounds how long the end of a task waits for a store that is
-// gone; a leader's election in a cluster takes 4–8 s.
-const settleTimeout = 15 * time.Second
+const (
+	// settleTimeout bounds how long the end of a task waits for a store that is
+	// gone; a leader's election in a cluster takes 4–8 s.
+	settleTimeout = 15 * time.Second
+	// keepRequest is up to which size of a record its request stays in memory
+	// while the task waits: 40 MiB for 10,000 tasks. Others are read again.
+	keepRequest = 4 << 10
+	// resetLeap is how many ids are left out before the end of a task whose
+	// runner was lost. It may have shown events that never reached the log; none
+	// of their ids may become the end's, or a reader that resumes after such an
+	// event would be told that it has seen the end. The log lacks at most what a
+	// tail keeps.
+	resetLeap = tailEvents
+)
 
-// entry is a task in memory: its record without the request, the revision that
-// the next change must name, and its events.
+// entry is a task in memory: its record, the revision that the next change must
+// name, and what happens to it here.
 type entry struct {
 	id    string
 	owner string
@@ -25,38 +36,58 @@ type entry struct {
 	changing sync.Mutex // one change at a time, held over the write
 
 	mu       sync.Mutex
-	task     Task
+	task     Task // while it runs here, perhaps newer than what is stored
 	revision uint64
-	size     int64 // of the stored record
-	tail     *tail // nil when it ended a while ago
+	size     int64        // of the stored record
+	waits    waiting      // what the queue needs to know
+	request  *TaskRequest // of a small one that has not ended
+	tail     *tail        // nil: nobody reads it here, and it does not run here
+	unfeed   func()       // ends what feeds the tail from elsewhere
+	run      *attempt     // from the moment it was placed here until that is settled
 	stop     context.CancelCauseFunc
+	done     chan struct{} // closed at the end; nil: nobody waits for it
+	gone     bool          // the record is deleted
 }
 
-func (e *entry) view() (Task, *tail) {
+func (e *entry) view() Task {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.task, e.tail
+	return e.task
 }
 
-var errEnded = errors.New("the task has ended")
+var (
+	errEnded = errors.New("the task has ended")
+	// errTaken is why a dispatch ends whose task somebody else has changed.
+	errTaken = errors.New("the task is another replica's")
+)
 
 // change moves the task on: first on disk, by compare-and-set, then in memory.
-// request is kept in the record until the task has ended. A task that has ended
-// does not change any more (errEnded): that is what makes the end exactly one.
-func (o *Orchestrator) change(ctx context.Context, e *entry, request *TaskRequest, f func(*Task)) (Task, error) {
+// A task that has ended does not change any more (errEnded): that is what makes
+// the end exactly one.
+func (o *Orchestrator) change(ctx context.Context, e *entry, f func(*Task)) (Task, error) {
 	e.changing.Lock()
 	defer e.changing.Unlock()
+	return o.changeLocked(ctx, e, f)
+}
+
+// changeLocked is change with e.changing held.
+func (o *Orchestrator) changeLocked(ctx context.Context, e *entry, f func(*Task)) (Task, error) {
 	e.mu.Lock()
-	task, revision := e.task, e.revision
+	task, revision, request := e.task, e.revision, e.request
 	e.mu.Unlock()
 	if task.State.Ended() {
 		return task, errEnded
 	}
 	f(&task)
-	r := record{Task: task, Request: request}
 	if task.State.Ended() {
-		r.Request = nil
+		request = nil
+	} else if request == nil {
+		var err error
+		if request, err = o.readRequest(ctx, e); err != nil {
+			return Task{}, err
+		}
 	}
+	r := record{Task: task, Request: request}
 	value, err := r.encode()
 	if err != nil {
 		return Task{}, err
@@ -68,10 +99,7 @@ func (o *Orchestrator) change(ctx context.Context, e *entry, request *TaskReques
 	if err != nil {
 		return Task{}, err
 	}
-	e.mu.Lock()
-	o.stored.Add(int64(len(value)) - e.size)
-	e.task, e.revision, e.size = task, revision, int64(len(value))
-	e.mu.Unlock()
+	o.apply(e, r, revision, int64(len(value)), false)
 	return task, nil
 }
 
@@ -79,17 +107,34 @@ func (o *Orchestrator) change(ctx context.Context, e *entry, request *TaskReques
 // only the acknowledgement was lost.
 func (o *Orchestrator) reload(ctx context.Context, e *entry, cause error) error {
 	stored, err := o.store.Bucket(store.Tasks).Get(ctx, e.id)
+	if errors.Is(err, store.ErrNotFound) {
+		return errEnded // and forgotten
+	}
 	if err != nil {
 		return err
+	}
+	o.observe(stored)
+	return fmt.Errorf("changing task %s: %w", e.id, cause)
+}
+
+// readRequest gives the request of a task that has not ended.
+func (o *Orchestrator) readRequest(ctx context.Context, e *entry) (*TaskRequest, error) {
+	stored, err := o.store.Bucket(store.Tasks).Get(ctx, e.id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, errEnded
+	}
+	if err != nil {
+		return nil, err
 	}
 	r, err := decodeRecord(stored.Value)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.task, e.revision = r.Task, stored.Revision
-	return fmt.Errorf("changing task %s: %w", e.id, cause)
+	if r.Request == nil {
+		o.observe(stored)
+		return nil, errEnded
+	}
+	return r.Request, nil
 }
 
 // end ends a task, once: record first, then the event, so that no crash shows
@@ -97,14 +142,9 @@ func (o *Orchestrator) reload(ctx context.Context, e *entry, cause error) error 
 func (o *Orchestrator) end(e *entry, f func(*Task)) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.ctx), settleTimeout)
 	defer cancel()
-	_, tail := e.view()
 	task, err := backoff.Retry(ctx, func() (Task, error) {
-		task, err := o.change(ctx, e, nil, func(t *Task) {
-			f(t)
-			now := o.now().UTC()
-			t.EndedAt, t.LastEventID = &now, tail.seal()+1
-		})
-		if errors.Is(err, errEnded) {
+		task, err := o.endOnce(ctx, e, f)
+		if errors.Is(err, errEnded) || errors.Is(err, store.ErrConflict) {
 			return task, backoff.Permanent(err)
 		}
 		return task, err
@@ -112,33 +152,38 @@ func (o *Orchestrator) end(e *entry, f func(*Task)) error {
 	if err != nil {
 		return err
 	}
-	final := task.terminal()
-	tail.finish(final)
-	o.retire(e)
+	if task.State == Canceled {
+		o.metrics.canceled.Inc()
+	}
 	o.log.Info("task ended", "task_id", e.id, "state", task.State, "identity", e.owner, "attempt", task.Attempt,
 		"node_id", task.NodeID, "pool_id", task.PoolID, "tokens_out", task.TokensOut, "correlation_id", task.CorrelationID)
 	return nil
 }
 
-// retire gives up the tail of an ended task once the log has all of it. Readers
-// that are on it keep it alive as long as they need.
-func (o *Orchestrator) retire(e *entry) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.ctx), settleTimeout)
-	defer cancel()
-	if err := o.store.Events().Barrier(ctx); err != nil {
-		o.log.Warn("event log is behind", "task_id", e.id, "error", err)
-		return // the tail stays: memory is bounded by the number of kept tasks
-	}
+func (o *Orchestrator) endOnce(ctx context.Context, e *entry, f func(*Task)) (Task, error) {
+	e.changing.Lock()
+	defer e.changing.Unlock()
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.tail = nil
-}
-
-// newTailFor makes the tail of a task whose newest event has the given id.
-func (o *Orchestrator) newTailFor(id string, last uint64) *tail {
-	return newTail(last, func(record []byte) {
-		if err := o.store.Events().Append(id, record); err != nil {
-			o.log.Warn("event log is not written", "task_id", id, "error", err)
+	task, t, mine := e.task, e.tail, e.run != nil
+	e.mu.Unlock()
+	last, leap := task.shown(), uint64(0)
+	switch {
+	case task.State.Ended():
+		return task, errEnded
+	case mine && t != nil && t.owned():
+		last = t.seal()
+	case task.FirstTokenAt != nil: // its runner is lost, and with it what it knew
+		inLog, err := o.lastEvent(ctx, e.id)
+		if err != nil {
+			return task, err
 		}
+		last, leap = max(last, inLog), resetLeap
+	case o.store.Shared(): // somebody may be dispatching it, and have shown its start
+		leap = 1 - last
+	}
+	return o.changeLocked(ctx, e, func(t *Task) {
+		f(t)
+		now := o.now().UTC()
+		t.EndedAt, t.LastEventID, t.leap = &now, last+leap+1, leap
 	})
 }

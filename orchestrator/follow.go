@@ -5,8 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/llorch/gateway/orchestrator/store"
+)
+
+const (
+	// logLag is how long the event log may be behind the record of a task that
+	// has just ended, and lagPause how often it is asked meanwhile: the events
+	// come from another replica and are not waited for there.
+	logLag   = 3 * time.Second
+	lagPause = 50 * time.Millisecond
+	// lagMemory is how long after its end a task counts as just ended.
+	lagMemory = 15 * time.Second
 )
 
 // ErrStopping ends readers when the orchestrator stops; they may resume later.
@@ -16,11 +27,12 @@ var ErrStopping = errors.New("the orchestrator is stopping")
 // terminal event.
 var ErrNothingLeft = errors.New("the stream has ended and was read to its end")
 
-// Reader follows one task's events. It is for one goroutine and needs no Close.
+// Reader follows one task's events, wherever it runs. It is for one goroutine
+// and needs no Close.
 type Reader struct {
 	o      *Orchestrator
 	e      *entry
-	tail   *tail // nil: the task ended a while ago, its events are in the log
+	tail   *tail // of the last call
 	next   uint64
 	cursor uint64 // in the log
 	done   bool
@@ -32,11 +44,10 @@ func (o *Orchestrator) Follow(who Who, taskID string, after uint64) (*Reader, er
 	if e == nil {
 		return nil, noSuchTask()
 	}
-	task, tail := e.view()
-	if task.State.Ended() && after != 0 && after == task.LastEventID {
+	if task := e.view(); task.State.Ended() && after != 0 && after == task.LastEventID {
 		return nil, ErrNothingLeft
 	}
-	return &Reader{o: o, e: e, tail: tail, next: after + 1}, nil
+	return &Reader{o: o, e: e, next: after + 1}, nil
 }
 
 // Cut notes that the reader was cut because it did not read.
@@ -47,6 +58,10 @@ func (r *Reader) Cut() { r.o.metrics.readersCut.Inc() }
 func (r *Reader) Next(ctx context.Context) ([]Event, error) {
 	if r.done {
 		return nil, io.EOF
+	}
+	r.tail = r.o.join(ctx, r.e, r.tail)
+	if r.tail != nil {
+		defer func(t *tail) { t.leave(r.o.now()) }(r.tail)
 	}
 	for {
 		events, changed, err := r.some(ctx)
@@ -73,28 +88,16 @@ func (r *Reader) some(ctx context.Context) ([]Event, <-chan struct{}, error) {
 		events, err := r.history(ctx)
 		return events, nil, err
 	}
-	if newest := r.tail.newest(); r.next > newest+1 {
-		// An id from before a power cut that took the log's last moments.
-		from := r.next
-		r.next = newest + 1
-		return []Event{{ID: newest, Type: EventGap, Data: gapEvent(newest+1, from-1).Data}}, nil, nil
-	}
 	events, changed, ok := r.tail.since(r.next)
 	if ok {
 		return events, changed, nil
 	}
 	cursor := r.cursor
-	events, err := r.logged(ctx)
-	if err == nil && len(events) == 0 { // gone, or not yet there
-		if err := r.o.store.Events().Barrier(ctx); err != nil {
-			return nil, nil, err
-		}
-		events, err = r.logged(ctx)
-	}
+	events, err := r.patient(ctx)
 	// What the log has lost may still be in memory: the gap ends there.
-	if oldest := r.tail.oldest(); err == nil && (len(events) == 0 || events[0].Type == EventGap && events[0].ID >= oldest) {
+	if first := r.tail.from(r.next); err == nil && (len(events) == 0 || events[0].Type == EventGap && events[0].ID >= first) {
 		r.cursor = cursor
-		events = []Event{gapEvent(r.next, oldest-1)}
+		events = []Event{gapEvent(r.next, first-1)}
 	}
 	return events, nil, err
 }
@@ -102,18 +105,55 @@ func (r *Reader) some(ctx context.Context) ([]Event, <-chan struct{}, error) {
 // history reads an ended task: the log as far as it goes, then how it ended,
 // from the record, which is the truth.
 func (r *Reader) history(ctx context.Context) ([]Event, error) {
-	task, _ := r.e.view()
-	if r.next >= task.LastEventID {
+	task := r.e.view()
+	if r.next > task.whole() {
 		return []Event{task.terminal()}, nil
 	}
+	events, err := r.patient(ctx)
+	if err != nil || len(events) > 0 {
+		return events, err
+	}
+	return []Event{gapEvent(r.next, task.whole())}, nil
+}
+
+// patient reads the log, and waits for it when it may be behind.
+func (r *Reader) patient(ctx context.Context) ([]Event, error) {
 	events, err := r.logged(ctx)
 	if err != nil || len(events) > 0 {
 		return events, err
 	}
-	return []Event{gapEvent(r.next, task.LastEventID-1)}, nil
+	if err := r.o.store.Events().Barrier(ctx); err != nil { // ours have arrived
+		return nil, err
+	}
+	ticker := time.NewTicker(lagPause)
+	defer ticker.Stop()
+	for until := r.o.now().Add(logLag); ; {
+		events, err := r.logged(ctx)
+		if err != nil || len(events) > 0 || !r.mayLag() || r.o.now().After(until) {
+			return events, err
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-r.o.stopped:
+			return nil, ErrStopping
+		}
+	}
 }
 
-// logged gives the events of the next useful log record; none at its end.
+// mayLag reports whether somebody else's events may still be on their way.
+func (r *Reader) mayLag() bool {
+	if !r.o.store.Shared() {
+		return false
+	}
+	t := r.e.view()
+	return !t.State.Ended() || t.EndedAt == nil || r.o.now().Sub(*t.EndedAt) < lagMemory
+}
+
+// logged gives the events of the next useful log record; none at its end. Of a
+// task that has ended nothing counts that came after: a runner that had lost the
+// task may have written it.
 func (r *Reader) logged(ctx context.Context) ([]Event, error) {
 	for {
 		rec, cursor, err := r.o.store.Events().Read(ctx, r.e.id, r.cursor)
@@ -128,14 +168,30 @@ func (r *Reader) logged(ctx context.Context) ([]Event, error) {
 		if err != nil {
 			return nil, fmt.Errorf("decoding events of task %s: %w", r.e.id, err)
 		}
-		for i, ev := range batch {
-			if ev.ID < r.next {
-				continue
-			}
-			if ev.ID > r.next {
-				return append([]Event{gapEvent(r.next, ev.ID-1)}, batch[i:]...), nil
-			}
-			return batch[i:], nil
+		if events := r.useful(batch); len(events) > 0 {
+			return events, nil
 		}
 	}
+}
+
+// useful gives what the reader has not seen of a record, after a gap if there
+// is one.
+func (r *Reader) useful(batch []Event) []Event {
+	task := r.e.view()
+	for i, ev := range batch {
+		if ev.Type.Terminal() || task.State.Ended() && ev.ID > task.whole() {
+			batch = batch[:i]
+			break
+		}
+	}
+	for i, ev := range batch {
+		if ev.ID < r.next {
+			continue
+		}
+		if ev.ID > r.next {
+			return append([]Event{gapEvent(r.next, ev.ID-1)}, batch[i:]...)
+		}
+		return batch[i:]
+	}
+	return nil
 }

@@ -15,13 +15,17 @@ func TestALiveReaderIsToldOfAGap(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { o.Stop(context.Background()) })
-	e := &entry{id: "task", owner: "ci", task: Task{State: Running}, tail: o.newTailFor("task", 0)}
+	e := &entry{id: "task", owner: "ci", task: Task{State: Running}, tail: newTail(0, func(record []byte) {
+		if err := st.Events().Append("task", record); err != nil {
+			t.Error(err)
+		}
+	})}
 	o.mu.Lock()
 	o.tasks[e.id] = e
 	o.mu.Unlock()
 	const events = 2*tailEvents + 100
 	for i := range events {
-		e.tail.add(EventToken, TokenData{"x", i})
+		e.tail.add(EventToken, encodeToken("x", i))
 	}
 	if err := st.Events().Barrier(t.Context()); err != nil {
 		t.Fatal(err)
@@ -33,7 +37,8 @@ func TestALiveReaderIsToldOfAGap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.tail.finish(newEvent(e.tail.seal()+1, EventEnd, endData{}))
+	last := e.tail.seal()
+	e.tail.finish(newEvent(last+1, EventEnd, endData{}), last)
 	var got []Event
 	for {
 		some, err := r.Next(t.Context())

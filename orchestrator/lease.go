@@ -41,6 +41,7 @@ func (ns *nodes) acquire(c Candidate) *lease {
 func (l *lease) release(err error) {
 	l.ns.mu.Lock()
 	defer l.ns.mu.Unlock()
+	l.ns.version.Add(1)
 	if l.n.running[l.poolID]--; l.n.running[l.poolID] <= 0 {
 		delete(l.n.running, l.poolID)
 	}

@@ -1,6 +1,9 @@
 package orchestrator
 
-import "container/list"
+import (
+	"container/list"
+	"time"
+)
 
 // lines is one class of the queue: a line for each identity, and the identities
 // take turns. Whoever sends a thousand tasks delays only their own.
@@ -8,51 +11,89 @@ type lines struct {
 	turns *list.List               // of *line; the first one's turn is next
 	of    map[string]*list.Element // by identity
 	size  int
+	keys  map[string]int // tasks that may start, by the key of their needs
 }
 
 // line is one identity's tasks, first in, first out.
 type line struct {
-	owner string
-	tasks *list.List // of waiting
-}
-
-// spot is where a task stands.
-type spot struct {
-	in *list.Element // the line's
-	at *list.Element // the task's
+	owner  string
+	tasks  *list.List            // of *item
+	groups map[string]*list.List // of *item that may start, by the key of their needs
+	first  int64                 // the order of the next one that comes back
+	last   int64                 // the order of the next new one
 }
 
 func newLines() *lines {
-	return &lines{turns: list.New(), of: make(map[string]*list.Element)}
+	return &lines{turns: list.New(), of: make(map[string]*list.Element), keys: make(map[string]int)}
 }
 
 // add puts a task at the end of its identity's line; or, with front, where it
 // stood before it was taken.
-func (ls *lines) add(w waiting, front bool) spot {
+func (ls *lines) add(i *item, front bool) {
 	ls.size++
-	el := ls.of[w.owner]
-	if el == nil {
-		el = ls.turns.PushBack(&line{w.owner, list.New()})
-		ls.of[w.owner] = el
+	i.turn = ls.of[i.owner]
+	if i.turn == nil {
+		i.turn = ls.turns.PushBack(&line{owner: i.owner, tasks: list.New(), groups: make(map[string]*list.List), first: -1})
+		ls.of[i.owner] = i.turn
 	}
-	tasks := el.Value.(*line).tasks
+	l := i.turn.Value.(*line)
 	if front {
-		ls.turns.MoveToFront(el)
-		return spot{el, tasks.PushFront(w)}
+		ls.turns.MoveToFront(i.turn)
+		i.order, i.place = l.first, l.tasks.PushFront(i)
+		l.first--
+		return
 	}
-	return spot{el, tasks.PushBack(w)}
+	i.order, i.place = l.last, l.tasks.PushBack(i)
+	l.last++
+}
+
+// ready lets a task start. One that was paused finds its place among its elders.
+func (ls *lines) ready(i *item) {
+	l := i.turn.Value.(*line)
+	group := l.groups[i.key]
+	if group == nil {
+		group = list.New()
+		l.groups[i.key] = group
+	}
+	ls.keys[i.key]++
+	before := group.Back()
+	for before != nil && before.Value.(*item).order > i.order {
+		before = before.Prev()
+	}
+	if before == nil {
+		i.inGroup = group.PushFront(i)
+		return
+	}
+	i.inGroup = group.InsertAfter(i, before)
+}
+
+// unready takes a task out of its group.
+func (ls *lines) unready(i *item) {
+	if i.inGroup == nil {
+		return
+	}
+	l := i.turn.Value.(*line)
+	group := l.groups[i.key]
+	group.Remove(i.inGroup)
+	i.inGroup = nil
+	if group.Len() == 0 {
+		delete(l.groups, i.key)
+	}
+	if ls.keys[i.key]--; ls.keys[i.key] == 0 {
+		delete(ls.keys, i.key)
+	}
 }
 
 // remove takes a task out; a line that is empty is gone.
-func (ls *lines) remove(s spot) waiting {
+func (ls *lines) remove(i *item) {
 	ls.size--
-	l := s.in.Value.(*line)
-	w := l.tasks.Remove(s.at).(waiting)
+	ls.unready(i)
+	l := i.turn.Value.(*line)
+	l.tasks.Remove(i.place)
 	if l.tasks.Len() == 0 {
-		ls.turns.Remove(s.in)
+		ls.turns.Remove(i.turn)
 		delete(ls.of, l.owner)
 	}
-	return w
 }
 
 // served ends the turn of a line.
@@ -63,31 +104,63 @@ func (ls *lines) served(owner string) {
 }
 
 // next gives the first task that may start, of the first line that has one.
-func (ls *lines) next(may func(waiting) bool) (waiting, bool) {
+func (ls *lines) next(now time.Time, blocked map[string]bool) *item {
+	if !ls.any(blocked) {
+		return nil
+	}
 	for turn := ls.turns.Front(); turn != nil; turn = turn.Next() {
-		for el := turn.Value.(*line).tasks.Front(); el != nil; el = el.Next() {
-			if w := el.Value.(waiting); may(w) {
-				return w, true
-			}
+		if i := turn.Value.(*line).next(ls, now, blocked); i != nil {
+			return i
 		}
 	}
-	return waiting{}, false
+	return nil
+}
+
+// any reports whether a task may start that is not blocked.
+func (ls *lines) any(blocked map[string]bool) bool {
+	for key := range ls.keys {
+		if !blocked[key] {
+			return true
+		}
+	}
+	return false
+}
+
+// next gives the eldest of the groups that are not blocked. What has expired
+// leaves its group: it does not start any more.
+func (l *line) next(ls *lines, now time.Time, blocked map[string]bool) (eldest *item) {
+	for key, group := range l.groups {
+		if blocked[key] {
+			continue
+		}
+		for el := group.Front(); el != nil; el = group.Front() {
+			i := el.Value.(*item)
+			if i.deadline.IsZero() || now.Before(i.deadline) {
+				if eldest == nil || i.order < eldest.order {
+					eldest = i
+				}
+				break
+			}
+			ls.unready(i)
+		}
+	}
+	return eldest
 }
 
 // position is how many tasks start before this one: its elders in its own line,
 // as many of each other line, and one more of the lines whose turn comes first.
-func (ls *lines) position(s spot) int {
+func (ls *lines) position(i *item) int {
 	elders := 0
-	if tasks := s.in.Value.(*line).tasks; s.at == tasks.Back() { // a new one: no walk
+	if tasks := i.turn.Value.(*line).tasks; i.place == tasks.Back() { // a new one: no walk
 		elders = tasks.Len() - 1
 	} else {
-		for el := s.at.Prev(); el != nil; el = el.Prev() {
+		for el := i.place.Prev(); el != nil; el = el.Prev() {
 			elders++
 		}
 	}
 	before, rounds := elders, elders+1
 	for turn := ls.turns.Front(); turn != nil; turn = turn.Next() {
-		if turn == s.in {
+		if turn == i.turn {
 			rounds = elders
 			continue
 		}

@@ -3,20 +3,28 @@ package orchestrator
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
+
+// add puts a task into a queue that has room.
+func (q *queue) add(w waiting) int {
+	if q.reserve(w.owner, time.Time{}, false) != granted {
+		panic("no room")
+	}
+	return q.push(w)
+}
 
 func TestIdentitiesTakeTurns(t *testing.T) {
 	q := newQueue(100)
 	for _, w := range []struct{ owner, ids string }{{"flood", "abcdefgh"}, {"ci", "xy"}, {"eve", "z"}} {
 		for _, id := range w.ids {
-			q.reserve()
-			q.push(waiting{id: string(id), owner: w.owner, class: Interactive})
+			q.add(waiting{id: string(id), owner: w.owner, class: Interactive})
 		}
 	}
 	got := ""
-	for w, ok := q.next(anyTask); ok; w, ok = q.next(anyTask) {
+	for w, ok := q.next(time.Time{}, nil); ok; w, ok = q.next(time.Time{}, nil) {
 		q.take(w.id)
 		got += w.id
 	}
@@ -28,13 +36,12 @@ func TestIdentitiesTakeTurns(t *testing.T) {
 func TestATaskThatComesBackIsTriedFirst(t *testing.T) {
 	q := newQueue(100)
 	for _, id := range []string{"a1", "a2", "b1"} {
-		q.reserve()
-		q.push(waiting{id: id, owner: id[:1], class: Batch})
+		q.add(waiting{id: id, owner: id[:1], class: Batch})
 	}
-	w, _ := q.next(anyTask)
+	w, _ := q.next(time.Time{}, nil)
 	q.take(w.id)
 	q.restore(w, true)
-	if again, _ := q.next(anyTask); again.id != "a1" {
+	if again, _ := q.next(time.Time{}, nil); again.id != "a1" {
 		t.Errorf("got %s, want a1", again.id)
 	}
 }
@@ -49,14 +56,13 @@ func TestPositionsAreTheOrderOfStarts(t *testing.T) {
 			switch rapid.SampledFrom([]string{"arrive", "arrive", "arrive", "start", "leave"}).Draw(t, "step") {
 			case "arrive":
 				id := fmt.Sprint(i)
-				q.reserve()
-				at := q.push(waiting{id: id, owner: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "owner"), class: Interactive})
+				at := q.add(waiting{id: id, owner: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "owner"), class: Interactive})
 				if now, _ := q.position(id); now != at {
 					t.Fatalf("pushed at %d, and then at %d", at, now)
 				}
 				ids = append(ids, id)
 			case "start":
-				if w, ok := q.next(anyTask); ok {
+				if w, ok := q.next(time.Time{}, nil); ok {
 					q.take(w.id)
 				}
 			case "leave":
@@ -78,7 +84,7 @@ func TestPositionsAreTheOrderOfStarts(t *testing.T) {
 			t.Fatalf("%d positions, %d tasks", len(want), q.depth(Interactive))
 		}
 		for i := range len(want) {
-			w, _ := q.next(anyTask)
+			w, _ := q.next(time.Time{}, nil)
 			q.take(w.id)
 			if w.id != want[i] {
 				t.Fatalf("start %d is %s, want %s", i, w.id, want[i])
@@ -110,7 +116,7 @@ func TestStartsCountBothClasses(t *testing.T) {
 			}
 		}
 		for n := 0; ; n++ {
-			w, ok := q.next(anyTask)
+			w, ok := q.next(time.Time{}, nil)
 			if !ok {
 				break
 			}

@@ -50,14 +50,17 @@ type Node struct {
 
 // node is a registered node. All of it is guarded by nodes.mu.
 type node struct {
-	info    Node
-	token   authmin.Secret // memory only, never shown
-	http    *http.Client
-	client  *client.Client
-	control *client.Client // with patience for reloads
-	seen    time.Time      // when it last called, on our clock
-	stamp   time.Time      // its clock at the last heartbeat
-	breaker breaker
+	info     Node
+	said     sharedNode // what info is made of
+	revision uint64     // of said, where replicas share it
+	pools    []pool
+	devices  []string
+	token    authmin.Secret // memory only, never shown
+	http     *http.Client
+	client   *client.Client
+	control  *client.Client // with patience for reloads
+	seen     time.Time      // when it last called, on our clock
+	breaker  breaker
 	// running counts our tasks a pool; others is what else used its slots when
 	// it last reported; busy is until when it asked to be left alone.
 	running map[string]int
@@ -82,30 +85,15 @@ func (n *node) state(now time.Time, timeout time.Duration) NodeState {
 // report takes over what the node says about its pools.
 func (n *node) report(pools []client.Pool) {
 	n.info.Pools = pools
+	n.pools = make([]pool, len(pools))
+	for i, p := range pools {
+		n.pools[i] = pool{p, append(slices.Clone(p.Models), p.ModelRef)}
+	}
 	clear(n.others)
 	clear(n.busy)
 	for _, p := range pools {
 		n.others[p.PoolID] = max(0, p.SlotsTotal-p.SlotsFree-n.running[p.PoolID])
 	}
-}
-
-func (n *node) candidate(p client.Pool, now time.Time, timeout time.Duration) Candidate {
-	c := Candidate{
-		NodeID: n.info.NodeID, PoolID: p.PoolID, Engine: p.Engine,
-		Models: append(slices.Clone(p.Models), p.ModelRef), Workloads: p.Workloads,
-		Online: n.online(now, timeout), Ready: p.Ready, Draining: p.Draining,
-		Tripped:       n.breaker.blocks(now),
-		SlotsTotal:    p.SlotsTotal,
-		SlotsFree:     p.SlotsTotal - n.running[p.PoolID] - n.others[p.PoolID],
-		VRAMFreeBytes: p.VRAMFreeBytes,
-	}
-	if now.Before(n.busy[p.PoolID]) {
-		c.SlotsFree = 0
-	}
-	for _, g := range n.info.Capabilities.GPUs {
-		c.Devices = append(c.Devices, g.DeviceID)
-	}
-	return c
 }
 
 func poolKey(nodeID, poolID string) string { return nodeID + "/" + poolID }

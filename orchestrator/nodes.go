@@ -1,14 +1,15 @@
 package orchestrator
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
@@ -28,29 +29,61 @@ const (
 
 var nodeID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,3}$`)
 
-// nodes is the registry. What nodes report is memory: they register again when
-// the orchestrator does not know them. Who owns an id is on disk.
+// nodes is the registry. What nodes report is memory, here and, where several
+// replicas share a store, in a bucket that has no disk: they register again when
+// nobody knows them. Who owns an id is on disk.
 type nodes struct {
 	timeout   time.Duration
 	address   addressRule
 	fallback  authmin.Secret // POOL_MANAGER_TOKEN
 	fallbacks []string       // node_addresses: the only ones that may get it
 	owned     *store.Bucket
+	shared    *store.Bucket // nil: there is nobody to share with
 	log       *slog.Logger
 	now       func() time.Time
 	changed   func() // wakes the scheduler
+	// version grows with each change after which a task may find a place that
+	// found none before.
+	version atomic.Uint64
 
 	mu     sync.Mutex
 	byID   map[string]*node
+	order  []*node // by node id
 	owners map[string]string
 }
 
-// load reads who owns which node id.
-func (ns *nodes) load(ctx context.Context) error {
-	return ns.owned.Each(ctx, func(e store.Entry) error {
-		ns.owners[e.Key] = string(e.Value)
-		return nil
-	})
+func newNodes(c Config, changed func()) *nodes {
+	ns := &nodes{
+		timeout: c.NodeTimeout, address: addressRule{c.NodeNetworks, c.Resolver},
+		fallback: c.PoolManagerToken, fallbacks: c.NodeAddresses,
+		owned: c.Store.Bucket(store.NodeOwners), log: c.Log, now: c.Now,
+		byID: make(map[string]*node), owners: make(map[string]string),
+	}
+	ns.changed = func() {
+		ns.version.Add(1)
+		changed()
+	}
+	if c.Store.Shared() {
+		ns.shared = c.Store.Bucket(store.Nodes)
+	}
+	return ns
+}
+
+// observeOwner takes over who owns a node id.
+func (ns *nodes) observeOwner(e store.Entry) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	if e.Deleted {
+		delete(ns.owners, e.Key)
+		return
+	}
+	ns.owners[e.Key] = string(e.Value)
+}
+
+func (ns *nodes) ownedIDs() []string {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	return slices.Collect(maps.Keys(ns.owners))
 }
 
 // register takes a node in, or takes over what a known one says now.
@@ -75,7 +108,11 @@ func (ns *nodes) register(ctx context.Context, who Who, r client.RegisterRequest
 	if err := ns.claim(ctx, who, r.NodeID); err != nil {
 		return err
 	}
-	if err := ns.put(who, r, to, token); err != nil {
+	n := sharedNode{
+		Owner: who.Identity, MachineID: r.MachineID, Address: to.base, Pin: to.pin, Version: r.Version, Capabilities: r.Capabilities,
+		Pools: r.Pools, Token: token.Reveal(), Registered: ns.now().UTC(),
+	}
+	if err := ns.publish(ctx, r.NodeID, n); err != nil {
 		return err
 	}
 	ns.log.InfoContext(ctx, "node_registered", "node_id", r.NodeID, "identity", who.Identity,
@@ -142,58 +179,36 @@ func owns(owner string, who Who) error {
 	return fail(Forbidden, "NODE_OWNED", "another identity registered this node_id first; choose another, or have an administrator DELETE it")
 }
 
-func (ns *nodes) put(who Who, r client.RegisterRequest, to target, token authmin.Secret) error {
-	ns.mu.Lock()
-	defer ns.mu.Unlock()
-	n := ns.byID[r.NodeID]
-	if n == nil {
-		if len(ns.byID) >= MaxNodes {
-			return fail(Busy, "TOO_MANY_NODES", "%d nodes are registered", MaxNodes)
-		}
-		n = &node{running: map[string]int{}, others: map[string]int{}, busy: map[string]time.Time{}}
-		ns.byID[r.NodeID] = n
-	}
-	if n.http != nil {
-		n.http.CloseIdleConnections()
-	}
-	n.token, n.http, n.seen = token, to.httpClient(), ns.now()
-	n.client = client.New(to.base, token.Reveal, n.http)
-	n.control = client.New(to.base, token.Reveal, to.controlClient())
-	n.breaker = breaker{}
-	n.info = Node{
-		NodeID: r.NodeID, MachineID: r.MachineID, Owner: who.Identity, Address: to.base,
-		Version: r.Version, LastHeartbeat: n.seen, Capabilities: r.Capabilities,
-	}
-	n.report(r.Pools)
-	return nil
-}
-
 // heartbeat takes over the state of a node's pools. The owner is checked before
 // anything is said about the node.
-func (ns *nodes) heartbeat(who Who, id string, h client.HeartbeatRequest) error {
+func (ns *nodes) heartbeat(ctx context.Context, who Who, id string, h client.HeartbeatRequest) error {
 	if err := checkPools(h.Pools); err != nil {
 		return err
 	}
-	ns.mu.Lock()
-	defer ns.mu.Unlock()
-	n := ns.byID[id]
-	if n == nil {
-		return fail(NotFound, "NODE_NOT_FOUND", "register again")
+	for {
+		ns.mu.Lock()
+		n := ns.byID[id]
+		if n == nil {
+			ns.mu.Unlock()
+			return fail(NotFound, "NODE_NOT_FOUND", "register again")
+		}
+		said, revision := n.said, n.revision
+		ns.mu.Unlock()
+		if err := owns(said.Owner, who); err != nil {
+			return err
+		}
+		if off := h.Timestamp.Sub(ns.now()); off > replayWindow || off < -replayWindow {
+			return fail(Conflict, "CLOCK_SKEW", "the timestamp is more than %s off; set the node's clock", replayWindow)
+		}
+		if !h.Timestamp.After(said.Stamp) {
+			return fail(Conflict, "STALE_HEARTBEAT", "a heartbeat with this timestamp or a later one has been seen")
+		}
+		said.Stamp, said.Pools = h.Timestamp, h.Pools
+		err := ns.update(ctx, id, said, revision)
+		if !errors.Is(err, store.ErrConflict) {
+			return err
+		}
 	}
-	if err := owns(n.info.Owner, who); err != nil {
-		return err
-	}
-	now := ns.now()
-	if off := h.Timestamp.Sub(now); off > replayWindow || off < -replayWindow {
-		return fail(Conflict, "CLOCK_SKEW", "the timestamp is more than %s off; set the node's clock", replayWindow)
-	}
-	if !h.Timestamp.After(n.stamp) {
-		return fail(Conflict, "STALE_HEARTBEAT", "a heartbeat with this timestamp or a later one has been seen")
-	}
-	n.stamp, n.seen, n.info.LastHeartbeat = h.Timestamp, now, now
-	n.report(h.Pools)
-	ns.changed()
-	return nil
 }
 
 // remove takes a node out. An administrator's removal also frees the id.
@@ -213,14 +228,13 @@ func (ns *nodes) remove(ctx context.Context, who Who, id string) error {
 			return err
 		}
 	}
+	if err := ns.publish(ctx, id, sharedNode{Removed: true}); err != nil {
+		return err
+	}
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	if who.Admin {
 		delete(ns.owners, id)
-	}
-	if n := ns.byID[id]; n != nil {
-		n.http.CloseIdleConnections()
-		delete(ns.byID, id)
 	}
 	ns.log.InfoContext(ctx, "node_deregistered", "node_id", id, "identity", who.Identity,
 		"correlation_id", authmin.CorrelationID(ctx))
@@ -235,8 +249,7 @@ func (ns *nodes) list() []Node {
 	out := make([]Node, 0, len(ns.byID))
 	for id, n := range ns.byID {
 		if now.Sub(n.seen) > forgetAfter {
-			n.http.CloseIdleConnections()
-			delete(ns.byID, id)
+			ns.forget(id)
 			continue
 		}
 		info := n.info
@@ -246,45 +259,4 @@ func (ns *nodes) list() []Node {
 	}
 	slices.SortFunc(out, func(a, b Node) int { return strings.Compare(a.NodeID, b.NodeID) })
 	return out
-}
-
-// candidates gives every pool, in the order of their names.
-func (ns *nodes) candidates() []Candidate {
-	ns.mu.Lock()
-	defer ns.mu.Unlock()
-	now := ns.now()
-	var out []Candidate
-	for _, n := range ns.byID {
-		for _, p := range n.info.Pools {
-			out = append(out, n.candidate(p, now, ns.timeout))
-		}
-	}
-	slices.SortFunc(out, func(a, b Candidate) int {
-		return cmp.Or(cmp.Compare(a.NodeID, b.NodeID), cmp.Compare(a.PoolID, b.PoolID))
-	})
-	return out
-}
-
-// holds reports whether that pool is there now, with the model.
-func (ns *nodes) holds(nodeID, poolID, model string) bool {
-	return slices.ContainsFunc(ns.candidates(), func(c Candidate) bool {
-		return c.NodeID == nodeID && c.PoolID == poolID && c.Online && c.Ready && slices.Contains(c.Models, model)
-	})
-}
-
-// free reports whether a pool with the model would take such a task now.
-func (ns *nodes) free(model, workload string) bool {
-	return slices.ContainsFunc(ns.candidates(), func(c Candidate) bool { return infeasible(Needs{Model: model, Workload: workload}, c) == "" })
-}
-
-// offered reports whether any node has reported the model, and whether one of
-// the pools that have it takes this workload.
-func (ns *nodes) offered(model, workload string) (known, served bool) {
-	for _, c := range ns.candidates() {
-		if slices.Contains(c.Models, model) {
-			known = true
-			served = served || takes(c.Workloads, workload)
-		}
-	}
-	return known, served
 }

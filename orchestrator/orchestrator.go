@@ -33,8 +33,10 @@ func (w Who) may(owner string) bool { return w.Admin || (owner != "" && owner ==
 // defaults.
 type Config struct {
 	Store            *store.Store
-	Capacity         int      // 0: DefaultCapacity
-	Strategy         Strategy // "": MostFreeVRAM
+	Capacity         int           // 0: DefaultCapacity
+	Policy           Policy        // "": Reject
+	Strategy         Strategy      // "": MostFreeVRAM
+	Drain            time.Duration // how long running tasks may go on at a stop; 0: not at all
 	NodeTimeout      time.Duration
 	NodeNetworks     []netip.Prefix // where nodes may be besides loopback
 	NodeAddresses    []string       // the nodes that may get PoolManagerToken
@@ -48,9 +50,11 @@ type Config struct {
 	Now              func() time.Time      // nil: time.Now
 }
 
-// Orchestrator is the domain. Its methods may be called concurrently.
+// Orchestrator is the domain, or one replica of it: those that share a store are
+// one orchestrator to their callers. Its methods may be called concurrently.
 type Orchestrator struct {
 	store     *store.Store
+	me        string // the replica's name
 	queue     *queue
 	nodes     *nodes
 	sessions  *sessions
@@ -59,57 +63,79 @@ type Orchestrator struct {
 	catalog   *catalog
 	metrics   *metrics
 	strategy  Strategy
+	policy    Policy
 	log       *slog.Logger
 	now       func() time.Time
 
-	mu    sync.Mutex
-	tasks map[string]*entry
+	mu      sync.Mutex
+	tasks   map[string]*entry
+	running sync.Map // of *entry by id: what is running, anywhere
+	fed     sync.Map // of *entry by id: whose tails are fed from elsewhere
+	loading []*entry // waiting tasks of the first listing; nil after it
 
-	wake    chan struct{}   // capacity 1: something changed for the scheduler
-	stopped chan struct{}   // closed when readers have to leave
-	ctx     context.Context // ends when running tasks have to stop
-	cancel  context.CancelCauseFunc
-	work    sync.WaitGroup // the scheduler and the running tasks
-	closing atomic.Bool
-	stored  atomic.Int64 // bytes of all task records
-	turn    uint64       // placements so far; the scheduler's alone
-	pace    pace
+	retiring sync.Mutex
+	retired  []*entry      // ended here, with a tail that can go soon
+	retiree  chan struct{} // capacity 1: there are some
+
+	lease                *store.Lease
+	leading              atomic.Bool
+	reclaiming, sweeping atomic.Bool
+	dispatches           sync.WaitGroup
+	busy                 atomic.Int64 // dispatches under way
+
+	wake     chan struct{}   // capacity 1: something changed for the scheduler
+	stopped  chan struct{}   // closed when readers have to leave
+	ctx      context.Context // ends when running tasks have to stop
+	cancel   context.CancelCauseFunc
+	resign   context.CancelFunc // gives the lease up
+	blind    context.CancelFunc // ends the mirrors
+	mirrors  sync.WaitGroup     // what keeps memory in step with the store
+	work     sync.WaitGroup     // the scheduler and the running tasks
+	closing  atomic.Bool
+	drain    time.Duration
+	drainEnd atomic.Int64 // Unix nanoseconds: when running tasks have to stop
+	stored   atomic.Int64 // bytes of all task records
+	turn     uint64       // placements so far; the scheduler's alone
+	pace     pace
 }
 
-// New rebuilds the queue from the store and starts scheduling. Stop it.
+// New makes memory what the store says and joins in scheduling. Stop it.
 func New(ctx context.Context, c Config) (*Orchestrator, error) {
 	c.fill()
 	o := &Orchestrator{
-		store: c.Store, queue: newQueue(c.Capacity), strategy: c.Strategy, log: c.Log, now: c.Now,
-		workers: workers{replicas: make(map[replicaKey]replica)}, tasks: make(map[string]*entry), wake: make(chan struct{}, 1), stopped: make(chan struct{}),
+		store: c.Store, me: c.Store.Replica(), queue: newQueue(c.Capacity), strategy: c.Strategy, policy: c.Policy, log: c.Log, now: c.Now,
+		workers: workers{replicas: make(map[replicaKey]replica)}, tasks: make(map[string]*entry), loading: []*entry{}, drain: c.Drain,
+		wake: make(chan struct{}, 1), stopped: make(chan struct{}), retiree: make(chan struct{}, 1),
 	}
 	o.ctx, o.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
-	o.nodes = &nodes{
-		timeout: c.NodeTimeout, address: addressRule{c.NodeNetworks, c.Resolver},
-		fallback: c.PoolManagerToken, fallbacks: c.NodeAddresses,
-		owned: c.Store.Bucket(store.NodeOwners), log: c.Log, now: c.Now, changed: o.poke,
-		byID: make(map[string]*node), owners: make(map[string]string),
-	}
+	o.nodes = newNodes(c, o.poke)
 	o.sessions = newSessions(c.Store.Bucket(store.Sessions), c.Log, c.Now)
 	o.artifacts = newArtifacts(c.Store.Bucket(store.Artifacts), c.Log, c.Now)
+	o.artifacts.shared = c.Store.Shared()
 	o.catalog = &catalog{
 		bucket: c.Store.Bucket(store.Catalog), sources: newModelSources(c.ModelRoot, c.ModelHosts, c.ModelCAs), log: c.Log, now: c.Now,
-		ctx: o.ctx, work: &o.work, models: map[string]catalogued{}, checks: map[string]*check{}, reading: make(chan struct{}, maxReading),
+		work: &o.work, models: map[string]catalogued{}, ids: map[string]string{}, checks: map[string]*check{}, reading: make(chan struct{}, maxReading),
 	}
 	o.metrics = newMetrics(c.Registerer, o)
 	o.catalog.checked = func(result string) { o.metrics.verifications.WithLabelValues(result).Inc() }
-	for _, load := range []func(context.Context) error{o.nodes.load, o.sessions.load, o.artifacts.load, o.catalog.load, o.recover} {
-		if err := load(ctx); err != nil {
-			return nil, fmt.Errorf("starting orchestrator: %w", err)
-		}
+	if err := o.reflect(ctx); err != nil {
+		return nil, fmt.Errorf("starting orchestrator: %w", err)
 	}
-	o.work.Go(o.schedule)
+	o.lease = c.Store.Lease(leaseName, o.handOver)
+	if !c.Store.Shared() {
+		o.reclaim(nil) // nobody else runs anything
+	}
+	candidacy, resign := context.WithCancel(o.ctx)
+	o.resign = resign
+	o.work.Go(func() { _ = o.lease.Run(candidacy, o.lead) }) // ends with candidacy, never otherwise
+	o.work.Go(o.retireAll)
 	return o, nil
 }
 
 func (c *Config) fill() {
 	setDefault(&c.Capacity, DefaultCapacity)
 	setDefault(&c.Strategy, MostFreeVRAM)
+	setDefault(&c.Policy, Reject)
 	setDefault(&c.NodeTimeout, DefaultNodeTimeout)
 	if c.Resolver == nil {
 		c.Resolver = net.DefaultResolver
@@ -133,21 +159,13 @@ func (o *Orchestrator) poke() {
 	}
 }
 
-// Stop refuses new work, puts tasks without a token back into the queue, ends
-// the others with WORKER_RESET, and then lets readers go. It returns early with
-// the context's error; what was not settled is settled at the next start.
-func (o *Orchestrator) Stop(ctx context.Context) error {
-	if o.closing.Swap(true) {
-		return nil
+// once runs f in the background, unless it runs already.
+func (o *Orchestrator) once(running *atomic.Bool, f func()) {
+	if running.Swap(true) {
+		return
 	}
-	o.cancel(ErrStopping)
-	defer close(o.stopped)
-	done := make(chan struct{})
-	go func() { o.work.Wait(); close(done) }()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("stopping orchestrator: %w", ctx.Err())
-	}
+	o.work.Go(func() {
+		defer running.Store(false)
+		f()
+	})
 }

@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"container/heap"
 	"sync"
 	"time"
 )
@@ -14,8 +15,9 @@ type waiting struct {
 	id        string
 	owner     string
 	class     Priority
-	deadline  time.Time
+	deadline  time.Time // zero: none
 	needs     Needs
+	key       string    // of needs: tasks with the same one find the same places
 	session   string    // "" when it does not want its session's KV cache
 	notBefore time.Time // after a failed attempt
 	failures  int       // dispatches that failed before the first token
@@ -27,51 +29,41 @@ type waiting struct {
 type queue struct {
 	mu       sync.Mutex
 	capacity int
-	reserved int
+	reserved map[string]int // by identity
+	pending  int            // the sum of reserved
 	classes  map[Priority]*lines
-	index    map[string]queued
-	streak   int // interactive starts since the last batch start
-}
-
-// queued is where to find a task.
-type queued struct {
-	class Priority
-	spot
+	index    map[string]*item
+	owners   map[string]int       // waiting tasks of each identity, of both classes
+	asked    map[string]time.Time // when each identity last asked for room
+	deadline timeline             // the nearest deadline first
+	paused   timeline             // tasks that may not start yet, the nearest first
+	streak   int                  // interactive starts since the last batch start
 }
 
 func newQueue(capacity int) *queue {
 	return &queue{
 		capacity: capacity,
+		reserved: make(map[string]int),
 		classes:  map[Priority]*lines{Interactive: newLines(), Batch: newLines()},
-		index:    make(map[string]queued),
+		index:    make(map[string]*item),
+		owners:   make(map[string]int),
+		asked:    make(map[string]time.Time),
+		deadline: timeline{at: func(i *item) time.Time { return i.deadline }, place: func(i *item) *int { return &i.byDeadline }},
+		paused:   timeline{at: func(i *item) time.Time { return i.notBefore }, place: func(i *item) *int { return &i.byPause }},
 	}
 }
 
-// reserve takes room for one task, if there is any.
-func (q *queue) reserve() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.index)+q.reserved >= q.capacity {
-		return false
-	}
-	q.reserved++
-	return true
-}
-
-// release gives reserved room back.
-func (q *queue) release() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.reserved--
-}
-
-// push uses reserved room and returns the position in the class.
+// push uses reserved room and returns the position in the class. A task that is
+// there already, because its record was seen first, stays where it is.
 func (q *queue) push(w waiting) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.reserved--
-	q.addLocked(w, false)
-	return q.classes[w.class].position(q.index[w.id].spot)
+	q.releaseLocked(w.owner)
+	i := q.index[w.id]
+	if i == nil {
+		i = q.addLocked(w, false)
+	}
+	return q.classes[w.class].position(i)
 }
 
 // restore puts a task in that has been acknowledged before, whatever the
@@ -79,25 +71,44 @@ func (q *queue) push(w waiting) int {
 func (q *queue) restore(w waiting, front bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.addLocked(w, front)
+	if q.index[w.id] == nil {
+		q.addLocked(w, front)
+	}
 }
 
-func (q *queue) addLocked(w waiting, front bool) {
-	q.index[w.id] = queued{w.class, q.classes[w.class].add(w, front)}
+func (q *queue) addLocked(w waiting, front bool) *item {
+	i := &item{waiting: w, byDeadline: -1, byPause: -1}
+	q.classes[w.class].add(i, front)
+	q.index[w.id] = i
+	q.owners[w.owner]++
+	if !w.deadline.IsZero() {
+		heap.Push(&q.deadline, i)
+	}
+	if w.notBefore.IsZero() {
+		q.classes[w.class].ready(i)
+	} else {
+		heap.Push(&q.paused, i)
+	}
+	return i
 }
 
-// next gives the task whose turn it is among those that may start. It stays in
-// the queue until take.
-func (q *queue) next(may func(waiting) bool) (waiting, bool) {
+// next gives the task whose turn it is among those that may start now: not
+// paused, not expired, and with needs that are not blocked. It stays in the
+// queue until take. It costs what there is to choose from, not what waits.
+func (q *queue) next(now time.Time, blocked map[string]bool) (waiting, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	for i := q.paused.due(now); i != nil; i = q.paused.due(now) {
+		heap.Pop(&q.paused)
+		q.classes[i.class].ready(i)
+	}
 	order := []Priority{Interactive, Batch}
 	if q.streak >= batchShare {
 		order = []Priority{Batch, Interactive}
 	}
 	for _, class := range order {
-		if w, ok := q.classes[class].next(may); ok {
-			return w, true
+		if i := q.classes[class].next(now, blocked); i != nil {
+			return i.waiting, true
 		}
 	}
 	return waiting{}, false
@@ -120,7 +131,7 @@ func (q *queue) take(id string) bool {
 	return true
 }
 
-// remove takes a task out that will not start; false if it is not there.
+// remove takes a task out that will not start here; false if it is not there.
 func (q *queue) remove(id string) (waiting, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -128,12 +139,22 @@ func (q *queue) remove(id string) (waiting, bool) {
 }
 
 func (q *queue) removeLocked(id string) (waiting, bool) {
-	at, ok := q.index[id]
-	if !ok {
+	i := q.index[id]
+	if i == nil {
 		return waiting{}, false
 	}
 	delete(q.index, id)
-	return q.classes[at.class].remove(at.spot), true
+	if q.owners[i.owner]--; q.owners[i.owner] <= 0 {
+		delete(q.owners, i.owner)
+	}
+	if i.byDeadline >= 0 {
+		heap.Remove(&q.deadline, i.byDeadline)
+	}
+	if i.byPause >= 0 {
+		heap.Remove(&q.paused, i.byPause)
+	}
+	q.classes[i.class].remove(i)
+	return i.waiting, true
 }
 
 // position is how many tasks of its class start before it, as things are now;
@@ -141,22 +162,21 @@ func (q *queue) removeLocked(id string) (waiting, bool) {
 func (q *queue) position(id string) (int, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	at, ok := q.index[id]
-	if !ok {
+	i := q.index[id]
+	if i == nil {
 		return 0, false
 	}
-	return q.classes[at.class].position(at.spot), true
+	return q.classes[i.class].position(i), true
 }
 
-// expired gives the ids whose deadline has passed.
-func (q *queue) expired(now time.Time) []string {
+// expired gives the ids whose deadline has passed, each once: the caller removes
+// them, or restores them to be told again.
+func (q *queue) expired(now time.Time) (ids []string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	var ids []string
-	for id, q := range q.index {
-		if !q.at.Value.(waiting).deadline.After(now) {
-			ids = append(ids, id)
-		}
+	for i := q.deadline.due(now); i != nil; i = q.deadline.due(now) {
+		heap.Pop(&q.deadline)
+		ids = append(ids, i.id)
 	}
 	return ids
 }

@@ -10,13 +10,8 @@ import (
 
 func put(t *testing.T, q *queue, id string, class Priority) int {
 	t.Helper()
-	if !q.reserve() {
-		t.Fatalf("no room for %s", id)
-	}
-	return q.push(waiting{id: id, class: class})
+	return q.add(waiting{id: id, class: class})
 }
-
-func anyTask(waiting) bool { return true }
 
 func TestInteractiveGoesFirstAndBatchKeepsItsShare(t *testing.T) {
 	q := newQueue(100)
@@ -27,7 +22,7 @@ func TestInteractiveGoesFirstAndBatchKeepsItsShare(t *testing.T) {
 		put(t, q, fmt.Sprint("b", i), Batch)
 	}
 	got := ""
-	for w, ok := q.next(anyTask); ok; w, ok = q.next(anyTask) {
+	for w, ok := q.next(time.Time{}, nil); ok; w, ok = q.next(time.Time{}, nil) {
 		q.take(w.id)
 		got += w.id + " "
 	}
@@ -38,9 +33,9 @@ func TestInteractiveGoesFirstAndBatchKeepsItsShare(t *testing.T) {
 
 func TestATaskThatCannotStartDoesNotBlockTheOthers(t *testing.T) {
 	q := newQueue(3)
-	put(t, q, "a", Interactive)
-	put(t, q, "b", Interactive)
-	if w, _ := q.next(func(w waiting) bool { return w.id != "a" }); w.id != "b" {
+	q.add(waiting{id: "a", class: Interactive, key: "rare"})
+	q.add(waiting{id: "b", class: Interactive})
+	if w, _ := q.next(time.Time{}, map[string]bool{"rare": true}); w.id != "b" {
 		t.Errorf("got %s, want b", w.id)
 	}
 }
@@ -55,9 +50,9 @@ func TestTheQueueAgainstAModel(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"push": func(t *rapid.T) {
 				class := rapid.SampledFrom([]Priority{Interactive, Batch}).Draw(t, "class")
-				if took := q.reserve(); took != (size < capacity) {
-					t.Fatalf("reserve with %d of %d: got %v", size, capacity, took)
-				} else if !took {
+				if got := q.reserve("", time.Time{}, false); (got == granted) != (size < capacity) {
+					t.Fatalf("reserve with %d of %d: got %v", size, capacity, got)
+				} else if got != granted {
 					return
 				}
 				id := fmt.Sprint(n)
@@ -99,10 +94,12 @@ func TestExpiredTasksAreFound(t *testing.T) {
 	q := newQueue(3)
 	now := time.Unix(100, 0)
 	for id, deadline := range map[string]time.Time{"past": now.Add(-1), "now": now, "future": now.Add(1)} {
-		q.reserve()
-		q.push(waiting{id: id, class: Batch, deadline: deadline})
+		q.add(waiting{id: id, class: Batch, deadline: deadline})
 	}
-	if got := q.expired(now); len(got) != 2 {
-		t.Errorf("got %v, want past and now", got)
+	if w, _ := q.next(now, nil); w.id != "future" {
+		t.Errorf("got %q, want the one task that may still start", w.id)
+	}
+	if got := q.expired(now); len(got) != 2 || len(q.expired(now)) != 0 {
+		t.Errorf("got %v, want past and now, once", got)
 	}
 }

@@ -4,26 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
+	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/llorch/gateway/orchestrator/store"
 	"github.com/llorch/gateway/poolmanager/client"
 )
 
 const (
-	// maxFailures is how often a task may fail before its first token; busy
-	// pools (409, 429) do not count, the deadline bounds those.
-	maxFailures = 5
-	// retryPause and maxRetryPause space the attempts: 100 ms ×2 to 5 s.
-	retryPause    = 100 * time.Millisecond
-	maxRetryPause = 5 * time.Second
 	// maxOutputBytes bounds what one task may bring back: a million tokens of
 	// 16 bytes. A hostile node cannot send for ever.
 	maxOutputBytes = 16 << 20
-	// maxMessage bounds what an engine's error adds to a record.
-	maxMessage = 1024
+	// writeRunning is how long a dispatch may go without a word on disk. Most have
+	// their first token by then, and one write says both.
+	writeRunning = 20 * time.Millisecond
 )
+
+// errNotBegun is a dispatch that did not come about for want of the request.
+var errNotBegun = errors.New("the task could not begin")
 
 // attempt is one dispatch of one task.
 type attempt struct {
@@ -33,97 +33,135 @@ type attempt struct {
 	l       *lease
 	request *TaskRequest
 	session string
+	before  Task // as it was when this began
 	tail    *tail
+	noted   bool // what memory says of the task is this dispatch; guarded by e.mu
+	written bool // that it runs is on disk; guarded by e.changing
 	first   bool // a token has been seen, and so perhaps by a reader
 	tokens  int
 	bytes   int
+	counter prometheus.Counter // of tokens
 	out     output
 }
 
 // run takes one task through one dispatch. The lease is given back before the
 // task is settled, so that the slot does not wait for the disk.
-func (o *Orchestrator) run(w waiting, l *lease) {
+func (o *Orchestrator) run(reign context.Context, a *attempt) {
 	defer o.poke()
-	e := o.find(Who{Admin: true}, w.id)
-	if e == nil {
-		l.release(errNotTheNode)
-		return
-	}
-	task, tail := e.view()
-	a := &attempt{o: o, e: e, w: w, l: l, session: task.SessionID, tail: tail}
-	deadline, cancel := context.WithDeadlineCause(o.ctx, w.deadline, errDeadline)
+	o.busy.Add(1)
+	defer o.busy.Add(-1)
+	deadline, cancel := context.WithDeadlineCause(reign, a.w.deadline, errDeadline)
 	defer cancel()
 	ctx, stop := context.WithCancelCause(deadline)
 	defer stop(nil)
-	e.mu.Lock()
-	e.stop = stop
-	e.mu.Unlock()
+	a.e.mu.Lock()
+	a.e.stop = stop
+	o.interfere(a.e) // somebody may have been faster
+	a.e.mu.Unlock()
 	if err := a.begin(ctx); err != nil {
-		l.release(errNotTheNode)
-		a.giveBack(err)
+		a.l.release(errNotTheNode)
+		a.settle(client.Event{}, err, context.Cause(ctx))
 		return
 	}
-	go o.watch(ctx, l, stop)
+	var watching sync.WaitGroup
+	watching.Go(func() { a.watch(ctx, stop) })
 	end, err := a.perform(ctx)
 	cause := context.Cause(ctx)
 	switch {
 	case cause == nil || cause == errNodeLost:
-		l.release(err)
+		a.l.release(err)
 	default:
-		l.release(errNotTheNode)
+		a.l.release(errNotTheNode)
 	}
 	stop(nil)
+	watching.Wait()
 	a.settle(end, err, cause)
 }
 
-// begin writes down that the task runs, and where, and reads its request.
+// begin reads the request and notes, in memory, that the task runs, and where.
+// The disk hears of it with the first token, or soon (see watch): until then the
+// task may as well be dispatched again, by whoever is there.
 func (a *attempt) begin(ctx context.Context) error {
-	stored, err := a.o.store.Bucket(store.Tasks).Get(ctx, a.e.id)
-	if err != nil {
-		return err
-	}
-	r, err := decodeRecord(stored.Value)
-	if err != nil {
-		return err
-	}
-	if r.Request == nil {
-		return errEnded
-	}
-	a.request = r.Request
-	again := false
-	now := a.o.now()
-	warm := a.o.sessions.placed(a.session, a.l.nodeID, a.l.poolID, r.ModelRef)
-	task, err := a.o.change(ctx, a.e, a.request, func(t *Task) {
-		again = t.StartedAt != nil
-		t.State, t.NodeID, t.PoolID, t.Engine = Running, a.l.nodeID, a.l.poolID, a.l.engine
-		t.KVWarmth = warm
-		t.Attempt++
-		if !again {
-			started := now.UTC()
-			t.StartedAt = &started
+	a.e.mu.Lock()
+	a.request = a.e.request
+	a.e.mu.Unlock()
+	if a.request == nil {
+		var err error
+		if a.request, err = a.o.readRequest(ctx, a.e); err != nil {
+			return fmt.Errorf("%w: %w", errNotBegun, err)
 		}
-	})
-	if err != nil {
-		return err
 	}
+	now := a.o.now()
+	warm := a.o.sessions.placed(a.session, a.l.nodeID, a.l.poolID, a.request.ModelRef)
+	a.e.changing.Lock()
+	a.e.mu.Lock()
+	task := &a.e.task
+	if task.State != Queued {
+		a.e.mu.Unlock()
+		a.e.changing.Unlock()
+		return errTaken
+	}
+	a.before, a.noted = *task, true
+	again := task.StartedAt != nil
+	a.e.request = a.request // each change writes it again
+	task.State, task.NodeID, task.PoolID, task.Engine = Running, a.l.nodeID, a.l.poolID, a.l.engine
+	task.KVWarmth, task.runner = warm, a.o.me
+	task.Attempt++
 	if !again {
-		a.tail.add(EventStarted, startedData{})
-		a.o.pace.started(now, now.Sub(task.CreatedAt) > tick)
+		started := now.UTC()
+		task.StartedAt = &started
+	}
+	created := task.CreatedAt
+	a.e.mu.Unlock()
+	a.e.changing.Unlock()
+	a.tail = a.o.ownTail(a.e, again)
+	if !again {
+		a.tail.add(EventStarted, encodeData(startedData{}))
+		a.o.pace.started(now, now.Sub(created) > tick)
 	}
 	m := a.o.metrics
 	m.started.WithLabelValues(m.engines.value(a.l.engine), m.pools.value(a.l.poolID), string(a.w.class)).Inc()
 	return nil
 }
 
-// giveBack returns a task to the queue that could not even begin.
-func (a *attempt) giveBack(err error) {
-	if errors.Is(err, errEnded) {
-		return
+// watch writes down that the task runs, when it takes so long that somebody may
+// ask, and ends the dispatch when its node goes silent.
+func (a *attempt) watch(ctx context.Context, stop context.CancelCauseFunc) {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	soon := time.NewTimer(writeRunning)
+	defer soon.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-soon.C:
+			if err := a.write(ctx); errors.Is(err, store.ErrConflict) || errors.Is(err, errEnded) {
+				stop(errTaken)
+			} else if err != nil && ctx.Err() == nil {
+				a.o.log.Warn("that a task runs is not written", "task_id", a.e.id, "error", err)
+			}
+		case <-ticker.C:
+			if a.l.lost() {
+				stop(errNodeLost)
+				return
+			}
+		}
 	}
-	a.o.log.Warn("task could not begin", "task_id", a.e.id, "error", err)
-	w := a.w
-	w.notBefore = a.o.now().Add(retryPause)
-	a.o.queue.restore(w, true)
+}
+
+// write puts on disk that the task runs, unless that has happened.
+func (a *attempt) write(ctx context.Context) error {
+	a.e.changing.Lock()
+	defer a.e.changing.Unlock()
+	if a.written || ctx.Err() != nil {
+		return nil
+	}
+	ctx, cancel := a.o.settling() // a write that is cut leaves it open what is on disk
+	defer cancel()
+	_, err := a.o.changeLocked(ctx, a.e, func(*Task) {})
+	a.written = err == nil
+	return err
 }
 
 // perform dispatches and copies tokens until the stream ends.
@@ -141,7 +179,7 @@ func (a *attempt) perform(ctx context.Context) (client.Event, error) {
 		if ev.Type.Last() {
 			return ev, a.whole(ev)
 		}
-		if err := a.take(ctx, ev); err != nil {
+		if err := a.take(ev); err != nil {
 			return client.Event{}, err
 		}
 	}
@@ -149,34 +187,49 @@ func (a *attempt) perform(ctx context.Context) (client.Event, error) {
 
 var errTooMuch = errors.New("the pool sent more than a task may bring back")
 
-func (a *attempt) token(ctx context.Context, text string) error {
+func (a *attempt) token(text string) error {
 	if a.bytes += len(text); a.bytes > maxOutputBytes {
 		return errTooMuch
 	}
-	if err := a.begun(ctx); err != nil {
+	if err := a.begun(); err != nil {
 		return err
 	}
-	a.tail.add(EventToken, TokenData{text, a.tokens})
+	a.tail.add(EventToken, encodeToken(text, a.tokens))
 	a.tokens++
-	m := a.o.metrics
-	m.tokensOut.WithLabelValues(m.engines.value(a.l.engine), m.pools.value(a.l.poolID)).Inc()
+	if a.counter == nil {
+		m := a.o.metrics
+		a.counter = m.tokensOut.WithLabelValues(m.engines.value(a.l.engine), m.pools.value(a.l.poolID))
+	}
+	a.counter.Inc()
 	return nil
 }
 
-// begun notes the first output. It is on disk before anybody sees it: after a
-// crash the task must not run a second time and contradict its first token.
-func (a *attempt) begun(ctx context.Context) error {
+// begun is asked before each output. The first one is on disk before anybody sees
+// it: after a crash the task must not run a second time and contradict its first
+// token. When two replicas run the task, each believing that the other is lost,
+// one of them gets past here.
+func (a *attempt) begun() error {
+	if !a.o.mayShow() {
+		return errDeposed
+	}
 	if a.first {
 		return nil
 	}
-	task, err := a.o.change(ctx, a.e, a.request, func(t *Task) {
+	ctx, cancel := a.o.settling()
+	defer cancel()
+	a.e.changing.Lock()
+	defer a.e.changing.Unlock()
+	task, err := a.o.changeLocked(ctx, a.e, func(t *Task) {
 		now := a.o.now().UTC()
 		t.FirstTokenAt = &now
 	})
+	if errors.Is(err, store.ErrConflict) || errors.Is(err, errEnded) {
+		return errTaken
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNotTheNode, err)
 	}
-	a.first = true
+	a.written, a.first = true, true
 	if task.Workload == Completion {
 		a.o.metrics.firstToken.Observe(float64(task.FirstTokenAt.Sub(task.CreatedAt).Milliseconds()))
 	}
@@ -190,111 +243,4 @@ func (a *attempt) dispatch() client.DispatchRequest {
 		MaxTokens: r.MaxTokens, Seed: r.Seed, Temperature: r.Temperature, Stop: r.Stop,
 		DeadlineMS: max(1, a.w.deadline.Sub(a.o.now()).Milliseconds()),
 	}
-}
-
-// settle decides what the end of the dispatch means for the task.
-func (a *attempt) settle(end client.Event, err, cause error) {
-	var change func(*Task)
-	switch {
-	case cause == errCanceled:
-		return // Cancel has ended it
-	case err == nil && end.Type == client.EventEnd:
-		change = a.completed(end)
-	case cause == errDeadline:
-		change = failed("DEADLINE_EXCEEDED", "the deadline passed while the task ran", a.l.engine)
-	case err == nil && (a.first || !retriable(end.Code)):
-		change = failed(clip(end.Code), clip(end.Message), clip(end.Engine))
-	case errors.Is(err, errTooMuch):
-		change = failed("OUTPUT_TOO_LARGE", err.Error(), a.l.engine)
-	case a.first && errors.Is(err, errWrongOutput):
-		change = failed("OUTPUT_INVALID", err.Error(), a.l.engine)
-	case a.first:
-		change = failed("WORKER_RESET", "the worker was lost after the first token", a.l.engine)
-	case refusedForGood(err):
-		change = failed("DISPATCH_REFUSED", "the pool manager refused the task", a.l.engine)
-	default:
-		a.again(err, end, cause)
-		return
-	}
-	a.o.pace.ended(a.o.now().Before(a.w.deadline))
-	ended := a.o.end(a.e, change)
-	if ended != nil && !errors.Is(ended, errEnded) {
-		a.o.log.Error("ending task", "task_id", a.e.id, "error", ended)
-	}
-	if ended == nil && err == nil && end.Type == client.EventEnd {
-		task, _ := a.e.view()
-		a.o.metrics.completed(task, a.request.operation())
-		a.o.sessions.served(context.WithoutCancel(a.o.ctx), a.session)
-	}
-}
-
-func (a *attempt) completed(end client.Event) func(*Task) {
-	m := a.o.metrics
-	m.tokensIn.Add(float64(max(0, end.TokensIn)))
-	m.decode.Observe(float64(max(0, end.DecodeMS)))
-	return func(t *Task) {
-		t.State, t.TokensIn, t.TokensOut = Completed, end.TokensIn, max(end.TokensOut, a.tokens)
-		t.DecodeMS, t.FinishReason = end.DecodeMS, clip(end.FinishReason)
-	}
-}
-
-// again puts the task back to the front of its class, elsewhere if possible.
-func (a *attempt) again(err error, end client.Event, cause error) {
-	if err == nil {
-		err = fmt.Errorf("engine error %s", clip(end.Code))
-	}
-	stopping := cause == ErrStopping
-	w := a.w
-	if !busy(err) && !stopping {
-		w.failures++
-		w.needs.Failed = append(w.needs.Failed[:len(w.needs.Failed):len(w.needs.Failed)], poolKey(a.l.nodeID, a.l.poolID))
-	}
-	if w.failures >= maxFailures {
-		a.settle(client.Event{Type: client.EventError, Code: "WORKER_UNAVAILABLE", Engine: a.l.engine,
-			Message: fmt.Sprintf("%d dispatches failed before the first token", w.failures)}, nil, nil)
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.o.ctx), settleTimeout)
-	defer cancel()
-	_, changeErr := a.o.change(ctx, a.e, a.request, func(t *Task) { t.State, t.NodeID, t.PoolID = Queued, "", "" })
-	if errors.Is(changeErr, errEnded) || stopping {
-		return
-	}
-	if changeErr != nil { // the record says running: the next begin says so again
-		a.o.log.Warn("requeueing task", "task_id", a.e.id, "error", changeErr)
-	}
-	// A busy pool has its own pause, see lease.release; this is for the task.
-	w.notBefore = a.o.now().Add(min(retryPause<<w.failures, maxRetryPause))
-	a.o.log.Warn("task goes back to the queue", "task_id", a.e.id, "node_id", a.l.nodeID, "pool_id", a.l.poolID, "failures", w.failures, "error", err)
-	a.o.queue.restore(w, true)
-}
-
-// retriable reports whether an error event before the first token may be tried
-// again elsewhere: the pool manager's codes for an engine that is not there,
-// busy, or was lost. Everything else is the engine's answer to this task.
-func retriable(code string) bool {
-	return code == "ENGINE_UNAVAILABLE" || code == "ENGINE_BUSY" || code == "WORKER_RESET"
-}
-
-// busy reports whether the pool only asked to come back later.
-func busy(err error) bool {
-	var refused *client.StatusError
-	return errors.As(err, &refused) && (refused.Status == http.StatusTooManyRequests || refused.Status == http.StatusConflict)
-}
-
-// refusedForGood reports whether every pool would refuse the task alike.
-func refusedForGood(err error) bool {
-	var refused *client.StatusError
-	if !errors.As(err, &refused) {
-		return false
-	}
-	s := refused.Status
-	return s == http.StatusBadRequest || s == http.StatusUnprocessableEntity || s == http.StatusRequestEntityTooLarge
-}
-
-func clip(text string) string {
-	if len(text) > maxMessage {
-		return text[:maxMessage]
-	}
-	return text
 }

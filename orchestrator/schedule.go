@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/llorch/gateway/orchestrator/store"
 )
 
 const (
@@ -23,36 +25,50 @@ var (
 	errNotTheNode = errors.New("ended for another reason than the node")
 )
 
-// schedule is the one goroutine that takes tasks out of the queue.
-func (o *Orchestrator) schedule() {
+// schedule is the one goroutine that takes tasks out of the queue. What it
+// starts runs in reign.
+func (o *Orchestrator) schedule(ctx, reign context.Context, spare spared) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	swept := o.now()
-	for {
-		select {
-		case <-o.ctx.Done():
-			return
-		case <-ticker.C:
+	pass := &pass{reign: reign}
+	for ticked := true; ctx.Err() == nil; {
+		if ticked {
+			o.once(&o.reclaiming, func() { o.reclaim(spare) })
 			o.expire()
 			if now := o.now(); now.Sub(swept) >= sweepEvery {
 				swept = now
-				o.work.Go(o.sweep)
+				o.once(&o.sweeping, o.sweep)
 			}
-		case <-o.wake:
 		}
-		o.place()
+		o.place(ctx, pass, ticked)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			ticked = true
+		case <-o.wake:
+			ticked = false
+		}
 	}
+}
+
+// pass is what the scheduler remembers between two looks at the queue: which
+// needs found no place, as long as nothing has changed for the better.
+type pass struct {
+	reign   context.Context
+	blocked map[string]bool
+	version uint64 // of the nodes
 }
 
 // place starts every task that can start now, in the queue's order. Tasks with
 // the same needs as one that found no place are passed over without a look.
-func (o *Orchestrator) place() {
-	blocked := make(map[string]bool)
-	for o.ctx.Err() == nil {
-		now := o.now()
-		w, ok := o.queue.next(func(w waiting) bool {
-			return now.After(w.notBefore) && now.Before(w.deadline) && !blocked[w.needs.key()]
-		})
+func (o *Orchestrator) place(ctx context.Context, p *pass, ticked bool) {
+	for ctx.Err() == nil && o.ctx.Err() == nil {
+		if version := o.nodes.version.Load(); version != p.version || ticked || p.blocked == nil {
+			p.version, p.blocked, ticked = version, make(map[string]bool), false
+		}
+		w, ok := o.queue.next(o.now(), p.blocked)
 		if !ok {
 			return
 		}
@@ -60,7 +76,7 @@ func (o *Orchestrator) place() {
 		d := Place(w.needs, o.nodes.candidates(), o.strategy, o.turn)
 		o.metrics.placements.WithLabelValues(d.outcome(), fmt.Sprint(d.Pinned), fmt.Sprint(d.Fallback)).Inc()
 		if d.Chosen == nil {
-			blocked[w.needs.key()] = true
+			p.blocked[w.key] = true
 			o.log.Debug("no place", "task_id", w.id, "considered", d.Considered)
 			continue
 		}
@@ -69,14 +85,38 @@ func (o *Orchestrator) place() {
 		if l == nil {
 			continue // the node left between the two calls
 		}
-		if !o.queue.take(w.id) {
-			l.release(errNotTheNode) // canceled meanwhile
+		a := o.assign(w, l)
+		if a == nil {
+			l.release(errNotTheNode) // canceled or taken meanwhile
 			continue
 		}
 		o.log.Info("placed", "task_id", w.id, "node_id", l.nodeID, "pool_id", l.poolID, "strategy", o.strategy,
 			"pinned", d.Pinned, "fallback", d.Fallback, "home", w.needs.Home, "considered", d.Considered)
-		o.work.Go(func() { o.run(w, l) })
+		o.dispatches.Add(1)
+		o.work.Go(func() {
+			defer o.dispatches.Done()
+			o.run(p.reign, a)
+		})
 	}
+}
+
+// assign takes a task out of the queue for a dispatch here; nil if it is not
+// there any more.
+func (o *Orchestrator) assign(w waiting, l *lease) *attempt {
+	o.mu.Lock()
+	e := o.tasks[w.id]
+	o.mu.Unlock()
+	if e == nil {
+		o.queue.remove(w.id)
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.task.State != Queued || e.run != nil || !o.queue.take(w.id) {
+		return nil
+	}
+	e.run = &attempt{o: o, e: e, w: w, l: l, session: e.task.SessionID}
+	return e.run
 }
 
 // key tells needs apart that can have different answers.
@@ -100,8 +140,16 @@ func (o *Orchestrator) expireOne(id string) {
 	if e == nil || !ok {
 		return
 	}
-	if err := o.end(e, failed("DEADLINE_EXCEEDED", "the deadline passed before a pool was free", "")); err != nil && !errors.Is(err, errEnded) {
+	err := o.end(e, failed("DEADLINE_EXCEEDED", "the deadline passed before a pool was free", ""))
+	if err == nil || errors.Is(err, errEnded) {
+		return
+	}
+	if !errors.Is(err, store.ErrConflict) {
 		o.log.Error("ending expired task", "task_id", id, "error", err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.task.State == Queued && e.run == nil {
 		o.queue.restore(w, true) // tried again at the next tick
 	}
 }
@@ -114,19 +162,4 @@ func failed(code, message, engine string) func(*Task) {
 	}
 }
 
-// watch ends the dispatch when its node goes silent.
-func (o *Orchestrator) watch(ctx context.Context, l *lease, stop context.CancelCauseFunc) {
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			if l.lost() {
-				stop(errNodeLost)
-				return
-			}
-		}
-	}
-}
+func canceled(t *Task) { t.State = Canceled }

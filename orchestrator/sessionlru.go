@@ -4,7 +4,11 @@ import (
 	"container/list"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"hash/fnv"
+
+	"github.com/google/uuid"
 
 	"github.com/llorch/gateway/orchestrator/store"
 )
@@ -21,29 +25,122 @@ func (ss *sessions) find(id string) *session {
 	return nil
 }
 
-// add makes room, and puts the session in as the newest. The caller deletes the
-// record of the one that had to go.
-func (ss *sessions) add(s *session) (evicted *session) {
+// apply makes a state of a session what memory knows, unless that is newer, and
+// makes it the most recently used. The caller deletes the record of the one that
+// had to go.
+func (ss *sessions) apply(s session) (evicted *session) {
+	if !ss.now().Before(s.expires) {
+		return nil
+	}
+	if el := ss.byID[s.SessionID]; el != nil {
+		if known := el.Value.(*session); s.revision >= known.revision {
+			*known = s
+			ss.used.MoveToBack(el)
+		}
+		return nil
+	}
 	switch {
 	case ss.each[s.Owner] >= maxSessionsEach:
 		evicted = ss.drop(ss.oldest(s.Owner))
 	case ss.used.Len() >= maxSessions:
 		evicted = ss.drop(ss.used.Front())
 	}
-	ss.byID[s.SessionID] = ss.used.PushBack(s)
+	ss.byID[s.SessionID] = ss.used.PushBack(&s)
 	ss.each[s.Owner]++
-	if s.expires.IsZero() {
-		ss.touch(s)
-	}
 	return evicted
 }
 
-// touch makes the session the newest.
-func (ss *sessions) touch(s *session) {
+// renew begins the time to live anew.
+func (ss *sessions) renew(s *session) {
 	now := ss.now()
 	s.expires = now.Add(store.SessionTTL)
 	s.LastUsedAt, s.ExpiresAt = now.UTC(), s.expires.UTC()
-	ss.used.MoveToBack(ss.byID[s.SessionID])
+}
+
+// modify changes a session by f, which says whether there is something to change:
+// first on disk, if callers have named it, then in memory. When another replica
+// was faster it takes that over and asks f again. mu is not held.
+func (ss *sessions) modify(ctx context.Context, id string, f func(s *session, found bool) (bool, error)) error {
+	defer ss.lock(id)()
+	for {
+		ss.mu.Lock()
+		var s session
+		known := ss.find(id)
+		if known != nil {
+			s = *known
+		}
+		changed, err := f(&s, known != nil)
+		if err != nil || !changed {
+			ss.mu.Unlock()
+			return err
+		}
+		if !s.named {
+			evicted := ss.apply(s)
+			ss.mu.Unlock()
+			return ss.erase(ctx, evicted)
+		}
+		ss.mu.Unlock()
+		s.revision, err = ss.write(ctx, s)
+		if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrExists) {
+			if err := ss.reread(ctx, id); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		ss.mu.Lock()
+		evicted := ss.apply(s)
+		ss.mu.Unlock()
+		return ss.erase(ctx, evicted)
+	}
+}
+
+// lock keeps others on this replica from changing the session meanwhile.
+func (ss *sessions) lock(id string) (unlock func()) {
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(id))
+	m := &ss.changing[sum.Sum32()%uint32(len(ss.changing))]
+	m.Lock()
+	return m.Unlock
+}
+
+// write puts a session on disk, which begins its record's TTL anew.
+func (ss *sessions) write(ctx context.Context, s session) (uint64, error) {
+	value, err := json.Marshal(s.Session)
+	if err != nil {
+		return 0, fmt.Errorf("encoding session %s: %w", s.SessionID, err)
+	}
+	if s.revision == 0 {
+		return ss.bucket.Create(ctx, s.SessionID, value)
+	}
+	return ss.bucket.Update(ctx, s.SessionID, value, s.revision)
+}
+
+// reread takes over what another replica has written of a session.
+func (ss *sessions) reread(ctx context.Context, id string) error {
+	e, err := ss.bucket.Get(ctx, id)
+	if err == nil {
+		ss.observe(e)
+		return nil
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if s := ss.find(id); s != nil {
+		s.revision = 0 // its record has expired a moment before it
+	}
+	return nil
+}
+
+func (ss *sessions) erase(ctx context.Context, evicted *session) error {
+	if evicted == nil || !evicted.named {
+		return nil
+	}
+	return ss.bucket.Delete(ctx, evicted.SessionID)
 }
 
 func (ss *sessions) oldest(owner string) *list.Element {
@@ -52,6 +149,12 @@ func (ss *sessions) oldest(owner string) *list.Element {
 		el = el.Next()
 	}
 	return el
+}
+
+func (ss *sessions) has(id string) bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.find(id) != nil
 }
 
 // drop forgets a session.
@@ -64,20 +167,15 @@ func (ss *sessions) drop(el *list.Element) *session {
 	return s
 }
 
-// write puts a named session on disk, which begins its TTL anew. mu is not held.
-func (ss *sessions) write(ctx context.Context, s session) error {
-	if !s.named {
-		return nil
-	}
-	value, err := json.Marshal(s.Session)
-	if err != nil {
-		return fmt.Errorf("encoding session %s: %w", s.SessionID, err)
-	}
-	return ss.bucket.Put(ctx, s.SessionID, value)
-}
-
 // Session gives a session of the caller's.
 func (o *Orchestrator) Session(who Who, id string) (Session, error) {
+	if o.store.Shared() && uuid.Validate(id) == nil && !o.sessions.has(id) {
+		ctx, cancel := context.WithTimeout(o.ctx, lookTimeout)
+		defer cancel()
+		if err := o.sessions.reread(ctx, id); err != nil {
+			return Session{}, err
+		}
+	}
 	s, err := o.sessions.get(who, id)
 	s.KVWarmth = s.KVWarmth && o.nodes.holds(s.NodeID, s.PoolID, s.ModelRef)
 	return s, err

@@ -4,9 +4,7 @@ import (
 	"container/list"
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -43,16 +41,19 @@ type Session struct {
 // most tasks are the only one of theirs, and losing it costs warmth at most.
 type session struct {
 	Session
-	named   bool
-	expires time.Time // as ExpiresAt, with the monotonic clock
+	named    bool
+	revision uint64    // of the record; 0: there is none
+	expires  time.Time // as ExpiresAt, with the monotonic clock
 }
 
-// sessions are all there are, the least recently used first. The newest write
-// of a session wins: it is a memory aid, not a ledger.
+// sessions are all there are, the least recently used first. A record changes by
+// compare-and-set: turns are counted once, whichever replica takes them.
 type sessions struct {
 	bucket *store.Bucket
 	log    *slog.Logger
 	now    func() time.Time
+
+	changing [64]sync.Mutex // by id, held over a write
 
 	mu   sync.Mutex
 	byID map[string]*list.Element // of *session
@@ -64,66 +65,78 @@ func newSessions(b *store.Bucket, log *slog.Logger, now func() time.Time) *sessi
 	return &sessions{bucket: b, log: log, now: now, byID: map[string]*list.Element{}, used: list.New(), each: map[string]int{}}
 }
 
-// load reads the sessions that callers have named.
-func (ss *sessions) load(ctx context.Context) error {
-	var all []*session
-	err := ss.bucket.Each(ctx, func(e store.Entry) error {
-		s := &session{named: true}
-		if err := json.Unmarshal(e.Value, &s.Session); err != nil {
-			return fmt.Errorf("decoding session %s: %w", e.Key, err)
+// observe takes over a session from the store.
+func (ss *sessions) observe(e store.Entry) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	el := ss.byID[e.Key]
+	if e.Deleted {
+		if el != nil && el.Value.(*session).revision <= e.Revision {
+			ss.drop(el)
 		}
-		all = append(all, s)
-		return nil
-	})
-	slices.SortFunc(all, func(a, b *session) int { return a.LastUsedAt.Compare(b.LastUsedAt) })
-	for _, s := range all {
-		now := ss.now()
-		s.expires = now.Add(min(s.ExpiresAt.Sub(now), store.SessionTTL))
-		ss.add(s)
+		return
 	}
-	return err
+	s := session{named: true, revision: e.Revision}
+	if err := json.Unmarshal(e.Value, &s.Session); err != nil {
+		ss.log.Error("a session's record is not readable", "session_id", e.Key, "error", err)
+		return
+	}
+	now := ss.now()
+	s.expires = now.Add(min(s.ExpiresAt.Sub(now), store.SessionTTL))
+	ss.apply(s) // whom it pushes out, the replica that added it deletes
+}
+
+// seen notes the session of a task that another replica has taken. If a caller
+// has named it, its record comes as well.
+func (ss *sessions) seen(t Task) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.find(t.SessionID) == nil {
+		s := session{Session: Session{SessionID: t.SessionID, Owner: t.Owner, Turns: 1, MaxTurns: MaxTurns, CreatedAt: t.CreatedAt}}
+		ss.renew(&s)
+		ss.apply(s)
+	}
+}
+
+func (ss *sessions) ids() (named []string) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	for id, el := range ss.byID {
+		if el.Value.(*session).revision > 0 {
+			named = append(named, id)
+		}
+	}
+	return named
 }
 
 // take counts a turn of the session and makes it if there is none. A named one
 // is on disk afterwards.
 func (ss *sessions) take(ctx context.Context, who Who, id string, named bool) error {
-	ss.mu.Lock()
-	s := ss.find(id)
-	var evicted *session
-	if s == nil {
-		now := ss.now().UTC()
-		s = &session{Session: Session{SessionID: id, Owner: who.Identity, MaxTurns: MaxTurns, CreatedAt: now}}
-		evicted = ss.add(s)
-	}
-	switch {
-	case s.Owner != who.Identity:
-		ss.mu.Unlock()
-		return fail(Conflict, "SESSION_EXISTS", "this session_id is taken")
-	case s.Turns >= MaxTurns:
-		ss.mu.Unlock()
-		return fail(Conflict, "SESSION_FULL", "a session has at most %d turns; begin another", MaxTurns)
-	}
-	s.Turns++
-	s.named = s.named || named
-	ss.touch(s)
-	copied := *s
-	ss.mu.Unlock()
-	err := ss.write(ctx, copied)
-	if err == nil && evicted != nil && evicted.named {
-		err = ss.bucket.Delete(ctx, evicted.SessionID)
-	}
-	if err != nil {
-		ss.giveBack(id)
-	}
-	return err
+	return ss.modify(ctx, id, func(s *session, found bool) (bool, error) {
+		if !found {
+			*s = session{Session: Session{SessionID: id, Owner: who.Identity, MaxTurns: MaxTurns, CreatedAt: ss.now().UTC()}}
+		}
+		switch {
+		case s.Owner != who.Identity:
+			return false, fail(Conflict, "SESSION_EXISTS", "this session_id is taken")
+		case s.Turns >= MaxTurns:
+			return false, fail(Conflict, "SESSION_FULL", "a session has at most %d turns; begin another", MaxTurns)
+		}
+		s.Turns++
+		s.named = s.named || named
+		ss.renew(s)
+		return true, nil
+	})
 }
 
 // giveBack takes a turn back whose task was not taken after all.
-func (ss *sessions) giveBack(id string) {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	if s := ss.find(id); s != nil {
+func (ss *sessions) giveBack(ctx context.Context, id string) {
+	err := ss.modify(ctx, id, func(s *session, found bool) (bool, error) {
 		s.Turns--
+		return found, nil
+	})
+	if err != nil {
+		ss.log.Warn("a turn is not given back", "session_id", id, "error", err)
 	}
 }
 
@@ -141,20 +154,17 @@ func (ss *sessions) placed(id, nodeID, poolID, model string) (warm bool) {
 	return s.KVWarmth
 }
 
-// served notes that a turn has ended well where placed said it went.
-func (ss *sessions) served(ctx context.Context, id string) {
-	ss.mu.Lock()
-	s := ss.find(id)
-	if s == nil {
-		ss.mu.Unlock()
-		return
-	}
-	s.KVWarmth = true
-	ss.touch(s)
-	copied := *s
-	ss.mu.Unlock()
-	if err := ss.write(ctx, copied); err != nil {
-		ss.log.Warn("session is not written", "session_id", id, "error", err)
+// served notes that a turn has ended well, and where.
+func (ss *sessions) served(ctx context.Context, t Task) {
+	err := ss.modify(ctx, t.SessionID, func(s *session, found bool) (bool, error) {
+		s.NodeID, s.PoolID, s.ModelRef, s.KVWarmth = t.NodeID, t.PoolID, t.ModelRef, true
+		if found {
+			ss.renew(s)
+		}
+		return found, nil
+	})
+	if err != nil {
+		ss.log.Warn("session is not written", "session_id", t.SessionID, "error", err)
 	}
 }
 
@@ -184,10 +194,14 @@ func (ss *sessions) remove(ctx context.Context, who Who, id string) error {
 	if _, err := ss.get(who, id); err != nil {
 		return err
 	}
+	defer ss.lock(id)()
+	if err := ss.bucket.Delete(ctx, id); err != nil {
+		return err
+	}
 	ss.mu.Lock()
+	defer ss.mu.Unlock()
 	if el := ss.byID[id]; el != nil {
 		ss.drop(el)
 	}
-	ss.mu.Unlock()
-	return ss.bucket.Delete(ctx, id)
+	return nil
 }

@@ -1,8 +1,6 @@
 package orchestrator
 
 import (
-	"encoding/json"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -12,9 +10,13 @@ const (
 	// its live readers; older events are read from the log.
 	tailEvents = 1024
 	tailBytes  = 256 << 10
-	// coalesce is how long tokens wait for company before they go to the log.
-	// Live readers do not wait: they read the tail.
-	coalesce = 5 * time.Millisecond
+	// coalesce is how long tokens wait for company before they go to the log,
+	// and maxCoalesce how long when coalesceTasks tasks run or more: a record
+	// costs the log the same whether it has one token or ten. Readers of this
+	// replica do not wait: they read the tail.
+	coalesce      = 5 * time.Millisecond
+	maxCoalesce   = 40 * time.Millisecond
+	coalesceTasks = 64
 	// chunkEvents and chunkBytes close a log record early. A quarter of the
 	// tail: with one record being written and one being filled, nothing falls
 	// out of the tail that the log does not have.
@@ -22,74 +24,164 @@ const (
 	chunkBytes  = tailBytes / 4
 )
 
-// tail is the newest events of one task, shared by all its readers, and the
-// only writer of the task's log. A reader costs a cursor, not a consumer.
+// tail is the newest events of one task, shared by all its readers on this
+// replica: a reader costs a cursor, not a consumer. While the task runs here the
+// tail is the only writer of the task's log (own); while it runs elsewhere, the
+// tail repeats what comes from there (feed).
 type tail struct {
-	append func(record []byte) // to the log; must not block for long
-
 	mu      sync.Mutex
-	events  []Event // ids are consecutive
+	write   func(record []byte) // to the log; must not block for long. nil: not ours
+	pause   time.Duration       // how long tokens wait for company
+	events  []Event             // ids are consecutive
 	bytes   int
 	last    uint64 // id of the newest event, also when events is empty
 	sealed  bool
+	final   *Event        // how it ended; nothing comes after it
+	whole   uint64        // the newest id before final
 	changed chan struct{} // closed and replaced by the next event; nil: nobody waits
 
 	pending      []Event
 	pendingBytes int
 	armed        bool
+	timer        *time.Timer
+
+	readers  int           // that are in Next now
+	used     time.Time     // when the last one was
+	news     time.Time     // when something was fed last, or the log was asked
+	patience time.Duration // how long to be without news before asking
 
 	writing sync.Mutex // keeps log records in order
 }
 
-func newTail(last uint64, write func([]byte)) *tail { return &tail{append: write, last: last} }
+func newTail(last uint64, write func([]byte)) *tail {
+	return &tail{last: last, write: write, pause: coalesce}
+}
 
-// seal lets nothing in any more but the terminal event, whose id follows the
-// one returned. A task's end is decided before it is on disk.
-func (t *tail) seal() uint64 {
+// own makes this tail the writer of the log; last is the newest id that exists.
+func (t *tail) own(last uint64, pause time.Duration, write func([]byte)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.write, t.pause, t.sealed = write, pause, false
+	t.jump(last)
+}
+
+// disown ends that. What is not written is written, unless somebody else owns
+// the log already.
+func (t *tail) disown(lost bool) {
+	if !lost {
+		t.flush()
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.write, t.sealed = nil, false
+	t.pending, t.pendingBytes = nil, 0
+}
+
+// owned reports whether this tail writes the log.
+func (t *tail) owned() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.write != nil
+}
+
+// jump passes over events that are in the log only. mu is held.
+func (t *tail) jump(last uint64) {
+	if last > t.last {
+		t.events, t.bytes, t.last = nil, 0, last
+	}
+}
+
+// reach says that events up to this id exist, and wakes who waits for them.
+func (t *tail) reach(last uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.write == nil && last > t.last {
+		t.jump(last)
+		t.wake()
+	}
+}
+
+// feed takes over events of another replica. Repeats are ignored; readers find
+// in the log what was passed over.
+func (t *tail) feed(batch []Event, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.write != nil || t.final != nil {
+		return
+	}
+	t.news, t.patience = now, newsPause
+	for _, ev := range batch {
+		if ev.ID <= t.last || ev.Type.Terminal() { // how it ended is for the record to say
+			continue
+		}
+		t.jump(ev.ID - 1)
+		t.keep(ev)
+	}
+	t.wake()
+}
+
+// seal lets nothing in any more but the end, and gives the newest id. What is
+// pending goes to the log before the end is on disk.
+func (t *tail) seal() uint64 {
+	t.mu.Lock()
 	t.sealed = true
-	return t.last
+	last := t.last
+	t.mu.Unlock()
+	t.flush()
+	return last
 }
 
 // add appends an event with the next id, unless the tail is sealed.
-func (t *tail) add(kind EventType, data any) {
+func (t *tail) add(kind EventType, data []byte) {
 	t.mu.Lock()
-	if t.sealed {
+	if t.sealed || t.write == nil {
 		t.mu.Unlock()
 		return
 	}
-	t.put(newEvent(t.last+1, kind, data))
-}
-
-// finish appends the terminal event to a sealed tail, and writes it all down.
-func (t *tail) finish(final Event) {
-	t.mu.Lock()
-	t.put(final)
-	t.flush()
-}
-
-// put is called with mu held and gives it back.
-func (t *tail) put(ev Event) {
-	t.last = ev.ID
-	t.events, t.bytes = append(t.events, ev), t.bytes+len(ev.Data)
-	for len(t.events) > 1 && (len(t.events) > tailEvents || t.bytes > tailBytes) {
-		t.bytes -= len(t.events[0].Data)
-		t.events = t.events[1:]
-	}
+	ev := Event{t.last + 1, kind, data}
+	t.keep(ev)
 	t.pending, t.pendingBytes = append(t.pending, ev), t.pendingBytes+len(ev.Data)
 	now := t.pendingBytes >= chunkBytes || len(t.pending) >= chunkEvents
 	if !t.armed && !now {
 		t.armed = true
-		time.AfterFunc(coalesce, t.flush)
+		if t.timer == nil {
+			t.timer = time.AfterFunc(t.pause, t.flush)
+		} else {
+			t.timer.Reset(t.pause)
+		}
 	}
-	if t.changed != nil {
-		close(t.changed)
-		t.changed = nil
-	}
+	t.wake()
 	t.mu.Unlock()
 	if now {
 		t.flush()
+	}
+}
+
+// finish says how the task ended, once. Events up to whole came before it.
+func (t *tail) finish(final Event, whole uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.final == nil {
+		t.final, t.whole, t.sealed = &final, whole, true
+		t.wake()
+	}
+}
+
+// keep puts an event in and lets the oldest go. mu is held, here and below.
+func (t *tail) keep(ev Event) {
+	t.last = ev.ID
+	t.events, t.bytes = append(t.events, ev), t.bytes+len(ev.Data)
+	for len(t.events) > 1 && (len(t.events) > tailEvents || t.bytes > tailBytes) {
+		t.bytes -= len(t.events[0].Data)
+		t.events[0].Data = nil // the slice's array lives on for a while
+		t.events = t.events[1:]
+	}
+}
+
+func (t *tail) wake() {
+	if t.changed != nil {
+		close(t.changed)
+		t.changed = nil
 	}
 }
 
@@ -98,26 +190,36 @@ func (t *tail) flush() {
 	t.writing.Lock()
 	defer t.writing.Unlock()
 	t.mu.Lock()
-	batch := t.pending
+	batch, write := t.pending, t.write
 	t.pending, t.pendingBytes, t.armed = nil, 0, false
 	t.mu.Unlock()
-	if len(batch) == 0 {
-		return
+	if len(batch) > 0 && write != nil {
+		write(encodeBatch(batch))
 	}
-	t.append(encodeBatch(batch))
 }
 
-// since gives the events from id next on. ok is false when some of them are
-// older than the tail. When there is none yet, changed closes with the next.
+// since gives the events from id next on. ok is false when some of them have to
+// be read from the log. When there is none yet, changed closes with the next.
 func (t *tail) since(next uint64) (events []Event, changed <-chan struct{}, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	first := t.last + 1 - uint64(len(t.events))
-	if next < first {
+	switch {
+	case next <= t.last && next < first:
 		return nil, nil, false
-	}
-	if next <= t.last {
-		return append(events, t.events[next-first:]...), nil, true
+	case next <= t.last:
+		events = append(events, t.events[next-first:]...)
+		if t.final != nil && t.whole <= t.last {
+			events = append(events, *t.final)
+		}
+		return events, nil, true
+	case t.final != nil && next <= t.whole: // the log may have what did not come here
+		return nil, nil, false
+	case t.final != nil:
+		return []Event{*t.final}, nil, true
+	case t.write != nil && next > t.last+1:
+		// An id from before a power cut that took the log's last moments.
+		return []Event{{ID: t.last, Type: EventGap, Data: gapEvent(t.last+1, next-1).Data}}, nil, true
 	}
 	if t.changed == nil {
 		t.changed = make(chan struct{})
@@ -125,40 +227,44 @@ func (t *tail) since(next uint64) (events []Event, changed <-chan struct{}, ok b
 	return nil, t.changed, true
 }
 
-// newest gives the id of the last event.
-func (t *tail) newest() uint64 {
+// from gives the id of the first event from next on that need not be read from
+// the log.
+func (t *tail) from(next uint64) uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.last
-}
-
-// oldest gives the id of the first event still in memory.
-func (t *tail) oldest() uint64 {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.last + 1 - uint64(len(t.events))
-}
-
-// encodeBatch gives the log record of some events; they came from newEvent, so
-// they encode.
-func encodeBatch(batch []Event) []byte {
-	out := []byte{'['}
-	for i, ev := range batch {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = append(out, `{"id":`...)
-		out = strconv.AppendUint(out, ev.ID, 10)
-		out = append(out, `,"type":"`...)
-		out = append(out, ev.Type...)
-		out = append(out, `","data":`...)
-		out = append(append(out, ev.Data...), '}')
+	if first := t.last + 1 - uint64(len(t.events)); len(t.events) > 0 && next < first {
+		return first
 	}
-	return append(out, ']')
+	if t.final != nil {
+		return t.whole + 1
+	}
+	return t.last + 1
 }
 
-func decodeBatch(record []byte) ([]Event, error) {
-	var batch []Event
-	err := json.Unmarshal(record, &batch)
-	return batch, err
+// enter and leave count the readers, so that nobody takes the tail away.
+func (t *tail) enter() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.readers++
+}
+
+func (t *tail) leave(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.readers--
+	t.used = now
+}
+
+// idle reports whether nobody has read for that long.
+func (t *tail) idle(now time.Time, d time.Duration) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.readers == 0 && now.Sub(t.used) >= d
+}
+
+// over reports whether the end is known, so that nothing changes any more.
+func (t *tail) over() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.final != nil
 }

@@ -25,24 +25,24 @@ func TestTheTailLosesNothing(t *testing.T) {
 		})
 		sizes := rapid.SliceOfN(rapid.SampledFrom([]int{1, 100, 20_000, 100_000}), 1, 30).Draw(t, "sizes")
 		for i, size := range sizes {
-			tl.add(EventToken, TokenData{strings.Repeat("x", size), i})
+			tl.add(EventToken, encodeToken(strings.Repeat("x", size), i))
 			mu.Lock()
 			inLog := uint64(len(logged)) + 8
 			mu.Unlock()
-			if tl.oldest() > inLog {
+			if _, _, ok := tl.since(inLog); !ok {
 				t.Fatalf("event %d is neither in memory nor in the log", inLog)
 			}
 			if len(tl.events) > 1 && tl.bytes > tailBytes {
 				t.Fatalf("%d bytes in %d events", tl.bytes, len(tl.events))
 			}
 		}
-		end := tl.seal() + 1
-		tl.add(EventToken, TokenData{"after the end was decided", 0})
-		tl.finish(newEvent(end, EventEnd, endData{}))
+		last := tl.seal()
+		tl.add(EventToken, encodeToken("after the end was decided", 0))
+		tl.finish(newEvent(last+1, EventEnd, endData{}), last)
 		mu.Lock()
 		defer mu.Unlock()
-		if len(logged) != len(sizes)+1 || logged[0].ID != 8 || logged[len(logged)-1].Type != EventEnd {
-			t.Fatalf("log has %d events, want %d", len(logged), len(sizes)+1)
+		if len(logged) != len(sizes) || logged[0].ID != 8 || last != logged[len(logged)-1].ID {
+			t.Fatalf("log has %d events, want %d", len(logged), len(sizes))
 		}
 		for i, ev := range logged {
 			if ev.ID != uint64(i)+8 {
@@ -59,7 +59,7 @@ func TestReadersWakeForTheNextEvent(t *testing.T) {
 	if !ok {
 		t.Fatal("the first event is said to be gone")
 	}
-	tl.add(EventStarted, startedData{})
+	tl.add(EventStarted, encodeData(startedData{}))
 	<-first
 	<-second
 	if events, _, _ := tl.since(1); len(events) != 1 || events[0].ID != 1 {

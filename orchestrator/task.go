@@ -59,17 +59,36 @@ type Task struct {
 	FinishReason  string     `json:"finish_reason,omitempty"`
 	Error         *TaskError `json:"error,omitempty"`
 	LastEventID   uint64     `json:"last_event_id,omitempty" doc:"The id of the event that ended it"`
+
+	runner          string // the replica that runs it
+	cancelRequested bool   // somebody wants it to end; its runner sees to it
+	leap            uint64 // ids left out before the end, see resetLeap
 }
+
+// shown is the newest id that events before the first token have.
+func (t Task) shown() uint64 {
+	if t.StartedAt == nil {
+		return 0
+	}
+	return 1 // the event started
+}
+
+// whole is the newest id before the end that there ever was.
+func (t Task) whole() uint64 { return t.LastEventID - 1 - t.leap }
 
 // record is what is stored: the task and, until it has ended, its request.
 type record struct {
 	Task
-	Request *TaskRequest `json:"request,omitempty"`
+	Request         *TaskRequest `json:"request,omitempty"`
+	Runner          string       `json:"runner,omitempty"`
+	CancelRequested bool         `json:"cancel_requested,omitempty"`
+	Leap            uint64       `json:"leap,omitempty"`
 }
 
 // encode gives the stored form. HTML escaping would make a record up to six
 // times as large as the body it came from.
 func (r record) encode() ([]byte, error) {
+	r.Runner, r.CancelRequested, r.Leap = r.runner, r.cancelRequested, r.leap
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
@@ -87,6 +106,7 @@ func decodeRecord(value []byte) (record, error) {
 	if err := json.Unmarshal(value, &r); err != nil {
 		return record{}, fmt.Errorf("decoding task record: %w", err)
 	}
+	r.runner, r.cancelRequested, r.leap = r.Runner, r.CancelRequested, r.Leap
 	return r, nil
 }
 

@@ -5,22 +5,49 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/llorch/gateway/orchestrator/store"
 	"github.com/llorch/gateway/poolmanager/client"
 )
 
-// MaxPage is the most tasks one list gives.
-const MaxPage = 200
+const (
+	// MaxPage is the most tasks one list gives.
+	MaxPage = 200
+	// lookTimeout bounds asking the store for one record that memory has not.
+	lookTimeout = 3 * time.Second
+)
 
 // find gives the task if who may see it; a foreign one is as if absent.
 func (o *Orchestrator) find(who Who, id string) *entry {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	e := o.tasks[id]
+	e := o.lookUp(id)
 	if e == nil || !who.may(e.owner) {
 		return nil
 	}
 	return e
+}
+
+// lookUp finds a task in memory, or, where others admit tasks too, in the store:
+// a client may come here sooner than the news of what another replica has done.
+func (o *Orchestrator) lookUp(id string) *entry {
+	o.mu.Lock()
+	e := o.tasks[id]
+	o.mu.Unlock()
+	if e != nil || !o.store.Shared() || uuid.Validate(id) != nil || len(id) != 36 {
+		return e
+	}
+	ctx, cancel := context.WithTimeout(o.ctx, lookTimeout)
+	defer cancel()
+	stored, err := o.store.Bucket(store.Tasks).Get(ctx, id)
+	if err != nil {
+		return nil
+	}
+	o.observe(stored)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.tasks[id]
 }
 
 // Task gives a task's record.
@@ -29,8 +56,7 @@ func (o *Orchestrator) Task(who Who, id string) (Task, error) {
 	if e == nil {
 		return Task{}, noSuchTask()
 	}
-	task, _ := e.view()
-	return task, nil
+	return e.view(), nil
 }
 
 // Page is some tasks, newest first, and where the next page begins.
@@ -69,7 +95,7 @@ func (o *Orchestrator) visible(who Who, state State) []Task {
 		if !who.may(e.owner) {
 			continue
 		}
-		if task, _ := e.view(); state == "" || task.State == state {
+		if task := e.view(); state == "" || task.State == state {
 			all = append(all, task)
 		}
 	}
@@ -79,28 +105,50 @@ func (o *Orchestrator) visible(who Who, state State) []Task {
 // errCanceled is why a canceled task's dispatch ends.
 var errCanceled = errors.New("canceled by its owner")
 
-// Cancel ends a task that waits or runs; one that has ended stays as it is.
+// Cancel ends a task that waits or runs, wherever it runs; one that has ended
+// stays as it is. It returns when the end is on disk, and goes on when its caller
+// hangs up.
 func (o *Orchestrator) Cancel(_ context.Context, who Who, id string) error {
 	e := o.find(who, id)
 	if e == nil {
 		return noSuchTask()
 	}
-	err := o.end(e, func(t *Task) { t.State = Canceled })
-	if errors.Is(err, errEnded) {
-		return nil
+	ctx, cancel := o.settling()
+	defer cancel()
+	again := time.NewTicker(tick)
+	defer again.Stop()
+	for {
+		err := o.askToEnd(ctx, e)
+		if err != nil && !errors.Is(err, errEnded) && !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+		select {
+		case <-e.waitEnd():
+			return nil
+		case <-again.C:
+		case <-ctx.Done():
+			return fail(Unavailable, "CANCEL_PENDING", "the task's replica does not answer; the task ends when another takes over")
+		}
 	}
-	if err != nil {
-		return err
-	}
-	o.queue.remove(id)
-	o.metrics.canceled.Inc()
+}
+
+// askToEnd does what can be done here to have a task canceled.
+func (o *Orchestrator) askToEnd(ctx context.Context, e *entry) error {
 	e.mu.Lock()
-	stop := e.stop
-	e.mu.Unlock()
-	if stop != nil {
-		stop(errCanceled) // hangs up on the pool manager, which frees the slot
+	here, asked, state := e.run != nil, e.task.cancelRequested, e.task.State
+	if here && !state.Ended() {
+		e.task.cancelRequested = true
+		o.interfere(e) // hangs up on the pool manager, which frees the slot
 	}
-	return nil
+	e.mu.Unlock()
+	switch {
+	case state.Ended() || here || asked && state == Running:
+		return nil
+	case state == Queued:
+		return o.end(e, canceled)
+	}
+	_, err := o.change(ctx, e, func(t *Task) { t.cancelRequested = true })
+	return err
 }
 
 // RegisterNode takes a node in, or takes over what a known one says now.
@@ -112,7 +160,9 @@ func (o *Orchestrator) RegisterNode(ctx context.Context, who Who, r client.Regis
 
 // Heartbeat takes over what a node says of its pools.
 func (o *Orchestrator) Heartbeat(who Who, id string, h client.HeartbeatRequest) (client.HeartbeatResponse, error) {
-	err := o.nodes.heartbeat(who, id, h)
+	ctx, cancel := context.WithTimeout(o.ctx, lookTimeout)
+	defer cancel()
+	err := o.nodes.heartbeat(ctx, who, id, h)
 	o.metrics.heartbeats.WithLabelValues(outcome(err)).Inc()
 	return client.HeartbeatResponse{NextHeartbeatMS: HeartbeatInterval.Milliseconds()}, err
 }

@@ -15,28 +15,66 @@ const (
 )
 
 // verify has a model's bytes read in the background; the record says how it went.
+// The scheduler's replica reads them: it sees what is asked for in the record.
 func (c *catalog) verify(ctx context.Context, id string) (Model, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.checks[id] != nil {
-		return c.models[id].Model, nil // it is being done
-	}
-	if len(c.checks) >= maxChecks {
+	m, ok := c.get(id)
+	switch {
+	case !ok:
+		return Model{}, noSuchModel()
+	case m.Verification.Status == Verifying:
+		return m, nil // it is being done
+	case c.verifying() >= maxChecks:
 		return Model{}, fail(Busy, "TOO_MANY_VERIFICATIONS", "%d models are being verified", maxChecks)
 	}
-	m, err := c.change(ctx, id, func(m *Model) { m.Verification = Verification{Status: Verifying} })
-	if err == nil {
+	return c.change(ctx, id, func(m *Model) { m.Verification = Verification{Status: Verifying} })
+}
+
+func (c *catalog) verifying() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.models {
+		if m.Verification.Status == Verifying {
+			n++
+		}
+	}
+	return n
+}
+
+// lead makes this replica the one that checks, until reign ends, and takes up
+// what a stop or another replica left undone.
+func (c *catalog) lead(reign context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id := range c.checks {
+		c.stopCheck(id)
+	}
+	c.reign = reign
+	for _, m := range c.models {
+		c.consider(m.Model)
+	}
+}
+
+// consider begins the check of a model that waits for one. mu is held, here and
+// below.
+func (c *catalog) consider(m Model) {
+	if c.reign != nil && c.reign.Err() == nil && m.Verification.Status == Verifying && c.checks[m.ID] == nil {
 		c.begin(m)
 	}
-	return m, err
+}
+
+func (c *catalog) stopCheck(id string) {
+	if job := c.checks[id]; job != nil {
+		job.cancel()
+		delete(c.checks, id)
+	}
 }
 
 // check is one verification that waits or runs.
 type check struct{ cancel context.CancelFunc }
 
-// begin starts the check of a model. mu is held.
+// begin starts the check of a model.
 func (c *catalog) begin(m Model) {
-	ctx, cancel := context.WithCancel(c.ctx)
+	ctx, cancel := context.WithCancel(c.reign)
 	job := &check{cancel}
 	c.checks[m.ID] = job
 	c.work.Go(func() {
@@ -71,19 +109,34 @@ func (c *catalog) compare(ctx context.Context, m Model) Verification {
 	return v
 }
 
-// finish writes down what a check found, unless the model is gone. A check that a stop interrupts stays open in the record, and
-// is taken up at the next start.
+// finish writes down what a check found, unless the model is gone. A check that a
+// stop interrupts stays open in the record, and is taken up at the next start.
 func (c *catalog) finish(ctx context.Context, job *check, m Model, v Verification) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if ctx.Err() != nil || c.checks[m.ID] != job {
+	current := ctx.Err() == nil && c.checks[m.ID] == job
+	c.mu.Unlock()
+	if !current {
 		return
 	}
-	delete(c.checks, m.ID)
 	at := c.now().UTC()
 	v.CheckedAt = &at
-	if _, err := c.change(context.WithoutCancel(ctx), m.ID, func(m *Model) { m.Verification = v }); err != nil {
+	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	_, err := c.change(writing, m.ID, func(now *Model) {
+		if now.CreatedAt.Equal(m.CreatedAt) { // else it is another model
+			now.Verification = v
+		}
+	})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.checks[m.ID] == job {
+		delete(c.checks, m.ID)
+	}
+	if err != nil {
 		c.log.Error("writing down a verification", "model_id", m.ID, "error", err)
+		if again, ok := c.models[m.ID]; ok {
+			c.consider(again.Model)
+		}
 		return
 	}
 	c.checked(string(v.Status))

@@ -1,7 +1,6 @@
 package orchestrator
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -96,19 +95,19 @@ type output struct {
 }
 
 // take passes on one event that is not the last.
-func (a *attempt) take(ctx context.Context, ev client.Event) error {
+func (a *attempt) take(ev client.Event) error {
 	switch w := a.request.Workload; {
 	case ev.Type == client.EventToken && (w == "" || w == Completion):
-		return a.token(ctx, ev.Text)
+		return a.token(ev.Text)
 	case ev.Type == client.EventEmbedding && w == Embedding:
-		return a.vector(ctx, ev)
+		return a.vector(ev)
 	case ev.Type == client.EventScore && w == Rerank:
-		return a.result(ctx, ev, EventScore, ScoreData{ev.Index, ev.Score})
+		return a.result(ev, EventScore, ScoreData{ev.Index, ev.Score})
 	}
 	return fmt.Errorf("%w: it sent a %s event", errWrongOutput, ev.Type)
 }
 
-func (a *attempt) vector(ctx context.Context, ev client.Event) error {
+func (a *attempt) vector(ev client.Event) error {
 	if a.bytes += numberBytes * len(ev.Vector); a.bytes > maxOutputBytes {
 		return errTooMuch
 	}
@@ -118,23 +117,23 @@ func (a *attempt) vector(ctx context.Context, ev client.Event) error {
 	if len(ev.Vector) != a.out.width {
 		return fmt.Errorf("%w: it sent vectors of different lengths", errWrongOutput)
 	}
-	return a.result(ctx, ev, EventEmbedding, EmbeddingData{ev.Index, ev.Vector})
+	return a.result(ev, EventEmbedding, EmbeddingData{ev.Index, ev.Vector})
 }
 
 // result passes on what belongs to one input, which comes once.
-func (a *attempt) result(ctx context.Context, ev client.Event, kind EventType, data any) error {
+func (a *attempt) result(ev client.Event, kind EventType, data any) error {
 	if a.out.seen == nil {
 		a.out.seen = make([]bool, len(a.request.Inputs))
 	}
 	if ev.Index < 0 || ev.Index >= len(a.out.seen) || a.out.seen[ev.Index] {
 		return fmt.Errorf("%w: it answered an input that there is not, or one twice", errWrongOutput)
 	}
-	if err := a.begun(ctx); err != nil {
+	if err := a.begun(); err != nil {
 		return err
 	}
 	a.out.seen[ev.Index] = true
 	a.out.given++
-	a.tail.add(kind, data)
+	a.tail.add(kind, encodeData(data))
 	return nil
 }
 

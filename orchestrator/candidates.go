@@ -1,0 +1,90 @@
+package orchestrator
+
+import (
+	"slices"
+	"time"
+
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+// candidates gives every pool, in the order of their names. What a candidate
+// names is shared: nobody may change it.
+func (ns *nodes) candidates() []Candidate {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	now, count := ns.now(), 0
+	for _, n := range ns.order {
+		count += len(n.pools)
+	}
+	out := make([]Candidate, 0, count)
+	for _, n := range ns.order {
+		for i := range n.pools {
+			out = append(out, n.candidate(&n.pools[i], now, ns.timeout))
+		}
+	}
+	return out
+}
+
+// each calls f for every pool until f is satisfied, and reports whether it was.
+func (ns *nodes) each(f func(Candidate) bool) bool {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	now := ns.now()
+	for _, n := range ns.order {
+		for i := range n.pools {
+			if f(n.candidate(&n.pools[i], now, ns.timeout)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// holds reports whether that pool is there now, with the model.
+func (ns *nodes) holds(nodeID, poolID, model string) bool {
+	return ns.each(func(c Candidate) bool {
+		return c.NodeID == nodeID && c.PoolID == poolID && c.Online && c.Ready && slices.Contains(c.Models, model)
+	})
+}
+
+// free reports whether a pool with the model would take such a task now.
+func (ns *nodes) free(model, workload string) bool {
+	return ns.each(func(c Candidate) bool { return infeasible(Needs{Model: model, Workload: workload}, c) == "" })
+}
+
+// offered reports whether any node has reported the model, and whether one of
+// the pools that have it takes this workload.
+func (ns *nodes) offered(model, workload string) (known, served bool) {
+	served = ns.each(func(c Candidate) bool {
+		has := slices.Contains(c.Models, model)
+		known = known || has
+		return has && takes(c.Workloads, workload)
+	})
+	return known, served
+}
+
+// hasEngine reports whether any node has reported the engine.
+func (ns *nodes) hasEngine(engine string) bool {
+	return engine != "" && ns.each(func(c Candidate) bool { return c.Engine == engine })
+}
+
+// pool is what a node has reported of a pool, made ready for placement.
+type pool struct {
+	client.Pool
+	models []string // Models and ModelRef
+}
+
+func (n *node) candidate(p *pool, now time.Time, timeout time.Duration) Candidate {
+	c := Candidate{
+		NodeID: n.info.NodeID, PoolID: p.PoolID, Engine: p.Engine, Models: p.models, Devices: n.devices, Workloads: p.Workloads,
+		Online: n.online(now, timeout), Ready: p.Ready, Draining: p.Draining,
+		Tripped:       n.breaker.blocks(now),
+		SlotsTotal:    p.SlotsTotal,
+		SlotsFree:     p.SlotsTotal - n.running[p.PoolID] - n.others[p.PoolID],
+		VRAMFreeBytes: p.VRAMFreeBytes,
+	}
+	if now.Before(n.busy[p.PoolID]) {
+		c.SlotsFree = 0
+	}
+	return c
+}

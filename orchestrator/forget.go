@@ -1,0 +1,96 @@
+package orchestrator
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/llorch/gateway/orchestrator/store"
+)
+
+const (
+	// retention is how long an ended task can still be asked for, and maxEnded
+	// how many of them are kept in any case. With the capacity of the queue and
+	// the running tasks they bound what each replica has in memory.
+	retention = time.Hour
+	maxEnded  = 10_000
+	// maxTaskBytes bounds the records of all tasks. The bucket holds half as
+	// much again, so that a task that was taken can always be written to.
+	maxTaskBytes = 1 << 30
+	// retirePause is how long ended tasks wait for company before the log is
+	// asked whether it has all of their events.
+	retirePause = 20 * time.Millisecond
+)
+
+// sweep forgets ended tasks that are old or too many, the oldest first.
+func (o *Orchestrator) sweep() {
+	var ended []Task
+	for _, t := range o.visible(Who{Admin: true}, "") {
+		if t.State.Ended() {
+			ended = append(ended, t)
+		}
+	}
+	slices.SortFunc(ended, func(a, b Task) int { return a.EndedAt.Compare(*b.EndedAt) })
+	now := o.now()
+	for i, t := range ended {
+		if len(ended)-i <= maxEnded && now.Sub(*t.EndedAt) < retention {
+			return
+		}
+		if err := o.forget(t.TaskID); err != nil {
+			o.log.Warn("forgetting ended task", "task_id", t.TaskID, "error", err)
+			return
+		}
+	}
+}
+
+func (o *Orchestrator) forget(id string) error {
+	if err := o.store.Bucket(store.Tasks).Delete(o.ctx, id); err != nil {
+		return err
+	}
+	o.drop(id, math.MaxUint64-1)
+	return o.store.Events().Forget(o.ctx, id)
+}
+
+// retire gives up the tail of a task that has ended here, once the log has all
+// of it. Readers that are on the tail keep it alive as long as they need.
+func (o *Orchestrator) retire(e *entry) {
+	o.retiring.Lock()
+	defer o.retiring.Unlock()
+	o.retired = append(o.retired, e)
+	select {
+	case o.retiree <- struct{}{}:
+	default:
+	}
+}
+
+// retireAll asks the log once for all tasks that have ended in a while.
+func (o *Orchestrator) retireAll() {
+	pause := time.NewTicker(retirePause)
+	defer pause.Stop()
+	for {
+		select {
+		case <-o.ctx.Done():
+			return
+		case <-o.retiree:
+		}
+		o.retiring.Lock()
+		all := o.retired
+		o.retired = nil
+		o.retiring.Unlock()
+		if err := o.store.Events().Barrier(o.ctx); err != nil {
+			// The tails stay: memory is bounded by the number of kept tasks.
+			o.log.Warn("event log is behind", "tasks", len(all), "error", err)
+			continue
+		}
+		for _, e := range all {
+			e.mu.Lock()
+			e.tail = nil
+			e.mu.Unlock()
+		}
+		select {
+		case <-o.ctx.Done():
+			return
+		case <-pause.C:
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package orchestrator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/llorch/gateway/orchestrator/store"
+)
+
+const (
+	// leaseName is the lease of which one replica at a time is the scheduler.
+	leaseName = "scheduler"
+	// drainMargin is how much longer than its own deadline the tasks of a replica
+	// that drains are left alone: it settles what is left, see settleTimeout.
+	drainMargin = settleTimeout
+)
+
+// errDeposed ends the dispatches of a replica that is no longer the scheduler.
+// What becomes of their tasks is for the next one to say.
+var errDeposed = errors.New("another replica schedules now")
+
+// handover is what a replica that stops tells the next scheduler.
+type handover struct {
+	Runner  string `json:"runner"`
+	DrainMS int64  `json:"drain_ms"` // how long its tasks are its own
+}
+
+// spared are the replicas whose tasks are left alone, and until when.
+type spared map[string]time.Time
+
+// handOver is the lease's note.
+func (o *Orchestrator) handOver() []byte {
+	left := time.Until(time.Unix(0, o.drainEnd.Load()))
+	if !o.closing.Load() || left <= 0 {
+		return nil
+	}
+	note, err := json.Marshal(handover{o.me, (left + drainMargin).Milliseconds()})
+	if err != nil {
+		return nil
+	}
+	return note
+}
+
+// lead is the reign of this replica as the scheduler, until ctx ends: it places,
+// dispatches, expires, forgets, and verifies models. A single server reigns from
+// its start to its stop.
+func (o *Orchestrator) lead(ctx context.Context, before []byte) {
+	reign, depose := context.WithCancelCause(o.ctx)
+	o.leading.Store(true)
+	defer o.leading.Store(false)
+	spare := spared{}
+	var note handover
+	if json.Unmarshal(before, &note) == nil && note.Runner != o.me && note.DrainMS > 0 {
+		spare[note.Runner] = o.now().Add(time.Duration(note.DrainMS) * time.Millisecond)
+	}
+	o.log.Info("scheduling begins", "replica", o.me, "spared", note.Runner)
+	o.nodes.forgive()
+	o.catalog.lead(reign)
+	o.schedule(ctx, reign, spare)
+	if o.closing.Load() { // its tasks may run to their end, see Stop
+		context.AfterFunc(o.ctx, func() { depose(nil) })
+		return
+	}
+	depose(errDeposed)
+	o.dispatches.Wait()
+	o.log.Warn("scheduling ends: the lease was lost", "replica", o.me)
+}
+
+// mayShow reports whether this replica may still show tokens: another one does
+// not touch its tasks yet.
+func (o *Orchestrator) mayShow() bool { return o.closing.Load() || o.held() }
+
+// held reports whether the lease is still ours, by the clock and not by the news.
+func (o *Orchestrator) held() bool {
+	if l, ok := any(o.lease).(interface{ Held() bool }); ok {
+		return l.Held()
+	}
+	return o.leading.Load()
+}
+
+// reclaim takes care of running tasks that nobody runs: their replica has stopped
+// or has lost the lease. One without a token goes back to the queue; one that had
+// tokens ends: nobody may see them contradicted.
+func (o *Orchestrator) reclaim(spare spared) {
+	var lost []*entry
+	o.running.Range(func(_, value any) bool {
+		e := value.(*entry)
+		e.mu.Lock()
+		until, drains := spare[e.task.runner]
+		if e.run == nil && e.task.State == Running && !(drains && o.now().Before(until)) {
+			lost = append(lost, e)
+		}
+		e.mu.Unlock()
+		return true
+	})
+	slices.SortFunc(lost, func(a, b *entry) int { return b.view().CreatedAt.Compare(a.view().CreatedAt) }) // each goes to the front
+	for _, e := range lost {
+		if err := o.reclaimOne(e); err != nil && !errors.Is(err, errEnded) && !errors.Is(err, store.ErrConflict) {
+			o.log.Warn("taking over task", "task_id", e.id, "error", err)
+			return // the store is away; the next tick tries again
+		}
+	}
+}
+
+func (o *Orchestrator) reclaimOne(e *entry) error {
+	ctx, cancel := o.settling()
+	defer cancel()
+	task := e.view()
+	o.log.Info("task of a lost runner", "task_id", e.id, "runner", task.runner, "had_tokens", task.FirstTokenAt != nil)
+	switch {
+	case task.cancelRequested:
+		return o.end(e, canceled)
+	case task.FirstTokenAt != nil:
+		return o.end(e, failed("WORKER_RESET", "the orchestrator that ran it was lost after the first token", task.Engine))
+	}
+	_, err := o.change(ctx, e, func(t *Task) { t.State, t.NodeID, t.PoolID, t.runner = Queued, "", "", "" })
+	return err
+}
+
+// settling bounds a write that has to happen even when everything stops.
+func (o *Orchestrator) settling() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(o.ctx), settleTimeout)
+}

@@ -1,0 +1,212 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/llorch/gateway/orchestrator/store"
+)
+
+const (
+	// tailIdle is how long a tail that nobody reads is kept for the next call of
+	// a reader: longer than two of its heartbeats.
+	tailIdle = 30 * time.Second
+	// newsPause is how long a tail that is fed from elsewhere may be without
+	// news before the log is asked: the feed may lose a record when a connection
+	// breaks. maxNewsPause is for one that has long had none.
+	newsPause    = time.Second
+	maxNewsPause = 15 * time.Second
+)
+
+// join gives the tail to read from and counts the reader; nil when the task has
+// ended and the log and the record have everything. A tail whose end is known
+// stays good for whoever is on it.
+func (o *Orchestrator) join(ctx context.Context, e *entry, held *tail) *tail {
+	e.mu.Lock()
+	t := e.tail
+	if held != nil && held.over() {
+		t = held
+	}
+	if t == nil && e.task.State.Ended() {
+		e.mu.Unlock()
+		return nil
+	}
+	fresh := t == nil
+	if fresh {
+		t = newTail(e.task.shown(), nil)
+		e.tail = t
+	}
+	t.enter()
+	e.mu.Unlock()
+	if fresh {
+		o.feed(ctx, e, t)
+	}
+	return t
+}
+
+// feed has a tail repeat what another replica appends to the log.
+func (o *Orchestrator) feed(ctx context.Context, e *entry, t *tail) {
+	if !o.store.Shared() {
+		return
+	}
+	stop, err := o.store.Events().Subscribe(e.id, func(record []byte) {
+		batch, err := decodeBatch(record)
+		if err != nil {
+			o.log.Error("decoding live events", "task_id", e.id, "error", err)
+			return
+		}
+		t.feed(batch, o.now())
+	})
+	if err != nil { // the log is asked from time to time all the same
+		o.log.Warn("live events are not received", "task_id", e.id, "error", err)
+		stop = func() {}
+	}
+	e.mu.Lock()
+	before := e.unfeed
+	if e.tail == t && e.run == nil && !e.task.State.Ended() {
+		e.unfeed, stop = stop, nil
+	} else {
+		e.unfeed = nil
+	}
+	e.mu.Unlock()
+	for _, f := range []func(){before, stop} {
+		if f != nil {
+			f()
+		}
+	}
+	o.fed.Store(e.id, e)
+	o.catchUp(ctx, e, t)
+}
+
+// ownTail makes this replica the writer of the task's log, for a dispatch. Before
+// the first token there is one event at most, so the next id is known.
+func (o *Orchestrator) ownTail(e *entry, again bool) *tail {
+	e.mu.Lock()
+	t, unfeed := e.tail, e.unfeed
+	if t == nil {
+		t = newTail(0, nil)
+		e.tail = t
+	}
+	e.unfeed = nil
+	e.mu.Unlock()
+	if unfeed != nil {
+		unfeed()
+	}
+	write := func(record []byte) {
+		if err := o.store.Events().Append(e.id, record); err != nil {
+			o.log.Warn("event log is not written", "task_id", e.id, "error", err)
+		}
+	}
+	if !again {
+		t.own(0, o.coalesce(), write)
+		return t
+	}
+	// The runner before may have shown this event and not brought it to the log.
+	write(encodeBatch([]Event{newEvent(1, EventStarted, startedData{})}))
+	t.own(1, o.coalesce(), write)
+	return t
+}
+
+// coalesce is how long tokens wait for company: the longer, the more tasks run.
+func (o *Orchestrator) coalesce() time.Duration {
+	busy := min(o.busy.Load(), coalesceTasks)
+	return coalesce + time.Duration(busy)*(maxCoalesce-coalesce)/coalesceTasks
+}
+
+// letGo ends the writing of a task that does not run here any more. lost: another
+// replica may be writing already.
+func (o *Orchestrator) letGo(e *entry, lost bool) {
+	e.mu.Lock()
+	t := e.tail
+	ended := e.task.State.Ended()
+	if e.run != nil || t == nil {
+		e.mu.Unlock()
+		return
+	}
+	e.mu.Unlock()
+	if !ended || lost {
+		t.disown(lost)
+	}
+	if ended {
+		return
+	}
+	e.mu.Lock()
+	fed := e.tail == t && e.run == nil
+	if fed && t.idle(o.now(), tailIdle) {
+		e.tail, fed = nil, false
+	}
+	e.mu.Unlock()
+	if fed {
+		ctx, cancel := o.settling()
+		defer cancel()
+		o.feed(ctx, e, t)
+	}
+}
+
+// catchUp asks the log how far the task is.
+func (o *Orchestrator) catchUp(ctx context.Context, e *entry, t *tail) {
+	last, err := o.lastEvent(ctx, e.id)
+	if err != nil {
+		o.log.Debug("asking for the newest event", "task_id", e.id, "error", err)
+		return
+	}
+	t.reach(last)
+}
+
+// lastEvent gives the id of the newest event in the log.
+func (o *Orchestrator) lastEvent(ctx context.Context, id string) (uint64, error) {
+	rec, err := o.store.Events().Last(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	batch, err := decodeBatch(rec)
+	if err != nil || len(batch) == 0 {
+		return 0, err
+	}
+	return batch[len(batch)-1].ID, nil
+}
+
+// tend looks after the tails that are fed: one that nobody reads goes, one that
+// has heard nothing asks the log.
+func (o *Orchestrator) tend(ctx context.Context) {
+	now := o.now()
+	o.fed.Range(func(id, value any) bool {
+		e := value.(*entry)
+		e.mu.Lock()
+		t, stop := e.tail, e.unfeed
+		gone := t == nil || e.run != nil || e.task.State.Ended()
+		if !gone && t.idle(now, tailIdle) {
+			e.tail, gone = nil, true
+		}
+		if gone {
+			e.unfeed = nil
+			o.fed.Delete(id)
+		}
+		e.mu.Unlock()
+		switch {
+		case gone && stop != nil:
+			stop()
+		case !gone && t.asks(now):
+			o.catchUp(ctx, e, t)
+		}
+		return ctx.Err() == nil
+	})
+}
+
+// asks reports whether the tail should ask the log for news, each time after
+// twice the pause.
+func (t *tail) asks(now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	silent := now.Sub(t.news)
+	if t.readers == 0 || silent < t.patience {
+		return false
+	}
+	t.patience = min(max(newsPause, 2*t.patience), maxNewsPause)
+	t.news = now
+	return true
+}

@@ -1,0 +1,163 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/llorch/gateway/orchestrator/store"
+)
+
+// firstListing bounds how long a replica waits at its start for what the cluster
+// knows: a leader's election and the transfer of full buckets.
+const firstListing = time.Minute
+
+// mirror keeps memory in step with one bucket.
+type mirror struct {
+	bucket string
+	meta   bool              // without the values
+	take   func(store.Entry) // a newer state of a key, or an older one again
+	keys   func() []string   // what memory believes is there
+	loaded func()            // everything there was has been taken, the first time
+}
+
+// reflect reads everything into memory. Where others write too, it goes on.
+func (o *Orchestrator) reflect(ctx context.Context) error {
+	all := []mirror{
+		{bucket: store.Tasks, take: o.observe, keys: o.taskIDs, loaded: o.loaded},
+		{bucket: store.NodeOwners, take: o.nodes.observeOwner, keys: o.nodes.ownedIDs},
+		{bucket: store.Sessions, take: o.sessions.observe, keys: o.sessions.ids},
+		{bucket: store.Artifacts, meta: true, take: o.artifacts.observe, keys: o.artifacts.all},
+		{bucket: store.Catalog, take: o.catalog.observe, keys: o.catalog.keys},
+	}
+	if o.store.Shared() {
+		all = append(all, mirror{bucket: store.Nodes, take: o.nodes.observe})
+	}
+	watching, blind := context.WithCancel(context.WithoutCancel(ctx))
+	o.blind = blind
+	ctx, cancel := context.WithTimeout(ctx, firstListing)
+	defer cancel()
+	for _, m := range all {
+		if err := o.begin(ctx, watching, m); err != nil {
+			blind()
+			return fmt.Errorf("reading %s: %w", m.bucket, err)
+		}
+	}
+	if o.store.Shared() {
+		o.mirrors.Go(func() { o.tendTails(watching) })
+	}
+	return nil
+}
+
+// begin starts a mirror and waits until it has taken everything there is. It ends
+// there when nobody else writes.
+func (o *Orchestrator) begin(ctx, watching context.Context, m mirror) error {
+	b := o.store.Bucket(m.bucket)
+	watch := b.Watch
+	if m.meta {
+		watch = b.WatchMeta
+	}
+	watching, enough := context.WithCancel(watching)
+	listed, ended := make(chan struct{}), make(chan error, 1)
+	in := &intake{o: o, mirror: m, ctx: watching, listed: listed}
+	o.mirrors.Go(func() {
+		defer enough()
+		ended <- watch(watching, in.take)
+	})
+	select {
+	case <-listed:
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if !o.store.Shared() {
+		enough()
+		<-ended
+	}
+	return nil
+}
+
+// intake is one mirror's place in the store's story.
+type intake struct {
+	mirror
+	o      *Orchestrator
+	ctx    context.Context
+	listed chan struct{}   // closed after the first listing
+	newest uint64          // the highest revision that came
+	seen   map[string]bool // by a listing that came after a lost connection
+	begun  bool            // everything there was has been seen once
+}
+
+// take is for store.Bucket.Watch.
+func (in *intake) take(e store.Entry) {
+	if e.Key == "" {
+		if !in.begun {
+			in.begun = true
+			if in.loaded != nil {
+				in.loaded()
+			}
+			close(in.listed)
+			return
+		}
+		in.miss()
+		return
+	}
+	if in.begun && e.Revision <= in.newest && in.seen == nil {
+		in.seen = make(map[string]bool) // revisions rise: a lower one begins a listing
+	}
+	if in.seen != nil {
+		in.seen[e.Key] = true
+	}
+	in.newest = max(in.newest, e.Revision)
+	in.mirror.take(e)
+}
+
+// miss looks for what has vanished while nobody was watching: it is in memory,
+// and was not listed.
+func (in *intake) miss() {
+	seen := in.seen
+	in.seen = nil
+	if in.keys == nil {
+		return
+	}
+	for _, key := range in.keys() {
+		if seen[key] {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(in.ctx, lookTimeout)
+		_, err := in.o.store.Bucket(in.bucket).Get(ctx, key)
+		cancel()
+		if errors.Is(err, store.ErrNotFound) {
+			in.mirror.take(store.Entry{Key: key, Deleted: true, Revision: in.newest})
+		} else if err != nil {
+			in.o.log.Warn("whether a record is still there is not known", "bucket", in.bucket, "error", err)
+			return // the connection is gone again, and with its return comes another listing
+		}
+	}
+}
+
+// tendTails looks after the tails that are fed from other replicas.
+func (o *Orchestrator) tendTails(ctx context.Context) {
+	ticker := time.NewTicker(newsPause)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			o.tend(ctx)
+		}
+	}
+}
+
+func (o *Orchestrator) taskIDs() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	ids := make([]string, 0, len(o.tasks))
+	for id := range o.tasks {
+		ids = append(ids, id)
+	}
+	return ids
+}

@@ -1,0 +1,179 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+const (
+	// maxFailures is how often a task may fail before its first token; busy
+	// pools (409, 429) do not count, the deadline bounds those.
+	maxFailures = 5
+	// retryPause and maxRetryPause space the attempts: 100 ms ×2 to 5 s.
+	retryPause    = 100 * time.Millisecond
+	maxRetryPause = 5 * time.Second
+	// maxMessage bounds what an engine's error adds to a record.
+	maxMessage = 1024
+)
+
+// settle decides what the end of the dispatch means for the task.
+func (a *attempt) settle(end client.Event, err, cause error) {
+	var change func(*Task)
+	switch {
+	case cause == errEnded || cause == errTaken || cause == errDeposed || errors.Is(err, errTaken) || errors.Is(err, errDeposed):
+		a.leave(true) // it is no longer ours to say
+		return
+	case cause == errCanceled:
+		change = canceled
+	case err == nil && end.Type == client.EventEnd:
+		change = a.completed(end)
+	case cause == errDeadline:
+		change = failed("DEADLINE_EXCEEDED", "the deadline passed while the task ran", a.l.engine)
+	case err == nil && (a.first || !retriable(end.Code)):
+		change = failed(clip(end.Code), clip(end.Message), clip(end.Engine))
+	case errors.Is(err, errTooMuch):
+		change = failed("OUTPUT_TOO_LARGE", err.Error(), a.l.engine)
+	case a.first && errors.Is(err, errWrongOutput):
+		change = failed("OUTPUT_INVALID", err.Error(), a.l.engine)
+	case a.first:
+		change = failed("WORKER_RESET", "the worker was lost after the first token", a.l.engine)
+	case refusedForGood(err):
+		change = failed("DISPATCH_REFUSED", "the pool manager refused the task", a.l.engine)
+	default:
+		a.again(err, end, cause)
+		return
+	}
+	a.o.pace.ended(a.o.now().Before(a.w.deadline))
+	ended := a.o.end(a.e, change)
+	if ended != nil && !errors.Is(ended, errEnded) {
+		a.o.log.Error("ending task", "task_id", a.e.id, "error", ended)
+	}
+	if ended == nil && err == nil && end.Type == client.EventEnd {
+		task := a.e.view()
+		a.o.metrics.completed(task, a.request.operation())
+		a.o.sessions.served(context.WithoutCancel(a.o.ctx), task)
+	}
+	a.leave(false)
+}
+
+func (a *attempt) completed(end client.Event) func(*Task) {
+	m := a.o.metrics
+	m.tokensIn.Add(float64(max(0, end.TokensIn)))
+	m.decode.Observe(float64(max(0, end.DecodeMS)))
+	return func(t *Task) {
+		t.State, t.TokensIn, t.TokensOut = Completed, end.TokensIn, max(end.TokensOut, a.tokens)
+		t.DecodeMS, t.FinishReason = end.DecodeMS, clip(end.FinishReason)
+	}
+}
+
+// again puts the task back to the front of its class, elsewhere if possible.
+func (a *attempt) again(err error, end client.Event, cause error) {
+	if err == nil {
+		err = fmt.Errorf("engine error %s", clip(end.Code))
+	}
+	stopping := cause == ErrStopping
+	if !busy(err) && !stopping && !errors.Is(err, errNotBegun) {
+		a.w.failures++
+		a.w.needs.Failed = append(a.w.needs.Failed[:len(a.w.needs.Failed):len(a.w.needs.Failed)], poolKey(a.l.nodeID, a.l.poolID))
+	}
+	if a.w.failures >= maxFailures {
+		a.settle(client.Event{Type: client.EventError, Code: "WORKER_UNAVAILABLE", Engine: a.l.engine,
+			Message: fmt.Sprintf("%d dispatches failed before the first token", a.w.failures)}, nil, nil)
+		return
+	}
+	// A busy pool has its own pause, see lease.release; this is for the task.
+	a.w.notBefore = a.o.now().Add(min(retryPause<<a.w.failures, maxRetryPause))
+	if !stopping {
+		a.o.log.Warn("task goes back to the queue", "task_id", a.e.id, "node_id", a.l.nodeID, "pool_id", a.l.poolID, "failures", a.w.failures, "error", err)
+	}
+	a.e.changing.Lock()
+	defer a.e.changing.Unlock()
+	if !a.written { // nor does the disk say anything else
+		a.requeue()
+		return
+	}
+	a.e.mu.Lock()
+	a.e.run, a.e.stop, a.e.waits = nil, nil, a.w
+	a.e.mu.Unlock()
+	ctx, cancel := a.o.settling()
+	defer cancel()
+	_, changeErr := a.o.changeLocked(ctx, a.e, func(t *Task) { t.State, t.NodeID, t.PoolID, t.runner = Queued, "", "", "" })
+	if changeErr != nil && !errors.Is(changeErr, errEnded) { // it counts as running without a runner: see reclaim
+		a.o.log.Warn("requeueing task", "task_id", a.e.id, "error", changeErr)
+	}
+	a.o.letGo(a.e, false)
+}
+
+// retriable reports whether an error event before the first token may be tried
+// again elsewhere: the pool manager's codes for an engine that is not there,
+// busy, or was lost. Everything else is the engine's answer to this task.
+func retriable(code string) bool {
+	return code == "ENGINE_UNAVAILABLE" || code == "ENGINE_BUSY" || code == "WORKER_RESET"
+}
+
+// busy reports whether the pool only asked to come back later.
+func busy(err error) bool {
+	var refused *client.StatusError
+	return errors.As(err, &refused) && (refused.Status == http.StatusTooManyRequests || refused.Status == http.StatusConflict)
+}
+
+// refusedForGood reports whether every pool would refuse the task alike.
+func refusedForGood(err error) bool {
+	var refused *client.StatusError
+	if !errors.As(err, &refused) {
+		return false
+	}
+	s := refused.Status
+	return s == http.StatusBadRequest || s == http.StatusUnprocessableEntity || s == http.StatusRequestEntityTooLarge
+}
+
+func clip(text string) string {
+	if len(text) > maxMessage {
+		return text[:maxMessage]
+	}
+	return text
+}
+
+// requeue undoes what begin has noted. e.changing is held.
+func (a *attempt) requeue() {
+	e := a.e
+	e.mu.Lock()
+	e.run, e.stop = nil, nil
+	if e.task.State == Running && e.task.runner == a.o.me {
+		e.task.State, e.task.NodeID, e.task.PoolID, e.task.runner = Queued, "", "", ""
+	}
+	if e.task.State == Queued {
+		e.waits = a.w
+		a.o.queue.restore(a.w, true)
+	}
+	e.mu.Unlock()
+	a.o.letGo(e, false)
+	a.o.poke()
+}
+
+// leave forgets the dispatch. What the store says of the task stands; if it has
+// said nothing new since this dispatch began, that is that the task waits.
+func (a *attempt) leave(lost bool) {
+	e := a.e
+	e.changing.Lock()
+	defer e.changing.Unlock()
+	e.mu.Lock()
+	e.run, e.stop = nil, nil
+	switch {
+	case e.task.State == Running && e.task.runner == a.o.me && !a.written:
+		e.task = a.before
+		a.o.queue.restore(e.waits, true)
+	case e.task.State == Queued:
+		a.o.queue.restore(e.waits, true)
+	}
+	if e.size > keepRequest || e.task.State.Ended() {
+		e.request = nil
+	}
+	e.mu.Unlock()
+	a.o.letGo(e, lost)
+}

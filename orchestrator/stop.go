@@ -1,0 +1,63 @@
+package orchestrator
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// settleReserve is what a stop keeps of its context's time for settling what did
+// not end while it drained.
+const settleReserve = time.Second
+
+// Stop refuses new work and lets another replica schedule, at once. Running tasks
+// may go on for the configured time, and their readers with them. Then it puts
+// tasks without a token back into the queue, ends the others with WORKER_RESET,
+// and lets readers go. It returns early with the context's error; what was not
+// settled is settled at the next start, or by the next scheduler.
+func (o *Orchestrator) Stop(ctx context.Context) error {
+	if o.closing.Load() {
+		return nil
+	}
+	end := time.Now().Add(o.drain)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-settleReserve).Before(end) {
+		end = deadline.Add(-settleReserve)
+	}
+	o.drainEnd.Store(end.UnixNano())
+	if o.closing.Swap(true) {
+		return nil
+	}
+	defer close(o.stopped)
+	o.resign()
+	if left := time.Until(end); o.drain > 0 && left > 0 {
+		o.log.Info("draining", "running", o.busy.Load(), "for", left)
+		drained, cancel := context.WithTimeout(ctx, left)
+		_ = wait(drained, &o.dispatches) // whatever still runs is settled
+		cancel()
+	}
+	o.cancel(ErrStopping)
+	err := wait(ctx, &o.dispatches)
+	o.blind()
+	for _, group := range []*sync.WaitGroup{&o.mirrors, &o.work} {
+		if err == nil {
+			err = wait(ctx, group)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("stopping orchestrator: %w", err)
+	}
+	return nil
+}
+
+// wait waits for the group, but not longer than ctx allows.
+func wait(ctx context.Context, group *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() { group.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
