@@ -30,13 +30,15 @@ func DemoTemplate(command []string) (Template, error) {
 }
 
 // LlamaCPPTemplate runs llama-server, found on the PATH, with a GGUF file under
-// the model root. The limit to become ready suits a 70B model from a disk.
+// the model root or of the catalog. The limit to become ready suits a 70B model
+// from a disk. llama-server divides the context among its slots: with 16384 and
+// four slots a task has 4096 tokens for its prompt and its answer.
 func LlamaCPPTemplate() Template {
 	return Template{
 		Name: "llamacpp", Engine: "llamacpp", Dialect: adapter.LlamaCPP, TakesFile: true,
 		Command: []string{"llama-server", "--host", "127.0.0.1", "--port", "{port}", "--model", "{model_path}",
 			"--alias", "{model}", "--ctx-size", "{ctx}", "--parallel", "{slots}", "--api-key-file", "{key_file}", "--no-webui"},
-		Key: KeyFile, HealthPath: "/health", Ctx: 8192, Slots: 4,
+		Key: KeyFile, HealthPath: "/health", Ctx: 16384, Slots: 4,
 		ReadyLimit: 10 * time.Minute, StopGrace: 10 * time.Second,
 	}
 }
