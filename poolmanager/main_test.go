@@ -27,6 +27,10 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if dir := os.Getenv(daemonDir); dir != "" {
+		beDaemon(dir)
+		return
+	}
 	os.Exit(m.Run())
 }
 

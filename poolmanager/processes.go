@@ -3,6 +3,7 @@ package poolmanager
 import (
 	"context"
 	"net"
+	"net/http"
 	"os"
 	"strconv"
 	"time"
@@ -38,7 +39,7 @@ type instance struct {
 	// why says how it ended; call it after gone.
 	why func() *failure
 	// kills is the kernel's count of processes ended for want of memory, as it
-	// was at the last probe that went well.
+	// was at the start and at the last probe that went well.
 	kills int64
 }
 
@@ -58,6 +59,21 @@ type processes struct {
 	prober
 	dir   *runtimeDir
 	sweep *sweeper
+	kills func() int64 // processes that the kernel ended for want of memory, so far
+}
+
+// newProcesses runs engines for the pool manager that owns the directory.
+func newProcesses(dir *runtimeDir, hc *http.Client, limit time.Duration) *processes {
+	return &processes{prober: prober{hc, limit}, dir: dir, sweep: newSweeper(), kills: memoryKills}
+}
+
+// probe asks the engine, and notes how many the kernel has killed until now.
+func (e *processes) probe(ctx context.Context, inst *instance) error {
+	err := e.prober.probe(ctx, inst)
+	if err == nil && inst.process != nil {
+		inst.kills = e.kills()
+	}
+	return err
 }
 
 func (e *processes) spawn(poolID string, spec launchSpec, logs *logRing) (*instance, error) {
@@ -86,9 +102,9 @@ func (e *processes) spawn(poolID string, spec launchSpec, logs *logRing) (*insta
 	})
 	if err == nil {
 		inst.gone = inst.process.Done()
-		inst.kills = memoryKills()
+		inst.kills = e.kills()
 		inst.why = func() *failure {
-			return classify(inst.process.State(), memoryKills() > inst.kills, logs.last(classifiedLines))
+			return classify(inst.process.State(), e.kills() > inst.kills, logs.last(classifiedLines))
 		}
 		err = e.dir.remember(record{PoolID: poolID, Marker: marker, Proc: inst.process.Identity()})
 	}

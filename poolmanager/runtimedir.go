@@ -133,7 +133,8 @@ func (d *runtimeDir) forget(poolID string) {
 // endLeftovers ends what a killed predecessor started: the recorded engines
 // with their groups, then whatever carries this directory's marker.
 func (d *runtimeDir) endLeftovers(ctx context.Context, log *slog.Logger) {
-	files, err := filepath.Glob(filepath.Join(d.path, "processes", "*.json"))
+	// Not only *.json: one that was being written has another name.
+	files, err := filepath.Glob(filepath.Join(d.path, "processes", "*"))
 	if err != nil {
 		files = nil
 	}

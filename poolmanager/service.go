@@ -87,7 +87,7 @@ func start(ctx context.Context, o Options, backend *authmin.Backend, listener ne
 			}
 		},
 	}
-	env.engines = &processes{prober: prober{env.http, o.times.probeLimit}, dir: dir, sweep: newSweeper()}
+	env.engines = newProcesses(dir, env.http, o.times.probeLimit)
 	env.stage = newStager(stagerOptions{
 		root: o.ModelRoot, orchestratorURL: o.OrchestratorURL, hosts: o.ModelHosts, token: o.OrchestratorToken, log: o.Log,
 	}).Stage

@@ -142,7 +142,6 @@ func (p *pool) check(ctx context.Context, inst *instance) error {
 	if err := p.env.engines.probe(ctx, inst); err != nil {
 		return err
 	}
-	inst.kills = memoryKills()
 	if inst.template.ListsModels {
 		if err := p.learnModels(ctx, inst); err != nil {
 			p.env.log.Debug("asking the engine for its models", "pool_id", p.id, "error", err)

@@ -9,6 +9,7 @@ import (
 // sweeper ends what engines left behind. Looking for it reads all of /proc: a
 // hundred engines that end together share two looks, not two hundred.
 type sweeper struct {
+	look func(markers ...string) int
 	turn chan struct{} // one look at a time
 
 	mu   sync.Mutex
@@ -21,7 +22,7 @@ type sweep struct {
 	done    chan struct{}
 }
 
-func newSweeper() *sweeper { return &sweeper{turn: make(chan struct{}, 1)} }
+func newSweeper() *sweeper { return &sweeper{look: proc.EndMarked, turn: make(chan struct{}, 1)} }
 
 // end returns when nothing with the marker runs; the look began after the call.
 func (s *sweeper) end(marker string) {
@@ -41,7 +42,7 @@ func (s *sweeper) end(marker string) {
 	s.mu.Lock()
 	s.next = nil
 	s.mu.Unlock()
-	proc.EndMarked(look.markers...)
+	s.look(look.markers...)
 	<-s.turn
 	close(look.done)
 }
