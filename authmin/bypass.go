@@ -123,8 +123,13 @@ func defaultPort(tls bool) string {
 // `uri-host [":" port]`, without user information, and not only a port.
 func IsHost(authority string) bool {
 	const longest = 253 + len(":65535")
-	if authority == "" || len(authority) > longest || strings.ContainsAny(authority, "@/\\?#\"'<>{}|^`%, \t") {
+	if authority == "" || len(authority) > longest {
 		return false
+	}
+	for i := range len(authority) {
+		if !hostBytes[authority[i]] {
+			return false
+		}
 	}
 	host := authority
 	if strings.Contains(authority, ":") && !strings.HasSuffix(authority, "]") {
@@ -134,11 +139,6 @@ func IsHost(authority string) bool {
 		}
 		host = h
 	}
-	for i := range len(host) {
-		if host[i] <= ' ' || host[i] >= 0x7f {
-			return false
-		}
-	}
 	if strings.ContainsAny(authority, "[]") {
 		literal := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]") // SplitHostPort took them, if there is a port
 		addr, err := netip.ParseAddr(literal)
@@ -146,6 +146,15 @@ func IsHost(authority string) bool {
 	}
 	return host != ""
 }
+
+// hostBytes are the visible characters of ASCII without those that delimit
+// something else than host and port.
+var hostBytes = func() (set [256]bool) {
+	for c := byte('!'); c <= '~'; c++ {
+		set[c] = !strings.ContainsRune("@/\\?#\"'<>{}|^`%,", rune(c))
+	}
+	return set
+}()
 
 func isPort(text string) bool {
 	const digits = 5

@@ -2,7 +2,7 @@ package authmin
 
 import (
 	"context"
-	"crypto/rand"
+	"math/rand/v2"
 	"net/http"
 )
 
@@ -15,12 +15,29 @@ const maxCorrelationID = 64
 type correlationKey struct{}
 
 // EnsureCorrelationID returns the request's id: the client's if it is
-// [A-Za-z0-9-]{1,64}, else a new one of 130 random bits.
+// [A-Za-z0-9-]{1,64}, else a new one of 128 random bits. It is no secret, and
+// decides nothing: it has to differ from every other.
 func EnsureCorrelationID(h http.Header) string {
 	if sent := h[HeaderCorrelationID]; len(sent) == 1 && isCorrelationID(sent[0]) {
 		return sent[0]
 	}
-	return rand.Text()
+	return newCorrelationID()
+}
+
+// newCorrelationID writes two numbers in the alphabet of RFC 4648 §6. Every
+// request has an id, and the generator of this package, ChaCha8 seeded by the
+// system, costs a tenth of crypto/rand.
+func newCorrelationID() string {
+	const alphabet, digits, bits = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 13, 5 // 13 digits hold 64 bits
+	var id [2 * digits]byte
+	for i := range 2 {
+		n := rand.Uint64()
+		for j := range digits {
+			id[i*digits+j] = alphabet[n%uint64(len(alphabet))]
+			n >>= bits
+		}
+	}
+	return string(id[:])
 }
 
 // WithCorrelationID puts an id into a context.

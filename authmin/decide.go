@@ -133,6 +133,9 @@ func isLength(lines []string) bool {
 	return true
 }
 
+// tokenIdentity stands before the fingerprint in the identity of a token.
+const tokenIdentity = "token:"
+
 // identify finds out who asks, or why nobody can be believed to.
 func (g *Guard) identify(d *Decision, r *Request, now time.Time) Reason {
 	var digest Digest
@@ -141,11 +144,12 @@ func (g *Guard) identify(d *Decision, r *Request, now time.Time) Reason {
 	case PresentedMalformed:
 		return ReasonMalformed
 	case PresentedToken:
-		d.Fingerprint = digest.Fingerprint()
+		identity := tokenIdentity + digest.Fingerprint()
+		d.Fingerprint = identity[len(tokenIdentity):]
 		token, verdict := g.Keyring().Lookup(digest, now)
 		if verdict == VerdictValid {
 			d.Token, d.Name, d.Scopes = token, token.Name, token.Scopes
-			d.Identity = "token:" + d.Fingerprint
+			d.Identity = identity
 		}
 		return verdict.Reason()
 	}

@@ -35,6 +35,15 @@ var forbiddenHeaders = map[string]bool{
 	"xforwardedpath": true,
 }
 
+// forbiddenInitials are the letters that those names begin with: most names of a
+// request need no look-up.
+var forbiddenInitials = func() (set [256]bool) {
+	for name := range forbiddenHeaders {
+		set[name[0]] = true
+	}
+	return set
+}()
+
 // SanitizeHeader removes from a request what a client may not say to an
 // upstream, whatever the policy decides: identity headers in every spelling,
 // other methods and targets, and the names in Connection that would make the
@@ -42,7 +51,8 @@ var forbiddenHeaders = map[string]bool{
 func SanitizeHeader(h http.Header) {
 	var buf [longestFolded]byte
 	for name := range h {
-		if forbiddenHeaders[string(fold(&buf, name))] {
+		folded := fold(&buf, name)
+		if len(folded) > 0 && forbiddenInitials[folded[0]] && forbiddenHeaders[string(folded)] {
 			delete(h, name)
 		}
 	}

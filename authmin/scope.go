@@ -53,6 +53,9 @@ func ParseScopes(list string) ([]Scope, error) {
 // JoinScopes is the inverse of [ParseScopes], with a separator: "," in files and
 // headers, " " in the scope attribute of a challenge (RFC 6750 §3).
 func JoinScopes(scopes []Scope, separator string) string {
+	if len(scopes) == 1 { // most tokens, in every request
+		return string(scopes[0])
+	}
 	var b strings.Builder
 	for i, s := range scopes {
 		if i > 0 {

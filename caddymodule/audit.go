@@ -116,7 +116,7 @@ func (a *auditLog) close() {
 // decision writes the record of one request. It reports false when sinks are
 // required and none of them has taken it: then the request must not go on. The
 // status is the gateway's own answer, and is left out where the upstream answers.
-func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, target, id string) bool {
+func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, p *passage) bool {
 	level, event, decision := slog.LevelInfo, eventAllowed, decisionAllow
 	if !d.Allow {
 		level, event, decision = slog.LevelWarn, eventRefused, decisionRefuse
@@ -134,7 +134,7 @@ func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, targ
 	}
 	record := decisionRecords.Get().(*decisionRecord)
 	defer record.giveBack()
-	record.about(r, g, d, target, id)
+	record.about(r, g, d, p)
 	record.says(level, event, decision, string(d.Reason), status)
 	err := a.deciding.Handle(ctx, record.record())
 	if err == nil || failedSinks(err) < a.required {

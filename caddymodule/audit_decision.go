@@ -37,18 +37,18 @@ var decisionRecords = sync.Pool{New: func() any {
 }}
 
 // about fills in what is known of a request. What the client sent is bounded here.
-func (d *decisionRecord) about(r *http.Request, g *Guard, decision *authmin.Decision, target, id string) {
-	path, _, _ := strings.Cut(target, "?")
+func (d *decisionRecord) about(r *http.Request, g *Guard, decision *authmin.Decision, p *passage) {
+	path, _, _ := strings.Cut(p.target, "?")
 	d.guard = g.Name
 	d.identity, d.token, d.fp6 = decision.Identity, tokenName(decision), decision.Fingerprint
 	d.rule = authmin.CleanText(g.policy.RuleText(decision.Rule), authmin.MaxLoggedHost) // a rule may have 256 paths
 	d.method = authmin.CleanField(r.Method, authmin.MaxLoggedMethod)
 	d.path = authmin.CleanPath(path, authmin.MaxLoggedPath)
 	d.host = authmin.CleanField(r.Host, authmin.MaxLoggedHost)
-	d.remote = authmin.PeerAddr(r.RemoteAddr)
+	d.remote = p.peer
 	d.clientIP = clientIP(r.Context())
 	d.userAgent = authmin.CleanField(r.UserAgent(), authmin.MaxLoggedUserAgent)
-	d.correlationID = id
+	d.correlationID = p.id
 }
 
 // says sets what was decided, and gives the record its number.

@@ -49,13 +49,14 @@ type Guard struct {
 	// How many requests each identity may have in progress, streams included.
 	Inflight int `json:"inflight,omitempty"`
 
-	limits    limitRule
-	app       *App
-	policy    *authmin.Policy
-	upstream  authmin.Secret
-	listeners listenerSet
-	decider   authmin.Guard
-	metrics   guardMetrics
+	limits     limitRule
+	app        *App
+	policy     *authmin.Policy
+	upstream   authmin.Secret
+	credential authmin.Secret // the same as the value of Authorization
+	listeners  listenerSet
+	decider    authmin.Guard
+	metrics    guardMetrics
 }
 
 // RateLimit is REQUESTS in each WINDOW, with up to BURST of them at once.
@@ -113,6 +114,7 @@ func (g *Guard) Provision(ctx caddy.Context) error {
 		if g.upstream, err = readSource(g.UpstreamToken); err != nil {
 			return g.errorf("upstream_token: %w", err)
 		}
+		g.credential = authmin.NewSecret("Bearer " + g.upstream.Reveal())
 	}
 	app, err := ctx.App(appName)
 	if err != nil {

@@ -75,7 +75,7 @@ func benchGuard(b *testing.B) *Guard {
 	b.Cleanup(func() { _ = giveBackState() })
 	app := &App{store: store, audit: audit, metrics: shared, state: state, log: zap.NewNop()}
 	return &Guard{
-		Name: "edge", app: app, policy: policy, metrics: shared.guard("edge"), upstream: authmin.RandomSecret(),
+		Name: "edge", app: app, policy: policy, metrics: shared.guard("edge"), upstream: authmin.RandomSecret(), credential: authmin.NewSecret("Bearer " + authmin.RandomSecret().Reveal()),
 		decider: authmin.Guard{Policy: policy, Keyring: store.keyring}, listeners: listenerSet{all: []listener{{address: "127.0.0.1:0"}}},
 	}
 }

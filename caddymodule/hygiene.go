@@ -38,19 +38,19 @@ func clientTarget(r *http.Request) (target string, sameBytes bool) {
 
 // strip takes off the request what a client may not say to an upstream, its own
 // credential first: on public routes too.
-func (g *Guard) strip(r *http.Request, d *authmin.Decision) {
+func (g *Guard) strip(r *http.Request, d *authmin.Decision, now time.Time) {
 	delete(r.Header, "Authorization")
 	authmin.SanitizeHeader(r.Header)
-	g.dropTokens(r.Header)
+	g.dropTokens(r.Header, now)
 	restrainTrailers(r, g.policy.AllowsTrailers(d.Path))
 }
 
 // dropTokens takes off the fields that hold a token of ours in the wrong place:
 // SDKs send theirs as X-Api-Key too.
-func (g *Guard) dropTokens(h http.Header) {
-	ring, now := g.app.store.keyring(), time.Now()
+func (g *Guard) dropTokens(h http.Header, now time.Time) {
+	ring := g.app.store.keyring()
 	for name, values := range h {
-		if slices.ContainsFunc(values, func(v string) bool { return ring.Holds(v, now) }) || ring.Holds(name, now) {
+		if ring.Holds(name, now) || slices.ContainsFunc(values, func(v string) bool { return ring.Holds(v, now) }) {
 			delete(h, name)
 		}
 	}
@@ -58,14 +58,14 @@ func (g *Guard) dropTokens(h http.Header) {
 
 // introduce tells the upstream, the templates and the access log who asks. On a
 // public route nobody does, and the upstream gets no credential either.
-func (g *Guard) introduce(r *http.Request, d *authmin.Decision) {
+func (g *Guard) introduce(r *http.Request, d *authmin.Decision, p *passage) {
 	if d.Public || !d.Allow { // not allowed: a shadow guard lets it through all the same
 		return
 	}
-	r.Header[authmin.HeaderIdentity] = []string{d.Name}
-	r.Header[authmin.HeaderScopes] = []string{authmin.JoinScopes(d.Scopes, ",")}
-	if !g.upstream.IsZero() {
-		r.Header["Authorization"] = []string{"Bearer " + g.upstream.Reveal()}
+	r.Header[authmin.HeaderIdentity] = p.field(d.Name)
+	r.Header[authmin.HeaderScopes] = p.field(authmin.JoinScopes(d.Scopes, ","))
+	if !g.credential.IsZero() {
+		r.Header["Authorization"] = p.field(g.credential.Reveal())
 	}
 	replacer(r).Set("http.auth.user.id", d.Name)
 }

@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"container/list"
 	"context"
 	"errors"
 	"net"
@@ -21,16 +20,15 @@ var errTokenGone = errors.New("the token is no longer valid")
 // else's are touched.
 type liveSet struct {
 	mu    sync.Mutex
-	order *list.List // of *liveRequest
+	first *liveRequest // of a list through their fields
+	count int
 }
-
-func newLiveSet() *liveSet { return &liveSet{order: list.New()} }
 
 // liveRequest is one of them.
 type liveRequest struct {
-	digest authmin.Digest
-	needs  []authmin.Scope // the rule's
-	place  *list.Element
+	digest         authmin.Digest
+	needs          []authmin.Scope // the rule's
+	next, previous *liveRequest    // the set's
 
 	mu     sync.Mutex // held while the response may be touched
 	done   bool       // the handler has returned: hands off
@@ -44,7 +42,11 @@ type liveRequest struct {
 func (s *liveSet) add(q *liveRequest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	q.place = s.order.PushBack(q)
+	if q.next = s.first; q.next != nil {
+		q.next.previous = q
+	}
+	s.first = q
+	s.count++
 }
 
 // remove ends the tracking, when the handler has returned, and says why the
@@ -58,7 +60,16 @@ func (s *liveSet) remove(q *liveRequest) authmin.Reason {
 	q.cancel(nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.order.Remove(q.place)
+	if q.previous == nil {
+		s.first = q.next
+	} else {
+		q.previous.next = q.next
+	}
+	if q.next != nil {
+		q.next.previous = q.previous
+	}
+	q.next, q.previous = nil, nil
+	s.count--
 	return why
 }
 
@@ -82,8 +93,7 @@ type goneRequest struct {
 func (s *liveSet) judge(ring *authmin.Keyring, now time.Time) (gone []goneRequest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for e := s.order.Front(); e != nil; e = e.Next() {
-		q := e.Value.(*liveRequest)
+	for q := s.first; q != nil; q = q.next {
 		token, verdict := ring.Lookup(q.digest, now)
 		reason := verdict.Reason()
 		if reason == authmin.ReasonNone && !(authmin.Caller{Scopes: token.Scopes}).Allows(q.needs...) {
@@ -133,5 +143,5 @@ func innermost(w http.ResponseWriter) http.ResponseWriter {
 func (s *liveSet) len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.order.Len()
+	return s.count
 }

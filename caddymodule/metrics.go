@@ -128,26 +128,26 @@ func (m *metrics) sink(kind string) sinkCounters {
 // guardMetrics are the counters of one guard, looked up once so that a decision
 // does not have to.
 type guardMetrics struct {
-	decisions map[outcome]prometheus.Counter
-	failures  map[authmin.Reason]prometheus.Counter
-	limited   map[string]prometheus.Counter
-	duration  prometheus.Histogram
+	allowed, public, refused, wouldDeny prometheus.Counter
+
+	failures map[authmin.Reason]prometheus.Counter
+	limited  map[string]prometheus.Counter
+	duration prometheus.Histogram
 }
 
 func (m *metrics) guard(name string) guardMetrics {
+	decisions := func(o outcome) prometheus.Counter { return m.decisions.WithLabelValues(name, string(o)) }
 	g := guardMetrics{
-		decisions: map[outcome]prometheus.Counter{},
-		failures:  map[authmin.Reason]prometheus.Counter{},
-		limited:   map[string]prometheus.Counter{},
-		duration:  m.duration,
+		allowed: decisions(outcomeAllowed), public: decisions(outcomePublic),
+		refused: decisions(outcomeRefused), wouldDeny: decisions(outcomeShadow),
+		failures: map[authmin.Reason]prometheus.Counter{},
+		limited:  map[string]prometheus.Counter{},
+		duration: m.duration,
 	}
 	for _, limit := range []string{limitRate, limitInflight} {
 		g.limited[limit] = m.limited.WithLabelValues(name, limit)
 	}
-	for _, o := range []outcome{outcomeAllowed, outcomePublic, outcomeRefused, outcomeShadow} {
-		g.decisions[o] = m.decisions.WithLabelValues(name, string(o))
-	}
-	for _, reason := range authmin.Reasons() {
+	for _, reason := range append(authmin.Reasons(), reasonAudit) {
 		g.failures[reason] = m.failures.WithLabelValues(name, string(reason))
 	}
 	return g
@@ -155,18 +155,17 @@ func (m *metrics) guard(name string) guardMetrics {
 
 // count records one decision.
 func (g guardMetrics) count(d *authmin.Decision, shadow bool, took time.Duration) {
-	o := outcomeRefused
 	switch {
 	case d.Public:
-		o = outcomePublic
+		g.public.Inc()
 	case d.Allow:
-		o = outcomeAllowed
+		g.allowed.Inc()
 	case shadow:
-		o = outcomeShadow
+		g.wouldDeny.Inc()
 	default:
+		g.refused.Inc()
 		g.failures[d.Reason].Inc()
 	}
-	g.decisions[o].Inc()
 	g.duration.Observe(took.Seconds())
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/rand"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -41,7 +42,7 @@ func TestSeriesAreThereFromTheStart(t *testing.T) {
 		`caddy_authmin_tokens{state="not_yet"}`:                                  "0",
 		`caddy_authmin_next_token_expiry_timestamp_seconds`:                      "0",
 	}
-	for _, reason := range authmin.Reasons() {
+	for _, reason := range append(authmin.Reasons(), reasonAudit) {
 		want[`caddy_authmin_failures_total{guard="`+name+`",reason="`+string(reason)+`"}`] = "0"
 	}
 	for name, value := range want {
@@ -115,4 +116,32 @@ func TestLabelsAreClosedSets(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What could not be put on record was refused, whatever had been decided.
+func TestARequestWithoutARecordCountsAsRefused(t *testing.T) {
+	name := strings.ToLower(rand.Text())
+	path := filepath.Join(t.TempDir(), "audit")
+	g := serve(t, false, auditing("audit file "+path+" {\nrequired\n}"), "authmin "+name+" {\n\tpublic /metrics\n\trequire infer /v1/*\n}"+scraped)
+	if got := statusOf(t, g, "/v1/x", asUser); got != 200 {
+		t.Fatalf("got %d", got)
+	}
+	spoil(t, path)
+	for _, fields := range [][]string{{asUser}, nil} {
+		if got := statusOf(t, g, "/v1/x", fields...); got != 503 {
+			t.Fatalf("got %d, want 503", got)
+		}
+	}
+	got := g.scrape(t)
+	for series, want := range map[string]string{
+		`decisions_total{decision="allowed",guard="` + name + `"}`: "1",
+		`decisions_total{decision="refused",guard="` + name + `"}`: "2",
+		`failures_total{guard="` + name + `",reason="audit"}`:      "2",
+		`failures_total{guard="` + name + `",reason="missing"}`:    "0",
+	} {
+		if got["caddy_authmin_"+series] != want {
+			t.Errorf("%s: got %q, want %q", series, got["caddy_authmin_"+series], want)
+		}
+	}
+	mend(t, path)
 }

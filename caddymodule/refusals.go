@@ -52,10 +52,12 @@ var misplacedDecision = authmin.Decision{
 // guardedBefore marks a request, and reports whether it was marked. Error routes
 // run after the others, so a guard there is not inside another.
 func guardedBefore(r *http.Request) bool {
-	if r.Context().Value(caddyhttp.ErrorCtxKey) != nil {
-		return false
+	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	if vars[varGuard] != nil {
+		return r.Context().Value(caddyhttp.ErrorCtxKey) == nil
 	}
-	before := caddyhttp.GetVar(r.Context(), varGuard) != nil
-	caddyhttp.SetVar(r.Context(), varGuard, true)
-	return before
+	if vars != nil {
+		vars[varGuard] = true
+	}
+	return false
 }

@@ -22,11 +22,10 @@ type ruling struct {
 // ServeHTTP decides a request, and either answers it or hands it on.
 func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	start := time.Now()
-	target, sameBytes := clientTarget(r)
-	id := g.correlationID(r.Header)
-	w.Header()[authmin.HeaderCorrelationID] = []string{id}
+	p := g.passage(w, r)
+	w.Header()[authmin.HeaderCorrelationID] = p.field(p.id)
 
-	d := ruling{Decision: g.decide(r, target, sameBytes, start)}
+	d := ruling{Decision: g.decide(r, p, start)}
 	if guardedBefore(r) {
 		d.Decision = nestedDecision
 	}
@@ -34,46 +33,52 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		d.Decision = earlyDecision
 	}
 	ring := g.app.store.keyring()
-	if d.Allow && (ring.Holds(target, start) || ring.Holds(r.Host, start)) {
+	if d.Allow && (ring.Holds(p.target, start) || ring.Holds(r.Host, start)) {
 		d.Decision = misplacedDecision
 	}
 	g.limit(r, &d, start)
 	if d.end != nil {
 		defer d.end()
 	}
-	g.strip(r, &d.Decision)
-	r.Header[authmin.HeaderCorrelationID] = []string{id}
-	g.metrics.count(&d.Decision, g.Shadow, time.Since(start))
-	if !g.app.audit.decision(r, g, &d.Decision, target, id) {
-		d.Allow, d.Problem, d.retry = false, &problemNoAudit, sinkTimeout
+	g.strip(r, &d.Decision, start)
+	r.Header[authmin.HeaderCorrelationID] = p.field(p.id)
+	took := time.Since(start)
+	if !g.app.audit.decision(r, g, &d.Decision, p) {
+		d.unrecorded()
 	}
+	g.metrics.count(&d.Decision, g.Shadow, took)
 	if !d.Allow && !g.Shadow {
-		g.refuse(w, r, &d, id)
+		g.refuse(w, r, &d, p.id)
 		return nil
 	}
-	g.introduce(r, &d.Decision)
-	return g.forward(&answer{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, id: id}, r, next, &d.Decision, start)
+	g.introduce(r, &d.Decision, p)
+	return g.forward(p, r, next, &d.Decision, start)
+}
+
+// unrecorded refuses a request that could not be put on record.
+func (d *ruling) unrecorded() {
+	d.Allow, d.Reason, d.Problem, d.retry = false, reasonAudit, &problemNoAudit, sinkTimeout
 }
 
 // forward hands a request on. One that a token was let in with is tracked, so
 // that it ends when the token does.
-func (g *Guard) forward(w *answer, r *http.Request, next caddyhttp.Handler, d *authmin.Decision, start time.Time) error {
+func (g *Guard) forward(p *passage, r *http.Request, next caddyhttp.Handler, d *authmin.Decision, start time.Time) error {
 	if !d.Allow || d.Token == nil {
-		return next.ServeHTTP(w, r)
+		return next.ServeHTTP(&p.answer, r)
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
-	w.live = &liveRequest{
-		digest: d.Token.Digest(), needs: g.policy.Rule(d.Rule).Scopes, cancel: cancel, writer: w.ResponseWriter,
-	}
+	q := &p.live
+	q.digest, q.needs, q.cancel, q.writer = d.Token.Digest(), g.policy.Rule(d.Rule).Scopes, cancel, p.ResponseWriter
+	p.answer.tracked = q
 	live := g.app.state.live
-	live.add(w.live)
+	live.add(q)
 	defer func() { // also when the proxy aborts the response by a panic
-		if why := live.remove(w.live); why != authmin.ReasonNone {
+		if why := live.remove(q); why != authmin.ReasonNone {
 			g.app.metrics.terminated.WithLabelValues(string(why)).Inc()
-			g.app.audit.streamTerminated(g.Name, d, why, w.id, w.sent.Load(), time.Since(start))
+			g.app.audit.streamTerminated(g.Name, d, why, p.id, p.sent.Load(), time.Since(start))
 		}
 	}()
-	return next.ServeHTTP(w, r.WithContext(ctx))
+	return next.ServeHTTP(&p.answer, r.WithContext(ctx))
 }
 
 // limit applies the lockout to bad tokens, and the guard's limits to those who
@@ -101,13 +106,10 @@ func (g *Guard) limit(r *http.Request, d *ruling, now time.Time) {
 }
 
 // decide gathers the facts of a request for authmin.
-func (g *Guard) decide(r *http.Request, target string, sameBytes bool, now time.Time) authmin.Decision {
-	if !sameBytes {
-		target = "" // no origin form: refused as ambiguous
-	}
-	facts := authmin.Request{
-		Method: r.Method, Target: target, Host: r.Host, Header: r.Header,
-		Peer: authmin.PeerAddr(r.RemoteAddr),
+func (g *Guard) decide(r *http.Request, p *passage, now time.Time) authmin.Decision {
+	facts := authmin.Request{Method: r.Method, Target: p.target, Host: r.Host, Header: r.Header, Peer: p.peer}
+	if !p.sameBytes {
+		facts.Target = "" // no origin form: refused as ambiguous
 	}
 	if g.decider.Optional {
 		facts.Listener = g.listeners.of(r)

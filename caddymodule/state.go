@@ -30,7 +30,7 @@ func takeState(m *metrics) (*processState, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &processState{lockouts: lockouts, limits: limits, live: newLiveSet()}, nil
+		return &processState{lockouts: lockouts, limits: limits, live: new(liveSet)}, nil
 	})
 	if err != nil {
 		return nil, err
