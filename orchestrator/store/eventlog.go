@@ -33,7 +33,12 @@ type EventLog struct {
 }
 
 // events is the stream. With one replica it is written asynchronously; JetStream
-// has no such mode for more, see eventStorage.
+// has no such mode for more. With three it is a file on each all the same, not
+// memory: measured on two cores with three servers on one disk, both take 40 to
+// 60 thousand records a second from a writer that does not wait (the raft log
+// is synced for many at a time); a file's record can be read after 0.9 ms
+// instead of 0.1 ms, which is little beside the 5 ms that tokens wait for company;
+// and a file is there after all replicas were down, and may be a gigabyte.
 func events(replicas int) jetstream.StreamConfig {
 	c := jetstream.StreamConfig{
 		Name: eventStream, Subjects: []string{eventPrefix + "*"},

@@ -121,6 +121,9 @@ func (s *Store) connected() int {
 	return len(s.srv.ActivePeers())
 }
 
+// errOtherCopies is told of a stream that is less safe, or elsewhere, than asked.
+var errOtherCopies = errors.New("it is there with other copies")
+
 // ensure compares before it writes: when all replicas start, one change is
 // enough. What decides about durability is never changed on the quiet.
 func ensure(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
@@ -133,8 +136,8 @@ func ensure(ctx context.Context, js jetstream.JetStream, want jetstream.StreamCo
 	}
 	have := stream.CachedInfo().Config
 	if have.Replicas != want.Replicas || have.Storage != want.Storage {
-		return fmt.Errorf("there is one with %d replicas in %s storage, wanted are %d in %s",
-			have.Replicas, have.Storage, want.Replicas, want.Storage)
+		return fmt.Errorf("%w: %s has %d in %s storage, wanted are %d in %s", errOtherCopies,
+			want.Name, have.Replicas, have.Storage, want.Replicas, want.Storage)
 	}
 	if same(have, want) {
 		return nil

@@ -61,7 +61,8 @@ type Options struct {
 	Log            *slog.Logger
 	Free           func(dir string) (bytes uint64, err error) // nil: asks the file system
 
-	Cluster *Cluster // nil: this server is alone
+	Cluster *Cluster  // nil: this server is alone
+	NATS    *External // an existing cluster instead of embedded servers; Dir may be empty
 	// Fast gives up durability for speed: what was acknowledged within the last
 	// two minutes may be lost by a power cut (not by kill -9).
 	Fast bool
@@ -102,12 +103,18 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 }
 
 func prepare(o *Options) (*Store, error) {
-	if o.Dir == "" {
+	dir := ""
+	switch {
+	case o.Cluster != nil && o.NATS != nil:
+		return nil, errors.New("both a cluster of our own and an existing one are given; choose")
+	case o.Dir != "" && o.NATS == nil:
+		abs, err := filepath.Abs(o.Dir)
+		if err != nil {
+			return nil, err
+		}
+		dir = abs
+	case o.NATS == nil:
 		return nil, errors.New("no state directory given")
-	}
-	dir, err := filepath.Abs(o.Dir)
-	if err != nil {
-		return nil, err
 	}
 	if o.Free == nil {
 		o.Free = freeBytes
@@ -119,10 +126,22 @@ func prepare(o *Options) (*Store, error) {
 	if c := o.Cluster; c != nil {
 		s.replica, s.shared, s.replicas = c.Replica, true, len(c.Peers)
 	}
+	if x := o.NATS; x != nil {
+		s.replica, s.shared = x.Replica, true
+	}
 	return s, nil
 }
 
 func (s *Store) open(ctx context.Context, o Options) (err error) {
+	if o.Fast {
+		s.log.Warn("durability is fast: what was acknowledged may be lost by a power cut")
+	}
+	if o.NATS != nil {
+		if err := s.join(ctx, o); err != nil {
+			return err
+		}
+		return s.layOut(ctx)
+	}
 	if o.Cluster != nil {
 		if err := o.Cluster.Check(); err != nil {
 			return err

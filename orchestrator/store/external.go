@@ -1,0 +1,171 @@
+package store
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/llorch/gateway/authmin"
+)
+
+const (
+	// externalReplicas is how many copies are asked of an existing cluster: with
+	// three, one may be lost.
+	externalReplicas = 3
+	// reconnectWait is the pause between attempts to reach a server again.
+	reconnectWait = 250 * time.Millisecond
+)
+
+// External is an existing NATS cluster with JetStream, instead of embedded
+// servers. Give it an account of its own: the buckets are named tasks, nodes and
+// so on, and who is in that account can read and write them all.
+//
+// What can be checked from here is: TLS, the number of copies, where they are
+// kept, and how large a message may be. What cannot be seen is how often the
+// servers sync to disk (sync_interval); JetStream's default of two minutes loses
+// what was acknowledged since, when most of the servers lose their power at once.
+type External struct {
+	URL       string // tls://host:port, several separated by commas; nats:// on loopback only
+	CredsFile string // a user's credentials (JWT and seed); "": none
+	CAFile    string // PEM; "": the system's authorities
+	Replica   string // this orchestrator's name: stable, and nobody else's
+}
+
+// Check says what is wrong with the settings, files included.
+func (x *External) Check() error {
+	_, _, err := x.options()
+	return err
+}
+
+func (x *External) options() (servers []string, options []nats.Option, err error) {
+	if !clusterName.MatchString(x.Replica) {
+		return nil, nil, fmt.Errorf("replica name %q: want 1 to 64 of A-Z a-z 0-9 _ -, another one on each replica", x.Replica)
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	secure := false
+	for _, text := range strings.Split(x.URL, ",") {
+		u, err := url.Parse(strings.TrimSpace(text))
+		switch {
+		case err != nil || u.Host == "" || u.Port() == "" || u.Scheme != "tls" && u.Scheme != "nats":
+			return nil, nil, errors.New("nats url: want tls://host:port, several separated by commas")
+		case u.User != nil:
+			return nil, nil, errors.New("nats url: has a user or password in it: use a credentials file (ORCHD_NATS_CREDS)")
+		case u.Scheme == "nats" && !authmin.IsLoopbackListen(u.Host):
+			return nil, nil, fmt.Errorf("nats url: %s would be spoken to in clear: use tls://%s", u.Host, u.Host)
+		}
+		secure = secure || u.Scheme == "tls"
+		servers = append(servers, u.Scheme+"://"+u.Host)
+	}
+	if x.CAFile != "" {
+		ca, err := readPEM(x.CAFile)
+		if err != nil {
+			return nil, nil, fmt.Errorf("nats CA: %w", err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(ca) {
+			return nil, nil, fmt.Errorf("nats CA: %s has no certificate in PEM", x.CAFile)
+		}
+	}
+	if secure {
+		options = append(options, nats.Secure(config))
+	}
+	if x.CredsFile != "" {
+		info, err := os.Stat(x.CredsFile)
+		if err != nil {
+			return nil, nil, fmt.Errorf("nats credentials: %w", err)
+		}
+		if info.Mode().Perm()&0o007 != 0 {
+			return nil, nil, fmt.Errorf("nats credentials %s may be read by everybody: chmod 600 %[1]s", x.CredsFile)
+		}
+		options = append(options, nats.UserCredentials(x.CredsFile))
+	}
+	return servers, options, nil
+}
+
+// join connects to the cluster. Nothing is buffered while it is away: what was
+// not sent was not accepted.
+func (s *Store) join(ctx context.Context, o Options) error {
+	servers, options, err := o.NATS.options()
+	if err != nil {
+		return err
+	}
+	options = append(options, nats.Name("orchestratord "+s.replica), nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait),
+		nats.ReconnectBufSize(-1), nats.RetryOnFailedConnect(false),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { s.log.Warn("nats", "error", err) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { s.log.Warn("nats is away", "error", err) }),
+		nats.ReconnectHandler(func(*nats.Conn) { s.log.Info("nats is back") }))
+	told := time.Now()
+	for {
+		s.conn, err = nats.Connect(strings.Join(servers, ","), options...)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, nats.ErrNoServers) && !errors.Is(err, nats.ErrTimeout) || ctx.Err() != nil {
+			return fmt.Errorf("connecting to nats: %w", err)
+		}
+		if time.Since(told) > quorumTell {
+			told = time.Now()
+			s.log.Warn("waiting for nats", "error", err)
+		}
+		select {
+		case <-time.After(reconnectWait):
+		case <-ctx.Done():
+		}
+	}
+	if have := s.conn.MaxPayload(); have < maxPayload {
+		return fmt.Errorf("nats: a message may have %d bytes, needed are %d: set max_payload to 2MB on each server", have, maxPayload)
+	}
+	if !o.Fast {
+		s.log.Warn("how often the nats servers sync to disk cannot be seen from here: set sync_interval to always in their jetstream block")
+	}
+	return s.weigh(ctx, o.Fast)
+}
+
+// errThin is told when the cluster keeps fewer copies than asked for.
+var errThin = errors.New("nats keeps fewer than 3 copies: use a cluster of three servers or more, " +
+	"or say durability: fast (ORCHD_DURABILITY) to accept one copy")
+
+// weigh finds how many copies there may be: three, or with fast what there is.
+func (s *Store) weigh(ctx context.Context, fast bool) error {
+	js, err := jetstream.New(s.conn, jetstream.WithDefaultTimeout(requestTimeout))
+	if err != nil {
+		return fmt.Errorf("connecting to jetstream: %w", err)
+	}
+	for s.replicas = externalReplicas; ; s.replicas = 1 {
+		err = s.patiently(ctx, "looking at nats", func(ctx context.Context) error {
+			err := ensure(ctx, js, layoutProbe(s.replicas))
+			if thin(err) {
+				return errThin
+			}
+			return err
+		})
+		if !errors.Is(err, errThin) || !fast || s.replicas == 1 {
+			return err
+		}
+	}
+}
+
+// layoutProbe is the smallest bucket: what it may have, all may have.
+func layoutProbe(replicas int) jetstream.StreamConfig {
+	for _, b := range layout {
+		if b.name == Leases {
+			return b.stream(replicas)
+		}
+	}
+	panic("store: no bucket " + Leases)
+}
+
+// thin reports whether the error is about too few servers or copies.
+func thin(err error) bool {
+	const codeNotClustered, codeNoPeers = jetstream.ErrorCode(10074), codeClusterNoPeers
+	return errors.Is(err, errOtherCopies) || hasCode(err, codeNotClustered) || hasCode(err, codeNoPeers)
+}

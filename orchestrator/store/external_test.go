@@ -1,0 +1,159 @@
+package store_test
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/llorch/gateway/orchestrator/store"
+)
+
+// natsServers runs n NATS servers like somebody else's, and gives their URL.
+func natsServers(t *testing.T, n int, edit func(*server.Options)) string {
+	t.Helper()
+	var routes []*url.URL
+	for range n {
+		routes = append(routes, &url.URL{Scheme: "nats-route", Host: freeAddress(t)})
+	}
+	var urls []string
+	for i := range n {
+		o := &server.Options{
+			ServerName: fmt.Sprint("nats", i), Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true,
+			JetStream: true, StoreDir: t.TempDir(), SyncAlways: true, JetStreamMaxStore: 8 << 30, JetStreamMaxMemory: 64 << 20, MaxPayload: 2 << 20,
+		}
+		if n > 1 {
+			host, port, err := net.SplitHostPort(routes[i].Host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Routes, o.Cluster.Name, o.Cluster.Host = routes, "theirs", host
+			if _, err := fmt.Sscan(port, &o.Cluster.Port); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if edit != nil {
+			edit(o)
+		}
+		srv, err := server.NewServer(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv.Start()
+		t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
+		if !srv.ReadyForConnections(10 * time.Second) {
+			t.Fatal("a NATS server is not ready")
+		}
+		urls = append(urls, strings.Replace(srv.ClientURL(), "0.0.0.0", "127.0.0.1", 1))
+	}
+	return strings.Join(urls, ",")
+}
+
+func TestAnExistingClusterKeepsThreeCopies(t *testing.T) {
+	x := &store.External{URL: natsServers(t, 3, nil), Replica: "one"}
+	ctx, cancel := contextFor(t, 30*time.Second)
+	defer cancel()
+	one, err := store.Open(ctx, store.Options{NATS: x})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer one.Close()
+	other := *x
+	other.Replica = "two"
+	two, err := store.Open(ctx, store.Options{NATS: &other})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer two.Close()
+	if !one.Shared() || two.Replica() != "two" {
+		t.Errorf("got %v, %s", one.Shared(), two.Replica())
+	}
+	told := watched(t, two.Bucket(store.Tasks).Watch)
+	hear(t, told, "all")
+	if _, err := one.Bucket(store.Tasks).Create(ctx, "k", []byte("v")); err != nil {
+		t.Fatal(err)
+	}
+	hear(t, told, "k=v(1)")
+}
+
+func TestALoneServerElsewhereIsRefusedUnlessFast(t *testing.T) {
+	x := &store.External{URL: natsServers(t, 1, nil), Replica: "one"}
+	ctx, cancel := contextFor(t, 30*time.Second)
+	defer cancel()
+	if st, err := store.Open(ctx, store.Options{NATS: x}); err == nil || !strings.Contains(err.Error(), "durability: fast") {
+		t.Fatalf("got %v, %v, want a refusal", st, err)
+	}
+	st, err := store.Open(ctx, store.Options{NATS: x, Fast: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	if _, err := st.Bucket(store.Tasks).Create(ctx, "k", []byte("v")); err != nil {
+		t.Error(err)
+	}
+	small := &store.External{URL: natsServers(t, 1, func(o *server.Options) { o.MaxPayload = 1 << 20 }), Replica: "one"}
+	if _, err := store.Open(ctx, store.Options{NATS: small, Fast: true}); err == nil || !strings.Contains(err.Error(), "max_payload") {
+		t.Errorf("a small max_payload: got %v", err)
+	}
+}
+
+func TestAnExistingClusterOverTLS(t *testing.T) {
+	a := newAuthority(t)
+	cert, key := a.issue("nats", []string{"127.0.0.1"}, nil)
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := natsServers(t, 1, func(o *server.Options) {
+		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13}
+	})
+	x := &store.External{URL: strings.Replace(text, "nats://", "tls://", 1), CAFile: a.file, Replica: "one"}
+	ctx, cancel := contextFor(t, 30*time.Second)
+	defer cancel()
+	st, err := store.Open(ctx, store.Options{NATS: x, Fast: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.Close()
+	x.CAFile = newAuthority(t).file
+	if _, err := store.Open(ctx, store.Options{NATS: x, Fast: true}); err == nil || ctx.Err() != nil {
+		t.Errorf("a server of another authority: got %v", err)
+	}
+}
+
+func TestUnsafeURLsAreRefused(t *testing.T) {
+	creds := filepath.Join(t.TempDir(), "user.creds")
+	if err := os.WriteFile(creds, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		x    store.External
+		want string
+	}{
+		"in clear":               {store.External{URL: "nats://nats.example.com:4222"}, "use tls://nats.example.com:4222"},
+		"one of them in clear":   {store.External{URL: "tls://a.example.com:4222,nats://b.example.com:4222"}, "in clear"},
+		"a password":             {store.External{URL: "tls://user:very-secret@a.example.com:4222"}, "credentials file"},
+		"no port":                {store.External{URL: "tls://a.example.com"}, "want tls://host:port"},
+		"websocket":              {store.External{URL: "wss://a.example.com:443"}, "want tls://host:port"},
+		"open credentials":       {store.External{URL: "tls://a.example.com:4222", CredsFile: creds}, "chmod 600"},
+		"no credentials":         {store.External{URL: "tls://a.example.com:4222", CredsFile: creds + ".absent"}, "no such file"},
+		"an authority of nobody": {store.External{URL: "tls://a.example.com:4222", CAFile: creds + ".absent"}, "no such file"},
+	} {
+		c.x.Replica = "one"
+		_, err := store.Open(t.Context(), store.Options{NATS: &c.x})
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "very-secret") {
+			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
+	}
+	if _, err := store.Open(t.Context(), store.Options{NATS: &store.External{URL: "tls://a:1"}}); err == nil || errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("no name: got %v", err)
+	}
+}
