@@ -31,7 +31,7 @@ func (f *failure) Error() string { return string(f.reason) + ": " + f.text }
 
 var (
 	cudaWords   = regexp.MustCompile(`(?i)\bCUDA error|cudaMalloc|CUDA out of memory|\bhipError|ROCm error|ggml_cuda`)
-	memoryWords = regexp.MustCompile(`(?i)out of memory|std::bad_alloc|cannot allocate memory|failed to allocate|OutOfMemory`)
+	memoryWords = regexp.MustCompile(`(?i)out of memory|std::bad_alloc|cannot allocate memory|failed to allocate|OutOfMemory|memory exhausted`)
 )
 
 // classifiedLines is how much of the end of the log says why: the last words,
