@@ -30,22 +30,18 @@ const daemonDir = "POOLMANAGER_TEST_DAEMON_DIR"
 
 var daemonToken = authmin.NewSecret(strings.Repeat("daemon-token", 4))
 
-// beDaemon runs three pools: a demo engine, one that leaves children behind in
-// sessions of their own, and one that never becomes ready.
+// beDaemon runs the pools of its kind until TERM.
 func beDaemon(dir string) {
 	demo, err := DemoTemplate([]string{os.Args[0], "demo-engine"})
 	if err != nil {
 		panic(err)
 	}
-	forking := demo
-	forking.Name = "forking"
-	forking.Command = append([]string{"/bin/sh", "-c", `setsid sleep 300 & setsid sh -c 'sleep 300 & sleep 300' & shift 0; exec "$0" "$@"`}, demo.Command...)
-	stuck := scripted(`trap "" TERM; while :; do sleep 60; done`)
-	s, err := Start(context.Background(), Options{
-		Listen: "127.0.0.1:0", RuntimeDir: dir, NodeID: "test", Token: daemonToken, times: quick,
-		Templates: []Template{demo, forking, stuck}, Log: slog.New(slog.DiscardHandler),
-		Preload: []Preload{{PoolID: "a", Template: "demo"}, {PoolID: "b", Template: "forking"}, {PoolID: "c", Template: "script"}},
-	})
+	o := Options{
+		Listen: "127.0.0.1:0", RuntimeDir: dir, NodeID: "test", Token: daemonToken,
+		Templates: []Template{demo}, Log: slog.New(slog.DiscardHandler),
+	}
+	kinds[os.Getenv(daemonKind)](&o)
+	s, err := Start(context.Background(), o)
 	if err != nil {
 		panic(err)
 	}
@@ -58,16 +54,43 @@ func beDaemon(dir string) {
 	}
 }
 
+// daemonKind says which pools it has.
+const daemonKind = "POOLMANAGER_TEST_DAEMON_KIND"
+
+var kinds = map[string]func(*Options){
+	// A demo engine, one that leaves children behind in sessions of their own, and
+	// one that never becomes ready.
+	"": func(o *Options) {
+		forking := o.Templates[0]
+		forking.Name = "forking"
+		forking.Command = append([]string{"/bin/sh", "-c", `setsid sleep 300 & setsid sh -c 'sleep 300 & sleep 300' & shift 0; exec "$0" "$@"`}, forking.Command...)
+		stuck := scripted(`trap "" TERM; while :; do sleep 60; done`)
+		o.times, o.Templates = quick, append(o.Templates, forking, stuck)
+		o.Preload = []Preload{{PoolID: "a", Template: "demo"}, {PoolID: "b", Template: "forking"}, {PoolID: "c", Template: "script"}}
+	},
+	"wide": func(o *Options) {
+		o.Templates[0].Slots = 200
+		o.Preload = []Preload{{PoolID: "a", Template: "demo"}}
+	},
+	"hundred": func(o *Options) {
+		o.Templates[0].ReadyLimit = 2 * time.Minute
+		for i := range 100 {
+			o.Preload = append(o.Preload, Preload{PoolID: fmt.Sprintf("p%d", i), Template: "demo"})
+		}
+	},
+}
+
 // killable is a pool manager of its own process.
 type killable struct {
 	*exec.Cmd
-	out *bufio.Reader
+	out     *bufio.Reader
+	address string
 }
 
-func startKillable(t *testing.T, dir string) *killable {
+func startKillable(t testing.TB, dir, kind string) *killable {
 	t.Helper()
 	command := exec.Command(os.Args[0])
-	command.Env = append(os.Environ(), daemonDir+"="+dir)
+	command.Env = append(os.Environ(), daemonDir+"="+dir, daemonKind+"="+kind)
 	command.Stderr = os.Stderr
 	out, err := command.StdoutPipe()
 	if err != nil {
@@ -77,7 +100,18 @@ func startKillable(t *testing.T, dir string) *killable {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { command.Process.Kill(); command.Wait() })
-	return &killable{command, bufio.NewReader(out)}
+	return &killable{Cmd: command, out: bufio.NewReader(out)}
+}
+
+// client waits for the address.
+func (k *killable) client(t testing.TB) *client.Client {
+	t.Helper()
+	address, err := k.out.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.address = strings.TrimSpace(address)
+	return client.New("http://"+k.address, daemonToken.Reveal, nil)
 }
 
 func (k *killable) kill() {
@@ -133,19 +167,15 @@ func TestKillingThePoolManagerInAnyMomentLeavesNothingForItsSuccessor(t *testing
 	dir := t.TempDir()
 	var killedBy []time.Duration
 	for range rounds {
-		k := startKillable(t, dir)
+		k := startKillable(t, dir, "")
 		// From before its first spawn until it serves.
 		after := time.Duration(rand.Int64N(int64(120 * time.Millisecond)))
 		<-time.After(after)
 		k.kill()
 		killedBy = append(killedBy, after)
 	}
-	last := startKillable(t, dir)
-	address, err := last.out.ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := client.New("http://"+strings.TrimSpace(address), daemonToken.Reveal, nil)
+	last := startKillable(t, dir, "")
+	c := last.client(t)
 	for _, id := range []string{"a", "b"} {
 		eventually(t, "pool "+id, func() bool { s, err := c.Status(t.Context(), id); return err == nil && s.Ready })
 	}
@@ -163,11 +193,8 @@ func TestKillingThePoolManagerInAnyMomentLeavesNothingForItsSuccessor(t *testing
 	}
 	last.kill() // while serving
 	stream.Close()
-	final := startKillable(t, dir)
-	if address, err = final.out.ReadString('\n'); err != nil {
-		t.Fatal(err)
-	}
-	c = client.New("http://"+strings.TrimSpace(address), daemonToken.Reveal, nil)
+	final := startKillable(t, dir, "")
+	c = final.client(t)
 	eventually(t, "the successor to serve", func() bool { s, err := c.Status(t.Context(), "b"); return err == nil && s.Ready })
 	if got := running(t, dir); got["a"] > 1 || got["b"] > 5 || got["c"] > 2 {
 		t.Errorf("something runs twice: %v", got)
@@ -177,7 +204,7 @@ func TestKillingThePoolManagerInAnyMomentLeavesNothingForItsSuccessor(t *testing
 		t.Errorf("after TERM: %v", err)
 	}
 	tidy(t, dir)
-	if connection, err := net.DialTimeout("tcp", strings.TrimSpace(address), time.Second); err == nil {
+	if connection, err := net.DialTimeout("tcp", final.address, time.Second); err == nil {
 		connection.Close()
 		t.Error("its port is still open")
 	}

@@ -62,7 +62,7 @@ type rig struct {
 	log    *logBuffer
 }
 
-func demoOptions(t *testing.T) Options {
+func demoOptions(t testing.TB) Options {
 	t.Helper()
 	demo, err := DemoTemplate([]string{os.Args[0], "demo-engine"})
 	if err != nil {
@@ -75,7 +75,7 @@ func demoOptions(t *testing.T) Options {
 	}
 }
 
-func startRig(t *testing.T, change func(*Options)) *rig {
+func startRig(t testing.TB, change func(*Options)) *rig {
 	t.Helper()
 	o := demoOptions(t)
 	log := &logBuffer{}
@@ -100,7 +100,7 @@ func startRig(t *testing.T, change func(*Options)) *rig {
 }
 
 // ready preloads a pool and waits for it.
-func (r *rig) ready(t *testing.T, id, template, ref string) {
+func (r *rig) ready(t testing.TB, id, template, ref string) {
 	t.Helper()
 	got, err := r.client.Preload(t.Context(), id, client.PreloadRequest{Template: template, ModelRef: ref, WaitMS: 10_000})
 	if err != nil || got.State != "ready" {
@@ -140,7 +140,7 @@ func (r *rig) status(t *testing.T, id string) client.Status {
 }
 
 // engine is what runs in a pool now.
-func (r *rig) engine(t *testing.T, id string) *instance {
+func (r *rig) engine(t testing.TB, id string) *instance {
 	t.Helper()
 	p, err := r.pools.find(id)
 	if err != nil {
@@ -179,11 +179,11 @@ func (r *rig) call(t *testing.T, method, path, body string, headers ...string) (
 	return response, string(text)
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(30 * time.Second)
 	for !ok() {
 		select {
 		case <-ticker.C:
