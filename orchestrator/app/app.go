@@ -48,12 +48,15 @@ const (
 	maxHeaderBytes = 64 << 10
 )
 
-// Options say how to run. StateDir is required.
+// Options say how to run. StateDir is required, unless NATS is given.
 type Options struct {
 	Listen        string // host:port (port 0: any) or unix//path; "": DefaultListen
 	StateDir      string
-	Token         authmin.Secret // a caller's own
-	UpstreamToken authmin.Secret // the gateway's
+	Cluster       *store.Cluster  // the other replicas; nil: this one is alone
+	NATS          *store.External // an existing NATS cluster; nil: embedded servers
+	Fast          bool            // durability: fast
+	Token         authmin.Secret  // a caller's own
+	UpstreamToken authmin.Secret  // the gateway's
 
 	Capacity         int // tasks that may wait; 0: 1000
 	Strategy         orchestrator.Strategy
@@ -88,8 +91,9 @@ type cleanup struct {
 	f    func(context.Context) error
 }
 
-// Start binds first, then opens the state, then serves. An error is one line
-// and leaves nothing running.
+// Start binds first, then opens the state, then serves. While it waits for the
+// other replicas of a cluster it answers 503. An error is one line and leaves
+// nothing running.
 func Start(ctx context.Context, o Options) (_ *Service, err error) {
 	if o.Listen == "" {
 		o.Listen = DefaultListen
@@ -115,11 +119,14 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 	}
 	s.addr = ln.Addr().String()
 	s.push("listener", func(context.Context) error { return ignoreClosed(ln.Close()) })
-	st, err := store.Open(ctx, store.Options{Dir: o.StateDir, Log: o.Log, Free: o.Free})
+	var st *store.Store
+	s.push("store", func(context.Context) error { return closeStore(st) })
+	front := newFront()
+	s.serve(ln, backend.Wrap(front), o.Log)
+	st, err = store.Open(ctx, store.Options{Dir: o.StateDir, Cluster: o.Cluster, NATS: o.NATS, Fast: o.Fast, Log: o.Log, Free: o.Free})
 	if err != nil {
 		return nil, err
 	}
-	s.push("store", func(context.Context) error { return st.Close() })
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	domain, err := orchestrator.New(ctx, o.domain(st, reg))
@@ -129,7 +136,7 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 	api := httpapi.New(httpapi.Options{
 		Orchestrator: domain, Gatherer: reg, Version: o.Version, Log: o.Log, Heartbeat: o.Heartbeat, SlowReader: o.SlowReader,
 	})
-	s.serve(ln, backend.Wrap(api.Handler()), o.Log)
+	front.open(api.Handler())
 	s.push("tasks", func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 		defer cancel()
@@ -211,6 +218,13 @@ func listen(address string) (net.Listener, error) {
 		return nil, errors.Join(err, ln.Close())
 	}
 	return ln, nil
+}
+
+func closeStore(st *store.Store) error {
+	if st == nil {
+		return nil
+	}
+	return st.Close()
 }
 
 func ignoreClosed(err error) error {

@@ -46,13 +46,34 @@ type config struct {
 	ModelRoot string `yaml:"model_root"`
 	// ModelHosts are the https hosts (host or host:port) that the catalog may read models from. ORCHD_MODEL_HOSTS, comma separated.
 	ModelHosts []string `yaml:"model_hosts"`
+	// Durability is full (acknowledged means fsynced) or fast. ORCHD_DURABILITY.
+	Durability string `yaml:"durability"`
+
+	// ClusterName makes this one of several replicas; it is the same on each. ORCHD_CLUSTER_NAME.
+	ClusterName string `yaml:"cluster_name"`
+	// ClusterReplica is this replica's own name, for ever; default: the host's name. ORCHD_CLUSTER_REPLICA.
+	ClusterReplica string `yaml:"cluster_replica"`
+	// ClusterAddr is where to listen for the other replicas: host:port. ORCHD_CLUSTER_ADDR.
+	ClusterAddr string `yaml:"cluster_addr"`
+	// ClusterPeers are the host:port of all replicas, this one too: 3 or 5. ORCHD_CLUSTER_PEERS, comma separated.
+	ClusterPeers []string `yaml:"cluster_peers"`
+	// ClusterCert, ClusterKey and ClusterCA are PEM files for mutual TLS between replicas; needed beyond loopback.
+	// ORCHD_CLUSTER_CERT, ORCHD_CLUSTER_KEY, ORCHD_CLUSTER_CA.
+	ClusterCert string `yaml:"cluster_cert"`
+	ClusterKey  string `yaml:"cluster_key"`
+	ClusterCA   string `yaml:"cluster_ca"`
+	// NATSURL is an existing NATS cluster to use instead: tls://host:port, comma separated. ORCHD_NATS_URL.
+	NATSURL string `yaml:"nats_url"`
+	// NATSCreds is the credentials file for it, NATSCA its authority when it is not one of the system's. ORCHD_NATS_CREDS, ORCHD_NATS_CA.
+	NATSCreds string `yaml:"nats_creds"`
+	NATSCA    string `yaml:"nats_ca"`
 }
 
 func defaults() config {
 	return config{
 		Addr: app.DefaultListen, AdmissionCapacity: orchestrator.DefaultCapacity, AdmissionPolicy: "reject",
-		PlacementStrategy: string(orchestrator.MostFreeVRAM),
-		NodeTimeoutMS:     int(orchestrator.DefaultNodeTimeout / time.Millisecond),
+		PlacementStrategy: string(orchestrator.MostFreeVRAM), Durability: "full",
+		NodeTimeoutMS: int(orchestrator.DefaultNodeTimeout / time.Millisecond),
 	}
 }
 
@@ -72,6 +93,9 @@ func configure(file string, lookup func(string) (string, bool)) (app.Options, er
 		return app.Options{}, err
 	}
 	options, err := c.options()
+	if err == nil {
+		err = c.state(&options)
+	}
 	if err != nil {
 		return app.Options{}, at.name(err)
 	}
@@ -125,7 +149,10 @@ func (c *config) environment(lookup func(string) (string, bool), at places) erro
 		"ORCHD_ADDR": &c.Addr, "ORCHD_STATE_DIR": &c.StateDir, "ORCHD_ADMISSION_CAPACITY": &c.AdmissionCapacity,
 		"ORCHD_ADMISSION_POLICY": &c.AdmissionPolicy, "ORCHESTRATORD_PLACEMENT_STRATEGY": &c.PlacementStrategy,
 		"ORCHESTRATORD_NODE_TIMEOUT_MS": &c.NodeTimeoutMS, "ORCHD_NODE_NETWORKS": &c.NodeNetworks, "ORCHD_NODE_ADDRESSES": &c.NodeAddresses,
-		"ORCHD_MODEL_ROOT": &c.ModelRoot, "ORCHD_MODEL_HOSTS": &c.ModelHosts,
+		"ORCHD_MODEL_ROOT": &c.ModelRoot, "ORCHD_MODEL_HOSTS": &c.ModelHosts, "ORCHD_DURABILITY": &c.Durability,
+		"ORCHD_CLUSTER_NAME": &c.ClusterName, "ORCHD_CLUSTER_REPLICA": &c.ClusterReplica, "ORCHD_CLUSTER_ADDR": &c.ClusterAddr,
+		"ORCHD_CLUSTER_PEERS": &c.ClusterPeers, "ORCHD_CLUSTER_CERT": &c.ClusterCert, "ORCHD_CLUSTER_KEY": &c.ClusterKey,
+		"ORCHD_CLUSTER_CA": &c.ClusterCA, "ORCHD_NATS_URL": &c.NATSURL, "ORCHD_NATS_CREDS": &c.NATSCreds, "ORCHD_NATS_CA": &c.NATSCA,
 	} {
 		value, ok := lookup(name)
 		if !ok || value == "" {
@@ -155,7 +182,7 @@ func (c config) options() (app.Options, error) {
 		ModelRoot: c.ModelRoot, Strategy: orchestrator.Strategy(c.PlacementStrategy), NodeTimeout: time.Duration(c.NodeTimeoutMS) * time.Millisecond,
 	}
 	switch {
-	case c.StateDir == "":
+	case c.StateDir == "" && c.NATSURL == "":
 		return o, badKey("state_dir", "is not set: name a directory of this service's own")
 	case c.AdmissionCapacity < 1 || c.AdmissionCapacity > maxCapacity:
 		return o, badKey("admission_capacity", "is %d: want 1 to %d", c.AdmissionCapacity, maxCapacity)

@@ -50,20 +50,27 @@ func TestMistakesAreNamedWithTheirPlaceAndRemedy(t *testing.T) {
 		env  []string
 		want []string
 	}{
-		"unknown key":       {"state_dir: /a\ncolour: red\n", nil, []string{"orchestratord.yaml", "line 2", "colour"}},
-		"wrong type":        {"state_dir: /a\nadmission_capacity: many\n", nil, []string{"orchestratord.yaml", "line 2"}},
-		"not YAML":          {"state_dir: [\n", nil, []string{"orchestratord.yaml", "line"}},
-		"two documents":     {"state_dir: /a\n---\nstate_dir: /b\n", nil, []string{"more than one document"}},
-		"no state dir":      {"addr: 127.0.0.1:1\n", nil, []string{"state_dir", "ORCHD_STATE_DIR"}},
-		"capacity":          {"state_dir: /a\nadmission_capacity: 0\n", nil, []string{"orchestratord.yaml:2:", "ORCHD_ADMISSION_CAPACITY", "1 to"}},
-		"policy":            {"state_dir: /a\nadmission_policy: drop-lru\n", nil, []string{"ORCHD_ADMISSION_POLICY", "reject"}},
-		"strategy":          {"state_dir: /a\nplacement_strategy: best\n", nil, []string{"most-free-vram"}},
-		"network":           {"state_dir: /a\nnode_networks: [10.0.0.1]\n", nil, []string{"CIDR"}},
-		"number":            {"state_dir: /a\n", []string{"ORCHESTRATORD_NODE_TIMEOUT_MS", "soon"}, []string{"ORCHESTRATORD_NODE_TIMEOUT_MS", "not a number"}},
-		"exposed, no token": {"state_dir: /a\naddr: 0.0.0.0:8081\n", nil, []string{"NON_LOOPBACK_WITHOUT_TOKEN"}},
-		"short token":       {"state_dir: /a\n", []string{"LLORCH_API_TOKEN", "short"}, []string{"LLORCH_API_TOKEN"}},
-		"equal tokens":      {"state_dir: /a\n", []string{"LLORCH_API_TOKEN", token, "LLORCH_UPSTREAM_TOKEN", token}, []string{"must differ"}},
-		"both forms":        {"state_dir: /a\n", []string{"LLORCH_API_TOKEN", token, "LLORCH_API_TOKEN_FILE", "/x"}, []string{"LLORCH_API_TOKEN"}},
+		"unknown key":          {"state_dir: /a\ncolour: red\n", nil, []string{"orchestratord.yaml", "line 2", "colour"}},
+		"wrong type":           {"state_dir: /a\nadmission_capacity: many\n", nil, []string{"orchestratord.yaml", "line 2"}},
+		"not YAML":             {"state_dir: [\n", nil, []string{"orchestratord.yaml", "line"}},
+		"two documents":        {"state_dir: /a\n---\nstate_dir: /b\n", nil, []string{"more than one document"}},
+		"no state dir":         {"addr: 127.0.0.1:1\n", nil, []string{"state_dir", "ORCHD_STATE_DIR"}},
+		"capacity":             {"state_dir: /a\nadmission_capacity: 0\n", nil, []string{"orchestratord.yaml:2:", "ORCHD_ADMISSION_CAPACITY", "1 to"}},
+		"policy":               {"state_dir: /a\nadmission_policy: drop-lru\n", nil, []string{"ORCHD_ADMISSION_POLICY", "reject"}},
+		"strategy":             {"state_dir: /a\nplacement_strategy: best\n", nil, []string{"most-free-vram"}},
+		"network":              {"state_dir: /a\nnode_networks: [10.0.0.1]\n", nil, []string{"CIDR"}},
+		"number":               {"state_dir: /a\n", []string{"ORCHESTRATORD_NODE_TIMEOUT_MS", "soon"}, []string{"ORCHESTRATORD_NODE_TIMEOUT_MS", "not a number"}},
+		"exposed, no token":    {"state_dir: /a\naddr: 0.0.0.0:8081\n", nil, []string{"NON_LOOPBACK_WITHOUT_TOKEN"}},
+		"short token":          {"state_dir: /a\n", []string{"LLORCH_API_TOKEN", "short"}, []string{"LLORCH_API_TOKEN"}},
+		"equal tokens":         {"state_dir: /a\n", []string{"LLORCH_API_TOKEN", token, "LLORCH_UPSTREAM_TOKEN", token}, []string{"must differ"}},
+		"half a cluster":       {"state_dir: /a\ncluster_name: llorch\n", nil, []string{"is not set: a cluster needs"}},
+		"routes in clear":      {"state_dir: /a\n", clusterOf("10.0.0.1:6222", "10.0.0.1:6222,10.0.0.2:6222,10.0.0.3:6222"), []string{"ORCHD_CLUSTER_NAME", "without TLS", "ORCHD_CLUSTER_CERT"}},
+		"two replicas":         {"state_dir: /a\n", clusterOf("127.0.0.1:1", "127.0.0.1:1,127.0.0.1:2"), []string{"3 or 5"}},
+		"two homes":            {"state_dir: /a\nnats_url: nats://127.0.0.1:4222\n", clusterOf("127.0.0.1:1", "127.0.0.1:1,127.0.0.1:2,127.0.0.1:3"), []string{"orchestratord.yaml:2:", "ORCHD_NATS_URL", "one or the other"}},
+		"nats in clear":        {"nats_url: nats://10.0.0.1:4222\n", nil, []string{"orchestratord.yaml:1:", "tls://10.0.0.1:4222"}},
+		"credentials for none": {"state_dir: /a\nnats_creds: /c\n", nil, []string{"ORCHD_NATS_URL"}},
+		"durability":           {"state_dir: /a\ndurability: some\n", nil, []string{"full or fast"}},
+		"both forms":           {"state_dir: /a\n", []string{"LLORCH_API_TOKEN", token, "LLORCH_API_TOKEN_FILE", "/x"}, []string{"LLORCH_API_TOKEN"}},
 	} {
 		_, err := configure(write(t, c.yaml), environment(c.env...))
 		if err == nil {
@@ -75,6 +82,28 @@ func TestMistakesAreNamedWithTheirPlaceAndRemedy(t *testing.T) {
 				t.Errorf("%s: got %q, want one line with %q and no token", name, err, want)
 			}
 		}
+	}
+}
+
+// clusterOf is the environment of replica a without TLS.
+func clusterOf(addr, peers string) []string {
+	return []string{"ORCHD_CLUSTER_NAME", "llorch", "ORCHD_CLUSTER_REPLICA", "a", "ORCHD_CLUSTER_ADDR", addr, "ORCHD_CLUSTER_PEERS", peers}
+}
+
+func TestWhereTheStateIs(t *testing.T) {
+	o, err := configure(write(t, "state_dir: /a\ndurability: fast\n"), environment(clusterOf("127.0.0.1:1", "127.0.0.1:1, 127.0.0.1:2,127.0.0.1:3")...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := o.Cluster; c == nil || c.Name != "llorch" || c.Replica != "a" || len(c.Peers) != 3 || c.Peers[1] != "127.0.0.1:2" || !o.Fast || o.NATS != nil {
+		t.Errorf("got %+v", o)
+	}
+	o, err = configure("", environment("ORCHD_NATS_URL", "nats://127.0.0.1:4222", "ORCHD_CLUSTER_REPLICA", "b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x := o.NATS; x == nil || x.Replica != "b" || o.Fast || o.Cluster != nil {
+		t.Errorf("got %+v", o)
 	}
 }
 

@@ -7,6 +7,7 @@
 //	ORCHD_STATE_DIR=/var/lib/llorch/orchestrator \
 //	LLORCH_UPSTREAM_TOKEN_FILE=/run/secrets/upstream orchestratord --config /etc/llorch/orchestratord.yaml
 //	orchestratord --config F --check      validates and exits
+//	orchestratord migrate --help          a single server's state into a cluster, and back
 //
 // TERM and INT stop it: no new tasks, running ones settled, streams ended. The
 // process is then gone within 5 s.
@@ -42,6 +43,9 @@ func main() {
 
 // run is the program with everything it touches given to it.
 func run(ctx context.Context, args []string, lookup func(string) (string, bool), stderr io.Writer) error {
+	if len(args) > 0 && args[0] == "migrate" {
+		return migrate(ctx, args[1:], lookup, stderr)
+	}
 	flags := flag.NewFlagSet("orchestratord", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	file := flags.String("config", "", "YAML `file`; every key is an environment variable too")
@@ -67,6 +71,9 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 
 func serve(ctx context.Context, options app.Options) error {
 	service, err := app.Start(ctx, options)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // stopped while it waited for the other replicas
+	}
 	if err != nil {
 		return err
 	}

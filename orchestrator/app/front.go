@@ -1,0 +1,34 @@
+package app
+
+import (
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+)
+
+// startRetry is when a client may ask again that came too early: an election
+// takes a few seconds.
+const startRetry = 5 * time.Second
+
+// front is who answers: nobody yet, or the API. A replica that waits for the
+// others says so, also to health checks, instead of leaving callers to hang.
+type front struct{ api atomic.Pointer[http.Handler] }
+
+func newFront() *front { return new(front) }
+
+func (f *front) open(api http.Handler) { f.api.Store(&api) }
+
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if api := f.api.Load(); api != nil {
+		(*api).ServeHTTP(w, r)
+		return
+	}
+	w.Header().Set("Retry-After", strconv.Itoa(int(startRetry.Seconds())))
+	authmin.WriteProblem(w, r, authmin.Problem{
+		Status: http.StatusServiceUnavailable, Code: "STARTING", CodeNumber: 50302, Title: "The orchestrator is starting",
+		Hint: "it opens its state, and in a cluster waits for a quorum of replicas; try again",
+	})
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/llorch/gateway/orchestrator/app"
+	"github.com/llorch/gateway/orchestrator/store"
+)
+
+const migrateUsage = `usage: orchestratord migrate --config F --from-dir DIR   a single server's state into the cluster of F
+       orchestratord migrate --config F --to-dir DIR     the state of F's cluster into a single server's directory
+
+It runs as this host's replica (or as a client of the NATS cluster), so the
+orchestratord of this host must be stopped, and the others must run. It only
+creates, reads everything back, and may be run again. The source stays as it is.
+`
+
+// migrate moves state between a single server's directory and a cluster.
+func migrate(ctx context.Context, args []string, lookup func(string) (string, bool), stderr io.Writer) error {
+	flags := flag.NewFlagSet("orchestratord migrate", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() { fmt.Fprint(stderr, migrateUsage) }
+	file := flags.String("config", "", "")
+	from := flags.String("from-dir", "", "")
+	to := flags.String("to-dir", "", "")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 || (*from == "") == (*to == "") {
+		return errors.New("migrate wants one of --from-dir and --to-dir; see orchestratord migrate --help")
+	}
+	options, err := configure(*file, lookup)
+	if err != nil {
+		return err
+	}
+	if options.Cluster == nil && options.NATS == nil {
+		return errors.New("migrate: the configuration names no cluster: set ORCHD_CLUSTER_NAME and what belongs to it, or ORCHD_NATS_URL")
+	}
+	if *from != "" {
+		if _, err := os.Stat(filepath.Join(*from, "jetstream")); err != nil {
+			return fmt.Errorf("migrate: %s holds no state: %w", *from, err)
+		}
+	}
+	return move(ctx, options, *from, *to, stderr)
+}
+
+func move(ctx context.Context, options app.Options, from, to string, stderr io.Writer) (err error) {
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	alone, err := store.Open(ctx, store.Options{Dir: from + to, Log: log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, alone.Close()) }()
+	fmt.Fprintln(stderr, "orchestratord: joining the cluster")
+	cluster, err := store.Open(ctx, store.Options{Dir: options.StateDir, Cluster: options.Cluster, NATS: options.NATS, Fast: options.Fast, Log: log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cluster.Close()) }()
+	source, target := alone, cluster
+	if to != "" {
+		source, target = cluster, alone
+	}
+	done, err := store.Copy(ctx, source, target)
+	for _, c := range done {
+		fmt.Fprintf(stderr, "orchestratord: %s: %d keys: %d created, %d there already, %d there and newer, %d expired; digest %x\n",
+			c.Bucket, c.Source, c.Created, c.Present, c.Kept, c.Expired, c.Digest[:8])
+	}
+	if err != nil {
+		return fmt.Errorf("%w; run it again, it goes on where it ended", err)
+	}
+	fmt.Fprintln(stderr, "orchestratord: everything was read back; the source is as it was")
+	return nil
+}
