@@ -44,7 +44,7 @@ func (t Template) arguments(v startValues) []string {
 
 func (t Template) environment(lookup func(string) (string, bool), v startValues) []string {
 	var list []string
-	for _, name := range passedOn {
+	for _, name := range slices.Concat(passedOn, t.PassEnv) {
 		if len(t.Devices) > 0 && slices.Contains(deviceVariables, name) {
 			continue
 		}

@@ -2,6 +2,7 @@ package poolmanager
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"os"
@@ -82,6 +83,10 @@ func (e *processes) spawn(poolID string, spec launchSpec, logs *logRing) (*insta
 	if t.URL != "" {
 		return inst, nil
 	}
+	work, err := t.workIn(e.dir.path)
+	if err != nil {
+		return nil, err
+	}
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -98,7 +103,7 @@ func (e *processes) spawn(poolID string, spec launchSpec, logs *logRing) (*insta
 	marker := e.dir.marker(poolID)
 	inst.process, err = proc.Start(proc.Spec{
 		Command: t.arguments(values), Env: t.environment(os.LookupEnv, values),
-		Dir: e.dir.path, Output: logs, Marker: marker,
+		Dir: work, Output: logs, Marker: marker,
 	})
 	if err == nil {
 		inst.gone = inst.process.Done()
@@ -106,7 +111,8 @@ func (e *processes) spawn(poolID string, spec launchSpec, logs *logRing) (*insta
 		inst.why = func() *failure {
 			return classify(inst.process.State(), e.kills() > inst.kills, logs.last(classifiedLines))
 		}
-		err = e.dir.remember(record{PoolID: poolID, Marker: marker, Proc: inst.process.Identity()})
+		err = errors.Join(t.limit(inst.process.Identity().PID),
+			e.dir.remember(record{PoolID: poolID, Marker: marker, Proc: inst.process.Identity()}))
 	}
 	if err != nil {
 		e.end(poolID, inst, 0)

@@ -38,6 +38,18 @@ type Template struct {
 	// Env is added to the few variables that are passed on. Values may hold the
 	// same placeholders.
 	Env map[string]string
+	// PassEnv names more variables of ours to pass on, e.g. HF_TOKEN. Our own
+	// credentials and settings are never passed on.
+	PassEnv []string
+	// Dir is the engine's working directory, an absolute path. Default: the
+	// runtime directory.
+	Dir string
+	// MaxOpenFiles limits the engine's open files (RLIMIT_NOFILE). 0: as ours.
+	MaxOpenFiles int
+	// MaxAddressSpaceBytes limits what the engine may map (RLIMIT_AS): with its
+	// model's file, but without what it mapped in its first moment. It suits
+	// engines without a GPU; CUDA maps more than there is. 0: no limit.
+	MaxAddressSpaceBytes int64
 	// URL is a server that already runs: http on loopback, or https.
 	URL string
 	// URLKey is that server's API key, if it wants one.
@@ -86,8 +98,9 @@ const (
 
 var (
 	templateName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
-	placeholder  = regexp.MustCompile(`\{[a-z_]*\}`)
-	known        = map[string]bool{"{port}": true, "{model}": true, "{model_path}": true, "{ctx}": true, "{slots}": true, "{key_file}": true, "{gpu_mask}": true}
+	// JSON in an argument has quotes between its braces.
+	placeholder = regexp.MustCompile(`\{[A-Za-z0-9_. -]*\}`)
+	known       = map[string]bool{"{port}": true, "{model}": true, "{model_path}": true, "{ctx}": true, "{slots}": true, "{key_file}": true, "{gpu_mask}": true}
 )
 
 // Validate reports the first thing that is wrong with the template, and what
@@ -126,6 +139,9 @@ func (t Template) validate() error {
 	if err := checkDevices(t.Devices); err != nil {
 		return fmt.Errorf("devices: %w", err)
 	}
+	if err := t.checkSurroundings(); err != nil {
+		return err
+	}
 	if t.URL != "" {
 		return checkServerURL(t.URL)
 	}
@@ -133,11 +149,11 @@ func (t Template) validate() error {
 }
 
 func (t Template) checkCommand() error {
+	if placeholder.MatchString(t.Command[0]) || t.Command[0] == "" {
+		return fmt.Errorf("command: %q: the program itself cannot depend on a placeholder", t.Command[0])
+	}
 	texts := append([]string{}, t.Command...)
-	for name, value := range t.Env {
-		if strings.HasPrefix(name, "LLORCH_") || name == "" || strings.ContainsAny(name, "=\x00") {
-			return fmt.Errorf("env: %q may not be set for an engine", name)
-		}
+	for _, value := range t.Env {
 		texts = append(texts, value)
 	}
 	for _, text := range texts {

@@ -50,6 +50,10 @@ type template struct {
 	Dialect     string            `yaml:"dialect"`
 	Command     []string          `yaml:"command"`
 	Env         map[string]string `yaml:"env"`
+	PassEnv     []string          `yaml:"pass_env"`
+	Dir         string            `yaml:"dir"`
+	OpenFiles   int               `yaml:"max_open_files"`
+	AddressSize int64             `yaml:"max_address_space_bytes"`
 	URL         string            `yaml:"url"`
 	URLKeyFile  string            `yaml:"url_key_file"`
 	Key         string            `yaml:"key"`
@@ -69,42 +73,16 @@ type template struct {
 }
 
 // load reads the file, then the environment, which wins.
-func load(path string, lookup func(string) (string, bool)) (poolmanager.Options, error) {
-	var f file
+func load(path string, lookup func(string) (string, bool)) (poolmanager.Options, *places, error) {
+	f, where := file{}, &places{path: path, fromEnv: map[string]string{}}
 	if path != "" {
 		var err error
-		if f, err = readFile(path); err != nil {
-			return poolmanager.Options{}, err
+		if f, where.root, err = readFile(path); err != nil {
+			return poolmanager.Options{}, where, err
 		}
 	}
-	for _, v := range []struct {
-		name string
-		into *string
-	}{
-		{"POOL_MANAGERD_ADDR", &f.Listen}, {"POOL_MANAGERD_RUNTIME_DIR", &f.RuntimeDir},
-		{"POOL_MANAGERD_MODEL_ROOT", &f.ModelRoot}, {"POOL_MANAGERD_NODE_ID", &f.NodeID},
-		{"POOL_MANAGERD_ADDRESS", &f.Address}, {"ORCHESTRATORD_URL", &f.OrchestratorURL},
-	} {
-		value, ok := lookup(v.name)
-		if ok && value == "" {
-			return poolmanager.Options{}, fmt.Errorf("%s is set but empty; give it a value or unset it", v.name)
-		}
-		if ok {
-			*v.into = value
-		}
-	}
-	if value, ok := lookup("POOL_MANAGERD_MEMORY_BYTES"); ok {
-		bytes, err := strconv.ParseInt(value, 10, 64)
-		if err != nil {
-			return poolmanager.Options{}, errors.New("POOL_MANAGERD_MEMORY_BYTES: want a number of bytes, e.g. 34359738368")
-		}
-		f.MemoryBytes = bytes
-	}
-	if value, ok := lookup("POOL_MANAGERD_MODEL_HOSTS"); ok {
-		f.ModelHosts = nil
-		for host := range strings.SplitSeq(value, ",") {
-			f.ModelHosts = append(f.ModelHosts, strings.TrimSpace(host))
-		}
+	if err := f.override(where, lookup); err != nil {
+		return poolmanager.Options{}, where, err
 	}
 	o := poolmanager.Options{
 		Listen: f.Listen, RuntimeDir: f.RuntimeDir, ModelRoot: f.ModelRoot, ModelHosts: f.ModelHosts, NodeID: f.NodeID,
@@ -113,17 +91,59 @@ func load(path string, lookup func(string) (string, bool)) (poolmanager.Options,
 	if o.RuntimeDir == "" {
 		o.RuntimeDir = runtimeDir(lookup)
 	}
-	for _, p := range f.Preload {
-		o.Preload = append(o.Preload, poolmanager.Preload{PoolID: p.PoolID, Template: p.Template, ModelRef: p.ModelRef, OnDemand: p.OnDemand})
-	}
+	names := map[string]bool{}
 	for i, t := range f.Templates {
 		made, err := t.make()
-		if err != nil {
-			return o, fmt.Errorf("%s: templates[%d]: %w", path, i, err)
+		if err == nil && names[made.Name] {
+			err = fmt.Errorf("name: there is a template %q above", made.Name)
 		}
+		if err != nil {
+			return o, where, where.in(where.element("templates", i), fmt.Errorf("templates[%d]: %w", i, err))
+		}
+		names[made.Name] = true
 		o.Templates = append(o.Templates, made)
 	}
-	return o, secrets(&o, lookup)
+	for i, p := range f.Preload {
+		if len(names) > 0 && !names[p.Template] {
+			return o, where, where.in(where.element("preload", i), fmt.Errorf("template: %q is not among the templates", p.Template))
+		}
+		o.Preload = append(o.Preload, poolmanager.Preload{PoolID: p.PoolID, Template: p.Template, ModelRef: p.ModelRef, OnDemand: p.OnDemand})
+	}
+	return o, where, secrets(&o, lookup)
+}
+
+// override takes what the environment sets; an empty value is a mistake.
+func (f *file) override(where *places, lookup func(string) (string, bool)) error {
+	hosts := strings.Join(f.ModelHosts, ",")
+	bytes := strconv.FormatInt(f.MemoryBytes, 10)
+	for _, v := range []struct {
+		name, key string
+		into      *string
+	}{
+		{"POOL_MANAGERD_ADDR", "listen", &f.Listen}, {"POOL_MANAGERD_RUNTIME_DIR", "runtime_dir", &f.RuntimeDir},
+		{"POOL_MANAGERD_MODEL_ROOT", "model_root", &f.ModelRoot}, {"POOL_MANAGERD_MODEL_HOSTS", "model_hosts", &hosts},
+		{"POOL_MANAGERD_NODE_ID", "node_id", &f.NodeID}, {"POOL_MANAGERD_ADDRESS", "address", &f.Address},
+		{"ORCHESTRATORD_URL", "orchestrator_url", &f.OrchestratorURL}, {"POOL_MANAGERD_MEMORY_BYTES", "memory_bytes", &bytes},
+	} {
+		value, ok := lookup(v.name)
+		if ok && value == "" {
+			return fmt.Errorf("%s is set but empty; give it a value or unset it", v.name)
+		}
+		if ok {
+			*v.into, where.fromEnv[v.key] = value, v.name
+		}
+	}
+	if _, ok := where.fromEnv["model_hosts"]; ok {
+		f.ModelHosts = nil
+		for host := range strings.SplitSeq(hosts, ",") {
+			f.ModelHosts = append(f.ModelHosts, strings.TrimSpace(host))
+		}
+	}
+	var err error
+	if f.MemoryBytes, err = strconv.ParseInt(bytes, 10, 64); err != nil {
+		return errors.New("POOL_MANAGERD_MEMORY_BYTES: want a number of bytes, e.g. 34359738368")
+	}
+	return nil
 }
 
 // runtimeDir is systemd's RuntimeDirectory= or the session's own; a world
@@ -138,29 +158,33 @@ func runtimeDir(lookup func(string) (string, bool)) string {
 	return ""
 }
 
-func readFile(path string) (file, error) {
+func readFile(path string) (file, *yaml.Node, error) {
 	var f file
 	info, err := os.Stat(path)
 	if err != nil {
-		return f, fmt.Errorf("reading the configuration: %w", err)
+		return f, nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxConfigBytes {
-		return f, fmt.Errorf("reading the configuration: %s is not a regular file of at most 1 MiB", path)
+		return f, nil, fmt.Errorf("reading the configuration: %s is not a regular file of at most 1 MiB", path)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return f, fmt.Errorf("reading the configuration: %w", err)
+		return f, nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
 	// yaml's own errors name the line; a second document would be ignored silently.
 	if err := decoder.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-		return f, fmt.Errorf("%s: %w; see the keys in the documentation of poolmanagerd", path, err)
+		return f, nil, fmt.Errorf("%s: %w; see the keys in the documentation of poolmanagerd", path, err)
 	}
 	if err := decoder.Decode(&file{}); !errors.Is(err, io.EOF) {
-		return f, fmt.Errorf("%s: holds more than one YAML document; remove what follows ---", path)
+		return f, nil, fmt.Errorf("%s: holds more than one YAML document; remove what follows ---", path)
 	}
-	return f, nil
+	var document yaml.Node
+	if err := yaml.Unmarshal(text, &document); err != nil || len(document.Content) == 0 {
+		return f, nil, err // it is empty
+	}
+	return f, document.Content[0], nil
 }
 
 // secrets reads the tokens. The orchestrator's is read again at each call when
@@ -228,6 +252,12 @@ func (t template) make() (poolmanager.Template, error) {
 	if t.Devices != nil {
 		made.Devices = t.Devices
 	}
+	if t.PassEnv != nil {
+		made.PassEnv = t.PassEnv
+	}
+	set(&made.Dir, t.Dir)
+	set(&made.MaxOpenFiles, t.OpenFiles)
+	set(&made.MaxAddressSpaceBytes, t.AddressSize)
 	if t.TakesFile != nil {
 		made.TakesFile = *t.TakesFile
 	}

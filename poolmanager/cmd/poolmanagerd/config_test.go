@@ -47,7 +47,7 @@ memory_bytes: 5000
 
 func TestAValidFileIsReadAndTheEnvironmentWins(t *testing.T) {
 	token := authmin.RandomSecret()
-	o, err := load(write(t, "c.yaml", valid), env(map[string]string{
+	o, _, err := load(write(t, "c.yaml", valid), env(map[string]string{
 		"POOL_MANAGERD_NODE_ID": "gpu-2", "LLORCH_API_TOKEN": token.Reveal(), "ORCHESTRATORD_URL": "http://127.0.0.1:8081",
 	}))
 	if err != nil {
@@ -71,7 +71,7 @@ func TestAValidFileIsReadAndTheEnvironmentWins(t *testing.T) {
 func TestARotatedTokenFileNeedsNoRestart(t *testing.T) {
 	first, second := authmin.RandomSecret(), authmin.RandomSecret()
 	path := write(t, "token", first.Reveal())
-	o, err := load("", env(map[string]string{"ORCHESTRATORD_TOKEN_FILE": path, "POOL_MANAGERD_RUNTIME_DIR": "/tmp/x"}))
+	o, _, err := load("", env(map[string]string{"ORCHESTRATORD_TOKEN_FILE": path, "POOL_MANAGERD_RUNTIME_DIR": "/tmp/x"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,24 +98,60 @@ func TestErrorsNameTheFileTheLineAndTheRemedy(t *testing.T) {
 		"unknown key below": {"templates:\n  - name: a\n    shell: rm\n", "line 3"},
 		"wrong type":        {"listen: [1]\n", "line 1"},
 		"not YAML":          {"listen: x\nnode_id: b: c\n", "line 2"},
+		"key twice":         {"listen: a\nlisten: b\n", "line 2"},
 		"two documents":     {"listen: a\n---\nlisten: b\n", "more than one"},
-		"unknown base":      {"templates: [{name: a, base: bash}]\n", "templates[0]: base"},
-		"bad placeholder":   {"templates: [{name: a, base: llamacpp, command: [x, '{home}', '{port}']}]\n", "unknown placeholder {home}"},
-		"remote plain url":  {"templates: [{name: a, base: url, url: 'http://10.0.0.1'}]\n", "plain http only on loopback"},
-		"our token in env":  {"templates: [{name: a, base: llamacpp, env: {LLORCH_API_TOKEN: x}}]\n", "may not be set"},
-		"key without file":  {"templates: [{name: a, base: ollama, key: file}]\n", "{key_file} is missing"},
+		"unknown base":      {"templates:\n  - name: a\n    base: bash\n", ":3: templates[0]: base"},
+		"bad placeholder":   {"templates:\n- name: a\n  base: llamacpp\n  command:\n  - x\n  - '{home}'\n  - '{port}'\n", ":6: templates[0]: template \"a\": command: unknown placeholder {home}"},
+		"in capitals":       {"templates:\n- name: a\n  base: ollama\n  env: {X: '{PORT}'}\n", ":4: "},
+		"a model's program": {"templates:\n- name: a\n  base: ollama\n  command: ['{model}', '{port}']\n", ":4: templates[0]: template \"a\": command: \"{model}\": the program itself"},
+		"remote plain url":  {"templates:\n- name: a\n  base: url\n  url: 'http://10.0.0.1'\n", ":4: templates[0]: template \"a\": url: plain http only on loopback"},
+		"our token in env":  {"templates:\n- {name: b, base: demo}\n- name: a\n  base: llamacpp\n  env:\n    LLORCH_API_TOKEN: x\n", ":5: templates[1]: template \"a\": env: \"LLORCH_API_TOKEN\" may not be set"},
+		"our token passed":  {"templates:\n- name: a\n  base: vllm\n  pass_env: [HF_TOKEN, ORCHESTRATORD_TOKEN]\n", ":4: templates[0]: template \"a\": pass_env: \"ORCHESTRATORD_TOKEN\""},
+		"key without file":  {"templates:\n- name: a\n  base: ollama\n  key: file\n", "{key_file} is missing"},
+		"a mask":            {"templates:\n- name: a\n  base: llamacpp\n  devices: ['0', all]\n", ":4: templates[0]: template \"a\": devices: \"all\""},
+		"a relative dir":    {"templates:\n- name: a\n  base: llamacpp\n\n  dir: work\n", ":5: templates[0]: template \"a\": dir: want an absolute path"},
+		"few files":         {"templates:\n- name: a\n  base: llamacpp\n  max_open_files: 3\n", ":4: "},
+		"little memory":     {"templates:\n- name: a\n  base: llamacpp\n  max_address_space_bytes: 1000\n", ":4: "},
+		"a name twice":      {"templates:\n- name: a\n  base: demo\n- name: a\n  base: demo\n", ":4: templates[1]: name: there is"},
+		"no such template":  {"templates:\n- name: a\n  base: demo\npreload:\n- pool_id: x\n  template: b\n", ":6: template: \"b\" is not among the templates"},
 	} {
 		path := write(t, "c.yaml", c.text)
-		_, err := load(path, env(nil))
+		_, _, err := load(path, env(nil))
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: got %v, want %s and the file's name", name, err, c.want)
 		}
 	}
-	if _, err := load("", env(map[string]string{"POOL_MANAGERD_ADDR": ""})); err == nil || !strings.Contains(err.Error(), "POOL_MANAGERD_ADDR") {
+	if _, _, err := load("", env(map[string]string{"POOL_MANAGERD_ADDR": ""})); err == nil || !strings.Contains(err.Error(), "POOL_MANAGERD_ADDR") {
 		t.Errorf("empty variable: got %v", err)
 	}
-	if _, err := load("", env(map[string]string{"LLORCH_API_TOKEN": "short"})); err == nil || strings.Contains(err.Error(), "short\"") {
+	if _, _, err := load("", env(map[string]string{"LLORCH_API_TOKEN": "short"})); err == nil || strings.Contains(err.Error(), "short\"") {
 		t.Errorf("weak token: got %v", err)
+	}
+}
+
+// TestWhatIsFoundLaterHasItsPlaceToo: the whole is checked after it was read, and
+// before anything starts.
+func TestWhatIsFoundLaterHasItsPlaceToo(t *testing.T) {
+	for name, c := range map[string]struct {
+		text, want string
+		env        map[string]string
+	}{
+		"a node's name":      {"runtime_dir: /tmp/x\nnode_id: A/B\n", "c.yaml:2: node_id", nil},
+		"an address":         {"runtime_dir: /tmp/x\naddress: http://10.0.0.1\n", "c.yaml:2: address", nil},
+		"a model host":       {"runtime_dir: /tmp/x\nmodel_hosts:\n- good.example\n- '*'\n", "c.yaml:2: model_hosts: \"*\"", nil},
+		"a model":            {"preload:\n- {pool_id: a, template: demo}\n- pool_id: b\n  template: demo\n  model_ref: file:../x\n", "c.yaml:3: preload b: ", nil},
+		"a pool's name":      {"preload:\n- {pool_id: ../a, template: demo}\n", "c.yaml:1: preload", nil},
+		"a variable instead": {"node_id: good\n", "POOL_MANAGERD_NODE_ID: node_id", map[string]string{"POOL_MANAGERD_NODE_ID": "A/B"}},
+		"hosts by variable":  {"", "POOL_MANAGERD_MODEL_HOSTS: model_hosts: \"https://x\"", map[string]string{"POOL_MANAGERD_MODEL_HOSTS": "good.example, https://x"}},
+		"bytes by variable":  {"", "POOL_MANAGERD_MEMORY_BYTES: want", map[string]string{"POOL_MANAGERD_MEMORY_BYTES": "4G"}},
+	} {
+		for _, args := range [][]string{{"--check"}, nil} {
+			var out, log bytes.Buffer
+			err := run(t.Context(), append([]string{"--config", write(t, "c.yaml", c.text)}, args...), env(c.env), &out, &log)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s %v: got %v, want %s", name, args, err, c.want)
+			}
+		}
 	}
 }
 

@@ -59,15 +59,15 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		fmt.Fprintln(stdout, poolmanager.Version)
 		return nil
 	}
-	options, err := load(*path, lookup)
+	options, where, err := load(*path, lookup)
 	if err != nil {
 		return err
 	}
 	options.Log = slog.New(slog.NewJSONHandler(stderr, nil))
+	if err := options.Check(); err != nil {
+		return where.locate(err)
+	}
 	if *check {
-		if err := options.Check(); err != nil {
-			return err
-		}
 		fmt.Fprintln(stdout, "the configuration is valid")
 		return nil
 	}
