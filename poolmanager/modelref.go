@@ -35,11 +35,12 @@ func resolveModel(root string, takesFile bool, ref string) (model, error) {
 		return model{}, fmt.Errorf("%w: longer than %d bytes", ErrModelRef, maxModelRef)
 	}
 	name, isFile := strings.CutPrefix(ref, "file:")
-	if strings.HasPrefix(ref, "catalog:") && takesFile {
+	isCatalog := strings.HasPrefix(ref, "catalog:")
+	if isCatalog && takesFile {
 		id, err := catalogID(ref)
 		return model{ref: ref, name: id}, err
 	}
-	if isFile != takesFile {
+	if isFile != takesFile || isCatalog {
 		want := "a model name"
 		if takesFile {
 			want = "file:NAME, a file under the model root, or catalog:ID"

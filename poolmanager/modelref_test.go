@@ -16,6 +16,10 @@ var hostile = []string{
 	"..", "../x", "a/../../etc/passwd", "a/..", "/etc/passwd", "//x", "a//b", "a/./b", "./a", "a/", ".hidden", "a/.ssh", "a/-x",
 	"{port}", "a{key_file}", "%2e%2e/x", "a%00", "~root", "~", "C:\\x", "\\\\host\\share", "a*", "a?", "[a]", "a<b", "a>b", "a#b",
 	"http://host/x", "ünicode", "a/b/c/d/e/f/g/h", "a\u202eb", strings.Repeat("a", 300),
+	"..%2f", "%2e%2e%2fx", "..%5cx", "a/%2e%2e/b", "....//x", "..;/x", "a\rb", "a\tb", "a\x7fb", "a\x1b[31m", "\ufeffa", "\xff\xfe", "a\xc0\xaf",
+	"а", "mоdel", "m\u2024gguf", "\uff0e\uff0e\uff0fx", "a\u2215b", "a\u29f8b", "a\u00a0b", "a\u200bb", "\u2013m", "\uff0dm", "e\u0301",
+	"/dev/sda", "/proc/self/environ", "a && b", "a || b", "a > b", "a\\\nb", "${IFS}", "{model}", "{key_file}", "{{.}}", "%s%n", "@/etc/passwd",
+	"--model=x", "-", "--", "-m x", "+x", "=x", ":a", "a:", "a::b", "a:/b", "a/:b", "file://a", "file:///etc/passwd", "\\\\?\\C:", "CON:", "a|", "nul\x00.gguf",
 }
 
 func TestNoHostileReferenceIsAccepted(t *testing.T) {

@@ -51,8 +51,8 @@ func (m catalogModel) hex() string { return strings.TrimPrefix(m.Digest, "sha256
 // argument of ours, but an engine's: so what looks like a way up is refused.
 func catalogID(ref string) (string, error) {
 	id, ok := strings.CutPrefix(ref, "catalog:")
-	if !ok || !catalogIDPattern.MatchString(id) || strings.Contains(id, "..") {
-		return "", fmt.Errorf("%w: after catalog: come 1 to 128 of A-Z a-z 0-9 . _ : @ + -, beginning with a letter or digit", ErrModelRef)
+	if !ok || !catalogIDPattern.MatchString(id) || !modelName.MatchString(id) || strings.Contains(id, "..") {
+		return "", fmt.Errorf("%w: after catalog: come 1 to 128 of A-Z a-z 0-9 . _ : @ + -, a letter or digit at the beginning and after each :", ErrModelRef)
 	}
 	return id, nil
 }
