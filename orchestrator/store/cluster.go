@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -38,6 +39,9 @@ type Cluster struct {
 	Replica string   // this one's: stable, and nobody else's
 	Listen  string   // host:port of the routes
 	Peers   []string // host:port of every replica, this one too: 3 or 5
+	// Advertise is which of Peers this one is. "": the one that is Listen, or else
+	// the only one that the certificate is for.
+	Advertise string
 
 	CertFile, KeyFile, CAFile string // PEM; all or none
 }
@@ -46,7 +50,10 @@ var clusterName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // Check says what is wrong with the settings, files included, and what to do.
 func (c *Cluster) Check() error {
-	_, err := c.tls()
+	if _, err := c.tls(); err != nil {
+		return err
+	}
+	_, err := c.self()
 	return err
 }
 
@@ -63,6 +70,9 @@ func (c *Cluster) check() error {
 	}
 	if _, _, err := hostPort(c.Listen); err != nil {
 		return fmt.Errorf("cluster address: %w", err)
+	}
+	if c.Advertise != "" && !slices.Contains(c.Peers, c.Advertise) {
+		return fmt.Errorf("cluster advertises %s, which is none of the peers", c.Advertise)
 	}
 	seen := make(map[string]bool)
 	for _, p := range c.Peers {
@@ -114,11 +124,17 @@ func (c *Cluster) apply(o *server.Options) error {
 	if err != nil {
 		return err
 	}
+	self, err := c.self()
+	if err != nil {
+		return err
+	}
 	o.ServerName = c.Replica
 	o.Cluster = server.ClusterOpts{
 		Name: c.Name, Host: host, Port: port,
 		TLSConfig: tlsConfig, TLSTimeout: routeTLSTimeout.Seconds(), AuthTimeout: routeAuthTimeout.Seconds(),
-		NoAdvertise: true, PingInterval: routePing, MaxPingsOut: routePingsLost,
+		// What a replica says about itself is an address that all have configured,
+		// so none ever calls one that only another has named.
+		Advertise: self, NoAdvertise: true, PingInterval: routePing, MaxPingsOut: routePingsLost,
 		Compression: server.CompressionOpts{Mode: server.CompressionOff},
 	}
 	// All of them, this one too: their number is the size of the quorum when a
@@ -127,6 +143,32 @@ func (c *Cluster) apply(o *server.Options) error {
 		o.Routes = append(o.Routes, &url.URL{Scheme: "nats-route", Host: p})
 	}
 	return nil
+}
+
+// self is which of the peers this replica is.
+func (c *Cluster) self() (string, error) {
+	if c.Advertise != "" {
+		return c.Advertise, nil
+	}
+	if slices.Contains(c.Peers, c.Listen) {
+		return c.Listen, nil
+	}
+	var found []string
+	if c.CertFile != "" {
+		pair, err := (&keyPair{certFile: c.CertFile, keyFile: c.KeyFile}).get()
+		if err != nil {
+			return "", err
+		}
+		for _, p := range c.Peers {
+			if host, _, err := hostPort(p); err == nil && pair.Leaf.VerifyHostname(host) == nil {
+				found = append(found, p)
+			}
+		}
+	}
+	if len(found) != 1 {
+		return "", fmt.Errorf("cannot tell which of the cluster's peers this replica is: set ORCHD_CLUSTER_ADVERTISE to one of %v", c.Peers)
+	}
+	return found[0], nil
 }
 
 // errPlainRoutes is refused rather than warned about: what passes there is

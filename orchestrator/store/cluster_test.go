@@ -93,6 +93,7 @@ func (r *replicas) close() {
 }
 
 func TestACluster(t *testing.T) {
+	t.Parallel()
 	begin := time.Now()
 	r := newReplicas(t, 3)
 	r.open(0, 1, 2)

@@ -76,6 +76,7 @@ func copyAll(t *testing.T, from, to *store.Store, want store.Copied) {
 }
 
 func TestStateMovesIntoAClusterAndBack(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	alone := open(t, dir)
 	fill(t, alone)

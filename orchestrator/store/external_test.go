@@ -58,6 +58,7 @@ func natsServers(t *testing.T, n int, edit func(*server.Options)) string {
 }
 
 func TestAnExistingClusterKeepsThreeCopies(t *testing.T) {
+	t.Parallel()
 	x := &store.External{URL: natsServers(t, 3, nil), Replica: "one"}
 	ctx, cancel := contextFor(t, 30*time.Second)
 	defer cancel()

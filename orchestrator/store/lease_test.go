@@ -39,6 +39,7 @@ func contend(t *testing.T, st *store.Store, name, note string, holders *sync.Mut
 }
 
 func TestALeaseGoesOnToTheNextReplica(t *testing.T) {
+	t.Parallel()
 	one := open(t, t.TempDir())
 	views := make([]*store.Store, 2)
 	cuts := make([]func(bool), 2)

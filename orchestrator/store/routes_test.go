@@ -22,6 +22,7 @@ import (
 // what somebody on the network can have. None is told anything, not even the
 // server's first line, and the cluster is the same afterwards.
 func TestStrangersCannotJoin(t *testing.T) {
+	t.Parallel()
 	r := newReplicas(t, 3)
 	r.open(0, 1, 2)
 	mine := r.options[0].Cluster
@@ -111,6 +112,7 @@ func reopen(t *testing.T, ca string) *x509.CertPool {
 // of a cluster, makes raft write its snapshots, restarts a replica, and looks for
 // the token in every byte that any of the replicas has written.
 func TestMemoryBucketsNeverReachADisk(t *testing.T) {
+	t.Parallel()
 	r := newReplicas(t, 3)
 	r.open(0, 1, 2)
 	const secret, public = "canary-dispatch-token-0123456789abcdef", "canary-record-on-disk-0123456789abcdef"
@@ -178,6 +180,7 @@ func ignoreGone(err error) error {
 func TestUnsafeClustersAreRefused(t *testing.T) {
 	a := newAuthority(t)
 	cert, key := a.issue("replica1", []string{"10.0.0.1"}, nil)
+	both, bothKey := a.issue("both", []string{"10.0.0.1", "10.0.0.2"}, nil)
 	other, _ := a.issue("other", []string{"10.9.9.9"}, nil)
 	_, wrongKey := a.issue("wrong", []string{"10.0.0.1"}, nil)
 	_, openKey := a.issue("open", []string{"10.0.0.1"}, nil)
@@ -206,6 +209,8 @@ func TestUnsafeClustersAreRefused(t *testing.T) {
 		"one replica twice":          {func(c *store.Cluster) { c.Peers = append(c.Peers[:2:2], c.Peers[0]) }, "twice"},
 		"a peer without a port":      {func(c *store.Cluster) { c.Peers = append(c.Peers[:2:2], "10.0.0.3") }, "host:port"},
 		"a peer that is everywhere":  {func(c *store.Cluster) { c.Peers = append(c.Peers[:2:2], "0.0.0.0:6222") }, "address to connect"},
+		"a self that is nobody":      {func(c *store.Cluster) { c.Advertise = "10.0.0.9:6222" }, "none of the peers"},
+		"a self that is unclear":     {func(c *store.Cluster) { c.Listen = "0.0.0.0:6222"; c.CertFile, c.KeyFile = both, bothKey }, "ORCHD_CLUSTER_ADVERTISE"},
 		"no address":                 {func(c *store.Cluster) { c.Listen = "" }, "host:port"},
 		"a name with a dot":          {func(c *store.Cluster) { c.Name = "a.b" }, "cluster name"},
 		"no name of its own":         {func(c *store.Cluster) { c.Replica = "" }, "replica name"},
@@ -228,6 +233,7 @@ func TestUnsafeClustersAreRefused(t *testing.T) {
 
 // TestADirectoryIsOfOneKind: JetStream deletes what the cluster does not know.
 func TestADirectoryIsOfOneKind(t *testing.T) {
+	t.Parallel()
 	r := newReplicas(t, 3)
 	single := t.TempDir()
 	st := open(t, single)
@@ -278,6 +284,7 @@ func tree(t *testing.T, dir string) string {
 
 // TestAStartSaysWhatItWaitsFor and ends when it is told to.
 func TestAStartSaysWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
 	r := newReplicas(t, 3)
 	var log bytes.Buffer
 	o := r.options[0]

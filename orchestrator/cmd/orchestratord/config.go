@@ -57,6 +57,8 @@ type config struct {
 	ClusterAddr string `yaml:"cluster_addr"`
 	// ClusterPeers are the host:port of all replicas, this one too: 3 or 5. ORCHD_CLUSTER_PEERS, comma separated.
 	ClusterPeers []string `yaml:"cluster_peers"`
+	// ClusterAdvertise is which of the peers this one is, where address and certificate do not tell. ORCHD_CLUSTER_ADVERTISE.
+	ClusterAdvertise string `yaml:"cluster_advertise"`
 	// ClusterCert, ClusterKey and ClusterCA are PEM files for mutual TLS between replicas; needed beyond loopback.
 	// ORCHD_CLUSTER_CERT, ORCHD_CLUSTER_KEY, ORCHD_CLUSTER_CA.
 	ClusterCert string `yaml:"cluster_cert"`
@@ -151,7 +153,7 @@ func (c *config) environment(lookup func(string) (string, bool), at places) erro
 		"ORCHESTRATORD_NODE_TIMEOUT_MS": &c.NodeTimeoutMS, "ORCHD_NODE_NETWORKS": &c.NodeNetworks, "ORCHD_NODE_ADDRESSES": &c.NodeAddresses,
 		"ORCHD_MODEL_ROOT": &c.ModelRoot, "ORCHD_MODEL_HOSTS": &c.ModelHosts, "ORCHD_DURABILITY": &c.Durability,
 		"ORCHD_CLUSTER_NAME": &c.ClusterName, "ORCHD_CLUSTER_REPLICA": &c.ClusterReplica, "ORCHD_CLUSTER_ADDR": &c.ClusterAddr,
-		"ORCHD_CLUSTER_PEERS": &c.ClusterPeers, "ORCHD_CLUSTER_CERT": &c.ClusterCert, "ORCHD_CLUSTER_KEY": &c.ClusterKey,
+		"ORCHD_CLUSTER_PEERS": &c.ClusterPeers, "ORCHD_CLUSTER_ADVERTISE": &c.ClusterAdvertise, "ORCHD_CLUSTER_CERT": &c.ClusterCert, "ORCHD_CLUSTER_KEY": &c.ClusterKey,
 		"ORCHD_CLUSTER_CA": &c.ClusterCA, "ORCHD_NATS_URL": &c.NATSURL, "ORCHD_NATS_CREDS": &c.NATSCreds, "ORCHD_NATS_CA": &c.NATSCA,
 	} {
 		value, ok := lookup(name)

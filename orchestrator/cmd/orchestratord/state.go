@@ -58,7 +58,7 @@ func (c config) cluster(o *app.Options, replica string) error {
 		}
 	}
 	o.Cluster = &store.Cluster{
-		Name: c.ClusterName, Replica: replica, Listen: c.ClusterAddr, CertFile: c.ClusterCert, KeyFile: c.ClusterKey, CAFile: c.ClusterCA,
+		Name: c.ClusterName, Replica: replica, Listen: c.ClusterAddr, Advertise: c.ClusterAdvertise, CertFile: c.ClusterCert, KeyFile: c.ClusterKey, CAFile: c.ClusterCA,
 	}
 	for _, peer := range c.ClusterPeers {
 		o.Cluster.Peers = append(o.Cluster.Peers, strings.TrimSpace(peer))
