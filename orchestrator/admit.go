@@ -159,7 +159,7 @@ func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named
 	}()
 	now := o.now().UTC()
 	task := Task{
-		TaskID: r.TaskID, Owner: who.Identity, SessionID: r.SessionID, CorrelationID: authmin.CorrelationID(ctx),
+		TaskID: r.TaskID, Owner: who.Identity, SessionID: r.SessionID, CorrelationID: authmin.CorrelationID(ctx), Traceparent: traceparent(ctx),
 		State: Queued, Workload: r.Workload, ModelRef: r.ModelRef, Priority: r.Priority, Engine: r.Engine, MaxTokens: r.MaxTokens,
 		CreatedAt: now, DeadlineAt: now.Add(time.Duration(r.DeadlineMS) * time.Millisecond),
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator/store"
@@ -48,6 +49,7 @@ type Config struct {
 	Log              *slog.Logger
 	Registerer       prometheus.Registerer // nil: a registry of its own
 	Now              func() time.Time      // nil: time.Now
+	Tracer           trace.Tracer          // nil: no spans
 }
 
 // Orchestrator is the domain, or one replica of it: those that share a store are
@@ -64,6 +66,7 @@ type Orchestrator struct {
 	metrics   *metrics
 	strategy  Strategy
 	policy    Policy
+	tracer    trace.Tracer // nil: no spans
 	log       *slog.Logger
 	now       func() time.Time
 
@@ -103,7 +106,7 @@ type Orchestrator struct {
 func New(ctx context.Context, c Config) (*Orchestrator, error) {
 	c.fill()
 	o := &Orchestrator{
-		store: c.Store, me: c.Store.Replica(), queue: newQueue(c.Capacity), strategy: c.Strategy, policy: c.Policy, log: c.Log, now: c.Now,
+		store: c.Store, me: c.Store.Replica(), queue: newQueue(c.Capacity), strategy: c.Strategy, policy: c.Policy, tracer: c.Tracer, log: c.Log, now: c.Now,
 		workers: workers{replicas: make(map[replicaKey]replica)}, tasks: make(map[string]*entry), loading: []*entry{}, drain: c.Drain,
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}), retiree: make(chan struct{}, 1),
 	}

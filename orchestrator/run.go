@@ -165,7 +165,9 @@ func (a *attempt) write(ctx context.Context) error {
 }
 
 // perform dispatches and copies tokens until the stream ends.
-func (a *attempt) perform(ctx context.Context) (client.Event, error) {
+func (a *attempt) perform(ctx context.Context) (end client.Event, err error) {
+	ctx, span := a.span(ctx, a.e.view())
+	defer func() { endSpan(span, end, err) }()
 	stream, err := a.l.client.Dispatch(ctx, a.l.poolID, a.dispatch())
 	if err != nil {
 		return client.Event{}, err

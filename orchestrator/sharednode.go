@@ -195,8 +195,8 @@ func (n *node) connect(to target, token authmin.Secret) {
 		n.http.CloseIdleConnections()
 	}
 	n.token, n.http = token, to.httpClient()
-	n.client = client.New(to.base, token.Reveal, n.http)
-	n.control = client.New(to.base, token.Reveal, to.controlClient())
+	n.client = client.New(to.base, token.Reveal, told(n.http))
+	n.control = client.New(to.base, token.Reveal, told(to.controlClient()))
 	n.breaker = breaker{}
 }
 

@@ -38,6 +38,7 @@ type Task struct {
 	Owner         string     `json:"owner" doc:"The identity that made it"`
 	SessionID     string     `json:"session_id"`
 	CorrelationID string     `json:"correlation_id,omitempty"`
+	Traceparent   string     `json:"traceparent,omitempty" doc:"The trace that it belongs to, where traces are on"`
 	State         State      `json:"state" enum:"queued,running,completed,failed,canceled"`
 	Workload      string     `json:"workload"`
 	ModelRef      string     `json:"model_ref"`

@@ -36,6 +36,7 @@ type Service struct {
 	server   *http.Server
 	dir      *runtimeDir
 	pools    *manager
+	traces   *traces
 
 	cancel context.CancelFunc // ends the background goroutines
 	group  sync.WaitGroup
@@ -62,24 +63,30 @@ func Start(ctx context.Context, o Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pool manager: %w", err)
 	}
-	s, err := start(ctx, o, backend, listener)
+	traces, err := startTraces(ctx, o.Log)
 	if err != nil {
+		listener.Close()
+		return nil, fmt.Errorf("pool manager: %w", err)
+	}
+	s, err := start(ctx, o, backend, listener, traces)
+	if err != nil {
+		traces.stop(ctx)
 		listener.Close()
 		return nil, fmt.Errorf("pool manager: %w", err)
 	}
 	return s, nil
 }
 
-func start(ctx context.Context, o Options, backend *authmin.Backend, listener net.Listener) (*Service, error) {
+func start(ctx context.Context, o Options, backend *authmin.Backend, listener net.Listener, traces *traces) (*Service, error) {
 	dir, err := openRuntimeDir(o.RuntimeDir)
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{log: o.Log, listener: listener, dir: dir, failed: make(chan error, 1)}
+	s := &Service{log: o.Log, listener: listener, dir: dir, traces: traces, failed: make(chan error, 1)}
 	gpus := &gpuMonitor{}
 	changed := make(chan struct{}, 1)
 	env := &environment{
-		dir: dir, root: o.ModelRoot, http: engineClient(), log: o.Log, times: o.times, vram: gpus.freeOf,
+		dir: dir, root: o.ModelRoot, http: s.traces.client(engineClient()), log: o.Log, times: o.times, vram: gpus.freeOf,
 		changed: func() {
 			select {
 			case changed <- struct{}{}:
@@ -112,7 +119,7 @@ func start(ctx context.Context, o Options, backend *authmin.Backend, listener ne
 		return nil, err
 	}
 	s.server = &http.Server{
-		Handler: backend.Wrap(newAPI(env, s.pools)), ReadHeaderTimeout: headerLimit, IdleTimeout: idleLimit,
+		Handler: backend.Wrap(requestLog(o.Log, s.traces.handler(newAPI(env, s.pools)))), ReadHeaderTimeout: headerLimit, IdleTimeout: idleLimit,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
 	}
 	background, cancel := context.WithCancel(context.Background())
@@ -232,6 +239,7 @@ func (s *Service) stop(ctx context.Context) error {
 		s.server.Close()
 	}
 	s.pools.env.http.CloseIdleConnections()
+	s.traces.stop(ctx)
 	background := make(chan struct{})
 	go func() { s.group.Wait(); close(background) }()
 	select {

@@ -2,8 +2,9 @@
 // domain, the HTTP contract and the credential check, started in that order and
 // stopped in the reverse one.
 //
-// It reads no file and no environment (cmd/orchestratord does), so that another
-// program can run it in its own process:
+// It reads no file and no environment (cmd/orchestratord does; package tracing
+// is for OpenTelemetry's own variables), so that another program can run it in
+// its own process:
 //
 //	s, err := app.Start(ctx, app.Options{Listen: "127.0.0.1:0", StateDir: dir, UpstreamToken: secret})
 //	fmt.Println(s.Addr())
@@ -26,11 +27,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/httpapi"
 	"github.com/llorch/gateway/orchestrator/store"
+	"github.com/llorch/gateway/orchestrator/tracing"
 )
 
 const (
@@ -119,6 +122,11 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 	}
 	s.addr = ln.Addr().String()
 	s.push("listener", func(context.Context) error { return ignoreClosed(ln.Close()) })
+	traces, err := tracing.Start(ctx, tracing.Options{Service: "llorch-orchestrator", Version: o.Version, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	s.push("traces", traces.Stop)
 	var st *store.Store
 	s.push("store", func(context.Context) error { return closeStore(st) })
 	front := newFront()
@@ -129,14 +137,14 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	domain, err := orchestrator.New(ctx, o.domain(st, reg))
+	domain, err := orchestrator.New(ctx, o.domain(st, reg, traces.Tracer()))
 	if err != nil {
 		return nil, err
 	}
 	api := httpapi.New(httpapi.Options{
 		Orchestrator: domain, Gatherer: reg, Version: o.Version, Log: o.Log, Heartbeat: o.Heartbeat, SlowReader: o.SlowReader,
 	})
-	front.open(api.Handler())
+	front.open(traces.Handler(api.Handler()))
 	s.push("tasks", func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 		defer cancel()
@@ -145,12 +153,12 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 	return s, nil
 }
 
-func (o Options) domain(st *store.Store, reg prometheus.Registerer) orchestrator.Config {
+func (o Options) domain(st *store.Store, reg prometheus.Registerer, tracer trace.Tracer) orchestrator.Config {
 	return orchestrator.Config{
 		Store: st, Capacity: o.Capacity, Strategy: o.Strategy, NodeTimeout: o.NodeTimeout,
 		NodeNetworks: o.NodeNetworks, NodeAddresses: o.NodeAddresses, PoolManagerToken: o.PoolManagerToken,
 		ModelRoot: o.ModelRoot, ModelHosts: o.ModelHosts, ModelCAs: o.ModelCAs,
-		Resolver: o.Resolver, Log: o.Log, Registerer: reg,
+		Resolver: o.Resolver, Log: o.Log, Registerer: reg, Tracer: tracer,
 	}
 }
 

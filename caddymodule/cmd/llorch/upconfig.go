@@ -7,6 +7,8 @@ import (
 	"text/template"
 
 	_ "embed"
+
+	"github.com/llorch/gateway/orchestrator/tracing"
 )
 
 // The variables by which up hands its credentials to its own configuration, in
@@ -29,11 +31,12 @@ func caddyfileFor(o upOptions, client clientToken) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("--listen %s: %w", o.listen, err)
 	}
-	err = upTemplate.Execute(&b, map[string]string{
+	err = upTemplate.Execute(&b, map[string]any{
 		"Host": host, "Port": port, "DataDir": quote(o.dataDir),
 		"Token":        client.caddyfileLine(),
 		"Orchestrator": o.orchestratorAddr(), "PoolManager": o.poolManagerAddr(),
 		"UpstreamToken": envUpstreamToken, "NodeToken": envNodeToken,
+		"Tracing": tracing.Enabled(), // after the guard: what it refuses is not traced
 	})
 	if err != nil {
 		return "", fmt.Errorf("writing the Caddyfile: %w", err)

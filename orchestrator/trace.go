@@ -1,0 +1,91 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+// A request and the dispatch of its task are one trace, across the queue and a
+// restart: the task's record keeps the request's traceparent.
+
+// traceparent gives the context's trace as the W3C's header has it; "" when
+// there is none.
+func traceparent(ctx context.Context) string {
+	carrier := propagation.MapCarrier{}
+	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {
+		propagation.TraceContext{}.Inject(trace.ContextWithSpanContext(ctx, sc.WithTraceState(trace.TraceState{})), carrier)
+	}
+	return carrier["traceparent"]
+}
+
+// span begins the span of one dispatch, as a child of the request's. It also
+// gives the context what the node is told: the trace and the correlation id.
+func (a *attempt) span(ctx context.Context, t Task) (context.Context, trace.Span) {
+	ctx = authmin.WithCorrelationID(ctx, t.CorrelationID)
+	if a.o.tracer == nil || t.Traceparent == "" {
+		return ctx, trace.SpanFromContext(context.Background())
+	}
+	ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": t.Traceparent})
+	return a.o.tracer.Start(ctx, "dispatch", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
+		attribute.String("llorch.task_id", t.TaskID), attribute.String("llorch.node_id", a.l.nodeID),
+		attribute.String("llorch.pool_id", a.l.poolID), attribute.String("gen_ai.provider.name", a.l.engine),
+		attribute.String("gen_ai.request.model", t.ModelRef), attribute.Int("llorch.attempt", t.Attempt),
+	))
+}
+
+// endSpan says how the dispatch went, by words of ours: an error's text may be
+// a node's.
+func endSpan(span trace.Span, end client.Event, err error) {
+	defer span.End()
+	var refused *client.StatusError
+	switch {
+	case errors.As(err, &refused):
+		span.SetAttributes(attribute.Int("http.response.status_code", refused.Status))
+		span.SetStatus(codes.Error, "refused")
+	case err != nil:
+		span.SetStatus(codes.Error, "broken")
+	case end.Type == client.EventError:
+		span.SetStatus(codes.Error, "engine")
+	default:
+		span.SetAttributes(attribute.Int("gen_ai.usage.input_tokens", end.TokensIn), attribute.Int("gen_ai.usage.output_tokens", end.TokensOut))
+	}
+}
+
+// correlation gives the id by which a task's caller, and the gateway's audit,
+// know the request.
+func (e *entry) correlation() string { return e.view().CorrelationID }
+
+// telling tells a node, with each call, the correlation id and the trace that
+// the call's context has.
+type telling struct{ base http.RoundTripper }
+
+// told gives a client that tells.
+func told(c *http.Client) *http.Client {
+	copied := *c
+	copied.Transport = telling{c.Transport}
+	return &copied
+}
+
+// RoundTrip is for http.Client.
+func (t telling) RoundTrip(r *http.Request) (*http.Response, error) {
+	id, parent := authmin.CorrelationID(r.Context()), traceparent(r.Context())
+	if id != "" || parent != "" {
+		r = r.Clone(r.Context())
+	}
+	if id != "" {
+		r.Header.Set(authmin.HeaderCorrelationID, id)
+	}
+	if parent != "" {
+		r.Header.Set("Traceparent", parent)
+	}
+	return t.base.RoundTrip(r)
+}

@@ -1,0 +1,103 @@
+package tracing
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// maxTraceparent is longer than any version's that we could read: version 00
+// has 55 bytes.
+const maxTraceparent = 128
+
+// Handler makes a span of each request. Put it inside the credential check:
+// strangers are not worth one. Nodes' heartbeats, health and metrics are not
+// traced.
+func (p *Provider) Handler(next http.Handler) http.Handler {
+	if p == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.Path
+		if path == "/health" || strings.HasSuffix(path, "/metrics") || strings.HasPrefix(path, "/v2/nodes/") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		ctx, ok := p.admit(Continue(r.Context(), r.Header["Traceparent"]...))
+		if !ok {
+			next.ServeHTTP(w, r)
+			return
+		}
+		p.serve(w, r.WithContext(ctx), next)
+	})
+}
+
+func (p *Provider) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	ctx, span := p.tracer.Start(r.Context(), methodName(r.Method), trace.WithSpanKind(trace.SpanKindServer))
+	defer span.End()
+	r = r.WithContext(ctx)
+	answer := &answer{ResponseWriter: w, status: http.StatusOK}
+	next.ServeHTTP(answer, r)
+	if _, route, ok := strings.Cut(r.Pattern, " "); ok { // of the contract, not the caller's text
+		span.SetName(methodName(r.Method) + " " + route)
+		span.SetAttributes(attribute.String("http.route", route))
+	}
+	span.SetAttributes(attribute.String("http.request.method", methodName(r.Method)), attribute.Int("http.response.status_code", answer.status))
+	if answer.status >= http.StatusInternalServerError {
+		span.SetStatus(codes.Error, "")
+	}
+}
+
+// methodName keeps a caller's text out of a span.
+func methodName(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "_OTHER" // the conventions' word
+}
+
+// Continue puts a caller's trace into the context if there is exactly one
+// traceparent and it is valid. What else the caller says of it is left out.
+func Continue(ctx context.Context, traceparent ...string) context.Context {
+	if len(traceparent) != 1 || len(traceparent[0]) > maxTraceparent {
+		return ctx
+	}
+	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent[0]})
+}
+
+// admit bounds how many traces are recorded: one over the limit goes on
+// unrecorded, and one that would begin here does not begin.
+func (p *Provider) admit(ctx context.Context) (context.Context, bool) {
+	parent := trace.SpanContextFromContext(ctx)
+	if parent.IsValid() && !parent.IsSampled() || p.limit.Allow() {
+		return ctx, true
+	}
+	if !parent.IsValid() {
+		return ctx, false
+	}
+	return trace.ContextWithRemoteSpanContext(ctx, parent.WithTraceFlags(parent.TraceFlags()&^trace.FlagsSampled)), true
+}
+
+// answer notes the status.
+type answer struct {
+	http.ResponseWriter
+	status int
+	told   bool
+}
+
+// WriteHeader notes the first status that is not an interim one.
+func (a *answer) WriteHeader(status int) {
+	if !a.told && status >= http.StatusOK {
+		a.status, a.told = status, true
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

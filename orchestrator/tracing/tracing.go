@@ -1,0 +1,126 @@
+// Package tracing sends the orchestrator's spans to an OpenTelemetry collector,
+// and continues the traces that reach it.
+//
+// It is off, and costs nothing, until OTEL_EXPORTER_OTLP_ENDPOINT (or …_TRACES_ENDPOINT)
+// is set; the OpenTelemetry SDK reads that and its other variables by itself.
+// Spans go over OTLP/HTTP as protobuf.
+//
+// A caller may bring a trace by its traceparent header, and nothing else: 55
+// checked bytes. tracestate and baggage are neither kept nor passed on. Whether
+// a trace is recorded is the caller's flag where there is one
+// (OTEL_TRACES_SAMPLER, default parentbased_always_on), but no more than
+// [perSecond] traces a second, whatever callers ask for.
+//
+// A span has the method, the route's pattern and the status of a request, the
+// ids of task, node and pool: never a path, a query, a header or a body.
+//
+//	p, err := tracing.Start(ctx, tracing.Options{Service: "llorch-orchestrator", Log: log})
+//	http.Serve(ln, backend.Wrap(p.Handler(api.Handler())))
+package tracing
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/time/rate"
+)
+
+const (
+	// perSecond bounds the traces that are recorded, whoever asks: a trace is
+	// two or three spans here, so the queue (the SDK's OTEL_BSP_MAX_QUEUE_SIZE,
+	// 2048 spans of about 1 KiB) takes several seconds of them. What does not
+	// fit into the queue is dropped.
+	perSecond = 100
+	// exportTimeout bounds one attempt to send; there is no second one.
+	exportTimeout = 5 * time.Second
+	// flushTimeout bounds what a stop may take for the spans that are left.
+	flushTimeout = 500 * time.Millisecond
+)
+
+// Options say what is traced.
+type Options struct {
+	Service string // service.name, unless OTEL_SERVICE_NAME says otherwise
+	Version string
+	Log     *slog.Logger
+}
+
+// Provider makes spans and sends them. A nil one makes none.
+type Provider struct {
+	sdk    *sdktrace.TracerProvider
+	tracer trace.Tracer
+	limit  *rate.Limiter
+	cut    context.CancelFunc // ends an attempt that still runs
+}
+
+// Enabled reports whether the environment asks for traces.
+func Enabled() bool {
+	for _, off := range []string{os.Getenv("OTEL_SDK_DISABLED"), os.Getenv("OTEL_TRACES_EXPORTER")} {
+		if strings.EqualFold(off, "true") || off == "none" {
+			return false
+		}
+	}
+	return cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")) != ""
+}
+
+// Start gives nil when tracing is off. Nothing is sent before there is a span.
+func Start(ctx context.Context, o Options) (*Provider, error) {
+	if !Enabled() {
+		return nil, nil
+	}
+	protocol := cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL"), "http/protobuf")
+	if protocol != "http/protobuf" {
+		return nil, fmt.Errorf("starting traces: OTEL_EXPORTER_OTLP_PROTOCOL is %q; %s sends http/protobuf only", protocol, o.Service)
+	}
+	otlp, err := otlptracehttp.New(ctx, otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: false}), otlptracehttp.WithTimeout(exportTimeout))
+	if err != nil {
+		return nil, fmt.Errorf("starting traces: %w", err)
+	}
+	life, cut := context.WithCancel(context.WithoutCancel(ctx))
+	attributes := []attribute.KeyValue{attribute.String("service.version", o.Version)}
+	if os.Getenv("OTEL_SERVICE_NAME") == "" {
+		attributes = append(attributes, attribute.String("service.name", o.Service))
+	}
+	about, err := resource.Merge(resource.Default(), resource.NewSchemaless(attributes...))
+	if err != nil {
+		cut()
+		return nil, fmt.Errorf("starting traces: %w", err)
+	}
+	p := &Provider{limit: rate.NewLimiter(perSecond, perSecond), cut: cut}
+	p.sdk = sdktrace.NewTracerProvider(
+		sdktrace.WithBatcher(&exporter{SpanExporter: otlp, life: life, log: o.Log}), sdktrace.WithResource(about))
+	p.tracer = p.sdk.Tracer("github.com/llorch/gateway/orchestrator")
+	o.Log.InfoContext(ctx, "traces are sent to the collector of OTEL_EXPORTER_OTLP_ENDPOINT", "service", o.Service)
+	return p, nil
+}
+
+// Tracer makes spans; nil when there is no provider.
+func (p *Provider) Tracer() trace.Tracer {
+	if p == nil {
+		return nil
+	}
+	return p.tracer
+}
+
+// Stop sends what is left, within its limit, and ends everything.
+func (p *Provider) Stop(ctx context.Context) error {
+	if p == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	defer p.cut()
+	if err := p.sdk.Shutdown(ctx); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("ending traces: %w", err)
+	}
+	return nil // the collector was too slow: its loss
+}

@@ -1,0 +1,181 @@
+package tracing
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// off clears what the machine of the test may have set.
+func off(t *testing.T) {
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL",
+		"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_SDK_DISABLED", "OTEL_TRACES_EXPORTER", "OTEL_SERVICE_NAME", "OTEL_TRACES_SAMPLER"} {
+		t.Setenv(name, "")
+	}
+}
+
+func options() Options { return Options{Service: "test", Log: slog.New(slog.DiscardHandler)} }
+
+func TestTracesAreOffUntilAnEndpointIsSet(t *testing.T) {
+	for name, c := range map[string]struct {
+		env map[string]string
+		on  bool
+	}{
+		"nothing":      {nil, false},
+		"endpoint":     {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}, true},
+		"its own":      {map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:9/v1/traces"}, true},
+		"disabled":     {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_SDK_DISABLED": "TRUE"}, false},
+		"no exporter":  {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_TRACES_EXPORTER": "none"}, false},
+		"other things": {map[string]string{"OTEL_SERVICE_NAME": "x"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			off(t)
+			for k, v := range c.env {
+				t.Setenv(k, v)
+			}
+			p, err := Start(t.Context(), options())
+			if err != nil || (p != nil) != c.on {
+				t.Fatalf("got %v, %v, want on = %v", p, err, c.on)
+			}
+			if (p.Tracer() != nil) != c.on {
+				t.Errorf("tracer %v", p.Tracer())
+			}
+			next := http.NewServeMux()
+			if !c.on && p.Handler(next) != http.Handler(next) {
+				t.Error("something is in the way of requests although traces are off")
+			}
+			if err := p.Stop(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestAProtocolThatIsNotSpokenIsAnError(t *testing.T) {
+	off(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+	if _, err := Start(t.Context(), options()); err == nil || !strings.Contains(err.Error(), "http/protobuf") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// recorded serves requests through a provider and counts those whose span is
+// recorded, and those that go on with a trace at all.
+func recorded(t *testing.T, requests int, header http.Header) (recorded, traced int) {
+	t.Helper()
+	off(t)
+	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	defer sink.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", sink.URL)
+	p, err := Start(t.Context(), options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Stop(t.Context())
+	h := p.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if trace.SpanFromContext(r.Context()).IsRecording() {
+			recorded++
+		}
+		if sc := trace.SpanContextFromContext(r.Context()); sc.IsValid() {
+			traced++
+			if sc.TraceState().Len() > 0 {
+				t.Error("the caller's tracestate is kept")
+			}
+		}
+	}))
+	for range requests {
+		r := httptest.NewRequest("POST", "/v2/tasks", nil)
+		r.Header = header
+		h.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	return recorded, traced
+}
+
+const traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+// TestNobodyForcesMoreThanTheLimit floods it with traces that want to be recorded,
+// and with none.
+func TestNobodyForcesMoreThanTheLimit(t *testing.T) {
+	const flood = 5 * perSecond
+	for name, c := range map[string]struct {
+		header  http.Header
+		allGoOn bool
+	}{
+		"the caller's flag": {http.Header{"Traceparent": {"00-" + traceID + "-00f067aa0ba902b7-01"}, "Tracestate": {"a=b"}}, true},
+		"no trace":          {nil, false},
+	} {
+		begin := time.Now()
+		n, traced := recorded(t, flood, c.header)
+		most := perSecond + int(time.Since(begin).Seconds()*perSecond) + 1
+		if n < perSecond || n > most {
+			t.Errorf("%s: %d of %d are recorded, want %d to %d", name, n, flood, perSecond, most)
+		}
+		if c.allGoOn && traced != flood || !c.allGoOn && traced != n {
+			t.Errorf("%s: %d of %d go on with a trace", name, traced, flood)
+		}
+	}
+}
+
+func TestWhatACallerSaysOfItsTraceIsChecked(t *testing.T) {
+	for header, want := range map[string]int{
+		"00-" + traceID + "-00f067aa0ba902b7-00":                            0, // it does not want to be recorded
+		"00-" + traceID + "-00f067aa0ba902b7-01":                            1,
+		"garbage":                                                           1, // a trace of ours
+		"00-" + strings.Repeat("0", 32) + "-00f067aa0ba902b7-01":            1,
+		"ff-" + traceID + "-00f067aa0ba902b7-01":                            1,
+		"01-" + traceID + "-00f067aa0ba902b7-01-" + strings.Repeat("a", 99): 1,
+	} {
+		if n, _ := recorded(t, 1, http.Header{"Traceparent": {header}}); n != want {
+			t.Errorf("%q: %d recorded, want %d", header, n, want)
+		}
+	}
+	long := Continue(context.Background(), "01-"+traceID+"-00f067aa0ba902b7-01-"+strings.Repeat("a", maxTraceparent))
+	two := Continue(context.Background(), "00-"+traceID+"-00f067aa0ba902b7-01", "00-"+traceID+"-00f067aa0ba902b7-01")
+	if trace.SpanContextFromContext(long).IsValid() || trace.SpanContextFromContext(two).IsValid() {
+		t.Error("a header without end, or two of them, are believed")
+	}
+}
+
+// TestACollectorThatHangsDelaysNothing has one that never answers.
+func TestACollectorThatHangsDelaysNothing(t *testing.T) {
+	off(t)
+	var asked atomic.Int32
+	quit := make(chan struct{})
+	hung := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		select {
+		case <-r.Context().Done():
+		case <-quit:
+		}
+	}))
+	defer hung.Close()
+	defer close(quit)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", hung.URL)
+	p, err := Start(t.Context(), options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := p.Handler(http.NotFoundHandler())
+	for range 10 {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/v2/tasks", nil))
+	}
+	begin := time.Now()
+	if err := p.Stop(t.Context()); err != nil {
+		t.Errorf("stopping: %v", err)
+	}
+	if took := time.Since(begin); took > 4*flushTimeout || asked.Load() == 0 {
+		t.Errorf("stopping took %v, asked %d times", took, asked.Load())
+	}
+}
