@@ -30,7 +30,13 @@ func median(list []time.Duration) time.Duration {
 // turn, directly and through the pool manager, so that whatever else the machine
 // does counts for both.
 func BenchmarkDispatchAddsToTheFirstToken(b *testing.B) {
-	r := startRig(b, func(o *Options) { o.Templates[0].Command = append(o.Templates[0].Command, "--token-delay", "0") })
+	for _, delay := range []string{"0", "5ms"} {
+		b.Run("engine="+delay, func(b *testing.B) { firstToken(b, delay) })
+	}
+}
+
+func firstToken(b *testing.B, delay string) {
+	r := startRig(b, func(o *Options) { o.Templates[0].Command = append(o.Templates[0].Command, "--token-delay", delay) })
 	r.ready(b, "p", "demo", "")
 	inst := r.engine(b, "p")
 	task := client.DispatchRequest{Prompt: "hello", MaxTokens: 1}

@@ -62,9 +62,6 @@ func (a *api) dispatch(ctx context.Context, in *dispatchInput) (*huma.StreamResp
 // task.
 func (a *api) stream(w http.ResponseWriter, l *lease, task client.DispatchRequest) {
 	out := newSSEWriter(w)
-	if out.open() != nil {
-		return
-	}
 	defer out.keepAlive(commentEvery)()
 	engine := l.pool.wanted().template.Engine
 	if err := l.await(0); err != nil {

@@ -23,9 +23,9 @@ const (
 	stopLimit = 3 * time.Second
 	// shutdownLimit is how long answers that are under way may still take.
 	shutdownLimit = 500 * time.Millisecond
-	// idleEngineConns is how many connections to one engine are kept: the slots
-	// of a busy one.
-	idleEngineConns = 64
+	// idleEngineConns is how many connections to one engine are kept: one for each
+	// slot of a busy one.
+	idleEngineConns = 1024
 	engineDialLimit = 5 * time.Second
 )
 

@@ -9,6 +9,11 @@ import (
 	"github.com/llorch/gateway/poolmanager/client"
 )
 
+// headerWait is how long the header waits for a first event to travel with: an
+// engine that answers at once costs one write instead of two, and a caller knows
+// almost as soon that it has a slot.
+const headerWait = 5 * time.Millisecond
+
 // sseWriter writes events, each flushed and each with its own deadline, so that
 // a caller that stops reading cannot hold a slot for ever.
 type sseWriter struct {
@@ -16,20 +21,15 @@ type sseWriter struct {
 	mu      sync.Mutex // tokens and comments come from two goroutines
 	w       http.ResponseWriter
 	buffer  []byte
+	opened  bool
 }
 
 func newSSEWriter(w http.ResponseWriter) *sseWriter {
-	return &sseWriter{control: http.NewResponseController(w), w: w}
-}
-
-// open sends the header at once: the caller knows that it has a slot.
-func (s *sseWriter) open() error {
-	h := s.w.Header()
+	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
-	s.w.WriteHeader(http.StatusOK)
-	return s.flush()
+	return &sseWriter{control: http.NewResponseController(w), w: w}
 }
 
 func (s *sseWriter) send(e client.Event) error {
@@ -42,42 +42,47 @@ func (s *sseWriter) send(e client.Event) error {
 	return s.write(s.buffer)
 }
 
-// keepAlive sends comments until the returned function is called; it returns
-// when no more can come.
+// keepAlive sends the header when no event came soon, and comments, until the
+// returned function is called; it returns when no more can come.
 func (s *sseWriter) keepAlive(every time.Duration) (stop func()) {
 	quit := make(chan struct{})
 	var ended sync.WaitGroup
 	ended.Go(func() {
-		ticker := time.NewTicker(every)
-		defer ticker.Stop()
+		timer := time.NewTimer(headerWait)
+		defer timer.Stop()
 		for {
 			select {
 			case <-quit:
 				return
-			case <-ticker.C:
-				s.mu.Lock()
-				err := s.write([]byte(": waiting\n\n"))
-				s.mu.Unlock()
-				if err != nil {
-					return
-				}
+			case <-timer.C:
 			}
+			if s.idle() != nil {
+				return
+			}
+			timer.Reset(every)
 		}
 	})
 	return func() { close(quit); ended.Wait() }
+}
+
+// idle sends the header if it was not sent, else a comment.
+func (s *sseWriter) idle() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.opened {
+		return s.write(nil)
+	}
+	return s.write([]byte(": waiting\n\n"))
 }
 
 func (s *sseWriter) write(p []byte) error {
 	if err := s.control.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
 		return fmt.Errorf("writing to the caller: %w", err)
 	}
-	if _, err := s.w.Write(p); err != nil {
+	s.opened = true
+	if _, err := s.w.Write(p); err != nil { // of nothing: the header
 		return fmt.Errorf("writing to the caller: %w", err)
 	}
-	return s.flush()
-}
-
-func (s *sseWriter) flush() error {
 	if err := s.control.Flush(); err != nil {
 		return fmt.Errorf("writing to the caller: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/client"
@@ -56,7 +57,27 @@ func (d Dialect) Stream(ctx context.Context, hc *http.Client, t Target, task cli
 	}
 	defer response.Body.Close()
 	reader := &reader{chat: path == chatPath, llama: path == completionPath, emit: emit}
-	return reader.read(ctx, response.Body)
+	result, err := reader.read(ctx, response.Body)
+	if err == nil {
+		drain(response.Body)
+	}
+	return result, err
+}
+
+const (
+	// drainLimit and maxDrained bound the wait for an engine to close a stream
+	// whose answer is complete: it does so within microseconds, or not at all.
+	drainLimit = 20 * time.Millisecond
+	maxDrained = 4 << 10
+)
+
+// drain reads what follows the end of an answer. Without that the connection
+// could not be used again, and each task would dial.
+func drain(body io.ReadCloser) {
+	timer := time.AfterFunc(drainLimit, func() { body.Close() })
+	defer timer.Stop()
+	// An error, or more than that, costs the connection and nothing else.
+	_, _ = io.CopyN(io.Discard, body, maxDrained)
 }
 
 // post sends one request; every answer but 200 is an error.

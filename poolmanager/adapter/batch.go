@@ -71,6 +71,7 @@ func (b batch) run(ctx context.Context, hc *http.Client, t Target, body map[stri
 	limit := int64(b.inputs+1) * (client.MaxVector*maxNumberBytes + maxAroundBytes)
 	result, err := b.read(io.LimitReader(response.Body, limit))
 	if err == nil {
+		drain(response.Body)
 		return result, nil
 	}
 	var emitted *emitError

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -222,5 +224,36 @@ func TestAPoolIDIsOneHarmlessPathSegment(t *testing.T) {
 		if _, err := c.Status(t.Context(), id); err == nil {
 			t.Errorf("pool id %q was accepted", id)
 		}
+	}
+}
+
+func TestTasksOneAfterAnotherUseOneConnection(t *testing.T) {
+	var dialed atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, "event: end\ndata: {}\n\n")
+		http.NewResponseController(w).Flush()
+		<-time.After(2 * time.Millisecond) // the end of the body comes after the last event
+	}))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			dialed.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	c := client.New(server.URL, func() string { return "" }, server.Client())
+	for range 10 {
+		s, err := c.Dispatch(t.Context(), "p", client.DispatchRequest{Prompt: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, err := s.Next(); err != nil || e.Type != client.EventEnd {
+			t.Fatal(e, err)
+		}
+		s.Close()
+	}
+	if got := dialed.Load(); got != 1 {
+		t.Errorf("%d connections for ten tasks, want one", got)
 	}
 }

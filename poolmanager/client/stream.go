@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // maxLineBytes bounds one line of a stream. A token is a few bytes, the
@@ -100,8 +101,22 @@ func (s *Stream) failure(err error) error {
 	return fmt.Errorf("reading the task's stream: %w (%v)", io.ErrUnexpectedEOF, err)
 }
 
-// Close hangs up, which cancels the task in the engine if it still runs.
+// drainLimit and maxDrained bound the wait for the other side to close a stream
+// after its last event: it does so within microseconds, or not at all.
+const (
+	drainLimit = 20 * time.Millisecond
+	maxDrained = 4 << 10
+)
+
+// Close hangs up, which cancels the task in the engine if it still runs. After
+// the last event the connection is kept for the next call.
 func (s *Stream) Close() error {
+	if s.done {
+		timer := time.AfterFunc(drainLimit, func() { s.body.Close() })
+		defer timer.Stop()
+		// An error, or more than that, costs the connection and nothing else.
+		_, _ = io.CopyN(io.Discard, s.lines, maxDrained)
+	}
 	s.done = true
 	return s.body.Close()
 }
