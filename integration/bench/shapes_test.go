@@ -14,20 +14,30 @@ type shape struct {
 	prompt int // bytes of the request's body, about
 	path   string
 	weight int // how many of the first shape's requests one takes
+	header http.Header
 }
 
-// shapes are what clients of an LLM server do: short answers as JSON, such as an
-// embedding's or a classifier's, and streams, one event a token.
+// sdk is what the OpenAI client libraries send with every request.
+var sdk = http.Header{
+	"Accept": {"application/json"}, "Content-Type": {"application/json"}, "User-Agent": {"OpenAI/Go 1.12.0"},
+	"X-Stainless-Lang": {"go"}, "X-Stainless-Package-Version": {"1.12.0"}, "X-Stainless-Os": {"Linux"}, "X-Stainless-Arch": {"x64"},
+	"X-Stainless-Runtime": {"go"}, "X-Stainless-Runtime-Version": {"go1.26"}, "X-Stainless-Retry-Count": {"0"}, "X-Stainless-Timeout": {"600"},
+}
+
+// shapes are what clients of an LLM server do: streams, one event a token, and
+// short answers as JSON, such as an embedding's or a classifier's. The last is a
+// request with nothing but a credential, and so the least to compare with.
 var shapes = []shape{
-	{"json/0.5KB", 40, "/v1/json/512", 1},
-	{"json/2KB", 1500, "/v1/json/2048", 1},
-	{"stream/64", 1500, "/v1/stream/64", 6},
-	{"stream/1000", 1500, "/v1/stream/1000", 50},
+	{"stream/64", 1500, "/v1/stream/64", 6, sdk},
+	{"stream/1000", 1500, "/v1/stream/1000", 50, sdk},
+	{"json/2KB", 1500, "/v1/json/2048", 1, sdk},
+	{"json/0.5KB", 40, "/v1/json/512", 1, sdk},
+	{"json/0.5KB/plain", 40, "/v1/json/512", 1, nil},
 }
 
 // shape makes the requests of the turns to come be of this kind.
 func (s *setup) shape(like shape) {
-	s.path, s.batch = like.path, batch/like.weight/clients*clients
+	s.header, s.path, s.batch = like.header, like.path, batch/like.weight/clients*clients
 	s.prompt = `{"model":"m","messages":[{"role":"user","content":"` + strings.Repeat("x", max(0, like.prompt-60)) + `"}]}`
 }
 

@@ -30,7 +30,8 @@ type setup struct {
 	extra         map[string]http.Header // sent along, by address
 	path          string
 	prompt        string // the body of a request
-	batch         int    // requests in one turn
+	header        http.Header
+	batch         int // requests in one turn
 	gateway       *gatewaytest.Process
 }
 
@@ -48,7 +49,7 @@ func startWith(b *testing.B, authminBlock, global string) *setup {
 		bare: gatewaytest.FreeAddress(b, "127.0.0.1"), guarded: gatewaytest.FreeAddress(b, "127.0.0.1"),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}},
 	}
-	s.shape(shapes[0])
+	s.shape(shapes[len(shapes)-1])
 	b.Cleanup(s.client.CloseIdleConnections)
 	dir := b.TempDir()
 	var keyring string
@@ -118,6 +119,9 @@ func (s *setup) ask(address, token string) (int, error) {
 	r, err := http.NewRequest(http.MethodPost, "http://"+address+s.path, strings.NewReader(s.prompt))
 	if err != nil {
 		return 0, err
+	}
+	for name, value := range s.header {
+		r.Header[name] = value
 	}
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
