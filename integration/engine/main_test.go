@@ -9,6 +9,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/llorch/gateway/integration/gatewaytest"
 	"github.com/llorch/gateway/poolmanager/demoengine"
 )
 
@@ -21,5 +22,5 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(gatewaytest.Run(m))
 }
