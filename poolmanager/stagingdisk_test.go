@@ -285,11 +285,13 @@ func TestTwoProcessesWithOneRootShareTheWork(t *testing.T) {
 	var group sync.WaitGroup
 	for _, s := range []*stager{r.stager, other, r.stager, other} {
 		group.Go(func() {
-			path, err := s.Stage(t.Context(), "catalog:m", nil)
-			r.checkStaged(t, path, err)
+			if path, err := s.Stage(t.Context(), "catalog:m", nil); err != nil || path != r.finalPath(r.hex) {
+				t.Errorf("%s, %v", path, err)
+			}
 		})
 	}
 	group.Wait()
+	r.checkStaged(t, r.finalPath(r.hex), nil) // who came late has looked into an empty partial file
 	if sent := r.sent.Load(); sent != 1<<20 {
 		t.Errorf("the source sent %d bytes", sent)
 	}
