@@ -189,7 +189,7 @@ func inBubble(t *testing.T, total int64, plans map[string]plan, templates []Temp
 			engines: standEngines{s}, log: slog.New(slog.DiscardHandler), times: defaultTimings,
 			vram: func([]string) int64 { return 0 }, changed: func() {},
 		}
-		env.ledger = newLedger(s.free, true, minStay, env.log)
+		env.ledger = newLedger(s.free, s.total, minStay, env.log)
 		if total == 0 {
 			env.ledger.read = nil
 		}

@@ -164,7 +164,7 @@ func TestWhatCanNeverFitIsRefusedAndEndsNobody(t *testing.T) {
 		if _, err := b.task("c"); err == nil {
 			b.t.Error("it was loaded")
 		}
-		if s := b.pool("c").status(); s.State != "failed" || s.LastError != "out_of_memory: the engines' memory is taken: 101 bytes are needed, 100 can be had" {
+		if s := b.pool("c").status(); s.State != "failed" || s.LastError != "out_of_memory: the engines' memory is taken: 101 bytes are needed, 100 is the budget" {
 			b.t.Errorf("status %+v", s)
 		}
 		if r := b.pool("c").report(); r.Ready || r.Loadable {
@@ -398,5 +398,36 @@ func TestATaskThatComesAsAStartIsGivenUpGetsOneOfItsOwn(t *testing.T) {
 			b.t.Error(err)
 		}
 		l.release()
+	})
+}
+
+func TestOnAGPUAnEngineThatSeemsNotToFitIsLetTryWhenNothingIsLeftToEnd(t *testing.T) {
+	plans, templates := three()
+	templates[0].MemoryBytes = 150 // a part of it stays in main memory
+	inBubble(t, 100, plans, templates, func(b *bubble) {
+		b.env.ledger.budget = 0
+		b.offered("a", "b")
+		b.served("b")
+		<-time.After(minStay)
+		b.served("a")
+		if got := b.states("a", "b"); got != "ready stopped " {
+			b.t.Errorf("states %s", got)
+		}
+	})
+}
+
+func TestWhatMayNotBeUnloadedIsNotWaitedFor(t *testing.T) {
+	plans, templates := three()
+	templates[0].Swap, templates[1].MemoryBytes = false, 80
+	inBubble(t, 100, plans, templates, func(b *bubble) {
+		b.ready("a")
+		b.offered("b")
+		begin := time.Now()
+		if _, err := b.task("b"); err == nil || time.Since(begin) > time.Second {
+			b.t.Errorf("got %v after %v", err, time.Since(begin))
+		}
+		if s := b.pool("b").status(); s.LastError != "out_of_memory: the engines' memory is taken: 80 bytes are needed, 60 are free, and nothing may be unloaded" {
+			b.t.Errorf("last error %q", s.LastError)
+		}
 	})
 }

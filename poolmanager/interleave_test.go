@@ -56,7 +56,7 @@ func play(t *testing.T, program []step) error {
 		engines: standEngines{s}, log: slog.New(slog.NewTextHandler(illegal, &slog.HandlerOptions{Level: slog.LevelError})),
 		times: defaultTimings, vram: func([]string) int64 { return 0 }, changed: func() {},
 	}
-	env.ledger = newLedger(s.free, true, minStay, env.log)
+	env.ledger = newLedger(s.free, s.total, minStay, env.log)
 	m, err := newManager(env, templates)
 	if err != nil {
 		return err

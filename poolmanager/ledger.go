@@ -42,9 +42,10 @@ type ledger struct {
 	// read measures the free bytes of these devices, or of all; nil: there is no
 	// limit.
 	read func(ctx context.Context, devices []string) (int64, error)
-	// strict refuses a load that can never fit. A GPU is not strict: an engine
-	// may leave a part of its model in main memory, so it is let try.
-	strict bool
+	// budget is what all engines may have together, where an operator has said
+	// so: what does not fit is refused. 0: the GPUs' memory, where an engine that
+	// seems not to fit is let try, for it may leave a part in main memory.
+	budget int64
 	pools  func() []*pool
 	stay   time.Duration
 	log    *slog.Logger
@@ -65,9 +66,9 @@ type reservation struct {
 	alone  bool // nothing else was loaded or ended meanwhile: the measure holds
 }
 
-func newLedger(read func(context.Context, []string) (int64, error), strict bool, stay time.Duration, log *slog.Logger) *ledger {
+func newLedger(read func(context.Context, []string) (int64, error), budget int64, stay time.Duration, log *slog.Logger) *ledger {
 	return &ledger{
-		read: read, strict: strict, stay: stay, log: log, pools: func() []*pool { return nil }, turn: make(chan struct{}, 1),
+		read: read, budget: budget, stay: stay, log: log, pools: func() []*pool { return nil }, turn: make(chan struct{}, 1),
 		loading: map[*reservation]struct{}{}, measured: map[string]int64{}, changed: make(chan struct{}),
 	}
 }
@@ -177,12 +178,14 @@ func (l *ledger) try(ctx context.Context, p *pool, spec launchSpec) (*reservatio
 		}
 		others := survey(l.pools(), p, spec, l.stay)
 		switch {
-		case l.strict && left+others.all < need:
-			return nil, pause{}, fmt.Errorf("%w: %d bytes are needed, %d can be had", errNoRoom, need, left+others.all)
+		case l.budget > 0 && need > l.budget:
+			return nil, pause{}, fmt.Errorf("%w: %d bytes are needed, %d is the budget", errNoRoom, need, l.budget)
 		case others.idle != nil && (left+others.now >= need || others.busy == 0):
 			l.evict(ctx, spec, others.idle, free, need)
 		case others.busy > 0:
 			return nil, pause{changed, others.soonest}, nil
+		case l.budget > 0:
+			return nil, pause{}, fmt.Errorf("%w: %d bytes are needed, %d are free, and nothing may be unloaded", errNoRoom, need, left)
 		default: // nothing is left to end; the engine says itself if it does not fit
 			return l.reserve(spec, need, free, true), pause{}, nil
 		}

@@ -69,6 +69,7 @@ type Options struct {
 	Log *slog.Logger
 
 	times timings
+	stage stageFunc // a test's, for the stager
 }
 
 // withDefaults fills in what was left out and refuses what cannot work.

@@ -98,6 +98,9 @@ func start(ctx context.Context, o Options, backend *authmin.Backend, listener ne
 	env.stage = newStager(stagerOptions{
 		root: o.ModelRoot, orchestratorURL: o.OrchestratorURL, hosts: o.ModelHosts, token: o.OrchestratorToken, log: o.Log,
 	}).Stage
+	if o.stage != nil {
+		env.stage = o.stage
+	}
 	if s.pools, err = newManager(env, o.Templates); err != nil {
 		dir.close()
 		return nil, err
@@ -147,7 +150,11 @@ func (s *Service) newLedger(o Options, gpus *gpuMonitor) *ledger {
 	case o.MemoryBytes > 0:
 		read = func(context.Context, []string) (int64, error) { return o.MemoryBytes - s.pools.resident(), nil }
 	}
-	l := newLedger(read, len(gpus.devices()) == 0, o.times.minStay, o.Log)
+	budget := o.MemoryBytes
+	if len(gpus.devices()) > 0 {
+		budget = 0
+	}
+	l := newLedger(read, budget, o.times.minStay, o.Log)
 	l.pools = s.pools.list
 	return l
 }
@@ -156,6 +163,9 @@ func (s *Service) newLedger(o Options, gpus *gpuMonitor) *ledger {
 func (s *Service) preload(list []Preload) error {
 	for _, p := range list {
 		var err error
+		if t := s.pools.templates[p.Template]; p.OnDemand && !t.Swap {
+			return fmt.Errorf("preloading %s: on_demand wants a template with swap", p.PoolID)
+		}
 		if p.OnDemand {
 			_, err = s.pools.offer(p.PoolID, p.Template, p.ModelRef)
 		} else {

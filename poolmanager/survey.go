@@ -10,9 +10,8 @@ import (
 type others struct {
 	idle    *pool         // the least recently used that may be ended now; nil: none
 	now     int64         // what all that may be ended now hold
-	all     int64         // the same with those that work, load or have just come
-	busy    int           // how many of those there are
-	soonest time.Duration // when the first of them has stayed long enough
+	busy    int           // how many work, load, or have just come
+	soonest time.Duration // when the first of those has stayed long enough
 }
 
 // unknownMemory stands for an engine that was never measured: perhaps enough.
@@ -33,7 +32,6 @@ func survey(pools []*pool, p *pool, spec launchSpec, stay time.Duration) others 
 		if s.bytes == 0 {
 			s.bytes = unknownMemory
 		}
-		o.all += s.bytes
 		if !s.idle || s.wait > 0 {
 			o.busy++
 			if s.idle {
