@@ -140,7 +140,7 @@ func (t target) httpClient() *http.Client {
 			},
 			TLSHandshakeTimeout:   connectTimeout,
 			ResponseHeaderTimeout: answerTimeout,
-			MaxIdleConnsPerHost:   32, // the parallel dispatches of a busy node
+			MaxIdleConnsPerHost:   256, // the parallel dispatches of a busy node
 			IdleConnTimeout:       90 * time.Second,
 			DisableCompression:    true,
 		},

@@ -80,19 +80,14 @@ func (o *Orchestrator) feed(ctx context.Context, e *entry, t *tail) {
 }
 
 // ownTail makes this replica the writer of the task's log, for a dispatch. Before
-// the first token there is one event at most, so the next id is known.
-func (o *Orchestrator) ownTail(e *entry, again bool) *tail {
-	e.mu.Lock()
-	t, unfeed := e.tail, e.unfeed
-	if t == nil {
-		t = newTail(0, nil)
-		e.tail = t
+// the first token there is one event at most, so the next id is known. e.mu is
+// held; afterwards, without it, the caller stops what has fed the tail so far.
+func (o *Orchestrator) ownTail(e *entry, again bool) (t *tail, unfeed func()) {
+	if e.tail == nil {
+		e.tail = newTail(0, nil)
 	}
+	t, unfeed = e.tail, e.unfeed
 	e.unfeed = nil
-	e.mu.Unlock()
-	if unfeed != nil {
-		unfeed()
-	}
 	write := func(record []byte) {
 		if err := o.store.Events().Append(e.id, record); err != nil {
 			o.log.Warn("event log is not written", "task_id", e.id, "error", err)
@@ -100,12 +95,12 @@ func (o *Orchestrator) ownTail(e *entry, again bool) *tail {
 	}
 	if !again {
 		t.own(0, o.coalesce(), write)
-		return t
+		return t, unfeed
 	}
 	// The runner before may have shown this event and not brought it to the log.
 	write(encodeBatch([]Event{newEvent(1, EventStarted, startedData{})}))
 	t.own(1, o.coalesce(), write)
-	return t
+	return t, unfeed
 }
 
 // coalesce is how long tokens wait for company: the longer, the more tasks run.

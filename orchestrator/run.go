@@ -112,9 +112,13 @@ func (a *attempt) begin(ctx context.Context) error {
 		task.StartedAt = &started
 	}
 	created := task.CreatedAt
+	t, unfeed := a.o.ownTail(a.e, again)
+	a.tail = t
 	a.e.mu.Unlock()
 	a.e.changing.Unlock()
-	a.tail = a.o.ownTail(a.e, again)
+	if unfeed != nil {
+		unfeed()
+	}
 	if !again {
 		a.tail.add(EventStarted, encodeData(startedData{}))
 		a.o.pace.started(now, now.Sub(created) > tick)

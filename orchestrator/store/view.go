@@ -20,7 +20,7 @@ import (
 func (s *Store) View(ctx context.Context, replica string) (v *Store, cut func(bool), err error) {
 	way := &link{srv: s.srv}
 	conn, err := nats.Connect("", nats.InProcessServer(way), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond),
-		nats.ReconnectJitter(time.Millisecond, time.Millisecond), nats.ReconnectBufSize(-1))
+		nats.ReconnectJitter(time.Millisecond, time.Millisecond), nats.ReconnectBufSize(-1), nats.ErrorHandler(nil))
 	if err != nil {
 		return nil, nil, fmt.Errorf("connecting view %s: %w", replica, err)
 	}
