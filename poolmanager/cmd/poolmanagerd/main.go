@@ -1,11 +1,3 @@
-// Command poolmanagerd is the pool manager as a daemon.
-//
-//	poolmanagerd [--config F] [--check] [--version]
-//	poolmanagerd demo-engine [flags]   (what the template demo starts)
-//
-// Settings come from the configuration file and from environment variables,
-// which win. TERM or INT stops it: it deregisters, ends its engines and leaves
-// within 3 s. It is not for the open network: a gateway stands in front of it.
 package main
 
 import (

@@ -1,0 +1,81 @@
+// Command poolmanagerd is the pool manager as a daemon.
+//
+//	poolmanagerd [--config F] [--check] [--version]
+//	poolmanagerd demo-engine [flags]   (what the template demo starts)
+//
+// TERM or INT stops it: it deregisters, ends its engines and leaves within 3 s. It
+// is not for the open network: a gateway stands in front of it.
+//
+// # Configuration
+//
+// One YAML file, in which a key that is not listed here is an error, and the
+// variables in brackets, which win. --check says what is wrong, with its line,
+// and starts nothing.
+//
+//	listen            where to listen, 127.0.0.1:9200 [POOL_MANAGERD_ADDR]
+//	runtime_dir       keys, locks, and engines/ for handoff files [POOL_MANAGERD_RUNTIME_DIR]
+//	model_root        files of models; downloads go there too [POOL_MANAGERD_MODEL_ROOT]
+//	model_hosts       servers that models of the catalog may come from [POOL_MANAGERD_MODEL_HOSTS, with commas]
+//	node_id           this node's name, the host's [POOL_MANAGERD_NODE_ID]
+//	address           the URL of this node's gateway [POOL_MANAGERD_ADDRESS]
+//	orchestrator_url  where to register, and whose catalog to ask [ORCHESTRATORD_URL]
+//	memory_bytes      what engines may have together without a GPU [POOL_MANAGERD_MEMORY_BYTES]
+//	templates         ways to run an engine, below; none: demo alone
+//	preload           pools to have from the start: pool_id, template, model_ref, on_demand
+//
+// Tokens come from variables or, better, from files that NAME_FILE names:
+// LLORCH_API_TOKEN (a caller's own), LLORCH_UPSTREAM_TOKEN (the gateway's),
+// POOL_MANAGERD_DISPATCH_TOKEN (what the orchestrator must send to address), and
+// ORCHESTRATORD_TOKEN, which needs scope nodes, and scope catalog as well where
+// models of the catalog are used. It is read again at each call.
+//
+// # Templates
+//
+// A template has a name and either a base that ships (demo, llamacpp,
+// llamacpp-embedding, llamacpp-rerank, vllm, ollama, url), with what is to be
+// different, or everything.
+//
+//	name, base               its name, and what it begins as
+//	engine, dialect          what status shows; llamacpp or openai
+//	command                  the program and its arguments; no shell sees them
+//	env, pass_env            variables to set; names of ours to pass on, e.g. HF_TOKEN
+//	dir                      the working directory, absolute
+//	max_open_files           RLIMIT_NOFILE of the engine
+//	max_address_space_bytes  RLIMIT_AS; for engines without a GPU
+//	devices                  its GPUs: indexes as nvidia-smi counts, or GPU-… and MIG-… ids
+//	url, url_key_file        a server that already runs, and the file of its key
+//	key                      file or vllm-yaml: how {key_file} gives the engine its key
+//	takes_file, lists_models a model is a file; the engine knows its models itself
+//	model                    the reference when a preload names none
+//	health_path              what answers 200 when the engine is ready
+//	workloads                completion, embedding, rerank
+//	swap, ttl                may be ended when idle; after so long
+//	memory_bytes             what it will take, until that was measured
+//	ctx, slots               context in tokens; tasks at once
+//	ready_limit, stop_grace  how long a start and a stop may take
+//
+// In command and env stand {model_path}, {model}, {port}, {ctx}, {slots},
+// {gpu_mask} and {key_file}. Each stays within its argument, and the program
+// itself can have none.
+//
+// # Models
+//
+// A model_ref is file:NAME below model_root, catalog:ID, or, for an engine that
+// finds its models itself, their name. A model of the catalog is asked of the
+// orchestrator, which must not have retired it, and read from its source_url: a
+// file below model_root, or https on a host that model_hosts names in full. A
+// host is resolved once and must not lead to this machine or its link; redirects
+// lead only to named hosts; no credential is sent. The bytes go to
+// model_root/.staging, which is resumed after a cut or a restart, and get their
+// name, sha256-HEX in model_root, when all of them have the catalog's digest. 1 GiB
+// of the disk stays free. model_root must belong to this user or to root, and be
+// written by nobody else.
+//
+// # Handoff files
+//
+// runtime_dir/engines/*.json, renamed into place, each an object with pool_id,
+// replica_id, engine, engine_version, url (on loopback), slots_total, model_ref,
+// and, if wanted, pid and device_mask. Such an engine is used and never stopped;
+// removing the file drains its pool. The files, the directory and all above it
+// must be safe from other users.
+package main
