@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,6 +31,8 @@ type Lease struct {
 	name  string
 	note  func() []byte
 	me    string // this life of this replica
+
+	until atomic.Int64 // since began: it is held that long
 }
 
 // claim is the lease's value.
@@ -50,6 +53,19 @@ func (s *Store) Lease(name string, note func() []byte) *Lease {
 	}
 	return &Lease{store: s, name: name, note: note, me: rand.Text()}
 }
+
+// Held reports whether this replica holds the lease now, by its own clock: also
+// a process that was stopped for a while, and has not yet been told that it lost
+// the lease, knows by this.
+func (l *Lease) Held() bool {
+	if !l.store.Shared() {
+		return true
+	}
+	return time.Since(began) < time.Duration(l.until.Load())
+}
+
+// began anchors the monotonic clock: an absolute time would follow clock steps.
+var began = time.Now()
 
 // Run competes for the lease and calls held each time this replica has become
 // its holder, with the note that the holder before left (nil after a crash). The
@@ -94,7 +110,7 @@ type sightings struct {
 }
 
 func (s *sightings) take(n sighting) {
-	if s.at.IsZero() || n.revision != s.last.revision { // a repeat is not a renewal
+	if s.at.IsZero() || n.revision > s.last.revision { // a repeat is not a renewal
 		s.last, s.at = n, time.Now()
 	}
 }
@@ -123,6 +139,17 @@ func (l *Lease) observe(ctx context.Context, news chan sighting) {
 	})
 }
 
+// look reads the lease itself, instead of waiting for the watch to tell.
+func (l *Lease) look(ctx context.Context, seen *sightings) {
+	e, err := l.bucket().Get(ctx, l.name)
+	if err != nil {
+		return
+	}
+	s := sighting{revision: e.Revision}
+	_ = json.Unmarshal(e.Value, &s.claim)
+	seen.take(s)
+}
+
 func (l *Lease) bucket() *Bucket { return l.store.Bucket(Leases) }
 
 // holding is a lease that we have.
@@ -146,6 +173,9 @@ func (l *Lease) acquire(ctx context.Context, seen *sightings) (before []byte, h 
 	}
 	last := seen.last
 	if h, err = l.write(ctx, holding{revision: last.revision, renewed: last.Renewed}, false); err != nil {
+		if errors.Is(err, ErrConflict) { // the watch is behind, or feeds on a replica that is cut off
+			l.look(ctx, seen)
+		}
 		return nil, h, err
 	}
 	if last.Released {
@@ -169,11 +199,15 @@ func (l *Lease) write(ctx context.Context, h holding, release bool) (holding, er
 	if err != nil {
 		return h, err
 	}
+	if !release {
+		l.until.Store(int64(sent.Add(leaseHold).Sub(began)))
+	}
 	return holding{revision: revision, renewed: c.Renewed, sent: sent}, nil
 }
 
 // hold runs f while the lease is renewed.
 func (l *Lease) hold(ctx context.Context, h holding, f func(context.Context)) {
+	defer l.until.Store(0)
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan struct{})

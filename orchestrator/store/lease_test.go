@@ -22,7 +22,16 @@ func contend(t *testing.T, st *store.Store, name, note string, holders *sync.Mut
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = st.Lease("scheduler", func() []byte { return []byte(note) }).Run(ctx, func(ctx context.Context, before []byte) {
+		lease := st.Lease("scheduler", func() []byte { return []byte(note) })
+		defer func() {
+			if lease.Held() {
+				t.Errorf("%s holds the lease after its end", name)
+			}
+		}()
+		_ = lease.Run(ctx, func(ctx context.Context, before []byte) {
+			if !lease.Held() {
+				t.Errorf("%s does not know that it holds the lease", name)
+			}
 			if !holders.TryLock() {
 				t.Error("two replicas hold the lease")
 				return

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"log/slog"
+	"regexp"
 	"sync"
 	"time"
 )
@@ -14,7 +15,12 @@ const (
 	logWindow = time.Minute
 	// maxLogLine bounds a line's text; strangers' certificates are quoted in it.
 	maxLogLine = 1 << 10
+	// logKinds bounds what is counted; the server has a few hundred kinds of lines.
+	logKinds = 1 << 10
 )
+
+// connection is what the server puts before a line about a connection.
+var connection = regexp.MustCompile(`^\S+ - [a-z]+:\d+ - `)
 
 // natsLog gives JetStream's lines to slog. Its notices are start-up chatter, so
 // they are debug here; no payload is ever among them.
@@ -23,7 +29,7 @@ type natsLog struct {
 
 	mu     sync.Mutex
 	window time.Time
-	count  map[string]int // by format; the server has a few hundred
+	count  map[string]int // by format
 }
 
 func newNATSLog(log *slog.Logger) *natsLog {
@@ -46,8 +52,12 @@ func (l *natsLog) bounded(write func(string, ...any), format string, v []any) {
 		l.window = now
 		clear(l.count)
 	}
-	l.count[format]++
-	n := l.count[format]
+	kind := connection.ReplaceAllString(format, "")
+	if len(l.count) > logKinds {
+		clear(l.count)
+	}
+	l.count[kind]++
+	n := l.count[kind]
 	l.mu.Unlock()
 	text := fmt.Sprintf(format, v...)
 	switch text = text[:min(len(text), maxLogLine)]; {

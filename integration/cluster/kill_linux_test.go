@@ -1,0 +1,132 @@
+package cluster_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+)
+
+// admissions submits tasks at every replica that answers until stopped, and
+// gives the ids that were acknowledged.
+type admissions struct {
+	c    *cluster
+	stop chan struct{}
+	all  sync.WaitGroup
+
+	mu  sync.Mutex
+	ids []string
+	gap time.Duration // the longest time without an acknowledgement
+	at  time.Time
+}
+
+func (c *cluster) admit(workers int) *admissions {
+	a := &admissions{c: c, stop: make(chan struct{}), at: time.Now()}
+	for w := range workers {
+		a.all.Go(func() {
+			tick := time.NewTicker(5 * time.Millisecond)
+			defer tick.Stop()
+			for i := w; ; i++ {
+				select {
+				case <-a.stop:
+					return
+				case <-tick.C:
+				}
+				if id, err := c.submit(c.replicas[i%len(c.replicas)], ""); err == nil {
+					a.mu.Lock()
+					a.ids, a.gap, a.at = append(a.ids, id), max(a.gap, time.Since(a.at)), time.Now()
+					a.mu.Unlock()
+				}
+			}
+		})
+	}
+	return a
+}
+
+// end stops admitting and gives what was acknowledged.
+func (a *admissions) end() []string {
+	close(a.stop)
+	a.all.Wait()
+	return a.ids
+}
+
+func (a *admissions) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.ids)
+}
+
+// more waits until that many more tasks were acknowledged.
+func (a *admissions) more(n int, limit time.Duration) {
+	a.c.t.Helper()
+	want := a.count() + n
+	eventually(a.c.t, limit, "admissions go on", func() error {
+		if have := a.count(); have < want {
+			return fmt.Errorf("%d of %d", have, want)
+		}
+		return nil
+	})
+}
+
+// TestNothingAcknowledgedIsLostByKills kills a random replica, again and again,
+// while tasks are admitted and run. Afterwards each acknowledged task has ended,
+// says so on each replica alike, and no task was completed twice.
+func TestNothingAcknowledgedIsLostByKills(t *testing.T) {
+	rounds := 2
+	if long() {
+		rounds = 30
+	}
+	c := newCluster(t, 3)
+	c.start()
+	n := newNode(t, c, 8, nil)
+	a := c.admit(4)
+	a.more(50, 30*time.Second)
+	for round := range rounds {
+		victim := c.replicas[rand.IntN(3)]
+		begin := time.Now()
+		victim.kill()
+		a.more(30, 20*time.Second)
+		t.Logf("round %d: %s killed, 30 more tasks were acknowledged after %s", round, victim.name, time.Since(begin))
+		victim.start()
+		victim.serves()
+	}
+	ids := a.end()
+	t.Logf("%d tasks acknowledged; the longest time without: %s", len(ids), a.gap)
+	if a.gap > 15*time.Second {
+		t.Errorf("no task was acknowledged for %s, want at most 15 s", a.gap)
+	}
+	c.judge(n, ids)
+}
+
+// judge waits for the end of all tasks and compares what everybody says.
+func (c *cluster) judge(n *node, ids []string) {
+	c.t.Helper()
+	tasks := c.settle(c.replicas[0], ids, 60*time.Second)
+	ends := make(map[string]int)
+	for id, task := range tasks {
+		ends[fmt.Sprint(task["state"])]++
+		n.mu.Lock()
+		finished, started := n.finished[id], n.started[id]
+		n.mu.Unlock()
+		switch {
+		case task["state"] == "completed" && finished == 0:
+			c.t.Errorf("task %s is completed, but no answer was given to its end", id)
+		case task["state"] == "completed" && task["tokens_out"] != float64(tokens):
+			c.t.Errorf("task %s is completed with %v tokens", id, task["tokens_out"])
+		case task["state"] == "failed":
+			if e, _ := task["error"].(map[string]any); e["code"] != "WORKER_RESET" || started == 0 {
+				c.t.Errorf("task %s failed: %v (dispatched %d times)", id, task["error"], started)
+			}
+		}
+	}
+	c.t.Logf("%d tasks: %v", len(ids), ends)
+	for _, r := range c.replicas[1:] {
+		for id, task := range c.settle(r, ids, 20*time.Second) {
+			if task["state"] != tasks[id]["state"] || task["ended_at"] != tasks[id]["ended_at"] {
+				c.t.Errorf("task %s: %s says %v at %v, %s says %v at %v", id, r.name, task["state"], task["ended_at"],
+					c.replicas[0].name, tasks[id]["state"], tasks[id]["ended_at"])
+			}
+		}
+	}
+}

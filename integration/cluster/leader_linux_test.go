@@ -1,0 +1,182 @@
+package cluster_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// others gives a replica that is not r.
+func (c *cluster) other(r *replica) *replica {
+	for _, o := range c.replicas {
+		if o != r {
+			return o
+		}
+	}
+	return nil
+}
+
+// TestTheSchedulerIsLost stops the replica that schedules, first as an operator
+// does, then as a power supply does, and takes the time until another one
+// schedules: under 2 s and under 15 s are promised.
+func TestTheSchedulerIsLost(t *testing.T) {
+	c := newCluster(t, 3)
+	c.start()
+	n := newNode(t, c, 8, nil)
+	run := func(at *replica, limit time.Duration) (*replica, time.Duration) {
+		t.Helper()
+		begin := time.Now()
+		var id string
+		eventually(t, limit, "a task is admitted", func() (err error) { id, err = c.submit(at, ""); return err })
+		who := n.runs(id, 1, limit-time.Since(begin))
+		return who, time.Since(begin)
+	}
+	first, _ := run(c.replicas[0], 20*time.Second)
+	stopping := make(chan struct{})
+	go func() { defer close(stopping); first.stop() }()
+	second, took := run(c.other(first), 10*time.Second)
+	t.Logf("clean stop of %s: a task ran by %s after %s", first.name, second.name, took)
+	<-stopping
+	if took > 2*time.Second {
+		t.Errorf("after a clean stop: %s until a task ran, want under 2 s", took)
+	}
+	if _, took = run(c.other(first), 10*time.Second); took > 2*time.Second {
+		t.Errorf("after a clean stop: %s until another task ran, want under 2 s", took)
+	}
+	first.start()
+	first.serves()
+
+	second, _ = run(first, 10*time.Second)
+	second.kill()
+	third, took := run(c.other(second), 20*time.Second)
+	t.Logf("kill -9 of %s: a task ran by %s after %s", second.name, third.name, took)
+	if took > 15*time.Second {
+		t.Errorf("after kill -9: %s until a task ran, want under 15 s", took)
+	}
+}
+
+// TestAMinorityDoesNoHarm cuts off the replica that schedules, while one of its
+// tasks is streaming and another has not begun; then a follower. Who is cut off
+// admits nothing, still tells what it knows, and afterwards says the same as all
+// the others. Nothing ends twice.
+func TestAMinorityDoesNoHarm(t *testing.T) {
+	c := newCluster(t, 3)
+	c.start()
+	hold := make(chan struct{})
+	n := newNode(t, c, 1, hold)
+	first := c.replicas[0]
+	var streaming string
+	eventually(t, 20*time.Second, "the node is known", func() (err error) { streaming, err = c.submit(first, ""); return err })
+	alone := n.runs(streaming, 1, 20*time.Second)
+	major := c.other(alone)
+	eventually(t, 10*time.Second, "the first token is known", func() error {
+		task, err := c.task(major, streaming)
+		if err == nil && task["first_token_at"] == nil {
+			err = fmt.Errorf("got %v", task)
+		}
+		return err
+	})
+	waiting, err := c.submit(alone, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	c.isolate(alone, true)
+	begin := time.Now()
+	if id, err := c.submit(alone, ""); err == nil {
+		t.Errorf("the minority has acknowledged task %s", id)
+	}
+	t.Logf("the minority refused after %s", time.Since(begin))
+	if task, err := c.task(alone, waiting); err != nil || task["task_id"] != waiting {
+		t.Errorf("the minority does not tell what it knows: %v, %v", task, err)
+	}
+	var later string
+	eventually(t, 15*time.Second, "the majority admits", func() (err error) { later, err = c.submit(major, ""); return err })
+	eventually(t, 20*time.Second, "the streaming task is given up", func() error {
+		task, err := c.task(major, streaming)
+		if err == nil && !ended(task["state"]) {
+			err = fmt.Errorf("%v", task["state"])
+		}
+		return err
+	})
+	t.Logf("the majority schedules %s after the cut", time.Since(begin))
+	close(hold)
+	ids := []string{streaming, waiting, later}
+	c.settle(major, ids, 20*time.Second)
+	c.isolate(alone, false)
+	eventually(t, 30*time.Second, "who was cut off admits again", func() error {
+		id, err := c.submit(alone, "")
+		if err == nil {
+			ids = append(ids, id)
+		}
+		return err
+	})
+	c.judge(n, ids)
+	for _, r := range c.replicas {
+		for _, id := range ids {
+			c.oneEnd(r, id)
+		}
+	}
+
+	follower := c.other(n.runs(ids[len(ids)-1], 1, time.Second))
+	c.isolate(follower, true)
+	rest := c.other(follower)
+	eventually(t, 15*time.Second, "two of three admit", func() error {
+		id, err := c.submit(rest, "")
+		if err == nil {
+			ids = append(ids, id)
+		}
+		return err
+	})
+	c.settle(rest, ids, 20*time.Second)
+	c.isolate(follower, false)
+	c.judge(n, ids)
+}
+
+// oneEnd reads a task's stream at a replica: it ends, once.
+func (c *cluster) oneEnd(r *replica, id string) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "GET", "http://"+r.http+"/v2/tasks/"+id+"/events", nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.sign(req, "ci", "infer")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		c.t.Error(err)
+		return
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		c.t.Errorf("events of task %s at %s: status %d", id, r.name, res.StatusCode)
+		return
+	}
+	var types []string
+	ids := make(map[string]bool)
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		if name, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
+			types = append(types, name)
+		}
+		if number, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+			if ids[number] {
+				c.t.Errorf("task %s at %s: id %s comes twice", id, r.name, number)
+			}
+			ids[number] = true
+		}
+	}
+	ends := 0
+	for _, name := range types {
+		if name == "end" || name == "error" || name == "canceled" {
+			ends++
+		}
+	}
+	if ends != 1 {
+		c.t.Errorf("task %s at %s has %d ends: %v", id, r.name, ends, types)
+	}
+}

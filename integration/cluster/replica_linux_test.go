@@ -1,0 +1,193 @@
+package cluster_test
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+)
+
+// cluster is three orchestratord and what they have in common.
+type cluster struct {
+	t        *testing.T
+	upstream authmin.Secret
+	replicas []*replica
+	wires    []*wire // the way to each replica's routes
+	tls      []string
+}
+
+// replica is one of them, running or not.
+type replica struct {
+	c      *cluster
+	name   string
+	http   string
+	routes string // where it really listens; the others come through its wire
+	dir    string
+	env    []string
+
+	mu     sync.Mutex
+	cmd    *exec.Cmd
+	exited chan struct{}
+	out    bytes.Buffer
+}
+
+// newCluster prepares n replicas; env is added to what each one gets.
+func newCluster(t *testing.T, n int, env ...string) *cluster {
+	t.Helper()
+	if _, err := build(); err != nil {
+		t.Fatal(err)
+	}
+	c := &cluster{t: t, upstream: authmin.RandomSecret()}
+	a := newAuthority(t)
+	var peers []string
+	for i := range n {
+		r := &replica{c: c, name: fmt.Sprint("replica", i+1), http: freeAddress(t), routes: freeAddress(t), dir: filepath.Join(t.TempDir(), "state")}
+		w := newWire(t, c, r)
+		c.replicas, c.wires, peers = append(c.replicas, r), append(c.wires, w), append(peers, w.address)
+	}
+	for i, r := range c.replicas {
+		cert, key := a.issue(r.name, "127.0.0.1")
+		r.env = append([]string{
+			"PATH=" + os.Getenv("PATH"), "ORCHD_ADDR=" + r.http, "ORCHD_STATE_DIR=" + r.dir, "LLORCH_UPSTREAM_TOKEN=" + c.upstream.Reveal(),
+			"ORCHD_CLUSTER_NAME=test", "ORCHD_CLUSTER_REPLICA=" + r.name, "ORCHD_CLUSTER_ADDR=" + r.routes,
+			"ORCHD_CLUSTER_PEERS=" + strings.Join(peers, ","), "ORCHD_CLUSTER_ADVERTISE=" + peers[i],
+			"ORCHD_CLUSTER_CERT=" + cert, "ORCHD_CLUSTER_KEY=" + key, "ORCHD_CLUSTER_CA=" + a.file,
+		}, env...)
+	}
+	t.Cleanup(func() {
+		for _, r := range c.replicas {
+			r.kill()
+			if t.Failed() {
+				t.Logf("%s:\n%s", r.name, r.tail())
+			}
+		}
+	})
+	return c
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// start starts all replicas and waits until each of them serves.
+func (c *cluster) start() {
+	c.t.Helper()
+	for _, r := range c.replicas {
+		r.start()
+	}
+	for _, r := range c.replicas {
+		r.serves()
+	}
+}
+
+func (r *replica) start() {
+	r.c.t.Helper()
+	path, err := build()
+	if err != nil {
+		r.c.t.Fatal(err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	cmd := exec.Command(path)
+	cmd.Env, cmd.Stdout, cmd.Stderr = r.env, &locked{r}, &locked{r}
+	// A test that is killed must not leave replicas behind.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		r.c.t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(exited) }()
+	r.cmd, r.exited = cmd, exited
+}
+
+// locked collects what the replica says.
+type locked struct{ r *replica }
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.r.mu.Lock()
+	defer l.r.mu.Unlock()
+	return l.r.out.Write(p)
+}
+
+func (r *replica) tail() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	text := r.out.String()
+	return text[max(0, len(text)-3000):]
+}
+
+func (r *replica) pid() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cmd == nil {
+		return 0
+	}
+	return r.cmd.Process.Pid
+}
+
+func (r *replica) signal(sig syscall.Signal) {
+	r.mu.Lock()
+	cmd, exited := r.cmd, r.exited
+	r.cmd = nil
+	r.mu.Unlock()
+	if cmd == nil {
+		return
+	}
+	_ = cmd.Process.Signal(sig)
+	select {
+	case <-exited:
+	case <-time.After(15 * time.Second):
+		r.c.t.Errorf("%s does not end", r.name)
+		_ = cmd.Process.Kill()
+		<-exited
+	}
+}
+
+func (r *replica) kill() { r.signal(syscall.SIGKILL) }
+func (r *replica) stop() { r.signal(syscall.SIGTERM) }
+
+// serves waits until the replica takes requests.
+func (r *replica) serves() {
+	r.c.t.Helper()
+	eventually(r.c.t, 40*time.Second, r.name+" serves", func() error {
+		status, _, err := r.c.try(r, "ci", "infer", "GET", "/v2/tasks?limit=1", "")
+		if err == nil && status != 200 {
+			err = fmt.Errorf("status %d", status)
+		}
+		return err
+	})
+}
+
+// eventually asks until there is no error.
+func eventually(t *testing.T, limit time.Duration, what string, ask func() error) {
+	t.Helper()
+	deadline := time.After(limit)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := ask()
+		if err == nil {
+			return
+		}
+		select {
+		case <-deadline:
+			t.Fatalf("%s: not within %s: %v", what, limit, err)
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,145 @@
+package cluster_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// wire is the network in front of one replica's routes. The others know only
+// its address, so it can cut the replica off, in both directions: it looks up
+// which process opened the other end of each connection.
+type wire struct {
+	c       *cluster
+	to      *replica
+	address string
+
+	mu    sync.Mutex
+	conns map[net.Conn]string // the accepted end, and who called
+	cut   map[string]bool     // replicas that are cut off, of all wires alike
+}
+
+func newWire(t *testing.T, c *cluster, to *replica) *wire {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &wire{c: c, to: to, address: ln.Addr().String(), conns: make(map[net.Conn]string), cut: make(map[string]bool)}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { w.carry(conn) })
+		}
+	})
+	t.Cleanup(func() {
+		ln.Close()
+		w.set("", true)
+		all.Wait()
+	})
+	return w
+}
+
+func (w *wire) carry(in net.Conn) {
+	defer in.Close()
+	who := w.caller(in)
+	if !w.note(in, who) {
+		return
+	}
+	defer w.forget(in)
+	out, err := net.Dial("tcp", w.to.routes)
+	if err != nil {
+		return
+	}
+	defer out.Close()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = io.Copy(in, out)
+		in.Close()
+	}()
+	_, _ = io.Copy(out, in)
+	out.Close()
+	<-done
+}
+
+// note admits a connection, unless one of its ends is cut off.
+func (w *wire) note(conn net.Conn, who string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cut[who] || w.cut[w.to.name] || w.cut[""] {
+		return false
+	}
+	w.conns[conn] = who
+	return true
+}
+
+func (w *wire) forget(conn net.Conn) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.conns, conn)
+}
+
+// set cuts a replica off, or connects it again; "" is everybody.
+func (w *wire) set(name string, cut bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut[name] = cut
+	for conn, who := range w.conns {
+		if cut && (name == "" || name == who || name == w.to.name) {
+			conn.Close()
+		}
+	}
+}
+
+// isolate cuts a replica off from the others, or connects it again.
+func (c *cluster) isolate(r *replica, cut bool) {
+	for _, w := range c.wires {
+		w.set(r.name, cut)
+	}
+}
+
+// caller is the replica whose process has opened the connection.
+func (w *wire) caller(conn net.Conn) string {
+	return w.c.owner(conn.RemoteAddr().(*net.TCPAddr).Port, conn.LocalAddr().(*net.TCPAddr).Port)
+}
+
+// owner is the replica that has the socket with the given ports.
+func (c *cluster) owner(local, remote int) string {
+	inode := socketInode(local, remote)
+	for _, r := range c.replicas {
+		fds, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", r.pid()))
+		for _, fd := range fds {
+			if name, err := os.Readlink(fd); err == nil && name == "socket:["+inode+"]" {
+				return r.name
+			}
+		}
+	}
+	return "nobody"
+}
+
+// socketInode finds the socket with the given ports in the kernel's table.
+func socketInode(local, remote int) string {
+	f, err := os.Open("/proc/net/tcp")
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) > 9 && strings.HasSuffix(fields[1], fmt.Sprintf(":%04X", local)) && strings.HasSuffix(fields[2], fmt.Sprintf(":%04X", remote)) {
+			return fields[9]
+		}
+	}
+	return ""
+}
