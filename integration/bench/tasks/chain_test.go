@@ -27,7 +27,7 @@ const slots = 256
 // startChain starts everything. delay is the engine's pause before each token.
 func startChain(b *testing.B, delay string) *chain {
 	b.Helper()
-	c := &chain{orchestrator: startOrchestrator(b, "ORCHD_ADMISSION_CAPACITY=10000")}
+	c := &chain{orchestrator: startOrchestrator(b, "ORCHD_ADMISSION_CAPACITY=20000")}
 	dir := b.TempDir()
 	key, client := authmin.RandomSecret().Reveal(), authmin.RandomSecret().Reveal()
 	keyFile := write(b, dir, "key", key)

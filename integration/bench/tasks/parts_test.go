@@ -32,14 +32,18 @@ func startOrchestrator(b *testing.B, env ...string) *orchestratord {
 	o.Process = daemon(b, "orchestratord", append(env, "ORCHD_ADDR="+o.address, "ORCHD_STATE_DIR="+b.TempDir(),
 		"LLORCH_API_TOKEN="+o.token, "LLORCH_UPSTREAM_TOKEN="+o.upstream))
 	o.Listening(b, o.address)
+	gatewaytest.Eventually(b, startLimit, "the orchestrator", func() error { return o.call(http.MethodGet, "/v2/meta/version", nil, nil) })
 	return o
 }
 
 // call sends a request with the service's own token and reads a JSON answer.
 func (o *orchestratord) call(method, path string, body, into any) error {
-	text, err := json.Marshal(body)
-	if err != nil {
-		return err
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			return err
+		}
 	}
 	r, err := http.NewRequest(method, "http://"+o.address+path, bytes.NewReader(text))
 	if err != nil {

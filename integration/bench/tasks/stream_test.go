@@ -3,6 +3,7 @@ package tasks_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -132,4 +133,23 @@ func (e endpoint) throughput(b *testing.B) float64 {
 	}
 	wg.Wait()
 	return streams * streamed / time.Since(begin).Seconds()
+}
+
+// json makes one call and reads its answer.
+func (e endpoint) json(method, path, body string, into any) error {
+	r, err := http.NewRequest(method, e.base+path, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+e.token)
+	r.Header.Set("Content-Type", "application/json")
+	response, err := e.client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode/100 != 2 {
+		return fmt.Errorf("%s %s: %s", method, path, response.Status)
+	}
+	return json.NewDecoder(response.Body).Decode(into)
 }
