@@ -73,6 +73,7 @@ func (a *admissions) more(n int, limit time.Duration) {
 // while tasks are admitted and run. Afterwards each acknowledged task has ended,
 // says so on each replica alike, and no task was completed twice.
 func TestNothingAcknowledgedIsLostByKills(t *testing.T) {
+	t.Parallel()
 	rounds := 2
 	if long() {
 		rounds = 30

@@ -24,6 +24,7 @@ func (c *cluster) other(r *replica) *replica {
 // does, then as a power supply does, and takes the time until another one
 // schedules: under 2 s and under 15 s are promised.
 func TestTheSchedulerIsLost(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	c.start()
 	n := newNode(t, c, 8, nil)
@@ -64,6 +65,7 @@ func TestTheSchedulerIsLost(t *testing.T) {
 // admits nothing, still tells what it knows, and afterwards says the same as all
 // the others. Nothing ends twice.
 func TestAMinorityDoesNoHarm(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	c.start()
 	hold := make(chan struct{})
