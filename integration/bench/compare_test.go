@@ -23,9 +23,9 @@ func (c cost) plus(d cost) cost { return cost{c.wall + d.wall, c.cpu + d.cpu} }
 func (s *setup) turn(b *testing.B, address, token string, want int) cost {
 	cpu, begin := s.cpu(b), time.Now()
 	var wg sync.WaitGroup
-	for range clients {
+	for range s.clients {
 		wg.Go(func() {
-			for range s.batch / clients {
+			for range s.batch / s.clients {
 				if got, err := s.ask(address, token); err != nil || got != want {
 					b.Errorf("got %d, %v, want %d", got, err, want)
 					return

@@ -24,7 +24,7 @@ func BenchmarkValidUnderAFlood(b *testing.B) {
 		func() cost {
 			next++
 			return many.flooded(b, func(i int) string {
-				n := (next*batch + i) % floodAddresses
+				n := (next*many.batch + i) % floodAddresses
 				return fmt.Sprintf("2001:db8:%x:%x::1", n>>16, n&0xffff)
 			})
 		})
@@ -35,7 +35,7 @@ func BenchmarkValidUnderAFlood(b *testing.B) {
 func startFlooded(b *testing.B, lockout string) *setup {
 	b.Helper()
 	s := startWith(b, lockout, "servers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t}")
-	s.batch = batch / 2
+	s.batch /= 2
 	return s
 }
 
@@ -44,15 +44,15 @@ func startFlooded(b *testing.B, lockout string) *setup {
 func (s *setup) flooded(b *testing.B, address func(i int) string) (took cost) {
 	guesser := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	var wg sync.WaitGroup
-	for c := range clients / 2 {
+	for c := range s.clients / 2 {
 		wg.Go(func() {
-			for i := range s.batch / clients {
+			for i := range s.batch / s.clients {
 				r, err := http.NewRequest(http.MethodPost, "http://"+s.guarded+s.path, strings.NewReader("{}"))
 				if err != nil {
 					b.Error(err)
 					return
 				}
-				r.Header.Set("X-Forwarded-For", address(c*s.batch/clients+i))
+				r.Header.Set("X-Forwarded-For", address(c*s.batch/s.clients+i))
 				r.Header.Set("Authorization", "Bearer guess-guess-guess-guess-guess-guess-guess")
 				answer, err := guesser.Do(r)
 				if err != nil {

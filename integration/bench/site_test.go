@@ -18,8 +18,7 @@ import (
 
 const (
 	keyringSize = 10_000 // tokens, so that a look-up is no toy
-	batch       = 1_000  // requests in one turn: an eighth of a second or so
-	clients     = 8      // connections at once
+	mostClients = 64     // connections at once
 )
 
 // setup is one Caddy with a bare and a guarded site before one upstream.
@@ -31,6 +30,7 @@ type setup struct {
 	path          string
 	prompt        string // the body of a request
 	header        http.Header
+	clients       int // connections at once
 	batch         int // requests in one turn
 	gateway       *gatewaytest.Process
 }
@@ -47,7 +47,7 @@ func startWith(b *testing.B, authminBlock, global string) *setup {
 	b.Cleanup(upstream.Close)
 	s := &setup{
 		bare: gatewaytest.FreeAddress(b, "127.0.0.1"), guarded: gatewaytest.FreeAddress(b, "127.0.0.1"),
-		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}},
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: mostClients}},
 	}
 	s.shape(shapes[len(shapes)-1])
 	b.Cleanup(s.client.CloseIdleConnections)
