@@ -14,10 +14,10 @@ const (
 	// commandWait is how long a ready pool may take to notice a command: it may
 	// be in a probe, which takes up to 2 s.
 	commandWait = 3 * time.Second
-	// reloadWait bounds how long a caller waits for a reload, which is as long as
-	// the orchestrator waits for the answer. What takes longer goes on, and the
-	// pool's status tells how it ended.
-	reloadWait = 15 * time.Minute
+	// reloadWait bounds how long a caller waits for a reload; the orchestrator
+	// waits 15 minutes for the answer. What takes longer goes on, and the pool's
+	// status tells how it ended.
+	reloadWait = 14 * time.Minute
 )
 
 type verb int

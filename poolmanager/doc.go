@@ -7,6 +7,33 @@
 // not an edge: it listens on loopback or a Unix socket, wants a credential on
 // every route but GET /health, and leaves TLS to the gateway in front of it.
 //
+// # Capacity
+//
+// A task takes one of its pool's slots, or is refused with 429; slots are given
+// back by the end of the request, whatever became of it. A template with Swap
+// lets its engine be ended while it is idle: after its TTL, or when another needs
+// its memory, the least recently used first. Such a pool takes tasks while no
+// engine runs ("loadable" in its status): the first one starts it, and as many as
+// there are slots wait for that. Where the memory is taken by engines that work,
+// or came less than 10 s ago, a task waits 5 s for it and is then refused with 429
+// NO_MEMORY; an engine with a task is never ended for another. A pool that was
+// stopped or drained is not started by tasks, only by a preload.
+//
+// Memory is measured: free before and after each load, by the GPUs' own tools,
+// or, without a GPU, by the resident memory of the engines' processes against
+// Options.MemoryBytes; without either there is no limit. The orchestrator is told
+// that a loadable pool is ready, because it takes tasks, and that it is loadable.
+//
+// A preload is a job: the answer comes at once, or when the engine is ready within
+// wait_ms, and the status has its progress. The time to become ready is the
+// template's, and the model's size read at 50 MiB/s on top.
+//
+// # What a killed pool manager leaves
+//
+// Engines die with it. What got away is ended, never adopted, when it starts
+// again: an engine's key is known to nobody any more, and its tasks' callers are
+// gone.
+//
 //	service, err := poolmanager.Start(ctx, poolmanager.Options{
 //		Listen:     "127.0.0.1:9200",
 //		RuntimeDir: "/run/llorch/poolmanager",

@@ -189,3 +189,30 @@ func TestAListOfModelsIsReadAgainAndTheLastOneStands(t *testing.T) {
 		}
 	})
 }
+
+func TestAReloadIsAnsweredWhenTheNewModelServesOrAfterABoundedWait(t *testing.T) {
+	template := swappable("p")
+	template.ReadyLimit = time.Hour
+	inBubble(t, 0, one(plan{load: 10 * time.Minute}), []Template{template}, func(b *bubble) {
+		t := b.t
+		p := b.ready("p")
+		if _, err := b.reload(t.Context(), "p", "second"); err != nil || p.status().ModelRef != "second" || !p.status().Ready {
+			t.Errorf("within the wait: %v, %+v", err, p.status())
+		}
+		b.stand.mu.Lock()
+		b.stand.plans = one(plan{load: 30 * time.Minute})
+		b.stand.mu.Unlock()
+		begin := time.Now()
+		_, err := b.reload(t.Context(), "p", "third")
+		if err != errReloading || time.Since(begin) != reloadWait {
+			t.Errorf("got %v after %v, want %v after %v", err, time.Since(begin), errReloading, reloadWait)
+		}
+		if s := problemOf(err); s.Status != 503 || s.Code != "RELOAD_UNDER_WAY" {
+			t.Errorf("the caller is told %+v", s)
+		}
+		p.await(t.Context(), StateReady)
+		if s := p.status(); s.ModelRef != "third" || !s.Ready {
+			t.Errorf("in the end: %+v", s)
+		}
+	})
+}
