@@ -25,8 +25,8 @@ const (
 	maxDownloads = 2
 	// stageLimit bounds one model whatever its source does: 2 TiB at 25 MB/s.
 	stageLimit = 24 * time.Hour
-	// maxKnownModels bounds what is remembered for Size, as the catalog is bounded.
-	maxKnownModels = 4096
+	// maxWrong bounds what is remembered of wrong sources, as the catalog is.
+	maxWrong = 4096
 )
 
 // errStaging says that a model of the catalog could not be brought here.
@@ -54,9 +54,10 @@ type stagerTimes struct {
 	stall      time.Duration // a source that sends nothing for so long is asked anew
 	poll       time.Duration // how often another process's lock is tried
 	progress   time.Duration // how often callers hear
+	wrong      time.Duration // how long a source with the wrong bytes is not asked again
 }
 
-var defaultStagerTimes = stagerTimes{retryFirst: time.Second, stall: time.Minute, poll: 500 * time.Millisecond, progress: 500 * time.Millisecond}
+var defaultStagerTimes = stagerTimes{retryFirst: time.Second, stall: time.Minute, poll: 500 * time.Millisecond, progress: 500 * time.Millisecond, wrong: 15 * time.Minute}
 
 // stager brings models of the catalog to this node: one download for all who
 // ask for the same bytes, resumed after a cut or a restart, and visible under its
@@ -68,8 +69,8 @@ type stager struct {
 	reading chan struct{} // a place for each download
 
 	mu      sync.Mutex
-	flights map[string]*flight // by the digest's hexadecimal digits
-	known   map[string]string  // digest by catalog id, for Size
+	flights map[string]*flight   // by the digest's hexadecimal digits
+	wrong   map[string]time.Time // when the bytes of a source were wrong, by digest and source
 }
 
 // flight is one download and how many wait for it.
@@ -101,7 +102,7 @@ func newStager(o stagerOptions) *stager {
 	}
 	return &stager{
 		stagerOptions: o, room: &room{free: o.free, flights: map[*flight]bool{}},
-		reading: make(chan struct{}, maxDownloads), flights: map[string]*flight{}, known: map[string]string{},
+		reading: make(chan struct{}, maxDownloads), flights: map[string]*flight{}, wrong: map[string]time.Time{},
 	}
 }
 
@@ -123,35 +124,8 @@ func (s *stager) Stage(ctx context.Context, ref string, progress func(doneBytes,
 	if err != nil {
 		return "", err
 	}
-	s.remember(id, m.hex())
 	f := s.join(m)
 	return s.wait(ctx, m.hex(), f, progress)
-}
-
-// Size is the length of a model's file as far as it is known, else 0: deadlines
-// grow with it.
-func (s *stager) Size(ref string) int64 {
-	if strings.HasPrefix(ref, "file:") {
-		if m, err := resolveModel(s.root, true, ref); err == nil {
-			return sizeOf(m.path)
-		}
-		return 0
-	}
-	id, err := catalogID(ref)
-	if err != nil {
-		return 0
-	}
-	s.mu.Lock()
-	hex, ok := s.known[id]
-	f := s.flights[hex]
-	s.mu.Unlock()
-	switch {
-	case !ok:
-		return 0
-	case f != nil:
-		return f.total.Load()
-	}
-	return sizeOf(s.finalPath(hex))
 }
 
 func sizeOf(path string) int64 {
@@ -162,13 +136,22 @@ func sizeOf(path string) int64 {
 	return info.Size()
 }
 
-func (s *stager) remember(id, hex string) {
+// wasWrong reports whether the source had other bytes lately. A pool tries again
+// for ever; hundreds of gigabytes should not.
+func (s *stager) wasWrong(m catalogModel) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.known) >= maxKnownModels {
-		clear(s.known) // only Size loses something, until the next Stage
+	at, ok := s.wrong[m.Digest+m.SourceURL]
+	return ok && time.Since(at) < s.times.wrong
+}
+
+func (s *stager) noteWrong(m catalogModel) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.wrong) >= maxWrong {
+		clear(s.wrong) // they are asked once more
 	}
-	s.known[id] = hex
+	s.wrong[m.Digest+m.SourceURL] = time.Now()
 }
 
 // join takes part in the download of these bytes, and begins it if nobody did.

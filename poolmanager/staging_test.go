@@ -43,7 +43,7 @@ type stagingRig struct {
 	lookedUp atomic.Int64
 }
 
-var quickStaging = stagerTimes{retryFirst: time.Millisecond, stall: 2 * time.Second, poll: time.Millisecond, progress: time.Millisecond}
+var quickStaging = stagerTimes{retryFirst: time.Millisecond, stall: 2 * time.Second, poll: time.Millisecond, progress: time.Millisecond, wrong: time.Minute}
 
 func newStagingRig(t *testing.T, size int, change func(*stagerOptions)) *stagingRig {
 	t.Helper()
@@ -188,9 +188,6 @@ func TestAModelOfTheCatalogIsStagedOnce(t *testing.T) {
 	if sent := r.sent.Load(); sent != 3<<20 {
 		t.Errorf("the source sent %d bytes for two requests", sent)
 	}
-	if got := r.Size("catalog:m"); got != 3<<20 {
-		t.Errorf("size %d", got)
-	}
 	if info, err := os.Stat(r.stagingDir()); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("staging directory: %v, %v", info.Mode(), err)
 	}
@@ -202,8 +199,8 @@ func TestAFileIsOnlyLookedUp(t *testing.T) {
 	if err := os.WriteFile(want, []byte("GGUF"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if path, err := r.Stage(t.Context(), "file:a.gguf", nil); err != nil || path != want || r.Size("file:a.gguf") != 4 {
-		t.Errorf("got %s, %v, size %d", path, err, r.Size("file:a.gguf"))
+	if path, err := r.Stage(t.Context(), "file:a.gguf", nil); err != nil || path != want {
+		t.Errorf("got %s, %v", path, err)
 	}
 	if _, err := r.Stage(t.Context(), "file:../a", nil); !errors.Is(err, ErrModelRef) {
 		t.Errorf("a way up: %v", err)

@@ -52,7 +52,7 @@ func (m catalogModel) hex() string { return strings.TrimPrefix(m.Digest, "sha256
 func catalogID(ref string) (string, error) {
 	id, ok := strings.CutPrefix(ref, "catalog:")
 	if !ok || !catalogIDPattern.MatchString(id) || !modelName.MatchString(id) || strings.Contains(id, "..") {
-		return "", fmt.Errorf("%w: after catalog: come 1 to 128 of A-Z a-z 0-9 . _ : @ + -, a letter or digit at the beginning and after each :", ErrModelRef)
+		return "", fmt.Errorf("%w: after catalog: come 1 to 128 of A-Z a-z 0-9 . _ : @ + -, and a letter or digit at the beginning and after a colon", ErrModelRef)
 	}
 	return id, nil
 }

@@ -97,7 +97,7 @@ func TestTheCatalogsRefusalsAreTold(t *testing.T) {
 		}
 	}
 	for _, ref := range []string{"catalog:", "catalog:..", "catalog:a/b", "catalog:..%2f", "catalog:a b", "catalog:-a", "catalog:a\x00", "catalog:ü", "m", "catalog:" + strings.Repeat("a", 129)} {
-		if _, err := r.Stage(t.Context(), ref, nil); !errors.Is(err, ErrModelRef) || r.Size(ref) != 0 {
+		if _, err := r.Stage(t.Context(), ref, nil); !errors.Is(err, ErrModelRef) {
 			t.Errorf("%q: %v", ref, err)
 		}
 	}

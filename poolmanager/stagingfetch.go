@@ -34,6 +34,9 @@ func (s *stager) download(ctx context.Context, m catalogModel, f *flight) (strin
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", errStaging, err)
 	}
+	if s.wasWrong(m) {
+		return "", fmt.Errorf("%w: %w, and did not lately; the source is not asked again for %v", errStaging, errDigest, s.times.wrong)
+	}
 	select {
 	case s.reading <- struct{}{}:
 		defer func() { <-s.reading }()
@@ -56,6 +59,9 @@ func (s *stager) download(ctx context.Context, m catalogModel, f *flight) (strin
 	defer s.room.giveBack(f)
 	began := time.Now()
 	path, err := s.fetchWhole(ctx, p, from, f)
+	if errors.Is(err, errDigest) {
+		s.noteWrong(m)
+	}
 	if err != nil {
 		return "", err
 	}

@@ -225,3 +225,53 @@ func TestRedirectsLeadOnlyToNamedServersAndCarryNothing(t *testing.T) {
 		t.Errorf("a redirect loop: %v", err)
 	}
 }
+
+// TestAWrongSourceIsNotReadAgainAndAgain: a pool tries for ever, and its model may
+// have hundreds of gigabytes.
+func TestAWrongSourceIsNotReadAgainAndAgain(t *testing.T) {
+	r := newStagingRig(t, 1000, func(o *stagerOptions) { o.times.wrong = 100 * time.Millisecond })
+	r.manners(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1000)) })
+	for range 5 {
+		_, err := r.Stage(t.Context(), "catalog:m", nil)
+		r.notStaged(t, err, errDigest)
+	}
+	if n := len(r.asked); n != 1 {
+		t.Errorf("the source was asked %d times", n)
+	}
+	// Another source is asked at once, and the same one after a while.
+	r.enter("m", map[string]any{"source_url": r.source.URL + "/other"})
+	_, err := r.Stage(t.Context(), "catalog:m", nil)
+	r.notStaged(t, err, errDigest)
+	if n := len(r.asked); n != 2 {
+		t.Errorf("another source was not asked: %d", n)
+	}
+	r.enter("m", nil)
+	r.manners(nil)
+	eventually(t, "the source to be asked again", func() bool {
+		_, err = r.Stage(t.Context(), "catalog:m", nil)
+		return err == nil
+	})
+	r.checkStaged(t, r.finalPath(r.hex), nil)
+}
+
+// TestAPartialFileBelongsToItsSource: another source begins anew, with its own
+// words for versions.
+func TestAPartialFileBelongsToItsSource(t *testing.T) {
+	r := newStagingRig(t, 100_000, nil)
+	r.manners(func(w http.ResponseWriter, q *http.Request) {
+		if q.Header.Get("Range") != "" {
+			w.WriteHeader(http.StatusNotFound) // for good
+			return
+		}
+		r.serveWell(&cutWriter{w, 5000}, q)
+	})
+	_, err := r.Stage(t.Context(), "catalog:m", nil)
+	r.notStaged(t, err, errSource)
+	r.enter("m", map[string]any{"source_url": r.source.URL + "/other"})
+	r.manners(nil)
+	path, err := r.Stage(t.Context(), "catalog:m", nil)
+	r.checkStaged(t, path, err)
+	if last := r.asked[len(r.asked)-1]; last != "" || len(r.asked) != 3 {
+		t.Errorf("asked for %q", r.asked)
+	}
+}

@@ -40,7 +40,7 @@ func (t Template) checkSurroundings() error {
 	}
 	switch {
 	case t.Dir != "" && (!filepath.IsAbs(t.Dir) || filepath.Clean(t.Dir) != t.Dir):
-		return errors.New("dir: want an absolute path without . and ..")
+		return errors.New("dir: want an absolute path with no way up in it")
 	case t.MaxOpenFiles != 0 && (t.MaxOpenFiles < minOpenFiles || t.MaxOpenFiles > maxOpenFiles):
 		return fmt.Errorf("max_open_files: want %d to %d, or 0 for ours", minOpenFiles, maxOpenFiles)
 	case t.MaxAddressSpaceBytes != 0 && t.MaxAddressSpaceBytes < minAddressSpace:
