@@ -152,11 +152,13 @@ func TestWhatACallerSaysOfItsTraceIsChecked(t *testing.T) {
 func TestACollectorThatHangsDelaysNothing(t *testing.T) {
 	off(t)
 	var asked atomic.Int32
-	quit := make(chan struct{})
+	quit, given := make(chan struct{}), make(chan struct{}, 100)
 	hung := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		asked.Add(1)
+		_, _ = io.Copy(io.Discard, r.Body) // else nobody sees that the caller leaves
 		select {
 		case <-r.Context().Done():
+			given <- struct{}{}
 		case <-quit:
 		}
 	}))
@@ -177,5 +179,10 @@ func TestACollectorThatHangsDelaysNothing(t *testing.T) {
 	}
 	if took := time.Since(begin); took > 4*flushTimeout || asked.Load() == 0 {
 		t.Errorf("stopping took %v, asked %d times", took, asked.Load())
+	}
+	select {
+	case <-given:
+	case <-time.After(exportTimeout / 2):
+		t.Error("the attempt goes on after the stop")
 	}
 }
