@@ -71,15 +71,7 @@ func (o *Orchestrator) lead(ctx context.Context, before []byte) {
 
 // mayShow reports whether this replica may still show tokens: another one does
 // not touch its tasks yet.
-func (o *Orchestrator) mayShow() bool { return o.closing.Load() || o.held() }
-
-// held reports whether the lease is still ours, by the clock and not by the news.
-func (o *Orchestrator) held() bool {
-	if l, ok := any(o.lease).(interface{ Held() bool }); ok {
-		return l.Held()
-	}
-	return o.leading.Load()
-}
+func (o *Orchestrator) mayShow() bool { return o.closing.Load() || o.lease.Held() }
 
 // reclaim takes care of running tasks that nobody runs: their replica has stopped
 // or has lost the lease. One without a token goes back to the queue; one that had

@@ -1,0 +1,249 @@
+package orchestrator
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/llorch/gateway/orchestrator/store"
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+// blindfolded is an orchestrator that does not hear what others write, with a
+// node whose pool sends its one token when it is told to.
+func blindfolded(t *testing.T) (o *Orchestrator, st *store.Store, called, goOn chan struct{}) {
+	t.Helper()
+	called, goOn = make(chan struct{}, 10), make(chan struct{})
+	pool := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		called <- struct{}{}
+		select {
+		case <-goOn:
+		case <-r.Context().Done():
+			return
+		}
+		for _, ev := range []client.Event{{Type: client.EventToken, Text: "contradiction"}, {Type: client.EventEnd}} {
+			text, err := ev.AppendSSE(nil)
+			if err != nil {
+				t.Error(err)
+			}
+			w.Write(text)
+		}
+	}))
+	t.Cleanup(pool.Close)
+	st = openStore(t)
+	view, _, err := st.View(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o, err = New(t.Context(), Config{Store: view, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { o.Stop(context.Background()); view.Close() })
+	_, err = o.RegisterNode(t.Context(), Who{Identity: "n"}, client.RegisterRequest{
+		NodeID: "n", Address: pool.URL, DispatchToken: "node-token-of-at-least-32-characters",
+		Pools: []client.Pool{{PoolID: "p", ModelRef: "m", Ready: true, SlotsFree: 1, SlotsTotal: 1}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o, st, called, goOn
+}
+
+// TestOnlyOneOfTwoRunnersShowsItsFirstToken has another replica take a task over
+// whose runner knows nothing of it.
+func TestOnlyOneOfTwoRunnersShowsItsFirstToken(t *testing.T) {
+	o, st, called, goOn := blindfolded(t)
+	id := waitingTask(t, o)
+	<-called
+	e := o.find(ci, id)
+	written := func() bool {
+		e.changing.Lock()
+		defer e.changing.Unlock()
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return e.run != nil && e.run.written
+	}
+	for until := time.Now().Add(10 * time.Second); !written(); {
+		if time.Now().After(until) {
+			t.Fatal("that it runs is never written")
+		}
+		<-time.After(time.Millisecond)
+	}
+	o.blind()
+	o.mirrors.Wait()
+	stored, err := st.Bucket(store.Tasks).Get(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := decodeRecord(stored.Value)
+	if err != nil || r.State != Running || r.runner != "a" {
+		t.Fatalf("on disk: %s by %q, %v", r.State, r.runner, err)
+	}
+	now := time.Now().UTC()
+	r.Task.runner, r.Task.FirstTokenAt = "b", &now // b has shown another token
+	value, err := r.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.Bucket(store.Tasks).Update(t.Context(), id, value, stored.Revision); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := o.Follow(ci, id, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(goOn)
+	o.dispatches.Wait()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	for {
+		events, err := reader.Next(ctx)
+		if err != nil {
+			break
+		}
+		for _, ev := range events {
+			if ev.Type == EventToken {
+				t.Errorf("the runner that was too late shows %s", ev.Data)
+			}
+		}
+	}
+	if task := e.view(); task.State == Completed || task.runner != "b" || task.TokensOut != 0 {
+		t.Errorf("got %s by %q with %d tokens, want nothing of the one that was too late", task.State, task.runner, task.TokensOut)
+	}
+}
+
+// TestWhatALostRunnerWroteAfterTheEndDoesNotCount has records in the log that
+// came after the task was ended by another replica.
+func TestWhatALostRunnerWroteAfterTheEndDoesNotCount(t *testing.T) {
+	o := newWith(t, Config{Store: openStore(t)})
+	id := waitingTask(t, o)
+	e := o.find(ci, id)
+	write := func(from, to uint64) {
+		t.Helper()
+		var batch []Event
+		for i := from; i <= to; i++ {
+			batch = append(batch, newEvent(i, EventToken, TokenData{"x", int(i)}))
+		}
+		if err := o.store.Events().Append(id, encodeBatch(batch)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(1, 3)
+	if err := o.store.Events().Barrier(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().UTC()
+	if _, err := o.change(t.Context(), e, func(t *Task) {
+		t.State, t.runner, t.StartedAt, t.FirstTokenAt = Running, "lost", &now, &now
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.reclaimOne(e); err != nil {
+		t.Fatal(err)
+	}
+	write(4, 7) // and one of them is half before the end
+	for _, after := range []uint64{0, 2, 3, 5, 7} {
+		r, err := o.Follow(ci, id, after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []Event
+		for {
+			events, err := r.Next(t.Context())
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, events...)
+		}
+		want := max(0, 3-int(after)) + 1
+		if last := got[len(got)-1]; len(got) != want || last.Type != EventError || !strings.Contains(string(last.Data), "WORKER_RESET") || last.ID < 4+resetLeap {
+			t.Errorf("after %d: got %d events and at last %d %s, want %d", after, len(got), last.ID, last.Type, want)
+		}
+	}
+}
+
+// TestAFedTailRepeatsNothingAndHidesNothing feeds batches as a connection that
+// breaks would: some are lost, some come twice. What the tail does not have it
+// must send its readers to the log for.
+func TestAFedTailRepeatsNothingAndHidesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const events = 40
+		tl, next := newTail(0, nil), uint64(1)
+		read := func() {
+			for {
+				got, changed, ok := tl.since(next)
+				switch {
+				case !ok: // the log has everything
+					next = max(next+1, min(tl.from(next), next+1))
+				case len(got) > 0:
+					for _, ev := range got {
+						if ev.ID != next {
+							t.Fatalf("got %d, want %d", ev.ID, next)
+						}
+						next++
+					}
+				case changed != nil:
+					return
+				}
+			}
+		}
+		for from := uint64(1); from <= events; {
+			size := rapid.Uint64Range(1, 5).Draw(t, "size")
+			var batch []Event
+			for id := from; id < from+size; id++ {
+				data, _ := json.Marshal(TokenData{"x", int(id)})
+				batch = append(batch, Event{id, EventToken, data})
+			}
+			switch rapid.SampledFrom([]string{"fed", "fed", "twice", "lost", "asked"}).Draw(t, "fate") {
+			case "twice":
+				tl.feed(batch, time.Time{})
+				fallthrough
+			case "fed":
+				tl.feed(batch, time.Time{})
+			case "asked":
+				tl.reach(from + size - 1)
+			}
+			from += size
+			if rapid.Bool().Draw(t, "read") {
+				read()
+			}
+		}
+		read()
+		if next != tl.last+1 {
+			t.Fatalf("read up to %d, the tail is at %d", next-1, tl.last)
+		}
+	})
+}
+
+func TestWhoDoesNotHoldTheLeaseShowsNothing(t *testing.T) {
+	first, st, _, _ := blindfolded(t)
+	for !first.leading.Load() {
+		<-time.After(time.Millisecond)
+	}
+	view, _, err := st.View(t.Context(), "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := New(t.Context(), Config{Store: view, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { second.Stop(context.Background()); view.Close() })
+	if err := (&attempt{o: second, first: true}).begun(); err != errDeposed {
+		t.Errorf("got %v, want errDeposed", err)
+	}
+	if err := (&attempt{o: first, first: true}).begun(); err != nil {
+		t.Errorf("the holder: %v", err)
+	}
+}
