@@ -165,7 +165,9 @@ func (p *pool) awaitReady(ctx context.Context, inst *instance, spec launchSpec) 
 		}
 		select {
 		case <-inst.gone:
-			return inst.why()
+			failed := inst.why()
+			failed.text += p.lastWords()
+			return failed
 		case <-ctx.Done():
 			return &failure{ReasonExit, "the start was given up"}
 		case <-limit.C:
@@ -173,6 +175,21 @@ func (p *pool) awaitReady(ctx context.Context, inst *instance, spec launchSpec) 
 		case <-ticker.C:
 		}
 	}
+}
+
+// maxLastWords bounds what an engine's own words add to an error, in bytes.
+const maxLastWords = 200
+
+// lastWords is the last line that an engine wrote before it was ever ready: it
+// says what no exit code can, and there was no task yet that it could tell of.
+func (p *pool) lastWords() string {
+	lines := p.logs.last(classifiedLines)
+	for _, line := range slices.Backward(lines) {
+		if line = strings.TrimSpace(line); line != "" {
+			return "; it said: " + strings.ToValidUTF8(line[:min(len(line), maxLastWords)], "")
+		}
+	}
+	return ""
 }
 
 // learnModels finds out which models the engine serves: the one it was started

@@ -55,6 +55,17 @@ func TestAnEngineThatEndsIsClassified(t *testing.T) {
 	}
 }
 
+func TestAnEngineThatNeverServedIsQuoted(t *testing.T) {
+	r := startRig(t, func(o *Options) {
+		o.Templates = []Template{scripted("echo 'invalid magic: token=canary-canary-canary'; echo; exit 1")}
+	})
+	if _, err := r.client.Preload(t.Context(), "p", client.PreloadRequest{Template: "script"}); err != nil {
+		t.Fatal(err)
+	}
+	want := "exit: the engine ended with exit code 1; it said: invalid magic: token=[redacted]"
+	eventually(t, "the failure", func() bool { return r.status(t, "p").LastError == want })
+}
+
 func TestAProgramThatIsNotThereFailsToStart(t *testing.T) {
 	r := startRig(t, func(o *Options) {
 		o.Templates = []Template{scripted("")}

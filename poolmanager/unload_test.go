@@ -1,0 +1,136 @@
+package poolmanager
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestWaitingTasksAreBoundedByTheSlots(t *testing.T) {
+	inBubble(t, 0, one(plan{load: 20 * time.Second}), []Template{swappable("p")}, func(b *bubble) {
+		b.offered("p")
+		p := b.pool("p")
+		var waiting []*lease
+		for range 2 {
+			l, err := p.acquire(b.t.Context(), "", "", 0)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			waiting = append(waiting, l)
+		}
+		if _, err := p.acquire(b.t.Context(), "", "", 0); !errors.Is(err, errNoSlot) {
+			b.t.Errorf("the third: got %v, want no slot", err)
+		}
+		if s := p.status(); s.SlotsFree != 0 || s.ActiveLeases != 2 {
+			b.t.Errorf("status %+v", s)
+		}
+		for _, l := range waiting {
+			if err := l.await(roomWait); !errors.Is(err, errLoading) && err != nil {
+				b.t.Errorf("after %v: %v", roomWait, err)
+			}
+			if err := l.await(0); err != nil {
+				b.t.Error(err)
+			}
+			l.release()
+		}
+		if got := b.stand.count("p"); got != 1 {
+			b.t.Errorf("%d starts", got)
+		}
+	})
+}
+
+func TestAStartForATaskThatHasGoneIsGivenUpWhileItWaitsForMemory(t *testing.T) {
+	plans, templates := three()
+	inBubble(t, 100, plans, templates, func(b *bubble) {
+		b.offered("a", "b", "c")
+		for _, id := range []string{"a", "b"} {
+			if _, err := b.task(id); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+		ctx, hangUp := context.WithCancel(b.t.Context())
+		p := b.pool("c")
+		l, err := p.acquire(ctx, "", "", 0)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		context.AfterFunc(ctx, l.release)
+		<-time.After(time.Second)
+		hangUp()
+		synctest.Wait()
+		if s := p.status(); s.State != "stopped" || !s.Loadable || s.ActiveLeases != 0 {
+			b.t.Errorf("after the caller hung up: %+v", s)
+		}
+		for _, id := range []string{"a", "b"} {
+			b.pool(id).dropLeases("the test ends")
+		}
+	})
+}
+
+func TestAnIdleEngineIsUnloadedAfterItsTTLAndATaskBringsItBack(t *testing.T) {
+	template := swappable("p")
+	template.TTL = 5 * time.Minute
+	inBubble(t, 0, one(plan{load: time.Second}), []Template{template}, func(b *bubble) {
+		p := b.ready("p")
+		l, err := b.task("p")
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		<-time.After(time.Hour)
+		if s := p.status(); !s.Ready {
+			b.t.Errorf("with a task for an hour: %+v", s)
+		}
+		l.release()
+		<-time.After(template.TTL - time.Second)
+		if s := p.status(); !s.Ready {
+			b.t.Errorf("a second before the TTL: %+v", s)
+		}
+		<-time.After(2 * time.Second)
+		if s := p.status(); s.State != "stopped" || s.Live || !s.Loadable {
+			b.t.Errorf("a second after the TTL: %+v", s)
+		}
+		b.served("p")
+		if got := b.stand.count("p"); got != 2 {
+			b.t.Errorf("%d starts, want two", got)
+		}
+	})
+}
+
+func TestATaskThatComesWhileTheEngineIsUnloadedGetsANewOne(t *testing.T) {
+	template := swappable("p")
+	template.TTL, template.StopGrace = time.Minute, time.Second
+	inBubble(t, 0, one(plan{stuck: true}), []Template{template}, func(b *bubble) {
+		p := b.ready("p")
+		<-time.After(template.TTL + 500*time.Millisecond)
+		if s := p.status(); s.State != "stopping" || !s.Loadable {
+			b.t.Fatalf("during the unload: %+v", s)
+		}
+		b.served("p")
+		if s := p.status(); !s.Ready || b.stand.count("p") != 2 {
+			b.t.Errorf("%+v after %d starts", s, b.stand.count("p"))
+		}
+	})
+}
+
+func TestAStoppedOrDrainedPoolIsNotStartedByATask(t *testing.T) {
+	inBubble(t, 0, one(plan{}), []Template{swappable("p")}, func(b *bubble) {
+		for name, end := range map[string]func() error{
+			"stop":  func() error { _, err := b.stop("p"); return err },
+			"drain": func() error { _, err := b.drain(b.t.Context(), "p", time.Second); return err },
+		} {
+			p := b.ready("p")
+			if err := end(); err != nil {
+				b.t.Fatal(err)
+			}
+			p.await(b.t.Context(), StateStopped)
+			if _, err := b.task("p"); !errors.Is(err, errNotReady) {
+				b.t.Errorf("after a %s: got %v", name, err)
+			}
+			if r := p.report(); r.Ready || r.Loadable {
+				b.t.Errorf("after a %s the orchestrator is told %+v", name, r)
+			}
+		}
+	})
+}
