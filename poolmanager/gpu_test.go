@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -168,6 +169,37 @@ func TestAToolThatHangsIsGivenUp(t *testing.T) {
 	}
 	if _, err := runCommand(t.Context(), filepath.Join(t.TempDir(), "absent")); err == nil {
 		t.Error("an absent tool ran")
+	}
+}
+
+// TestToolsMayRunBesideEachOther: the background measures while a pool asks.
+func TestToolsMayRunBesideEachOther(t *testing.T) {
+	dir := t.TempDir()
+	path, gate := filepath.Join(dir, "nvidia-smi"), filepath.Join(dir, "gate")
+	if err := syscall.Mkfifo(gate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("LLORCH_API_TOKEN", "never")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\nif [ \"$1\" = wait ]; then cat "+gate+"; fi\necho ok$LLORCH_API_TOKEN\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	first := make(chan error, 1)
+	go func() { _, err := runCommand(t.Context(), path, "wait"); first <- err }()
+	writer, err := os.OpenFile(gate, os.O_WRONLY, 0) // opens when the first one reads
+	if err != nil {
+		t.Fatal(err)
+	}
+	if output, err := runCommand(t.Context(), path); err != nil || output != "ok\n" {
+		t.Errorf("beside another: %q, %v", output, err)
+	}
+	writer.Close()
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	hung.Store(path, true)
+	defer hung.Delete(path)
+	if _, err := runCommand(t.Context(), path); err == nil || !strings.Contains(err.Error(), "has not ended") {
+		t.Errorf("beside one that hangs for good: %v", err)
 	}
 }
 

@@ -29,34 +29,41 @@ var hung sync.Map
 
 // runCommand runs a tool for at most gpuLimit, whatever it does.
 func runCommand(ctx context.Context, path string, args ...string) (string, error) {
-	if _, stuck := hung.LoadOrStore(path, true); stuck {
+	if _, stuck := hung.Load(path); stuck {
 		return "", fmt.Errorf("%s: it still has not ended", path)
 	}
 	ctx, cancel := context.WithTimeout(ctx, gpuLimit)
 	command := exec.CommandContext(ctx, path, args...)
 	command.WaitDelay = time.Second
-	command.Env = append(os.Environ(), "LC_ALL=C")
+	command.Env = Template{}.environment(os.LookupEnv, startValues{}) // no token of ours
+	command.Env = append(command.Env, "LC_ALL=C")
 	output := &bytes.Buffer{}
 	command.Stdout = &boundedWriter{output, maxToolBytes}
 	ended := make(chan error, 1)
 	go func() {
 		defer cancel()
 		err := command.Run()
-		hung.Delete(path)
+		if err != nil && ctx.Err() != nil {
+			err = fmt.Errorf("it was killed after %v: %w", gpuLimit, err)
+		}
 		ended <- err
+		hung.Delete(path) // after the sending: see below
 	}()
 	timer := time.NewTimer(gpuLimit + 2*time.Second) // killed, and its pipes closed
 	defer timer.Stop()
 	select {
 	case err := <-ended:
-		if err != nil && ctx.Err() != nil {
-			err = fmt.Errorf("it was killed after %v: %w", gpuLimit, err)
-		}
 		if err != nil {
 			err = fmt.Errorf("%s: %w", path, err)
 		}
 		return output.String(), err
 	case <-timer.C:
+		hung.Store(path, true)
+		select {
+		case <-ended: // just now
+			hung.Delete(path)
+		default:
+		}
 		return "", fmt.Errorf("%s: it does not end, not even when it is killed", path)
 	}
 }
