@@ -60,7 +60,8 @@ func (n *node) report(stop chan struct{}) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for i := 0; ; i++ {
-		r := n.c.replicas[i%len(n.c.replicas)]
+		all := n.c.members()
+		r := all[i%len(all)]
 		beat, _ := json.Marshal(client.HeartbeatRequest{Timestamp: time.Now(), Pools: pools})
 		status, _, err := n.c.try(r, "node1", "nodes", "POST", "/v2/nodes/node1/heartbeat", string(beat))
 		if err == nil && status == http.StatusNotFound {
@@ -121,7 +122,7 @@ func (n *node) asker(r *http.Request) *replica {
 	local, _ := strconv.Atoi(far)
 	remote, _ := strconv.Atoi(near)
 	name := n.c.owner(local, remote)
-	for _, r := range n.c.replicas {
+	for _, r := range n.c.members() {
 		if r.name == name {
 			return r
 		}

@@ -20,6 +20,7 @@ import (
 type cluster struct {
 	t        *testing.T
 	upstream authmin.Secret
+	mu       sync.Mutex
 	replicas []*replica
 	wires    []*wire // the way to each replica's routes
 	tls      []string
@@ -33,6 +34,7 @@ type replica struct {
 	routes string // where it really listens; the others come through its wire
 	dir    string
 	env    []string
+	args   []string
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd
@@ -74,6 +76,19 @@ func newCluster(t *testing.T, n int, env ...string) *cluster {
 	return c
 }
 
+// members are the replicas that there are now, and become changes them.
+func (c *cluster) members() []*replica {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.replicas
+}
+
+func (c *cluster) become(replicas ...*replica) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.replicas = replicas
+}
+
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -103,7 +118,7 @@ func (r *replica) start() {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	cmd := exec.Command(path)
+	cmd := exec.Command(path, r.args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = r.env, &locked{r}, &locked{r}
 	// A test that is killed must not leave replicas behind.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

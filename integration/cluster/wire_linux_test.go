@@ -117,7 +117,7 @@ func (w *wire) caller(conn net.Conn) string {
 // owner is the replica that has the socket with the given ports.
 func (c *cluster) owner(local, remote int) string {
 	inode := socketInode(local, remote)
-	for _, r := range c.replicas {
+	for _, r := range c.members() {
 		fds, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", r.pid()))
 		for _, fd := range fds {
 			if name, err := os.Readlink(fd); err == nil && name == "socket:["+inode+"]" {
