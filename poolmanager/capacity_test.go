@@ -303,3 +303,20 @@ func TestWhatMayNotBeUnloadedIsNotWaitedFor(t *testing.T) {
 		}
 	})
 }
+
+func TestALoadThatCameWhileAnotherWasMeasuredIsWoken(t *testing.T) {
+	plans, templates := three()
+	inBubble(t, 100, plans, templates, func(b *bubble) {
+		b.stand.reading = time.Second
+		b.offered("a", "b")
+		a, err := b.task("a")
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		// a is ready, but its memory is still being measured, and counts twice.
+		if took := b.served("b"); took > 6*time.Second {
+			b.t.Errorf("b took %v, though it fits", took)
+		}
+		a.release()
+	})
+}

@@ -163,7 +163,7 @@ func (b *bubble) failNext(id string) {
 	b.stand.mu.Lock()
 	defer b.stand.mu.Unlock()
 	plan := b.stand.plans[id]
-	plan.lives = time.Second
+	plan.lives = time.Second // before it is ready
 	b.stand.plans[id] = plan
 	time.AfterFunc(30*time.Second, func() {
 		b.stand.mu.Lock()

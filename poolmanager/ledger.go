@@ -272,7 +272,6 @@ func (l *ledger) loaded(ctx context.Context, r *reservation) int64 {
 	defer cancel()
 	after, err := l.read(ctx, r.spec.template.Devices)
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	took := r.need
 	if err == nil && r.alone && r.before > after {
 		took = r.before - after
@@ -282,6 +281,8 @@ func (l *ledger) loaded(ctx context.Context, r *reservation) int64 {
 	}
 	delete(l.loading, r)
 	l.epoch++
+	l.mu.Unlock()
+	l.poke() // until now its memory counted twice: as reserved, and as taken
 	return took
 }
 

@@ -1,6 +1,9 @@
 package poolmanager
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // An engine that may be swapped is unloaded when it was idle for its TTL, or when
 // another needs its memory; never while a task has a slot. Both say so in the
@@ -66,6 +69,38 @@ func (p *pool) memory() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.bytes
+}
+
+// dormant reports whether nothing runs but a task would start the engine.
+func (p *pool) dormant() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.loadable && !p.supervised()
+}
+
+// wake is a reload of a pool whose engine was unloaded: it serves with the new
+// model. After errRollback nothing runs, and the pool is to be offered again.
+func (p *pool) wake(ctx context.Context, next model) error {
+	p.mu.Lock()
+	if !p.loadable || p.supervised() {
+		p.mu.Unlock()
+		return errNotReady
+	}
+	before := p.spec
+	p.spec.model, p.models, p.forTask = next, nil, false
+	p.begin()
+	p.mu.Unlock()
+	switch p.await(ctx, StateReady, StateFailed, StateStopped) {
+	case StateReady:
+		return nil
+	case StateFailed:
+		<-p.cancel()
+		p.setSpec(before)
+		return errRollback
+	case StateStopped: // an operator was faster
+		return errNotReady
+	}
+	return context.Cause(ctx)
 }
 
 // withdraw keeps tasks from starting the engine again once it has ended.

@@ -134,3 +134,29 @@ func TestAStoppedOrDrainedPoolIsNotStartedByATask(t *testing.T) {
 		}
 	})
 }
+
+func TestAReloadOfAnUnloadedPoolServesTheNewModelOrOffersTheOld(t *testing.T) {
+	inBubble(t, 0, one(plan{load: 3 * time.Second}), []Template{swappable("p")}, func(b *bubble) {
+		b.offered("p")
+		p := b.pool("p")
+		b.failNext("p") // it ends as it would become ready
+		if _, err := b.reload(b.t.Context(), "p", "bad"); !errors.Is(err, errRollback) {
+			b.t.Errorf("a model that does not start: got %v", err)
+		}
+		if s := p.status(); s.State != "stopped" || !s.Loadable || s.ModelRef != "m" {
+			b.t.Errorf("afterwards: %+v", s)
+		}
+		<-time.After(time.Minute)
+		if _, err := b.reload(b.t.Context(), "p", "new"); err != nil {
+			b.t.Errorf("the reload: %v", err)
+		}
+		if s := p.status(); !s.Ready || s.ModelRef != "new" {
+			b.t.Errorf("afterwards: %+v", s)
+		}
+		if l, err := b.task("p"); err != nil {
+			b.t.Error(err)
+		} else {
+			l.release()
+		}
+	})
+}
