@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
@@ -47,9 +48,10 @@ type CommandedNode struct {
 }
 
 // Command carries a command out on every online node that has the pool, one
-// after the other, and stops at the first that refuses: the error names it, and
-// the nodes before it have done what was asked. It goes on when the caller
-// hangs up: half a command helps nobody.
+// after the other, and stops at the first that refuses. A reload is then undone
+// where it was done: all nodes have the new model, or none, and the error says
+// which ones could not be brought back. Of a drain or a purge it says where it was
+// done. It goes on when the caller hangs up: half a command helps nobody.
 func (o *Orchestrator) Command(ctx context.Context, poolID string, c PoolCommand) (Commanded, error) {
 	if c.Verb == Reload && o.catalog.retired(c.ModelRef) {
 		return Commanded{}, fail(Conflict, "MODEL_RETIRED", "the catalog has retired this model")
@@ -59,22 +61,68 @@ func (o *Orchestrator) Command(ctx context.Context, poolID string, c PoolCommand
 		return Commanded{}, err
 	}
 	done := Commanded{PoolID: poolID, Nodes: []CommandedNode{}}
-	for _, t := range targets {
+	for i, t := range targets {
 		state, err := o.command(ctx, t, poolID, c)
-		o.log.InfoContext(ctx, "pool commanded", "verb", c.Verb, "pool_id", poolID, "node_id", t.nodeID, "model_ref", c.ModelRef,
-			"ok", err == nil, "correlation_id", authmin.CorrelationID(ctx))
 		if err != nil {
-			return done, o.refusedBy(t.nodeID, err)
+			return done, o.halfDone(ctx, poolID, c, targets[:i], targets[i+1:], o.refusedBy(t.nodeID, err))
 		}
 		done.Nodes = append(done.Nodes, CommandedNode{t.nodeID, clip(state.State)})
 	}
 	return done, nil
 }
 
+// halfDone undoes a reload on the nodes that did it, the last one first, and adds
+// to the refusal what is where now.
+func (o *Orchestrator) halfDone(ctx context.Context, poolID string, c PoolCommand, did, left []commandTarget, refusal *Error) *Error {
+	var back, stuck []string
+	for _, t := range slices.Backward(did) {
+		undo := PoolCommand{Verb: Reload, ModelRef: t.model}
+		if c.Verb != Reload || t.model == "" {
+			stuck = append(stuck, t.nodeID)
+		} else if _, err := o.command(ctx, t, poolID, undo); err != nil {
+			o.log.ErrorContext(ctx, "a reload is not undone", "pool_id", poolID, "node_id", t.nodeID, "model_ref", t.model, "error", err,
+				"correlation_id", authmin.CorrelationID(ctx))
+			stuck = append(stuck, t.nodeID)
+		} else {
+			back = append(back, t.nodeID)
+		}
+	}
+	if c.Verb == Reload && len(stuck) > 0 {
+		refusal.Code = "ROLLBACK_INCOMPLETE"
+	}
+	for _, part := range []struct {
+		what  string
+		nodes []string
+	}{{"rolled back on", back}, {"done, and not undone, on", stuck}, {"not tried on", names(left)}} {
+		if len(part.nodes) > 0 {
+			refusal.Hint += "; " + part.what + " " + listed(part.nodes)
+		}
+	}
+	return refusal
+}
+
+// maxListed is how many nodes an error names; the log has all of them.
+const maxListed = 16
+
+func listed(nodes []string) string {
+	if len(nodes) > maxListed {
+		return strings.Join(nodes[:maxListed], ", ") + fmt.Sprintf(" and %d more", len(nodes)-maxListed)
+	}
+	return strings.Join(nodes, ", ")
+}
+
+func names(targets []commandTarget) (ids []string) {
+	for _, t := range targets {
+		ids = append(ids, t.nodeID)
+	}
+	return ids
+}
+
 // commandTarget is a node that is to be commanded.
 type commandTarget struct {
 	nodeID string
 	client *client.Client
+	model  string // what the pool has now; "" when its node has not said
 }
 
 // commandable gives the online nodes with the pool.
@@ -88,7 +136,7 @@ func (ns *nodes) commandable(poolID string) ([]commandTarget, error) {
 		known = true
 		ns.mu.Lock()
 		if n := ns.byID[c.NodeID]; n != nil && c.Online {
-			targets = append(targets, commandTarget{c.NodeID, n.control})
+			targets = append(targets, commandTarget{c.NodeID, n.control, n.model(poolID)})
 		}
 		ns.mu.Unlock()
 	}
@@ -101,13 +149,22 @@ func (ns *nodes) commandable(poolID string) ([]commandTarget, error) {
 	return targets, nil
 }
 
+func (n *node) model(poolID string) string {
+	for _, p := range n.pools {
+		if p.PoolID == poolID {
+			return p.ModelRef
+		}
+	}
+	return ""
+}
+
 // command keeps new tasks away from the pool while it carries the command out.
 // The node's next heartbeat has the last word.
 func (o *Orchestrator) command(ctx context.Context, t commandTarget, poolID string, c PoolCommand) (client.PoolState, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), controlTimeout)
 	defer cancel()
 	defer o.poke()
-	before, _ := o.nodes.alter(t.nodeID, poolID, func(p *client.Pool) { p.Draining = true })
+	before, _ := o.nodes.alter(ctx, t.nodeID, poolID, func(p *client.Pool) { p.Draining = true })
 	var state client.PoolState
 	var err error
 	switch c.Verb {
@@ -118,7 +175,9 @@ func (o *Orchestrator) command(ctx context.Context, t commandTarget, poolID stri
 	case Purge:
 		state, err = t.client.Stop(ctx, poolID)
 	}
-	o.nodes.alter(t.nodeID, poolID, func(p *client.Pool) {
+	o.log.InfoContext(ctx, "pool commanded", "verb", c.Verb, "pool_id", poolID, "node_id", t.nodeID, "model_ref", c.ModelRef,
+		"ok", err == nil, "correlation_id", authmin.CorrelationID(ctx))
+	o.nodes.alter(ctx, t.nodeID, poolID, func(p *client.Pool) {
 		switch {
 		case err != nil:
 			p.Draining = before.Draining
@@ -131,32 +190,41 @@ func (o *Orchestrator) command(ctx context.Context, t commandTarget, poolID stri
 	return state, err
 }
 
-// alter changes what is known of a pool, and gives what was known before.
-func (ns *nodes) alter(nodeID, poolID string, f func(*client.Pool)) (before client.Pool, ok bool) {
+// alter changes what is known of a pool until its node's next heartbeat, here and
+// on other replicas, and gives what was known before.
+func (ns *nodes) alter(ctx context.Context, nodeID, poolID string, f func(*client.Pool)) (before client.Pool, ok bool) {
 	ns.mu.Lock()
-	defer ns.mu.Unlock()
 	n := ns.byID[nodeID]
 	if n == nil {
+		ns.mu.Unlock()
 		return client.Pool{}, false
 	}
+	said, revision := n.said, n.revision
+	said.Pools = slices.Clone(said.Pools)
 	for i := range n.pools {
 		if p := &n.pools[i]; p.PoolID == poolID {
-			before = p.Pool
+			before, ok = p.Pool, true
 			f(&p.Pool)
 			p.models = append(slices.Clone(p.Models), p.ModelRef)
-			n.info.Pools[i] = p.Pool
+			n.info.Pools[i], said.Pools[i] = p.Pool, p.Pool
 			ns.version.Add(1)
-			return before, true
 		}
 	}
-	return client.Pool{}, false
+	n.said.Pools = said.Pools
+	ns.mu.Unlock()
+	if ok && ns.shared != nil {
+		if err := ns.update(ctx, nodeID, said, revision); err != nil { // the next heartbeat says it
+			ns.log.DebugContext(ctx, "other replicas are not told of a command", "node_id", nodeID, "error", err)
+		}
+	}
+	return before, ok
 }
 
 var problemCode = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
 
 // refusedBy translates what a pool manager answered. Its code is passed on: a
 // rollback is told apart from a pool that is not ready.
-func (o *Orchestrator) refusedBy(nodeID string, err error) error {
+func (o *Orchestrator) refusedBy(nodeID string, err error) *Error {
 	refused, ok := errors.AsType[*client.StatusError](err)
 	if !ok {
 		o.log.Warn("node is not reached", "node_id", nodeID, "error", err)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -100,21 +101,24 @@ func TestOnlyOneOfTwoRunnersShowsItsFirstToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	close(goOn)
-	o.dispatches.Wait()
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	for {
-		events, err := reader.Next(ctx)
-		if err != nil {
-			break
-		}
-		for _, ev := range events {
-			if ev.Type == EventToken {
-				t.Errorf("the runner that was too late shows %s", ev.Data)
+	if events, err := reader.Next(ctx); err != nil || events[0].Type != EventStarted {
+		t.Fatalf("got %v, %v, want started", events, err)
+	}
+	var live sync.WaitGroup
+	live.Go(func() { // on the tail of the runner that was too late
+		for events, err := reader.Next(ctx); err == nil; events, err = reader.Next(ctx) {
+			for _, ev := range events {
+				if ev.Type == EventToken {
+					t.Errorf("the runner that was too late shows %s", ev.Data)
+				}
 			}
 		}
-	}
+	})
+	close(goOn)
+	o.dispatches.Wait()
+	live.Wait()
 	if task := e.view(); task.State == Completed || task.runner != "b" || task.TokensOut != 0 {
 		t.Errorf("got %s by %q with %d tokens, want nothing of the one that was too late", task.State, task.runner, task.TokensOut)
 	}

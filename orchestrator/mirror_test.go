@@ -1,0 +1,78 @@
+package orchestrator
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/llorch/gateway/orchestrator/store"
+)
+
+// TestAListingAfterALostConnectionTellsWhatHasVanished plays a watch that begins
+// again: what is in memory and not listed is looked for, and goes if it is gone.
+func TestAListingAfterALostConnectionTellsWhatHasVanished(t *testing.T) {
+	o := newWith(t, Config{Store: openStore(t)})
+	b := o.store.Bucket(store.Tasks)
+	entry := func(id string) store.Entry {
+		t.Helper()
+		e, err := b.Get(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	stays, goes := waitingTask(t, o), waitingTask(t, o)
+	in := &intake{
+		o: o, ctx: t.Context(), listed: make(chan struct{}),
+		mirror: mirror{bucket: store.Tasks, take: o.observe, keys: o.taskIDs},
+	}
+	in.take(entry(stays))
+	in.take(entry(goes))
+	in.take(store.Entry{})
+	<-in.listed
+	if err := b.Delete(t.Context(), goes); err != nil { // by another replica, while nobody was watching
+		t.Fatal(err)
+	}
+	ours := waitingTask(t, o) // and this is ours, too new for the listing
+	in.take(entry(stays))
+	if o.find(ci, goes) == nil {
+		t.Error("gone before the listing has ended")
+	}
+	in.take(store.Entry{})
+	if o.find(ci, goes) != nil || o.find(ci, stays) == nil || o.find(ci, ours) == nil {
+		t.Error("want the one that is gone forgotten, and no other")
+	}
+	if got := o.queue.depth(Interactive); got != 2 {
+		t.Errorf("%d wait, want 2", got)
+	}
+}
+
+// TestOldNewsChangeNothing has the records of a task come again, in any order, as
+// a listing and own writes make them.
+func TestOldNewsChangeNothing(t *testing.T) {
+	o := newWith(t, Config{Store: openStore(t)})
+	id := waitingTask(t, o)
+	e := o.find(ci, id)
+	old, err := o.store.Bucket(store.Tasks).Get(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Cancel(t.Context(), ci, id); err != nil {
+		t.Fatal(err)
+	}
+	o.observe(old)
+	r, err := decodeRecord(old.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.apply(e, r, old.Revision, int64(len(old.Value)), false)
+	if task := e.view(); task.State != Canceled || o.queue.depth(Interactive) != 0 {
+		t.Errorf("an old record made a task that has ended %s again, %d wait", task.State, o.queue.depth(Interactive))
+	}
+	o.drop(id, old.Revision) // the news that an older task of this id was deleted
+	if o.find(ci, id) == nil {
+		t.Error("an old deletion took a newer task away")
+	}
+	if _, err := o.change(t.Context(), e, func(t *Task) { t.State = Queued }); !errors.Is(err, errEnded) {
+		t.Errorf("got %v, want errEnded", err)
+	}
+}
