@@ -1,0 +1,49 @@
+package cluster_test
+
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+// TestAllAreLostAndThenADisk takes the power from all replicas at once, in the
+// middle of admissions, and then a whole disk from one of them.
+func TestAllAreLostAndThenADisk(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 3)
+	c.start()
+	n := newNode(t, c, 4, nil)
+	a := c.admit(4)
+	a.more(100, 30*time.Second)
+	for _, r := range c.replicas {
+		r.kill()
+	}
+	for _, r := range c.replicas {
+		r.start()
+	}
+	begin := time.Now()
+	a.more(20, 40*time.Second)
+	t.Logf("all were killed; tasks are admitted again %s after the start", time.Since(begin))
+	for _, r := range c.replicas {
+		r.serves()
+	}
+	ids := a.end()
+	c.judge(n, ids)
+
+	lost := c.replicas[1]
+	lost.kill()
+	if err := os.RemoveAll(lost.dir); err != nil {
+		t.Fatal(err)
+	}
+	begin = time.Now()
+	lost.start()
+	lost.serves()
+	c.settle(lost, ids, 20*time.Second)
+	t.Logf("a replica without its disk knows all tasks after %s", time.Since(begin))
+	eventually(t, 20*time.Second, "the new disk has what was acknowledged", func() error { return has(lost.dir, ids[len(ids)-1]) })
+	c.replicas[0].stop()
+	c.replicas[2].stop()
+	c.replicas[2].start()
+	c.replicas[2].serves()
+	c.settle(c.replicas[2], ids, 20*time.Second)
+}
