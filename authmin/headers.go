@@ -35,14 +35,34 @@ var forbiddenHeaders = map[string]bool{
 	"xforwardedpath": true,
 }
 
-// forbiddenInitials are the letters that those names begin with: most names of a
-// request need no look-up.
-var forbiddenInitials = func() (set [256]bool) {
+// forbiddenStarts has, for the first letter of those names, the letters that come
+// second, as bits: most names of a request need no more than a look at their start.
+var forbiddenStarts = func() (seconds [26]uint32) {
 	for name := range forbiddenHeaders {
-		set[name[0]] = true
+		seconds[name[0]-'a'] |= 1 << (name[1] - 'a')
 	}
-	return set
+	return seconds
 }()
+
+// mayBeForbidden is false for a name that cannot be one of those, in any spelling.
+func mayBeForbidden(name string) bool {
+	first := -1
+	for i := range len(name) {
+		c := name[i]
+		if c >= '0' && c <= '9' {
+			return false
+		}
+		letter := int(c|0x20) - 'a'
+		if letter < 0 || letter >= 26 {
+			continue
+		}
+		if first >= 0 {
+			return forbiddenStarts[first]&(1<<letter) != 0
+		}
+		first = letter
+	}
+	return false
+}
 
 // SanitizeHeader removes from a request what a client may not say to an
 // upstream, whatever the policy decides: identity headers in every spelling,
@@ -51,8 +71,7 @@ var forbiddenInitials = func() (set [256]bool) {
 func SanitizeHeader(h http.Header) {
 	var buf [longestFolded]byte
 	for name := range h {
-		folded := fold(&buf, name)
-		if len(folded) > 0 && forbiddenInitials[folded[0]] && forbiddenHeaders[string(folded)] {
+		if mayBeForbidden(name) && forbiddenHeaders[string(fold(&buf, name))] {
 			delete(h, name)
 		}
 	}

@@ -1,10 +1,12 @@
 package authmin
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -129,4 +131,29 @@ func TestHeaderAliases(t *testing.T) {
 			rt.Fatalf("%s: left %v", alias.String(), h)
 		}
 	})
+}
+
+// The look at the beginning of a name lets no spelling of a forbidden one pass.
+func TestTheStartOfANameIsEnough(t *testing.T) {
+	names := slices.Sorted(maps.Keys(forbiddenHeaders))
+	rapid.Check(t, func(t *rapid.T) {
+		var spelled strings.Builder
+		for _, c := range rapid.SampledFrom(names).Draw(t, "name") {
+			spelled.WriteString(rapid.StringMatching(`[-_.!~^]{0,2}`).Draw(t, "between"))
+			if rapid.Bool().Draw(t, "upper") {
+				c = unicode.ToUpper(c)
+			}
+			spelled.WriteRune(c)
+		}
+		h := http.Header{spelled.String(): {"x"}}
+		if SanitizeHeader(h); len(h) > 0 {
+			t.Errorf("%q is left", spelled.String())
+		}
+	})
+	for _, name := range []string{"", "-", "X", "1", "Content-Type", "X-Stainless-Os", "X-1", "Accept"} {
+		h := http.Header{name: {"x"}}
+		if SanitizeHeader(h); len(h) == 0 {
+			t.Errorf("%q is gone", name)
+		}
+	}
 }
