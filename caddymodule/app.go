@@ -52,6 +52,7 @@ type App struct {
 	Audit []AuditSink `json:"audit,omitempty"`
 
 	configured bool // a configuration was given, even an empty one
+	refusal    refusal
 
 	store    *tokenStore
 	state    *processState
@@ -92,9 +93,10 @@ func (a *App) UnmarshalJSON(data []byte) error {
 
 // Provision resolves the settings. Everything that can be refused is refused
 // here, so that `validate` sees it.
-func (a *App) Provision(ctx caddy.Context) error {
+func (a *App) Provision(ctx caddy.Context) (err error) {
+	a.refusal.number = configurations.Add(1)
+	defer func() { a.refusal.because(err) }()
 	a.log = ctx.Logger(a)
-	var err error
 	if a.metrics, err = provisionMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
@@ -216,6 +218,7 @@ func (a *App) Stop() error {
 
 // Cleanup gives back what Provision took; it is called after a failed one too.
 func (a *App) Cleanup() error {
+	a.tellRejected()
 	if a.audit != nil {
 		a.audit.close()
 	}

@@ -24,10 +24,20 @@ var tunnels = map[string]string{
 	"inlets": "inlets", "inlets-pro": "inlets", "socat": "socat", "autossh": "autossh", "sish": "sish",
 }
 
-// examineTunnels looks for tunnels among the running programs. Their command
+// frontends are programs that stand in front of others on one machine. Some add no
+// header and rewrite Host unless they are told otherwise, as nginx does: what they
+// bring looks as if this machine had asked.
+var frontends = map[string]string{
+	"nginx": "nginx", "openresty": "OpenResty", "angie": "Angie", "haproxy": "HAProxy", "apache2": "Apache", "httpd": "Apache",
+	"lighttpd": "lighttpd", "traefik": "Traefik", "envoy": "Envoy", "varnishd": "Varnish", "squid": "Squid", "h2o": "H2O", "pound": "Pound",
+	"stunnel": "stunnel", "stunnel4": "stunnel", "ghostunnel": "Ghostunnel", "hitch": "Hitch", "sslh": "sslh", "rinetd": "rinetd", "gost": "GOST",
+}
+
+// examineTunnels looks for tunnels and proxies among the running programs. Their command
 // lines are read only to know `ssh -R`, and are never printed: they hold tokens.
 func (d *doctor) examineTunnels() {
 	var found []string
+	seen := map[string]bool{}
 	pids, _ := filepath.Glob(filepath.Join(d.proc, "[0-9]*"))
 	for _, dir := range pids[:min(len(pids), maxProcesses)] {
 		raw, err := os.ReadFile(filepath.Join(dir, "comm"))
@@ -39,19 +49,25 @@ func (d *doctor) examineTunnels() {
 		if name == "ssh" && forwardsBack(filepath.Join(dir, "cmdline")) {
 			kind, known = "ssh -R", true
 		}
+		if !known {
+			if kind, known = frontends[name]; known && seen[kind] {
+				continue // one line for all of its workers
+			}
+			seen[kind] = true
+		}
 		if known {
 			found = append(found, fmt.Sprintf("%s (process %s)", kind, filepath.Base(dir)))
 		}
 	}
 	for _, tunnel := range found {
 		if d.bypass {
-			d.problem(fmt.Sprintf("%s runs here, and requests of this machine need no token: what comes through the tunnel may count as this machine", tunnel), "unset AUTH_OPTIONAL, or stop the tunnel")
+			d.problem(fmt.Sprintf("%s runs here, and requests of this machine need no token: what comes through it may count as this machine", tunnel), "unset AUTH_OPTIONAL, or stop it")
 		} else {
 			d.note(fmt.Sprintf("%s runs here: it can bring requests of other machines to what listens on loopback", tunnel), "keep AUTH_OPTIONAL unset")
 		}
 	}
 	if len(found) == 0 {
-		d.ok("no tunnel is known to run here, as far as this user can see")
+		d.ok("no tunnel or other proxy is known to run here, as far as this user can see")
 	}
 }
 

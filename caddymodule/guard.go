@@ -85,7 +85,13 @@ func (*Guard) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision builds the policy and finds out where the guard listens.
-func (g *Guard) Provision(ctx caddy.Context) error {
+func (g *Guard) Provision(ctx caddy.Context) (err error) {
+	app, err := ctx.App(appName)
+	if err != nil {
+		return err
+	}
+	g.app = app.(*App)
+	defer func() { g.app.refusal.because(err) }()
 	if g.Name == "" {
 		g.Name = defaultGuardName
 	}
@@ -100,7 +106,6 @@ func (g *Guard) Provision(ctx caddy.Context) error {
 		}
 		rules = append(rules, rule)
 	}
-	var err error
 	g.policy, err = authmin.NewPolicy(authmin.PolicyOptions{
 		Rules: rules, AllowEncodedSlash: g.AllowEncodedSlash, AllowTrailers: g.AllowTrailers,
 	})
@@ -116,11 +121,6 @@ func (g *Guard) Provision(ctx caddy.Context) error {
 		}
 		g.credential = authmin.NewSecret("Bearer " + g.upstream.Reveal())
 	}
-	app, err := ctx.App(appName)
-	if err != nil {
-		return err
-	}
-	g.app = app.(*App)
 	if err := g.place(ctx); err != nil {
 		return g.errorf("%w", err)
 	}
@@ -157,6 +157,7 @@ func (g *Guard) Validate() error {
 	address, err := g.listeners.check(g.app.store.keyring().Len() > 0, g.Plaintext, g.Shadow)
 	if err != nil {
 		g.app.audit.bindRefused(g.Name, address, err)
+		g.app.refusal.because(err)
 		return g.errorf("%w", err)
 	}
 	return nil

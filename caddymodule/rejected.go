@@ -1,0 +1,53 @@
+package caddymodule
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// errElsewhere stands for what this module does not get to see.
+var errElsewhere = errors.New("another part of it was refused; the gateway's log says which")
+
+// configurations numbers the configurations of this process.
+var configurations atomic.Uint64
+
+// refusal remembers why a configuration is refused, for the trail of the one that
+// stays in force.
+type refusal struct {
+	number uint64 // of the configuration
+
+	mu    sync.Mutex
+	cause error
+}
+
+// because notes the first error, if there is one.
+func (r *refusal) because(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cause == nil {
+		r.cause = err
+	}
+}
+
+// tellRejected writes to the trail in force that a newer configuration is given up
+// before it was in force. Without a running gateway (`validate`, a first start)
+// there is none, and the command's own message says why.
+func (a *App) tellRejected() {
+	running, err := caddy.ActiveContext().AppIfConfigured(appName)
+	if err != nil {
+		return
+	}
+	app, ok := running.(*App)
+	if !ok || app.refusal.number >= a.refusal.number { // that is how a configuration ends that was in force
+		return
+	}
+	a.refusal.mu.Lock()
+	defer a.refusal.mu.Unlock()
+	if a.refusal.cause == nil {
+		a.refusal.cause = errElsewhere
+	}
+	app.audit.configRejected("configuration", a.refusal.cause)
+}
