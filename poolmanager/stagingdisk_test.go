@@ -253,6 +253,8 @@ func TestOnlySoManyDownloadsRunAtOnce(t *testing.T) {
 	r := newStagingRig(t, 1000, nil)
 	var now, most atomic.Int64
 	gate := make(chan struct{})
+	open := sync.OnceFunc(func() { close(gate) })
+	t.Cleanup(open) // before the server waits for its requests
 	r.manners(func(w http.ResponseWriter, _ *http.Request) {
 		n := now.Add(1)
 		defer now.Add(-1)
@@ -272,7 +274,7 @@ func TestOnlySoManyDownloadsRunAtOnce(t *testing.T) {
 		})
 	}
 	eventually(t, "the places to be taken", func() bool { return now.Load() == maxDownloads })
-	close(gate)
+	open()
 	group.Wait()
 	if most.Load() != maxDownloads {
 		t.Errorf("%d downloads at once, want %d", most.Load(), maxDownloads)
