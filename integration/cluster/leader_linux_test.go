@@ -60,6 +60,40 @@ func TestTheSchedulerIsLost(t *testing.T) {
 	}
 }
 
+// TestAStreamOutlivesTheStopOfItsScheduler: with time to drain, what runs is
+// finished by the replica that stops, while another one already schedules.
+func TestAStreamOutlivesTheStopOfItsScheduler(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 3, "ORCHD_DRAIN_MS=20000")
+	c.start()
+	hold := make(chan struct{})
+	n := newNode(t, c, 8, hold)
+	running, err := c.admitted(c.replicas[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := n.runs(running, 1, 20*time.Second)
+	stopping := make(chan struct{})
+	go func() { defer close(stopping); first.stop() }()
+	begin := time.Now()
+	other := c.other(first)
+	later, err := c.admitted(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second := n.runs(later, 1, 10*time.Second); second == first || time.Since(begin) > 2*time.Second {
+		t.Errorf("the next task ran by %s after %s, want another replica within 2 s", second.name, time.Since(begin))
+	}
+	close(hold)
+	for id, task := range c.settle(other, []string{running, later}, 10*time.Second) {
+		if task["state"] != "completed" || task["attempt"] != 1.0 {
+			t.Errorf("task %s: got %v", id, task)
+		}
+		c.oneEnd(other, id)
+	}
+	<-stopping
+}
+
 // TestAMinorityDoesNoHarm cuts off the replica that schedules, while one of its
 // tasks is streaming and another has not begun; then a follower. Who is cut off
 // admits nothing, still tells what it knows, and afterwards says the same as all

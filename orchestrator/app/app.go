@@ -64,6 +64,7 @@ type Options struct {
 	Capacity         int // tasks that may wait; 0: 1000
 	Strategy         orchestrator.Strategy
 	NodeTimeout      time.Duration
+	Drain            time.Duration // how long running tasks may go on at a stop; 0: they end
 	NodeNetworks     []netip.Prefix // where nodes may be besides loopback
 	NodeAddresses    []string       // base URLs of the nodes that may get PoolManagerToken
 	PoolManagerToken authmin.Secret
@@ -146,7 +147,7 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 	})
 	front.open(traces.Handler(api.Handler()))
 	s.push("tasks", func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+		ctx, cancel := context.WithTimeout(ctx, o.Drain+drainTimeout)
 		defer cancel()
 		return domain.Stop(ctx)
 	})
@@ -155,7 +156,7 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 
 func (o Options) domain(st *store.Store, reg prometheus.Registerer, tracer trace.Tracer) orchestrator.Config {
 	return orchestrator.Config{
-		Store: st, Capacity: o.Capacity, Strategy: o.Strategy, NodeTimeout: o.NodeTimeout,
+		Store: st, Capacity: o.Capacity, Strategy: o.Strategy, NodeTimeout: o.NodeTimeout, Drain: o.Drain,
 		NodeNetworks: o.NodeNetworks, NodeAddresses: o.NodeAddresses, PoolManagerToken: o.PoolManagerToken,
 		ModelRoot: o.ModelRoot, ModelHosts: o.ModelHosts, ModelCAs: o.ModelCAs,
 		Resolver: o.Resolver, Log: o.Log, Registerer: reg, Tracer: tracer,
@@ -188,7 +189,7 @@ func (s *Service) Addr() string { return s.addr }
 // Failed gives an error if the service stops serving by itself.
 func (s *Service) Failed() <-chan error { return s.failed }
 
-// Stop ends the service within about 2 s: no new tasks, running ones settled,
+// Stop ends the service within about 2 s, and the time for draining: no new tasks, running ones settled,
 // streams closed, state closed. A second call gives the first one's answer.
 func (s *Service) Stop(ctx context.Context) error {
 	s.once.Do(func() {

@@ -38,6 +38,8 @@ type config struct {
 	PlacementStrategy string `yaml:"placement_strategy"`
 	// NodeTimeoutMS is after how much silence a node is offline. ORCHESTRATORD_NODE_TIMEOUT_MS.
 	NodeTimeoutMS int `yaml:"node_timeout_ms"`
+	// DrainMS is how long running tasks may go on after TERM; in a cluster the others take new ones at once. ORCHD_DRAIN_MS.
+	DrainMS int `yaml:"drain_ms"`
 	// NodeNetworks are the CIDRs where nodes may be, besides loopback. ORCHD_NODE_NETWORKS, comma separated.
 	NodeNetworks []string `yaml:"node_networks"`
 	// NodeAddresses are the base URLs of nodes that may get POOL_MANAGER_TOKEN. ORCHD_NODE_ADDRESSES, comma separated.
@@ -151,7 +153,7 @@ func (c *config) environment(lookup func(string) (string, bool), at places) erro
 		"ORCHD_ADDR": &c.Addr, "ORCHD_STATE_DIR": &c.StateDir, "ORCHD_ADMISSION_CAPACITY": &c.AdmissionCapacity,
 		"ORCHD_ADMISSION_POLICY": &c.AdmissionPolicy, "ORCHESTRATORD_PLACEMENT_STRATEGY": &c.PlacementStrategy,
 		"ORCHESTRATORD_NODE_TIMEOUT_MS": &c.NodeTimeoutMS, "ORCHD_NODE_NETWORKS": &c.NodeNetworks, "ORCHD_NODE_ADDRESSES": &c.NodeAddresses,
-		"ORCHD_MODEL_ROOT": &c.ModelRoot, "ORCHD_MODEL_HOSTS": &c.ModelHosts, "ORCHD_DURABILITY": &c.Durability,
+		"ORCHD_DRAIN_MS": &c.DrainMS, "ORCHD_MODEL_ROOT": &c.ModelRoot, "ORCHD_MODEL_HOSTS": &c.ModelHosts, "ORCHD_DURABILITY": &c.Durability,
 		"ORCHD_CLUSTER_NAME": &c.ClusterName, "ORCHD_CLUSTER_REPLICA": &c.ClusterReplica, "ORCHD_CLUSTER_ADDR": &c.ClusterAddr,
 		"ORCHD_CLUSTER_PEERS": &c.ClusterPeers, "ORCHD_CLUSTER_ADVERTISE": &c.ClusterAdvertise, "ORCHD_CLUSTER_CERT": &c.ClusterCert, "ORCHD_CLUSTER_KEY": &c.ClusterKey,
 		"ORCHD_CLUSTER_CA": &c.ClusterCA, "ORCHD_NATS_URL": &c.NATSURL, "ORCHD_NATS_CREDS": &c.NATSCreds, "ORCHD_NATS_CA": &c.NATSCA,
@@ -182,6 +184,7 @@ func (c config) options() (app.Options, error) {
 	o := app.Options{
 		Listen: c.Addr, StateDir: c.StateDir, Capacity: c.AdmissionCapacity,
 		ModelRoot: c.ModelRoot, Strategy: orchestrator.Strategy(c.PlacementStrategy), NodeTimeout: time.Duration(c.NodeTimeoutMS) * time.Millisecond,
+		Drain: time.Duration(c.DrainMS) * time.Millisecond,
 	}
 	switch {
 	case c.StateDir == "" && c.NATSURL == "":
@@ -194,6 +197,8 @@ func (c config) options() (app.Options, error) {
 		return o, badKey("placement_strategy", "is %q: want most-free-vram, least-loaded or round-robin", c.PlacementStrategy)
 	case c.NodeTimeoutMS < 1000 || c.NodeTimeoutMS > 3_600_000:
 		return o, badKey("node_timeout_ms", "is %d: want 1000 to 3600000", c.NodeTimeoutMS)
+	case c.DrainMS < 0 || c.DrainMS > 3_600_000:
+		return o, badKey("drain_ms", "is %d: want 0 to 3600000", c.DrainMS)
 	}
 	if c.ModelRoot != "" && !filepath.IsAbs(c.ModelRoot) {
 		return o, badKey("model_root", "is %q: want an absolute path", c.ModelRoot)

@@ -63,6 +63,7 @@ func TestMistakesAreNamedWithTheirPlaceAndRemedy(t *testing.T) {
 		"exposed, no token":    {"state_dir: /a\naddr: 0.0.0.0:8081\n", nil, []string{"NON_LOOPBACK_WITHOUT_TOKEN"}},
 		"short token":          {"state_dir: /a\n", []string{"LLORCH_API_TOKEN", "short"}, []string{"LLORCH_API_TOKEN"}},
 		"equal tokens":         {"state_dir: /a\n", []string{"LLORCH_API_TOKEN", token, "LLORCH_UPSTREAM_TOKEN", token}, []string{"must differ"}},
+		"drain":                {"state_dir: /a\ndrain_ms: -1\n", nil, []string{"orchestratord.yaml:2:", "ORCHD_DRAIN_MS"}},
 		"half a cluster":       {"state_dir: /a\ncluster_name: llorch\n", nil, []string{"is not set: a cluster needs"}},
 		"routes in clear":      {"state_dir: /a\n", clusterOf("10.0.0.1:6222", "10.0.0.1:6222,10.0.0.2:6222,10.0.0.3:6222"), []string{"ORCHD_CLUSTER_NAME", "without TLS", "ORCHD_CLUSTER_CERT"}},
 		"two replicas":         {"state_dir: /a\n", clusterOf("127.0.0.1:1", "127.0.0.1:1,127.0.0.1:2"), []string{"3 or 5"}},

@@ -9,8 +9,8 @@
 //	orchestratord --config F --check      validates and exits
 //	orchestratord migrate --help          a single server's state into a cluster, and back
 //
-// TERM and INT stop it: no new tasks, running ones settled, streams ended. The
-// process is then gone within 5 s.
+// TERM and INT stop it: no new tasks, running ones settled (after the time that
+// drain_ms gives them), streams ended. The process is then gone within 5 s.
 package main
 
 import (
@@ -29,7 +29,7 @@ import (
 	"github.com/llorch/gateway/orchestrator/app"
 )
 
-// stopTimeout bounds a stop; the parts have shorter limits of their own.
+// stopTimeout bounds a stop after the time for draining; the parts have shorter limits of their own.
 const stopTimeout = 5 * time.Second
 
 func main() {
@@ -84,7 +84,7 @@ func serve(ctx context.Context, options app.Options) error {
 	case failed = <-service.Failed():
 	}
 	options.Log.Info("stopping")
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), options.Drain+stopTimeout)
 	defer cancel()
 	return errors.Join(failed, service.Stop(stopping))
 }

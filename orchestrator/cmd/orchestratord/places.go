@@ -15,7 +15,7 @@ var variables = map[string]string{
 	"admission_policy": "ORCHD_ADMISSION_POLICY", "placement_strategy": "ORCHESTRATORD_PLACEMENT_STRATEGY",
 	"node_timeout_ms": "ORCHESTRATORD_NODE_TIMEOUT_MS", "node_networks": "ORCHD_NODE_NETWORKS", "node_addresses": "ORCHD_NODE_ADDRESSES",
 	"model_root": "ORCHD_MODEL_ROOT", "model_hosts": "ORCHD_MODEL_HOSTS",
-	"durability": "ORCHD_DURABILITY", "cluster_name": "ORCHD_CLUSTER_NAME", "cluster_replica": "ORCHD_CLUSTER_REPLICA",
+	"drain_ms": "ORCHD_DRAIN_MS", "durability": "ORCHD_DURABILITY", "cluster_name": "ORCHD_CLUSTER_NAME", "cluster_replica": "ORCHD_CLUSTER_REPLICA",
 	"cluster_addr": "ORCHD_CLUSTER_ADDR", "cluster_peers": "ORCHD_CLUSTER_PEERS", "cluster_advertise": "ORCHD_CLUSTER_ADVERTISE", "cluster_cert": "ORCHD_CLUSTER_CERT",
 	"cluster_key": "ORCHD_CLUSTER_KEY", "cluster_ca": "ORCHD_CLUSTER_CA",
 	"nats_url": "ORCHD_NATS_URL", "nats_creds": "ORCHD_NATS_CREDS", "nats_ca": "ORCHD_NATS_CA",
