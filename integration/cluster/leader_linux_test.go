@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"testing"
@@ -214,5 +215,33 @@ func (c *cluster) oneEnd(r *replica, id string) {
 	}
 	if ends != 1 {
 		c.t.Errorf("task %s at %s has %d ends: %v", id, r.name, ends, types)
+	}
+}
+
+// TestNothingIsLostByPartitions cuts off a random replica again and again while
+// tasks are admitted and run, for shorter and longer than an election takes.
+func TestNothingIsLostByPartitions(t *testing.T) {
+	if !long() {
+		return
+	}
+	c := newCluster(t, 3)
+	c.start()
+	n := newNode(t, c, 4, nil)
+	a := c.admit(6)
+	a.more(50, 30*time.Second)
+	for round := range 15 {
+		victim := c.replicas[rand.IntN(3)]
+		c.isolate(victim, true)
+		a.more(30+round*20, 25*time.Second)
+		c.isolate(victim, false)
+		a.more(30, 25*time.Second)
+	}
+	ids := a.end()
+	t.Logf("%d tasks acknowledged; the longest time without: %s", len(ids), a.gap)
+	c.judge(n, ids)
+	for _, id := range ids[:20] {
+		for _, r := range c.replicas {
+			c.oneEnd(r, id)
+		}
 	}
 }

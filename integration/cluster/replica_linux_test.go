@@ -23,7 +23,6 @@ type cluster struct {
 	mu       sync.Mutex
 	replicas []*replica
 	wires    []*wire // the way to each replica's routes
-	tls      []string
 }
 
 // replica is one of them, running or not.
