@@ -130,7 +130,7 @@ func (o *Orchestrator) displace(who Who) bool {
 
 func (o *Orchestrator) admissible(r TaskRequest) error {
 	if o.closing.Load() {
-		return o.rejected(r, "stopping", fail(Unavailable, "STOPPING", "the orchestrator is stopping"))
+		return o.rejected(r, "stopping", stopping())
 	}
 	if o.catalog.retired(r.ModelRef) {
 		return o.rejected(r, "model", fail(NotFound, "MODEL_NOT_AVAILABLE", "the catalog has retired this model"))

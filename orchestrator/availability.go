@@ -59,7 +59,7 @@ func (o *Orchestrator) RemoveModel(ctx context.Context, id string) error {
 // VerifyModel begins to read and hash a model.
 func (o *Orchestrator) VerifyModel(ctx context.Context, id string) (Model, error) {
 	if o.closing.Load() {
-		return Model{}, fail(Unavailable, "STOPPING", "the orchestrator is stopping")
+		return Model{}, stopping()
 	}
 	return o.catalog.verify(ctx, id)
 }

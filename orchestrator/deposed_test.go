@@ -30,6 +30,7 @@ func blindfolded(t *testing.T) (o *Orchestrator, st *store.Store, called, goOn c
 		case <-r.Context().Done():
 			return
 		}
+		w.Header().Set("Content-Type", "text/event-stream")
 		for _, ev := range []client.Event{{Type: client.EventToken, Text: "contradiction"}, {Type: client.EventEnd}} {
 			text, err := ev.AppendSSE(nil)
 			if err != nil {
@@ -58,9 +59,10 @@ func blindfolded(t *testing.T) (o *Orchestrator, st *store.Store, called, goOn c
 	return o, st, called, goOn
 }
 
-// TestOnlyOneOfTwoRunnersShowsItsFirstToken has another replica take a task over
-// whose runner knows nothing of it.
-func TestOnlyOneOfTwoRunnersShowsItsFirstToken(t *testing.T) {
+// rewritten has a task run whose record is then changed behind its runner's back,
+// lets its token come, and gives what a live reader got.
+func rewritten(t *testing.T, change func(*record)) (Task, []Event) {
+	t.Helper()
 	o, st, called, goOn := blindfolded(t)
 	id := waitingTask(t, o)
 	<-called
@@ -88,8 +90,7 @@ func TestOnlyOneOfTwoRunnersShowsItsFirstToken(t *testing.T) {
 	if err != nil || r.State != Running || r.runner != "a" {
 		t.Fatalf("on disk: %s by %q, %v", r.State, r.runner, err)
 	}
-	now := time.Now().UTC()
-	r.Task.runner, r.Task.FirstTokenAt = "b", &now // b has shown another token
+	change(&r)
 	value, err := r.encode()
 	if err != nil {
 		t.Fatal(err)
@@ -103,24 +104,45 @@ func TestOnlyOneOfTwoRunnersShowsItsFirstToken(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if events, err := reader.Next(ctx); err != nil || events[0].Type != EventStarted {
-		t.Fatalf("got %v, %v, want started", events, err)
+	got, err := reader.Next(ctx)
+	if err != nil || got[0].Type != EventStarted {
+		t.Fatalf("got %v, %v, want started", got, err)
 	}
 	var live sync.WaitGroup
-	live.Go(func() { // on the tail of the runner that was too late
+	live.Go(func() {
 		for events, err := reader.Next(ctx); err == nil; events, err = reader.Next(ctx) {
-			for _, ev := range events {
-				if ev.Type == EventToken {
-					t.Errorf("the runner that was too late shows %s", ev.Data)
-				}
-			}
+			got = append(got, events...)
 		}
 	})
 	close(goOn)
 	o.dispatches.Wait()
 	live.Wait()
-	if task := e.view(); task.State == Completed || task.runner != "b" || task.TokensOut != 0 {
+	return e.view(), got
+}
+
+// TestOnlyOneOfTwoRunnersShowsItsFirstToken has another replica take a task over
+// whose runner knows nothing of it.
+func TestOnlyOneOfTwoRunnersShowsItsFirstToken(t *testing.T) {
+	task, events := rewritten(t, func(r *record) {
+		now := time.Now().UTC()
+		r.Task.runner, r.Task.FirstTokenAt = "b", &now // b has shown another token
+	})
+	for _, ev := range events {
+		if ev.Type == EventToken {
+			t.Errorf("the runner that was too late shows %s", ev.Data)
+		}
+	}
+	if task.State == Completed || task.runner != "b" || task.TokensOut != 0 {
 		t.Errorf("got %s by %q with %d tokens, want nothing of the one that was too late", task.State, task.runner, task.TokensOut)
+	}
+}
+
+// TestAWriteWhoseAnswerWasLostIsStillOurs has the record be newer than its runner
+// believes, and say what the runner has written.
+func TestAWriteWhoseAnswerWasLostIsStillOurs(t *testing.T) {
+	task, events := rewritten(t, func(*record) {})
+	if len(events) != 3 || events[1].Type != EventToken || task.State != Completed || task.Attempt != 1 {
+		t.Errorf("got %d events and %s at attempt %d, want it completed at once", len(events), task.State, task.Attempt)
 	}
 }
 

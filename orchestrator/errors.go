@@ -39,3 +39,11 @@ func fail(kind Kind, code, format string, args ...any) *Error {
 func noSuchTask() *Error {
 	return fail(NotFound, "TASK_NOT_FOUND", "no task of yours has this id")
 }
+
+// stopping is the answer to new work while the orchestrator stops: another
+// replica takes it, or this one after its restart.
+func stopping() *Error {
+	e := fail(Unavailable, "STOPPING", "the orchestrator is stopping")
+	e.RetryAfter = time.Second
+	return e
+}

@@ -164,8 +164,20 @@ func (a *attempt) write(ctx context.Context) error {
 	ctx, cancel := a.o.settling() // a write that is cut leaves it open what is on disk
 	defer cancel()
 	_, err := a.o.changeLocked(ctx, a.e, func(*Task) {})
+	if errors.Is(err, store.ErrConflict) && a.ours() {
+		err = nil
+	}
 	a.written = err == nil
 	return err
+}
+
+// ours reports, after a conflict, whether the record that was in the way is this
+// dispatch's own: only the answer to an earlier write was lost.
+func (a *attempt) ours() bool {
+	a.e.mu.Lock()
+	defer a.e.mu.Unlock()
+	t := a.e.task
+	return t.State == Running && t.runner == a.o.me && t.Attempt == a.before.Attempt+1 && t.FirstTokenAt == nil
 }
 
 // perform dispatches and copies tokens until the stream ends.
@@ -225,10 +237,14 @@ func (a *attempt) begun() error {
 	defer cancel()
 	a.e.changing.Lock()
 	defer a.e.changing.Unlock()
-	task, err := a.o.changeLocked(ctx, a.e, func(t *Task) {
+	first := func(t *Task) {
 		now := a.o.now().UTC()
 		t.FirstTokenAt = &now
-	})
+	}
+	task, err := a.o.changeLocked(ctx, a.e, first)
+	if errors.Is(err, store.ErrConflict) && a.ours() {
+		task, err = a.o.changeLocked(ctx, a.e, first)
+	}
 	if errors.Is(err, store.ErrConflict) || errors.Is(err, errEnded) {
 		return errTaken
 	}

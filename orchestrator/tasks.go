@@ -127,7 +127,9 @@ func (o *Orchestrator) Cancel(_ context.Context, who Who, id string) error {
 			return nil
 		case <-again.C:
 		case <-ctx.Done():
-			return fail(Unavailable, "CANCEL_PENDING", "the task's replica does not answer; the task ends when another takes over")
+			e := fail(Unavailable, "CANCEL_PENDING", "the task's replica does not answer; the task ends when another takes over")
+			e.RetryAfter = time.Second
+			return e
 		}
 	}
 }
