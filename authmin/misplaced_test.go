@@ -1,6 +1,7 @@
 package authmin
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,40 @@ func TestHolds(t *testing.T) {
 		token[:len(token)-1]:                  false,
 		strings.Repeat("a", 8<<10):            false,
 		strings.Repeat("a", 40) + " " + token: true,
+	} {
+		if got := ring.Holds(text, noon); got != want {
+			t.Errorf("Holds(%q) = %v, want %v", text, got, want)
+		}
+	}
+}
+
+// A token of `openssl rand -base64 32` ends in padding and has bytes that a query
+// encodes.
+func TestHoldsATokenOfBase64(t *testing.T) {
+	const token = "ab+/cd+/ef+/gh+/ij+/kl+/mn+/op+/qr+/st+/uv="
+	ring, err := NewKeyring([]Token{NewToken("ci", NewSecret(token), ScopeInfer)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := url.QueryEscape(token)
+	for text, want := range map[string]bool{
+		token:                                true,
+		"Bearer " + token:                    true,
+		"key=" + token + "; a=b":             true,
+		"key=" + token + "=; a=b":            true,
+		"/v1/x?key=" + token + "&a=b":        true,
+		"/v1/x?key=" + query:                 true,
+		"/v1/x?key=" + query + "&a=%zz%":     true,
+		"https://x/?a=b&key=" + query + "#c": true,
+		"/v1/x?key=Bearer%20" + query:        true,
+		"/v1/x?key=%61" + query[1:]:          true,
+		token[:len(token)-1]:                 false,
+		token[:len(token)-1] + "%":           false,
+		token[:len(token)-1] + "%3":          false,
+		token[1:]:                            false,
+		strings.Repeat("%3D", 100):           false,
+		strings.Repeat("=", 100):             false,
+		strings.Repeat("a", 40) + "==" + "=": false,
 	} {
 		if got := ring.Holds(text, noon); got != want {
 			t.Errorf("Holds(%q) = %v, want %v", text, got, want)

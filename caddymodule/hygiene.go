@@ -42,7 +42,7 @@ func (g *Guard) strip(r *http.Request, d *authmin.Decision, now time.Time) {
 	delete(r.Header, "Authorization")
 	authmin.SanitizeHeader(r.Header)
 	g.dropTokens(r.Header, now)
-	restrainTrailers(r, g.policy.AllowsTrailers(d.Path))
+	g.restrainTrailers(r, g.policy.AllowsTrailers(d.Path))
 }
 
 // dropTokens takes off the fields that hold a token of ours in the wrong place:

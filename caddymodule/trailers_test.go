@@ -11,7 +11,7 @@ import (
 )
 
 // late are trailers as an attacker sends them: one that is declared, and more.
-var late = map[string]string{"X-Sum": "1", "X-Auth-Identity": "boss", "Authorization": "Bearer stolen", "X-Late": "2"}
+var late = map[string]string{"X-Sum": "1", "X-Auth-Identity": "boss", "Authorization": "Bearer stolen", "X-Late": "2", "X-Api-Key": tokenInfer}
 
 // sendTrailers uploads with these trailers declared; the others come undeclared.
 func sendTrailers(t *testing.T, g *gateway, c *http.Client, path string, declared ...string) {
@@ -98,18 +98,18 @@ func TestTrailersStayHere(t *testing.T) {
 	})
 }
 
-// Where trailers are allowed, they may still not name anybody.
+// Where trailers are allowed, they may still not name anybody, nor hold a token.
 func TestAllowedTrailersNameNobody(t *testing.T) {
 	up := newUpstream(t, nil)
 	eachTrailerVersion(t, up, func(t *testing.T, g *gateway, c *http.Client, version string) {
-		for _, declared := range [][]string{{"X-Sum"}, {"X-Auth-Identity", "X-Sum"}, {"X-Sum", "X-Auth-Identity", "Authorization"}} {
+		for _, declared := range [][]string{{"X-Sum"}, {"X-Auth-Identity", "X-Sum"}, {"X-Sum", "X-Auth-Identity", "Authorization", "X-Api-Key"}} {
 			sendTrailers(t, g, c, "/up/x", declared...)
 			got := up.last()
 			// Over HTTP/3 none arrive: Caddy's server keeps their values to itself.
 			if version != "HTTP/3.0" && got.Trailer.Get("X-Sum") != "1" {
 				t.Errorf("%v declared: the upstream got no X-Sum: %v", declared, got.Trailer)
 			}
-			for _, name := range []string{"X-Auth-Identity", "Authorization"} {
+			for _, name := range []string{"X-Auth-Identity", "Authorization", "X-Api-Key"} {
 				if value := got.Trailer.Get(name); value != "" {
 					t.Errorf("%v declared: the upstream got the trailer %s: %s", declared, name, value)
 				}
