@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var quick = timings{readyEvery: 10 * time.Millisecond, liveEvery: 20 * time.Millisecond, liveMisses: 3, restartFirst: 20 * time.Millisecond, probeLimit: 100 * time.Millisecond, bodyLimit: 100 * time.Millisecond, minStay: 50 * time.Millisecond, roomWait: 300 * time.Millisecond}
+var quick = timings{readyEvery: 10 * time.Millisecond, liveEvery: 20 * time.Millisecond, liveMisses: 3, restartFirst: 20 * time.Millisecond, probeLimit: 100 * time.Millisecond, bodyLimit: time.Second, minStay: 50 * time.Millisecond, roomWait: 300 * time.Millisecond}
 
 // logBuffer is a log that a test can read while it is written.
 type logBuffer struct {

@@ -173,6 +173,9 @@ func TestAListOfModelsIsReadAgainAndTheLastOneStands(t *testing.T) {
 		if got := tell([]string{"a", "b"}); fmt.Sprint(got) != "[a b]" || told != before+1 {
 			t.Errorf("after a pull: got %v, told %d times", got, told-before)
 		}
+		if got := tell([]string{"a", "b"}); fmt.Sprint(got) != "[a b]" || told != before+1 {
+			t.Errorf("the same list again: got %v, told %d times", got, told-before)
+		}
 		if got := tell(nil); fmt.Sprint(got) != "[a b]" || told != before+1 {
 			t.Errorf("while the list cannot be read: got %v, told %d times", got, told-before)
 		}
@@ -204,7 +207,7 @@ func TestAReloadIsAnsweredWhenTheNewModelServesOrAfterABoundedWait(t *testing.T)
 		b.stand.mu.Unlock()
 		begin := time.Now()
 		_, err := b.reload(t.Context(), "p", "third")
-		if err != errReloading || time.Since(begin) != reloadWait {
+		if err != errReloading || time.Since(begin) != reloadWait || reloadWait >= 15*time.Minute {
 			t.Errorf("got %v after %v, want %v after %v", err, time.Since(begin), errReloading, reloadWait)
 		}
 		if s := problemOf(err); s.Status != 503 || s.Code != "RELOAD_UNDER_WAY" {
