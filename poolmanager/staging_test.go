@@ -307,7 +307,7 @@ func TestManyCallersShareOneDownloadAndEachMayLeave(t *testing.T) {
 }
 
 func TestADownloadThatNobodyWaitsForEnds(t *testing.T) {
-	r := newStagingRig(t, 1<<20, nil)
+	r := newStagingRig(t, 1<<20, func(o *stagerOptions) { o.times.stall = time.Hour })
 	gone := make(chan struct{})
 	begun := make(chan struct{})
 	r.manners(func(w http.ResponseWriter, q *http.Request) {
@@ -324,7 +324,11 @@ func TestADownloadThatNobodyWaitsForEnds(t *testing.T) {
 	})
 	cancel()
 	r.notStaged(t, <-ended, context.Canceled)
-	<-gone
+	select {
+	case <-gone:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the source still sends")
+	}
 	r.manners(nil)
 	path, err := r.Stage(t.Context(), "catalog:m", nil)
 	r.checkStaged(t, path, err)

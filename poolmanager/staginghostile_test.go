@@ -122,6 +122,9 @@ func TestAResumeThatTheSourceRefusesStartsAgain(t *testing.T) {
 			})
 			path, err := r.Stage(t.Context(), "catalog:m", nil)
 			r.checkStaged(t, path, err)
+			if strings.Contains(r.log.String(), "not right") {
+				t.Error("it was found out by the digest only")
+			}
 		})
 	}
 }
@@ -186,6 +189,9 @@ func TestWhatCanNeverBeRightIsRefused(t *testing.T) {
 			}
 			if errors.Is(err, errDigest) {
 				r.noPartials(t)
+			}
+			if n := sizeOf(r.partPath(r.hex)); name == "a length over the bound" && n > 0 {
+				t.Errorf("%d bytes were written", n)
 			}
 		})
 	}

@@ -67,7 +67,7 @@ func (s *stager) openPart(ctx context.Context, hex, source string) (*part, error
 }
 
 func (s *stager) lockPart(ctx context.Context, path string) (*os.File, error) {
-	for {
+	for ctx.Err() == nil {
 		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errStaging, err)
@@ -86,10 +86,10 @@ func (s *stager) lockPart(ctx context.Context, path string) (*os.File, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", errStaging, context.Cause(ctx))
 		case <-time.After(s.times.poll):
 		}
 	}
+	return nil, fmt.Errorf("%w: %w", errStaging, context.Cause(ctx))
 }
 
 // reset begins again with nothing.
