@@ -1,8 +1,11 @@
 package orchestrator
 
 import (
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/llorch/gateway/orchestrator/store"
 )
 
 // Kind is what went wrong in words that every front door can translate.
@@ -34,6 +37,23 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Hint) }
 
 func fail(kind Kind, code, format string, args ...any) *Error {
 	return &Error{Kind: kind, Code: code, Hint: fmt.Sprintf(format, args...)}
+}
+
+// unreachable is how long a caller is told to wait for a store without a leader:
+// an election takes 4–9 s.
+const unreachable = 5 * time.Second
+
+// AsError gives the answer that err has for the caller, if it has one.
+func AsError(err error) (*Error, bool) {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e, true
+	}
+	if errors.Is(err, store.ErrUnavailable) {
+		e := fail(Unavailable, "STATE_UNAVAILABLE", "too few replicas of the state answer; what was read before can still be read. Send it again, with an Idempotency-Key")
+		e.RetryAfter = unreachable
+		return e, true
+	}
+	return nil, false
 }
 
 func noSuchTask() *Error {

@@ -64,9 +64,10 @@ type Options struct {
 	Capacity         int // tasks that may wait; 0: 1000
 	Strategy         orchestrator.Strategy
 	NodeTimeout      time.Duration
-	Drain            time.Duration // how long running tasks may go on at a stop; 0: they end
-	NodeNetworks     []netip.Prefix // where nodes may be besides loopback
-	NodeAddresses    []string       // base URLs of the nodes that may get PoolManagerToken
+	Policy           orchestrator.Policy // of a full queue; "": reject
+	Drain            time.Duration       // how long running tasks may go on at a stop; 0: they end
+	NodeNetworks     []netip.Prefix      // where nodes may be besides loopback
+	NodeAddresses    []string            // base URLs of the nodes that may get PoolManagerToken
 	PoolManagerToken authmin.Secret
 
 	ModelRoot  string         // directory of the models that file: sources name; "": none
@@ -156,7 +157,7 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 
 func (o Options) domain(st *store.Store, reg prometheus.Registerer, tracer trace.Tracer) orchestrator.Config {
 	return orchestrator.Config{
-		Store: st, Capacity: o.Capacity, Strategy: o.Strategy, NodeTimeout: o.NodeTimeout, Drain: o.Drain,
+		Store: st, Capacity: o.Capacity, Strategy: o.Strategy, NodeTimeout: o.NodeTimeout, Drain: o.Drain, Policy: o.Policy,
 		NodeNetworks: o.NodeNetworks, NodeAddresses: o.NodeAddresses, PoolManagerToken: o.PoolManagerToken,
 		ModelRoot: o.ModelRoot, ModelHosts: o.ModelHosts, ModelCAs: o.ModelCAs,
 		Resolver: o.Resolver, Log: o.Log, Registerer: reg, Tracer: tracer,

@@ -76,7 +76,7 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p
 	}
-	e, ok := errors.AsType[*orchestrator.Error](err)
+	e, ok := orchestrator.AsError(err)
 	if !ok {
 		a.log.Error("request failed", "error", err, "correlation_id", authmin.CorrelationID(ctx))
 		return newProblem(http.StatusServiceUnavailable, "UNAVAILABLE", "try again; the log has the reason under this correlation_id")
@@ -87,6 +87,8 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 		p.Retriable, p.RetryAfterMS, p.PolicyLabel = &retriable, ms, e.Policy
 		p.headers.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(float64(ms)/1000)), 10))
 		p.headers.Set("X-Backoff-Ms", strconv.FormatInt(ms, 10))
+	} else if e.RetryAfter > 0 {
+		p.headers.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(e.RetryAfter.Seconds())), 10))
 	}
 	return p
 }

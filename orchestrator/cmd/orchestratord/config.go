@@ -32,7 +32,7 @@ type config struct {
 	StateDir string `yaml:"state_dir"`
 	// AdmissionCapacity is how many tasks may wait. ORCHD_ADMISSION_CAPACITY.
 	AdmissionCapacity int `yaml:"admission_capacity"`
-	// AdmissionPolicy is what a full queue does: reject. ORCHD_ADMISSION_POLICY.
+	// AdmissionPolicy is what a full queue does: reject, or drop-lru, which ends the oldest batch task of whoever has most. ORCHD_ADMISSION_POLICY.
 	AdmissionPolicy string `yaml:"admission_policy"`
 	// PlacementStrategy is most-free-vram, least-loaded or round-robin. ORCHESTRATORD_PLACEMENT_STRATEGY.
 	PlacementStrategy string `yaml:"placement_strategy"`
@@ -184,15 +184,15 @@ func (c config) options() (app.Options, error) {
 	o := app.Options{
 		Listen: c.Addr, StateDir: c.StateDir, Capacity: c.AdmissionCapacity,
 		ModelRoot: c.ModelRoot, Strategy: orchestrator.Strategy(c.PlacementStrategy), NodeTimeout: time.Duration(c.NodeTimeoutMS) * time.Millisecond,
-		Drain: time.Duration(c.DrainMS) * time.Millisecond,
+		Drain: time.Duration(c.DrainMS) * time.Millisecond, Policy: orchestrator.Policy(c.AdmissionPolicy),
 	}
 	switch {
 	case c.StateDir == "" && c.NATSURL == "":
 		return o, badKey("state_dir", "is not set: name a directory of this service's own")
 	case c.AdmissionCapacity < 1 || c.AdmissionCapacity > maxCapacity:
 		return o, badKey("admission_capacity", "is %d: want 1 to %d", c.AdmissionCapacity, maxCapacity)
-	case c.AdmissionPolicy != "reject":
-		return o, badKey("admission_policy", "is %q: want reject", c.AdmissionPolicy)
+	case !o.Policy.Valid():
+		return o, badKey("admission_policy", "is %q: want reject or drop-lru", c.AdmissionPolicy)
 	case !o.Strategy.Valid():
 		return o, badKey("placement_strategy", "is %q: want most-free-vram, least-loaded or round-robin", c.PlacementStrategy)
 	case c.NodeTimeoutMS < 1000 || c.NodeTimeoutMS > 3_600_000:

@@ -56,7 +56,7 @@ func TestMistakesAreNamedWithTheirPlaceAndRemedy(t *testing.T) {
 		"two documents":        {"state_dir: /a\n---\nstate_dir: /b\n", nil, []string{"more than one document"}},
 		"no state dir":         {"addr: 127.0.0.1:1\n", nil, []string{"state_dir", "ORCHD_STATE_DIR"}},
 		"capacity":             {"state_dir: /a\nadmission_capacity: 0\n", nil, []string{"orchestratord.yaml:2:", "ORCHD_ADMISSION_CAPACITY", "1 to"}},
-		"policy":               {"state_dir: /a\nadmission_policy: drop-lru\n", nil, []string{"ORCHD_ADMISSION_POLICY", "reject"}},
+		"policy":               {"state_dir: /a\nadmission_policy: lifo\n", nil, []string{"ORCHD_ADMISSION_POLICY", "reject", "drop-lru"}},
 		"strategy":             {"state_dir: /a\nplacement_strategy: best\n", nil, []string{"most-free-vram"}},
 		"network":              {"state_dir: /a\nnode_networks: [10.0.0.1]\n", nil, []string{"CIDR"}},
 		"number":               {"state_dir: /a\n", []string{"ORCHESTRATORD_NODE_TIMEOUT_MS", "soon"}, []string{"ORCHESTRATORD_NODE_TIMEOUT_MS", "not a number"}},
