@@ -74,14 +74,14 @@ func (a *admissions) more(n int, limit time.Duration) {
 // says so on each replica alike, and no task was completed twice.
 func TestNothingAcknowledgedIsLostByKills(t *testing.T) {
 	t.Parallel()
-	rounds := 2
-	if long() {
-		rounds = 30
+	rounds, workers := 2, 4
+	if long() { // fewer tasks a second: of more than 10,000 the oldest are forgotten
+		rounds, workers = 30, 2
 	}
 	c := newCluster(t, 3)
 	c.start()
 	n := newNode(t, c, 8, nil)
-	a := c.admit(4)
+	a := c.admit(workers)
 	a.more(50, 30*time.Second)
 	for round := range rounds {
 		victim := c.replicas[rand.IntN(3)]

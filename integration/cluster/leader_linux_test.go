@@ -124,8 +124,8 @@ func TestAMinorityDoesNoHarm(t *testing.T) {
 
 	c.isolate(alone, true)
 	begin := time.Now()
-	if id, err := c.submit(alone, ""); err == nil {
-		t.Errorf("the minority has acknowledged task %s", id)
+	if id, err := c.submit(alone, ""); err == nil || !strings.Contains(err.Error(), "status 503 STATE_UNAVAILABLE") {
+		t.Errorf("the minority: got task %q, %v, want 503 STATE_UNAVAILABLE", id, err)
 	}
 	t.Logf("the minority refused after %s", time.Since(begin))
 	if task, err := c.task(alone, waiting); err != nil || task["task_id"] != waiting {
@@ -229,10 +229,10 @@ func TestNothingIsLostByPartitions(t *testing.T) {
 	n := newNode(t, c, 4, nil)
 	a := c.admit(6)
 	a.more(50, 30*time.Second)
-	for round := range 15 {
+	for range 15 {
 		victim := c.replicas[rand.IntN(3)]
 		c.isolate(victim, true)
-		a.more(30+round*20, 25*time.Second)
+		a.more(1+rand.IntN(30), 40*time.Second)
 		c.isolate(victim, false)
 		a.more(30, 25*time.Second)
 	}

@@ -154,13 +154,14 @@ func (r *replica) pid() int {
 	return r.cmd.Process.Pid
 }
 
-func (r *replica) signal(sig syscall.Signal) {
+// signal ends the replica and gives its exit code; -1 when it was not its own.
+func (r *replica) signal(sig syscall.Signal) int {
 	r.mu.Lock()
 	cmd, exited := r.cmd, r.exited
 	r.cmd = nil
 	r.mu.Unlock()
 	if cmd == nil {
-		return
+		return -1
 	}
 	_ = cmd.Process.Signal(sig)
 	select {
@@ -170,6 +171,7 @@ func (r *replica) signal(sig syscall.Signal) {
 		_ = cmd.Process.Kill()
 		<-exited
 	}
+	return cmd.ProcessState.ExitCode()
 }
 
 func (r *replica) kill() { r.signal(syscall.SIGKILL) }
