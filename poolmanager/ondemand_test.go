@@ -104,7 +104,7 @@ func TestATaskWithoutMemoryIsRefusedInTimeAndToldWhenToComeAgain(t *testing.T) {
 
 func TestATaskWaitsOnAnOpenStreamWhileItsEngineLoads(t *testing.T) {
 	r := onDemand(t, func(o *Options) {
-		o.Templates[0].Command = append(o.Templates[0].Command, "--load-delay", "1s")
+		o.Templates[0].Command = append(o.Templates[0].Command, "--load-delay", "2s")
 	})
 	begin := time.Now()
 	stream, err := r.client.Dispatch(t.Context(), "a", client.DispatchRequest{Prompt: "x", MaxTokens: 1})
@@ -112,7 +112,7 @@ func TestATaskWaitsOnAnOpenStreamWhileItsEngineLoads(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stream.Close()
-	if took := time.Since(begin); took > 900*time.Millisecond || r.status(t, "a").State != "starting" {
+	if took := time.Since(begin); took > 1900*time.Millisecond || r.status(t, "a").State != "starting" {
 		t.Errorf("the stream was open after %v, the pool is %+v", took, r.status(t, "a"))
 	}
 	if e, err := stream.Next(); err != nil || e.Type != client.EventToken {
