@@ -13,7 +13,6 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator"
-	"github.com/llorch/gateway/orchestrator/store"
 )
 
 // Problem is an error answer (RFC 9457) with the members of auth.md and, for a
@@ -70,10 +69,6 @@ var statuses = map[orchestrator.Kind]int{
 	orchestrator.Busy:        http.StatusTooManyRequests,
 	orchestrator.Unavailable: http.StatusServiceUnavailable,
 }
-
-// stateRetry is when a caller may ask again that found no quorum, in seconds: an
-// election takes 4 to 9.
-const stateRetry = 5
 
 // problem translates an error. What is not for the caller is logged, and the
 // caller gets a 503 and the correlation id.
