@@ -174,7 +174,7 @@ func TestANodeThatLiesAboutItsSlotsDelaysTasksOnly(t *testing.T) {
 		}
 	}), 64)
 	var ids []string
-	for range 12 {
+	for range 6 {
 		ids = append(ids, s.submit(""))
 	}
 	for _, id := range ids {
