@@ -2,11 +2,7 @@ package orchestrator
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
@@ -36,12 +32,6 @@ type Streams struct {
 // Preparation is what has to happen before a task can start.
 type Preparation struct {
 	Steps []string `json:"steps" nullable:"false"`
-}
-
-// idempotent is what is kept of an Idempotency-Key.
-type idempotent struct {
-	TaskID string `json:"task_id"`
-	Body   string `json:"body"` // digest of the request
 }
 
 // Submit takes a task. When it returns without an error the task is on disk.
@@ -184,46 +174,6 @@ func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named
 	e := o.enter(task)
 	o.apply(e, rec, revision, int64(len(value)), true)
 	return e, nil
-}
-
-// remember ties the key to this request's task id, on disk, before the task is
-// made: after a crash between the two the same key makes the same task.
-func (o *Orchestrator) remember(ctx context.Context, who Who, key, digest string, r *TaskRequest) (*entry, error) {
-	b, id := o.store.Bucket(store.Idempotency), keyOf(who.Identity, key)
-	value, err := json.Marshal(idempotent{TaskID: r.TaskID, Body: digest})
-	if err != nil {
-		return nil, fmt.Errorf("encoding idempotency key: %w", err)
-	}
-	if _, err := b.Create(ctx, id, value); !errors.Is(err, store.ErrExists) {
-		return nil, err
-	}
-	stored, err := b.Get(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	var earlier idempotent
-	if err := json.Unmarshal(stored.Value, &earlier); err != nil {
-		return nil, fmt.Errorf("decoding idempotency key: %w", err)
-	}
-	if earlier.Body != digest {
-		return nil, fail(Conflict, "IDEMPOTENCY_KEY_REUSED", "this Idempotency-Key was used with another body")
-	}
-	r.TaskID = earlier.TaskID
-	return o.find(who, earlier.TaskID), nil
-}
-
-func keyOf(identity, key string) string {
-	sum := sha256.Sum256([]byte(identity + "\x00" + key))
-	return hex.EncodeToString(sum[:])
-}
-
-func digestOf(r TaskRequest) (string, error) {
-	text, err := json.Marshal(r)
-	if err != nil {
-		return "", fmt.Errorf("encoding task request: %w", err)
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:]), nil
 }
 
 func (o *Orchestrator) admission(e *entry) Admission {

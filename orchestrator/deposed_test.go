@@ -197,6 +197,17 @@ func TestWhatALostRunnerWroteAfterTheEndDoesNotCount(t *testing.T) {
 			t.Errorf("after %d: got %d events and at last %d %s, want %d", after, len(got), last.ID, last.Type, want)
 		}
 	}
+	if err := o.store.Events().Forget(t.Context(), id); err != nil { // as their age does
+		t.Fatal(err)
+	}
+	write(4, 7)
+	r, err := o.Follow(ci, id, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if events, err := r.Next(t.Context()); err != nil || len(events) != 1 || events[0].Type != EventGap || events[0].ID != 3 {
+		t.Errorf("when the events before it are gone: got %v, %v, want the gap alone", events, err)
+	}
 }
 
 // TestAFedTailRepeatsNothingAndHidesNothing feeds batches as a connection that

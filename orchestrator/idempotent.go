@@ -1,0 +1,58 @@
+package orchestrator
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/llorch/gateway/orchestrator/store"
+)
+
+// idempotent is what is kept of an Idempotency-Key.
+type idempotent struct {
+	TaskID string `json:"task_id"`
+	Body   string `json:"body"` // digest of the request
+}
+
+// remember ties the key to this request's task id, on disk, before the task is
+// made: after a crash between the two the same key makes the same task.
+func (o *Orchestrator) remember(ctx context.Context, who Who, key, digest string, r *TaskRequest) (*entry, error) {
+	b, id := o.store.Bucket(store.Idempotency), keyOf(who.Identity, key)
+	value, err := json.Marshal(idempotent{TaskID: r.TaskID, Body: digest})
+	if err != nil {
+		return nil, fmt.Errorf("encoding idempotency key: %w", err)
+	}
+	if _, err := b.Create(ctx, id, value); !errors.Is(err, store.ErrExists) {
+		return nil, err
+	}
+	stored, err := b.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	var earlier idempotent
+	if err := json.Unmarshal(stored.Value, &earlier); err != nil {
+		return nil, fmt.Errorf("decoding idempotency key: %w", err)
+	}
+	if earlier.Body != digest {
+		return nil, fail(Conflict, "IDEMPOTENCY_KEY_REUSED", "this Idempotency-Key was used with another body")
+	}
+	r.TaskID = earlier.TaskID
+	return o.find(who, earlier.TaskID), nil
+}
+
+func keyOf(identity, key string) string {
+	sum := sha256.Sum256([]byte(identity + "\x00" + key))
+	return hex.EncodeToString(sum[:])
+}
+
+func digestOf(r TaskRequest) (string, error) {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return "", fmt.Errorf("encoding task request: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
+}
