@@ -162,14 +162,18 @@ func isPort(text string) bool {
 	return err == nil && len(text) <= digits
 }
 
-// wantsH2C reports an upgrade to cleartext HTTP/2: a tunnel behind which no
-// request would be judged.
+// wantsH2C reports an upgrade to HTTP itself, in cleartext as h2c and its drafts
+// or in any other version, or to TLS: a tunnel behind which no request would be
+// judged.
 func wantsH2C(h http.Header) bool {
 	for _, line := range h["Upgrade"] {
 		for protocol := range strings.SplitSeq(line, ",") {
-			protocol = strings.ToLower(strings.Trim(protocol, " \t"))
-			if protocol == "h2c" || strings.HasPrefix(protocol, "h2c/") || strings.HasPrefix(protocol, "http/") || strings.HasPrefix(protocol, "tls/") {
-				return true
+			protocol = strings.ToLower(strings.Trim(protocol, " \t\""))
+			for _, refused := range []string{"h2", "h2c", "h3", "http", "tls"} {
+				rest, ok := strings.CutPrefix(protocol, refused)
+				if ok && (rest == "" || rest[0] < 'a' || rest[0] > 'z') {
+					return true
+				}
 			}
 		}
 	}

@@ -33,6 +33,20 @@ var forbiddenHeaders = map[string]bool{
 	"xoriginalurl": true, "xoriginaluri": true, "xoriginalmethod": true, "xoriginalhost": true,
 	"xrewriteurl": true, "xrewriteuri": true, "xforwardeduri": true, "xforwardedmethod": true,
 	"xforwardedpath": true,
+	// What other gateways say without a signature.
+	"xauthuser": true, "xauthusername": true, "xauthenticateduser": true, "xauthenticateduserid": true, "xauthenticatedgroups": true,
+	"xconsumerid": true, "xconsumerusername": true, "xconsumercustomid": true, "xconsumergroups": true, "xcredentialidentifier": true,
+	"xgoogauthenticateduseremail": true, "xgoogauthenticateduserid": true, "xamznoidcidentity": true,
+	"xmsclientprincipal": true, "xmsclientprincipalname": true, "xmsclientprincipalid": true, "xmsclientprincipalidp": true,
+	"cfaccessauthenticateduseremail": true, "tailscaleuserlogin": true, "tailscaleusername": true, "tailscaleuserprofilepic": true,
+	"xvouchuser": true, "xauthentikusername": true, "xauthentikgroups": true, "xauthentikemail": true, "xauthentikname": true, "xauthentikuid": true,
+	"xsslclientdn": true, "xsslclientsdn": true, "xsslclientcert": true, "xsslclientverify": true, "xforwardedclientcert": true,
+	"sslclientdn": true, "sslclientsdn": true, "sslclientcert": true, "sslclientverify": true,
+	"xclientdn": true, "xclientcert": true, "xclientverify": true,
+	// Other names of method and target, and of a middleware that has run.
+	"xmethod": true, "xoverridemethod": true, "xoriginalpath": true, "xrewritepath": true, "xreplacedpath": true, "xenvoyoriginalpath": true,
+	"xhost": true, "xhttphostoverride": true, "xproxyurl": true, "xarbitraryuri": true, "requesturi": true,
+	"scriptname": true, "xscriptname": true, "xforwardedscriptname": true, "xmiddlewaresubrequest": true,
 }
 
 // forbiddenStarts has, for the first letter of those names, the letters that come
@@ -118,7 +132,12 @@ var forwardingPrefixes = []string{
 	"xrealip", "xrealport", "xclientip", "xclusterclientip", "xsourceip", "xremote", "remoteaddr", "remotehost",
 	"clientip", "xoriginatingip", "trueclientip", "trueip", "via", "cf", "cloudfront", "cdn", "fastly", "fly", "xazure", "xarr", "xamz", "xamzn",
 	"xappengine", "xcloudtrace", "xenvoy", "xtailscale", "tailscale", "ngrok", "xngrok",
-	"xvercel", "xnf", "akamai", "xakamai", "incap", "xsucuri", "xhost", "xsslclient", "xproxy", "xvarnish",
+	"xvercel", "xnf", "akamai", "xakamai", "incap", "xsucuri", "xhost", "xproxy", "xvarnish",
+	"xkong", "xtraefik", "xhaproxy", "xbluecoat", "ximforwards", "xistio", "xlinkerd", "l5d", "xlb", "xedge", "xiinfo", "xcdn", "alicdn",
+	"xgateway", "xgeo", "geoip", "xcountry", "xip", "xfromip", "xpeerip", "xuserip", "remoteip", "cuda", "httpx", "httpclient", "httpvia",
+	"xclientcert", "xclientdn", "xclientverif", "xclientssl", "sslclient", "xssl", "xrequeststart", "xqueuestart", "xmsclientprincipal", "xgoog",
+	"xserverless", "xreplit", "xrailway", "xrender", "rndr", "xvcap", "xcloudfront", "xcodespaces", "xgitpod", "xgithub",
+	"xzrok", "zrok", "xlocaltunnel", "xpinggy",
 	"xnginx", "xtunnel", "xingress", "xscriptname", "clientcert", "surrogate", "maxforwards",
 	"earlydata", // RFC 8470 §5.1: only an intermediary says it
 }

@@ -28,12 +28,12 @@ func TestIsHost(t *testing.T) {
 }
 
 func TestUpgradesToAnotherHTTPAreSeen(t *testing.T) {
-	for _, line := range []string{"h2c", "H2C", " h2c ", "websocket, h2c", "h2c/1", "HTTP/2.0", "http/3", "TLS/1.0", "websocket,\tTLS/1.2"} {
+	for _, line := range []string{"h2c", "H2C", " h2c ", "websocket, h2c", "h2c/1", "HTTP/2.0", "http/3", "TLS/1.0", "websocket,\tTLS/1.2", "h2", "h3", "h2c-14", "h2-14", `"h2c"`, "HTTP", "tls"} {
 		if !wantsH2C(http.Header{"Upgrade": {line}}) || !wantsH2C(http.Header{"Upgrade": {"websocket", line}}) {
 			t.Errorf("%q is not seen", line)
 		}
 	}
-	for _, line := range []string{"", "websocket", "WebSocket", "h2", "h2cx"} {
+	for _, line := range []string{"", "websocket", "WebSocket", "h2cx", "https-tunnel", "tlsx"} {
 		if wantsH2C(http.Header{"Upgrade": {line}}) {
 			t.Errorf("%q counts as HTTP", line)
 		}
