@@ -158,6 +158,9 @@ func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named
 	if err != nil {
 		return nil, err
 	}
+	if len(value) > maxDispatchBytes && r.dispatchBytes() > maxDispatchBytes {
+		return nil, o.rejected(r, "too_large", fail(TooLarge, "TASK_TOO_LARGE", "as a pool gets it, the task has over %d bytes", maxDispatchBytes))
+	}
 	if o.stored.Load()+int64(len(value)) > maxTaskBytes {
 		return nil, o.rejected(r, "store_full", fail(Unavailable, "STORE_FULL", "too many bytes of tasks wait; send it again later"))
 	}

@@ -81,7 +81,7 @@ func (n *node) candidate(p *pool, now time.Time, timeout time.Duration) Candidat
 		Tripped:       n.breaker.blocks(now),
 		SlotsTotal:    p.SlotsTotal,
 		SlotsFree:     p.SlotsTotal - n.running[p.PoolID] - n.others[p.PoolID],
-		VRAMFreeBytes: p.VRAMFreeBytes,
+		VRAMFreeBytes: p.VRAMFreeBytes, Loadable: p.Loadable,
 	}
 	if now.Before(n.busy[p.PoolID]) {
 		c.SlotsFree = 0

@@ -56,6 +56,8 @@ func (l *lease) release(err error) {
 		errors.As(err, &refused)
 		l.n.busy[l.poolID] = now.Add(min(max(refused.RetryAfter, minBusy), maxBusy))
 		l.n.breaker.abandon()
+	case refusesTask(err):
+		l.n.breaker.abandon() // else a caller's tasks could open it for everybody
 	case errors.As(err, &refused) && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden):
 		l.n.breaker.abandon() // a credential is wrong, the node is not
 	default:

@@ -37,6 +37,7 @@ type Candidate struct {
 	Online, Ready, Draining, Tripped bool
 	SlotsFree, SlotsTotal            int
 	VRAMFreeBytes                    int64
+	Loadable                         bool // its model would have to be loaded first
 }
 
 // Judged is a candidate and why it was not feasible; empty when it was.
@@ -76,6 +77,9 @@ func Place(n Needs, candidates []Candidate, s Strategy, turn uint64) Decision {
 	}
 	if at := slices.IndexFunc(wanted, func(c Candidate) bool { return poolKey(c.NodeID, c.PoolID) == n.Home }); at >= 0 {
 		wanted = wanted[at : at+1]
+	}
+	if loaded := slices.DeleteFunc(slices.Clone(wanted), func(c Candidate) bool { return c.Loadable }); len(loaded) > 0 {
+		wanted = loaded // it has the most free memory, and is the slowest
 	}
 	if len(wanted) > 0 {
 		d.Chosen = choose(wanted, s, turn)

@@ -26,6 +26,7 @@ func TestInfeasiblePoolsAreNamedWithTheirReason(t *testing.T) {
 		"avoided":      func(c *Candidate) { c.PoolID = "bad" },
 		"device_mask":  func(c *Candidate) { c.Devices = []string{"0"} },
 		"no_slot":      func(c *Candidate) { c.SlotsFree = 0 },
+		"workload":     func(c *Candidate) { c.Workloads = []string{"embedding"} },
 		"":             func(*Candidate) {},
 	} {
 		c := candidate("n", "p", func(c *Candidate) { c.Devices = []string{"0", "1"}; change(c) })
@@ -101,5 +102,24 @@ func TestAPoolThatFailedThisTaskIsTheLastChoice(t *testing.T) {
 	}
 	if got := Place(Needs{Model: "m", Failed: []string{"n/1"}}, pools[:1], MostFreeVRAM, 0).Chosen; got == nil {
 		t.Error("got nothing, want the only pool there is")
+	}
+}
+
+// TestALoadedPoolGoesBeforeOneThatWouldHaveToLoad: the latter has more memory
+// free for that very reason.
+func TestALoadedPoolGoesBeforeOneThatWouldHaveToLoad(t *testing.T) {
+	empty := candidate("a", "1", func(c *Candidate) { c.VRAMFreeBytes, c.SlotsFree, c.Loadable = 80, 2, true })
+	loaded := candidate("b", "1", func(c *Candidate) { c.VRAMFreeBytes = 1 })
+	for _, s := range []Strategy{MostFreeVRAM, LeastLoaded, RoundRobin} {
+		if got := Place(Needs{Model: "m"}, []Candidate{empty, loaded}, s, 0).Chosen; got.NodeID != "b" {
+			t.Errorf("%s: got %s, want the loaded one", s, got.NodeID)
+		}
+	}
+	loaded.SlotsFree = 0
+	if got := Place(Needs{Model: "m"}, []Candidate{empty, loaded}, MostFreeVRAM, 0).Chosen; got == nil || got.NodeID != "a" {
+		t.Errorf("the loaded one is full: got %v", got)
+	}
+	if got := Place(Needs{Model: "m", Hint: PlacementHint{Mode: "pin", PinPoolID: "1"}, Home: "a/1"}, []Candidate{empty, candidate("b", "1", nil)}, MostFreeVRAM, 0).Chosen; got.NodeID != "a" {
+		t.Errorf("a session's home is left: got %s", got.NodeID)
 	}
 }

@@ -259,10 +259,5 @@ func (a *attempt) begun() error {
 }
 
 func (a *attempt) dispatch() client.DispatchRequest {
-	r := a.request
-	return client.DispatchRequest{
-		TaskID: a.e.id, Workload: r.Workload, ModelRef: r.ModelRef, Prompt: r.Prompt, Messages: r.Messages, Inputs: r.Inputs,
-		MaxTokens: r.MaxTokens, Seed: r.Seed, Temperature: r.Temperature, Stop: r.Stop,
-		DeadlineMS: max(1, a.w.deadline.Sub(a.o.now()).Milliseconds()),
-	}
+	return a.request.dispatch(a.e.id, a.w.deadline.Sub(a.o.now()))
 }

@@ -122,8 +122,15 @@ func busy(err error) bool {
 	return errors.As(err, &refused) && (refused.Status == http.StatusTooManyRequests || refused.Status == http.StatusConflict)
 }
 
-// refusedForGood reports whether every pool would refuse the task alike.
+// refusedForGood reports whether every pool would refuse the task alike. One
+// that has stopped to take the workload says nothing about the others.
 func refusedForGood(err error) bool {
+	var refused *client.StatusError
+	return refusesTask(err) && errors.As(err, &refused) && refused.Code != "WORKLOAD_NOT_SUPPORTED"
+}
+
+// refusesTask reports whether a pool that is well refused this task.
+func refusesTask(err error) bool {
 	var refused *client.StatusError
 	if !errors.As(err, &refused) {
 		return false

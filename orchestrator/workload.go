@@ -1,9 +1,12 @@
 package orchestrator
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/llorch/gateway/poolmanager/client"
 )
@@ -143,6 +146,36 @@ func (a *attempt) whole(end client.Event) error {
 		return nil
 	}
 	return fmt.Errorf("%w: it ended after %d of %d inputs", errWrongOutput, a.out.given, len(a.request.Inputs))
+}
+
+// maxDispatchBytes is what a pool manager takes: api.md's limit of a body.
+const maxDispatchBytes = 1 << 20
+
+// dispatch is the request as a pool gets it.
+func (r *TaskRequest) dispatch(id string, left time.Duration) client.DispatchRequest {
+	return client.DispatchRequest{
+		TaskID: id, Workload: r.Workload, ModelRef: r.ModelRef, Prompt: r.Prompt, Messages: r.Messages, Inputs: r.Inputs,
+		MaxTokens: r.MaxTokens, Seed: r.Seed, Temperature: r.Temperature, Stop: r.Stop,
+		DeadlineMS: max(1, left.Milliseconds()),
+	}
+}
+
+// dispatchBytes is how large that is at most. A few characters are longer there
+// than in what the caller sent.
+func (r *TaskRequest) dispatchBytes() int {
+	text, err := encodeJSON(r.dispatch(r.TaskID, MaxDeadline))
+	if err != nil {
+		return maxDispatchBytes + 1
+	}
+	return len(text)
+}
+
+func encodeJSON(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return buf.Bytes(), err
 }
 
 // operation is the request's name in OpenTelemetry's conventions for

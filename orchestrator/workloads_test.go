@@ -2,6 +2,7 @@ package orchestrator_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -198,5 +199,71 @@ func TestVectorsAreBoundedInAll(t *testing.T) {
 	}
 	if status, _, answer := s.send(s.request("ci", "infer", "POST", "/v1/embeddings", body(client.MaxInputs))); status != 502 || answer["code"] != "OUTPUT_TOO_LARGE" {
 		t.Errorf("48 MiB of numbers: got %d %.200v, want 502 OUTPUT_TOO_LARGE", status, answer)
+	}
+}
+
+// TestATaskThatIsRefusedSaysNothingAboutItsNode sends, from one caller, more
+// tasks that the pool refuses than open a breaker.
+func TestATaskThatIsRefusedSaysNothingAboutItsNode(t *testing.T) {
+	for _, status := range []int{400, 413, 422} {
+		s := start(t, app.Options{})
+		s.join("n1", newPool(t, func(out *sink, r client.DispatchRequest) {
+			if r.Prompt == "bad" {
+				out.w.WriteHeader(status)
+				return
+			}
+			out.tokens(1)
+			out.end(1)
+		}), 4)
+		for range 8 {
+			id := s.want(202, "eve", "infer", "POST", "/v2/tasks", `{"model_ref":"demo","prompt":"bad"}`)["task_id"].(string)
+			eventually(t, "the task has failed", func() bool {
+				task := s.want(200, "eve", "infer", "GET", "/v2/tasks/"+id, nil)
+				return task["state"] == "failed" && task["error"].(map[string]any)["code"] == "DISPATCH_REFUSED"
+			})
+		}
+		if got := types(s.follow(s.submit(`,"deadline_ms":5000`), "").rest()); got != "started token end" {
+			t.Errorf("%d: another caller's task got %q", status, got)
+		}
+	}
+}
+
+// TestAPoolThatNoLongerTakesAWorkloadIsNotTheLastWord has a node whose report is
+// older than its configuration.
+func TestAPoolThatNoLongerTakesAWorkloadIsNotTheLastWord(t *testing.T) {
+	s := start(t, app.Options{})
+	stale := newPool(t, func(out *sink, _ client.DispatchRequest) {
+		out.w.Header().Set("Content-Type", "application/problem+json")
+		out.w.WriteHeader(422)
+		_, _ = out.w.Write([]byte(`{"code":"WORKLOAD_NOT_SUPPORTED"}`))
+	})
+	stale.workloads = []string{"embedding"}
+	s.join("a", stale, 2)
+	s.join("b", embedder(t), 2)
+	s.want(200, "ci", "infer", "POST", "/v1/embeddings", `{"model":"demo","input":"a"}`)
+	if len(stale.calls) != 1 {
+		t.Errorf("the stale pool was asked %d times, want once", len(stale.calls))
+	}
+}
+
+// TestATaskThatNoPoolCouldTakeIsRefusedAtOnce has characters that are longer in
+// the JSON for the pool than in the caller's.
+func TestATaskThatNoPoolCouldTakeIsRefusedAtOnce(t *testing.T) {
+	s := start(t, app.Options{})
+	sizes := make(chan int64, 1)
+	p := newPool(t, func(out *sink, _ client.DispatchRequest) { out.end(0) })
+	inner := p.Config.Handler
+	p.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sizes <- r.ContentLength
+		inner.ServeHTTP(w, r)
+	})
+	s.join("n1", p, 1)
+	status, _, body := s.send(s.request("ci", "infer", "POST", "/v2/tasks", `{"model_ref":"demo","prompt":"`+strings.Repeat("\u2028", 1<<20/3-100)+`"}`))
+	if status != 413 || body["code"] != "TASK_TOO_LARGE" {
+		t.Errorf("got %d %v, want 413", status, body)
+	}
+	s.want(202, "ci", "infer", "POST", "/v2/tasks", `{"model_ref":"demo","prompt":"`+strings.Repeat("<&>", 1<<20/3-100)+`"}`)
+	if got := <-sizes; got > 1<<20 {
+		t.Errorf("the pool got %d bytes, over 1 MiB", got)
 	}
 }
