@@ -7,13 +7,19 @@ package cluster_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 )
+
+// atOnce is how many clusters run beside each other.
+const atOnce = 4
 
 // folder holds the program under test.
 var folder string
@@ -28,6 +34,12 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	folder = dir
+	// Replicas wait more than they work: for elections, most of the time.
+	flag.Parse()
+	if err := flag.Set("test.parallel", strconv.Itoa(max(atOnce, runtime.GOMAXPROCS(0)))); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	return m.Run()
 }
 

@@ -41,7 +41,7 @@ type Bucket struct {
 
 // Get reads a key; ErrNotFound when it is absent.
 func (b *Bucket) Get(ctx context.Context, key string) (Entry, error) {
-	e, err := attempt(ctx, func(ctx context.Context) (jetstream.KeyValueEntry, error) { return b.kv.Get(ctx, key) })
+	e, err := look(ctx, func(ctx context.Context) (jetstream.KeyValueEntry, error) { return b.kv.Get(ctx, key) })
 	if err != nil {
 		return Entry{}, b.wrap("reading", key, err)
 	}
@@ -114,11 +114,20 @@ func (b *Bucket) wrap(doing, key string, err error) error {
 // attempt does a request within the bound. While nobody is there to take it, it
 // asks again: that is safe, because nobody has done anything.
 func attempt[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
+	return persist(ctx, noLeader, f)
+}
+
+// look is attempt for what only reads: an election may well end while it waits.
+func look[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
+	return persist(ctx, operationTimeout, f)
+}
+
+func persist[T any](ctx context.Context, patience time.Duration, f func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
-	for end := time.Now().Add(noLeader); ; {
+	for end := time.Now().Add(patience); ; {
 		v, err := f(ctx)
-		if !noAnswer(err) || time.Now().After(end) {
+		if !nobody(err) || time.Now().After(end) {
 			return v, err
 		}
 		select {

@@ -44,6 +44,11 @@ func unavailable(err error) bool {
 			return true
 		}
 	}
+	return refused(err)
+}
+
+// refused is when a server answered that it cannot do it now: nothing was done.
+func refused(err error) bool {
 	api, ok := errors.AsType[*jetstream.APIError](err)
 	if !ok {
 		return false
@@ -75,7 +80,8 @@ func hasCode(err error, code jetstream.ErrorCode) bool {
 	return ok && api.ErrorCode == code
 }
 
-// noAnswer is when nobody took the request, so that asking again is safe.
-func noAnswer(err error) bool {
-	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse)
+// nobody is when nobody took the request, or who took it refused, so that asking
+// again is safe.
+func nobody(err error) bool {
+	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) || refused(err)
 }

@@ -74,7 +74,7 @@ func (l *EventLog) Barrier(ctx context.Context) error {
 // Read gives the task's first record at or after the cursor and the cursor that
 // follows it; begin with 0. ErrNotFound: there is no more.
 func (l *EventLog) Read(ctx context.Context, taskID string, cursor uint64) (record []byte, next uint64, err error) {
-	m, err := attempt(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+	m, err := look(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 		return l.stream.GetMsg(ctx, max(cursor, 1), jetstream.WithGetMsgSubject(eventPrefix+taskID))
 	})
 	if err != nil {
@@ -85,7 +85,7 @@ func (l *EventLog) Read(ctx context.Context, taskID string, cursor uint64) (reco
 
 // Last gives the task's newest record; ErrNotFound when it has none.
 func (l *EventLog) Last(ctx context.Context, taskID string) ([]byte, error) {
-	m, err := attempt(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+	m, err := look(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 		return l.stream.GetLastMsgForSubject(ctx, eventPrefix+taskID)
 	})
 	if err != nil {
