@@ -320,3 +320,52 @@ func TestALoadThatCameWhileAnotherWasMeasuredIsWoken(t *testing.T) {
 		a.release()
 	})
 }
+
+func TestAnEngineThatWasToldToStopIsWaitedFor(t *testing.T) {
+	plans, templates := three()
+	for i, name := range []string{"a", "b", "c"} {
+		plans[name], templates[i].MemoryBytes = plan{bytes: 60, load: time.Second, stuck: true}, 60
+	}
+	inBubble(t, 100, plans, templates, func(b *bubble) {
+		b.offered("a", "b")
+		b.served("a")
+		if _, err := b.stop("a"); err != nil {
+			b.t.Fatal(err)
+		}
+		b.served("b") // in the same moment: a has not even noticed
+		if got := b.states("a", "b"); got != "stopped ready " {
+			b.t.Errorf("states %s", got)
+		}
+	})
+}
+
+func TestALoadThatIsNotForTasksIsWaitedForToo(t *testing.T) {
+	plans, templates := three()
+	templates[0].Swap, templates[0].MemoryBytes = false, 80 // it takes 40
+	inBubble(t, 100, plans, templates, func(b *bubble) {
+		b.offered("b")
+		if _, err := b.preload("a", client.PreloadRequest{Template: "a"}); err != nil {
+			b.t.Fatal(err)
+		}
+		<-time.After(time.Second) // a is loading, and has 80 reserved
+		b.served("b")
+		if got := b.states("a", "b"); got != "ready ready " {
+			b.t.Errorf("states %s", got)
+		}
+	})
+}
+
+func TestAnEngineThatBreaksWhileItIsUnloadedIsNoFailure(t *testing.T) {
+	inBubble(t, 0, one(plan{}), []Template{swappable("p")}, func(b *bubble) {
+		p := b.ready("p")
+		<-time.After(minStay)
+		b.stand.crash(p.instance())
+		if _, ok := p.unload(minStay); !ok { // in the same moment
+			b.t.Fatal("it was not idle")
+		}
+		<-time.After(time.Second)
+		if s := p.status(); s.State != "stopped" || !s.Loadable || s.LastError != "" || s.Restarts != 0 {
+			b.t.Errorf("status %+v", s)
+		}
+	})
+}

@@ -61,7 +61,7 @@ func (p *pool) ask(ctx context.Context, c command) error {
 func (p *pool) cancel() (done <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.loadable, p.unloading, p.again = false, false, false
+	p.loadable, p.unloading, p.again, p.ending = false, false, false, true
 	p.stop()
 	p.announce()
 	return p.done

@@ -169,7 +169,7 @@ func (l *ledger) try(ctx context.Context, p *pool, spec launchSpec) (*reservatio
 			l.log.Warn("measuring the engines' memory; loading without that", "pool_id", p.id, "error", err)
 			return l.reserve(spec, need, 0, false), pause{}, nil
 		}
-		r, left, fresh := l.claim(spec, need, free, epoch)
+		r, left, loading, fresh := l.claim(spec, need, free, epoch)
 		if r != nil {
 			return r, pause{}, nil
 		}
@@ -177,6 +177,7 @@ func (l *ledger) try(ctx context.Context, p *pool, spec launchSpec) (*reservatio
 			continue
 		}
 		others := survey(l.pools(), p, spec, l.stay)
+		others.busy += loading
 		switch {
 		case l.budget > 0 && need > l.budget:
 			return nil, pause{}, fmt.Errorf("%w: %d bytes are needed, %d is the budget", errNoRoom, need, l.budget)
@@ -199,24 +200,25 @@ func (l *ledger) now() (epoch uint64, changed <-chan struct{}) {
 	return l.epoch, l.changed
 }
 
-// claim reserves what is needed if it is left. fresh is false when the reading is
-// out of date.
-func (l *ledger) claim(spec launchSpec, need, free int64, epoch uint64) (r *reservation, left int64, fresh bool) {
+// claim reserves what is needed if it is left beside what others are loading.
+// fresh is false when the reading is out of date.
+func (l *ledger) claim(spec launchSpec, need, free int64, epoch uint64) (r *reservation, left int64, loading int, fresh bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	left = free
 	for other := range l.loading {
 		if other.spec.shares(spec) {
 			left -= other.need
+			loading++
 		}
 	}
 	if epoch != l.epoch {
-		return nil, left, false
+		return nil, left, loading, false
 	}
 	if left < need {
-		return nil, left, true
+		return nil, left, loading, true
 	}
-	return l.add(spec, need, free, true), left, true
+	return l.add(spec, need, free, true), left, loading, true
 }
 
 func (l *ledger) reserve(spec launchSpec, need, free int64, known bool) *reservation {

@@ -80,6 +80,7 @@ type pool struct {
 	loadable  bool          // a task may start the engine
 	forTask   bool          // a task did: when none waits any more, it need not come
 	unloading bool          // it stops to make room, or because it was idle
+	ending    bool          // it was told to stop, and will
 	again     bool          // a task came meanwhile: start once more
 	roomless  bool          // it waits for memory
 	bytes     int64         // memory that its engine holds; 0 when not known
@@ -146,7 +147,7 @@ func (p *pool) supervised() bool {
 func (p *pool) begin() {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.stop, p.done, p.restarts = cancel, make(chan struct{}), 0
-	p.unloading, p.again = false, false
+	p.unloading, p.again, p.ending = false, false, false
 	select {
 	case <-p.kick:
 	default:

@@ -51,8 +51,7 @@ func (p *pool) live(ctx context.Context, policy *restartPolicy) *failure {
 	inst, err := p.launch(ctx, p.wanted())
 	for err == nil {
 		asked, failed := p.watch(ctx, inst, policy)
-		if failed != nil {
-			p.setFailed(failed)
+		if failed != nil && p.setFailed(failed) {
 			p.dropLeases("the engine broke")
 			p.env.engines.end(p.id, inst, 0)
 			p.env.ledger.ended()
@@ -150,12 +149,17 @@ func (p *pool) check(ctx context.Context, inst *instance) error {
 	return nil
 }
 
-// setFailed says why in the same moment: nobody reads a failed pool without it.
-func (p *pool) setFailed(f *failure) {
+// setFailed says why in the same moment: nobody reads a failed pool without it. It
+// is false for an engine that broke while it was being unloaded anyway.
+func (p *pool) setFailed(f *failure) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.unloading {
+		return false
+	}
 	p.inst, p.bytes, p.lastErr = nil, 0, f.Error()
 	p.set(StateFailed)
+	return true
 }
 
 func (p *pool) waitForRestart(ctx context.Context, policy *restartPolicy, wait time.Duration) bool {

@@ -69,14 +69,14 @@ func (p *pool) standing(stay time.Duration) (standing, bool) {
 	switch p.state {
 	case StateDraining, StateStopping: // its memory comes free by itself
 	case StateReady, StateStarting:
-		if !p.loadable || p.roomless {
+		if !p.loadable && !p.ending || p.roomless {
 			return standing{}, false
 		}
 	default:
 		return standing{}, false
 	}
 	return standing{
-		bytes: p.bytes, idle: p.state == StateReady && len(p.leases) == 0,
+		bytes: p.bytes, idle: p.idle(),
 		wait: p.stayLeft(stay), used: p.used,
 	}, true
 }
