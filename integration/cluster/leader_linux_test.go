@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -174,48 +175,72 @@ func TestAMinorityDoesNoHarm(t *testing.T) {
 	c.judge(n, ids)
 }
 
-// oneEnd reads a task's stream at a replica: it ends, once.
+// oneEnd reads a task's stream at a replica as a client does: when it breaks off
+// before its end, it goes on after the last event. It ends once, and no event
+// comes twice.
 func (c *cluster) oneEnd(r *replica, id string) {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Second)
+	var types []string
+	last := ""
+	ids := make(map[string]bool)
+	eventually(c.t, 20*time.Second, "the end of task "+id+" at "+r.name, func() error {
+		status, events := c.events(r, id, last)
+		for _, ev := range events {
+			if ids[ev.id] && ev.kind != "gap" {
+				c.t.Errorf("task %s at %s: %s with id %s comes twice", id, r.name, ev.kind, ev.id)
+			}
+			types, last, ids[ev.id] = append(types, ev.kind), ev.id, true
+		}
+		if len(types) == 0 || !slices.Contains(terminal, types[len(types)-1]) {
+			return fmt.Errorf("status %d, events %v", status, types)
+		}
+		return nil
+	})
+	for _, kind := range types[:len(types)-1] {
+		if slices.Contains(terminal, kind) {
+			c.t.Errorf("task %s at %s goes on after its end: %v", id, r.name, types)
+		}
+	}
+}
+
+// terminal are the events that end a stream.
+var terminal = []string{"end", "error", "canceled"}
+
+type event struct{ id, kind string }
+
+// events reads a stream until it breaks off.
+func (c *cluster) events(r *replica, id, after string) (status int, events []event) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, "GET", "http://"+r.http+"/v2/tasks/"+id+"/events", nil)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	c.sign(req, "ci", "infer")
+	if after != "" {
+		req.Header.Set("Last-Event-ID", after)
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		c.t.Error(err)
-		return
+		return 0, nil
 	}
 	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		c.t.Errorf("events of task %s at %s: status %d", id, r.name, res.StatusCode)
-		return
-	}
-	var types []string
-	ids := make(map[string]bool)
+	ev := event{}
 	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
-		if name, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
-			types = append(types, name)
-		}
-		if number, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
-			if ids[number] {
-				c.t.Errorf("task %s at %s: id %s comes twice", id, r.name, number)
+		name, value, _ := strings.Cut(lines.Text(), ": ")
+		switch name {
+		case "id":
+			ev.id = value
+		case "event":
+			ev.kind = value
+		case "":
+			if ev.kind != "" {
+				events = append(events, ev)
 			}
-			ids[number] = true
+			ev = event{}
 		}
 	}
-	ends := 0
-	for _, name := range types {
-		if name == "end" || name == "error" || name == "canceled" {
-			ends++
-		}
-	}
-	if ends != 1 {
-		c.t.Errorf("task %s at %s has %d ends: %v", id, r.name, ends, types)
-	}
+	return res.StatusCode, events
 }
 
 // TestNothingIsLostByPartitions cuts off a random replica again and again while
