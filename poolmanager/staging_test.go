@@ -65,7 +65,7 @@ func newStagingRig(t *testing.T, size int, change func(*stagerOptions)) *staging
 		}
 		serve(&countingWriter{ResponseWriter: w, sent: &r.sent}, q)
 	}))
-	t.Cleanup(r.source.Close)
+	t.Cleanup(func() { r.source.CloseClientConnections(); r.source.Close() }) // a failed test leaves requests
 	r.catalog = httptest.NewServer(http.HandlerFunc(r.answerCatalog))
 	t.Cleanup(r.catalog.Close)
 	o := stagerOptions{
