@@ -2,6 +2,7 @@ package orchestrator_test
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"sync"
 	"testing"
@@ -238,4 +239,26 @@ func TestWithoutTheStoreReadsGoOnAndWritesSayWhy(t *testing.T) {
 		_, err := b.Submit(t.Context(), ci, orchestrator.TaskRequest{ModelRef: "demo", Prompt: "x"}, "")
 		return err == nil
 	})
+}
+
+// TestAReaderWaitsForTheStore has the history be out of reach when it is wanted.
+func TestAReaderWaitsForTheStore(t *testing.T) {
+	t.Parallel()
+	_, rs := cluster(t, orchestrator.Config{}, "a", "b")
+	a, b := rs[0], rs[1]
+	a.node("n", newPool(t, echo(5)), 1)
+	id := a.take(nil)
+	b.becomes(id, orchestrator.Completed)
+	b.cut(true)
+	reader := b.reader(t, id, 0)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond) // a heartbeat's time
+	events, err := reader.Next(ctx)
+	cancel()
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, %v, want it to wait", events, err)
+	}
+	b.cut(false)
+	if got := reader.until(-1); kinds(got) != "started token end" || len(got) != 7 {
+		t.Errorf("got %d events %q", len(got), kinds(got))
+	}
 }

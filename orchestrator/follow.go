@@ -18,6 +18,9 @@ const (
 	lagPause = 50 * time.Millisecond
 	// lagMemory is how long after its end a task counts as just ended.
 	lagMemory = 15 * time.Second
+	// storePause is how soon a reader asks a store again that is not available,
+	// as during an election. It waits as long as its caller does.
+	storePause = 250 * time.Millisecond
 )
 
 // ErrStopping ends readers when the orchestrator stops; they may resume later.
@@ -65,6 +68,9 @@ func (r *Reader) Next(ctx context.Context) ([]Event, error) {
 	}
 	for {
 		events, changed, err := r.some(ctx)
+		if errors.Is(err, store.ErrUnavailable) { // an end here would look like the stream's
+			events, changed, err = nil, later(storePause), nil
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -81,6 +87,13 @@ func (r *Reader) Next(ctx context.Context) ([]Event, error) {
 			return nil, ErrStopping
 		}
 	}
+}
+
+// later gives a channel that is closed after a while.
+func later(d time.Duration) <-chan struct{} {
+	c := make(chan struct{})
+	time.AfterFunc(d, func() { close(c) })
+	return c
 }
 
 func (r *Reader) some(ctx context.Context) ([]Event, <-chan struct{}, error) {
