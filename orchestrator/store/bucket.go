@@ -35,6 +35,7 @@ type Entry struct {
 type Bucket struct {
 	js      jetstream.JetStream
 	leaving *departures
+	reach   *reach
 	kv      jetstream.KeyValue
 	markers bool // deletions expire by themselves
 }
@@ -54,14 +55,14 @@ func entryOf(e jetstream.KeyValueEntry) Entry {
 
 // Create writes a key that must not exist yet; else ErrExists.
 func (b *Bucket) Create(ctx context.Context, key string, value []byte) (uint64, error) {
-	rev, err := attempt(ctx, func(ctx context.Context) (uint64, error) { return b.kv.Create(ctx, key, value) })
+	rev, err := attempt(ctx, b.reach, func(ctx context.Context) (uint64, error) { return b.kv.Create(ctx, key, value) })
 	return rev, b.wrap("creating", key, err)
 }
 
 // Update replaces the value if its revision is still the given one; else
 // ErrConflict, and the caller has to read again.
 func (b *Bucket) Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	rev, err := attempt(ctx, func(ctx context.Context) (uint64, error) { return b.kv.Update(ctx, key, value, revision) })
+	rev, err := attempt(ctx, b.reach, func(ctx context.Context) (uint64, error) { return b.kv.Update(ctx, key, value, revision) })
 	if errors.Is(explain(err), ErrExists) {
 		err = ErrConflict
 	}
@@ -70,7 +71,7 @@ func (b *Bucket) Update(ctx context.Context, key string, value []byte, revision 
 
 // Put writes a key whatever it was before: for what the newest writer knows best.
 func (b *Bucket) Put(ctx context.Context, key string, value []byte) error {
-	_, err := attempt(ctx, func(ctx context.Context) (uint64, error) { return b.kv.Put(ctx, key, value) })
+	_, err := attempt(ctx, b.reach, func(ctx context.Context) (uint64, error) { return b.kv.Put(ctx, key, value) })
 	return b.wrap("writing", key, err)
 }
 
@@ -80,7 +81,7 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 	if b.markers {
 		opts = append(opts, jetstream.PurgeTTL(markerTTL))
 	}
-	_, err := attempt(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, b.kv.Purge(ctx, key, opts...) })
+	_, err := attempt(ctx, b.reach, func(ctx context.Context) (struct{}, error) { return struct{}{}, b.kv.Purge(ctx, key, opts...) })
 	return b.wrap("deleting", key, err)
 }
 
@@ -112,8 +113,13 @@ func (b *Bucket) wrap(doing, key string, err error) error {
 }
 
 // attempt does a request within the bound. While nobody is there to take it, it
-// asks again: that is safe, because nobody has done anything.
-func attempt[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
+// asks again: that is safe, because nobody has done anything. A replica that
+// knows itself to be cut off does not even ask: it might take the request, and
+// learn later that it could not keep it.
+func attempt[T any](ctx context.Context, r *reach, f func(context.Context) (T, error)) (T, error) {
+	if err := r.wait(ctx); err != nil {
+		return *new(T), err
+	}
 	return persist(ctx, noLeader, f)
 }
 

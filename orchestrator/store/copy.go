@@ -99,7 +99,7 @@ func copyKey(ctx context.Context, from, to *Store, name string, e Entry) (uint64
 	if left < minTTL {
 		return 0, errExpired
 	}
-	revision, err := attempt(ctx, func(ctx context.Context) (uint64, error) {
+	revision, err := attempt(ctx, target.reach, func(ctx context.Context) (uint64, error) {
 		return target.kv.Create(ctx, e.Key, e.Value, jetstream.KeyTTL(left))
 	})
 	return revision, target.wrap("creating", e.Key, err)

@@ -29,6 +29,7 @@ const (
 // hole and must say so.
 type EventLog struct {
 	js     jetstream.JetStream
+	reach  *reach
 	stream jetstream.Stream
 }
 
@@ -64,7 +65,7 @@ func (l *EventLog) Append(taskID string, record []byte) error {
 
 // Barrier returns when everything appended before it can be read.
 func (l *EventLog) Barrier(ctx context.Context) error {
-	_, err := attempt(ctx, func(ctx context.Context) (*jetstream.PubAck, error) { return l.js.Publish(ctx, barrierSubject, nil) })
+	_, err := attempt(ctx, l.reach, func(ctx context.Context) (*jetstream.PubAck, error) { return l.js.Publish(ctx, barrierSubject, nil) })
 	if err != nil {
 		return fmt.Errorf("waiting for the event log: %w", explain(err))
 	}
@@ -96,7 +97,7 @@ func (l *EventLog) Last(ctx context.Context, taskID string) ([]byte, error) {
 
 // Forget removes a task's events.
 func (l *EventLog) Forget(ctx context.Context, taskID string) error {
-	_, err := attempt(ctx, func(ctx context.Context) (struct{}, error) {
+	_, err := attempt(ctx, l.reach, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, l.stream.Purge(ctx, jetstream.WithPurgeSubject(eventPrefix+taskID))
 	})
 	if err != nil {

@@ -15,8 +15,10 @@ const (
 	// quorumTell how often it says that it still may not.
 	quorumAsk  = 250 * time.Millisecond
 	quorumTell = 5 * time.Second
-	// quorumAnswer is how long one question waits for its answer.
+	// quorumAnswer is how long a question waits for its answer, and quorumSlow
+	// how long when it goes on for twice as long: a disk may be slow.
 	quorumAnswer = time.Second
+	quorumSlow   = 5 * time.Second
 )
 
 // layOut makes the buckets and the event stream, or finds them. With a cluster
@@ -42,8 +44,10 @@ func (s *Store) layOut(ctx context.Context) error {
 		all.Go(func() { failed[i] = s.have(ctx, js, b.stream(s.replicas)) })
 	}
 	all.Wait()
-	if err := errors.Join(failed...); err != nil {
-		return err
+	for _, err := range failed {
+		if err != nil {
+			return err // one says it all
+		}
 	}
 	return s.patiently(ctx, "opening the buckets", func(ctx context.Context) error { return s.bind(ctx, js) })
 }
@@ -59,13 +63,13 @@ func (s *Store) bind(ctx context.Context, js jetstream.JetStream) error {
 		if err != nil {
 			return fmt.Errorf("opening bucket %s: %w", b.name, err)
 		}
-		s.buckets[b.name] = &Bucket{js: js, kv: kv, leaving: leaving, markers: b.markers}
+		s.buckets[b.name] = &Bucket{js: js, kv: kv, leaving: leaving, reach: s.reach(), markers: b.markers}
 	}
 	stream, err := js.Stream(ctx, eventStream)
 	if err != nil {
 		return fmt.Errorf("opening stream %s: %w", eventStream, err)
 	}
-	s.events = &EventLog{js: js, stream: stream}
+	s.events = &EventLog{js: js, reach: s.reach(), stream: stream}
 	return nil
 }
 
@@ -76,15 +80,26 @@ func (s *Store) have(ctx context.Context, js jetstream.JetStream, want jetstream
 
 // patiently does f; a replica tries again, and says so, until there is a quorum.
 func (s *Store) patiently(ctx context.Context, doing string, f func(context.Context) error) error {
-	told := time.Now()
+	if !s.shared { // whatever it takes, nobody else is waited for
+		if err := f(ctx); err != nil {
+			return fmt.Errorf("%s: %w", doing, explain(err))
+		}
+		return nil
+	}
+	began := time.Now()
+	told := began
 	for {
-		err := bounded(ctx, f)
+		answer := quorumAnswer
+		if time.Since(began) > 2*quorumSlow {
+			answer = quorumSlow
+		}
+		err := bounded(ctx, answer, f)
 		switch {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
 			return fmt.Errorf("%s: waiting for a quorum: %w (%w)", doing, ctx.Err(), err)
-		case !s.shared || !passing(err):
+		case !passing(err):
 			return fmt.Errorf("%s: %w", doing, explain(err))
 		}
 		if time.Since(told) >= quorumTell {
@@ -107,8 +122,8 @@ func passing(err error) bool {
 
 // bounded asks again soon: a question from before there was a leader is never
 // answered.
-func bounded(ctx context.Context, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, quorumAnswer)
+func bounded(ctx context.Context, answer time.Duration, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, answer)
 	defer cancel()
 	return f(ctx)
 }
