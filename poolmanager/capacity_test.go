@@ -137,6 +137,7 @@ func TestWhatAnEngineTookIsMeasuredAndBelievedMoreThanWhatWasDeclared(t *testing
 	inBubble(t, 100, plans, templates, func(b *bubble) {
 		b.offered("a", "b")
 		b.served("a")
+		synctest.Wait() // it is measured after it is ready
 		if got := b.pool("a").memory(); got != 70 {
 			b.t.Errorf("a holds %d, want the 70 that were measured", got)
 		}
