@@ -120,7 +120,13 @@ func attempt[T any](ctx context.Context, r *reach, f func(context.Context) (T, e
 	if err := r.wait(ctx); err != nil {
 		return *new(T), err
 	}
-	return persist(ctx, noLeader, f)
+	ctx, done := r.during(ctx)
+	defer done()
+	v, err := persist(ctx, noLeader, f)
+	if err != nil && errors.Is(context.Cause(ctx), errCutOff) {
+		err = errCutOff
+	}
+	return v, err
 }
 
 // look is attempt for what only reads: an election may well end while it waits.

@@ -25,6 +25,23 @@ func (s *Store) reach() *reach {
 	return &reach{srv: s.srv, others: s.replicas / 2}
 }
 
+// errCutOff ends a write that was sent before the connections broke.
+var errCutOff = fmt.Errorf("too few other replicas are connected: %w", ErrUnavailable)
+
+// during gives up, after cutOff, a request whose way has broken meanwhile.
+func (r *reach) during(ctx context.Context) (context.Context, func()) {
+	if r == nil {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(cutOff, func() {
+		if r.srv.NumRemotes() < r.others {
+			cancel(errCutOff)
+		}
+	})
+	return ctx, func() { timer.Stop(); cancel(nil) }
+}
+
 // wait returns when a quorum is connected; ErrUnavailable if that takes long.
 func (r *reach) wait(ctx context.Context) error {
 	if r == nil {
