@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -88,14 +89,20 @@ func (c *cluster) become(replicas ...*replica) {
 	c.replicas = replicas
 }
 
+// freeAddress gives an address that nobody listens on. It is below the ports that
+// the kernel gives to connections (32768 and up, on Linux): one of those could be
+// taken before the replica listens, or while it is restarted.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(22_000)))
+		if err == nil {
+			defer ln.Close()
+			return ln.Addr().String()
+		}
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	t.Fatal("no free port was found")
+	return ""
 }
 
 // start starts all replicas and waits until each of them serves.
