@@ -30,19 +30,8 @@ func (k *Keyring) holds(text string, now time.Time) bool {
 		for end < len(text) && token68Bytes[text[end]] {
 			end++
 		}
-		run := text[:end]
-		for piece := range strings.FieldsFuncSeq(run, func(r rune) bool { return r == '/' || r == '.' }) {
-			if piece != run && k.holdsRun(piece, now) {
-				return true
-			}
-		}
-		for padded := end; end > 0; padded++ { // with what base64 ends in, and without
-			if k.holdsRun(text[:padded], now) {
-				return true
-			}
-			if padded == end+maxPadding || padded == len(text) || text[padded] != '=' {
-				break
-			}
+		if end+maxPadding >= MinTokenLength && k.holdsIn(text, end, now) {
+			return true
 		}
 		skip := 1
 		if end < len(text) && text[end] == '%' { // an escape, as in Bearer%20TOKEN
@@ -51,6 +40,25 @@ func (k *Keyring) holds(text string, now time.Time) bool {
 		text = text[min(end+skip, len(text)):]
 	}
 	return false
+}
+
+// holdsIn looks at the run that text begins with, of end bytes: at its pieces, and
+// at all of it, with what base64 ends in and without.
+func (k *Keyring) holdsIn(text string, end int, now time.Time) bool {
+	run := text[:end]
+	for piece := range strings.FieldsFuncSeq(run, func(r rune) bool { return r == '/' || r == '.' }) {
+		if piece != run && k.holdsRun(piece, now) {
+			return true
+		}
+	}
+	for padded := end; ; padded++ {
+		if k.holdsRun(text[:padded], now) {
+			return true
+		}
+		if padded == end+maxPadding || padded == len(text) || text[padded] != '=' {
+			return false
+		}
+	}
 }
 
 func (k *Keyring) holdsRun(run string, now time.Time) bool {
