@@ -183,8 +183,7 @@ const maxLastWords = 200
 // lastWords is the last line that an engine wrote before it was ever ready: it
 // says what no exit code can, and there was no task yet that it could tell of.
 func (p *pool) lastWords() string {
-	lines := p.logs.last(classifiedLines)
-	for _, line := range slices.Backward(lines) {
+	for _, line := range slices.Backward(p.logs.lastWords(classifiedLines)) {
 		if line = strings.TrimSpace(line); line != "" {
 			return "; it said: " + strings.ToValidUTF8(line[:min(len(line), maxLastWords)], "")
 		}

@@ -94,11 +94,11 @@ func (e *processes) spawn(poolID string, spec launchSpec, logs *logRing) (*insta
 	inst.base = "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	if t.Key != KeyNone {
 		inst.key, inst.keyFile = authmin.RandomSecret(), e.dir.keyPath()
-		logs.redact(inst.key)
 		if err := writeKey(inst.keyFile, t.Key, inst.key.Reveal()); err != nil {
 			return nil, err
 		}
 	}
+	logs.begin(inst.key)
 	values := startValues{port: port, model: spec.model, keyFile: inst.keyFile}
 	marker := e.dir.marker(poolID)
 	inst.process, err = proc.Start(proc.Spec{
@@ -109,7 +109,7 @@ func (e *processes) spawn(poolID string, spec launchSpec, logs *logRing) (*insta
 		inst.gone = inst.process.Done()
 		inst.kills = e.kills()
 		inst.why = func() *failure {
-			return classify(inst.process.State(), e.kills() > inst.kills, logs.last(classifiedLines))
+			return classify(inst.process.State(), e.kills() > inst.kills, logs.lastWords(classifiedLines))
 		}
 		err = errors.Join(t.limit(inst.process.Identity().PID),
 			e.dir.remember(record{PoolID: poolID, Marker: marker, Proc: inst.process.Identity()}))

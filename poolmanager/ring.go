@@ -29,14 +29,23 @@ type logRing struct {
 	next  int // where the oldest line is, once the ring is full
 	part  []byte
 	cut   bool // the rest of a line that is too long is dropped
+	fresh int  // how many of the lines are the present engine's
 }
 
-// Write implements io.Writer; it never fails, so an engine never blocks on it.
+// Write implements io.Writer. It never fails, and lines that what follows them
+// pushes out again cost next to nothing: an engine that floods its output is not
+// held up by it.
 func (r *logRing) Write(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	passing := bytes.Count(p, []byte("\n")) - ringLines
 	for rest := p; len(rest) > 0; {
 		line, after, whole := bytes.Cut(rest, []byte("\n"))
+		if passing > 0 {
+			r.part, r.cut, rest = r.part[:0], false, after
+			passing--
+			continue
+		}
 		if !r.cut {
 			room := ringLineBytes - len(r.part)
 			r.cut = len(line) > room
@@ -58,6 +67,7 @@ func (r *logRing) store(line string) {
 		line = strings.ReplaceAll(line, r.key.Reveal(), "[redacted]")
 	}
 	line = credential.ReplaceAllString(line, "${1}[redacted]")
+	r.fresh = min(r.fresh+1, ringLines)
 	if len(r.lines) < ringLines {
 		r.lines = append(r.lines, line)
 		return
@@ -66,21 +76,44 @@ func (r *logRing) store(line string) {
 	r.next = (r.next + 1) % ringLines
 }
 
-// redact sets the key that must not appear from now on.
-func (r *logRing) redact(key authmin.Secret) {
+// begin is for an engine that is started now: its key must not appear, and what
+// the one before wrote says nothing of it.
+func (r *logRing) begin(key authmin.Secret) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.key = key
+	r.endLine()
+	r.key, r.fresh = key, 0
+}
+
+// endLine stores a line that will not be finished; the caller holds the lock.
+func (r *logRing) endLine() {
+	if len(r.part) > 0 {
+		r.store(string(r.part))
+	}
+	r.part, r.cut = r.part[:0], false
+}
+
+// lastWords gives the n newest lines of an engine that has ended, oldest first;
+// the last one need not be whole.
+func (r *logRing) lastWords(n int) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.endLine()
+	return r.newest(min(n, r.fresh))
 }
 
 // last gives the n newest lines, oldest first.
 func (r *logRing) last(n int) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n = min(n, len(r.lines))
-	all := make([]string, 0, n)
+	return r.newest(min(n, len(r.lines)))
+}
+
+// newest gives n lines of those there are; the caller holds the lock.
+func (r *logRing) newest(n int) []string {
+	list := make([]string, 0, n)
 	for i := len(r.lines) - n; i < len(r.lines); i++ {
-		all = append(all, r.lines[(r.next+i)%len(r.lines)])
+		list = append(list, r.lines[(r.next+i)%len(r.lines)])
 	}
-	return all
+	return list
 }

@@ -39,7 +39,7 @@ func TestALineWithoutEndIsBounded(t *testing.T) {
 
 func TestCredentialsDoNotReachTheRing(t *testing.T) {
 	ring, key := &logRing{}, authmin.RandomSecret()
-	ring.redact(key)
+	ring.begin(key)
 	secret := "hunter2hunter2"
 	for _, text := range []string{
 		"key " + key.Reveal()[:10], key.Reveal()[10:] + "\n", // in two writes
@@ -50,5 +50,38 @@ func TestCredentialsDoNotReachTheRing(t *testing.T) {
 	all := strings.Join(ring.last(10), "\n")
 	if strings.Contains(all, secret) || strings.Contains(all, key.Reveal()) || strings.Count(all, "[redacted]") != 5 {
 		t.Errorf("the ring holds:\n%s", all)
+	}
+}
+
+func TestWhatAnEngineBeforeWroteIsNotItsSuccessorsLastWord(t *testing.T) {
+	ring := &logRing{}
+	ring.begin(authmin.Secret{})
+	fmt.Fprint(ring, "old\nCUDA out of memory")
+	if got := ring.lastWords(20); len(got) != 2 || got[1] != "CUDA out of memory" {
+		t.Errorf("got %q, want the line without an end too", got)
+	}
+	ring.begin(authmin.Secret{})
+	if got := ring.lastWords(20); len(got) != 0 {
+		t.Errorf("an engine that wrote nothing said %q", got)
+	}
+	fmt.Fprint(ring, "new\n")
+	if got := ring.lastWords(20); len(got) != 1 || got[0] != "new" {
+		t.Errorf("got %q, want new alone", got)
+	}
+	if got := ring.last(20); len(got) != 3 {
+		t.Errorf("the log is %q, want all three lines", got)
+	}
+}
+
+// TestAFloodIsNotLookedAtLineByLine writes in one go what a pipe gives at most.
+func TestAFloodIsNotLookedAtLineByLine(t *testing.T) {
+	ring := &logRing{}
+	fmt.Fprint(ring, "half a line")
+	flood := []byte(strings.Repeat("y\n", 64<<10) + "last\nrest")
+	if got := testing.AllocsPerRun(3, func() { _, _ = ring.Write(flood) }); got > 4*ringLines {
+		t.Errorf("%.0f allocations for %d lines that are kept", got, ringLines)
+	}
+	if got := ring.last(2); len(got) != 2 || got[0] != "y" || got[1] != "last" || string(ring.part) != "rest" {
+		t.Errorf("got %q, then %q", got, ring.part)
 	}
 }

@@ -36,12 +36,13 @@ func lastEvent(stream *client.Stream) (last client.Event) {
 
 func TestAnEngineThatEndsIsClassified(t *testing.T) {
 	for script, want := range map[string]Reason{
-		"exit 3":                        ReasonExit,
-		"kill -9 $$":                    ReasonSignal,
-		"echo 'std::bad_alloc'; exit 1": ReasonMemory,
-		"echo 'CUDA error: 2'; kill $$": ReasonCUDA,
-		"exec /nonexistent/engine":      ReasonExit,
-		"yes | head -c 8000000; exit 1": ReasonExit, // output is drained, not blocked on
+		"exit 3":                                              ReasonExit,
+		"kill -9 $$":                                          ReasonSignal,
+		"echo 'std::bad_alloc'; exit 1":                       ReasonMemory,
+		"echo 'CUDA error: 2'; kill $$":                       ReasonCUDA,
+		"exec /nonexistent/engine":                            ReasonExit,
+		"printf 'CUDA error: no end of line'; exit 1":         ReasonCUDA,
+		"yes | head -c 8000000; exit 1":                       ReasonExit, // output is drained, not blocked on
 		"yes x | tr -d '\\n' | head -c 9000000; echo; exit 1": ReasonExit,
 	} {
 		t.Run(script, func(t *testing.T) {
