@@ -63,6 +63,7 @@ func (t Template) environment(lookup func(string) (string, bool), v startValues)
 
 // freePort asks the kernel for a port that nobody uses. Somebody may take it
 // before the engine does: then the engine ends, and the next start has another.
+// Until then checkPort keeps the key and the tasks from another user's program.
 func freePort() (int, error) {
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {

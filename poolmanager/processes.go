@@ -38,7 +38,9 @@ type instance struct {
 	// gone is closed when the engine ends by itself; nil for a foreign server.
 	gone <-chan struct{}
 	// why says how it ended; call it after gone.
-	why func() *failure
+	why    func() *failure
+	port   int  // that its process was told to open; 0 for a foreign server
+	opened bool // and did: the engine answered there
 	// kills is the kernel's count of processes ended for want of memory, as it
 	// was at the start and at the last probe that went well.
 	kills int64
@@ -60,21 +62,40 @@ type processes struct {
 	prober
 	dir   *runtimeDir
 	sweep *sweeper
-	kills func() int64 // processes that the kernel ended for want of memory, so far
+	kills func() int64         // processes that the kernel ended for want of memory, so far
+	owner func(port int) error // refuses a port that a stranger has opened
 }
 
 // newProcesses runs engines for the pool manager that owns the directory.
 func newProcesses(dir *runtimeDir, hc *http.Client, limit time.Duration) *processes {
-	return &processes{prober: prober{hc, limit}, dir: dir, sweep: newSweeper(), kills: memoryKills}
+	return &processes{prober: prober{hc, limit}, dir: dir, sweep: newSweeper(), kills: memoryKills, owner: checkPort}
 }
 
-// probe asks the engine, and notes how many the kernel has killed until now.
+// probe asks the engine, and notes how many the kernel has killed until now. Until
+// it has answered once a stranger could have its port: that is looked at before
+// the key is sent, and once more before what answered is believed.
 func (e *processes) probe(ctx context.Context, inst *instance) error {
-	err := e.prober.probe(ctx, inst)
-	if err == nil && inst.process != nil {
-		inst.kills = e.kills()
+	if inst.process == nil {
+		return e.prober.probe(ctx, inst)
 	}
-	return err
+	if err := e.strangers(inst); err != nil {
+		return err
+	}
+	if err := e.prober.probe(ctx, inst); err != nil {
+		return err
+	}
+	if err := e.strangers(inst); err != nil {
+		return err
+	}
+	inst.opened, inst.kills = true, e.kills()
+	return nil
+}
+
+func (e *processes) strangers(inst *instance) error {
+	if inst.opened {
+		return nil
+	}
+	return e.owner(inst.port)
 }
 
 func (e *processes) spawn(poolID string, spec launchSpec, logs *logRing) (*instance, error) {
@@ -91,6 +112,7 @@ func (e *processes) spawn(poolID string, spec launchSpec, logs *logRing) (*insta
 	if err != nil {
 		return nil, err
 	}
+	inst.port = port
 	inst.base = "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	if t.Key != KeyNone {
 		inst.key, inst.keyFile = authmin.RandomSecret(), e.dir.keyPath()
