@@ -79,6 +79,9 @@ func (m *gpuMonitor) measure(ctx context.Context) error {
 		found = append(found, devices...)
 		amd = amd || i == 1 && err == nil
 	}
+	if failed != nil && ctx.Err() != nil {
+		return failed // who asked has given up: that says nothing of the devices
+	}
 	found = found[:min(len(found), maxGPUs)]
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -126,9 +129,6 @@ func (m *gpuMonitor) devices() []client.GPU {
 	}
 	return list
 }
-
-// freeBytes is what all devices have free together.
-func (m *gpuMonitor) freeBytes() int64 { return m.freeOf(nil) }
 
 // freeOf is what the named devices have free together; none named is all.
 func (m *gpuMonitor) freeOf(names []string) int64 {

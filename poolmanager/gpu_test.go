@@ -129,8 +129,8 @@ func TestAPoolHasTheMemoryOfItsDevicesOnly(t *testing.T) {
 			t.Errorf("%q: got %d, want %d", mask, got, want)
 		}
 	}
-	if m.freeBytes() != 2111 || len(m.devices()) != 5 {
-		t.Errorf("all: %d bytes, %d devices", m.freeBytes(), len(m.devices()))
+	if m.freeOf(nil) != 2111 || len(m.devices()) != 5 {
+		t.Errorf("all: %d bytes, %d devices", m.freeOf(nil), len(m.devices()))
 	}
 }
 
@@ -145,12 +145,17 @@ func TestAFailureLeavesNothingFree(t *testing.T) {
 		}
 		return "0, GPU-aaaa, X, 100, 50, 8.6, [N/A]\n", nil
 	}}
-	if err := m.measure(t.Context()); err != nil || m.freeBytes() != 50<<20 {
-		t.Errorf("%v, %d free", err, m.freeBytes())
+	if err := m.measure(t.Context()); err != nil || m.freeOf(nil) != 50<<20 {
+		t.Errorf("%v, %d free", err, m.freeOf(nil))
 	}
 	fail = true
-	if err := m.measure(t.Context()); err == nil || m.freeBytes() != 0 || len(m.devices()) != 1 {
-		t.Errorf("%v, %d free, %d devices", err, m.freeBytes(), len(m.devices()))
+	gaveUp, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := m.measure(gaveUp); err == nil || m.freeOf(nil) != 50<<20 {
+		t.Errorf("one who gave up asking: %v, %d free", err, m.freeOf(nil))
+	}
+	if err := m.measure(t.Context()); err == nil || m.freeOf(nil) != 0 || len(m.devices()) != 1 {
+		t.Errorf("%v, %d free, %d devices", err, m.freeOf(nil), len(m.devices()))
 	}
 }
 
@@ -259,10 +264,7 @@ func TestMemoryAndNames(t *testing.T) {
 			t.Errorf("%s: got %d", key, got)
 		}
 	}
-	if got := memoryTotal(path); got != 16384<<10 {
-		t.Errorf("memory: got %d", got)
-	}
-	if got := memoryTotal("/nonexistent"); got != 0 {
+	if got := meminfo("/nonexistent", "MemTotal"); got != 0 {
 		t.Errorf("no file: got %d", got)
 	}
 	if id := defaultNodeID(); !nodeIDPattern.MatchString(id) {

@@ -1,13 +1,11 @@
 package poolmanager
 
 import (
-	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"os"
 	"regexp"
 	"runtime"
-	"strconv"
 	"strings"
 
 	"github.com/llorch/gateway/poolmanager/client"
@@ -49,25 +47,5 @@ func capabilities(gpus []client.GPU) client.Capabilities {
 	if gpus == nil {
 		gpus = []client.GPU{}
 	}
-	return client.Capabilities{GPUs: gpus, CPUCores: runtime.NumCPU(), RAMTotalBytes: memoryTotal("/proc/meminfo")}
-}
-
-// memoryTotal reads MemTotal, in kibibytes, and gives bytes; 0 if unknown.
-func memoryTotal(path string) int64 {
-	file, err := os.Open(path)
-	if err != nil {
-		return 0
-	}
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		if len(fields) >= 2 && fields[0] == "MemTotal:" {
-			kib, err := strconv.ParseInt(fields[1], 10, 64)
-			if err != nil || kib < 0 {
-				return 0
-			}
-			return kib << 10
-		}
-	}
-	return 0
+	return client.Capabilities{GPUs: gpus, CPUCores: runtime.NumCPU(), RAMTotalBytes: meminfo("/proc/meminfo", "MemTotal")}
 }
