@@ -2,6 +2,7 @@ package poolmanager
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -43,19 +44,23 @@ func (t Template) arguments(v startValues) []string {
 }
 
 func (t Template) environment(lookup func(string) (string, bool), v startValues) []string {
-	var list []string
+	values := map[string]string{} // the template's own come last, and win
 	for _, name := range slices.Concat(passedOn, t.PassEnv) {
 		if len(t.Devices) > 0 && slices.Contains(deviceVariables, name) {
 			continue
 		}
 		if value, ok := lookup(name); ok {
-			list = append(list, name+"="+value)
+			values[name] = value
 		}
 	}
-	list = append(list, deviceEnvironment(t.Devices)...)
+	maps.Copy(values, deviceEnvironment(t.Devices))
 	replacer := t.replacer(v)
 	for name, value := range t.Env {
-		list = append(list, name+"="+replacer.Replace(value))
+		values[name] = replacer.Replace(value)
+	}
+	var list []string
+	for name, value := range values {
+		list = append(list, name+"="+value)
 	}
 	slices.Sort(list)
 	return list

@@ -53,14 +53,14 @@ var deviceVariables = []string{"CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "HIP
 
 // deviceEnvironment is how an engine learns its devices. CUDA counts the fastest
 // first unless it is told to count as nvidia-smi does.
-func deviceEnvironment(devices []string) []string {
+func deviceEnvironment(devices []string) map[string]string {
 	if len(devices) == 0 {
 		return nil
 	}
 	mask := strings.Join(devices, ",")
-	list := []string{"CUDA_DEVICE_ORDER=PCI_BUS_ID", "CUDA_VISIBLE_DEVICES=" + mask}
+	values := map[string]string{"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": mask}
 	if !strings.Contains(mask, "MIG-") {
-		list = append(list, "HIP_VISIBLE_DEVICES="+mask)
+		values["HIP_VISIBLE_DEVICES"] = mask
 	}
-	return list
+	return values
 }

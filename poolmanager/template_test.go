@@ -66,6 +66,20 @@ func TestOnlyNamedVariablesReachAnEngine(t *testing.T) {
 	}
 }
 
+// TestATemplatesOwnVariablesWin: of two with one name a program has the later.
+func TestATemplatesOwnVariablesWin(t *testing.T) {
+	template := OllamaTemplate()
+	template.Devices, template.PassEnv = []string{"1"}, []string{"HF_TOKEN"}
+	template.Env = map[string]string{"OLLAMA_MODELS": "/a", "HF_TOKEN": "a", "CUDA_DEVICE_ORDER": "FASTEST_FIRST"}
+	ours := map[string]string{"OLLAMA_MODELS": "/ours", "HF_TOKEN": "ours"}
+	lookup := func(name string) (string, bool) { v, ok := ours[name]; return v, ok }
+	got := template.environment(lookup, startValues{})
+	want := []string{"CUDA_DEVICE_ORDER=FASTEST_FIRST", "CUDA_VISIBLE_DEVICES=1", "HF_TOKEN=a", "HIP_VISIBLE_DEVICES=1", "OLLAMA_MODELS=/a"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestAKeyFileIsPrivateAndNeverOverwritten(t *testing.T) {
 	for style, want := range map[KeyStyle]string{KeyFile: "abc\n", KeyVLLMYAML: "api-key: \"abc\"\n"} {
 		path := filepath.Join(t.TempDir(), "key")
