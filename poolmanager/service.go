@@ -122,7 +122,7 @@ func start(ctx context.Context, o Options, backend *authmin.Backend, listener ne
 		return nil, err
 	}
 	s.server = &http.Server{
-		Handler: backend.Wrap(requestLog(o.Log, s.traces.handler(newAPI(env, s.pools)))), ReadHeaderTimeout: headerLimit, IdleTimeout: idleLimit,
+		Handler: backend.Wrap(s.traces.handler(requestLog(o.Log, newAPI(env, s.pools)))), ReadHeaderTimeout: headerLimit, IdleTimeout: idleLimit,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
 	}
 	background, cancel := context.WithCancel(context.Background())
