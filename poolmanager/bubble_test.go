@@ -168,6 +168,7 @@ func (s *stand) count(poolID string) int {
 type bubble struct {
 	*manager
 	stand *stand
+	log   *logBuffer // of defects of ours
 	t     *testing.T
 }
 
@@ -185,8 +186,9 @@ func inBubble(t *testing.T, total int64, plans map[string]plan, templates []Temp
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := &stand{total: total, plans: plans, running: map[*instance]*standIn{}, starts: map[string][]time.Time{}}
+		log := &logBuffer{}
 		env := &environment{
-			engines: standEngines{s}, log: slog.New(slog.DiscardHandler), times: defaultTimings,
+			engines: standEngines{s}, log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelError})), times: defaultTimings,
 			vram: func([]string) int64 { return 0 }, changed: func() {},
 		}
 		env.ledger = newLedger(s.free, s.total, minStay, env.log)
@@ -199,7 +201,7 @@ func inBubble(t *testing.T, total int64, plans map[string]plan, templates []Temp
 		}
 		env.metrics = newMetrics(m.list)
 		env.ledger.pools = m.list
-		b := &bubble{m, s, t}
+		b := &bubble{m, s, log, t}
 		f(b)
 		b.finish()
 	})
@@ -235,6 +237,8 @@ func (b *bubble) leftovers() error {
 		return fmt.Errorf("%d engines were left", len(b.stand.running))
 	case len(l.loading) > 0 || len(l.turn) > 0:
 		return fmt.Errorf("%d reservations and %d turns were left", len(l.loading), len(l.turn))
+	case b.log.String() != "":
+		return errors.New(b.log.String())
 	case b.stand.twice:
 		return errors.New("two engines ran for one pool")
 	case b.stand.over:

@@ -11,9 +11,9 @@ const (
 	serviceGrace = 1500 * time.Millisecond
 	// reloadDrain is how long running tasks may delay a reload.
 	reloadDrain = 30 * time.Second
-	// commandWait is how long a ready pool may take to notice a command: it may
-	// be in a probe, which takes up to 2 s.
-	commandWait = 3 * time.Second
+	// commandWait is how long a ready pool may take to notice a command: it may be
+	// asking the engine whether it is well and then for its models, 2 s each.
+	commandWait = 5 * time.Second
 	// reloadWait bounds how long a caller waits for a reload; the orchestrator
 	// waits 15 minutes for the answer. What takes longer goes on, and the pool's
 	// status tells how it ended.
@@ -67,13 +67,19 @@ func (p *pool) cancel() (done <-chan struct{}) {
 	return p.done
 }
 
-// shutDown ends a ready engine: after a drain when that was asked.
+// shutDown ends a ready engine: after a drain when that was asked. Tasks that came
+// while it was being unloaded never had it, and wait for the next one.
 func (p *pool) shutDown(ctx context.Context, inst *instance, asked command) {
 	if asked.verb == verbDrain {
 		p.drain(ctx, asked.deadline)
 	}
 	p.move(StateStopping)
-	p.dropLeases("the pool was stopped")
+	p.mu.Lock()
+	unloading := p.unloading
+	p.mu.Unlock()
+	if !unloading {
+		p.dropLeases("the pool was stopped")
+	}
 	p.endStopping(ctx, inst)
 }
 
@@ -91,10 +97,19 @@ func (p *pool) grace(ctx context.Context, inst *instance) time.Duration {
 	return inst.template.StopGrace
 }
 
-// drain refuses new tasks and waits for the running ones, at most the deadline.
-func (p *pool) drain(ctx context.Context, deadline time.Duration) {
+// drain refuses new tasks and waits for the running ones, at most the deadline. It
+// is false for an engine that was unloaded before the command came.
+func (p *pool) drain(ctx context.Context, deadline time.Duration) bool {
 	begin := time.Now()
-	p.move(StateDraining)
+	p.mu.Lock()
+	ready := p.state == StateReady
+	if ready {
+		p.set(StateDraining)
+	}
+	p.mu.Unlock()
+	if !ready {
+		return false
+	}
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
 	for {
@@ -112,6 +127,7 @@ func (p *pool) drain(ctx context.Context, deadline time.Duration) {
 		break
 	}
 	p.env.metrics.drained(time.Since(begin))
+	return true
 }
 
 // reload replaces the model: the old engine ends first, because two rarely fit
@@ -119,7 +135,11 @@ func (p *pool) drain(ctx context.Context, deadline time.Duration) {
 func (p *pool) reload(ctx context.Context, old *instance, asked command) (*instance, error) {
 	begin := time.Now()
 	before := p.wanted()
-	p.drain(ctx, reloadDrain)
+	if !p.drain(ctx, reloadDrain) {
+		asked.answer <- errNotReady
+		p.shutDown(ctx, old, command{verb: verbStop})
+		return nil, errNotReady
+	}
 	p.shutDown(ctx, old, command{verb: verbStop})
 	p.move(StateStopped)
 	p.move(StateStarting)
@@ -149,4 +169,5 @@ func (p *pool) setSpec(spec launchSpec) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.spec, p.models = spec, nil
+	p.forTask = false // an operator wants it
 }

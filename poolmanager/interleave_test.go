@@ -63,7 +63,7 @@ func play(t *testing.T, program []step) error {
 	}
 	env.metrics = newMetrics(m.list)
 	env.ledger.pools = m.list
-	b := &bubble{m, s, t}
+	b := &bubble{m, s, illegal, t}
 	b.offered("a", "b", "c")
 	callers := map[string][]func(){}
 	for i, step := range program {

@@ -150,11 +150,11 @@ func (p *pool) check(ctx context.Context, inst *instance) error {
 }
 
 // setFailed says why in the same moment: nobody reads a failed pool without it. It
-// is false for an engine that broke while it was being unloaded anyway.
+// is false for an engine that broke while it was being ended anyway.
 func (p *pool) setFailed(f *failure) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.unloading {
+	if p.state == StateStopping {
 		return false
 	}
 	p.inst, p.bytes, p.lastErr = nil, 0, f.Error()

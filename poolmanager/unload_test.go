@@ -160,3 +160,79 @@ func TestAReloadOfAnUnloadedPoolServesTheNewModelOrOffersTheOld(t *testing.T) {
 		}
 	})
 }
+
+// TestAReloadOfAnEngineThatATaskStartedIsWanted: no task waits for the new model,
+// but an operator does.
+func TestAReloadOfAnEngineThatATaskStartedIsWanted(t *testing.T) {
+	a := swappable("a")
+	a.MemoryBytes = 50
+	plans := map[string]plan{"a": {bytes: 40, load: time.Second}, "b": {bytes: 60, load: time.Second}}
+	inBubble(t, 100, plans, []Template{a, swappable("b")}, func(b *bubble) {
+		if _, err := b.offer("a", "a", ""); err != nil {
+			b.t.Fatal(err)
+		}
+		first, err := b.task("a")
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		first.release()
+		b.ready("b")
+		busy, err := b.task("b")
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		reloaded := make(chan error, 1)
+		go func() {
+			_, err := b.reload(b.t.Context(), "a", "other")
+			reloaded <- err
+		}()
+		b.pool("a").await(b.t.Context(), StateStarting)
+		synctest.Wait()
+		busy.release()
+		if err := <-reloaded; err != nil || b.pool("a").status().ModelRef != "other" {
+			b.t.Errorf("the reload: %v, %+v", err, b.pool("a").status())
+		}
+	})
+}
+
+// TestATaskThatComesDuringAnUnloadGetsTheNextEngine, and a command is refused: the
+// goroutine that ends the engine has not moved yet.
+func TestATaskThatComesDuringAnUnloadGetsTheNextEngine(t *testing.T) {
+	inBubble(t, 0, one(plan{}), []Template{swappable("p")}, func(b *bubble) {
+		for range 20 {
+			p := b.ready("p")
+			if _, ok := p.unload(0); !ok {
+				b.t.Fatal("an idle engine was not unloaded")
+			}
+			l, err := p.acquire(b.t.Context(), "", "", 0)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			if err := l.await(0); err != nil {
+				b.t.Fatalf("the task: %v", err)
+			}
+			l.release()
+		}
+	})
+}
+
+// TestACommandThatMeetsAnUnloadIsRefused, whichever of the two came first.
+func TestACommandThatMeetsAnUnloadIsRefused(t *testing.T) {
+	for _, verb := range []verb{verbDrain, verbReload} {
+		inBubble(t, 0, one(plan{}), []Template{swappable("p")}, func(b *bubble) {
+			for range 20 {
+				p := b.ready("p")
+				asked := command{verb: verb, model: model{ref: "other", name: "other"}, answer: make(chan error, 1)}
+				p.commands <- asked // taken; what it leads to comes later, mostly
+				p.unload(0)
+				if verb == verbReload {
+					if err := <-asked.answer; err != nil && !errors.Is(err, errNotReady) {
+						b.t.Errorf("the reload: %v", err)
+					}
+				}
+				p.await(b.t.Context(), StateStopped, StateReady)
+				<-p.cancel()
+			}
+		})
+	}
+}
