@@ -27,10 +27,14 @@ func (s *stager) verifiedPath(hex string) string {
 }
 
 // prepare makes the directory for what is not ready, which only we may use, in a
-// model root that nobody else may change: they could put another file in place.
+// model root that nobody else may change or replace: they could put another file
+// in place.
 func (s *stager) prepare() error {
 	if err := checkOwned(s.root); err != nil {
 		return err
+	}
+	if err := checkAncestors(s.root); err != nil {
+		return fmt.Errorf("%w: %w", errStaging, err)
 	}
 	if err := os.Mkdir(s.stagingDir(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w: %w", errStaging, err)

@@ -120,7 +120,12 @@ func TestNobodyElseCanPlantAFile(t *testing.T) {
 			}
 			return os.Link(r.finalPath(r.hex), filepath.Join(r.root, "second"))
 		},
-		"a FIFO as the final name":        func(t *testing.T, r *stagingRig) error { return syscall.Mkfifo(r.finalPath(r.hex), 0o600) },
+		"a FIFO as the final name": func(t *testing.T, r *stagingRig) error { return syscall.Mkfifo(r.finalPath(r.hex), 0o600) },
+		"a root that others may replace": func(t *testing.T, r *stagingRig) error {
+			above := filepath.Dir(r.root)
+			t.Cleanup(func() { _ = os.Chmod(above, 0o700) })
+			return os.Chmod(above, 0o770)
+		},
 		"a root that others may write to": func(t *testing.T, r *stagingRig) error { return os.Chmod(r.root, 0o770) },
 		"a staging directory that others may write to": func(t *testing.T, r *stagingRig) error {
 			return os.Chmod(r.stagingDir(), 0o777)
