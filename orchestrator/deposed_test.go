@@ -284,3 +284,23 @@ func TestWhoDoesNotHoldTheLeaseShowsNothing(t *testing.T) {
 		t.Errorf("the holder: %v", err)
 	}
 }
+
+// TestATaskThatRunsAgainIsNotReclaimed plays a scheduler that has found a task
+// without a runner, and comes to it when the next dispatch has begun.
+func TestATaskThatRunsAgainIsNotReclaimed(t *testing.T) {
+	o, _, called, goOn := blindfolded(t)
+	e := o.find(ci, waitingTask(t, o))
+	<-called
+	if err := o.reclaimOne(e); err != nil {
+		t.Fatal(err)
+	}
+	close(goOn)
+	select {
+	case <-e.waitEnd():
+	case <-time.After(10 * time.Second):
+		t.Fatal("the task does not end")
+	}
+	if task := e.view(); task.State != Completed || task.Attempt != 1 {
+		t.Errorf("got %s after %d dispatches, want it completed by the first", task.State, task.Attempt)
+	}
+}

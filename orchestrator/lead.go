@@ -97,19 +97,30 @@ func (o *Orchestrator) reclaim(spare spared) {
 	}
 }
 
+// reclaimOne looks again: while others were taken care of, a dispatch here may
+// have put the task back itself (see attempt.again), and the next one have begun.
 func (o *Orchestrator) reclaimOne(e *entry) error {
-	ctx, cancel := o.settling()
-	defer cancel()
-	task := e.view()
-	o.log.Info("task of a lost runner", "task_id", e.id, "runner", task.runner, "had_tokens", task.FirstTokenAt != nil)
-	switch {
-	case task.cancelRequested:
-		return o.end(e, canceled)
-	case task.FirstTokenAt != nil:
-		return o.end(e, failed("WORKER_RESET", "the orchestrator that ran it was lost after the first token", task.Engine))
+	e.changing.Lock()
+	e.mu.Lock()
+	task, runs := e.task, e.run != nil
+	e.mu.Unlock()
+	if runs || task.State != Running {
+		e.changing.Unlock()
+		return nil
 	}
-	_, err := o.change(ctx, e, func(t *Task) { t.State, t.NodeID, t.PoolID, t.runner = Queued, "", "", "" })
-	return err
+	o.log.Info("task of a lost runner", "task_id", e.id, "runner", task.runner, "had_tokens", task.FirstTokenAt != nil)
+	if !task.cancelRequested && task.FirstTokenAt == nil {
+		defer e.changing.Unlock()
+		ctx, cancel := o.settling()
+		defer cancel()
+		_, err := o.changeLocked(ctx, e, func(t *Task) { t.State, t.NodeID, t.PoolID, t.runner = Queued, "", "", "" })
+		return err
+	}
+	e.changing.Unlock()
+	if task.cancelRequested {
+		return o.end(e, canceled)
+	}
+	return o.end(e, failed("WORKER_RESET", "the orchestrator that ran it was lost after the first token", task.Engine))
 }
 
 // settling bounds a write that has to happen even when everything stops.
