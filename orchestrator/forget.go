@@ -51,12 +51,12 @@ func (o *Orchestrator) forget(id string) error {
 	return o.store.Events().Forget(o.ctx, id)
 }
 
-// retire gives up the tail of a task that has ended here, once the log has all
-// of it. Readers that are on the tail keep it alive as long as they need.
-func (o *Orchestrator) retire(e *entry) {
+// retire gives up the tails of tasks that have ended here, once the log has all
+// of them. Readers that are on a tail keep it alive as long as they need.
+func (o *Orchestrator) retire(ended ...*entry) {
 	o.retiring.Lock()
 	defer o.retiring.Unlock()
-	o.retired = append(o.retired, e)
+	o.retired = append(o.retired, ended...)
 	select {
 	case o.retiree <- struct{}{}:
 	default:
@@ -77,10 +77,12 @@ func (o *Orchestrator) retireAll() {
 		all := o.retired
 		o.retired = nil
 		o.retiring.Unlock()
+		wait := pause.C
 		if err := o.store.Events().Barrier(o.ctx); err != nil {
-			// The tails stay: memory is bounded by the number of kept tasks.
 			o.log.Warn("event log is behind", "tasks", len(all), "error", err)
-			continue
+			wait = time.After(storePause)
+			o.retire(all...)
+			all = nil
 		}
 		for _, e := range all {
 			e.mu.Lock()
@@ -90,7 +92,7 @@ func (o *Orchestrator) retireAll() {
 		select {
 		case <-o.ctx.Done():
 			return
-		case <-pause.C:
+		case <-wait:
 		}
 	}
 }

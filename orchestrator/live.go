@@ -109,12 +109,15 @@ func (o *Orchestrator) coalesce() time.Duration {
 	return coalesce + time.Duration(busy)*(maxCoalesce-coalesce)/coalesceTasks
 }
 
-// letGo ends the writing of a task that does not run here any more. lost: another
-// replica may be writing already.
+// letGo ends the writing of a task that does not run here any more, and forgets a
+// large request. lost: another replica may be writing already.
 func (o *Orchestrator) letGo(e *entry, lost bool) {
 	e.mu.Lock()
 	t := e.tail
 	ended := e.task.State.Ended()
+	if e.run == nil && (ended || e.size > keepRequest) {
+		e.request = nil
+	}
 	if e.run != nil || t == nil {
 		e.mu.Unlock()
 		return

@@ -178,9 +178,6 @@ func (a *attempt) leave(lost bool) {
 	case e.task.State == Queued:
 		a.o.queue.restore(e.waits, true)
 	}
-	if e.size > keepRequest || e.task.State.Ended() {
-		e.request = nil
-	}
 	e.mu.Unlock()
 	a.o.letGo(e, lost)
 }
