@@ -60,8 +60,9 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 	free := o.nodes.free(r.ModelRef, r.Workload)
 	e, err := o.create(ctx, who, r, named)
 	if errors.Is(err, store.ErrExists) && key != "" { // the same request, at the same time, here or elsewhere
-		if earlier := o.find(who, r.TaskID); earlier != nil {
-			return o.admission(earlier), nil
+		earlier, err := o.seek(who, r.TaskID)
+		if err == nil || errors.Is(err, store.ErrUnavailable) {
+			return o.admission(earlier), err
 		}
 	}
 	if errors.Is(err, store.ErrExists) {

@@ -131,19 +131,22 @@ func (as *artifacts) all() (keys []string) {
 
 // known reports whether there is such an artifact, and asks the store where
 // another replica may have kept it just now. mu is not held.
-func (as *artifacts) known(ctx context.Context, name, id string) bool {
+func (as *artifacts) known(ctx context.Context, name, id string) (bool, error) {
 	as.mu.Lock()
 	has := as.has(name, id)
 	as.mu.Unlock()
 	if has || !as.shared || !artifactID.MatchString(id) {
-		return has
+		return has, nil
 	}
 	e, err := as.bucket.Get(ctx, artifactKey(name, id))
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
 	if err != nil {
-		return false
+		return false, err
 	}
 	as.observe(e)
-	return true
+	return true, nil
 }
 
 // put keeps an artifact. The same one again changes nothing.
@@ -155,10 +158,16 @@ func (as *artifacts) put(ctx context.Context, who Who, r ArtifactRequest) (Artif
 	as.writing.Lock()
 	defer as.writing.Unlock()
 	name := shelfOf(who.Identity)
-	if r.Parent != "" && !as.known(ctx, name, r.Parent) {
-		return Artifact{}, fail(Invalid, "PARENT_NOT_FOUND", "no artifact of yours has the parent's id")
+	if r.Parent != "" {
+		if known, err := as.known(ctx, name, r.Parent); err != nil {
+			return Artifact{}, err
+		} else if !known {
+			return Artifact{}, fail(Invalid, "PARENT_NOT_FOUND", "no artifact of yours has the parent's id")
+		}
 	}
-	if as.known(ctx, name, a.ID) {
+	if known, err := as.known(ctx, name, a.ID); err != nil {
+		return Artifact{}, err
+	} else if known {
 		return as.again(ctx, name, a)
 	}
 	if err := as.makeRoom(ctx, name, int64(len(value))); err != nil {
@@ -222,12 +231,15 @@ func (as *artifacts) surplus(name string, size int64) (from string, oldest kept)
 // get gives an artifact that who may see; a foreign one is as if absent.
 func (as *artifacts) get(ctx context.Context, who Who, id string) (Artifact, error) {
 	name := shelfOf(who.Identity)
-	if !artifactID.MatchString(id) || !as.known(ctx, name, id) {
+	known, unsure := as.known(ctx, name, id)
+	if !known {
 		other := ""
 		if who.Admin {
 			other = as.holder(id)
 		}
-		if name = other; name == "" {
+		if name = other; name == "" && unsure != nil {
+			return Artifact{}, unsure
+		} else if name == "" {
 			return Artifact{}, noSuchArtifact()
 		}
 	}

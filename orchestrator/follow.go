@@ -43,9 +43,9 @@ type Reader struct {
 
 // Follow gives the events of a task after the given id; 0 gives all.
 func (o *Orchestrator) Follow(who Who, taskID string, after uint64) (*Reader, error) {
-	e := o.find(who, taskID)
-	if e == nil {
-		return nil, noSuchTask()
+	e, err := o.seek(who, taskID)
+	if err != nil {
+		return nil, err
 	}
 	if task := e.view(); task.State.Ended() && after != 0 && after == task.LastEventID {
 		return nil, ErrNothingLeft

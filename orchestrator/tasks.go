@@ -22,39 +22,49 @@ const (
 
 // find gives the task if who may see it; a foreign one is as if absent.
 func (o *Orchestrator) find(who Who, id string) *entry {
-	e := o.lookUp(id)
-	if e == nil || !who.may(e.owner) {
-		return nil
-	}
+	e, _ := o.seek(who, id)
 	return e
+}
+
+// seek is find with the answer for a caller, who must not take a task for lost
+// that only the store knows, while that is away.
+func (o *Orchestrator) seek(who Who, id string) (*entry, error) {
+	e, err := o.lookUp(id)
+	if errors.Is(err, store.ErrUnavailable) {
+		return nil, err
+	}
+	if e == nil || !who.may(e.owner) {
+		return nil, noSuchTask()
+	}
+	return e, nil
 }
 
 // lookUp finds a task in memory, or, where others admit tasks too, in the store:
 // a client may come here sooner than the news of what another replica has done.
-func (o *Orchestrator) lookUp(id string) *entry {
+func (o *Orchestrator) lookUp(id string) (*entry, error) {
 	o.mu.Lock()
 	e := o.tasks[id]
 	o.mu.Unlock()
 	if e != nil || !o.store.Shared() || uuid.Validate(id) != nil || len(id) != 36 {
-		return e
+		return e, nil
 	}
 	ctx, cancel := context.WithTimeout(o.ctx, lookTimeout)
 	defer cancel()
 	stored, err := o.store.Bucket(store.Tasks).Get(ctx, id)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	o.observe(stored)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.tasks[id]
+	return o.tasks[id], nil
 }
 
 // Task gives a task's record.
 func (o *Orchestrator) Task(who Who, id string) (Task, error) {
-	e := o.find(who, id)
-	if e == nil {
-		return Task{}, noSuchTask()
+	e, err := o.seek(who, id)
+	if err != nil {
+		return Task{}, err
 	}
 	return e.view(), nil
 }
@@ -109,9 +119,9 @@ var errCanceled = errors.New("canceled by its owner")
 // stays as it is. It returns when the end is on disk, and goes on when its caller
 // hangs up.
 func (o *Orchestrator) Cancel(_ context.Context, who Who, id string) error {
-	e := o.find(who, id)
-	if e == nil {
-		return noSuchTask()
+	e, err := o.seek(who, id)
+	if err != nil {
+		return err
 	}
 	ctx, cancel := o.settling()
 	defer cancel()

@@ -1,12 +1,14 @@
 package orchestrator_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator"
@@ -46,5 +48,50 @@ func TestAReplicaWithoutItsStoreSaysWhenToComeBack(t *testing.T) {
 	if res, answer := ask("GET", "/v2/tasks/"+id, ""); res.StatusCode != 200 || answer["state"] != "queued" {
 		t.Errorf("reading on: got %d %v", res.StatusCode, answer)
 	}
+	unheard := a.take(nil) // b's memory cannot know it
+	digest := strings.Repeat("a", 64)
+	for _, path := range []string{"/v2/tasks/" + unheard, "/v2/tasks/" + unheard + "/events", "/v2/artifacts/" + digest} {
+		if res, answer := ask("GET", path, ""); res.StatusCode != 503 || answer["code"] != "STATE_UNAVAILABLE" {
+			t.Errorf("GET %s: got %d %v, want it not taken for lost", path, res.StatusCode, answer)
+		}
+	}
 	b.cut(false)
+}
+
+// TestAStreamStaysOpenWhileTheStoreIsAway reads one whose events are all in the
+// log: it begins with 200 and must not end before its end.
+func TestAStreamStaysOpenWhileTheStoreIsAway(t *testing.T) {
+	t.Parallel()
+	_, rs := cluster(t, orchestrator.Config{}, "a", "b")
+	a, b := rs[0], rs[1]
+	a.node("n", newPool(t, echo(2)), 1)
+	id := a.take(nil)
+	b.becomes(id, orchestrator.Completed)
+	api := httpapi.New(httpapi.Options{Orchestrator: b.Orchestrator, Log: slog.New(slog.DiscardHandler), Heartbeat: 20 * time.Millisecond}).Handler()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller := authmin.Caller{Name: "ci", Scopes: []authmin.Scope{authmin.ScopeInfer}}
+		api.ServeHTTP(w, r.WithContext(authmin.WithCaller(r.Context(), caller)))
+	}))
+	defer server.Close()
+	b.cut(true)
+	res, err := http.Get(server.URL + "/v2/tasks/" + id + "/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	alive := 0
+	var events []event
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		switch name, value, _ := strings.Cut(lines.Text(), ": "); {
+		case lines.Text() == ": alive":
+			if alive++; alive == 3 {
+				b.cut(false)
+			}
+		case name == "event":
+			events = append(events, event{Type: value})
+		}
+	}
+	if alive < 3 || types(events) != "started token end" {
+		t.Errorf("got %q after %d signs of life, want the stream to wait for its events", types(events), alive)
+	}
 }
