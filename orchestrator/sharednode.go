@@ -138,12 +138,19 @@ func (ns *nodes) observe(e store.Entry) {
 	ns.apply(e.Key, said, e.Revision, now.Add(-age))
 }
 
-// apply makes a word on a node what memory knows, unless that is newer.
+// after reports whether a word was said later than another one.
+func (s sharedNode) after(t sharedNode) bool {
+	return s.Registered.After(t.Registered) || s.Registered.Equal(t.Registered) && s.Stamp.After(t.Stamp)
+}
+
+// apply makes a word on a node what memory knows, unless that is newer. Where the
+// bucket has lost its memory, as when all servers of a NATS cluster begin anew,
+// revisions do as well: a later word counts all the same.
 func (ns *nodes) apply(id string, said sharedNode, revision uint64, seen time.Time) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	n := ns.byID[id]
-	if n != nil && revision <= n.revision && ns.shared != nil {
+	if n != nil && revision <= n.revision && ns.shared != nil && !said.after(n.said) {
 		return
 	}
 	if said.Removed {

@@ -51,3 +51,39 @@ func TestANodeThatHasLongBeenSilentIsNotNewToAReplicaThatStarts(t *testing.T) {
 		}
 	}
 }
+
+// TestANodeIsHeardWhenTheStoreHasForgotten has revisions begin anew, as where all
+// servers that kept them in memory were restarted.
+func TestANodeIsHeardWhenTheStoreHasForgotten(t *testing.T) {
+	view, _, err := openStore(t).View(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { view.Close() })
+	o := newWith(t, Config{Store: view})
+	o.nodes.mu.Lock()
+	said := o.nodes.byID["n"].said
+	o.nodes.byID["n"].revision = 500
+	o.nodes.mu.Unlock()
+	hear := func(version string, stamp time.Time) string {
+		t.Helper()
+		said := said
+		said.Version, said.Stamp = version, stamp
+		value, err := json.Marshal(said)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.nodes.observe(store.Entry{Key: "n", Value: value, Revision: 1, Created: time.Now()})
+		return o.Nodes()[0].Version
+	}
+	now := time.Now()
+	if got := hear("later", now); got != "later" {
+		t.Errorf("got %q, want what was said later", got)
+	}
+	o.nodes.mu.Lock()
+	o.nodes.byID["n"].revision = 500
+	o.nodes.mu.Unlock()
+	if got := hear("earlier", now.Add(-time.Second)); got != "later" {
+		t.Errorf("got %q, want no older word under an older revision", got)
+	}
+}
