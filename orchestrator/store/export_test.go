@@ -24,3 +24,6 @@ func (s *Store) Snapshot() error {
 	}
 	return nil
 }
+
+// Servers are those of an existing cluster that the client would speak to.
+func (s *Store) Servers() []string { return s.conn.Servers() }

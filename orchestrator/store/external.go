@@ -77,6 +77,8 @@ func (x *External) options() (servers []string, options []nats.Option, err error
 	}
 	if secure {
 		options = append(options, nats.Secure(config))
+	} else {
+		options = append(options, nats.IgnoreDiscoveredServers()) // a server may name others, and those would be spoken to in clear
 	}
 	if x.CredsFile != "" {
 		info, err := os.Stat(x.CredsFile)
@@ -98,7 +100,7 @@ func (s *Store) join(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	options = append(options, nats.Name("orchestratord "+s.replica), nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait),
+	options = append(options, nats.Name("orchestratord "+s.replica), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.ReconnectWait(reconnectWait),
 		nats.ReconnectBufSize(-1), nats.RetryOnFailedConnect(false),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { s.log.Warn("nats", "error", err) }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { s.log.Warn("nats is away", "error", err) }),

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
@@ -157,4 +158,83 @@ func TestUnsafeURLsAreRefused(t *testing.T) {
 	if _, err := store.Open(t.Context(), store.Options{NATS: &store.External{URL: "tls://a:1"}}); err == nil || errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("no name: got %v", err)
 	}
+}
+
+// TestServersThatAreOnlyNamedGetNothing: what a server on loopback says of others
+// is not a reason to speak to them, in clear.
+func TestServersThatAreOnlyNamedGetNothing(t *testing.T) {
+	first, _, _ := strings.Cut(natsServers(t, 3, nil), ",")
+	ctx, cancel := contextFor(t, 30*time.Second)
+	defer cancel()
+	st, err := store.Open(ctx, store.Options{NATS: &store.External{URL: first, Replica: "one"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	if got := st.Servers(); len(got) != 1 || got[0] != first {
+		t.Errorf("would speak to %v, want %s only", got, first)
+	}
+}
+
+// TestCredentialsMayBeRefusedForAWhile has a server refuse them longer than the
+// client library puts up with by itself.
+func TestCredentialsMayBeRefusedForAWhile(t *testing.T) {
+	o := &server.Options{
+		Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(),
+		JetStreamMaxStore: 8 << 30, JetStreamMaxMemory: 64 << 20, MaxPayload: 2 << 20,
+	}
+	srv, err := server.NewServer(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.Start()
+	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
+	if !srv.ReadyForConnections(10 * time.Second) {
+		t.Fatal("the NATS server is not ready")
+	}
+	ctx, cancel := contextFor(t, 30*time.Second)
+	defer cancel()
+	refusals := make(refusals, 3)
+	st, err := store.Open(ctx, store.Options{
+		NATS: &store.External{URL: srv.ClientURL(), Replica: "one"}, Fast: true, Log: slog.New(slog.NewTextHandler(refusals, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	demand := func(token string) {
+		t.Helper()
+		next := o.Clone()
+		next.Authorization = token
+		if err := srv.ReloadOptions(next); err != nil {
+			t.Fatal(err)
+		}
+	}
+	demand("another")
+	for range cap(refusals) {
+		select {
+		case <-refusals:
+		case <-ctx.Done():
+			t.Fatal("it does not ask again")
+		}
+	}
+	demand("")
+	for err := errors.New("not yet"); err != nil && !errors.Is(err, store.ErrExists); {
+		if _, err = st.Bucket(store.Tasks).Create(ctx, "k", []byte("v")); ctx.Err() != nil {
+			t.Fatalf("it is not let in again: %v", err)
+		}
+	}
+}
+
+// refusals is told of each line of a log about an authorization.
+type refusals chan struct{}
+
+func (r refusals) Write(line []byte) (int, error) {
+	if strings.Contains(strings.ToLower(string(line)), "authorization") {
+		select {
+		case r <- struct{}{}:
+		default:
+		}
+	}
+	return len(line), nil
 }
