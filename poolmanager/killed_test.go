@@ -30,6 +30,16 @@ const daemonDir = "POOLMANAGER_TEST_DAEMON_DIR"
 
 var daemonToken = authmin.NewSecret(strings.Repeat("daemon-token", 4))
 
+func init() {
+	beOther = func() bool {
+		dir := os.Getenv(daemonDir)
+		if dir != "" {
+			beDaemon(dir)
+		}
+		return dir != ""
+	}
+}
+
 // beDaemon runs the pools of its kind until TERM.
 func beDaemon(dir string) {
 	demo, err := DemoTemplate([]string{os.Args[0], "demo-engine"})
