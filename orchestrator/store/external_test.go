@@ -179,19 +179,8 @@ func TestServersThatAreOnlyNamedGetNothing(t *testing.T) {
 // TestCredentialsMayBeRefusedForAWhile has a server refuse them longer than the
 // client library puts up with by itself.
 func TestCredentialsMayBeRefusedForAWhile(t *testing.T) {
-	o := &server.Options{
-		Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(),
-		JetStreamMaxStore: 8 << 30, JetStreamMaxMemory: 64 << 20, MaxPayload: 2 << 20,
-	}
-	srv, err := server.NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv.Start()
-	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
-	if !srv.ReadyForConnections(10 * time.Second) {
-		t.Fatal("the NATS server is not ready")
-	}
+	o := loneOptions(t)
+	srv := loneServer(t, o)
 	ctx, cancel := contextFor(t, 30*time.Second)
 	defer cancel()
 	refusals := make(refusals, 3)
@@ -237,4 +226,50 @@ func (r refusals) Write(line []byte) (int, error) {
 		}
 	}
 	return len(line), nil
+}
+
+func loneOptions(t *testing.T) *server.Options {
+	return &server.Options{
+		Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(),
+		JetStreamMaxStore: 8 << 30, JetStreamMaxMemory: 64 << 20, MaxPayload: 2 << 20,
+	}
+}
+
+func loneServer(t *testing.T, o *server.Options) *server.Server {
+	t.Helper()
+	srv, err := server.NewServer(o.Clone())
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.Start()
+	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
+	if !srv.ReadyForConnections(10 * time.Second) {
+		t.Fatal("the NATS server is not ready")
+	}
+	return srv
+}
+
+// TestABucketInMemoryIsMadeAgain restarts a lone server, which forgets it.
+func TestABucketInMemoryIsMadeAgain(t *testing.T) {
+	o := loneOptions(t)
+	if _, err := fmt.Sscanf(freeAddress(t), "127.0.0.1:%d", &o.Port); err != nil {
+		t.Fatal(err)
+	}
+	srv := loneServer(t, o)
+	ctx, cancel := contextFor(t, 30*time.Second)
+	defer cancel()
+	st, err := store.Open(ctx, store.Options{NATS: &store.External{URL: srv.ClientURL(), Replica: "one"}, Fast: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	hear(t, watched(t, st.Bucket(store.Nodes).Watch), "all")
+	srv.Shutdown()
+	srv.WaitForShutdown()
+	loneServer(t, o)
+	for err := errors.New("not yet"); err != nil; {
+		if _, err = st.Bucket(store.Nodes).Create(ctx, "n", []byte("v")); ctx.Err() != nil {
+			t.Fatalf("nodes cannot register any more: %v", err)
+		}
+	}
 }

@@ -63,7 +63,11 @@ func (s *Store) bind(ctx context.Context, js jetstream.JetStream) error {
 		if err != nil {
 			return fmt.Errorf("opening bucket %s: %w", b.name, err)
 		}
-		s.buckets[b.name] = &Bucket{js: js, kv: kv, leaving: leaving, reach: s.reach(), markers: b.markers}
+		made := &Bucket{js: js, kv: kv, leaving: leaving, reach: s.reach(), markers: b.markers}
+		if b.memory {
+			made.remake = func(ctx context.Context) error { return ensure(ctx, js, b.stream(s.replicas)) }
+		}
+		s.buckets[b.name] = made
 	}
 	stream, err := js.Stream(ctx, eventStream)
 	if err != nil {
