@@ -62,7 +62,7 @@ func (ss *sessions) renew(s *session) {
 // was faster it takes that over and asks f again. mu is not held.
 func (ss *sessions) modify(ctx context.Context, id string, f func(s *session, found bool) (bool, error)) error {
 	defer ss.lock(id)()
-	for {
+	for expired := uint64(0); ; {
 		ss.mu.Lock()
 		var s session
 		known := ss.find(id)
@@ -80,9 +80,12 @@ func (ss *sessions) modify(ctx context.Context, id string, f func(s *session, fo
 			return ss.erase(ctx, evicted)
 		}
 		ss.mu.Unlock()
+		if known == nil {
+			s.revision = expired
+		}
 		s.revision, err = ss.write(ctx, s)
 		if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrExists) {
-			if err := ss.reread(ctx, id); err != nil {
+			if expired, err = ss.reread(ctx, id); err != nil {
 				return err
 			}
 			continue
@@ -118,22 +121,26 @@ func (ss *sessions) write(ctx context.Context, s session) (uint64, error) {
 	return ss.bucket.Update(ctx, s.SessionID, value, s.revision)
 }
 
-// reread takes over what another replica has written of a session.
-func (ss *sessions) reread(ctx context.Context, id string) error {
+// reread takes over what another replica has written of a session. One that has
+// expired by our clock, though the store still has it, is given by its revision.
+func (ss *sessions) reread(ctx context.Context, id string) (expired uint64, err error) {
 	e, err := ss.bucket.Get(ctx, id)
 	if err == nil {
 		ss.observe(e)
-		return nil
+		if !ss.has(id) {
+			expired = e.Revision
+		}
+		return expired, nil
 	}
 	if !errors.Is(err, store.ErrNotFound) {
-		return err
+		return 0, err
 	}
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	if s := ss.find(id); s != nil {
 		s.revision = 0 // its record has expired a moment before it
 	}
-	return nil
+	return 0, nil
 }
 
 func (ss *sessions) erase(ctx context.Context, evicted *session) error {
@@ -172,7 +179,7 @@ func (o *Orchestrator) Session(who Who, id string) (Session, error) {
 	if o.store.Shared() && uuid.Validate(id) == nil && !o.sessions.has(id) {
 		ctx, cancel := context.WithTimeout(o.ctx, lookTimeout)
 		defer cancel()
-		if err := o.sessions.reread(ctx, id); err != nil {
+		if _, err := o.sessions.reread(ctx, id); err != nil {
 			return Session{}, err
 		}
 	}

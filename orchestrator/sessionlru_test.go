@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -65,5 +66,26 @@ func TestSessionsAreBoundedForEachAndForAll(t *testing.T) {
 	}
 	if len(ss.byID) != maxSessions || ss.used.Len() != maxSessions {
 		t.Errorf("got %d sessions, want %d", len(ss.byID), maxSessions)
+	}
+}
+
+// TestASessionThatOurClockHasEndedIsBegunAnew has the store keep a record for
+// longer than this replica, whose clock is fast, believes.
+func TestASessionThatOurClockHasEndedIsBegunAnew(t *testing.T) {
+	b := openStore(t).Bucket(store.Sessions)
+	other := newSessions(b, slog.New(slog.DiscardHandler), time.Now)
+	fast := newSessions(b, slog.New(slog.DiscardHandler), func() time.Time { return time.Now().Add(store.SessionTTL + time.Minute) })
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for range 2 {
+		if err := other.take(ctx, Who{Identity: "ci"}, "s", true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := fast.take(ctx, Who{Identity: "ci"}, "s", true); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := fast.get(Who{Identity: "ci"}, "s"); err != nil || s.Turns != 1 {
+		t.Errorf("got %d turns, %v, want a new session", s.Turns, err)
 	}
 }
