@@ -107,10 +107,11 @@ func start(ctx context.Context, o Options, backend *authmin.Backend, listener ne
 	}
 	env.metrics = newMetrics(s.pools.list)
 	dir.endLeftovers(ctx, o.Log)
-	if err := gpus.measure(ctx); err != nil {
-		o.Log.Warn("measuring the GPUs", "error", err)
+	failed := gpus.measure(ctx)
+	if failed != nil {
+		o.Log.Warn("measuring the GPUs", "error", failed)
 	}
-	env.ledger = s.newLedger(o, gpus)
+	env.ledger = s.newLedger(o, gpus, failed != nil)
 	handoffs, err := openHandoffs(dir.path, s.pools, o.Log, env.metrics.registry)
 	if err != nil {
 		dir.close()
@@ -138,11 +139,13 @@ func start(ctx context.Context, o Options, backend *authmin.Backend, listener ne
 }
 
 // newLedger counts the GPUs' memory where there are GPUs, else that of the
-// engines' processes against the configured budget.
-func (s *Service) newLedger(o Options, gpus *gpuMonitor) *ledger {
+// engines' processes against the configured budget. Where a tool is that failed at
+// the start (silent) and no budget was given, there may be GPUs later.
+func (s *Service) newLedger(o Options, gpus *gpuMonitor, silent bool) *ledger {
 	var read func(context.Context, []string) (int64, error)
+	onGPUs := len(gpus.devices()) > 0 || silent && o.MemoryBytes == 0
 	switch {
-	case len(gpus.devices()) > 0:
+	case onGPUs:
 		read = func(ctx context.Context, devices []string) (int64, error) {
 			err := gpus.measure(ctx)
 			return gpus.freeOf(devices), err
@@ -151,7 +154,7 @@ func (s *Service) newLedger(o Options, gpus *gpuMonitor) *ledger {
 		read = func(context.Context, []string) (int64, error) { return o.MemoryBytes - s.pools.resident(), nil }
 	}
 	budget := o.MemoryBytes
-	if len(gpus.devices()) > 0 {
+	if onGPUs {
 		budget = 0
 	}
 	l := newLedger(read, budget, o.times.minStay, o.Log)
