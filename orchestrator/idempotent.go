@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/llorch/gateway/orchestrator/store"
 )
@@ -16,6 +17,11 @@ type idempotent struct {
 	TaskID string `json:"task_id"`
 	Body   string `json:"body"` // digest of the request
 }
+
+// keyGrace is how long after its key a retry may still make the task: a crash
+// between the two, a restart, and the client's patience. A task that is not known
+// later has ended and was forgotten, and must not run a second time.
+const keyGrace = time.Minute
 
 // remember ties the key to this request's task id, on disk, before the task is
 // made: after a crash between the two the same key makes the same task.
@@ -40,7 +46,11 @@ func (o *Orchestrator) remember(ctx context.Context, who Who, key, digest string
 		return nil, fail(Conflict, "IDEMPOTENCY_KEY_REUSED", "this Idempotency-Key was used with another body")
 	}
 	r.TaskID = earlier.TaskID
-	return o.find(who, earlier.TaskID), nil
+	e := o.find(who, earlier.TaskID)
+	if e == nil && o.now().Sub(stored.Created) > keyGrace {
+		return nil, fail(Conflict, "IDEMPOTENCY_KEY_SPENT", "the task of this Idempotency-Key has ended and is no longer known; to run it again, send another key")
+	}
+	return e, nil
 }
 
 func keyOf(identity, key string) string {
