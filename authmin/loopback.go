@@ -62,5 +62,8 @@ func IsLoopbackListen(address string) bool {
 		return strings.HasPrefix(path, "/")
 	}
 	host, port, err := net.SplitHostPort(address)
+	if strings.HasPrefix(address, "[") && !strings.Contains(host, ":") {
+		return false // brackets are for IPv6; who binds might see something else in them
+	}
 	return err == nil && isPort(port) && IsLoopbackHost(host)
 }

@@ -31,7 +31,7 @@ func TestIsLoopbackListen(t *testing.T) {
 		"127.0.0.1": false, "::1": false, "::1:80": false, "[::1%lo]:80": false, "localhost:evil": false,
 		"127.0.0.1:": false, "127.0.0.1:evil": false, "127.0.0.1:80:90": false, "127.1:80": false, "2130706433:80": false,
 		"0x7f.1:80": false, "fd/3": false, "fdgram/3": false, "unix/relative.sock": false, "unix/": false, "unix": false,
-		"unix/@abstract": false, "unixgram//run/x.sock": false, "tcp/0.0.0.0:80": false, "udp/127.0.0.1:80": false, "example.com:80": false,
+		"[127.0.0.1]:80": false, "[localhost]:80": false, "unix/@abstract": false, "unixgram//run/x.sock": false, "tcp/0.0.0.0:80": false, "udp/127.0.0.1:80": false, "example.com:80": false,
 	}
 	for address, want := range cases {
 		if got := IsLoopbackListen(address); got != want {
