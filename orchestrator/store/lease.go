@@ -14,8 +14,9 @@ const (
 	// leaseRenew is how often the holder renews, leasePatience how long another
 	// replica must have seen no renewal, and leaseHold how old, counted from when
 	// it was sent, the holder's last acknowledged renewal may be. What is between
-	// the two is the margin for clocks that run at different speeds: no holder
-	// believes itself one when another has begun. The three are design.md's.
+	// the two is the margin for clocks that run at different speeds. A machine that
+	// is paused does not see time pass, and may believe itself the holder for up to
+	// leaseHold after it goes on: what it writes is then refused, by compare-and-set.
 	leaseRenew    = time.Second
 	leasePatience = 5 * time.Second
 	leaseHold     = 4 * time.Second
