@@ -73,8 +73,13 @@ func (c *conversation) answer(w http.ResponseWriter, r *http.Request, answer any
 	switch {
 	case errors.Is(err, errGap):
 		end.failed = newProblem(http.StatusBadGateway, "EVENTS_GONE", "the answer is no longer there as a whole; send it again with another Idempotency-Key")
-	case err != nil && !errors.Is(err, io.EOF):
+	case errors.Is(err, orchestrator.ErrStopping):
 		end.failed = newProblem(http.StatusServiceUnavailable, "STOPPING", "the orchestrator is stopping; send it again")
+	case err != nil && !errors.Is(err, io.EOF):
+		if r.Context().Err() == nil { // else the caller has left
+			c.a.opts.Log.ErrorContext(r.Context(), "reading an answer", "task_id", c.id, "error", err, "correlation_id", authmin.CorrelationID(r.Context()))
+		}
+		end.failed = newProblem(http.StatusInternalServerError, "INTERNAL", "a defect; the log has it under this correlation_id")
 	}
 	kind, status := "application/json", http.StatusOK
 	if end.failed != nil {

@@ -1,0 +1,37 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/llorch/gateway/orchestrator"
+)
+
+// TestAnAnswerThatCannotBeReadSaysWhy: only a stop is called one, and what nobody
+// expected is in the log, not in the answer.
+func TestAnAnswerThatCannotBeReadSaysWhy(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		status int
+		code   string
+		logged bool
+	}{
+		{orchestrator.ErrStopping, 503, "STOPPING", false},
+		{errors.New("disk on fire"), 500, "INTERNAL", true},
+	} {
+		var log bytes.Buffer
+		w := httptest.NewRecorder()
+		talk := &conversation{a: &API{opts: Options{Log: slog.New(slog.NewTextHandler(&log, nil))}}, id: "task"}
+		talk.answer(w, httptest.NewRequest("POST", "/v1/embeddings", nil), nil, ended{}, c.err)
+		if w.Code != c.status || !strings.Contains(w.Body.String(), `"`+c.code+`"`) || strings.Contains(w.Body.String(), "fire") {
+			t.Errorf("%v: got %d %s, want %d %s", c.err, w.Code, w.Body, c.status, c.code)
+		}
+		if strings.Contains(log.String(), c.err.Error()) != c.logged {
+			t.Errorf("%v: logged %q", c.err, &log)
+		}
+	}
+}
