@@ -25,7 +25,7 @@ func TestAnAnswerThatCannotBeReadSaysWhy(t *testing.T) {
 	} {
 		var log bytes.Buffer
 		w := httptest.NewRecorder()
-		talk := &conversation{a: &API{opts: Options{Log: slog.New(slog.NewTextHandler(&log, nil))}}, id: "task"}
+		talk := &conversation{a: &API{log: slog.New(slog.NewTextHandler(&log, nil))}, id: "task"}
 		talk.answer(w, httptest.NewRequest("POST", "/v1/embeddings", nil), nil, ended{}, c.err)
 		if w.Code != c.status || !strings.Contains(w.Body.String(), `"`+c.code+`"`) || strings.Contains(w.Body.String(), "fire") {
 			t.Errorf("%v: got %d %s, want %d %s", c.err, w.Code, w.Body, c.status, c.code)

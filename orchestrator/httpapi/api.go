@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -107,7 +108,8 @@ func (a *API) Routes() []Route { return slices.Clone(a.routes) }
 
 // Handler serves the contract. It expects authmin.Backend around it.
 func (a *API) Handler() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		w := &answering{ResponseWriter: out}
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		defer a.recover(w, r)
@@ -130,6 +132,9 @@ func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
 			allow = append(allow, method)
 		}
 	}
+	if slices.Contains(allow, http.MethodGet) {
+		allow = append(allow, http.MethodHead)
+	}
 	if len(allow) > 0 && path.Clean(r.URL.Path) == r.URL.Path {
 		w.Header().Set("Allow", strings.Join(allow, ", "))
 		writeProblem(w, r, newProblem(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "see Allow"))
@@ -139,13 +144,17 @@ func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
 }
 
 // recover turns a defect of ours into a 500 and a log line. Nothing of the
-// request is logged but its route.
-func (a *API) recover(w http.ResponseWriter, r *http.Request) {
+// request is logged but its route. An answer that has begun is broken off: with a
+// proper end it would look whole.
+func (a *API) recover(w *answering, r *http.Request) {
 	if v := recover(); v != nil {
 		if v == http.ErrAbortHandler {
 			panic(v)
 		}
-		a.log.Error("handler panicked", "route", r.Pattern, "panic", v, "correlation_id", authmin.CorrelationID(r.Context()))
+		a.log.Error("handler panicked", "route", r.Pattern, "panic", v, "stack", string(debug.Stack()), "correlation_id", authmin.CorrelationID(r.Context()))
+		if w.begun {
+			panic(http.ErrAbortHandler)
+		}
 		writeProblem(w, r, newProblem(http.StatusInternalServerError, "INTERNAL", "a defect; the log has it under this correlation_id"))
 	}
 }

@@ -5,20 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"reflect"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator"
 )
-
-// answerTimeout bounds how long a caller may take to read an answer that comes
-// in one piece: 16 MiB, the most a task brings back, at 2 Mbit/s.
-const answerTimeout = time.Minute
 
 func (a *API) embeddingRoutes() {
 	route(a, authmin.ScopeInfer, http.MethodPost, "/v1/embeddings", http.StatusOK, "Embeddings (OpenAI)", a.embeddings,
@@ -68,26 +62,35 @@ func (c *conversation) vectors(ctx context.Context, w http.ResponseWriter, r *ht
 // errGap is an answer that cannot be given whole any more.
 var errGap = errors.New("some of the task's events are gone")
 
-// answer sends an answer in one piece, or says why there is none.
-func (c *conversation) answer(w http.ResponseWriter, r *http.Request, answer any, end ended, err error) {
+// failure is what the caller is told when its task's events cannot be read on.
+func (c *conversation) failure(ctx context.Context, err error) *Problem {
 	switch {
 	case errors.Is(err, errGap):
-		end.failed = newProblem(http.StatusBadGateway, "EVENTS_GONE", "the answer is no longer there as a whole; send it again with another Idempotency-Key")
+		return newProblem(http.StatusBadGateway, "EVENTS_GONE", "the answer is no longer there as a whole; send it again with another Idempotency-Key")
 	case errors.Is(err, orchestrator.ErrStopping):
-		end.failed = newProblem(http.StatusServiceUnavailable, "STOPPING", "the orchestrator is stopping; send it again")
-	case err != nil && !errors.Is(err, io.EOF):
-		if r.Context().Err() == nil { // else the caller has left
-			c.a.opts.Log.ErrorContext(r.Context(), "reading an answer", "task_id", c.id, "error", err, "correlation_id", authmin.CorrelationID(r.Context()))
-		}
-		end.failed = newProblem(http.StatusInternalServerError, "INTERNAL", "a defect; the log has it under this correlation_id")
+		return newProblem(http.StatusServiceUnavailable, "STOPPING", "the orchestrator is stopping; send it again")
+	}
+	c.a.unreadable(ctx, c.id, err)
+	return newProblem(http.StatusInternalServerError, "INTERNAL", "a defect; the log has it under this correlation_id")
+}
+
+// answer sends an answer in one piece, or says why there is none.
+func (c *conversation) answer(w http.ResponseWriter, r *http.Request, answer any, end ended, err error) {
+	if err != nil {
+		end.failed = c.failure(r.Context(), err)
 	}
 	kind, status := "application/json", http.StatusOK
+	text, err := json.Marshal(answer)
+	if err != nil && end.failed == nil {
+		end.failed = c.failure(r.Context(), fmt.Errorf("encoding the answer: %w", err))
+	}
 	if end.failed != nil {
 		kind, status = "application/problem+json", end.failed.Status
-		answer = finished(r.Context(), "/v1/", end.failed)
+		if text, err = json.Marshal(finished(r.Context(), "/v1/", end.failed)); err != nil {
+			panic(err) // a defect: it is all strings and numbers
+		}
 	}
 	w.Header().Set("Content-Type", kind)
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(answer)
+	_, _ = w.Write(append(text, '\n'))
 }

@@ -55,8 +55,8 @@ func (a *API) completion(ctx context.Context, in *openaiInput[CompletionRequest]
 }
 
 // openai runs the request as a task, in the same queue and under the same
-// limits, and hands it to tell. A caller that leaves cancels it: nobody else
-// knows its id.
+// limits, and hands it to tell. A caller that leaves cancels it, unless it gave a
+// key: then it may come back for the same answer.
 func (a *API) openai(ctx context.Context, task orchestrator.TaskRequest, key string, opts openaiOptions, tell teller) (*huma.StreamResponse, error) {
 	release, err := a.takeStream()
 	if err != nil {
@@ -70,21 +70,30 @@ func (a *API) openai(ctx context.Context, task orchestrator.TaskRequest, key str
 	reader, err := a.o.Follow(who(ctx), admission.TaskID, 0)
 	if err != nil {
 		release()
+		a.abandon(ctx, admission.TaskID, key)
 		return nil, err
 	}
 	c := &conversation{a: a, reader: reader, opts: opts, id: admission.TaskID, created: time.Now().Unix()}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		defer release()
 		r, w := humago.Unwrap(hc)
-		// huma's limit for reading the body would end the answer as well.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 		w.Header().Set("X-Task-Id", admission.TaskID)
 		ctx := r.Context()
 		tell(ctx, c, w, r)
 		if ctx.Err() != nil {
-			_ = a.o.Cancel(context.WithoutCancel(ctx), who(ctx), admission.TaskID)
+			a.abandon(ctx, admission.TaskID, key)
 		}
 	}}, nil
+}
+
+// abandon cancels a task that nobody waits for any more.
+func (a *API) abandon(ctx context.Context, taskID, key string) {
+	if key != "" {
+		return
+	}
+	if err := a.o.Cancel(context.WithoutCancel(ctx), who(ctx), taskID); err != nil {
+		a.log.WarnContext(ctx, "a task whose caller has left goes on", "task_id", taskID, "error", err, "correlation_id", authmin.CorrelationID(ctx))
+	}
 }
 
 // teller tells the caller what became of its task.
@@ -184,15 +193,20 @@ func (c *conversation) whole(ctx context.Context, w http.ResponseWriter, r *http
 	c.answer(w, r, c.opts.answer(c, text.String(), end), end, err)
 }
 
-// stream answers token by token.
+// stream answers token by token. Whatever keeps it from being whole is said: many
+// clients take any proper end for [DONE].
 func (c *conversation) stream(ctx context.Context, s *sse) {
+	defer s.count(c.reader)
 	if first := c.opts.first(c); first != nil && s.data(first) != nil {
 		return
 	}
 	idle := func() error { return s.write(": alive\n\n") }
 	end, err := c.each(ctx, idle, tokens(func(t string) error { return s.data(c.opts.chunk(c, t)) }))
+	if s.left != nil {
+		return
+	}
 	if err != nil {
-		return // without [DONE]: the client knows that it is not all
+		end.failed = c.failure(ctx, err)
 	}
 	if end.failed != nil {
 		_ = s.data(map[string]any{"error": finished(ctx, "/v1/", end.failed).OpenAI})

@@ -78,7 +78,9 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 	}
 	e, ok := orchestrator.AsError(err)
 	if !ok {
-		a.log.Error("request failed", "error", err, "correlation_id", authmin.CorrelationID(ctx))
+		if ctx.Err() == nil { // else the caller has left, and nobody reads the answer
+			a.log.Error("request failed", "error", err, "correlation_id", authmin.CorrelationID(ctx))
+		}
 		return newProblem(http.StatusServiceUnavailable, "UNAVAILABLE", "try again; the log has the reason under this correlation_id")
 	}
 	p := newProblem(statuses[e.Kind], e.Code, e.Hint)
@@ -92,6 +94,10 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 	}
 	return p
 }
+
+// maxFieldErrors is enough to mend a request by. Without it an answer would be many
+// times as large as a request with a hundred thousand unknown fields.
+const maxFieldErrors = 32
 
 // codes names the errors that huma finds by itself.
 var codes = map[int][2]string{
@@ -113,7 +119,7 @@ func transformProblem(ctx huma.Context, _ string, v any) (any, error) {
 		}
 		p := newProblem(e.Status, named[0], named[1])
 		for _, d := range e.Errors {
-			if d != nil && e.Status == http.StatusUnprocessableEntity {
+			if d != nil && e.Status == http.StatusUnprocessableEntity && len(p.Errors) < maxFieldErrors {
 				p.Errors = append(p.Errors, FieldError{d.Location, d.Message})
 			}
 		}

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"time"
 
+	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator"
 )
 
@@ -19,6 +21,7 @@ type sse struct {
 	// patience is how long one event may take to leave: a reader that does not
 	// read is cut, and may resume. The kernel's buffers are its only credit.
 	patience time.Duration
+	left     error // why nothing reaches the client any more
 }
 
 // newSSE sends the headers at once, so that a client sees the stream is open
@@ -35,6 +38,11 @@ func newSSE(w http.ResponseWriter, patience time.Duration) *sse {
 
 // write sends one piece of the stream and waits until the kernel has it.
 func (s *sse) write(format string, args ...any) error {
+	s.left = s.send(format, args...)
+	return s.left
+}
+
+func (s *sse) send(format string, args ...any) error {
 	if err := s.ctl.SetWriteDeadline(time.Now().Add(s.patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
@@ -50,36 +58,53 @@ func (s *sse) event(ev orchestrator.Event) error {
 	return s.write("id: %d\nevent: %s\ndata: %s\n\n", ev.ID, ev.Type, ev.Data)
 }
 
-// follow copies a task's events until the last, or until somebody leaves. A
-// comment keeps the connection alive while nothing happens.
-func (s *sse) follow(ctx context.Context, reader *orchestrator.Reader, verbose bool, heartbeat time.Duration) {
+// count notes a reader that was cut because it did not read.
+func (s *sse) count(reader *orchestrator.Reader) {
+	if errors.Is(s.left, os.ErrDeadlineExceeded) {
+		reader.Cut()
+	}
+}
+
+// follow copies a task's events until the last, or until somebody leaves, and
+// gives the error that ended it. A comment keeps the connection alive while
+// nothing happens.
+func (s *sse) follow(ctx context.Context, reader *orchestrator.Reader, verbose bool, heartbeat time.Duration) error {
+	defer s.count(reader)
 	tokens := 0
 	for {
 		events, err := next(ctx, reader, heartbeat)
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-			if s.write(": alive\n\n") != nil {
-				return
+			if err := s.write(": alive\n\n"); err != nil {
+				return err
 			}
 			continue
 		}
 		if err != nil {
-			return // the end, the client has left, or we stop: the client may resume
+			return err // the client may resume, unless it was the end
 		}
 		for _, ev := range events {
 			if ev.Type == orchestrator.EventToken {
 				tokens++
 			}
 			if err := s.event(ev); err != nil {
-				if errors.Is(err, os.ErrDeadlineExceeded) {
-					reader.Cut()
-				}
-				return
+				return err
 			}
-			if verbose && ev.Type == orchestrator.EventStarted && s.event(reader.Metrics(ev.ID, tokens)) != nil {
-				return
+			if verbose && ev.Type == orchestrator.EventStarted {
+				if err := s.event(reader.Metrics(ev.ID, tokens)); err != nil {
+					return err
+				}
 			}
 		}
 	}
+}
+
+// unreadable logs why a task's events could not be read to their end, unless that
+// is nothing unusual: the end itself, a client that has left, a stop.
+func (a *API) unreadable(ctx context.Context, taskID string, err error) {
+	if ctx.Err() != nil || errors.Is(err, io.EOF) || errors.Is(err, orchestrator.ErrStopping) {
+		return
+	}
+	a.log.ErrorContext(ctx, "reading a task's events", "task_id", taskID, "error", err, "correlation_id", authmin.CorrelationID(ctx))
 }
 
 // next waits for events, but not longer than d.

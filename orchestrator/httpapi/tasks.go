@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"strconv"
 
@@ -69,7 +70,7 @@ func (a *API) cancel(ctx context.Context, in *taskID) (*none, error) {
 
 func (a *API) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse, error) {
 	after, err := strconv.ParseUint("0"+in.LastEventID, 10, 64)
-	if err != nil {
+	if err != nil || after == math.MaxUint64 {
 		return nil, newProblem(http.StatusUnprocessableEntity, "INVALID_EVENT_ID", "Last-Event-ID is the id of an event of this stream")
 	}
 	reader, err := a.o.Follow(who(ctx), in.ID, after)
@@ -87,7 +88,12 @@ func (a *API) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 		defer release()
 		r, w := humago.Unwrap(ctx)
 		s := newSSE(w, a.opts.SlowReader)
-		s.follow(r.Context(), reader, in.Verbose, a.opts.Heartbeat)
+		if r.Method == http.MethodHead {
+			return // its answer has no body: it would wait for nothing until the task ends
+		}
+		if err := s.follow(r.Context(), reader, in.Verbose, a.opts.Heartbeat); s.left == nil {
+			a.unreadable(r.Context(), in.ID, err)
+		}
 	}}, nil
 }
 

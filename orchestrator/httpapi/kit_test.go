@@ -1,0 +1,170 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/orchestrator"
+	"github.com/llorch/gateway/orchestrator/store"
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+// within is how long a test waits for something that should take milliseconds.
+const within = 10 * time.Second
+
+// served is the contract on a real socket; everybody is ci, and an administrator.
+type served struct {
+	*httptest.Server
+	t     *testing.T
+	api   *API
+	o     *orchestrator.Orchestrator
+	store *store.Store
+	log   *lines
+}
+
+// lines is a log that may be read meanwhile.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+// with gives the lines that have the text.
+func (l *lines) with(text string) (found []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range strings.Lines(l.buf.String()) {
+		if strings.Contains(line, text) {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// serve runs the contract with the given options before an orchestrator.
+func serve(t *testing.T, opts Options) *served {
+	t.Helper()
+	s := &served{t: t, log: &lines{}}
+	var err error
+	if s.store, err = store.Open(t.Context(), store.Options{Dir: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	if s.o, err = orchestrator.New(t.Context(), orchestrator.Config{Store: s.store, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	opts.Orchestrator, opts.Log = s.o, slog.New(slog.NewTextHandler(s.log, nil))
+	s.api = New(opts)
+	s.Server = httptest.NewServer(asCaller(s.api.Handler()))
+	t.Cleanup(func() {
+		s.o.Stop(context.Background())
+		s.CloseClientConnections()
+		s.Close()
+		s.store.Close()
+	})
+	return s
+}
+
+// asCaller is authmin.Backend for a test.
+func asCaller(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := authmin.Caller{Name: "ci", Scopes: []authmin.Scope{authmin.ScopeAdmin}}
+		h.ServeHTTP(w, r.WithContext(authmin.WithCaller(r.Context(), c)))
+	})
+}
+
+// send makes a request and gives its answer; the test closes what it leaves open.
+func (s *served) send(ctx context.Context, method, path, body string, header ...string) *http.Response {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, within)
+	s.t.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, method, s.URL+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	res, err := s.Client().Do(r)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	s.t.Cleanup(func() { res.Body.Close() })
+	return res
+}
+
+// want sends, checks the status and gives the body.
+func (s *served) want(status int, method, path, body string, header ...string) string {
+	s.t.Helper()
+	res := s.send(s.t.Context(), method, path, body, header...)
+	text, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != status {
+		s.t.Fatalf("%s %s: got %d %s, %v, want %d", method, path, res.StatusCode, text, err, status)
+	}
+	return string(text)
+}
+
+// submit takes a task and gives its id.
+func (s *served) submit() string {
+	s.t.Helper()
+	var a orchestrator.Admission
+	if err := json.Unmarshal([]byte(s.want(202, "POST", "/v2/tasks", `{"model_ref":"demo","prompt":"x"}`)), &a); err != nil {
+		s.t.Fatal(err)
+	}
+	return a.TaskID
+}
+
+// pool registers a node with a pool of so many slots, whose dispatches f answers.
+func (s *served) pool(slots int, f func(send func(client.Event), r *http.Request)) {
+	s.t.Helper()
+	p := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		f(func(ev client.Event) {
+			text, _ := ev.AppendSSE(nil)
+			_, _ = w.Write(text)
+			_ = http.NewResponseController(w).Flush()
+		}, r)
+	}))
+	s.t.Cleanup(func() { p.CloseClientConnections(); p.Close() })
+	_, err := s.o.RegisterNode(s.t.Context(), orchestrator.Who{Identity: "n"}, client.RegisterRequest{
+		NodeID: "n", Address: p.URL, DispatchToken: "node-token-of-at-least-32-characters",
+		Pools: []client.Pool{{PoolID: "p", ModelRef: "demo", Ready: slots > 0, SlotsFree: slots, SlotsTotal: slots}},
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// echo answers one token.
+func echo(send func(client.Event), _ *http.Request) {
+	send(client.Event{Type: client.EventToken, Text: "hello"})
+	send(client.Event{Type: client.EventEnd, TokensIn: 1, TokensOut: 1, FinishReason: "stop"})
+}
+
+// eventually polls until the condition holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for end := time.Now().Add(within); !holds(); <-ticker.C {
+		if time.Now().After(end) {
+			t.Fatalf("not within %s: %s", within, what)
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package httpapi
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+// TestEventsThatCannotBeReadAreLoggedOnce has a record in the event log that is
+// none: the stream ends without an event that says so, and the log says why.
+func TestEventsThatCannotBeReadAreLoggedOnce(t *testing.T) {
+	s := serve(t, Options{})
+	s.pool(0, echo)
+	id := s.submit()
+	if err := s.store.Events().Append(id, []byte("no record")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.store.Events().Barrier(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.pool(1, echo)
+	eventually(t, "the task has ended, and its events are read from the log", func() bool {
+		return s.want(200, "GET", "/v2/tasks/"+id+"/events", "") == ""
+	})
+	before := len(s.log.with("reading a task's events"))
+	if got := s.want(200, "GET", "/v2/tasks/"+id+"/events", ""); got != "" {
+		t.Errorf("got %q, want a stream that is cut", got)
+	}
+	eventually(t, "a line in the log", func() bool { return len(s.log.with("reading a task's events")) > before })
+	if got := s.log.with("reading a task's events"); len(got) != before+1 || !strings.Contains(got[before], id) || !strings.Contains(got[before], "correlation_id=") {
+		t.Errorf("logged %q, want one line with the task", got[before:])
+	}
+}
+
+// TestWhatIsNothingUnusualIsNotLogged reads a stream to its end, and leaves
+// another one.
+func TestWhatIsNothingUnusualIsNotLogged(t *testing.T) {
+	s := serve(t, Options{})
+	begun, goOn := make(chan struct{}, 1), make(chan struct{})
+	s.pool(2, func(send func(client.Event), _ *http.Request) {
+		send(client.Event{Type: client.EventToken, Text: "hello"})
+		begun <- struct{}{}
+		<-goOn
+		send(client.Event{Type: client.EventEnd, TokensOut: 1})
+	})
+	id := s.submit()
+	<-begun
+	ctx, leave := context.WithCancel(t.Context())
+	res := s.send(ctx, "GET", "/v2/tasks/"+id+"/events", "")
+	if _, err := bufio.NewReader(res.Body).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	leave()
+	eventually(t, "its place is free", func() bool { return len(s.api.streams) == 0 })
+	close(goOn)
+	if got := s.want(200, "GET", "/v2/tasks/"+id+"/events", ""); !strings.Contains(got, "event: end") {
+		t.Errorf("got %q", got)
+	}
+	if got := s.log.with(id); len(got) != 0 {
+		t.Errorf("logged %q", got)
+	}
+}
+
+func TestAHeadOfAStreamDoesNotWait(t *testing.T) {
+	s := serve(t, Options{})
+	s.pool(0, echo)
+	id := s.submit()
+	res := s.send(t.Context(), "HEAD", "/v2/tasks/"+id+"/events", "")
+	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/event-stream" {
+		t.Errorf("got %d %v", res.StatusCode, res.Header)
+	}
+	eventually(t, "its place is free", func() bool { return len(s.api.streams) == 0 })
+	s.want(422, "GET", "/v2/tasks/"+id+"/events", "", "Last-Event-ID", "18446744073709551615")
+	if got := s.send(t.Context(), "PUT", "/v2/tasks/"+id, "").Header.Get("Allow"); got != "GET, HEAD" {
+		t.Errorf("Allow: got %q", got)
+	}
+}
+
+const chat = `{"model":"demo","stream":true,"messages":[{"role":"user","content":"x"}]}`
+
+// TestAStreamThatAStopEndsSaysSo: a client would take a proper end for the whole
+// answer.
+func TestAStreamThatAStopEndsSaysSo(t *testing.T) {
+	s := serve(t, Options{})
+	begun := make(chan struct{}, 1)
+	s.pool(1, func(_ func(client.Event), r *http.Request) {
+		begun <- struct{}{}
+		<-r.Context().Done()
+	})
+	res := s.send(t.Context(), "POST", "/v1/chat/completions", chat)
+	<-begun
+	go s.o.Stop(context.Background())
+	text, err := io.ReadAll(res.Body)
+	if err != nil || !strings.Contains(string(text), `"code":"STOPPING"`) || strings.Contains(string(text), "[DONE]") {
+		t.Errorf("got %q, %v, want an error", text, err)
+	}
+}
+
+// TestACallerThatLeavesCancelsUnlessItMayComeBack hangs up without and with an
+// Idempotency-Key.
+func TestACallerThatLeavesCancelsUnlessItMayComeBack(t *testing.T) {
+	for name, key := range map[string]string{"no key": "", "a key": "k"} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, Options{})
+			begun, goOn, ended := make(chan struct{}, 1), make(chan struct{}), make(chan error, 1)
+			s.pool(1, func(send func(client.Event), r *http.Request) {
+				begun <- struct{}{}
+				select {
+				case <-goOn:
+					echo(send, r)
+				case <-r.Context().Done():
+				}
+				ended <- r.Context().Err()
+			})
+			ctx, leave := context.WithCancel(t.Context())
+			s.send(ctx, "POST", "/v1/chat/completions", chat, "Idempotency-Key", key)
+			<-begun
+			leave()
+			eventually(t, "its place is free", func() bool { return len(s.api.streams) == 0 })
+			if key == "" {
+				select {
+				case err := <-ended:
+					if err == nil {
+						t.Error("the engine has answered")
+					}
+				case <-time.After(within):
+					t.Error("the engine was not told")
+				}
+				return
+			}
+			close(goOn)
+			if got := s.want(200, "POST", "/v1/chat/completions", chat, "Idempotency-Key", key); !strings.Contains(got, `"content":"hello"`) || !strings.HasSuffix(got, "data: [DONE]\n\n") {
+				t.Errorf("the same again: got %q, want the answer", got)
+			}
+		})
+	}
+}
