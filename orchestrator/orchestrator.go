@@ -83,6 +83,7 @@ type Orchestrator struct {
 	lease                *store.Lease
 	leading              atomic.Bool
 	reclaiming, sweeping atomic.Bool
+	placing              sync.Mutex // held while the scheduler places tasks
 	dispatches           sync.WaitGroup
 	busy                 atomic.Int64 // dispatches under way
 

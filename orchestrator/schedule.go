@@ -64,6 +64,8 @@ type pass struct {
 // place starts every task that can start now, in the queue's order. Tasks with
 // the same needs as one that found no place are passed over without a look.
 func (o *Orchestrator) place(ctx context.Context, p *pass, ticked bool) {
+	o.placing.Lock()
+	defer o.placing.Unlock()
 	for ctx.Err() == nil && o.ctx.Err() == nil {
 		if version := o.nodes.version.Load(); version != p.version || ticked || p.blocked == nil {
 			p.version, p.blocked, ticked = version, make(map[string]bool), false
