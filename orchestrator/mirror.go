@@ -63,7 +63,7 @@ func (o *Orchestrator) begin(ctx, watching context.Context, m mirror) error {
 	in := &intake{o: o, mirror: m, ctx: watching, listed: listed}
 	o.mirrors.Go(func() {
 		defer enough()
-		ended <- watch(watching, in.take)
+		ended <- watch(watching, in.begin, in.take)
 	})
 	select {
 	case <-listed:
@@ -86,26 +86,33 @@ type intake struct {
 	ctx    context.Context
 	listed chan struct{}   // closed after the first listing
 	newest uint64          // the highest revision that came
-	seen   map[string]bool // by a listing that came after a lost connection
-	begun  bool            // everything there was has been seen once
+	seen   map[string]bool // by this listing, if another one was before it
+	lists  int             // listings that have begun
+	whole  bool            // one has ended
 }
 
-// take is for store.Bucket.Watch.
+// begin and take are for store.Bucket.Watch. What a listing before this one has
+// told, to its end or not, may be gone by now.
+func (in *intake) begin() {
+	if in.lists++; in.lists > 1 {
+		in.seen = make(map[string]bool)
+	}
+}
+
 func (in *intake) take(e store.Entry) {
 	if e.Key == "" {
-		if !in.begun {
-			in.begun = true
-			if in.loaded != nil {
-				in.loaded()
-			}
-			close(in.listed)
-			return
+		first := !in.whole
+		in.whole = true
+		if first && in.loaded != nil {
+			in.loaded()
 		}
-		in.miss()
+		if in.seen != nil {
+			in.miss()
+		}
+		if first {
+			close(in.listed)
+		}
 		return
-	}
-	if in.begun && e.Revision <= in.newest && in.seen == nil {
-		in.seen = make(map[string]bool) // revisions rise: a lower one begins a listing
 	}
 	if in.seen != nil {
 		in.seen[e.Key] = true

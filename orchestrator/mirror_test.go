@@ -25,6 +25,7 @@ func TestAListingAfterALostConnectionTellsWhatHasVanished(t *testing.T) {
 		o: o, ctx: t.Context(), listed: make(chan struct{}),
 		mirror: mirror{bucket: store.Tasks, take: o.observe, keys: o.taskIDs},
 	}
+	in.begin()
 	in.take(entry(stays))
 	in.take(entry(goes))
 	in.take(store.Entry{})
@@ -33,6 +34,7 @@ func TestAListingAfterALostConnectionTellsWhatHasVanished(t *testing.T) {
 		t.Fatal(err)
 	}
 	ours := waitingTask(t, o) // and this is ours, too new for the listing
+	in.begin()
 	in.take(entry(stays))
 	if o.find(ci, goes) == nil {
 		t.Error("gone before the listing has ended")
@@ -43,6 +45,58 @@ func TestAListingAfterALostConnectionTellsWhatHasVanished(t *testing.T) {
 	}
 	if got := o.queue.depth(Interactive); got != 2 {
 		t.Errorf("%d wait, want 2", got)
+	}
+}
+
+// TestAListingThatBreaksOffIsNoExcuse has keys go that a listing has told which did
+// not come to its end: the first one, before memory was complete, or a later one.
+func TestAListingThatBreaksOffIsNoExcuse(t *testing.T) {
+	for name, before := range map[string]func(*intake, store.Entry){
+		"the first": func(in *intake, e store.Entry) {
+			in.begin()
+			in.take(e)
+		},
+		"a later one": func(in *intake, e store.Entry) {
+			in.begin()
+			in.take(e)
+			in.take(store.Entry{})
+			in.begin()
+			in.take(e)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := openStore(t)
+			o := newWith(t, Config{Store: st})
+			other := newWith(t, Config{Store: openStore(t)})
+			goes, stays := waitingTask(t, o), waitingTask(t, o)
+			get := func(id string) store.Entry {
+				e, err := st.Bucket(store.Tasks).Get(t.Context(), id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return e
+			}
+			e := get(goes)
+			other.loading = []*entry{} // nothing is known there yet
+			in := &intake{
+				o: o, ctx: t.Context(), listed: make(chan struct{}),
+				mirror: mirror{bucket: store.Tasks, take: other.observe, keys: other.taskIDs, loaded: other.loaded},
+			}
+			before(in, e)
+			if err := st.Bucket(store.Tasks).Delete(t.Context(), goes); err != nil {
+				t.Fatal(err)
+			}
+			in.begin()
+			in.take(get(stays))
+			in.take(store.Entry{})
+			<-in.listed
+			if known := other.taskIDs(); len(known) != 1 || known[0] != stays {
+				t.Error("want the one that is gone forgotten, and not the other")
+			}
+			if got := other.queue.depth(Interactive); got != 1 {
+				t.Errorf("%d wait, want 1", got)
+			}
+		})
 	}
 }
 

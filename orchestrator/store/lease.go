@@ -122,7 +122,7 @@ func (s *sightings) free() bool {
 // observe reports each change of the lease; a newer one replaces an unread one.
 func (l *Lease) observe(ctx context.Context, news chan sighting) {
 	found := false
-	_ = l.bucket().Watch(ctx, func(e Entry) {
+	_ = l.bucket().Watch(ctx, nil, func(e Entry) {
 		s := sighting{revision: e.Revision}
 		switch {
 		case e.Key == l.name:

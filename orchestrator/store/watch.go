@@ -41,24 +41,30 @@ const (
 
 var errSilent = errors.New("the watch has gone silent")
 
-// Watch calls f, from one goroutine, for every present key, then once with a
-// zero Entry ("all there was has been seen"), then for each change in the order
-// of the revisions, own writes included, until ctx ends. Of changes of one key
-// that follow each other at once it may tell the last one only.
+// Watch calls begin and f from one goroutine: begin, then f for every present key,
+// then f once with a zero Entry ("all there was has been seen"), then f for each
+// change in the order of the revisions, own writes included, until ctx ends. Of
+// changes of one key that follow each other at once it may tell the last one only.
 //
-// When the connection to the stream was lost it begins again: present keys, the
-// zero Entry, changes. So f takes repeats (a revision it has already), and
-// learns at the second zero Entry which keys have vanished meanwhile.
-func (b *Bucket) Watch(ctx context.Context, f func(Entry)) error { return b.watch(ctx, false, f) }
+// When the connection to the stream was lost it begins again: begin, present
+// keys, the zero Entry, changes. It may be lost at any moment, also before the
+// zero Entry. So f takes repeats (a revision it has already), and learns at the
+// zero Entry which keys have vanished meanwhile: those that it knows and that have
+// not come since the last begin, which may be nil.
+func (b *Bucket) Watch(ctx context.Context, begin func(), f func(Entry)) error {
+	return b.watch(ctx, false, begin, f)
+}
 
 // WatchMeta is Watch without the values; Entry.Size tells their length.
-func (b *Bucket) WatchMeta(ctx context.Context, f func(Entry)) error { return b.watch(ctx, true, f) }
+func (b *Bucket) WatchMeta(ctx context.Context, begin func(), f func(Entry)) error {
+	return b.watch(ctx, true, begin, f)
+}
 
-func (b *Bucket) watch(ctx context.Context, meta bool, f func(Entry)) error {
+func (b *Bucket) watch(ctx context.Context, meta bool, begin func(), f func(Entry)) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, watchRetry
 	for {
-		w := watcher{bucket: b, meta: meta, f: f}
+		w := watcher{bucket: b, meta: meta, begin: begin, f: f}
 		if err := w.run(ctx); ctx.Err() != nil {
 			return b.wrap("watching", "*", ctx.Err())
 		} else if errors.Is(err, nats.ErrConnectionClosed) {
@@ -81,6 +87,7 @@ func (b *Bucket) watch(ctx context.Context, meta bool, f func(Entry)) error {
 type watcher struct {
 	bucket   *Bucket
 	meta     bool
+	begin    func() // may be nil
 	f        func(Entry)
 	once     bool   // only what is present
 	complete bool   // all that was present has been seen
@@ -105,6 +112,9 @@ func (w *watcher) run(ctx context.Context) error {
 	}
 	defer w.forget(ctx, stream, consumer.CachedInfo().Name)
 	w.next = 1
+	if w.begin != nil {
+		w.begin()
+	}
 	if consumer.CachedInfo().NumPending == 0 {
 		w.seen()
 	}

@@ -11,14 +11,14 @@ import (
 )
 
 // watched is what a watch has told, as text.
-func watched(t *testing.T, watch func(context.Context, func(store.Entry)) error) <-chan string {
+func watched(t *testing.T, watch func(context.Context, func(), func(store.Entry)) error) <-chan string {
 	t.Helper()
 	told := make(chan string, 10_000)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = watch(ctx, func(e store.Entry) {
+		_ = watch(ctx, func() { told <- "begin" }, func(e store.Entry) {
 			switch {
 			case e.Key == "":
 				told <- "all"
@@ -63,7 +63,7 @@ func TestAWatchTellsWhatIsThereThenEachChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := watched(t, b.Watch)
-	hear(t, told, "a=1(1) all")
+	hear(t, told, "begin a=1(1) all")
 	if _, err := b.Update(ctx, "a", []byte("22"), rev); err != nil {
 		t.Fatal(err)
 	}
@@ -75,8 +75,8 @@ func TestAWatchTellsWhatIsThereThenEachChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	hear(t, told, "a-gone b=3(1)")
-	hear(t, watched(t, b.WatchMeta), "b=(1) all")
-	hear(t, watched(t, openEmpty(t).Watch), "all")
+	hear(t, watched(t, b.WatchMeta), "begin b=(1) all")
+	hear(t, watched(t, openEmpty(t).Watch), "begin all")
 }
 
 func openEmpty(t *testing.T) *store.Bucket { return open(t, t.TempDir()).Bucket(store.Nodes) }
