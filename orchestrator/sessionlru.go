@@ -13,29 +13,34 @@ import (
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
-// find gives a session that has not expired. mu is held, here and below.
-func (ss *sessions) find(id string) *session {
+// expire drops what has expired: it is in front. mu is held, here and below.
+func (ss *sessions) expire() {
 	now := ss.now()
 	for el := ss.used.Front(); el != nil && !now.Before(el.Value.(*session).expires); el = ss.used.Front() {
 		ss.drop(el)
 	}
+}
+
+// find gives a session that has not expired.
+func (ss *sessions) find(id string) *session {
+	ss.expire()
 	if el := ss.byID[id]; el != nil {
 		return el.Value.(*session)
 	}
 	return nil
 }
 
-// apply makes a state of a session what memory knows, unless that is newer, and
-// makes it the most recently used. The caller deletes the record of the one that
-// had to go.
+// apply makes a state of a session what memory knows, unless that is newer. The
+// caller deletes the record of the one that had to go.
 func (ss *sessions) apply(s session) (evicted *session) {
 	if !ss.now().Before(s.expires) {
 		return nil
 	}
+	ss.expire()
 	if el := ss.byID[s.SessionID]; el != nil {
 		if known := el.Value.(*session); s.revision >= known.revision {
 			*known = s
-			ss.used.MoveToBack(el)
+			ss.order(el)
 		}
 		return nil
 	}
@@ -45,9 +50,25 @@ func (ss *sessions) apply(s session) (evicted *session) {
 	case ss.used.Len() >= maxSessions:
 		evicted = ss.drop(ss.used.Front())
 	}
-	ss.byID[s.SessionID] = ss.used.PushBack(&s)
+	el := ss.used.PushBack(&s)
+	ss.byID[s.SessionID] = el
 	ss.each[s.Owner]++
+	ss.order(el)
 	return evicted
+}
+
+// order puts a session before those that expire later. Most often none does: only
+// a turn that is given back, and news from another replica, leave the time as it was.
+func (ss *sessions) order(el *list.Element) {
+	before := ss.used.Back()
+	for before != nil && (before == el || before.Value.(*session).expires.After(el.Value.(*session).expires)) {
+		before = before.Prev()
+	}
+	if before == nil {
+		ss.used.MoveToFront(el)
+		return
+	}
+	ss.used.MoveAfter(el, before)
 }
 
 // renew begins the time to live anew.
@@ -190,5 +211,8 @@ func (o *Orchestrator) Session(who Who, id string) (Session, error) {
 
 // RemoveSession forgets a session of the caller's.
 func (o *Orchestrator) RemoveSession(ctx context.Context, who Who, id string) error {
+	if _, err := o.Session(who, id); err != nil { // also one that only another replica knows yet
+		return err
+	}
 	return o.sessions.remove(ctx, who, id)
 }

@@ -2,11 +2,14 @@ package orchestrator
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/llorch/gateway/orchestrator/store"
 )
@@ -37,6 +40,51 @@ func TestASessionExpiresTenMinutesAfterItsLastTurn(t *testing.T) {
 	now = now.Add(1)
 	if _, err := ss.get(ci, "s"); err == nil || len(ss.byID)+ss.used.Len()+len(ss.each) != 0 {
 		t.Errorf("at its end: got %v and %v, want nothing left", err, ss.byID)
+	}
+}
+
+// TestAnExpiredSessionGoesBeforeALiveOne has a turn given back, which is no use of
+// the session: it expires when it would have, and is not what others make room for.
+func TestAnExpiredSessionGoesBeforeALiveOne(t *testing.T) {
+	now := time.Unix(1000, 0)
+	ss := newSessions(openStore(t).Bucket(store.Sessions), slog.New(slog.DiscardHandler), func() time.Time { return now })
+	ci := Who{Identity: "ci"}
+	take := func(id string) {
+		t.Helper()
+		if err := ss.take(t.Context(), ci, id, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	take("old")
+	now = now.Add(5 * time.Minute)
+	take("live")
+	ss.giveBack(t.Context(), "old")
+	news := func(id string, left time.Duration) { // of another replica's session
+		value, err := json.Marshal(Session{SessionID: id, Owner: "ci", ExpiresAt: now.Add(left)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ss.observe(store.Entry{Key: id, Value: value, Revision: 1})
+	}
+	news("short", time.Minute)
+	now = now.Add(time.Minute)
+	if _, err := ss.get(ci, "short"); err == nil {
+		t.Error("an expired session of another replica is still there")
+	}
+	now = now.Add(4*time.Minute - 1)
+	if _, err := ss.get(ci, "old"); err != nil {
+		t.Errorf("before its end: %v", err)
+	}
+	for i := range maxSessionsEach - 2 {
+		take(fmt.Sprint("s", i))
+	}
+	now = now.Add(1)
+	news("one more", time.Minute)
+	if _, err := ss.get(ci, "live"); err != nil {
+		t.Errorf("a live session was pushed out: %v", err)
+	}
+	if _, err := ss.get(ci, "old"); err == nil {
+		t.Error("an expired session is still there")
 	}
 }
 
@@ -87,5 +135,37 @@ func TestASessionThatOurClockHasEndedIsBegunAnew(t *testing.T) {
 	}
 	if s, err := fast.get(Who{Identity: "ci"}, "s"); err != nil || s.Turns != 1 {
 		t.Errorf("got %d turns, %v, want a new session", s.Turns, err)
+	}
+}
+
+// TestASessionThatOnlyTheStoreKnowsCanBeForgotten asks a replica that has not yet
+// heard of it.
+func TestASessionThatOnlyTheStoreKnowsCanBeForgotten(t *testing.T) {
+	view, _, err := openStore(t).View(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { view.Close() })
+	o := newWith(t, Config{Store: view})
+	id := uuid.NewString()
+	if err := o.sessions.take(t.Context(), ci, id, true); err != nil {
+		t.Fatal(err)
+	}
+	o.sessions.mu.Lock()
+	o.sessions.drop(o.sessions.byID[id])
+	o.sessions.mu.Unlock()
+	if err := o.RemoveSession(t.Context(), Who{Identity: "eve"}, id); err == nil {
+		t.Error("somebody else removed it")
+	}
+	o.sessions.mu.Lock()
+	if el := o.sessions.byID[id]; el != nil {
+		o.sessions.drop(el)
+	}
+	o.sessions.mu.Unlock()
+	if err := o.RemoveSession(t.Context(), ci, id); err != nil {
+		t.Errorf("got %v, want it removed", err)
+	}
+	if _, err := view.Bucket(store.Sessions).Get(t.Context(), id); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("on disk: got %v, want ErrNotFound", err)
 	}
 }

@@ -46,7 +46,8 @@ type session struct {
 	expires  time.Time // as ExpiresAt, with the monotonic clock
 }
 
-// sessions are all there are, the least recently used first. A record changes by
+// sessions are all there are, those first that expire first, which are the least
+// recently used. A record changes by
 // compare-and-set: turns are counted once, whichever replica takes them.
 type sessions struct {
 	bucket *store.Bucket
@@ -57,8 +58,8 @@ type sessions struct {
 
 	mu   sync.Mutex
 	byID map[string]*list.Element // of *session
-	used *list.List
-	each map[string]int // how many each identity has
+	used *list.List               // by expires
+	each map[string]int           // how many each identity has
 }
 
 func newSessions(b *store.Bucket, log *slog.Logger, now func() time.Time) *sessions {
