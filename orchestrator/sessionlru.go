@@ -13,17 +13,12 @@ import (
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
-// expire drops what has expired: it is in front. mu is held, here and below.
-func (ss *sessions) expire() {
+// find gives a session that has not expired. mu is held, here and below.
+func (ss *sessions) find(id string) *session {
 	now := ss.now()
 	for el := ss.used.Front(); el != nil && !now.Before(el.Value.(*session).expires); el = ss.used.Front() {
 		ss.drop(el)
 	}
-}
-
-// find gives a session that has not expired.
-func (ss *sessions) find(id string) *session {
-	ss.expire()
 	if el := ss.byID[id]; el != nil {
 		return el.Value.(*session)
 	}
@@ -36,7 +31,6 @@ func (ss *sessions) apply(s session) (evicted *session) {
 	if !ss.now().Before(s.expires) {
 		return nil
 	}
-	ss.expire()
 	if el := ss.byID[s.SessionID]; el != nil {
 		if known := el.Value.(*session); s.revision >= known.revision {
 			*known = s
