@@ -81,16 +81,33 @@ func (x *External) options() (servers []string, options []nats.Option, err error
 		options = append(options, nats.IgnoreDiscoveredServers()) // a server may name others, and those would be spoken to in clear
 	}
 	if x.CredsFile != "" {
-		info, err := os.Stat(x.CredsFile)
-		if err != nil {
+		if err := checkCreds(x.CredsFile); err != nil {
 			return nil, nil, fmt.Errorf("nats credentials: %w", err)
-		}
-		if info.Mode().Perm()&0o007 != 0 {
-			return nil, nil, fmt.Errorf("nats credentials %s may be read by everybody: chmod 600 %[1]s", x.CredsFile)
 		}
 		options = append(options, nats.UserCredentials(x.CredsFile))
 	}
 	return servers, options, nil
+}
+
+// credsForbidden are the permissions that a credentials file must not give: others
+// nothing, the group no writing, as for the gateway's keyring.
+const credsForbidden os.FileMode = 0o027
+
+// checkCreds looks at the file before the client library opens it, which it does
+// at each connect: a FIFO would hang it.
+func checkCreds(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a regular file", path)
+	case info.Mode().Perm()&credsForbidden != 0:
+		return fmt.Errorf("%s may be read by everybody, or written by its group: chmod 600 %[1]s", path)
+	case info.Size() == 0:
+		return fmt.Errorf("%s is empty", path)
+	}
+	return nil
 }
 
 // join connects to the cluster. Nothing is buffered while it is away: what was
@@ -136,6 +153,9 @@ func (s *Store) join(ctx context.Context, o Options) error {
 var errThin = errors.New("nats keeps fewer than 3 copies: use a cluster of three servers or more, " +
 	"or say durability: fast (ORCHD_DURABILITY) to accept one copy")
 
+// errNoJetStream is told when the user's account may keep nothing.
+var errNoJetStream = errors.New("nats: this user's account has no JetStream: give it JetStream limits (nsc edit account --js-disk-storage and so on)")
+
 // weigh finds how many copies there may be: three, or with fast what there is.
 func (s *Store) weigh(ctx context.Context, fast bool) error {
 	js, err := jetstream.New(s.conn, jetstream.WithDefaultTimeout(requestTimeout))
@@ -145,8 +165,11 @@ func (s *Store) weigh(ctx context.Context, fast bool) error {
 	for s.replicas = externalReplicas; ; s.replicas = 1 {
 		err = s.patiently(ctx, "looking at nats", func(ctx context.Context) error {
 			err := ensure(ctx, js, layoutProbe(s.replicas))
-			if thin(err) {
+			switch {
+			case thin(err):
 				return errThin
+			case hasCode(err, jetstream.JSErrCodeJetStreamNotEnabledForAccount):
+				return errNoJetStream // it looks as if nobody were there yet
 			}
 			return err
 		})

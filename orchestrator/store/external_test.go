@@ -79,7 +79,7 @@ func TestAnExistingClusterKeepsThreeCopies(t *testing.T) {
 		t.Errorf("got %v, %s", one.Shared(), two.Replica())
 	}
 	told := watched(t, two.Bucket(store.Tasks).Watch)
-	hear(t, told, "all")
+	hear(t, told, "begin all")
 	if _, err := one.Bucket(store.Tasks).Create(ctx, "k", []byte("v")); err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +263,7 @@ func TestABucketInMemoryIsMadeAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer st.Close()
-	hear(t, watched(t, st.Bucket(store.Nodes).Watch), "all")
+	hear(t, watched(t, st.Bucket(store.Nodes).Watch), "begin all")
 	srv.Shutdown()
 	srv.WaitForShutdown()
 	loneServer(t, o)
