@@ -49,6 +49,22 @@ func hear(t *testing.T, told <-chan string, want string) {
 	}
 }
 
+// hearAtLast waits for one thing, whatever comes before.
+func hearAtLast(t *testing.T, told <-chan string, want string) {
+	t.Helper()
+	late := time.After(10 * time.Second)
+	for {
+		select {
+		case s := <-told:
+			if strings.ReplaceAll(s, " ", "-") == want {
+				return
+			}
+		case <-late:
+			t.Fatalf("silence, want %s", want)
+		}
+	}
+}
+
 func TestAWatchTellsWhatIsThereThenEachChange(t *testing.T) {
 	b := open(t, t.TempDir()).Bucket(store.Tasks)
 	ctx := t.Context()
