@@ -1,29 +1,17 @@
 package orchestrator
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/llorch/gateway/orchestrator/store"
-)
-
-const (
-	// maxArtifactBytes bounds all artifacts: half their bucket, as a record that
-	// was replaced is on disk until its block is compacted.
-	maxArtifactBytes = 256 << 20
-	// maxArtifactsEach and maxArtifactBytesEach bound what one identity keeps:
-	// beyond them its own oldest ones go.
-	maxArtifactsEach     = 10_000
-	maxArtifactBytesEach = 64 << 20
 )
 
 // shelf is what one identity keeps, the oldest first.
@@ -39,22 +27,29 @@ type kept struct {
 }
 
 // artifacts are kept on disk under their identity's and their content's digest;
-// memory knows which there are, and how large. A replica writes one at a time.
+// memory knows which there are, and how large. A replica writes one at a time for
+// each identity.
 type artifacts struct {
 	bucket *store.Bucket
 	log    *slog.Logger
 	now    func() time.Time
 	shared bool
 
-	writing sync.Mutex // held over a write
+	writing [artifactWriters]chan struct{} // by shelf; capacity 1: held over a write
 
-	mu      sync.Mutex
-	shelves map[string]*shelf // by shelfOf an identity
-	bytes   int64
+	mu       sync.Mutex
+	shelves  map[string]*shelf // by shelfOf an identity
+	bytes    int64             // of all shelves
+	reserved int64             // of what is being written
+	doubts   map[*doubt]bool   // what was perhaps written
 }
 
 func newArtifacts(b *store.Bucket, log *slog.Logger, now func() time.Time) *artifacts {
-	return &artifacts{bucket: b, log: log, now: now, shelves: map[string]*shelf{}}
+	as := &artifacts{bucket: b, log: log, now: now, shelves: map[string]*shelf{}, doubts: map[*doubt]bool{}}
+	for i := range as.writing {
+		as.writing[i] = make(chan struct{}, 1)
+	}
+	return as
 }
 
 // shelfOf names an identity's shelf: an identity is no key.
@@ -155,9 +150,15 @@ func (as *artifacts) put(ctx context.Context, who Who, r ArtifactRequest) (Artif
 	if err != nil {
 		return Artifact{}, err
 	}
-	as.writing.Lock()
-	defer as.writing.Unlock()
 	name := shelfOf(who.Identity)
+	done, err := as.turn(ctx, name)
+	if err != nil {
+		return Artifact{}, err
+	}
+	defer done()
+	if err := as.settle(ctx); err != nil {
+		return Artifact{}, err
+	}
 	if r.Parent != "" {
 		if known, err := as.known(ctx, name, r.Parent); err != nil {
 			return Artifact{}, err
@@ -168,64 +169,50 @@ func (as *artifacts) put(ctx context.Context, who Who, r ArtifactRequest) (Artif
 	if known, err := as.known(ctx, name, a.ID); err != nil {
 		return Artifact{}, err
 	} else if known {
-		return as.again(ctx, name, a)
+		earlier, err := as.again(ctx, name, a)
+		if !errors.Is(err, store.ErrNotFound) {
+			return earlier, err
+		}
+		as.observe(store.Entry{Key: artifactKey(name, a.ID), Deleted: true}) // it made room meanwhile
 	}
-	if err := as.makeRoom(ctx, name, int64(len(value))); err != nil {
+	return as.create(ctx, name, a, value)
+}
+
+// create writes an artifact that is not there.
+func (as *artifacts) create(ctx context.Context, name string, a Artifact, value []byte) (Artifact, error) {
+	size := int64(len(value))
+	if err := as.makeRoom(ctx, name, size); err != nil {
 		return Artifact{}, err
 	}
-	if _, err := as.bucket.Create(ctx, artifactKey(name, a.ID), value); errors.Is(err, store.ErrExists) {
-		return as.again(ctx, name, a)
-	} else if err != nil {
-		return Artifact{}, err
-	}
+	_, err := as.bucket.Create(ctx, artifactKey(name, a.ID), value)
 	as.mu.Lock()
-	defer as.mu.Unlock()
-	as.note(name, kept{a.ID, int64(len(value)), a.CreatedAt})
-	return a, nil
-}
-
-func (as *artifacts) again(ctx context.Context, name string, a Artifact) (Artifact, error) {
-	earlier, err := as.read(ctx, artifactKey(name, a.ID))
-	if err == nil && !earlier.same(a) {
-		err = fail(Conflict, "ARTIFACT_EXISTS", "this content is kept already, with another kind, parent, tags or metadata")
-	}
-	return earlier, err
-}
-
-// makeRoom removes the identity's oldest artifacts, and, when all together are
-// too many, the oldest of whoever has the most.
-func (as *artifacts) makeRoom(ctx context.Context, name string, size int64) error {
-	for {
-		from, oldest := as.surplus(name, size)
-		if from == "" {
-			return nil
-		}
-		if err := as.bucket.Delete(ctx, artifactKey(from, oldest.id)); err != nil {
-			return err
-		}
-		as.mu.Lock()
-		as.drop(from, oldest.id)
-		as.mu.Unlock()
-		as.log.Info("artifact made room", "artifact_id", oldest.id, "created_at", oldest.created)
-	}
-}
-
-// surplus names what has to go before that many bytes come; "" when nothing has.
-func (as *artifacts) surplus(name string, size int64) (from string, oldest kept) {
-	as.mu.Lock()
-	defer as.mu.Unlock()
-	s := as.shelves[name]
 	switch {
-	case s != nil && (len(s.kept) >= maxArtifactsEach || s.bytes+size > maxArtifactBytesEach):
-		from = name
-	case as.bytes+size > maxArtifactBytes && len(as.shelves) > 0:
-		from = slices.MaxFunc(slices.Collect(maps.Keys(as.shelves)), func(a, b string) int {
-			return cmp.Or(cmp.Compare(as.shelves[a].bytes, as.shelves[b].bytes), cmp.Compare(a, b))
-		})
+	case err == nil:
+		as.reserved -= size
+		as.note(name, kept{a.ID, size, a.CreatedAt})
+	case errors.Is(err, store.ErrExists):
+		as.reserved -= size
 	default:
-		return "", kept{}
+		as.doubts[&doubt{artifactKey(name, a.ID), size}] = true
 	}
-	return from, as.shelves[from].kept[0]
+	as.mu.Unlock()
+	if errors.Is(err, store.ErrExists) {
+		return as.again(ctx, name, a)
+	}
+	return a, err
+}
+
+// again gives the artifact that is there already.
+func (as *artifacts) again(ctx context.Context, name string, a Artifact) (Artifact, error) {
+	e, earlier, err := as.read(ctx, artifactKey(name, a.ID))
+	if err != nil {
+		return Artifact{}, err
+	}
+	as.observe(e)
+	if !earlier.same(a) {
+		return Artifact{}, fail(Conflict, "ARTIFACT_EXISTS", "this content is kept already, with another kind, parent, tags or metadata")
+	}
+	return earlier, nil
 }
 
 // get gives an artifact that who may see; a foreign one is as if absent.
@@ -243,7 +230,7 @@ func (as *artifacts) get(ctx context.Context, who Who, id string) (Artifact, err
 			return Artifact{}, noSuchArtifact()
 		}
 	}
-	a, err := as.read(ctx, artifactKey(name, id))
+	_, a, err := as.read(ctx, artifactKey(name, id))
 	if errors.Is(err, store.ErrNotFound) { // it made room meanwhile
 		return Artifact{}, noSuchArtifact()
 	}
@@ -262,16 +249,16 @@ func (as *artifacts) holder(id string) string {
 	return ""
 }
 
-func (as *artifacts) read(ctx context.Context, key string) (Artifact, error) {
+func (as *artifacts) read(ctx context.Context, key string) (store.Entry, Artifact, error) {
 	e, err := as.bucket.Get(ctx, key)
 	if err != nil {
-		return Artifact{}, err
+		return e, Artifact{}, err
 	}
 	var a Artifact
 	if err := json.Unmarshal(e.Value, &a); err != nil {
-		return Artifact{}, fmt.Errorf("decoding artifact %s: %w", key, err)
+		return e, Artifact{}, fmt.Errorf("decoding artifact %s: %w", key, err)
 	}
-	return a, nil
+	return e, a, nil
 }
 
 func noSuchArtifact() *Error {

@@ -1,0 +1,118 @@
+package orchestrator
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"hash/fnv"
+	"maps"
+	"slices"
+
+	"github.com/llorch/gateway/orchestrator/store"
+)
+
+const (
+	// maxArtifactBytes bounds all artifacts: half their bucket, as a record that
+	// was replaced is on disk until its block is compacted.
+	maxArtifactBytes = 256 << 20
+	// maxArtifactsEach and maxArtifactBytesEach bound what one identity keeps:
+	// beyond them its own oldest ones go.
+	maxArtifactsEach     = 10_000
+	maxArtifactBytesEach = 64 << 20
+	// artifactWriters is how many artifacts one replica writes at once: at 1 MiB
+	// each a quarter of what all may have. Identities share a place by chance.
+	artifactWriters = 64
+)
+
+// turn waits until nobody writes for this shelf, as long as the caller does.
+func (as *artifacts) turn(ctx context.Context, name string) (done func(), err error) {
+	place := as.writing[writerOf(name)]
+	select {
+	case place <- struct{}{}:
+		return func() { <-place }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func writerOf(name string) uint32 {
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(name))
+	return sum.Sum32() % artifactWriters
+}
+
+// doubt is a write of which nobody knows whether it was stored. Its room stays
+// taken until that is known. There are at most artifactWriters.
+type doubt struct {
+	key  string
+	size int64
+}
+
+// settle looks what became of the writes in doubt. While the store cannot say it,
+// nothing else is written.
+func (as *artifacts) settle(ctx context.Context) error {
+	as.mu.Lock()
+	doubts := slices.Collect(maps.Keys(as.doubts))
+	as.mu.Unlock()
+	for _, d := range doubts {
+		e, err := as.bucket.Get(ctx, d.key)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if err == nil {
+			as.observe(e)
+		}
+		as.mu.Lock()
+		if as.doubts[d] {
+			delete(as.doubts, d)
+			as.reserved -= d.size
+		}
+		as.mu.Unlock()
+	}
+	return nil
+}
+
+// makeRoom removes the identity's oldest artifacts, and, when all together are
+// too many, the oldest of whoever has the most; then it reserves the room.
+func (as *artifacts) makeRoom(ctx context.Context, name string, size int64) error {
+	for {
+		from, oldest := as.surplus(name, size)
+		if from == "" {
+			return nil
+		}
+		if err := as.bucket.Delete(ctx, artifactKey(from, oldest.id)); err != nil {
+			return err
+		}
+		as.removed(from, oldest)
+		as.log.Info("artifact made room", "artifact_id", oldest.id, "created_at", oldest.created)
+	}
+}
+
+// removed takes an artifact off its shelf, unless its identity has it anew.
+func (as *artifacts) removed(name string, k kept) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	if s := as.shelves[name]; s != nil && slices.Contains(s.kept, k) {
+		as.drop(name, k.id)
+	}
+}
+
+// surplus names what has to go before that many bytes come. When nothing has,
+// from is "", and the room is reserved.
+func (as *artifacts) surplus(name string, size int64) (from string, oldest kept) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	s := as.shelves[name]
+	switch {
+	case s != nil && (len(s.kept) >= maxArtifactsEach || s.bytes+size > maxArtifactBytesEach):
+		from = name
+	case as.bytes+as.reserved+size > maxArtifactBytes && len(as.shelves) > 0:
+		from = slices.MaxFunc(slices.Collect(maps.Keys(as.shelves)), func(a, b string) int {
+			return cmp.Or(cmp.Compare(as.shelves[a].bytes, as.shelves[b].bytes), cmp.Compare(a, b))
+		})
+	default:
+		as.reserved += size
+		return "", kept{}
+	}
+	return from, as.shelves[from].kept[0]
+}
