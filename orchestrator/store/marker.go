@@ -79,10 +79,15 @@ func writeMarker(dir string, m marker) error {
 	if err != nil {
 		return fmt.Errorf("encoding marker: %w", err)
 	}
-	path := filepath.Join(dir, markerFile)
+	return writeSynced(dir, markerFile, text)
+}
+
+// writeSynced writes a line into a file, which has it or what it had before.
+func writeSynced(dir, name string, text []byte) error {
+	path := filepath.Join(dir, name)
 	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
-		return fmt.Errorf("writing marker: %w", err)
+		return fmt.Errorf("writing %s: %w", name, err)
 	}
 	_, err = f.Write(append(text, '\n'))
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
@@ -92,7 +97,7 @@ func writeMarker(dir string, m marker) error {
 		err = syncDir(dir)
 	}
 	if err != nil {
-		return fmt.Errorf("writing marker: %w", err)
+		return fmt.Errorf("writing %s: %w", name, err)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/orchestrator/store"
@@ -19,7 +20,10 @@ const migrateUsage = `usage: orchestratord migrate --config F --from-dir DIR   a
 
 It runs as this host's replica (or as a client of the NATS cluster), so the
 orchestratord of this host must be stopped, and the others must run. It only
-creates, reads everything back, and may be run again. The source stays as it is.
+creates, reads everything back, and goes on where it was interrupted when it is run
+again within an hour. The source stays as it is, but for a note in DIR that it was
+copied: a second copy is refused, as it would run tasks again that the target has
+done with and forgotten. --again makes it all the same.
 `
 
 // migrate moves state between a single server's directory and a cluster.
@@ -30,6 +34,7 @@ func migrate(ctx context.Context, args []string, lookup func(string) (string, bo
 	file := flags.String("config", "", "")
 	from := flags.String("from-dir", "", "")
 	to := flags.String("to-dir", "", "")
+	again := flags.Bool("again", false, "")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -48,16 +53,22 @@ func migrate(ctx context.Context, args []string, lookup func(string) (string, bo
 			return fmt.Errorf("migrate: %s holds no state: %w", *from, err)
 		}
 	}
-	return move(ctx, options, *from, *to, stderr)
+	return move(ctx, options, *from, *to, *again, stderr)
 }
 
-func move(ctx context.Context, options app.Options, from, to string, stderr io.Writer) (err error) {
+func move(ctx context.Context, options app.Options, from, to string, again bool, stderr io.Writer) (err error) {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	alone, err := store.Open(ctx, store.Options{Dir: from + to, Log: log})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, alone.Close()) }()
+	note := store.Move{Into: from != "", Cluster: nameOf(options), Begun: time.Now().UTC()}
+	if err := note.Check(from + to); errors.Is(err, store.ErrMoved) && !again {
+		return fmt.Errorf("migrate: %w; once more would run tasks again that the target has done with and forgotten. If that is meant, say --again", err)
+	} else if err != nil && !again {
+		return fmt.Errorf("migrate: %w", err)
+	}
 	fmt.Fprintln(stderr, "orchestratord: joining the cluster")
 	cluster, err := store.Open(ctx, store.Options{Dir: options.StateDir, Cluster: options.Cluster, NATS: options.NATS, Fast: options.Fast, Log: log})
 	if err != nil {
@@ -68,14 +79,31 @@ func move(ctx context.Context, options app.Options, from, to string, stderr io.W
 	if to != "" {
 		source, target = cluster, alone
 	}
+	if err := note.Begin(from + to); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
 	done, err := store.Copy(ctx, source, target)
 	for _, c := range done {
-		fmt.Fprintf(stderr, "orchestratord: %s: %d keys: %d created, %d there already, %d there and newer, %d expired; digest %x\n",
-			c.Bucket, c.Source, c.Created, c.Present, c.Kept, c.Expired, c.Digest[:8])
+		fmt.Fprintf(stderr, "orchestratord: %s: %d keys: %d created, %d there already, %d there and newer, %d expired; meanwhile %d changed and copied again, %d gone from the target; digest %x\n",
+			c.Bucket, c.Source, c.Created, c.Present, c.Kept, c.Expired, c.Renewed, c.Gone, c.Digest[:8])
 	}
 	if err != nil {
 		return fmt.Errorf("%w; run it again, it goes on where it ended", err)
 	}
+	if err := note.End(from+to, time.Now().UTC()); err != nil {
+		return fmt.Errorf("migrate: everything was copied, but that is not noted: %w", err)
+	}
 	fmt.Fprintln(stderr, "orchestratord: everything was read back; the source is as it was")
 	return nil
+}
+
+// nameOf names the cluster of a configuration.
+func nameOf(o app.Options) string {
+	switch {
+	case o.NATS != nil:
+		return o.NATS.URL
+	case o.Cluster != nil:
+		return "cluster " + o.Cluster.Name
+	}
+	return ""
 }
