@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
@@ -57,7 +56,7 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 	if err := o.reserve(who, r); err != nil {
 		return Admission{}, err
 	}
-	free := o.nodes.free(r.ModelRef, r.Workload)
+	free := o.nodes.slots(r.ModelRef, r.Workload) > 0
 	e, err := o.create(ctx, who, r, named)
 	if errors.Is(err, store.ErrExists) && key != "" { // the same request, at the same time, here or elsewhere
 		earlier, err := o.seek(who, r.TaskID)
@@ -97,9 +96,7 @@ func (o *Orchestrator) displace(who Who) bool {
 		if !ok {
 			return false
 		}
-		o.mu.Lock()
-		e := o.tasks[w.id]
-		o.mu.Unlock()
+		e := o.known(w.id)
 		if e == nil {
 			return true // forgotten meanwhile: its room is free
 		}
@@ -137,47 +134,6 @@ func (o *Orchestrator) admissible(r TaskRequest) error {
 		return o.rejected(r, "disk_full", o.full(err))
 	}
 	return nil
-}
-
-// create writes a task down and puts it into the queue, in the room that was
-// reserved; it gives the room back when it fails.
-func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named bool) (_ *entry, err error) {
-	reserved := true
-	defer func() {
-		if reserved {
-			o.queue.release(who.Identity)
-		}
-	}()
-	now := o.now().UTC()
-	task := Task{
-		TaskID: r.TaskID, Owner: who.Identity, SessionID: r.SessionID, CorrelationID: authmin.CorrelationID(ctx), Traceparent: traceparent(ctx),
-		State: Queued, Workload: r.Workload, ModelRef: r.ModelRef, Priority: r.Priority, Engine: r.Engine, MaxTokens: r.MaxTokens,
-		CreatedAt: now, DeadlineAt: now.Add(time.Duration(r.DeadlineMS) * time.Millisecond),
-	}
-	rec := record{Task: task, Request: &r}
-	value, err := rec.encode()
-	if err != nil {
-		return nil, err
-	}
-	if len(value) > maxDispatchBytes && r.dispatchBytes() > maxDispatchBytes {
-		return nil, o.rejected(r, "too_large", fail(TooLarge, "TASK_TOO_LARGE", "as a pool gets it, the task has over %d bytes", maxDispatchBytes))
-	}
-	if o.stored.Load()+int64(len(value)) > maxTaskBytes {
-		return nil, o.rejected(r, "store_full", fail(Unavailable, "STORE_FULL", "too many bytes of tasks wait; send it again later"))
-	}
-	if err := o.sessions.take(ctx, who, r.SessionID, named); err != nil {
-		return nil, err
-	}
-	// A caller that hangs up now must not leave a record that nobody runs.
-	revision, err := o.store.Bucket(store.Tasks).Create(context.WithoutCancel(ctx), r.TaskID, value)
-	if err != nil {
-		o.sessions.giveBack(context.WithoutCancel(ctx), r.SessionID)
-		return nil, err
-	}
-	reserved = false
-	e := o.enter(task)
-	o.apply(e, rec, revision, int64(len(value)), true)
-	return e, nil
 }
 
 func (o *Orchestrator) admission(e *entry) Admission {

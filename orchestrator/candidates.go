@@ -47,9 +47,15 @@ func (ns *nodes) holds(nodeID, poolID, model string) bool {
 	})
 }
 
-// free reports whether a pool with the model would take such a task now.
-func (ns *nodes) free(model, workload string) bool {
-	return ns.each(func(c Candidate) bool { return infeasible(Needs{Model: model, Workload: workload}, c) == "" })
+// slots is how many such tasks the pools with the model would take now.
+func (ns *nodes) slots(model, workload string) (free int) {
+	ns.each(func(c Candidate) bool {
+		if infeasible(Needs{Model: model, Workload: workload}, c) == "" {
+			free += c.SlotsFree
+		}
+		return false
+	})
+	return free
 }
 
 // offered reports whether any node has reported the model, and whether one of

@@ -22,12 +22,31 @@ import (
 // node whose pool sends its one token when it is told to.
 func blindfolded(t *testing.T) (o *Orchestrator, st *store.Store, called, goOn chan struct{}) {
 	t.Helper()
+	st = openStore(t)
+	view, _, err := st.View(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o, err = New(t.Context(), Config{Store: view, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { o.Stop(context.Background()); view.Close() })
+	called, goOn = onePool(t, o)
+	return o, st, called, goOn
+}
+
+// onePool gives the orchestrator a node with one slot, whose pool says when it is
+// called and sends its one token when it is told to.
+func onePool(t *testing.T, o *Orchestrator) (called, goOn chan struct{}) {
+	t.Helper()
 	called, goOn = make(chan struct{}, 10), make(chan struct{})
 	pool := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		called <- struct{}{}
 		select {
 		case <-goOn:
 		case <-r.Context().Done():
+			return
+		case <-t.Context().Done():
 			return
 		}
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -40,23 +59,14 @@ func blindfolded(t *testing.T) (o *Orchestrator, st *store.Store, called, goOn c
 		}
 	}))
 	t.Cleanup(pool.Close)
-	st = openStore(t)
-	view, _, err := st.View(t.Context(), "a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if o, err = New(t.Context(), Config{Store: view, Log: slog.New(slog.DiscardHandler)}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { o.Stop(context.Background()); view.Close() })
-	_, err = o.RegisterNode(t.Context(), Who{Identity: "n"}, client.RegisterRequest{
+	_, err := o.RegisterNode(t.Context(), Who{Identity: "n"}, client.RegisterRequest{
 		NodeID: "n", Address: pool.URL, DispatchToken: "node-token-of-at-least-32-characters",
 		Pools: []client.Pool{{PoolID: "p", ModelRef: "m", Ready: true, SlotsFree: 1, SlotsTotal: 1}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return o, st, called, goOn
+	return called, goOn
 }
 
 // rewritten has a task run whose record is then changed behind its runner's back,
@@ -72,11 +82,11 @@ func rewritten(t *testing.T, change func(*record)) (Task, []Event) {
 		defer e.changing.Unlock()
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		return e.run != nil && e.run.written
+		return e.run != nil && e.run.written && !e.allowed
 	}
 	for until := time.Now().Add(10 * time.Second); !written(); {
 		if time.Now().After(until) {
-			t.Fatal("that it runs is never written")
+			t.Fatal("that it runs, and shows nothing yet, is never written")
 		}
 		<-time.After(time.Millisecond)
 	}

@@ -88,7 +88,11 @@ func TestAnAcknowledgedTaskSurvivesKill(t *testing.T) {
 		seen.next()
 	}
 	silent := c.submit("")
-	eventually(t, "the silent one runs", func() bool { return c.state(silent) == "running" })
+	eventually(t, "the silent one has run for a while, so that it is on disk that it shows nothing yet", func() bool {
+		task := c.want(200, "ci", "infer", "GET", "/v2/tasks/"+silent, nil)
+		started, err := time.Parse(time.RFC3339, fmt.Sprint(task["started_at"]))
+		return err == nil && time.Since(started) > time.Second
+	})
 
 	var mu sync.Mutex
 	acknowledged := []string{silent}

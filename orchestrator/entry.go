@@ -32,13 +32,17 @@ const (
 type entry struct {
 	id    string
 	owner string
+	// writing is closed when the first record is on disk, or is not; nil for a
+	// task that came from there.
+	writing chan struct{}
 
 	changing sync.Mutex // one change at a time, held over the write
 
 	mu       sync.Mutex
-	task     Task // while it runs here, perhaps newer than what is stored
-	revision uint64
+	task     Task         // while it runs here, perhaps newer than what is stored
+	revision uint64       // 0: the first record is not there yet
 	size     int64        // of the stored record
+	allowed  bool         // it says that a dispatch here may show tokens
 	waits    waiting      // what the queue needs to know
 	request  *TaskRequest // of a small one that has not ended
 	tail     *tail        // nil: nobody reads it here, and it does not run here
@@ -53,6 +57,21 @@ func (e *entry) view() Task {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.task
+}
+
+// written waits until the first record is on disk, or is not: at most as long as
+// the store's own bound.
+func (e *entry) written() {
+	if e.writing != nil {
+		<-e.writing
+	}
+}
+
+// stored reports whether the task is on disk, and so may be seen.
+func (e *entry) stored() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.revision > 0
 }
 
 var (
@@ -72,10 +91,11 @@ func (o *Orchestrator) change(ctx context.Context, e *entry, f func(*Task)) (Tas
 
 // changeLocked is change with e.changing held.
 func (o *Orchestrator) changeLocked(ctx context.Context, e *entry, f func(*Task)) (Task, error) {
+	e.written()
 	e.mu.Lock()
-	task, revision, request := e.task, e.revision, e.request
+	task, revision, request, gone := e.task, e.revision, e.request, e.gone
 	e.mu.Unlock()
-	if task.State.Ended() {
+	if gone || task.State.Ended() {
 		return task, errEnded
 	}
 	f(&task)
@@ -172,7 +192,7 @@ func (o *Orchestrator) endOnce(ctx context.Context, e *entry, f func(*Task)) (Ta
 		return task, errEnded
 	case mine && t != nil && t.owned():
 		last = t.seal()
-	case task.FirstTokenAt != nil: // its runner is lost, and with it what it knew
+	case task.begun(): // its runner is lost, and with it what it knew
 		inLog, err := o.lastEvent(ctx, e.id)
 		if err != nil {
 			return task, err

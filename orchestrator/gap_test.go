@@ -15,7 +15,7 @@ func TestALiveReaderIsToldOfAGap(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { o.Stop(context.Background()) })
-	e := &entry{id: "task", owner: "ci", task: Task{State: Running}, tail: newTail(0, func(record []byte) {
+	e := &entry{id: "task", owner: "ci", revision: 1, task: Task{State: Running}, tail: newTail(0, func(record []byte) {
 		if err := st.Events().Append("task", record); err != nil {
 			t.Error(err)
 		}

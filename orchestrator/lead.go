@@ -74,8 +74,8 @@ func (o *Orchestrator) lead(ctx context.Context, before []byte) {
 func (o *Orchestrator) mayShow() bool { return o.closing.Load() || o.lease.Held() }
 
 // reclaim takes care of running tasks that nobody runs: their replica has stopped
-// or has lost the lease. One without a token goes back to the queue; one that had
-// tokens ends: nobody may see them contradicted.
+// or has lost the lease. One without a token goes back to the queue; one that may
+// have shown tokens ends: nobody may see them contradicted.
 func (o *Orchestrator) reclaim(spare spared) {
 	var lost []*entry
 	o.running.Range(func(_, value any) bool {
@@ -108,19 +108,23 @@ func (o *Orchestrator) reclaimOne(e *entry) error {
 		e.changing.Unlock()
 		return nil
 	}
-	o.log.Info("task of a lost runner", "task_id", e.id, "runner", task.runner, "had_tokens", task.FirstTokenAt != nil)
-	if !task.cancelRequested && task.FirstTokenAt == nil {
+	o.log.Info("task of a lost runner", "task_id", e.id, "runner", task.runner, "had_tokens", task.begun())
+	if !task.cancelRequested && !task.begun() {
 		defer e.changing.Unlock()
 		ctx, cancel := o.settling()
 		defer cancel()
-		_, err := o.changeLocked(ctx, e, func(t *Task) { t.State, t.NodeID, t.PoolID, t.runner = Queued, "", "", "" })
+		_, err := o.changeLocked(ctx, e, backToQueue)
 		return err
 	}
 	e.changing.Unlock()
 	if task.cancelRequested {
 		return o.end(e, canceled)
 	}
-	return o.end(e, failed("WORKER_RESET", "the orchestrator that ran it was lost after the first token", task.Engine))
+	message := "the orchestrator that ran it was lost after the first token"
+	if task.FirstTokenAt == nil {
+		message = "the orchestrator that ran it was lost, and may have shown the first token"
+	}
+	return o.end(e, failed("WORKER_RESET", message, task.Engine))
 }
 
 // settling bounds a write that has to happen even when everything stops.

@@ -14,10 +14,7 @@ func (o *Orchestrator) observe(s store.Entry) {
 		o.drop(s.Key, s.Revision)
 		return
 	}
-	o.mu.Lock()
-	e := o.tasks[s.Key]
-	o.mu.Unlock()
-	if e != nil && e.knows(s.Revision) {
+	if e := o.known(s.Key); e != nil && e.knows(s.Revision) {
 		return
 	}
 	r, err := decodeRecord(s.Value)
@@ -32,6 +29,13 @@ func (e *entry) knows(revision uint64) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return revision <= e.revision
+}
+
+// known gives the entry of a task, also while its record is being written.
+func (o *Orchestrator) known(id string) *entry {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.tasks[id]
 }
 
 // enter gives the entry of a task, a new one if need be.
@@ -60,6 +64,7 @@ func (o *Orchestrator) apply(e *entry, r record, revision uint64, size int64, re
 	before := e.task
 	o.stored.Add(size - e.size)
 	e.task, e.revision, e.size = r.Task, revision, size
+	e.allowed = r.mayShow && r.runner == o.me
 	if before.StartedAt == nil && r.StartedAt != nil && before.TaskID != "" { // it runs elsewhere
 		o.pace.started(o.now(), r.StartedAt.Sub(r.CreatedAt) > tick)
 	}
@@ -93,7 +98,7 @@ func (o *Orchestrator) interfere(e *entry) {
 		return
 	}
 	switch t := e.task; {
-	case t.State.Ended():
+	case t.State.Ended(), e.gone:
 		e.stop(errEnded)
 	case t.State == Running && t.runner != o.me, t.State == Queued && e.run.noted:
 		e.stop(errTaken)

@@ -188,6 +188,13 @@ func (q *queue) depth(class Priority) int {
 	return q.classes[class].size
 }
 
+// size is how many tasks wait.
+func (q *queue) size() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.index)
+}
+
 // starts gives how many tasks of both classes start before one at this position
 // of its class: batch has every fourth start while both wait.
 func (q *queue) starts(class Priority, position int) int {

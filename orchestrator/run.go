@@ -9,7 +9,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/llorch/gateway/orchestrator/store"
 	"github.com/llorch/gateway/poolmanager/client"
 )
 
@@ -17,9 +16,13 @@ const (
 	// maxOutputBytes bounds what one task may bring back: a million tokens of
 	// 16 bytes. A hostile node cannot send for ever.
 	maxOutputBytes = 16 << 20
-	// writeRunning is how long a dispatch may go without a word on disk. Most have
-	// their first token by then, and one write says both.
-	writeRunning = 20 * time.Millisecond
+	// writeRunning is how long a dispatch may go without a word on disk: a pool that
+	// refuses has done so by then, and most engines take longer for a first token.
+	writeRunning = 2 * time.Millisecond
+	// showWindow is how long the disk says that a dispatch may show tokens while
+	// none has come. For an engine that takes longer, one more write before the
+	// first token is nothing.
+	showWindow = 100 * time.Millisecond
 )
 
 // errNotBegun is a dispatch that did not come about for want of the request.
@@ -79,8 +82,8 @@ func (o *Orchestrator) run(reign context.Context, a *attempt) {
 }
 
 // begin reads the request and notes, in memory, that the task runs, and where.
-// The disk hears of it with the first token, or soon (see watch): until then the
-// task may as well be dispatched again, by whoever is there.
+// The disk hears of it soon (see watch): until then the task may as well be
+// dispatched again, by whoever is there.
 func (a *attempt) begin(ctx context.Context) error {
 	a.e.mu.Lock()
 	a.request = a.e.request
@@ -101,7 +104,7 @@ func (a *attempt) begin(ctx context.Context) error {
 		a.e.changing.Unlock()
 		return errTaken
 	}
-	a.before, a.noted = *task, true
+	a.before, a.noted, a.written = *task, true, a.e.allowed
 	again := task.StartedAt != nil
 	a.e.request = a.request // each change writes it again
 	task.State, task.NodeID, task.PoolID, task.Engine = Running, a.l.nodeID, a.l.poolID, a.l.engine
@@ -126,58 +129,6 @@ func (a *attempt) begin(ctx context.Context) error {
 	m := a.o.metrics
 	m.started.WithLabelValues(m.engines.value(a.l.engine), m.pools.value(a.l.poolID), string(a.w.class)).Inc()
 	return nil
-}
-
-// watch writes down that the task runs, when it takes so long that somebody may
-// ask, and ends the dispatch when its node goes silent.
-func (a *attempt) watch(ctx context.Context, stop context.CancelCauseFunc) {
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	soon := time.NewTimer(writeRunning)
-	defer soon.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-soon.C:
-			if err := a.write(ctx); errors.Is(err, store.ErrConflict) || errors.Is(err, errEnded) {
-				stop(errTaken)
-			} else if err != nil && ctx.Err() == nil {
-				a.o.log.Warn("that a task runs is not written", "task_id", a.e.id, "error", err)
-			}
-		case <-ticker.C:
-			if a.l.lost() {
-				stop(errNodeLost)
-				return
-			}
-		}
-	}
-}
-
-// write puts on disk that the task runs, unless that has happened.
-func (a *attempt) write(ctx context.Context) error {
-	a.e.changing.Lock()
-	defer a.e.changing.Unlock()
-	if a.written || ctx.Err() != nil {
-		return nil
-	}
-	ctx, cancel := a.o.settling() // a write that is cut leaves it open what is on disk
-	defer cancel()
-	_, err := a.o.changeLocked(ctx, a.e, func(*Task) {})
-	if errors.Is(err, store.ErrConflict) && a.ours() {
-		err = nil
-	}
-	a.written = err == nil
-	return err
-}
-
-// ours reports, after a conflict, whether the record that was in the way is this
-// dispatch's own: only the answer to an earlier write was lost.
-func (a *attempt) ours() bool {
-	a.e.mu.Lock()
-	defer a.e.mu.Unlock()
-	t := a.e.task
-	return t.State == Running && t.runner == a.o.me && t.Attempt == a.before.Attempt+1 && t.FirstTokenAt == nil
 }
 
 // perform dispatches and copies tokens until the stream ends.
@@ -219,42 +170,6 @@ func (a *attempt) token(text string) error {
 		a.counter = m.tokensOut.WithLabelValues(m.engines.value(a.l.engine), m.pools.value(a.l.poolID))
 	}
 	a.counter.Inc()
-	return nil
-}
-
-// begun is asked before each output. The first one is on disk before anybody sees
-// it: after a crash the task must not run a second time and contradict its first
-// token. When two replicas run the task, each believing that the other is lost,
-// one of them gets past here.
-func (a *attempt) begun() error {
-	if !a.o.mayShow() {
-		return errDeposed
-	}
-	if a.first {
-		return nil
-	}
-	ctx, cancel := a.o.settling()
-	defer cancel()
-	a.e.changing.Lock()
-	defer a.e.changing.Unlock()
-	first := func(t *Task) {
-		now := a.o.now().UTC()
-		t.FirstTokenAt = &now
-	}
-	task, err := a.o.changeLocked(ctx, a.e, first)
-	if errors.Is(err, store.ErrConflict) && a.ours() {
-		task, err = a.o.changeLocked(ctx, a.e, first)
-	}
-	if errors.Is(err, store.ErrConflict) || errors.Is(err, errEnded) {
-		return errTaken
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", errNotTheNode, err)
-	}
-	a.written, a.first = true, true
-	if task.Workload == Completion {
-		a.o.metrics.firstToken.Observe(float64(task.FirstTokenAt.Sub(task.CreatedAt).Milliseconds()))
-	}
 	return nil
 }
 

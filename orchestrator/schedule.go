@@ -105,9 +105,7 @@ func (o *Orchestrator) place(ctx context.Context, p *pass, ticked bool) {
 // assign takes a task out of the queue for a dispatch here; nil if it is not
 // there any more.
 func (o *Orchestrator) assign(w waiting, l *lease) *attempt {
-	o.mu.Lock()
-	e := o.tasks[w.id]
-	o.mu.Unlock()
+	e := o.known(w.id)
 	if e == nil {
 		o.queue.remove(w.id)
 		return nil
@@ -137,7 +135,7 @@ func (o *Orchestrator) expire() {
 }
 
 func (o *Orchestrator) expireOne(id string) {
-	e := o.find(Who{Admin: true}, id)
+	e := o.known(id)
 	w, ok := o.queue.remove(id)
 	if e == nil || !ok {
 		return

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/llorch/gateway/orchestrator/store"
 	"github.com/llorch/gateway/poolmanager/client"
 )
 
@@ -50,6 +51,9 @@ func (a *attempt) settle(end client.Event, err, cause error) {
 	}
 	a.o.pace.ended(a.o.now().Before(a.w.deadline))
 	ended := a.o.end(a.e, change)
+	if errors.Is(ended, store.ErrConflict) && a.ours() { // or somebody has only asked for its end
+		ended = a.o.end(a.e, change)
+	}
 	if ended != nil && !errors.Is(ended, errEnded) {
 		a.o.log.Error("ending task", "task_id", a.e.id, "error", ended)
 	}
@@ -102,7 +106,7 @@ func (a *attempt) again(err error, end client.Event, cause error) {
 	a.e.mu.Unlock()
 	ctx, cancel := a.o.settling()
 	defer cancel()
-	_, changeErr := a.o.changeLocked(ctx, a.e, func(t *Task) { t.State, t.NodeID, t.PoolID, t.runner = Queued, "", "", "" })
+	_, changeErr := a.o.changeLocked(ctx, a.e, backToQueue)
 	if changeErr != nil && !errors.Is(changeErr, errEnded) { // it counts as running without a runner: see reclaim
 		a.o.log.Warn("requeueing task", "task_id", a.e.id, "error", changeErr)
 	}
@@ -152,9 +156,9 @@ func (a *attempt) requeue() {
 	e.mu.Lock()
 	e.run, e.stop = nil, nil
 	if e.task.State == Running && e.task.runner == a.o.me {
-		e.task.State, e.task.NodeID, e.task.PoolID, e.task.runner = Queued, "", "", ""
+		backToQueue(&e.task)
 	}
-	if e.task.State == Queued {
+	if e.task.State == Queued && !e.gone {
 		e.waits = a.w
 		a.o.queue.restore(a.w, true)
 	}
@@ -172,6 +176,7 @@ func (a *attempt) leave(lost bool) {
 	e.mu.Lock()
 	e.run, e.stop = nil, nil
 	switch {
+	case e.gone:
 	case e.task.State == Running && e.task.runner == a.o.me && !a.written:
 		e.task = a.before
 		a.o.queue.restore(e.waits, true)

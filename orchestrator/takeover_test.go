@@ -53,7 +53,10 @@ func TestALostSchedulersTasksGoOnOrEnd(t *testing.T) {
 	before := a.reader(t, shown, 0)
 	before.until(6)
 	silent := a.take(prompt("silent"))
-	b.becomes(silent, orchestrator.Running)
+	eventually(t, "b knows that the silent one shows nothing yet", func() bool {
+		task := b.task(silent)
+		return task.StartedAt != nil && time.Since(*task.StartedAt) > time.Second
+	})
 	waiting := a.take(prompt("waiting"))
 	atB := b.reader(t, silent, 0)
 	b.reader(t, shown, 0).until(6) // all of it is in the log

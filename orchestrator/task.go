@@ -62,8 +62,17 @@ type Task struct {
 	LastEventID   uint64     `json:"last_event_id,omitempty" doc:"The id of the event that ended it"`
 
 	runner          string // the replica that runs it
+	mayShow         bool   // it may have shown tokens that this does not know of
 	cancelRequested bool   // somebody wants it to end; its runner sees to it
 	leap            uint64 // ids left out before the end, see resetLeap
+}
+
+// begun reports whether a token may have been seen.
+func (t Task) begun() bool { return t.FirstTokenAt != nil || t.mayShow }
+
+// backToQueue is the change that has a task dispatched again.
+func backToQueue(t *Task) {
+	t.State, t.NodeID, t.PoolID, t.runner, t.mayShow = Queued, "", "", "", false
 }
 
 // shown is the newest id that events before the first token have.
@@ -82,6 +91,7 @@ type record struct {
 	Task
 	Request         *TaskRequest `json:"request,omitempty"`
 	Runner          string       `json:"runner,omitempty"`
+	MayShow         bool         `json:"may_show,omitempty"`
 	CancelRequested bool         `json:"cancel_requested,omitempty"`
 	Leap            uint64       `json:"leap,omitempty"`
 }
@@ -89,7 +99,7 @@ type record struct {
 // encode gives the stored form. HTML escaping would make a record up to six
 // times as large as the body it came from.
 func (r record) encode() ([]byte, error) {
-	r.Runner, r.CancelRequested, r.Leap = r.runner, r.cancelRequested, r.leap
+	r.Runner, r.MayShow, r.CancelRequested, r.Leap = r.runner, r.mayShow, r.cancelRequested, r.leap
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
@@ -107,7 +117,7 @@ func decodeRecord(value []byte) (record, error) {
 	if err := json.Unmarshal(value, &r); err != nil {
 		return record{}, fmt.Errorf("decoding task record: %w", err)
 	}
-	r.runner, r.cancelRequested, r.leap = r.Runner, r.CancelRequested, r.Leap
+	r.runner, r.mayShow, r.cancelRequested, r.leap = r.Runner, r.MayShow, r.CancelRequested, r.Leap
 	return r, nil
 }
 

@@ -42,9 +42,10 @@ func (o *Orchestrator) seek(who Who, id string) (*entry, error) {
 // lookUp finds a task in memory, or, where others admit tasks too, in the store:
 // a client may come here sooner than the news of what another replica has done.
 func (o *Orchestrator) lookUp(id string) (*entry, error) {
-	o.mu.Lock()
-	e := o.tasks[id]
-	o.mu.Unlock()
+	e := o.known(id)
+	if e != nil && !e.stored() {
+		e = nil
+	}
 	if e != nil || !o.store.Shared() || uuid.Validate(id) != nil || len(id) != 36 {
 		return e, nil
 	}
@@ -55,9 +56,7 @@ func (o *Orchestrator) lookUp(id string) (*entry, error) {
 		return nil, err
 	}
 	o.observe(stored)
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.tasks[id], nil
+	return o.known(id), nil
 }
 
 // Task gives a task's record.
@@ -102,7 +101,7 @@ func (o *Orchestrator) visible(who Who, state State) []Task {
 	defer o.mu.Unlock()
 	all := []Task{}
 	for _, e := range o.tasks {
-		if !who.may(e.owner) {
+		if !who.may(e.owner) || !e.stored() {
 			continue
 		}
 		if task := e.view(); state == "" || task.State == state {

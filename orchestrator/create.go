@@ -1,0 +1,143 @@
+package orchestrator
+
+import (
+	"context"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/orchestrator/store"
+)
+
+// create writes a task down and puts it into the queue, in the room that was
+// reserved; it gives the room back when it fails.
+func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named bool) (*entry, error) {
+	rec := o.draft(ctx, who, r)
+	if !o.store.Shared() && o.nodes.slots(r.ModelRef, r.Workload) > o.queue.size() {
+		rec.State, rec.runner, rec.mayShow = Running, o.me, true // before this is on disk
+	}
+	value, err := rec.encode()
+	if err == nil {
+		err = o.fits(rec, len(value))
+	}
+	if err == nil {
+		err = o.sessions.take(ctx, who, r.SessionID, named)
+	}
+	if err != nil {
+		o.queue.release(who.Identity)
+		return nil, err
+	}
+	// A caller that hangs up now must not leave a record that nobody runs.
+	ctx = context.WithoutCancel(ctx)
+	put := o.early
+	if o.store.Shared() {
+		put = o.late
+	}
+	e, err := put(ctx, rec, value)
+	if err != nil {
+		o.sessions.giveBack(ctx, r.SessionID)
+	}
+	return e, err
+}
+
+// draft is the first record of a task.
+func (o *Orchestrator) draft(ctx context.Context, who Who, r TaskRequest) record {
+	now := o.now().UTC()
+	return record{Request: &r, Task: Task{
+		TaskID: r.TaskID, Owner: who.Identity, SessionID: r.SessionID, CorrelationID: authmin.CorrelationID(ctx), Traceparent: traceparent(ctx),
+		State: Queued, Workload: r.Workload, ModelRef: r.ModelRef, Priority: r.Priority, Engine: r.Engine, MaxTokens: r.MaxTokens,
+		CreatedAt: now, DeadlineAt: now.Add(time.Duration(r.DeadlineMS) * time.Millisecond),
+	}}
+}
+
+// fits refuses what no pool takes, and what the store has no room for.
+func (o *Orchestrator) fits(rec record, size int) error {
+	if size > maxDispatchBytes && rec.Request.dispatchBytes() > maxDispatchBytes {
+		return o.rejected(*rec.Request, "too_large", fail(TooLarge, "TASK_TOO_LARGE", "as a pool gets it, the task has over %d bytes", maxDispatchBytes))
+	}
+	if o.stored.Load()+int64(size) > maxTaskBytes {
+		return o.rejected(*rec.Request, "store_full", fail(Unavailable, "STORE_FULL", "too many bytes of tasks wait; send it again later"))
+	}
+	return nil
+}
+
+// late puts a task into the queue that is on disk. Where others write too, memory
+// follows what the store says, and never goes ahead of it.
+func (o *Orchestrator) late(ctx context.Context, rec record, value []byte) (*entry, error) {
+	revision, err := o.store.Bucket(store.Tasks).Create(ctx, rec.TaskID, value)
+	if err != nil {
+		o.queue.release(rec.Owner)
+		return nil, err
+	}
+	e := o.enter(rec.Task)
+	o.apply(e, rec, revision, int64(len(value)), true)
+	return e, nil
+}
+
+// early puts a task into the queue while it is being written, so that an engine
+// that is free need not wait for the disk. Until the record is there the task is
+// not found, nothing of it is shown and nothing more is written (see written); if
+// it does not get there, the task has never been.
+func (o *Orchestrator) early(ctx context.Context, rec record, value []byte) (*entry, error) {
+	e, err := o.expect(rec, int64(len(value)))
+	if err != nil {
+		o.queue.release(rec.Owner)
+		return nil, err
+	}
+	revision, err := o.store.Bucket(store.Tasks).Create(ctx, e.id, value)
+	if err != nil {
+		o.drop(e.id, 0)
+		close(e.writing)
+		return nil, err
+	}
+	if waits := e.arrived(revision); waits && rec.mayShow {
+		// Somebody was faster. It must not count as begun after a crash.
+		if _, err := o.change(ctx, e, func(*Task) {}); err != nil {
+			o.log.Warn("that a task waits is not written", "task_id", e.id, "error", err)
+		}
+	}
+	return e, nil
+}
+
+// arrived notes that the first record is on disk, and reports whether the task
+// still waits.
+func (e *entry) arrived(revision uint64) (waits bool) {
+	defer close(e.writing)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.revision, waits = revision, e.run == nil
+	if waits {
+		e.allowed = false
+	}
+	if waits && e.size > keepRequest {
+		e.request = nil
+	}
+	return waits
+}
+
+// expect makes the entry of a task that is about to be written, and its place in
+// the queue. Another task of the same id is waited for: it may come to nothing.
+func (o *Orchestrator) expect(rec record, size int64) (*entry, error) {
+	e := &entry{id: rec.TaskID, owner: rec.Owner, writing: make(chan struct{}), task: rec.Task, size: size, allowed: rec.mayShow, request: rec.Request}
+	backToQueue(&e.task)
+	e.waits = o.waitsFor(e.task, *rec.Request)
+	for other := o.claim(e); other != nil; other = o.claim(e) {
+		if other.written(); other.stored() {
+			return nil, store.ErrExists
+		}
+	}
+	o.stored.Add(size)
+	o.queue.push(e.waits)
+	o.poke()
+	return e, nil
+}
+
+// claim takes the id for this entry, or gives the one that has it.
+func (o *Orchestrator) claim(e *entry) (other *entry) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if other := o.tasks[e.id]; other != nil {
+		return other
+	}
+	o.tasks[e.id] = e
+	return nil
+}
