@@ -39,6 +39,7 @@ type Reader struct {
 	next   uint64
 	cursor uint64 // in the log
 	done   bool
+	beat   *time.Timer // of Wait
 }
 
 // Follow gives the events of a task after the given id; 0 gives all.
@@ -58,7 +59,20 @@ func (r *Reader) Cut() { r.o.metrics.readersCut.Inc() }
 
 // Next gives the next events, at least one. It waits for them as long as ctx
 // allows; io.EOF comes after the terminal event.
-func (r *Reader) Next(ctx context.Context) ([]Event, error) {
+func (r *Reader) Next(ctx context.Context) ([]Event, error) { return r.await(ctx, nil) }
+
+// Wait is Next that waits for as long as limit, and gives none when none came.
+func (r *Reader) Wait(ctx context.Context, limit time.Duration) ([]Event, error) {
+	if r.beat == nil {
+		r.beat = time.NewTimer(limit)
+	} else {
+		r.beat.Reset(limit)
+	}
+	defer r.beat.Stop()
+	return r.await(ctx, r.beat.C)
+}
+
+func (r *Reader) await(ctx context.Context, enough <-chan time.Time) ([]Event, error) {
 	if r.done {
 		return nil, io.EOF
 	}
@@ -81,6 +95,8 @@ func (r *Reader) Next(ctx context.Context) ([]Event, error) {
 		}
 		select {
 		case <-changed:
+		case <-enough:
+			return nil, nil
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-r.o.stopped:

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"reflect"
 	"strings"
@@ -128,12 +127,9 @@ type ended struct {
 // heartbeat, idle is called while nothing happens.
 func (c *conversation) each(ctx context.Context, idle func() error, f func(orchestrator.Event) error) (ended, error) {
 	for {
-		events, err := next(ctx, c.reader, c.a.opts.Heartbeat)
-		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-			if err := idle(); err != nil {
-				return ended{}, err
-			}
-			continue
+		events, err := c.reader.Wait(ctx, c.a.opts.Heartbeat)
+		if err == nil && len(events) == 0 {
+			err = idle()
 		}
 		if err != nil {
 			return ended{}, err
@@ -149,18 +145,14 @@ func (c *conversation) each(ctx context.Context, idle func() error, f func(orche
 	}
 }
 
-// tokens calls f with the text of a token event.
-func tokens(f func(text string) error) func(orchestrator.Event) error {
+// tokens calls f with each token event.
+func tokens(f func(orchestrator.Event) error) func(orchestrator.Event) error {
 	return func(ev orchestrator.Event) error {
 		switch ev.Type {
 		case orchestrator.EventGap:
 			return errGap
 		case orchestrator.EventToken:
-			var t orchestrator.TokenData
-			if err := json.Unmarshal(ev.Data, &t); err != nil {
-				return err
-			}
-			return f(t.Text)
+			return f(ev)
 		}
 		return nil
 	}
@@ -189,7 +181,12 @@ func endOf(ev orchestrator.Event) (ended, error) {
 // whole answers when everything is there.
 func (c *conversation) whole(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 	var text strings.Builder
-	end, err := c.each(ctx, func() error { return nil }, tokens(func(t string) error { text.WriteString(t); return nil }))
+	end, err := c.each(ctx, func() error { return nil }, tokens(func(ev orchestrator.Event) error {
+		var t orchestrator.TokenData
+		err := json.Unmarshal(ev.Data, &t)
+		text.WriteString(t.Text)
+		return err
+	}))
 	c.answer(w, r, c.opts.answer(c, text.String(), end), end, err)
 }
 
@@ -201,7 +198,11 @@ func (c *conversation) stream(ctx context.Context, s *sse) {
 		return
 	}
 	idle := func() error { return s.write(": alive\n\n") }
-	end, err := c.each(ctx, idle, tokens(func(t string) error { return s.data(c.opts.chunk(c, t)) }))
+	var end ended
+	before, after, err := c.opts.chunk(c)
+	if err == nil {
+		end, err = c.each(ctx, idle, tokens(func(ev orchestrator.Event) error { return s.chunk(before, ev.Text(), after) }))
+	}
 	if s.left != nil {
 		return
 	}

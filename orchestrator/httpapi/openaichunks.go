@@ -1,5 +1,11 @@
 package httpapi
 
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
 // openaiOptions is which dialect a conversation speaks.
 type openaiOptions struct {
 	object string // chat.completion or text_completion
@@ -73,11 +79,20 @@ func (o openaiOptions) first(c *conversation) any {
 	return o.frame(c, openaiChoice{Delta: openaiText{Role: "assistant"}})
 }
 
-func (o openaiOptions) chunk(c *conversation, text string) any {
+// chunk gives what stands before and after a token's text, a JSON string, in its
+// chunk: all chunks of a stream are alike but for that.
+func (o openaiOptions) chunk(c *conversation) (before, after []byte, err error) {
+	text := "text" // after the caller's words, of which the model is one
+	chunk := o.frame(c, openaiChoice{Text: &text})
 	if o.isChat() {
-		return o.frame(c, openaiChoice{Delta: openaiText{Content: text}})
+		chunk = o.frame(c, openaiChoice{Delta: openaiText{Content: text}})
 	}
-	return o.frame(c, openaiChoice{Text: &text})
+	whole, err := json.Marshal(chunk)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encoding chunk: %w", err)
+	}
+	at := bytes.LastIndex(whole, []byte(`:"text"`)) + 1
+	return whole[:at], whole[at+len(`"text"`):], nil
 }
 
 func (o openaiOptions) last(c *conversation, end ended) any {

@@ -72,15 +72,14 @@ func (s *sse) follow(ctx context.Context, reader *orchestrator.Reader, verbose b
 	defer s.count(reader)
 	tokens := 0
 	for {
-		events, err := next(ctx, reader, heartbeat)
-		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		events, err := reader.Wait(ctx, heartbeat)
+		if err != nil {
+			return err // the client may resume, unless it was the end
+		}
+		if len(events) == 0 {
 			if err := s.write(": alive\n\n"); err != nil {
 				return err
 			}
-			continue
-		}
-		if err != nil {
-			return err // the client may resume, unless it was the end
 		}
 		for _, ev := range events {
 			if ev.Type == orchestrator.EventToken {
@@ -107,13 +106,6 @@ func (a *API) unreadable(ctx context.Context, taskID string, err error) {
 	a.log.ErrorContext(ctx, "reading a task's events", "task_id", taskID, "error", err, "correlation_id", authmin.CorrelationID(ctx))
 }
 
-// next waits for events, but not longer than d.
-func next(ctx context.Context, reader *orchestrator.Reader, d time.Duration) ([]orchestrator.Event, error) {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	return reader.Next(ctx)
-}
-
 // data sends an event of the OpenAI dialect: no name, no id.
 func (s *sse) data(v any) error {
 	text, err := json.Marshal(v)
@@ -121,4 +113,9 @@ func (s *sse) data(v any) error {
 		return fmt.Errorf("encoding chunk: %w", err)
 	}
 	return s.write("data: %s\n\n", text)
+}
+
+// chunk sends a chunk of the OpenAI dialect that is there in three parts.
+func (s *sse) chunk(before, text, after []byte) error {
+	return s.write("data: %s%s%s\n\n", before, text, after)
 }
