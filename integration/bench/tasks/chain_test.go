@@ -56,7 +56,11 @@ http://:%s {
 		require infer /v2/tasks /v2/tasks/* /v1/*
 		upstream_token {env.UPSTREAM_TOKEN}
 	}
-	reverse_proxy %s
+	reverse_proxy %s {
+		transport http {
+			keepalive_idle_conns_per_host 256
+		}
+	}
 }
 `, dir, port, c.orchestrator.address)
 	c.gateway = gatewaytest.Start(b, []string{"BENCH_TOKEN=" + client, "UPSTREAM_TOKEN=" + c.orchestrator.upstream},
