@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -97,10 +98,10 @@ type killable struct {
 	address string
 }
 
-func startKillable(t testing.TB, dir, kind string) *killable {
+func startKillable(t testing.TB, dir, kind string, env ...string) *killable {
 	t.Helper()
 	command := exec.Command(os.Args[0])
-	command.Env = append(os.Environ(), daemonDir+"="+dir, daemonKind+"="+kind)
+	command.Env = slices.Concat(os.Environ(), env, []string{daemonDir + "=" + dir, daemonKind + "=" + kind})
 	command.Stderr = os.Stderr
 	out, err := command.StdoutPipe()
 	if err != nil {

@@ -60,6 +60,7 @@ type registration struct {
 // run registers and keeps the node known until ctx ends; then it deregisters,
 // also when a registration was under way: it may have arrived.
 func (r *registration) run(ctx context.Context) {
+	defer r.http.CloseIdleConnections()
 	defer r.deregister()
 	for {
 		wait, err := r.registerUntilDone(ctx)

@@ -27,6 +27,8 @@ const (
 	// slot of a busy one.
 	idleEngineConns = 1024
 	engineDialLimit = 5 * time.Second
+	// orchestratorDialLimit leaves half of a call's time for its answer.
+	orchestratorDialLimit = callLimit / 2
 )
 
 // Service is a running pool manager.
@@ -202,7 +204,7 @@ func (s *Service) registration(o Options, gpus *gpuMonitor, changed chan struct{
 	return &registration{
 		base: o.OrchestratorURL, nodeID: o.NodeID, token: o.OrchestratorToken, pools: pools, log: o.Log,
 		changed: changed, first: o.times.restartFirst,
-		http: &http.Client{CheckRedirect: noRedirect},
+		http: orchestratorClient(),
 		request: func() client.RegisterRequest {
 			return client.RegisterRequest{
 				NodeID: o.NodeID, MachineID: machineID(o.NodeID), Address: address, Version: Version,
@@ -221,6 +223,20 @@ func engineClient() *http.Client {
 			DialContext:         (&net.Dialer{Timeout: engineDialLimit}).DialContext,
 			TLSHandshakeTimeout: engineDialLimit, MaxIdleConnsPerHost: idleEngineConns,
 			IdleConnTimeout: idleLimit, DisableCompression: true,
+		},
+	}
+}
+
+// orchestratorClient carries the node's tokens: like every client here it goes
+// where it was told and nowhere else. HTTPS_PROXY is not read: it is often set for
+// other programs, and whoever answers there would see who talks to whom, or, where
+// its certificate is trusted, the tokens.
+func orchestratorClient() *http.Client {
+	return &http.Client{
+		CheckRedirect: noRedirect,
+		Transport: &http.Transport{
+			DialContext:         (&net.Dialer{Timeout: orchestratorDialLimit}).DialContext,
+			TLSHandshakeTimeout: orchestratorDialLimit, IdleConnTimeout: idleLimit,
 		},
 	}
 }

@@ -116,7 +116,8 @@ func (s *stager) ask(ctx context.Context, id string) (catalogModel, error) {
 		return m, fmt.Errorf("%w: asking the catalog: %w", errStaging, err)
 	}
 	adapter.Authorize(request, s.token())
-	hc := &http.Client{CheckRedirect: noRedirect, Transport: &http.Transport{DisableKeepAlives: true}}
+	hc := orchestratorClient()
+	defer hc.CloseIdleConnections()
 	response, err := hc.Do(request)
 	if err != nil {
 		return m, fmt.Errorf("%w: %w: %w", errStaging, errCatalogDown, err)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -57,7 +59,7 @@ func startTraces(ctx context.Context, log *slog.Logger) (*traces, error) {
 	if protocol != "http/protobuf" {
 		return nil, fmt.Errorf("starting traces: OTEL_EXPORTER_OTLP_PROTOCOL is %q; the pool manager sends http/protobuf only", protocol)
 	}
-	otlp, err := otlptracehttp.New(ctx, otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: false}), otlptracehttp.WithTimeout(traceExportLimit))
+	otlp, err := otlptracehttp.New(ctx, otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: false}), otlptracehttp.WithTimeout(traceExportLimit), otlptracehttp.WithProxy(noProxy))
 	if err != nil {
 		return nil, fmt.Errorf("starting traces: %w", err)
 	}
@@ -76,6 +78,10 @@ func startTraces(ctx context.Context, log *slog.Logger) (*traces, error) {
 	t.tracer = t.sdk.Tracer("github.com/llorch/gateway/poolmanager")
 	return t, nil
 }
+
+// noProxy is for what would otherwise read HTTPS_PROXY: see orchestratorClient. The
+// collector's own key, if it has one, travels with the spans.
+func noProxy(*http.Request) (*url.URL, error) { return nil, nil }
 
 // stop sends what is left, within its limit; what a slow collector does not take
 // by then is lost.

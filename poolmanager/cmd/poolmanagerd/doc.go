@@ -29,6 +29,10 @@
 // ORCHESTRATORD_TOKEN, which needs scope nodes, and scope catalog as well where
 // models of the catalog are used. It is read again at each call.
 //
+// No proxy is asked, whatever HTTPS_PROXY says: not for the orchestrator, not for
+// models, engines or traces. Where the orchestrator cannot be reached directly,
+// orchestrator_url has to name something that can.
+//
 // # Templates
 //
 // A template has a name and either a base that ships (demo, llamacpp,
@@ -64,8 +68,8 @@
 // finds its models itself, their name. A model of the catalog is asked of the
 // orchestrator, which must not have retired it, and read from its source_url: a
 // file below model_root, or https on a host that model_hosts names in full. A
-// host is resolved once and must not lead to this machine or its link; redirects
-// lead only to named hosts; no credential is sent. The bytes go to
+// host is resolved once and must not lead to this machine, its link or its cloud's
+// metadata service; redirects lead only to named hosts; no credential is sent. The bytes go to
 // model_root/.staging, which is resumed after a cut or a restart, and get their
 // name, sha256-HEX in model_root, when all of them have the catalog's digest. 1 GiB
 // of the disk stays free. model_root must belong to this user or to root, and be
