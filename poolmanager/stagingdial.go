@@ -68,8 +68,8 @@ func (p *pins) dial(ctx context.Context, network, address string) (net.Conn, err
 	return nil, failed
 }
 
-// resolve asks once. A name must not lead to this machine or to its link, where
-// metadata services are; an address that the operator wrote himself may.
+// resolve asks once. A name must not lead to this machine, to its link or to its
+// cloud's metadata; an address that the operator wrote himself may.
 func (p *pins) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -85,8 +85,8 @@ func (p *pins) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	}
 	for i, a := range found {
 		found[i] = a.Unmap()
-		if !mayBeSource(found[i]) && !strings.EqualFold(host, "localhost") {
-			return nil, fmt.Errorf("%w: %s resolves to %s, which is this machine or its link", errSource, host, found[i])
+		if local := strings.EqualFold(host, "localhost") && found[i].IsLoopback(); !local && !mayBeSource(found[i]) {
+			return nil, fmt.Errorf("%w: %s resolves to %s, which is this machine, its link or its cloud's metadata", errSource, host, found[i])
 		}
 	}
 	if len(found) == 0 {
@@ -94,10 +94,6 @@ func (p *pins) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	}
 	p.addresses[host] = found
 	return found, nil
-}
-
-func mayBeSource(a netip.Addr) bool {
-	return a.IsValid() && a.Zone() == "" && !a.IsLoopback() && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLinkLocalUnicast()
 }
 
 func lookupHost(ctx context.Context, host string) ([]netip.Addr, error) {
