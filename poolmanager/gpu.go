@@ -18,6 +18,9 @@ const (
 	// maxGPUs bounds what is believed of a tool's output: eight devices of seven
 	// instances each.
 	maxGPUs = 64
+	// maxDeviceBytes bounds what is believed of one device: 1 PiB, thousands of
+	// times what any has. maxGPUs of them still fit into an int64.
+	maxDeviceBytes = 1 << 50
 )
 
 // gpuDevice is a device, or an instance of one, and what it has free.

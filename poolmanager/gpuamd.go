@@ -74,7 +74,7 @@ func rocmBytes(text string) (int64, error) {
 		return 0, nil
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 0 {
+	if err != nil || n < 0 || n > maxDeviceBytes {
 		return 0, fmt.Errorf("reading rocm-smi's output: %.40q is no amount of memory", text)
 	}
 	return n, nil
@@ -119,7 +119,7 @@ type amdDevice struct {
 // some, and "N/A"; MB means mebibytes.
 type amdAmount int64
 
-// UnmarshalJSON takes all three.
+// UnmarshalJSON takes all three. What no device can have is refused.
 func (a *amdAmount) UnmarshalJSON(text []byte) error {
 	var measured struct {
 		Value json.RawMessage `json:"value"`
@@ -130,7 +130,7 @@ func (a *amdAmount) UnmarshalJSON(text []byte) error {
 		value = measured.Value
 	}
 	n, err := strconv.ParseFloat(strings.Trim(string(value), `"`), 64)
-	if err != nil || n < 0 || n > 1<<40 {
+	if err != nil {
 		return nil // "N/A": not known
 	}
 	shift := 20
@@ -141,6 +141,9 @@ func (a *amdAmount) UnmarshalJSON(text []byte) error {
 		shift = 10
 	case "B":
 		shift = 0
+	}
+	if bytes := n * float64(int64(1)<<shift); !(bytes >= 0 && bytes <= maxDeviceBytes) { // nor NaN
+		return fmt.Errorf("%.40q is no amount of memory", text)
 	}
 	*a = amdAmount(int64(n) << shift)
 	return nil
@@ -186,11 +189,14 @@ func amdDocument(output string) ([]amdDevice, error) {
 	var wrapped struct {
 		Data []amdDevice `json:"gpu_data"`
 	}
-	if err := json.Unmarshal(text, &list); err != nil {
-		if err := json.Unmarshal(text, &wrapped); err != nil {
-			return nil, fmt.Errorf("reading amd-smi's output: %w", err)
-		}
+	var err error
+	if text[0] == '[' {
+		err = json.Unmarshal(text, &list)
+	} else if err = json.Unmarshal(text, &wrapped); err == nil {
 		list = wrapped.Data
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading amd-smi's output: %w", err)
 	}
 	return list, nil
 }
