@@ -61,10 +61,15 @@ func (p *pool) ask(ctx context.Context, c command) error {
 func (p *pool) cancel() (done <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.loadable, p.unloading, p.again, p.ending = false, false, false, true
+	p.end()
+	return p.done
+}
+
+// end begins the pool's end; the caller holds the lock.
+func (p *pool) end() {
+	p.loadable, p.unloading, p.again, p.ending, p.fallback = false, false, false, true, nil
 	p.stop()
 	p.announce()
-	return p.done
 }
 
 // shutDown ends a ready engine: after a drain when that was asked. Tasks that came

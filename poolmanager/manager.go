@@ -214,12 +214,7 @@ func (m *manager) reload(ctx context.Context, id, ref string) (*pool, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, reloadWait, errReloading)
 	defer cancel()
 	if p.dormant() {
-		before := p.wanted()
-		err := p.wake(ctx, spec.model)
-		if errors.Is(err, errRollback) {
-			_, _ = m.use(id, func(p *pool) error { return p.offer(before) }) // unless it is used or stopped meanwhile
-		}
-		return p, err
+		return p, p.wake(ctx, spec.model)
 	}
 	if err := p.prefetch(ctx, spec); err != nil {
 		return nil, err

@@ -82,6 +82,7 @@ type pool struct {
 	unloading bool          // it stops to make room, or because it was idle
 	ending    bool          // it was told to stop, and will
 	again     bool          // a task came meanwhile: start once more
+	fallback  *launchSpec   // what it offers once it has ended
 	roomless  bool          // it waits for memory
 	bytes     int64         // memory that its engine holds; 0 when not known
 	used      time.Time     // when the last task ended
@@ -105,7 +106,7 @@ func (p *pool) start(spec launchSpec) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.supervised() {
-		if p.spec.key() != spec.key() || p.spec.handed != spec.handed || p.state == StateStopping && !p.unloading {
+		if p.spec.key() != spec.key() || p.spec.handed != spec.handed || p.ending || p.state == StateStopping && !p.unloading {
 			return errBusy
 		}
 		p.forTask, p.loadable, p.again = false, spec.template.Swap, p.unloading
@@ -147,7 +148,7 @@ func (p *pool) supervised() bool {
 func (p *pool) begin() {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.stop, p.done, p.restarts = cancel, make(chan struct{}), 0
-	p.unloading, p.again, p.ending = false, false, false
+	p.unloading, p.again, p.ending, p.fallback = false, false, false, nil
 	select {
 	case <-p.kick:
 	default:

@@ -36,6 +36,12 @@ func (p *pool) finish(done chan struct{}) {
 	p.set(StateStopped)
 	p.stop()
 	close(done)
+	if p.fallback != nil {
+		p.spec, p.models, p.loadable, p.fallback = *p.fallback, nil, true, nil
+		p.again = len(p.leases) > 0
+		p.forTask = p.again
+		p.announce()
+	}
 	if p.again && p.loadable {
 		p.begin()
 	}

@@ -79,7 +79,7 @@ func (p *pool) dormant() bool {
 }
 
 // wake is a reload of a pool whose engine was unloaded: it serves with the new
-// model. After errRollback nothing runs, and the pool is to be offered again.
+// model. After errRollback nothing runs, and the pool is offered as it was before.
 func (p *pool) wake(ctx context.Context, next model) error {
 	p.mu.Lock()
 	if !p.loadable || p.supervised() {
@@ -89,18 +89,35 @@ func (p *pool) wake(ctx context.Context, next model) error {
 	before := p.spec
 	p.spec.model, p.models, p.forTask = next, nil, false
 	p.begin()
+	run := p.done
 	p.mu.Unlock()
 	switch p.await(ctx, StateReady, StateFailed, StateStopped) {
 	case StateReady:
 		return nil
 	case StateFailed:
-		<-p.cancel()
-		p.setSpec(before)
+		if !p.fallBack(run, before) {
+			return errNotReady // an operator was faster
+		}
+		<-run
 		return errRollback
-	case StateStopped: // an operator was faster
+	case StateStopped: // here too
 		return errNotReady
 	}
 	return context.Cause(ctx)
+}
+
+// fallBack ends a run that failed; finish offers the pool as it was before, in the
+// moment in which that has ended. So no preload comes between, and a stop meanwhile
+// holds. It is false when an operator has ended that run, or begun another.
+func (p *pool) fallBack(run <-chan struct{}, before launchSpec) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.done != run || p.ending {
+		return false
+	}
+	p.end()
+	p.fallback = &before
+	return true
 }
 
 // withdraw keeps tasks from starting the engine again once it has ended.

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/llorch/gateway/poolmanager/client"
 )
 
 func TestWaitingTasksAreBoundedByTheSlots(t *testing.T) {
@@ -157,6 +159,107 @@ func TestAReloadOfAnUnloadedPoolServesTheNewModelOrOffersTheOld(t *testing.T) {
 			b.t.Error(err)
 		} else {
 			l.release()
+		}
+	})
+}
+
+// wakeInVain offers the pool p and begins a reload of it whose engine ends before it
+// is ready; the next one will live.
+func (b *bubble) wakeInVain() (*pool, <-chan error) {
+	b.t.Helper()
+	next := func(lives time.Duration) {
+		b.stand.mu.Lock()
+		defer b.stand.mu.Unlock()
+		b.stand.plans["p"] = plan{load: time.Second, lives: lives}
+	}
+	b.offered("p")
+	next(time.Second / 2)
+	answer := make(chan error, 1)
+	go func() { _, err := b.reload(context.Background(), "p", "bad"); answer <- err }()
+	synctest.Wait()
+	next(0)
+	return b.pool("p"), answer
+}
+
+// TestAPreloadRightAfterAFailedWakeKeepsItsModel: it comes in the very moment in
+// which the failed run has ended.
+func TestAPreloadRightAfterAFailedWakeKeepsItsModel(t *testing.T) {
+	inBubble(t, 0, one(plan{}), []Template{swappable("p")}, func(b *bubble) {
+		for range 20 {
+			p, answer := b.wakeInVain()
+			p.mu.Lock()
+			run := p.done
+			p.mu.Unlock()
+			<-run
+			if _, err := b.preload("p", client.PreloadRequest{Template: "p", ModelRef: "other"}); err != nil {
+				b.t.Fatal(err)
+			}
+			if err := <-answer; !errors.Is(err, errRollback) {
+				b.t.Errorf("the reload: got %v", err)
+			}
+			p.await(b.t.Context(), StateReady)
+			if s := p.status(); s.ModelRef != "other" {
+				b.t.Fatalf("after the preload: %+v", s)
+			}
+			if _, err := b.stop("p"); err != nil {
+				b.t.Fatal(err)
+			}
+			p.await(b.t.Context(), StateStopped)
+		}
+	})
+}
+
+// TestAFailedWakeFallsBackOnlyFromItsOwnRun: an operator who has stopped the pool,
+// or begun another run, has decided.
+func TestAFailedWakeFallsBackOnlyFromItsOwnRun(t *testing.T) {
+	inBubble(t, 0, one(plan{fails: "broken"}), []Template{swappable("p")}, func(b *bubble) {
+		if _, err := b.preload("p", client.PreloadRequest{Template: "p"}); err != nil {
+			b.t.Fatal(err)
+		}
+		p := b.pool("p")
+		p.await(b.t.Context(), StateFailed)
+		before, other := p.wanted(), make(chan struct{})
+		if p.fallBack(other, before) {
+			b.t.Error("another run was ended")
+		}
+		run := p.cancel()
+		if p.fallBack(run, before) {
+			b.t.Error("a stop was undone")
+		}
+		if _, err := b.preload("p", client.PreloadRequest{Template: "p"}); err != nil && !errors.Is(err, errBusy) {
+			b.t.Error(err)
+		} else if err == nil {
+			synctest.Wait()
+			if p.status().State == "stopped" {
+				b.t.Error("a preload was taken by a run that had been told to end")
+			}
+			<-p.cancel()
+		}
+		<-run
+		if s := p.status(); s.Loadable {
+			b.t.Errorf("after the stop: %+v", s)
+		}
+	})
+}
+
+// TestATaskThatComesWithTheEndOfAFailedWakeGetsTheOldModel: nobody else would
+// start it.
+func TestATaskThatComesWithTheEndOfAFailedWakeGetsTheOldModel(t *testing.T) {
+	inBubble(t, 0, one(plan{load: time.Second}), []Template{swappable("p")}, func(b *bubble) {
+		p, answer := b.wakeInVain()
+		l, err := p.acquire(b.t.Context(), "", "", 0) // it waits for the new model, and has not looked again
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		defer l.release()
+		if err := <-answer; !errors.Is(err, errRollback) {
+			b.t.Errorf("the reload: got %v", err)
+		}
+		if err := l.await(0); err != nil {
+			b.t.Errorf("the task: got %v", err)
+		}
+		if s := p.status(); !s.Ready || s.ModelRef != "m" {
+			b.t.Errorf("afterwards: %+v", s)
 		}
 	})
 }
