@@ -68,7 +68,8 @@ func (t Template) environment(lookup func(string) (string, bool), v startValues)
 
 // freePort asks the kernel for a port that nobody uses. Somebody may take it
 // before the engine does: then the engine ends, and the next start has another.
-// Until then checkPort keeps the key and the tasks from another user's program.
+// Until then checkPort keeps the key and the tasks from another user's program, and
+// ports keeps two starts of ours apart.
 func freePort() (int, error) {
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -81,7 +82,9 @@ func freePort() (int, error) {
 	return port, nil
 }
 
-// writeKey writes the key for one start into a file that only we can read.
+// writeKey writes the key for one start into a file that only we can read. On a
+// failure nothing of it stays, as on a full disk. It is not made to reach the disk:
+// the file is removed as soon as the engine has read it.
 func writeKey(path string, style KeyStyle, key string) error {
 	text := key + "\n"
 	if style == KeyVLLMYAML {
@@ -96,6 +99,7 @@ func writeKey(path string, style KeyStyle, key string) error {
 		err = closeErr
 	}
 	if err != nil {
+		_ = os.Remove(path)
 		return fmt.Errorf("writing the engine's key: %w", err)
 	}
 	return nil

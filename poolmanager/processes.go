@@ -64,11 +64,15 @@ type processes struct {
 	sweep *sweeper
 	kills func() int64         // processes that the kernel ended for want of memory, so far
 	owner func(port int) error // refuses a port that a stranger has opened
+	ports *ports
 }
 
 // newProcesses runs engines for the pool manager that owns the directory.
 func newProcesses(dir *runtimeDir, hc *http.Client, limit time.Duration) *processes {
-	return &processes{prober: prober{hc, limit}, dir: dir, sweep: newSweeper(), kills: memoryKills, owner: checkPort}
+	return &processes{
+		prober: prober{hc, limit}, dir: dir, sweep: newSweeper(), kills: memoryKills, owner: checkPort,
+		ports: &ports{free: freePort, taken: map[int]bool{}},
+	}
 }
 
 // probe asks the engine, and notes how many the kernel has killed until now. Until
@@ -108,7 +112,7 @@ func (e *processes) spawn(poolID string, spec launchSpec, logs *logRing) (*insta
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := e.ports.take()
 	if err != nil {
 		return nil, err
 	}
@@ -117,6 +121,7 @@ func (e *processes) spawn(poolID string, spec launchSpec, logs *logRing) (*insta
 	if t.Key != KeyNone {
 		inst.key, inst.keyFile = authmin.RandomSecret(), e.dir.keyPath()
 		if err := writeKey(inst.keyFile, t.Key, inst.key.Reveal()); err != nil {
+			e.ports.giveBack(port)
 			return nil, err
 		}
 	}
@@ -133,7 +138,7 @@ func (e *processes) spawn(poolID string, spec launchSpec, logs *logRing) (*insta
 		inst.why = func() *failure {
 			return classify(inst.process.State(), e.kills() > inst.kills, logs.lastWords(classifiedLines))
 		}
-		err = errors.Join(t.limit(inst.process.Identity().PID),
+		err = errors.Join(inst.process.Hold(t.limit),
 			e.dir.remember(record{PoolID: poolID, Marker: marker, Proc: inst.process.Identity()}))
 	}
 	if err != nil {
@@ -147,6 +152,7 @@ func (e *processes) end(poolID string, inst *instance, grace time.Duration) {
 	if inst.keyFile != "" {
 		_ = os.Remove(inst.keyFile) // gone already when the engine became ready
 	}
+	defer e.ports.giveBack(inst.port)
 	if inst.process == nil {
 		return
 	}

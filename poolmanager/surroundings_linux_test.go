@@ -65,6 +65,19 @@ func TestAnEngineWithoutItsSurroundingsDoesNotRun(t *testing.T) {
 	}
 }
 
+// TestAnEngineThatEndsAtOnceSaysWhy although it was to be limited.
+func TestAnEngineThatEndsAtOnceSaysWhy(t *testing.T) {
+	r := startRig(t, func(o *Options) {
+		hasty := scripted("echo no such model >&2; exit 3")
+		hasty.MaxOpenFiles = 512
+		o.Templates = append(o.Templates, hasty)
+	})
+	if _, err := r.pools.preload("p", client.PreloadRequest{Template: "script"}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "its own words", func() bool { return strings.Contains(r.status(t, "p").LastError, "no such model") })
+}
+
 func TestSurroundingsThatAreRefused(t *testing.T) {
 	for want, change := range map[string]func(*Template){
 		"env: \"LLORCH_X\"":            func(t *Template) { t.Env = map[string]string{"LLORCH_X": ""} },

@@ -37,7 +37,7 @@ type Process struct {
 	ident Identity
 	done  chan struct{}
 
-	mu   sync.Mutex // guards gone, and that nobody signals a reaped pid
+	mu   sync.Mutex // guards gone, and that nobody touches a reaped pid
 	gone bool
 }
 
@@ -111,6 +111,18 @@ func (p *Process) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.gone = true
+}
+
+// Hold calls f while the pid is certainly this process's, running or not yet
+// reaped; once it may be somebody else's f is not called, and the error is nil: that
+// it ended is told by Done.
+func (p *Process) Hold(f func(pid int) error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone {
+		return nil
+	}
+	return f(p.ident.PID)
 }
 
 func (p *Process) signal(s syscall.Signal) {

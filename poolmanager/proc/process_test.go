@@ -203,3 +203,24 @@ func TestAnEmptyMarkerFindsNothing(t *testing.T) {
 		t.Errorf("ended %d processes", got)
 	}
 }
+
+// TestNobodyTouchesAPidThatMayBeSomebodyElses: the process has ended and was reaped.
+func TestNobodyTouchesAPidThatMayBeSomebodyElses(t *testing.T) {
+	p, err := proc.Start(proc.Spec{Command: sh("read line"), Env: path()}) // its input is empty
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	if err := p.Hold(func(pid int) error { t.Errorf("pid %d was given away", pid); return nil }); err != nil {
+		t.Error(err)
+	}
+	p, err = proc.Start(proc.Spec{Command: sh("sleep 300"), Env: path()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Terminate(0)
+	held := 0
+	if err := p.Hold(func(pid int) error { held = pid; return os.ErrInvalid }); err != os.ErrInvalid || held != p.Identity().PID {
+		t.Errorf("a running process: got pid %d, %v", held, err)
+	}
+}
