@@ -10,9 +10,9 @@ import (
 )
 
 // headerWait is how long the header waits for a first event to travel with: an
-// engine that answers at once costs one write instead of two, and a caller knows
-// almost as soon that it has a slot.
-const headerWait = 25 * time.Millisecond
+// engine that answers at once costs one write instead of two. After that it goes
+// ahead, so that the caller is reading already when the first event comes.
+const headerWait = 2 * time.Millisecond
 
 // sseWriter writes events, each flushed and each with its own deadline, so that
 // a caller that stops reading cannot hold a slot for ever.
