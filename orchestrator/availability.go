@@ -39,16 +39,9 @@ func (o *Orchestrator) Catalog(limit int, cursor string) ModelPage {
 
 // CatalogModel gives a model of the catalog.
 func (o *Orchestrator) CatalogModel(id string) (Model, error) {
-	m, ok := o.catalog.get(id)
-	if !ok && o.store.Shared() {
-		ctx, cancel := context.WithTimeout(o.ctx, lookTimeout)
-		defer cancel()
-		m, ok = o.catalog.find(ctx, id)
-	}
-	if !ok {
-		return Model{}, noSuchModel()
-	}
-	return m, nil
+	ctx, cancel := context.WithTimeout(o.ctx, lookTimeout)
+	defer cancel()
+	return o.catalog.find(ctx, id)
 }
 
 // RemoveModel takes a model out of the catalog; pools keep what they hold.

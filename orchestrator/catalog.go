@@ -148,6 +148,9 @@ func (m Model) encode() ([]byte, error) {
 func (c *catalog) change(ctx context.Context, id string, f func(*Model)) (Model, error) {
 	c.changing.Lock()
 	defer c.changing.Unlock()
+	if _, err := c.find(ctx, id); err != nil {
+		return Model{}, err
+	}
 	for {
 		c.mu.Lock()
 		m, ok := c.models[id]
@@ -195,8 +198,8 @@ func (c *catalog) reread(ctx context.Context, id string) error {
 func (c *catalog) remove(ctx context.Context, id string) error {
 	c.changing.Lock()
 	defer c.changing.Unlock()
-	if _, ok := c.get(id); !ok {
-		return noSuchModel()
+	if _, err := c.find(ctx, id); err != nil {
+		return err
 	}
 	if err := c.bucket.Delete(ctx, modelKey(id)); err != nil {
 		return err
@@ -220,15 +223,22 @@ func (c *catalog) setState(ctx context.Context, id string, state ModelState, in 
 
 // find gives a model, or reads it from the store: another replica may have
 // entered it just now.
-func (c *catalog) find(ctx context.Context, id string) (Model, bool) {
+func (c *catalog) find(ctx context.Context, id string) (Model, error) {
 	m, ok := c.get(id)
 	if !ok && modelID.MatchString(id) {
-		if e, err := c.bucket.Get(ctx, modelKey(id)); err == nil {
+		e, err := c.bucket.Get(ctx, modelKey(id))
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return Model{}, err
+		}
+		if err == nil {
 			c.observe(e)
-			return c.get(id)
+			m, ok = c.get(id)
 		}
 	}
-	return m, ok
+	if !ok {
+		return Model{}, noSuchModel()
+	}
+	return m, nil
 }
 
 func (c *catalog) get(id string) (Model, bool) {

@@ -17,10 +17,10 @@ const (
 // verify has a model's bytes read in the background; the record says how it went.
 // The scheduler's replica reads them: it sees what is asked for in the record.
 func (c *catalog) verify(ctx context.Context, id string) (Model, error) {
-	m, ok := c.get(id)
+	m, err := c.find(ctx, id)
 	switch {
-	case !ok:
-		return Model{}, noSuchModel()
+	case err != nil:
+		return Model{}, err
 	case m.Verification.Status == Verifying:
 		return m, nil // it is being done
 	case c.verifying() >= maxChecks:
