@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 
@@ -68,7 +69,9 @@ func (c *conversation) failure(ctx context.Context, err error) *Problem {
 	case errors.Is(err, errGap):
 		return newProblem(http.StatusBadGateway, "EVENTS_GONE", "the answer is no longer there as a whole; send it again with another Idempotency-Key")
 	case errors.Is(err, orchestrator.ErrStopping):
-		return newProblem(http.StatusServiceUnavailable, "STOPPING", "the orchestrator is stopping; send it again")
+		p := newProblem(http.StatusServiceUnavailable, "STOPPING", "the orchestrator is stopping; send it again")
+		p.headers.Set("Retry-After", "1") // another replica takes it, or this one after its restart
+		return p
 	}
 	c.a.unreadable(ctx, c.id, err)
 	return newProblem(http.StatusInternalServerError, "INTERNAL", "a defect; the log has it under this correlation_id")
@@ -86,6 +89,7 @@ func (c *conversation) answer(w http.ResponseWriter, r *http.Request, answer any
 	}
 	if end.failed != nil {
 		kind, status = "application/problem+json", end.failed.Status
+		maps.Copy(w.Header(), end.failed.headers)
 		if text, err = json.Marshal(finished(r.Context(), "/v1/", end.failed)); err != nil {
 			panic(err) // a defect: it is all strings and numbers
 		}
