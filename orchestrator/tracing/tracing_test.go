@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,7 +16,15 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain has the environment name a proxy that lets nobody through: what is
+// asked for traces is reached all the same.
+func TestMain(m *testing.M) {
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY"} {
+		os.Setenv(name, "http://127.0.0.1:9")
+	}
+	os.Unsetenv("NO_PROXY")
+	goleak.VerifyTestMain(m)
+}
 
 // off clears what the machine of the test may have set.
 func off(t *testing.T) {
@@ -101,6 +110,25 @@ func recorded(t *testing.T, requests int, header http.Header) (recorded, traced 
 		h.ServeHTTP(httptest.NewRecorder(), r)
 	}
 	return recorded, traced
+}
+
+// TestNoProxyIsAsked sends a span to a name that is no exception to the rules of
+// HTTP_PROXY, as 127.0.0.1 is.
+func TestNoProxyIsAsked(t *testing.T) {
+	off(t)
+	var arrived atomic.Int32
+	sink := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { arrived.Add(1) }))
+	defer sink.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", strings.Replace(sink.URL, "127.0.0.1", "LOCALHOST", 1))
+	p, err := Start(t.Context(), options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Handler(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/v2/tasks", nil))
+	p.Stop(t.Context())
+	if arrived.Load() == 0 {
+		t.Error("the span went to the proxy")
+	}
 }
 
 const traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
