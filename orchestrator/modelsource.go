@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -46,7 +45,7 @@ type modelSources struct {
 	http  *http.Client
 }
 
-func newModelSources(root string, hosts []string, cas *x509.CertPool) modelSources {
+func newModelSources(root string, hosts []string, cas *x509.CertPool, names Resolver) modelSources {
 	m := modelSources{root: root, hosts: hosts}
 	m.http = &http.Client{
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
@@ -56,7 +55,7 @@ func newModelSources(root string, hosts []string, cas *x509.CertPool) modelSourc
 			return nil
 		},
 		Transport: &http.Transport{
-			DialContext:           (&net.Dialer{Timeout: connectTimeout}).DialContext,
+			DialContext:           sourceDialer{names}.dial,
 			TLSClientConfig:       &tls.Config{RootCAs: cas},
 			TLSHandshakeTimeout:   connectTimeout,
 			ResponseHeaderTimeout: sourceTimeout,

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/netip"
 	"testing"
+
+	"github.com/llorch/gateway/authmin"
 )
 
 func TestWhereANameOfASourceMayLead(t *testing.T) {
@@ -33,7 +35,7 @@ func TestWhereANameOfASourceMayLead(t *testing.T) {
 			}
 			continue
 		}
-		if got := mayBeSource(a); got != want {
+		if got := authmin.MayFetchFrom(a); got != want {
 			t.Errorf("%s: got %v", address, got)
 		}
 		p := pins{addresses: map[string][]netip.Addr{}, lookup: func(context.Context, string) ([]netip.Addr, error) {

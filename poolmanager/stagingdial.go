@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/llorch/gateway/authmin"
 )
 
 const (
@@ -85,7 +87,7 @@ func (p *pins) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	}
 	for i, a := range found {
 		found[i] = a.Unmap()
-		if local := strings.EqualFold(host, "localhost") && found[i].IsLoopback(); !local && !mayBeSource(found[i]) {
+		if local := strings.EqualFold(host, "localhost") && found[i].IsLoopback(); !local && !authmin.MayFetchFrom(found[i]) {
 			return nil, fmt.Errorf("%w: %s resolves to %s, which is this machine, its link or its cloud's metadata", errSource, host, found[i])
 		}
 	}

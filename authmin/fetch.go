@@ -1,12 +1,11 @@
-package poolmanager
+package authmin
 
 import (
 	"net/netip"
 	"slices"
 )
 
-// notSources are addresses that no name of a model's source may lead to, besides
-// those of this machine, its link and groups.
+// notSources are addresses that no name may lead to, besides those of this machine, its link and groups.
 var notSources = prefixes(
 	"0.0.0.0/8",          // this network: some kernels take all of it for this machine
 	"192.0.0.0/24",       // protocol assignments (RFC 6890); metadata of Oracle's older cloud
@@ -38,16 +37,18 @@ func prefixes(list ...string) []netip.Prefix {
 	return parsed
 }
 
-// mayBeSource reports whether a name may lead to the address. Private networks are
+// MayFetchFrom reports whether a host name may lead to the address, where a name
+// says what is fetched: not to this machine, its link, a group, or a cloud's
+// metadata, also where IPv6 stands for such an address. Private networks are
 // allowed: a mirror may be there.
-func mayBeSource(a netip.Addr) bool {
+func MayFetchFrom(a netip.Addr) bool {
 	a = a.Unmap()
 	if !a.IsValid() || a.Zone() != "" || a.IsLoopback() || a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() {
 		return false
 	}
 	if nat64.Contains(a) {
 		b := a.As16()
-		return mayBeSource(netip.AddrFrom4([4]byte(b[12:])))
+		return MayFetchFrom(netip.AddrFrom4([4]byte(b[12:])))
 	}
 	return !slices.ContainsFunc(notSources, func(p netip.Prefix) bool { return p.Contains(a) })
 }

@@ -1,0 +1,52 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// anyName answers each name with the same addresses.
+type anyName []netip.Addr
+
+func (n anyName) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) { return n, nil }
+
+// TestANamedSourceDoesNotLeadIntoThisMachine has a host that the operator allows
+// resolve to where a server listens that nobody meant.
+func TestANamedSourceDoesNotLeadIntoThisMachine(t *testing.T) {
+	var reached atomic.Int32
+	inside := httptest.NewUnstartedServer(http.NotFoundHandler())
+	inside.Config.ConnState = func(net.Conn, http.ConnState) { reached.Add(1) }
+	inside.StartTLS()
+	defer inside.Close()
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(inside.URL, "https://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range [][]string{{"127.0.0.1"}, {"93.184.215.14", "127.0.0.1"}, {"::1"}, {"::ffff:127.0.0.1"}, {"169.254.169.254"}} {
+		var found anyName
+		for _, a := range list {
+			found = append(found, netip.MustParseAddr(a))
+		}
+		host := "hub.example:" + port
+		m := newModelSources("", []string{host}, nil, found)
+		_, _, err := m.digest(t.Context(), "https://"+host+"/model")
+		var refused errSource
+		if !errors.As(err, &refused) || reached.Load() != 0 {
+			t.Errorf("at %v: got %v and %d connections, want it refused", list, err, reached.Load())
+		}
+	}
+	for _, host := range []string{"127.0.0.1:" + port, "localhost:" + port} { // the operator wrote them
+		before := reached.Load()
+		m := newModelSources("", []string{host}, nil, anyName{netip.MustParseAddr("127.0.0.1")})
+		if _, _, err := m.digest(t.Context(), "https://"+host+"/model"); err == nil || reached.Load() == before {
+			t.Errorf("%s: got %v without a connection", host, err)
+		}
+	}
+}
