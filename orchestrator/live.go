@@ -105,8 +105,11 @@ func (o *Orchestrator) ownTail(e *entry, again bool) (t *tail, unfeed func()) {
 
 // coalesce is how long tokens wait for company: the longer, the more tasks run.
 func (o *Orchestrator) coalesce() time.Duration {
-	busy := min(o.busy.Load(), coalesceTasks)
-	return coalesce + time.Duration(busy)*(maxCoalesce-coalesce)/coalesceTasks
+	busy, longest := min(o.busy.Load(), coalesceTasks), maxCoalesce
+	if !o.store.Shared() {
+		longest = loneCoalesce
+	}
+	return coalesce + time.Duration(busy)*(longest-coalesce)/coalesceTasks
 }
 
 // letGo ends the writing of a task that does not run here any more, and forgets a

@@ -13,9 +13,11 @@ const (
 	// coalesce is how long tokens wait for company before they go to the log,
 	// and maxCoalesce how long when coalesceTasks tasks run or more: a record
 	// costs the log the same whether it has one token or ten. Readers of this
-	// replica do not wait: they read the tail.
+	// replica do not wait: they read the tail. Where there is no other replica
+	// nobody reads the log meanwhile, and it may take up to loneCoalesce.
 	coalesce      = 5 * time.Millisecond
 	maxCoalesce   = 40 * time.Millisecond
+	loneCoalesce  = 200 * time.Millisecond
 	coalesceTasks = 64
 	// chunkEvents and chunkBytes close a log record early. A quarter of the
 	// tail: with one record being written and one being filled, nothing falls

@@ -14,7 +14,7 @@ import (
 // ahead, so that the caller is reading already when the first event comes.
 const headerWait = 2 * time.Millisecond
 
-// sseWriter writes events, each flushed and each with its own deadline, so that
+// sseWriter writes events, each flushed and each with a deadline, so that
 // a caller that stops reading cannot hold a slot for ever.
 type sseWriter struct {
 	control *http.ResponseController
@@ -22,7 +22,12 @@ type sseWriter struct {
 	w       http.ResponseWriter
 	buffer  []byte
 	opened  bool
+	renewed time.Time // when a write's deadline was set last
 }
+
+// renewal is how long a deadline serves for the writes that follow: to set one
+// costs some percent of a token. writeLimit is that much shorter at worst.
+const renewal = time.Second
 
 func newSSEWriter(w http.ResponseWriter) *sseWriter {
 	h := w.Header()
@@ -76,8 +81,11 @@ func (s *sseWriter) idle() error {
 }
 
 func (s *sseWriter) write(p []byte) error {
-	if err := s.control.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
-		return fmt.Errorf("writing to the caller: %w", err)
+	if now := time.Now(); now.Sub(s.renewed) >= renewal {
+		s.renewed = now
+		if err := s.control.SetWriteDeadline(now.Add(writeLimit)); err != nil {
+			return fmt.Errorf("writing to the caller: %w", err)
+		}
 	}
 	s.opened = true
 	if _, err := s.w.Write(p); err != nil { // of nothing: the header

@@ -21,8 +21,13 @@ type sse struct {
 	// patience is how long one event may take to leave: a reader that does not
 	// read is cut, and may resume. The kernel's buffers are its only credit.
 	patience time.Duration
-	left     error // why nothing reaches the client any more
+	renewed  time.Time // when a write's deadline was set last
+	left     error     // why nothing reaches the client any more
 }
+
+// renewal is how long a deadline serves for the writes that follow: to set one
+// costs some percent of an event. The patience is that much shorter at worst.
+const renewal = time.Second
 
 // newSSE sends the headers at once, so that a client sees the stream is open
 // before the first event.
@@ -43,8 +48,11 @@ func (s *sse) write(format string, args ...any) error {
 }
 
 func (s *sse) send(format string, args ...any) error {
-	if err := s.ctl.SetWriteDeadline(time.Now().Add(s.patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
+	if now := time.Now(); now.Sub(s.renewed) >= min(renewal, s.patience/4) {
+		s.renewed = now
+		if err := s.ctl.SetWriteDeadline(now.Add(s.patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return err
+		}
 	}
 	if _, err := fmt.Fprintf(s.w, format, args...); err != nil {
 		return err
