@@ -57,7 +57,7 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 		return Admission{}, err
 	}
 	free := o.nodes.slots(r.ModelRef, r.Workload) > 0
-	e, err := o.create(ctx, who, r, named)
+	e, place, err := o.create(ctx, who, r, named)
 	if errors.Is(err, store.ErrExists) && key != "" { // the same request, at the same time, here or elsewhere
 		earlier, err := o.seek(who, r.TaskID)
 		if err == nil || errors.Is(err, store.ErrUnavailable) {
@@ -71,8 +71,7 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 		return Admission{}, err
 	}
 	o.metrics.enqueued.Inc()
-	position, waits := o.queue.position(e.id)
-	return o.admitted(e, position, free || !waits), nil
+	return o.admitted(e, place.position, free || !place.waits), nil
 }
 
 // reserve takes room in the queue, or makes some, as the policy says.

@@ -9,9 +9,16 @@ import (
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
+// place is where a task was in the queue when it came, and whether it still is
+// there. To look it up later is a walk past all tasks before it.
+type place struct {
+	position int
+	waits    bool
+}
+
 // create writes a task down and puts it into the queue, in the room that was
 // reserved; it gives the room back when it fails.
-func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named bool) (*entry, error) {
+func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named bool) (*entry, place, error) {
 	rec := o.draft(ctx, who, r)
 	if !o.store.Shared() && o.nodes.slots(r.ModelRef, r.Workload) > o.queue.size() {
 		rec.State, rec.runner, rec.mayShow = Running, o.me, true // before this is on disk
@@ -25,7 +32,7 @@ func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named
 	}
 	if err != nil {
 		o.queue.release(who.Identity)
-		return nil, err
+		return nil, place{}, err
 	}
 	// A caller that hangs up now must not leave a record that nobody runs.
 	ctx = context.WithoutCancel(ctx)
@@ -33,11 +40,11 @@ func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named
 	if o.store.Shared() {
 		put = o.late
 	}
-	e, err := put(ctx, rec, value)
+	e, at, err := put(ctx, rec, value)
 	if err != nil {
 		o.sessions.giveBack(ctx, r.SessionID)
 	}
-	return e, err
+	return e, at, err
 }
 
 // draft is the first record of a task.
@@ -63,40 +70,42 @@ func (o *Orchestrator) fits(rec record, size int) error {
 
 // late puts a task into the queue that is on disk. Where others write too, memory
 // follows what the store says, and never goes ahead of it.
-func (o *Orchestrator) late(ctx context.Context, rec record, value []byte) (*entry, error) {
+func (o *Orchestrator) late(ctx context.Context, rec record, value []byte) (*entry, place, error) {
 	revision, err := o.store.Bucket(store.Tasks).Create(ctx, rec.TaskID, value)
 	if err != nil {
 		o.queue.release(rec.Owner)
-		return nil, err
+		return nil, place{}, err
 	}
 	e := o.enter(rec.Task)
 	o.apply(e, rec, revision, int64(len(value)), true)
-	return e, nil
+	position, waits := o.queue.position(e.id)
+	return e, place{position, waits}, nil
 }
 
 // early puts a task into the queue while it is being written, so that an engine
 // that is free need not wait for the disk. Until the record is there the task is
 // not found, nothing of it is shown and nothing more is written (see written); if
 // it does not get there, the task has never been.
-func (o *Orchestrator) early(ctx context.Context, rec record, value []byte) (*entry, error) {
-	e, err := o.expect(rec, int64(len(value)))
+func (o *Orchestrator) early(ctx context.Context, rec record, value []byte) (*entry, place, error) {
+	e, position, err := o.expect(rec, int64(len(value)))
 	if err != nil {
 		o.queue.release(rec.Owner)
-		return nil, err
+		return nil, place{}, err
 	}
 	revision, err := o.store.Bucket(store.Tasks).Create(ctx, e.id, value)
 	if err != nil {
 		o.drop(e.id, 0)
 		close(e.writing)
-		return nil, err
+		return nil, place{}, err
 	}
-	if waits := e.arrived(revision); waits && rec.mayShow {
+	waits := e.arrived(revision)
+	if waits && rec.mayShow {
 		// Somebody was faster. It must not count as begun after a crash.
 		if _, err := o.change(ctx, e, func(*Task) {}); err != nil {
 			o.log.Warn("that a task waits is not written", "task_id", e.id, "error", err)
 		}
 	}
-	return e, nil
+	return e, place{position, waits}, nil
 }
 
 // arrived notes that the first record is on disk, and reports whether the task
@@ -117,20 +126,22 @@ func (e *entry) arrived(revision uint64) (waits bool) {
 
 // expect makes the entry of a task that is about to be written, and its place in
 // the queue. Another task of the same id is waited for: it may come to nothing.
-func (o *Orchestrator) expect(rec record, size int64) (*entry, error) {
+func (o *Orchestrator) expect(rec record, size int64) (_ *entry, position int, err error) {
 	e := &entry{id: rec.TaskID, owner: rec.Owner, writing: make(chan struct{}), task: rec.Task, size: size, allowed: rec.mayShow, request: rec.Request}
 	backToQueue(&e.task)
 	e.waits = o.waitsFor(e.task, *rec.Request)
 	for other := o.claim(e); other != nil; other = o.claim(e) {
 		if other.written(); other.stored() {
-			return nil, store.ErrExists
+			return nil, 0, store.ErrExists
 		}
 	}
 	o.stored.Add(size)
-	o.queue.push(e.waits)
+	position = o.queue.push(e.waits)
 	o.poke()
-	runtime.Gosched() // the dispatch goes first: it has further to go than the disk
-	return e, nil
+	if rec.mayShow {
+		runtime.Gosched() // the dispatch goes first: it has further to go than the disk
+	}
+	return e, position, nil
 }
 
 // claim takes the id for this entry, or gives the one that has it.

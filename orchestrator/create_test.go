@@ -62,7 +62,7 @@ func holds(t *testing.T, what string, f func() bool) {
 func TestNothingIsSeenOfATaskBeforeItIsOnDisk(t *testing.T) {
 	o, rec, value := drafted(t)
 	called, goOn := onePool(t, o)
-	e, err := o.expect(rec, int64(len(value)))
+	e, _, err := o.expect(rec, int64(len(value)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestWhatADispatchMayShowIsOnDisk(t *testing.T) {
 // task was meant to have.
 func TestATaskThatWaitsIsNotAllowedToShow(t *testing.T) {
 	o, rec, value := drafted(t) // and no node
-	e, err := o.early(t.Context(), rec, value)
+	e, _, err := o.early(t.Context(), rec, value)
 	if err != nil {
 		t.Fatal(err)
 	}
