@@ -91,12 +91,25 @@ func (o *Orchestrator) change(ctx context.Context, e *entry, f func(*Task)) (Tas
 
 // changeLocked is change with e.changing held.
 func (o *Orchestrator) changeLocked(ctx context.Context, e *entry, f func(*Task)) (Task, error) {
+	return o.changeIf(ctx, e, anybodys, f)
+}
+
+// anybodys is for changes that may be made whoever runs the task.
+func anybodys(Task) bool { return true }
+
+// changeIf is changeLocked for a change that was decided on what the task was
+// then: of one that is not so any more it changes nothing (errTaken). The revision
+// does not tell, because memory follows what others write.
+func (o *Orchestrator) changeIf(ctx context.Context, e *entry, still func(Task) bool, f func(*Task)) (Task, error) {
 	e.written()
 	e.mu.Lock()
 	task, revision, request, gone := e.task, e.revision, e.request, e.gone
 	e.mu.Unlock()
 	if gone || task.State.Ended() {
 		return task, errEnded
+	}
+	if !still(task) {
+		return task, errTaken
 	}
 	f(&task)
 	if task.State.Ended() {
@@ -159,12 +172,15 @@ func (o *Orchestrator) readRequest(ctx context.Context, e *entry) (*TaskRequest,
 
 // end ends a task, once: record first, then the event, so that no crash shows
 // an end that is not on disk. It tries again while the store is away.
-func (o *Orchestrator) end(e *entry, f func(*Task)) error {
+func (o *Orchestrator) end(e *entry, f func(*Task)) error { return o.endIf(e, anybodys, f) }
+
+// endIf is end with changeIf's condition.
+func (o *Orchestrator) endIf(e *entry, still func(Task) bool, f func(*Task)) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.ctx), settleTimeout)
 	defer cancel()
 	task, err := backoff.Retry(ctx, func() (Task, error) {
-		task, err := o.endOnce(ctx, e, f)
-		if errors.Is(err, errEnded) || errors.Is(err, store.ErrConflict) {
+		task, err := o.endOnce(ctx, e, still, f)
+		if errors.Is(err, errEnded) || errors.Is(err, errTaken) || errors.Is(err, store.ErrConflict) {
 			return task, backoff.Permanent(err)
 		}
 		return task, err
@@ -180,7 +196,7 @@ func (o *Orchestrator) end(e *entry, f func(*Task)) error {
 	return nil
 }
 
-func (o *Orchestrator) endOnce(ctx context.Context, e *entry, f func(*Task)) (Task, error) {
+func (o *Orchestrator) endOnce(ctx context.Context, e *entry, still func(Task) bool, f func(*Task)) (Task, error) {
 	e.changing.Lock()
 	defer e.changing.Unlock()
 	e.mu.Lock()
@@ -190,6 +206,8 @@ func (o *Orchestrator) endOnce(ctx context.Context, e *entry, f func(*Task)) (Ta
 	switch {
 	case task.State.Ended():
 		return task, errEnded
+	case !still(task):
+		return task, errTaken
 	case mine && t != nil && t.owned():
 		last = t.seal()
 	case task.begun(): // its runner is lost, and with it what it knew
@@ -201,7 +219,7 @@ func (o *Orchestrator) endOnce(ctx context.Context, e *entry, f func(*Task)) (Ta
 	case o.store.Shared(): // somebody may be dispatching it, and have shown its start
 		leap = 1 - last
 	}
-	return o.changeLocked(ctx, e, func(t *Task) {
+	return o.changeIf(ctx, e, still, func(t *Task) {
 		f(t)
 		now := o.now().UTC()
 		t.EndedAt, t.LastEventID, t.leap = &now, last+leap+1, leap

@@ -118,6 +118,9 @@ func (r *Reader) some(ctx context.Context) ([]Event, <-chan struct{}, error) {
 		return events, nil, err
 	}
 	events, changed, ok := r.tail.since(r.next)
+	if ok && len(events) == 1 && events[0].ID < r.next-1 && !r.runsHere(ctx) {
+		return nil, later(storePause), nil // the events that it has seen are another replica's
+	}
 	if ok {
 		return events, changed, nil
 	}
@@ -129,6 +132,21 @@ func (r *Reader) some(ctx context.Context) ([]Event, <-chan struct{}, error) {
 		events = []Event{gapEvent(r.next, first-1)}
 	}
 	return events, nil, err
+}
+
+// runsHere asks the store. A replica that was paused may still believe that it
+// runs the task.
+func (r *Reader) runsHere(ctx context.Context) bool {
+	if !r.o.store.Shared() {
+		return true
+	}
+	stored, err := r.o.store.Bucket(store.Tasks).Get(ctx, r.e.id)
+	if err != nil {
+		return false
+	}
+	r.o.observe(stored)
+	task := r.e.view()
+	return task.State == Running && task.runner == r.o.me
 }
 
 // history reads an ended task: the log as far as it goes, then how it ended,

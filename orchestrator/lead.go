@@ -73,28 +73,61 @@ func (o *Orchestrator) lead(ctx context.Context, before []byte) {
 // not touch its tasks yet.
 func (o *Orchestrator) mayShow() bool { return o.closing.Load() || o.lease.Held() }
 
+// losses are the running tasks without a runner that a look has found, with their
+// revisions.
+type losses struct {
+	spare spared
+	found map[*entry]uint64
+	at    time.Time // when the look was over
+}
+
 // reclaim takes care of running tasks that nobody runs: their replica has stopped
 // or has lost the lease. One without a token goes back to the queue; one that may
-// have shown tokens ends: nobody may see them contradicted.
-func (o *Orchestrator) reclaim(spare spared) {
+// have shown tokens ends: nobody may see them contradicted. Nor may the tasks of
+// a newer holder be taken for lost, of whom a machine that was paused hears before
+// it knows that it is no longer one itself: what is lost is so since before this
+// replica has last renewed the lease.
+func (o *Orchestrator) reclaim(l *losses) {
+	if !o.lease.Held() {
+		return
+	}
+	found := o.lost(l.spare)
+	if !o.store.Shared() {
+		l.found = found
+	}
 	var lost []*entry
+	if !o.lease.HeldSince(l.at) {
+		return
+	}
+	for e, revision := range l.found {
+		if found[e] == revision {
+			lost = append(lost, e)
+		}
+	}
+	l.found, l.at = found, time.Now()                                                                      // the lease goes by the same clock
+	slices.SortFunc(lost, func(a, b *entry) int { return b.view().CreatedAt.Compare(a.view().CreatedAt) }) // each goes to the front
+	for _, e := range lost {
+		if err := o.reclaimOne(e); err != nil && !errors.Is(err, errEnded) && !errors.Is(err, errTaken) && !errors.Is(err, store.ErrConflict) {
+			o.log.Warn("taking over task", "task_id", e.id, "error", err)
+			return // the store is away; the next tick tries again
+		}
+	}
+}
+
+// lost gives the tasks that run, and nobody runs them.
+func (o *Orchestrator) lost(spare spared) map[*entry]uint64 {
+	found := make(map[*entry]uint64)
 	o.running.Range(func(_, value any) bool {
 		e := value.(*entry)
 		e.mu.Lock()
 		until, drains := spare[e.task.runner]
 		if e.run == nil && e.task.State == Running && !(drains && o.now().Before(until)) {
-			lost = append(lost, e)
+			found[e] = e.revision
 		}
 		e.mu.Unlock()
 		return true
 	})
-	slices.SortFunc(lost, func(a, b *entry) int { return b.view().CreatedAt.Compare(a.view().CreatedAt) }) // each goes to the front
-	for _, e := range lost {
-		if err := o.reclaimOne(e); err != nil && !errors.Is(err, errEnded) && !errors.Is(err, store.ErrConflict) {
-			o.log.Warn("taking over task", "task_id", e.id, "error", err)
-			return // the store is away; the next tick tries again
-		}
-	}
+	return found
 }
 
 // reclaimOne looks again: while others were taken care of, a dispatch here may
@@ -108,23 +141,24 @@ func (o *Orchestrator) reclaimOne(e *entry) error {
 		e.changing.Unlock()
 		return nil
 	}
+	still := func(t Task) bool { return t.State == Running && t.runner == task.runner && t.Attempt == task.Attempt }
 	o.log.Info("task of a lost runner", "task_id", e.id, "runner", task.runner, "had_tokens", task.begun())
 	if !task.cancelRequested && !task.begun() {
 		defer e.changing.Unlock()
 		ctx, cancel := o.settling()
 		defer cancel()
-		_, err := o.changeLocked(ctx, e, backToQueue)
+		_, err := o.changeIf(ctx, e, still, backToQueue)
 		return err
 	}
 	e.changing.Unlock()
 	if task.cancelRequested {
-		return o.end(e, canceled)
+		return o.endIf(e, still, canceled)
 	}
 	message := "the orchestrator that ran it was lost after the first token"
 	if task.FirstTokenAt == nil {
 		message = "the orchestrator that ran it was lost, and may have shown the first token"
 	}
-	return o.end(e, failed("WORKER_RESET", message, task.Engine))
+	return o.endIf(e, still, failed("WORKER_RESET", message, task.Engine))
 }
 
 // settling bounds a write that has to happen even when everything stops.

@@ -79,9 +79,11 @@ func (o *Orchestrator) feed(ctx context.Context, e *entry, t *tail) {
 	o.catchUp(ctx, e, t)
 }
 
-// ownTail makes this replica the writer of the task's log, for a dispatch. Before
-// the first token there is one event at most, so the next id is known. e.mu is
-// held; afterwards, without it, the caller stops what has fed the tail so far.
+// ownTail makes this replica the writer of the task's log, for a dispatch, and
+// says that the task has started, once: a replica that has lost the task may have
+// said so here, and not in the record. Before the first token there is no other
+// event, so the next id is known. e.mu is held; afterwards, without it, the caller
+// stops what has fed the tail so far.
 func (o *Orchestrator) ownTail(e *entry, again bool) (t *tail, unfeed func()) {
 	if e.tail == nil {
 		e.tail = newTail(0, nil)
@@ -93,8 +95,8 @@ func (o *Orchestrator) ownTail(e *entry, again bool) (t *tail, unfeed func()) {
 			o.log.Warn("event log is not written", "task_id", e.id, "error", err)
 		}
 	}
-	if !again {
-		t.own(0, o.coalesce(), write)
+	if !again && t.own(0, o.coalesce(), write) == 0 {
+		t.add(EventStarted, encodeData(startedData{}))
 		return t, unfeed
 	}
 	// The runner before may have shown this event and not brought it to the log.

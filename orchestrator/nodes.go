@@ -197,10 +197,12 @@ func (ns *nodes) heartbeat(ctx context.Context, who Who, id string, h client.Hea
 		if err := owns(said.Owner, who); err != nil {
 			return err
 		}
-		if off := h.Timestamp.Sub(ns.now()); off > replayWindow || off < -replayWindow {
+		now := ns.now()
+		if off := h.Timestamp.Sub(now); off > replayWindow || off < -replayWindow {
 			return fail(Conflict, "CLOCK_SKEW", "the timestamp is more than %s off; set the node's clock", replayWindow)
 		}
-		if !h.Timestamp.After(said.Stamp) {
+		// A stamp that far ahead is from before the clocks were set back.
+		if !h.Timestamp.After(said.Stamp) && said.Stamp.Sub(now) <= replayWindow {
 			return fail(Conflict, "STALE_HEARTBEAT", "a heartbeat with this timestamp or a later one has been seen")
 		}
 		said.Stamp, said.Pools = h.Timestamp, h.Pools

@@ -36,7 +36,7 @@ func (a *attempt) watch(ctx context.Context, stop context.CancelCauseFunc) {
 				return
 			}
 		}
-		if errors.Is(err, store.ErrConflict) || errors.Is(err, errEnded) {
+		if errors.Is(err, store.ErrConflict) || errors.Is(err, errEnded) || errors.Is(err, errTaken) {
 			stop(errTaken)
 		} else if err != nil && ctx.Err() == nil {
 			a.o.log.Warn("that a task runs is not written", "task_id", a.e.id, "error", err)
@@ -54,7 +54,7 @@ func (a *attempt) write(ctx context.Context, mayShow bool) error {
 	}
 	ctx, cancel := a.o.settling() // a write that is cut leaves it open what is on disk
 	defer cancel()
-	_, err := a.o.changeLocked(ctx, a.e, func(t *Task) { t.mayShow = mayShow })
+	_, err := a.o.changeIf(ctx, a.e, a.owns, func(t *Task) { t.mayShow = mayShow })
 	if errors.Is(err, store.ErrConflict) && a.ours() {
 		err = nil
 	}
@@ -75,7 +75,11 @@ func (a *attempt) allowed() bool {
 func (a *attempt) ours() bool {
 	a.e.mu.Lock()
 	defer a.e.mu.Unlock()
-	t := a.e.task
+	return a.owns(a.e.task)
+}
+
+// owns reports whether a record says that this dispatch runs the task.
+func (a *attempt) owns(t Task) bool {
 	return t.State == Running && t.runner == a.o.me && t.Attempt == a.before.Attempt+1
 }
 
@@ -101,6 +105,9 @@ func (a *attempt) begun() error {
 		return err
 	}
 	a.first = true
+	if !a.o.mayShow() { // it took long
+		return errDeposed
+	}
 	if task.Workload == Completion {
 		a.o.metrics.firstToken.Observe(float64(task.FirstTokenAt.Sub(task.CreatedAt).Milliseconds()))
 	}
@@ -112,7 +119,7 @@ func (a *attempt) noteFirst(now time.Time) (Task, error) {
 	a.e.mu.Lock()
 	defer a.e.mu.Unlock()
 	t := &a.e.task
-	if a.e.run != a || t.State != Running || t.runner != a.o.me {
+	if a.e.run != a || !a.owns(*t) {
 		return Task{}, errTaken
 	}
 	t.FirstTokenAt = &now
@@ -124,11 +131,11 @@ func (a *attempt) writeFirst(now time.Time) (Task, error) {
 	ctx, cancel := a.o.settling()
 	defer cancel()
 	first := func(t *Task) { t.FirstTokenAt = &now }
-	task, err := a.o.changeLocked(ctx, a.e, first)
+	task, err := a.o.changeIf(ctx, a.e, a.owns, first)
 	if errors.Is(err, store.ErrConflict) && a.ours() {
-		task, err = a.o.changeLocked(ctx, a.e, first)
+		task, err = a.o.changeIf(ctx, a.e, a.owns, first)
 	}
-	if errors.Is(err, store.ErrConflict) || errors.Is(err, errEnded) {
+	if errors.Is(err, store.ErrConflict) || errors.Is(err, errEnded) || errors.Is(err, errTaken) {
 		return Task{}, errTaken
 	}
 	if err != nil {

@@ -127,7 +127,7 @@ func New(ctx context.Context, c Config) (*Orchestrator, error) {
 	}
 	o.lease = c.Store.Lease(leaseName, o.handOver)
 	if !c.Store.Shared() {
-		o.reclaim(nil) // nobody else runs anything
+		o.reclaim(&losses{}) // nobody else runs anything
 	}
 	candidacy, resign := context.WithCancel(o.ctx)
 	o.resign = resign

@@ -123,7 +123,6 @@ func (a *attempt) begin(ctx context.Context) error {
 		unfeed()
 	}
 	if !again {
-		a.tail.add(EventStarted, encodeData(startedData{}))
 		a.o.pace.started(now, now.Sub(created) > tick)
 	}
 	m := a.o.metrics

@@ -32,9 +32,10 @@ func (o *Orchestrator) schedule(ctx, reign context.Context, spare spared) {
 	defer ticker.Stop()
 	swept := o.now()
 	pass := &pass{reign: reign}
+	lost := &losses{spare: spare}
 	for ticked := true; ctx.Err() == nil; {
 		if ticked {
-			o.once(&o.reclaiming, func() { o.reclaim(spare) })
+			o.once(&o.reclaiming, func() { o.reclaim(lost) })
 			o.expire()
 			if now := o.now(); now.Sub(swept) >= sweepEvery {
 				swept = now
@@ -66,7 +67,7 @@ type pass struct {
 func (o *Orchestrator) place(ctx context.Context, p *pass, ticked bool) {
 	o.placing.Lock()
 	defer o.placing.Unlock()
-	for ctx.Err() == nil && o.ctx.Err() == nil {
+	for ctx.Err() == nil && o.ctx.Err() == nil && o.lease.Held() {
 		if version := o.nodes.version.Load(); version != p.version || ticked || p.blocked == nil {
 			p.version, p.blocked, ticked = version, make(map[string]bool), false
 		}

@@ -50,9 +50,17 @@ func (a *attempt) settle(end client.Event, err, cause error) {
 		return
 	}
 	a.o.pace.ended(a.o.now().Before(a.w.deadline))
-	ended := a.o.end(a.e, change)
+	still := a.owns
+	if !a.noted {
+		still = anybodys
+	}
+	ended := a.o.endIf(a.e, still, change)
 	if errors.Is(ended, store.ErrConflict) && a.ours() { // or somebody has only asked for its end
-		ended = a.o.end(a.e, change)
+		ended = a.o.endIf(a.e, still, change)
+	}
+	if errors.Is(ended, errTaken) {
+		a.leave(true)
+		return
 	}
 	if ended != nil && !errors.Is(ended, errEnded) {
 		a.o.log.Error("ending task", "task_id", a.e.id, "error", ended)
@@ -106,11 +114,18 @@ func (a *attempt) again(err error, end client.Event, cause error) {
 	a.e.mu.Unlock()
 	ctx, cancel := a.o.settling()
 	defer cancel()
-	_, changeErr := a.o.changeLocked(ctx, a.e, backToQueue)
-	if changeErr != nil && !errors.Is(changeErr, errEnded) { // it counts as running without a runner: see reclaim
+	_, changeErr := a.o.changeIf(ctx, a.e, a.owns, backToQueue)
+	taken := errors.Is(changeErr, errTaken)
+	if taken {
+		a.e.mu.Lock()
+		if a.e.task.State == Queued && !a.e.gone {
+			a.o.queue.restore(a.e.waits, true)
+		}
+		a.e.mu.Unlock()
+	} else if changeErr != nil && !errors.Is(changeErr, errEnded) { // it counts as running without a runner: see reclaim
 		a.o.log.Warn("requeueing task", "task_id", a.e.id, "error", changeErr)
 	}
-	a.o.letGo(a.e, false)
+	a.o.letGo(a.e, taken)
 }
 
 // retriable reports whether an error event before the first token may be tried

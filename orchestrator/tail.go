@@ -59,12 +59,14 @@ func newTail(last uint64, write func([]byte)) *tail {
 	return &tail{last: last, write: write, pause: coalesce}
 }
 
-// own makes this tail the writer of the log; last is the newest id that exists.
-func (t *tail) own(last uint64, pause time.Duration, write func([]byte)) {
+// own makes this tail the writer of the log; last is the newest id that the caller
+// knows of. It gives the newest that the tail knows of.
+func (t *tail) own(last uint64, pause time.Duration, write func([]byte)) uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.write, t.pause, t.sealed = write, pause, false
 	t.jump(last)
+	return t.last
 }
 
 // disown ends that. What is not written is written, unless somebody else owns

@@ -64,6 +64,17 @@ func (l *Lease) Held() bool {
 	return time.Since(began) < time.Duration(l.until.Load())
 }
 
+// HeldSince reports whether the lease was still this replica's after t: what it
+// knew by then of others' doings, no newer holder has done. A process that was
+// paused may believe in Held; this it does not believe before it has renewed.
+func (l *Lease) HeldSince(t time.Time) bool {
+	if !l.store.Shared() {
+		return true
+	}
+	sent := time.Duration(l.until.Load()) - leaseHold
+	return l.Held() && sent > t.Sub(began)
+}
+
 // began anchors the monotonic clock: an absolute time would follow clock steps.
 var began = time.Now()
 

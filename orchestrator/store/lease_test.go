@@ -88,3 +88,48 @@ func TestALeaseGoesOnToTheNextReplica(t *testing.T) {
 		t.Errorf("got %s from the deposed holder", <-b.events)
 	}
 }
+
+// TestALeaseIsKnownToHaveBeenHeldSince a time only when it was renewed after it.
+func TestALeaseIsKnownToHaveBeenHeldSince(t *testing.T) {
+	t.Parallel()
+	one := open(t, t.TempDir())
+	if !one.Lease("scheduler", nil).HeldSince(time.Now()) {
+		t.Error("a single server does not hold its lease")
+	}
+	view, _, err := one.View(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer view.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	lease := view.Lease("scheduler", nil)
+	before := time.Now()
+	if lease.HeldSince(before) {
+		t.Error("it was never taken")
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = lease.Run(ctx, func(ctx context.Context, _ []byte) {
+			defer cancel()
+			if !lease.HeldSince(before) {
+				t.Error("it was taken after that")
+			}
+			now := time.Now()
+			if lease.HeldSince(now) {
+				t.Error("it has not been renewed since")
+			}
+			for !lease.HeldSince(now) && time.Since(now) < 10*time.Second {
+				<-time.After(10 * time.Millisecond)
+			}
+			if took := time.Since(now); took > 3*time.Second {
+				t.Errorf("it was renewed after %s, want after a second", took)
+			}
+		})
+	}()
+	<-done
+	if lease.HeldSince(before) {
+		t.Error("it was released")
+	}
+}
