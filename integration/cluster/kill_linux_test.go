@@ -11,7 +11,8 @@ import (
 // admissions submits tasks at every replica that answers until stopped, and
 // gives the ids that were acknowledged.
 type admissions struct {
-	c    *cluster
+	c *cluster
+	load
 	stop chan struct{}
 	all  sync.WaitGroup
 
@@ -22,26 +23,48 @@ type admissions struct {
 }
 
 func (c *cluster) admit(workers int) *admissions {
-	a := &admissions{c: c, stop: make(chan struct{}), at: time.Now()}
-	for w := range workers {
-		a.all.Go(func() {
-			tick := time.NewTicker(5 * time.Millisecond)
-			defer tick.Stop()
-			for i := w; ; i++ {
-				select {
-				case <-a.stop:
-					return
-				case <-tick.C:
-				}
-				if id, err := c.submit(c.replicas[i%len(c.replicas)], ""); err == nil {
-					a.mu.Lock()
-					a.ids, a.gap, a.at = append(a.ids, id), max(a.gap, time.Since(a.at)), time.Now()
-					a.mu.Unlock()
-				}
-			}
-		})
+	return c.under(load{workers: workers, every: 5 * time.Millisecond})
+}
+
+// load is who submits, and how often.
+type load struct {
+	workers int
+	every   time.Duration   // each of them, at most
+	sticky  bool            // each at a replica of its own: one that hangs holds up nobody else
+	took    func(id string) // called for each task that was acknowledged; may be nil
+}
+
+func (c *cluster) under(l load) *admissions {
+	a := &admissions{c: c, load: l, stop: make(chan struct{}), at: time.Now()}
+	for w := range l.workers {
+		a.all.Go(func() { a.submit(w) })
 	}
 	return a
+}
+
+func (a *admissions) submit(worker int) {
+	tick := time.NewTicker(a.every)
+	defer tick.Stop()
+	for i := worker; ; i++ {
+		select {
+		case <-a.stop:
+			return
+		case <-tick.C:
+		}
+		if a.sticky {
+			i = worker
+		}
+		id, err := a.c.submit(a.c.replicas[i%len(a.c.replicas)], "")
+		if err != nil {
+			continue
+		}
+		a.mu.Lock()
+		a.ids, a.gap, a.at = append(a.ids, id), max(a.gap, time.Since(a.at)), time.Now()
+		a.mu.Unlock()
+		if a.took != nil {
+			a.took(id)
+		}
+	}
 }
 
 // end stops admitting and gives what was acknowledged.

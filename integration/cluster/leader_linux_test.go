@@ -208,12 +208,16 @@ func (c *cluster) oneEnd(r *replica, id string) {
 // terminal are the events that end a stream.
 var terminal = []string{"end", "error", "canceled"}
 
-type event struct{ id, kind string }
+type event struct{ id, kind, data string }
 
-// events reads a stream until it breaks off.
+// events reads a stream until it breaks off, or for 10 s.
 func (c *cluster) events(r *replica, id, after string) (status int, events []event) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
+	return c.eventsOf(ctx, r, id, after)
+}
+
+func (c *cluster) eventsOf(ctx context.Context, r *replica, id, after string) (status int, events []event) {
 	req, err := http.NewRequestWithContext(ctx, "GET", "http://"+r.http+"/v2/tasks/"+id+"/events", nil)
 	if err != nil {
 		c.t.Fatal(err)
@@ -235,6 +239,8 @@ func (c *cluster) events(r *replica, id, after string) (status int, events []eve
 			ev.id = value
 		case "event":
 			ev.kind = value
+		case "data":
+			ev.data = value
 		case "":
 			if ev.kind != "" {
 				events = append(events, ev)

@@ -46,11 +46,14 @@ func run(m *testing.M) int {
 // long reports whether the long forms of the tests were asked for.
 func long() bool { return os.Getenv("LLORCH_LONG_TESTS") == "1" }
 
-var build = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(folder, "orchestratord")
-	cmd := exec.Command("go", "build", "-ldflags=-w", "-o", path, "github.com/llorch/gateway/orchestrator/cmd/orchestratord")
+var build = sync.OnceValues(func() (string, error) { return buildWith("orchestratord") })
+
+func buildWith(name string, args ...string) (string, error) {
+	path := filepath.Join(folder, name)
+	args = append([]string{"build", "-ldflags=-w", "-o", path}, args...)
+	cmd := exec.Command("go", append(args, "github.com/llorch/gateway/orchestrator/cmd/orchestratord")...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", errors.Join(err, errors.New(string(out)))
 	}
 	return path, nil
-})
+}

@@ -25,17 +25,39 @@ type node struct {
 	c      *cluster
 	server *httptest.Server
 	slots  int
-	hold   chan struct{} // not nil: an answer waits for it after its first token
+	hold   chan struct{}    // not nil: an answer waits for it after each token
+	pace   time.Duration    // not 0: it also goes on after this
+	now    func() time.Time // nil: time.Now
 
 	mu       sync.Mutex
 	started  map[string]int      // by task
 	finished map[string]int      // answered to the end
 	runner   map[string]*replica // who asked last
+	asked    []asking
+	beats    int // heartbeats that were taken
+}
+
+// asking is one dispatch. Its tokens say which one of its task's it is.
+type asking struct {
+	task string
+	run  int // of this task, from 1
+	by   *replica
+	at   time.Time
+	sent [tokens]time.Time // when each token went out
 }
 
 func newNode(t *testing.T, c *cluster, slots int, hold chan struct{}) *node {
 	t.Helper()
-	n := &node{c: c, slots: slots, hold: hold, started: make(map[string]int), finished: make(map[string]int), runner: make(map[string]*replica)}
+	return (&node{c: c, slots: slots, hold: hold}).join(t)
+}
+
+// join starts the node and has it register.
+func (n *node) join(t *testing.T) *node {
+	t.Helper()
+	if n.now == nil {
+		n.now = time.Now
+	}
+	n.started, n.finished, n.runner = make(map[string]int), make(map[string]int), make(map[string]*replica)
 	n.server = httptest.NewServer(http.HandlerFunc(n.dispatch))
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -62,8 +84,13 @@ func (n *node) report(stop chan struct{}) {
 	for i := 0; ; i++ {
 		all := n.c.members()
 		r := all[i%len(all)]
-		beat, _ := json.Marshal(client.HeartbeatRequest{Timestamp: time.Now(), Pools: pools})
+		beat, _ := json.Marshal(client.HeartbeatRequest{Timestamp: n.now(), Pools: pools})
 		status, _, err := n.c.try(r, "node1", "nodes", "POST", "/v2/nodes/node1/heartbeat", string(beat))
+		if err == nil && status == http.StatusOK {
+			n.mu.Lock()
+			n.beats++
+			n.mu.Unlock()
+		}
 		if err == nil && status == http.StatusNotFound {
 			_, _, _ = n.c.try(r, "node1", "nodes", "POST", "/v2/nodes/register", string(register))
 		}
@@ -82,10 +109,7 @@ func (n *node) dispatch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	who := n.asker(r)
-	n.mu.Lock()
-	n.started[d.TaskID]++
-	n.runner[d.TaskID] = who
-	n.mu.Unlock()
+	nth, run := n.note(d.TaskID, who)
 	w.Header().Set("Content-Type", "text/event-stream")
 	send := func(ev client.Event) bool {
 		text, err := ev.AppendSSE(nil)
@@ -96,23 +120,52 @@ func (n *node) dispatch(w http.ResponseWriter, r *http.Request) {
 		return err == nil && r.Context().Err() == nil
 	}
 	for i := range tokens {
-		if !send(client.Event{Type: client.EventToken, Text: fmt.Sprint("t", i, " "), Index: i}) {
-			return
-		}
-		if n.hold == nil {
-			continue
-		}
-		select {
-		case <-n.hold:
-		case <-r.Context().Done():
+		n.sends(nth, i)
+		if !send(client.Event{Type: client.EventToken, Text: text(run, i), Index: i}) || !n.pauses(r) {
 			return
 		}
 	}
-	if send(client.Event{Type: client.EventEnd, TokensIn: 1, TokensOut: tokens, DecodeMS: 1, FinishReason: "stop"}) {
-		n.mu.Lock()
-		n.finished[d.TaskID]++
-		n.mu.Unlock()
+	n.mu.Lock()
+	n.finished[d.TaskID]++ // before: who has read the end hangs up
+	n.mu.Unlock()
+	send(client.Event{Type: client.EventEnd, TokensIn: 1, TokensOut: tokens, DecodeMS: 1, FinishReason: "stop"})
+}
+
+// text is a token as the node sends it.
+func text(run, i int) string { return fmt.Sprintf("%d.%d ", run, i) }
+
+// note counts a dispatch, and gives its number and which of its task's it is.
+func (n *node) note(id string, by *replica) (nth, run int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.started[id]++
+	n.runner[id] = by
+	n.asked = append(n.asked, asking{task: id, run: n.started[id], by: by, at: time.Now()})
+	return len(n.asked) - 1, n.started[id]
+}
+
+func (n *node) sends(nth, i int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.asked[nth].sent[i] = time.Now()
+}
+
+// pauses waits between two tokens, and reports whether anybody still listens.
+func (n *node) pauses(r *http.Request) bool {
+	if n.hold == nil && n.pace == 0 {
+		return true
 	}
+	var soon <-chan time.Time
+	if n.pace > 0 {
+		soon = time.After(n.pace)
+	}
+	select {
+	case <-n.hold:
+	case <-soon:
+	case <-r.Context().Done():
+		return false
+	}
+	return true
 }
 
 // asker is the replica that sent the request.

@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -35,6 +36,7 @@ type replica struct {
 	dir    string
 	env    []string
 	args   []string
+	path   string // of another program than the one that is shipped
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd
@@ -122,6 +124,7 @@ func (r *replica) start() {
 	if err != nil {
 		r.c.t.Fatal(err)
 	}
+	path = cmp.Or(r.path, path)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	cmd := exec.Command(path, r.args...)
@@ -145,10 +148,15 @@ func (l *locked) Write(p []byte) (int, error) {
 	return l.r.out.Write(p)
 }
 
-func (r *replica) tail() string {
+// all is what it has said since its first start, and tail the end of it.
+func (r *replica) all() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	text := r.out.String()
+	return r.out.String()
+}
+
+func (r *replica) tail() string {
+	text := r.all()
 	return text[max(0, len(text)-3000):]
 }
 
