@@ -34,6 +34,7 @@ type attempt struct {
 	e       *entry
 	w       waiting
 	l       *lease
+	tell    func() // logs why it is there, when it is on its way
 	request *TaskRequest
 	session string
 	before  Task // as it was when this began
@@ -62,12 +63,13 @@ func (o *Orchestrator) run(reign context.Context, a *attempt) {
 	o.interfere(a.e) // somebody may have been faster
 	a.e.mu.Unlock()
 	if err := a.begin(ctx); err != nil {
+		a.tell()
 		a.l.release(errNotTheNode)
 		a.settle(client.Event{}, err, context.Cause(ctx))
 		return
 	}
 	var watching sync.WaitGroup
-	watching.Go(func() { a.watch(ctx, stop) })
+	watching.Go(func() { a.tell(); a.watch(ctx, stop) })
 	end, err := a.perform(ctx)
 	cause := context.Cause(ctx)
 	switch {

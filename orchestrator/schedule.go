@@ -93,8 +93,10 @@ func (o *Orchestrator) place(ctx context.Context, p *pass, ticked bool) {
 			l.release(errNotTheNode) // canceled or taken meanwhile
 			continue
 		}
-		o.log.Info("placed", "task_id", w.id, "correlation_id", a.e.correlation(), "node_id", l.nodeID, "pool_id", l.poolID, "strategy", o.strategy,
-			"pinned", d.Pinned, "fallback", d.Fallback, "home", w.needs.Home, "considered", d.Considered)
+		a.tell = func() {
+			o.log.Info("placed", "task_id", w.id, "correlation_id", a.e.correlation(), "node_id", l.nodeID, "pool_id", l.poolID, "strategy", o.strategy,
+				"pinned", d.Pinned, "fallback", d.Fallback, "home", w.needs.Home, "considered", d.Considered)
+		}
 		o.dispatches.Add(1)
 		o.work.Go(func() {
 			defer o.dispatches.Done()

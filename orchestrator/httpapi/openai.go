@@ -194,7 +194,9 @@ func (c *conversation) whole(ctx context.Context, w http.ResponseWriter, r *http
 // clients take any proper end for [DONE].
 func (c *conversation) stream(ctx context.Context, s *sse) {
 	defer s.count(c.reader)
-	if first := c.opts.first(c); first != nil && s.data(first) != nil {
+	if first := c.opts.first(c); first == nil {
+		s.open()
+	} else if s.data(first) != nil {
 		return
 	}
 	idle := func() error { return s.write(": alive\n\n") }

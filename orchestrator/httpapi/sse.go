@@ -29,17 +29,18 @@ type sse struct {
 // costs some percent of an event. The patience is that much shorter at worst.
 const renewal = time.Second
 
-// newSSE sends the headers at once, so that a client sees the stream is open
-// before the first event.
+// newSSE begins a stream. Its headers go with what is sent first; open sends them
+// ahead, so that a client sees the stream is open before the first event.
 func newSSE(w http.ResponseWriter, patience time.Duration) *sse {
 	s := &sse{w: w, ctl: http.NewResponseController(w), patience: patience}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // for an nginx in front
 	w.WriteHeader(http.StatusOK)
-	_ = s.flush()
 	return s
 }
+
+func (s *sse) open() { _ = s.flush() }
 
 // write sends one piece of the stream and waits until the kernel has it.
 func (s *sse) write(format string, args ...any) error {

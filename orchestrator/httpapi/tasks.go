@@ -88,6 +88,7 @@ func (a *API) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 		defer release()
 		r, w := humago.Unwrap(ctx)
 		s := newSSE(w, a.opts.SlowReader)
+		s.open()
 		if r.Method == http.MethodHead {
 			return // its answer has no body: it would wait for nothing until the task ends
 		}
