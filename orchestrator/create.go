@@ -21,7 +21,7 @@ type place struct {
 func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named bool) (*entry, place, error) {
 	rec := o.draft(ctx, who, r)
 	if !o.store.Shared() && o.nodes.slots(r.ModelRef, r.Workload) > o.queue.size() {
-		rec.State, rec.runner, rec.mayShow = Running, o.me, true // before this is on disk
+		rec.State, rec.runner, rec.mayShow = Running, o.me, true // it may be dispatched here without another word on disk
 	}
 	value, err := rec.encode()
 	if err == nil {

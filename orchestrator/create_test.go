@@ -45,6 +45,21 @@ func onDisk(t *testing.T, o *Orchestrator, id string) record {
 	return r
 }
 
+// toTheEnd gives all that a reader still gets.
+func toTheEnd(t *testing.T, r *Reader) (all []Event) {
+	t.Helper()
+	for {
+		events, err := r.Next(t.Context())
+		if err == io.EOF {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, events...)
+	}
+}
+
 // holds waits until something is so.
 func holds(t *testing.T, what string, f func() bool) {
 	t.Helper()
@@ -97,17 +112,8 @@ func TestNothingIsSeenOfATaskBeforeItIsOnDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for {
-		events, err := r.Next(t.Context())
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, ev := range events {
-			got = append(got, string(ev.Type))
-		}
+	for _, ev := range toTheEnd(t, r) {
+		got = append(got, string(ev.Type))
 	}
 	if kinds := strings.Join(got, " "); kinds != "started token end" {
 		t.Errorf("got %q", kinds)
@@ -131,16 +137,18 @@ func TestATaskThatCannotBeWrittenHasNeverBeen(t *testing.T) {
 		t.Fatalf("got %v, want TASK_EXISTS", err)
 	}
 	holds(t, "its dispatch is over", func() bool { return o.busy.Load() == 0 && o.nodes.slots("m", "") == 1 })
-	if got := o.known(rec.TaskID); got != nil || o.queue.size() != 0 || o.stored.Load() != 0 || o.queue.pending != 0 {
-		t.Errorf("left: entry %v, %d queued, %d bytes, %d places", got, o.queue.size(), o.stored.Load(), o.queue.pending)
+	o.queue.mu.Lock()
+	places := o.queue.pending
+	o.queue.mu.Unlock()
+	if got := o.known(rec.TaskID); got != nil || o.queue.size() != 0 || o.stored.Load() != 0 || places != 0 {
+		t.Errorf("left: entry %v, %d queued, %d bytes, %d places", got, o.queue.size(), o.stored.Load(), places)
 	}
 	if r := onDisk(t, o, rec.TaskID); r.State != Running || r.Attempt != 0 {
 		t.Errorf("the other task of this id was changed: %+v", r.Task)
 	}
 	close(goOn)
-	if id := waitingTask(t, o); id == "" { // the slot and the queue work on
-		t.Error("the next task is not taken")
-	}
+	id := waitingTask(t, o) // the slot and the queue work on
+	holds(t, "the next task is done", func() bool { return onDisk(t, o, id).State == Completed })
 }
 
 // TestWhatADispatchMayShowIsOnDisk follows the record of a task whose engine is

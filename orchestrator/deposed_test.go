@@ -3,7 +3,6 @@ package orchestrator
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -191,17 +190,7 @@ func TestWhatALostRunnerWroteAfterTheEndDoesNotCount(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got []Event
-		for {
-			events, err := r.Next(t.Context())
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, events...)
-		}
+		got := toTheEnd(t, r)
 		want := max(0, 3-int(after)) + 1
 		if last := got[len(got)-1]; len(got) != want || last.Type != EventError || !strings.Contains(string(last.Data), "WORKER_RESET") || last.ID < 4+resetLeap {
 			t.Errorf("after %d: got %d events and at last %d %s, want %d", after, len(got), last.ID, last.Type, want)

@@ -2,7 +2,6 @@ package orchestrator
 
 import (
 	"context"
-	"io"
 	"strings"
 	"testing"
 )
@@ -39,17 +38,7 @@ func TestALiveReaderIsToldOfAGap(t *testing.T) {
 	}
 	last := e.tail.seal()
 	e.tail.finish(newEvent(last+1, EventEnd, endData{}), last)
-	var got []Event
-	for {
-		some, err := r.Next(t.Context())
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, some...)
-	}
+	got := toTheEnd(t, r)
 	if got[0].Type != EventGap || !strings.Contains(string(got[0].Data), `"from":6,`) || got[0].ID+1 != got[1].ID {
 		t.Fatalf("got %v first, want a gap from 6", got[0])
 	}

@@ -30,7 +30,7 @@ func (o *Orchestrator) Stop(ctx context.Context) error {
 	}
 	defer close(o.stopped)
 	o.resign()
-	letGo(&o.placing) // what was being placed counts as running, and nothing comes after it
+	awaitRelease(&o.placing) // what was being placed counts as running, and nothing comes after it
 	if left := time.Until(end); o.drain > 0 && left > 0 {
 		o.log.Info("draining", "running", o.busy.Load(), "for", left)
 		drained, cancel := context.WithTimeout(ctx, left)
@@ -38,7 +38,7 @@ func (o *Orchestrator) Stop(ctx context.Context) error {
 		cancel()
 	}
 	o.cancel(ErrStopping)
-	letGo(&o.catalog.mu) // nor is a model's check begun any more
+	awaitRelease(&o.catalog.mu) // nor is a model's check begun any more
 	err := wait(ctx, &o.dispatches)
 	o.blind()
 	for _, group := range []*sync.WaitGroup{&o.mirrors, &o.work} {
@@ -52,9 +52,9 @@ func (o *Orchestrator) Stop(ctx context.Context) error {
 	return nil
 }
 
-// letGo waits until nobody holds the lock who took it before now: whoever takes
+// awaitRelease waits until nobody holds the lock who took it before now: whoever takes
 // it later sees what was ended, and adds nothing to what is waited for.
-func letGo(held *sync.Mutex) {
+func awaitRelease(held *sync.Mutex) {
 	held.Lock()
 	defer held.Unlock()
 }

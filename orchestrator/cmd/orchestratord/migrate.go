@@ -93,7 +93,7 @@ func move(ctx context.Context, options app.Options, from, to string, again bool,
 	if err := note.End(from+to, time.Now().UTC()); err != nil {
 		return fmt.Errorf("migrate: everything was copied, but that is not noted: %w", err)
 	}
-	fmt.Fprintln(stderr, "orchestratord: everything was read back; the source is as it was")
+	fmt.Fprintf(stderr, "orchestratord: everything was read back; that is noted in %s\n", from+to)
 	return nil
 }
 
