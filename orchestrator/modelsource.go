@@ -10,12 +10,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/llorch/gateway/authmin"
 )
 
 const (
@@ -42,12 +45,16 @@ func (e errSource) Error() string { return e.reason }
 type modelSources struct {
 	root  string   // "": no files
 	hosts []string // host or host:port; none: no https
-	http  *http.Client
+	cas   *x509.CertPool
+	names Resolver
 }
 
-func newModelSources(root string, hosts []string, cas *x509.CertPool, names Resolver) modelSources {
-	m := modelSources{root: root, hosts: hosts}
-	m.http = &http.Client{
+// client reads one model, see authmin.FetchDialer.
+func (m modelSources) client() *http.Client {
+	dialer := &authmin.FetchDialer{Timeout: connectTimeout, Lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
+		return m.names.LookupNetIP(ctx, "ip", host)
+	}}
+	return &http.Client{
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			if len(via) > maxRedirects || !m.reaches(r.URL) {
 				return errSource{"the source redirects to where model_hosts does not allow"}
@@ -55,15 +62,14 @@ func newModelSources(root string, hosts []string, cas *x509.CertPool, names Reso
 			return nil
 		},
 		Transport: &http.Transport{
-			DialContext:           sourceDialer{names}.dial,
-			TLSClientConfig:       &tls.Config{RootCAs: cas},
+			DialContext:           dialer.DialContext,
+			TLSClientConfig:       &tls.Config{RootCAs: m.cas},
 			TLSHandshakeTimeout:   connectTimeout,
 			ResponseHeaderTimeout: sourceTimeout,
 			DisableKeepAlives:     true,
 			DisableCompression:    true, // the digest is of the bytes as they are kept
 		},
 	}
-	return m
 }
 
 func (m modelSources) reaches(u *url.URL) bool {
@@ -103,7 +109,10 @@ func (m modelSources) open(ctx context.Context, source string) (io.ReadCloser, e
 	if err != nil {
 		return nil, fmt.Errorf("asking for a model: %w", err)
 	}
-	res, err := m.http.Do(r)
+	res, err := m.client().Do(r)
+	if errors.Is(err, authmin.ErrFetchAddress) {
+		return nil, errSource{"the source's host resolves to this machine, its link or its cloud's metadata"}
+	}
 	if err != nil {
 		return nil, err
 	}

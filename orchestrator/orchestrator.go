@@ -117,7 +117,7 @@ func New(ctx context.Context, c Config) (*Orchestrator, error) {
 	o.artifacts = newArtifacts(c.Store.Bucket(store.Artifacts), c.Log, c.Now)
 	o.artifacts.shared = c.Store.Shared()
 	o.catalog = &catalog{
-		bucket: c.Store.Bucket(store.Catalog), sources: newModelSources(c.ModelRoot, c.ModelHosts, c.ModelCAs, c.Resolver), log: c.Log, now: c.Now,
+		bucket: c.Store.Bucket(store.Catalog), sources: modelSources{c.ModelRoot, c.ModelHosts, c.ModelCAs, c.Resolver}, log: c.Log, now: c.Now,
 		work: &o.work, models: map[string]catalogued{}, ids: map[string]string{}, checks: map[string]*check{}, reading: make(chan struct{}, maxReading),
 	}
 	o.metrics = newMetrics(c.Registerer, o)

@@ -132,23 +132,6 @@ func TestANodeComesUpWithoutItsOrchestrator(t *testing.T) {
 	}
 }
 
-func TestANameIsResolvedOnce(t *testing.T) {
-	asked := 0
-	p := pins{addresses: map[string][]netip.Addr{}, lookup: func(context.Context, string) ([]netip.Addr, error) {
-		asked++
-		return []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, byte(asked)})}, nil
-	}}
-	for range 3 {
-		if got, err := p.resolve(t.Context(), "hub.example"); err != nil || got[0].String() != "10.0.0.1" {
-			t.Errorf("got %v, %v: the first answer counts", got, err)
-		}
-	}
-	empty := pins{addresses: map[string][]netip.Addr{}, lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, nil }}
-	if _, err := empty.resolve(t.Context(), "hub.example"); err == nil {
-		t.Error("no address is an address")
-	}
-}
-
 // TestTheDownloadDialsWhatWasPinned: over https, with a name that resolves
 // elsewhere later.
 func TestTheDownloadDialsWhatWasPinned(t *testing.T) {

@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
@@ -24,7 +22,7 @@ const (
 // found, so that a name cannot point elsewhere later; follows a redirect only to
 // where the operator allows; and sends no credential, no cookie and no referrer.
 func (s *stager) sourceClient() *http.Client {
-	pins := &pins{lookup: s.lookup, addresses: map[string][]netip.Addr{}}
+	dialer := &authmin.FetchDialer{Lookup: s.lookup, Timeout: sourceDialLimit}
 	return &http.Client{
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			if len(via) > maxSourceRedirects || !s.reaches(r.URL) {
@@ -34,68 +32,22 @@ func (s *stager) sourceClient() *http.Client {
 			return nil
 		},
 		Transport: &http.Transport{
-			DialContext: pins.dial, TLSClientConfig: &tls.Config{RootCAs: s.cas, MinVersion: tls.VersionTLS12},
+			DialContext: refused(dialer.DialContext), TLSClientConfig: &tls.Config{RootCAs: s.cas, MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout: sourceDialLimit, ResponseHeaderTimeout: sourceHeaderLimit,
 			DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: maxHeaderBytes,
 		},
 	}
 }
 
-// pins are the addresses of the hosts of one download.
-type pins struct {
-	lookup func(ctx context.Context, host string) ([]netip.Addr, error)
-
-	mu        sync.Mutex
-	addresses map[string][]netip.Addr
-}
-
-func (p *pins) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	addresses, err := p.resolve(ctx, host)
-	if err != nil {
-		return nil, err
-	}
-	dialer := net.Dialer{Timeout: sourceDialLimit}
-	failed := fmt.Errorf("%s has no address", host)
-	for _, a := range addresses {
-		connection, err := dialer.DialContext(ctx, network, net.JoinHostPort(a.String(), port))
-		if err == nil {
-			return connection, nil
+// refused gives a dialer's refusal for good: to ask again would not help.
+func refused(dial func(context.Context, string, string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		connection, err := dial(ctx, network, address)
+		if errors.Is(err, authmin.ErrFetchAddress) {
+			err = fmt.Errorf("%w: %w", errSource, err)
 		}
-		failed = err
+		return connection, err
 	}
-	return nil, failed
-}
-
-// resolve asks once. A name must not lead to this machine, to its link or to its
-// cloud's metadata; an address that the operator wrote himself may.
-func (p *pins) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if known, ok := p.addresses[host]; ok {
-		return known, nil
-	}
-	if literal, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{literal}, nil
-	}
-	found, err := p.lookup(ctx, host)
-	if err != nil {
-		return nil, fmt.Errorf("resolving the model's source: %w", err)
-	}
-	for i, a := range found {
-		found[i] = a.Unmap()
-		if local := strings.EqualFold(host, "localhost") && found[i].IsLoopback(); !local && !authmin.MayFetchFrom(found[i]) {
-			return nil, fmt.Errorf("%w: %s resolves to %s, which is this machine, its link or its cloud's metadata", errSource, host, found[i])
-		}
-	}
-	if len(found) == 0 {
-		return nil, errors.New("resolving the model's source: no address")
-	}
-	p.addresses[host] = found
-	return found, nil
 }
 
 func lookupHost(ctx context.Context, host string) ([]netip.Addr, error) {

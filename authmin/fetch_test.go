@@ -1,15 +1,14 @@
-package poolmanager
+package authmin
 
 import (
 	"context"
 	"errors"
 	"net/netip"
 	"testing"
-
-	"github.com/llorch/gateway/authmin"
+	"time"
 )
 
-func TestWhereANameOfASourceMayLead(t *testing.T) {
+func TestWhereANameMayLead(t *testing.T) {
 	for address, want := range map[string]bool{
 		"93.184.215.14": true, "10.0.0.1": true, "192.168.1.1": true, "2606:2800:21f:cb07::1": true, "fd12:3456::1": true,
 		"::ffff:93.184.215.14": true, "64:ff9b::93.184.215.14": true, "64:ff9b::10.0.0.1": true, "100.100.100.201": true,
@@ -35,13 +34,13 @@ func TestWhereANameOfASourceMayLead(t *testing.T) {
 			}
 			continue
 		}
-		if got := authmin.MayFetchFrom(a); got != want {
+		if got := MayFetchFrom(a); got != want {
 			t.Errorf("%s: got %v", address, got)
 		}
-		p := pins{addresses: map[string][]netip.Addr{}, lookup: func(context.Context, string) ([]netip.Addr, error) {
+		p := FetchDialer{Timeout: time.Second, Lookup: func(context.Context, string) ([]netip.Addr, error) {
 			return []netip.Addr{netip.MustParseAddr("93.184.215.14"), a}, nil
 		}}
-		if got, err := p.resolve(t.Context(), "hub.example"); (err == nil) != want || err != nil && !errors.Is(err, errSource) {
+		if got, err := p.resolve(t.Context(), "hub.example"); (err == nil) != want || err != nil && !errors.Is(err, ErrFetchAddress) {
 			t.Errorf("%s: resolved to %v, %v", address, got, err)
 		}
 	}
@@ -50,11 +49,28 @@ func TestWhereANameOfASourceMayLead(t *testing.T) {
 // TestOnlyLocalhostLeadsToThisMachine, and it leads nowhere else that is refused.
 func TestOnlyLocalhostLeadsToThisMachine(t *testing.T) {
 	for address, want := range map[string]bool{"127.0.0.1": true, "::1": true, "169.254.169.254": false, "fd00:ec2::254": false} {
-		p := pins{addresses: map[string][]netip.Addr{}, lookup: func(context.Context, string) ([]netip.Addr, error) {
+		p := FetchDialer{Timeout: time.Second, Lookup: func(context.Context, string) ([]netip.Addr, error) {
 			return []netip.Addr{netip.MustParseAddr(address)}, nil
 		}}
 		if _, err := p.resolve(t.Context(), "localhost"); (err == nil) != want {
 			t.Errorf("localhost at %s: got %v", address, err)
 		}
+	}
+}
+
+func TestANameIsResolvedOnce(t *testing.T) {
+	asked := 0
+	p := FetchDialer{Timeout: time.Second, Lookup: func(context.Context, string) ([]netip.Addr, error) {
+		asked++
+		return []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, byte(asked)})}, nil
+	}}
+	for range 3 {
+		if got, err := p.resolve(t.Context(), "hub.example"); err != nil || got[0].String() != "10.0.0.1" {
+			t.Errorf("got %v, %v: the first answer counts", got, err)
+		}
+	}
+	empty := FetchDialer{Timeout: time.Second, Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, nil }}
+	if _, err := empty.resolve(t.Context(), "hub.example"); err == nil {
+		t.Error("no address is an address")
 	}
 }

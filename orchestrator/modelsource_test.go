@@ -35,7 +35,7 @@ func TestANamedSourceDoesNotLeadIntoThisMachine(t *testing.T) {
 			found = append(found, netip.MustParseAddr(a))
 		}
 		host := "hub.example:" + port
-		m := newModelSources("", []string{host}, nil, found)
+		m := modelSources{hosts: []string{host}, names: found}
 		_, _, err := m.digest(t.Context(), "https://"+host+"/model")
 		var refused errSource
 		if !errors.As(err, &refused) || reached.Load() != 0 {
@@ -44,7 +44,7 @@ func TestANamedSourceDoesNotLeadIntoThisMachine(t *testing.T) {
 	}
 	for _, host := range []string{"127.0.0.1:" + port, "localhost:" + port} { // the operator wrote them
 		before := reached.Load()
-		m := newModelSources("", []string{host}, nil, anyName{netip.MustParseAddr("127.0.0.1")})
+		m := modelSources{hosts: []string{host}, names: anyName{netip.MustParseAddr("127.0.0.1")}}
 		if _, _, err := m.digest(t.Context(), "https://"+host+"/model"); err == nil || reached.Load() == before {
 			t.Errorf("%s: got %v without a connection", host, err)
 		}
