@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
@@ -28,12 +27,3 @@ func (s *Store) Snapshot() error {
 
 // Servers are those of an existing cluster that the client would speak to.
 func (s *Store) Servers() []string { return s.conn.Servers() }
-
-// LeaderOf gives the replica whose server leads the stream.
-func LeaderOf(ctx context.Context, s *Store, name string) (string, error) {
-	stream, err := s.events.js.Stream(ctx, name)
-	if err != nil {
-		return "", err
-	}
-	return stream.CachedInfo().Cluster.Leader, nil
-}

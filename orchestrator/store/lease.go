@@ -97,7 +97,7 @@ func (l *Lease) Run(ctx context.Context, held func(ctx context.Context, before [
 	for ctx.Err() == nil {
 		before, h, err := l.acquire(ctx, seen)
 		if err == nil {
-			l.hold(ctx, h, func(ctx context.Context) { l.reign(ctx, before, held) })
+			l.hold(ctx, h, func(ctx context.Context) { held(ctx, before) })
 		}
 		select { // lost a race, or the lease: what comes next is seen, or waited for
 		case <-time.After(askAgain):
