@@ -45,16 +45,22 @@ func contextFor(t *testing.T, d time.Duration) (context.Context, context.CancelF
 	return context.WithTimeout(t.Context(), d)
 }
 
+var given sync.Map // addresses, by freeAddress
+
 // freeAddress gives an address that nobody listens on. It is below the ports that
 // the kernel gives to connections (32768 and up, on Linux): one of those could be
-// taken before the replica listens, or while it is restarted.
+// taken before the replica listens, or while it is restarted. No two calls get the
+// same.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	for range 100 {
-		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(22_000)))
-		if err == nil {
+		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(22_000))
+		if _, given := given.LoadOrStore(address, true); given {
+			continue
+		}
+		if ln, err := net.Listen("tcp", address); err == nil {
 			defer ln.Close()
-			return ln.Addr().String()
+			return address
 		}
 	}
 	t.Fatal("no free port was found")
