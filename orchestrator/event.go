@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
-	"unicode/utf8"
+
+	"github.com/llorch/gateway/poolmanager/client"
 )
 
 // EventType is the name of an event in a task's stream.
@@ -134,10 +135,8 @@ func encodeData(data any) []byte {
 
 // encodeToken is encodeData for the one type of which there are many.
 func encodeToken(text string, index int) []byte {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			return encodeData(TokenData{text, index})
-		}
+	if !client.Plain(text) {
+		return encodeData(TokenData{text, index})
 	}
 	data := make([]byte, 0, len(text)+len(`{"t":"","i":1000000}`))
 	data = append(append(append(data, `{"t":"`...), text...), `","i":`...)

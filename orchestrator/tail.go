@@ -17,7 +17,7 @@ const (
 	// nobody reads the log meanwhile, and it may take up to loneCoalesce.
 	coalesce      = 5 * time.Millisecond
 	maxCoalesce   = 40 * time.Millisecond
-	loneCoalesce  = 200 * time.Millisecond
+	loneCoalesce  = 500 * time.Millisecond
 	coalesceTasks = 64
 	// chunkEvents and chunkBytes close a log record early. A quarter of the
 	// tail: with one record being written and one being filled, nothing falls

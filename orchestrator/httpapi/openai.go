@@ -199,7 +199,7 @@ func (c *conversation) stream(ctx context.Context, s *sse) {
 	} else if s.data(first) != nil {
 		return
 	}
-	idle := func() error { return s.write(": alive\n\n") }
+	idle := s.alive
 	var end ended
 	before, after, err := c.opts.chunk(c)
 	if err == nil {
@@ -221,5 +221,5 @@ func (c *conversation) stream(ctx context.Context, s *sse) {
 	if c.opts.usage && s.data(c.opts.total(c, end)) != nil {
 		return
 	}
-	_ = s.write("data: [DONE]\n\n")
+	_ = s.chunk([]byte("[DONE]"), nil, nil)
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
@@ -22,6 +23,7 @@ type sse struct {
 	// read is cut, and may resume. The kernel's buffers are its only credit.
 	patience time.Duration
 	renewed  time.Time // when a write's deadline was set last
+	piece    []byte    // what is sent now; no longer than the longest event
 	left     error     // why nothing reaches the client any more
 }
 
@@ -43,19 +45,22 @@ func newSSE(w http.ResponseWriter, patience time.Duration) *sse {
 func (s *sse) open() { _ = s.flush() }
 
 // write sends one piece of the stream and waits until the kernel has it.
-func (s *sse) write(format string, args ...any) error {
-	s.left = s.send(format, args...)
+func (s *sse) write(piece []byte) error {
+	s.left = s.send(piece)
 	return s.left
 }
 
-func (s *sse) send(format string, args ...any) error {
+// alive is a comment that keeps the connection.
+func (s *sse) alive() error { return s.write([]byte(": alive\n\n")) }
+
+func (s *sse) send(piece []byte) error {
 	if now := time.Now(); now.Sub(s.renewed) >= min(renewal, s.patience/4) {
 		s.renewed = now
 		if err := s.ctl.SetWriteDeadline(now.Add(s.patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return err
 		}
 	}
-	if _, err := fmt.Fprintf(s.w, format, args...); err != nil {
+	if _, err := s.w.Write(piece); err != nil {
 		return err
 	}
 	return s.flush()
@@ -64,7 +69,10 @@ func (s *sse) send(format string, args ...any) error {
 func (s *sse) flush() error { return s.ctl.Flush() }
 
 func (s *sse) event(ev orchestrator.Event) error {
-	return s.write("id: %d\nevent: %s\ndata: %s\n\n", ev.ID, ev.Type, ev.Data)
+	s.piece = strconv.AppendUint(append(s.piece[:0], "id: "...), ev.ID, 10)
+	s.piece = append(append(append(s.piece, "\nevent: "...), ev.Type...), "\ndata: "...)
+	s.piece = append(append(s.piece, ev.Data...), "\n\n"...)
+	return s.write(s.piece)
 }
 
 // count notes a reader that was cut because it did not read.
@@ -86,7 +94,7 @@ func (s *sse) follow(ctx context.Context, reader *orchestrator.Reader, verbose b
 			return err // the client may resume, unless it was the end
 		}
 		if len(events) == 0 {
-			if err := s.write(": alive\n\n"); err != nil {
+			if err := s.alive(); err != nil {
 				return err
 			}
 		}
@@ -121,10 +129,12 @@ func (s *sse) data(v any) error {
 	if err != nil {
 		return fmt.Errorf("encoding chunk: %w", err)
 	}
-	return s.write("data: %s\n\n", text)
+	return s.chunk(text, nil, nil)
 }
 
 // chunk sends a chunk of the OpenAI dialect that is there in three parts.
 func (s *sse) chunk(before, text, after []byte) error {
-	return s.write("data: %s%s%s\n\n", before, text, after)
+	s.piece = append(append(s.piece[:0], "data: "...), before...)
+	s.piece = append(append(append(s.piece, text...), after...), "\n\n"...)
+	return s.write(s.piece)
 }

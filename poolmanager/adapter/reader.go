@@ -19,6 +19,7 @@ type reader struct {
 	llama bool
 	emit  func(string) error
 
+	alike  alike
 	result Result
 	pieces int
 	ended  bool // the engine said that the answer is complete
@@ -33,19 +34,22 @@ type chunk struct {
 	TokensPredicted int    `json:"tokens_predicted"`
 	TokensEvaluated int    `json:"tokens_evaluated"`
 	// OpenAI
-	Choices []struct {
-		Text  string `json:"text"`
-		Delta struct {
-			Content string `json:"content"`
-		} `json:"delta"`
-		FinishReason string `json:"finish_reason"`
-	} `json:"choices"`
-	Usage *struct {
+	Choices []choice `json:"choices"`
+	Usage   *struct {
 		PromptTokens     int `json:"prompt_tokens"`
 		CompletionTokens int `json:"completion_tokens"`
 	} `json:"usage"`
 	// both
 	Error json.RawMessage `json:"error"`
+}
+
+// choice is one of the answers that the OpenAI dialect can have.
+type choice struct {
+	Text  string `json:"text"`
+	Delta struct {
+		Content string `json:"content"`
+	} `json:"delta"`
+	FinishReason string `json:"finish_reason"`
 }
 
 func (r *reader) read(ctx context.Context, body io.Reader) (Result, error) {
@@ -82,6 +86,9 @@ func (r *reader) line(line []byte) (done bool, err error) {
 	if bytes.Equal(data, []byte("[DONE]")) {
 		return true, nil
 	}
+	if text, ok := r.alike.text(data); ok {
+		return false, r.piece(text)
+	}
 	var c chunk
 	if err := json.Unmarshal(data, &c); err != nil {
 		return false, &Error{Class: ClassFailed, Message: "the engine sent an event that is not JSON"}
@@ -89,10 +96,41 @@ func (r *reader) line(line []byte) (done bool, err error) {
 	if len(c.Error) > 0 && !bytes.Equal(c.Error, []byte("null")) {
 		return false, &Error{Class: ClassFailed, Message: message(data)}
 	}
+	if text, ok := r.only(c); ok {
+		r.alike.learn(data, text, r.decode)
+	}
 	if r.llama {
 		return r.llamaChunk(c)
 	}
 	return false, r.openAIChunk(c)
+}
+
+// only gives the text of an event that says nothing else.
+func (r *reader) only(c chunk) (text string, ok bool) {
+	switch {
+	case len(c.Error) > 0:
+		return "", false
+	case r.llama:
+		return c.Content, !c.Stop
+	case c.Usage != nil || len(c.Choices) != 1 || c.Choices[0].FinishReason != "":
+		return "", false
+	}
+	return r.choice(c.Choices[0]), true
+}
+
+func (r *reader) decode(event []byte) (text string, ok bool) {
+	var c chunk
+	if json.Unmarshal(event, &c) != nil {
+		return "", false
+	}
+	return r.only(c)
+}
+
+func (r *reader) choice(c choice) string {
+	if r.chat {
+		return c.Delta.Content
+	}
+	return c.Text
 }
 
 func (r *reader) llamaChunk(c chunk) (done bool, err error) {
@@ -111,11 +149,7 @@ func (r *reader) openAIChunk(c chunk) error {
 		r.result.TokensIn, r.result.TokensOut = c.Usage.PromptTokens, c.Usage.CompletionTokens
 	}
 	for _, choice := range c.Choices {
-		text := choice.Text
-		if r.chat {
-			text = choice.Delta.Content
-		}
-		if err := r.piece(text); err != nil {
+		if err := r.piece(r.choice(choice)); err != nil {
 			return err
 		}
 		if choice.FinishReason != "" {

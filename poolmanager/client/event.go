@@ -71,10 +71,20 @@ type errorData struct {
 // AppendSSE appends the event as it travels: an event line, a data line, an
 // empty line. JSON escapes line breaks, so text cannot forge another event.
 func (e Event) AppendSSE(dst []byte) ([]byte, error) {
+	head := len(dst)
+	dst = append(append(append(dst, "event: "...), e.Type...), "\ndata: "...)
+	dst, err := e.appendData(dst)
+	if err != nil {
+		return dst[:head], err
+	}
+	return append(dst, "\n\n"...), nil
+}
+
+func (e Event) appendData(dst []byte) ([]byte, error) {
 	var data any
 	switch e.Type {
 	case EventToken:
-		data = tokenData{e.Text, e.Index}
+		return appendToken(dst, e.Text, e.Index)
 	case EventEmbedding:
 		if err := e.checkVector(); err != nil {
 			return dst, err
@@ -93,11 +103,7 @@ func (e Event) AppendSSE(dst []byte) ([]byte, error) {
 	if err != nil {
 		return dst, fmt.Errorf("encoding a %s event: %w", e.Type, err)
 	}
-	dst = append(dst, "event: "...)
-	dst = append(dst, e.Type...)
-	dst = append(dst, "\ndata: "...)
-	dst = append(dst, encoded...)
-	return append(dst, "\n\n"...), nil
+	return append(dst, encoded...), nil
 }
 
 // decodeEvent reads what AppendSSE wrote; known is false for an event of a
@@ -106,9 +112,7 @@ func decodeEvent(kind string, data []byte) (event Event, known bool, err error) 
 	event.Type = EventType(kind)
 	switch event.Type {
 	case EventToken:
-		var d tokenData
-		err = json.Unmarshal(data, &d)
-		event.Text, event.Index = d.T, d.I
+		event.Text, event.Index, err = decodeToken(data)
 	case EventEmbedding:
 		var d embeddingData
 		err = json.Unmarshal(data, &d)
