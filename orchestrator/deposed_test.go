@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -276,10 +277,12 @@ func TestWhoDoesNotHoldTheLeaseShowsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { second.Stop(context.Background()); view.Close() })
-	if err := (&attempt{o: second, first: true}).begun(); err != errDeposed {
-		t.Errorf("got %v, want errDeposed", err)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*showPause)
+	defer cancel()
+	if err := (&attempt{o: second, first: true}).begun(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want it to wait", err)
 	}
-	if err := (&attempt{o: first, first: true}).begun(); err != nil {
+	if err := (&attempt{o: first, first: true}).begun(ctx); err != nil {
 		t.Errorf("the holder: %v", err)
 	}
 }

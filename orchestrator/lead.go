@@ -73,6 +73,27 @@ func (o *Orchestrator) lead(ctx context.Context, before []byte) {
 // not touch its tasks yet.
 func (o *Orchestrator) mayShow() bool { return o.closing.Load() || o.lease.Held() }
 
+// showPause is how soon a dispatch asks again whether it may show tokens.
+const showPause = 20 * time.Millisecond
+
+// awaitShow waits until this replica may show tokens: while the lease cannot be
+// renewed it may still be ours. If it is lost, the reign and so ctx ends.
+func (o *Orchestrator) awaitShow(ctx context.Context) error {
+	if o.mayShow() {
+		return nil
+	}
+	again := time.NewTicker(showPause)
+	defer again.Stop()
+	for !o.mayShow() {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
 // losses are the running tasks without a runner that a look has found, with their
 // revisions.
 type losses struct {

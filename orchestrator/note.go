@@ -87,12 +87,9 @@ func (a *attempt) owns(t Task) bool {
 // disk that this dispatch shows tokens: after a crash the task must not run a
 // second time and contradict them. When two replicas run the task, each believing
 // that the other is lost, one of them gets that written.
-func (a *attempt) begun() error {
-	if !a.o.mayShow() {
-		return errDeposed
-	}
-	if a.first {
-		return nil
+func (a *attempt) begun(ctx context.Context) error {
+	if err := a.o.awaitShow(ctx); err != nil || a.first {
+		return err
 	}
 	a.e.changing.Lock()
 	defer a.e.changing.Unlock()
@@ -105,8 +102,8 @@ func (a *attempt) begun() error {
 		return err
 	}
 	a.first = true
-	if !a.o.mayShow() { // it took long
-		return errDeposed
+	if err := a.o.awaitShow(ctx); err != nil { // it took long
+		return err
 	}
 	if task.Workload == Completion {
 		a.o.metrics.firstToken.Observe(float64(task.FirstTokenAt.Sub(task.CreatedAt).Milliseconds()))

@@ -149,7 +149,7 @@ func (a *attempt) perform(ctx context.Context) (end client.Event, err error) {
 		if ev.Type.Last() {
 			return ev, a.whole(ev)
 		}
-		if err := a.take(ev); err != nil {
+		if err := a.take(ctx, ev); err != nil {
 			return client.Event{}, err
 		}
 	}
@@ -157,11 +157,11 @@ func (a *attempt) perform(ctx context.Context) (end client.Event, err error) {
 
 var errTooMuch = errors.New("the pool sent more than a task may bring back")
 
-func (a *attempt) token(text string) error {
+func (a *attempt) token(ctx context.Context, text string) error {
 	if a.bytes += len(text); a.bytes > maxOutputBytes {
 		return errTooMuch
 	}
-	if err := a.begun(); err != nil {
+	if err := a.begun(ctx); err != nil {
 		return err
 	}
 	a.tail.add(EventToken, encodeToken(text, a.tokens))

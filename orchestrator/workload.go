@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,19 +99,19 @@ type output struct {
 }
 
 // take passes on one event that is not the last.
-func (a *attempt) take(ev client.Event) error {
+func (a *attempt) take(ctx context.Context, ev client.Event) error {
 	switch w := a.request.Workload; {
 	case ev.Type == client.EventToken && (w == "" || w == Completion):
-		return a.token(ev.Text)
+		return a.token(ctx, ev.Text)
 	case ev.Type == client.EventEmbedding && w == Embedding:
-		return a.vector(ev)
+		return a.vector(ctx, ev)
 	case ev.Type == client.EventScore && w == Rerank:
-		return a.result(ev, EventScore, ScoreData{ev.Index, ev.Score})
+		return a.result(ctx, ev, EventScore, ScoreData{ev.Index, ev.Score})
 	}
 	return fmt.Errorf("%w: it sent a %s event", errWrongOutput, ev.Type)
 }
 
-func (a *attempt) vector(ev client.Event) error {
+func (a *attempt) vector(ctx context.Context, ev client.Event) error {
 	if a.bytes += numberBytes * len(ev.Vector); a.bytes > maxOutputBytes {
 		return errTooMuch
 	}
@@ -120,18 +121,18 @@ func (a *attempt) vector(ev client.Event) error {
 	if len(ev.Vector) != a.out.width {
 		return fmt.Errorf("%w: it sent vectors of different lengths", errWrongOutput)
 	}
-	return a.result(ev, EventEmbedding, EmbeddingData{ev.Index, ev.Vector})
+	return a.result(ctx, ev, EventEmbedding, EmbeddingData{ev.Index, ev.Vector})
 }
 
 // result passes on what belongs to one input, which comes once.
-func (a *attempt) result(ev client.Event, kind EventType, data any) error {
+func (a *attempt) result(ctx context.Context, ev client.Event, kind EventType, data any) error {
 	if a.out.seen == nil {
 		a.out.seen = make([]bool, len(a.request.Inputs))
 	}
 	if ev.Index < 0 || ev.Index >= len(a.out.seen) || a.out.seen[ev.Index] {
 		return fmt.Errorf("%w: it answered an input that there is not, or one twice", errWrongOutput)
 	}
-	if err := a.begun(); err != nil {
+	if err := a.begun(ctx); err != nil {
 		return err
 	}
 	a.out.seen[ev.Index] = true

@@ -1,10 +1,13 @@
 package store
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 )
 
 // Snapshot makes a replica write the snapshots that it would write in time: a
@@ -24,6 +27,17 @@ func (s *Store) Snapshot() error {
 	}
 	return nil
 }
+
+// Asked is the key that a replica writes before it takes a lease from another.
+const Asked = asked
+
+// ViewBy is a view that reaches the server another way than View's.
+func (s *Store) ViewBy(ctx context.Context, replica string, way nats.InProcessConnProvider) (*Store, error) {
+	return s.view(ctx, replica, way)
+}
+
+// InProcessConn is a way to the server.
+func (s *Store) InProcessConn() (net.Conn, error) { return s.srv.InProcessConn() }
 
 // Servers are those of an existing cluster that the client would speak to.
 func (s *Store) Servers() []string { return s.conn.Servers() }

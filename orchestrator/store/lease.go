@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +18,14 @@ const (
 	leaseRenew    = time.Second
 	leasePatience = 5 * time.Second
 	leaseHold     = 4 * time.Second
+	// leaseDoubt is how long after its last renewal a holder that is well connected
+	// still tries to renew, though it may do nothing meanwhile: an election of the
+	// lease's stream takes up to 9 s, and keeps the others from taking the lease as
+	// well. leaseTry bounds one attempt, which nobody may answer, and leaseGrace,
+	// which is longer, what the others leave it for that afterwards.
+	leaseDoubt = 12 * time.Second
+	leaseTry   = time.Second
+	leaseGrace = 1500 * time.Millisecond
 	// leaseRelease bounds giving the lease back at a stop.
 	leaseRelease = 2 * time.Second
 )
@@ -81,7 +87,9 @@ var began = time.Now()
 // Run competes for the lease and calls held each time this replica has become
 // its holder, with the note that the holder before left (nil after a crash). The
 // ctx of held ends when the lease is lost or given up; Run waits until held has
-// returned. When Run's own ctx ends, the lease is released with the note, so
+// returned. While the lease cannot be renewed, because its stream has no leader,
+// Held is false and ctx goes on: nobody else holds it either, and it comes back or
+// is lost. When Run's own ctx ends, the lease is released with the note, so
 // that the next holder begins at once. If held returns by itself, the lease is
 // released as well, and then competed for again.
 func (l *Lease) Run(ctx context.Context, held func(ctx context.Context, before []byte)) error {
@@ -107,83 +115,4 @@ func (l *Lease) Run(ctx context.Context, held func(ctx context.Context, before [
 	return ctx.Err()
 }
 
-// sighting is a value of the lease; its revision is 0 when there is none.
-type sighting struct {
-	claim
-	revision uint64
-}
-
-// sightings is what one replica has seen of the lease.
-type sightings struct {
-	news chan sighting
-	last sighting
-	at   time.Time // when the last one was seen first; zero: nothing was seen yet
-}
-
-func (s *sightings) take(n sighting) {
-	if s.at.IsZero() || n.revision > s.last.revision { // a repeat is not a renewal
-		s.last, s.at = n, time.Now()
-	}
-}
-
-func (s *sightings) free() bool {
-	return !s.at.IsZero() && (s.last.revision == 0 || s.last.Released || time.Since(s.at) >= leasePatience)
-}
-
-// observe reports each change of the lease; a newer one replaces an unread one.
-func (l *Lease) observe(ctx context.Context, news chan sighting) {
-	found := false
-	_ = l.bucket().Watch(ctx, nil, func(e Entry) {
-		s := sighting{revision: e.Revision}
-		switch {
-		case e.Key == l.name:
-			found = true
-			_ = json.Unmarshal(e.Value, &s.claim) // what cannot be read is not renewed either
-		case e.Key != "" || found:
-			return
-		}
-		select {
-		case <-news:
-		default:
-		}
-		news <- s // the only sender, and there is room
-	})
-}
-
-// look reads the lease itself, instead of waiting for the watch to tell.
-func (l *Lease) look(ctx context.Context, seen *sightings) {
-	e, err := l.bucket().Get(ctx, l.name)
-	if err != nil {
-		return
-	}
-	s := sighting{revision: e.Revision}
-	_ = json.Unmarshal(e.Value, &s.claim)
-	seen.take(s)
-}
-
 func (l *Lease) bucket() *Bucket { return l.store.Bucket(Leases) }
-
-// acquire waits until the lease is free, or nobody has renewed it for long
-// enough, and tries to take it.
-func (l *Lease) acquire(ctx context.Context, seen *sightings) (before []byte, h holding, err error) {
-	for !seen.free() {
-		select {
-		case n := <-seen.news:
-			seen.take(n)
-		case <-time.After(leasePatience / 10):
-		case <-ctx.Done():
-			return nil, h, ctx.Err()
-		}
-	}
-	last := seen.last
-	if h, err = l.write(ctx, holding{revision: last.revision, renewed: last.Renewed}, false); err != nil {
-		if errors.Is(err, ErrConflict) { // the watch is behind, or feeds on a replica that is cut off
-			l.look(ctx, seen)
-		}
-		return nil, h, err
-	}
-	if last.Released {
-		before = last.Note
-	}
-	return before, h, nil
-}

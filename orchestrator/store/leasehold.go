@@ -63,20 +63,23 @@ func (l *Lease) hold(ctx context.Context, h holding, f func(context.Context)) {
 	}
 }
 
-// renew tries until the lease is renewed, somebody else's, or too old to be
-// relied on.
+// renew tries until the lease is renewed, somebody else's, or too old to come
+// back. Who is cut off does not hope: the others go on without it.
 func (l *Lease) renew(ctx context.Context, h holding) (holding, bool) {
-	end := h.sent.Add(leaseHold)
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
+	end := h.sent.Add(leaseDoubt)
+	hopes := func() bool { return ctx.Err() == nil && l.store.linked() && time.Now().Before(end) }
+	writing, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
 	defer cancel()
-	for time.Now().Before(end) {
-		next, err := l.write(ctx, h, false)
+	for time.Since(h.sent) < leaseHold || hopes() {
+		once, cancel := context.WithTimeout(writing, leaseTry)
+		next, err := l.write(once, h, false)
+		cancel()
 		if err == nil {
 			return next, true
 		}
 		if errors.Is(err, ErrConflict) {
 			// Ours, if only the acknowledgement of an earlier attempt was lost.
-			e, err := l.bucket().Get(ctx, l.name)
+			e, err := l.bucket().Get(writing, l.name)
 			var c claim
 			if err == nil && (json.Unmarshal(e.Value, &c) != nil || c.Life != l.me || c.Released) {
 				return h, false
@@ -88,7 +91,7 @@ func (l *Lease) renew(ctx context.Context, h holding) (holding, bool) {
 		}
 		select {
 		case <-time.After(askAgain):
-		case <-ctx.Done():
+		case <-writing.Done():
 		}
 	}
 	return h, false

@@ -25,6 +25,13 @@ func (s *Store) reach() *reach {
 	return &reach{srv: s.srv, others: s.replicas / 2}
 }
 
+// linked reports whether this replica speaks to a quorum, or to the existing
+// cluster, now.
+func (s *Store) linked() bool {
+	r := s.reach()
+	return s.conn.IsConnected() && (r == nil || r.srv.NumRemotes() >= r.others)
+}
+
 // errCutOff ends a write that was sent before the connections broke.
 var errCutOff = fmt.Errorf("too few other replicas are connected: %w", ErrUnavailable)
 

@@ -19,20 +19,25 @@ import (
 // it back, like a partition. Closing a view leaves the store open.
 func (s *Store) View(ctx context.Context, replica string) (v *Store, cut func(bool), err error) {
 	way := &link{srv: s.srv}
+	v, err = s.view(ctx, replica, way)
+	return v, way.cut, err
+}
+
+func (s *Store) view(ctx context.Context, replica string, way nats.InProcessConnProvider) (*Store, error) {
 	conn, err := nats.Connect("", nats.InProcessServer(way), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond),
 		nats.ReconnectJitter(time.Millisecond, time.Millisecond), nats.ReconnectBufSize(-1), nats.ErrorHandler(nil))
 	if err != nil {
-		return nil, nil, fmt.Errorf("connecting view %s: %w", replica, err)
+		return nil, fmt.Errorf("connecting view %s: %w", replica, err)
 	}
-	v = &Store{dir: s.dir, replica: replica, shared: true, replicas: s.replicas, log: s.log, free: s.free, conn: conn, buckets: make(map[string]*Bucket)}
+	v := &Store{dir: s.dir, replica: replica, shared: true, replicas: s.replicas, log: s.log, free: s.free, conn: conn, buckets: make(map[string]*Bucket)}
 	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(requestTimeout))
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("connecting view %s: %w", replica, err), v.Close())
+		return nil, errors.Join(fmt.Errorf("connecting view %s: %w", replica, err), v.Close())
 	}
 	if err := v.bind(ctx, js); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("connecting view %s: %w", replica, err), v.Close())
+		return nil, errors.Join(fmt.Errorf("connecting view %s: %w", replica, err), v.Close())
 	}
-	return v, way.cut, nil
+	return v, nil
 }
 
 // link gives in-process connections until it is cut.
