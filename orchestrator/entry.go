@@ -176,6 +176,7 @@ func (o *Orchestrator) end(e *entry, f func(*Task)) error { return o.endIf(e, an
 
 // endIf is end with changeIf's condition.
 func (o *Orchestrator) endIf(e *entry, still func(Task) bool, f func(*Task)) error {
+	e.log()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.ctx), settleTimeout)
 	defer cancel()
 	task, err := backoff.Retry(ctx, func() (Task, error) {
@@ -194,6 +195,17 @@ func (o *Orchestrator) endIf(e *entry, still func(Task) bool, f func(*Task)) err
 	o.log.Info("task ended", "task_id", e.id, "state", task.State, "identity", e.owner, "attempt", task.Attempt,
 		"node_id", task.NodeID, "pool_id", task.PoolID, "tokens_out", task.TokensOut, "correlation_id", task.CorrelationID)
 	return nil
+}
+
+// log brings to the event log what the task has shown here. While nobody leads the
+// log that takes longer than the end itself may.
+func (e *entry) log() {
+	e.mu.Lock()
+	t, mine := e.tail, e.run != nil
+	e.mu.Unlock()
+	if mine && t != nil && t.owned() {
+		t.flush()
+	}
 }
 
 func (o *Orchestrator) endOnce(ctx context.Context, e *entry, still func(Task) bool, f func(*Task)) (Task, error) {

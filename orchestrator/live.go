@@ -90,18 +90,19 @@ func (o *Orchestrator) ownTail(e *entry, again bool) (t *tail, unfeed func()) {
 	}
 	t, unfeed = e.tail, e.unfeed
 	e.unfeed = nil
+	ctx, abandon := context.WithCancel(context.WithoutCancel(o.ctx))
 	write := func(record []byte) {
-		if err := o.store.Events().Append(e.id, record); err != nil {
+		if err := o.store.Events().Store(ctx, e.id, record); err != nil {
 			o.log.Warn("event log is not written", "task_id", e.id, "error", err)
 		}
 	}
-	if !again && t.own(0, o.coalesce(), write) == 0 {
+	if !again && t.own(0, o.coalesce(), write, abandon) == 0 {
 		t.add(EventStarted, encodeData(startedData{}))
 		return t, unfeed
 	}
 	// The runner before may have shown this event and not brought it to the log.
-	write(encodeBatch([]Event{newEvent(1, EventStarted, startedData{})}))
-	t.own(1, o.coalesce(), write)
+	t.own(1, o.coalesce(), write, abandon)
+	t.repeat(newEvent(1, EventStarted, startedData{}))
 	return t, unfeed
 }
 

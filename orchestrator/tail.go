@@ -19,11 +19,15 @@ const (
 	maxCoalesce   = 40 * time.Millisecond
 	loneCoalesce  = 500 * time.Millisecond
 	coalesceTasks = 64
-	// chunkEvents and chunkBytes close a log record early. A quarter of the
-	// tail: with one record being written and one being filled, nothing falls
-	// out of the tail that the log does not have.
-	chunkEvents = tailEvents / 4
-	chunkBytes  = tailBytes / 4
+	// chunkEvents and chunkBytes close a log record early. maxPendingEvents and
+	// maxPendingBytes are when the task has to wait for the log: half the tail, so
+	// that with one record being written and one being filled nothing falls out of
+	// the tail that the log does not have. At 50 tokens a second that is ten
+	// seconds, longer than an election of the log's leader.
+	chunkEvents      = tailEvents / 4
+	chunkBytes       = tailBytes / 4
+	maxPendingEvents = tailEvents / 2
+	maxPendingBytes  = tailBytes / 2
 )
 
 // tail is the newest events of one task, shared by all its readers on this
@@ -32,19 +36,21 @@ const (
 // tail repeats what comes from there (feed).
 type tail struct {
 	mu      sync.Mutex
-	write   func(record []byte) // to the log; must not block for long. nil: not ours
+	write   func(record []byte) // to the log, in bounded time. nil: not ours
 	pause   time.Duration       // how long tokens wait for company
 	events  []Event             // ids are consecutive
 	bytes   int
 	last    uint64 // id of the newest event, also when events is empty
 	sealed  bool
+	abandon func()        // gives up what is being written; nil: not ours
 	final   *Event        // how it ended; nothing comes after it
 	whole   uint64        // the newest id before final
 	changed chan struct{} // closed and replaced by the next event; nil: nobody waits
 
 	pending      []Event
 	pendingBytes int
-	armed        bool
+	armed        bool // the timer runs
+	hurried      bool // and as soon as it can
 	timer        *time.Timer
 
 	readers  int           // that are in Next now
@@ -60,11 +66,12 @@ func newTail(last uint64, write func([]byte)) *tail {
 }
 
 // own makes this tail the writer of the log; last is the newest id that the caller
-// knows of. It gives the newest that the tail knows of.
-func (t *tail) own(last uint64, pause time.Duration, write func([]byte)) uint64 {
+// knows of. It gives the newest that the tail knows of. abandon makes a write that is
+// under way return.
+func (t *tail) own(last uint64, pause time.Duration, write func([]byte), abandon func()) uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.write, t.pause, t.sealed = write, pause, false
+	t.write, t.pause, t.sealed, t.abandon = write, pause, false, abandon
 	t.jump(last)
 	return t.last
 }
@@ -77,7 +84,10 @@ func (t *tail) disown(lost bool) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.write, t.sealed = nil, false
+	if t.abandon != nil {
+		t.abandon()
+	}
+	t.write, t.sealed, t.abandon = nil, false, nil
 	t.pending, t.pendingBytes = nil, 0
 }
 
@@ -144,21 +154,38 @@ func (t *tail) add(kind EventType, data []byte) {
 	}
 	ev := Event{t.last + 1, kind, data}
 	t.keep(ev)
-	t.pending, t.pendingBytes = append(t.pending, ev), t.pendingBytes+len(ev.Data)
-	now := t.pendingBytes >= chunkBytes || len(t.pending) >= chunkEvents
-	if !t.armed && !now {
-		t.armed = true
-		if t.timer == nil {
-			t.timer = time.AfterFunc(t.pause, t.flush)
-		} else {
-			t.timer.Reset(t.pause)
-		}
-	}
+	full := t.pend(ev)
 	t.wake()
 	t.mu.Unlock()
-	if now {
+	if full {
 		t.flush()
 	}
+}
+
+// repeat has an event written that is in memory already, or need not be. It comes
+// before what is added afterwards.
+func (t *tail) repeat(ev Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pend(ev)
+}
+
+// pend has an event written soon, and reports whether its adder has to wait for
+// that. mu is held.
+func (t *tail) pend(ev Event) (full bool) {
+	t.pending, t.pendingBytes = append(t.pending, ev), t.pendingBytes+len(ev.Data)
+	pause, hurry := t.pause, t.pendingBytes >= chunkBytes || len(t.pending) >= chunkEvents
+	if hurry {
+		pause = 0
+	}
+	switch {
+	case t.timer == nil:
+		t.timer = time.AfterFunc(pause, t.flush)
+	case !t.armed, hurry && !t.hurried:
+		t.timer.Reset(pause)
+	}
+	t.armed, t.hurried = true, t.hurried || hurry
+	return t.pendingBytes >= maxPendingBytes || len(t.pending) >= maxPendingEvents
 }
 
 // finish says how the task ended, once. Events up to whole came before it.
@@ -195,7 +222,7 @@ func (t *tail) flush() {
 	defer t.writing.Unlock()
 	t.mu.Lock()
 	batch, write := t.pending, t.write
-	t.pending, t.pendingBytes, t.armed = nil, 0, false
+	t.pending, t.pendingBytes, t.armed, t.hurried = nil, 0, false, false
 	t.mu.Unlock()
 	if len(batch) > 0 && write != nil {
 		write(encodeBatch(batch))

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -64,5 +65,51 @@ func TestReadersWakeForTheNextEvent(t *testing.T) {
 	<-second
 	if events, _, _ := tl.since(1); len(events) != 1 || events[0].ID != 1 {
 		t.Errorf("got %v", events)
+	}
+}
+
+// TestATaskWaitsForItsLog has the log take its time: a task goes on until half of
+// the tail waits, then it waits as well. Everything is written, in its order.
+func TestATaskWaitsForItsLog(t *testing.T) {
+	goOn := make(chan struct{})
+	var logged []Event
+	tl := newTail(0, func(record []byte) {
+		<-goOn
+		batch, err := decodeBatch(record)
+		if err != nil {
+			t.Error(err)
+		}
+		logged = append(logged, batch...)
+	})
+	tl.repeat(newEvent(1, EventStarted, startedData{}))
+	tl.last = 1
+	const tokens = 3 * maxPendingEvents
+	added, done := make(chan int, tokens), make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range tokens {
+			tl.add(EventToken, encodeToken("x", i))
+			added <- i
+		}
+	}()
+	const held = 2 * maxPendingEvents // one record being written, one being filled
+	select {
+	case <-done:
+		t.Fatal("the task did not wait")
+	case <-time.After(time.Second):
+	}
+	if n := len(added); n < maxPendingEvents-1 || n > held {
+		t.Errorf("the task waits after %d tokens, want %d to %d", n, maxPendingEvents-1, held)
+	}
+	close(goOn)
+	<-done
+	tl.seal()
+	if len(logged) != tokens+1 {
+		t.Fatalf("the log has %d events, want %d", len(logged), tokens+1)
+	}
+	for i, ev := range logged {
+		if ev.ID != uint64(i+1) {
+			t.Fatalf("event %d has id %d", i+1, ev.ID)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -27,6 +28,7 @@ type node struct {
 	slots  int
 	hold   chan struct{}    // not nil: an answer waits for it after each token
 	pace   time.Duration    // not 0: it also goes on after this
+	length int              // tokens of each answer; 0: tokens
 	now    func() time.Time // nil: time.Now
 
 	mu       sync.Mutex
@@ -43,7 +45,7 @@ type asking struct {
 	run  int // of this task, from 1
 	by   *replica
 	at   time.Time
-	sent [tokens]time.Time // when each token went out
+	sent []time.Time // when each token went out
 }
 
 func newNode(t *testing.T, c *cluster, slots int, hold chan struct{}) *node {
@@ -57,6 +59,7 @@ func (n *node) join(t *testing.T) *node {
 	if n.now == nil {
 		n.now = time.Now
 	}
+	n.length = cmp.Or(n.length, tokens)
 	n.started, n.finished, n.runner = make(map[string]int), make(map[string]int), make(map[string]*replica)
 	n.server = httptest.NewServer(http.HandlerFunc(n.dispatch))
 	stop, done := make(chan struct{}), make(chan struct{})
@@ -119,8 +122,8 @@ func (n *node) dispatch(w http.ResponseWriter, r *http.Request) {
 		w.(http.Flusher).Flush()
 		return err == nil && r.Context().Err() == nil
 	}
-	for i := range tokens {
-		n.sends(nth, i)
+	for i := range n.length {
+		n.sends(nth)
 		if !send(client.Event{Type: client.EventToken, Text: text(run, i), Index: i}) || !n.pauses(r) {
 			return
 		}
@@ -128,7 +131,7 @@ func (n *node) dispatch(w http.ResponseWriter, r *http.Request) {
 	n.mu.Lock()
 	n.finished[d.TaskID]++ // before: who has read the end hangs up
 	n.mu.Unlock()
-	send(client.Event{Type: client.EventEnd, TokensIn: 1, TokensOut: tokens, DecodeMS: 1, FinishReason: "stop"})
+	send(client.Event{Type: client.EventEnd, TokensIn: 1, TokensOut: n.length, DecodeMS: 1, FinishReason: "stop"})
 }
 
 // text is a token as the node sends it.
@@ -144,10 +147,10 @@ func (n *node) note(id string, by *replica) (nth, run int) {
 	return len(n.asked) - 1, n.started[id]
 }
 
-func (n *node) sends(nth, i int) {
+func (n *node) sends(nth int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.asked[nth].sent[i] = time.Now()
+	n.asked[nth].sent = append(n.asked[nth].sent, time.Now())
 }
 
 // pauses waits between two tokens, and reports whether anybody still listens.

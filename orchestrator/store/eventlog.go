@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -22,6 +24,11 @@ const (
 	// eventsPerTask bounds one task's messages. A message is a few
 	// milliseconds of tokens, so this is more than ten minutes of steady output.
 	eventsPerTask = 65_536
+	// appendPatience is for how long records wait for a log that is not there: an
+	// election of its leader takes up to 9 s. After that each is tried once, until
+	// one is stored again. appendTry bounds one attempt, which nobody may answer.
+	appendPatience = 10 * time.Second
+	appendTry      = 2 * time.Second
 )
 
 // EventLog is the stream of task events, one subject a task, limited by age,
@@ -31,6 +38,8 @@ type EventLog struct {
 	js     jetstream.JetStream
 	reach  *reach
 	stream jetstream.Stream
+	shared bool
+	away   atomic.Int64 // since when, counted from began, records wait; 0: they do not
 }
 
 // events is the stream. With one replica it is written asynchronously; JetStream
@@ -61,6 +70,42 @@ func (l *EventLog) Append(taskID string, record []byte) error {
 		return fmt.Errorf("appending event of task %s: %w", taskID, err)
 	}
 	return nil
+}
+
+// Store is Append that returns, where other replicas read too, when most of them
+// have the record. It asks again while the log has no leader, and gives up in the
+// end: then readers elsewhere are told that there is a gap. A record may be there
+// twice; the ids inside tell.
+func (l *EventLog) Store(ctx context.Context, taskID string, record []byte) error {
+	if !l.shared {
+		return l.Append(taskID, record)
+	}
+	for {
+		err := l.try(ctx, taskID, record)
+		if err == nil {
+			l.away.Store(0)
+			return nil
+		}
+		now := time.Since(began)
+		l.away.CompareAndSwap(0, int64(now))
+		if !errors.Is(err, ErrUnavailable) || now-time.Duration(l.away.Load()) > appendPatience {
+			return fmt.Errorf("storing event of task %s: %w", taskID, err)
+		}
+		select {
+		case <-time.After(askAgain):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (l *EventLog) try(ctx context.Context, taskID string, record []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, appendTry)
+	defer cancel()
+	_, err := attempt(ctx, l.reach, func(ctx context.Context) (*jetstream.PubAck, error) {
+		return l.js.Publish(ctx, eventPrefix+taskID, record)
+	})
+	return explain(err)
 }
 
 // Barrier returns when everything appended before it can be read.

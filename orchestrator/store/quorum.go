@@ -73,7 +73,7 @@ func (s *Store) bind(ctx context.Context, js jetstream.JetStream) error {
 	if err != nil {
 		return fmt.Errorf("opening stream %s: %w", eventStream, err)
 	}
-	s.events = &EventLog{js: js, reach: s.reach(), stream: stream}
+	s.events = &EventLog{js: js, reach: s.reach(), stream: stream, shared: s.shared}
 	return nil
 }
 
