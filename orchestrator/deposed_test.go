@@ -22,8 +22,15 @@ import (
 // node whose pool sends its one token when it is told to.
 func blindfolded(t *testing.T) (o *Orchestrator, st *store.Store, called, goOn chan struct{}) {
 	t.Helper()
+	o, st, _, called, goOn = detachable(t)
+	return o, st, called, goOn
+}
+
+// detachable is blindfolded with a way to take the store away.
+func detachable(t *testing.T) (o *Orchestrator, st *store.Store, cut func(bool), called, goOn chan struct{}) {
+	t.Helper()
 	st = openStore(t)
-	view, _, err := st.View(t.Context(), "a")
+	view, cut, err := st.View(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +39,7 @@ func blindfolded(t *testing.T) (o *Orchestrator, st *store.Store, called, goOn c
 	}
 	t.Cleanup(func() { o.Stop(context.Background()); view.Close() })
 	called, goOn = onePool(t, o)
-	return o, st, called, goOn
+	return o, st, cut, called, goOn
 }
 
 // onePool gives the orchestrator a node with one slot, whose pool says when it is
@@ -69,14 +76,9 @@ func onePool(t *testing.T, o *Orchestrator) (called, goOn chan struct{}) {
 	return called, goOn
 }
 
-// rewritten has a task run whose record is then changed behind its runner's back,
-// lets its token come, and gives what a live reader got.
-func rewritten(t *testing.T, change func(*record)) (Task, []Event) {
+// retracted waits until it is on disk that the task runs and shows nothing yet.
+func retracted(t *testing.T, e *entry) {
 	t.Helper()
-	o, st, called, goOn := blindfolded(t)
-	id := waitingTask(t, o)
-	<-called
-	e := o.find(ci, id)
 	written := func() bool {
 		e.changing.Lock()
 		defer e.changing.Unlock()
@@ -90,6 +92,38 @@ func rewritten(t *testing.T, change func(*record)) (Task, []Event) {
 		}
 		<-time.After(time.Millisecond)
 	}
+}
+
+// TestAFirstTokenWaitsForTheStore takes the store away for a moment when a first
+// token comes that has to be written before it is shown.
+func TestAFirstTokenWaitsForTheStore(t *testing.T) {
+	o, _, cut, called, goOn := detachable(t)
+	e := o.find(ci, waitingTask(t, o))
+	<-called
+	retracted(t, e)
+	cut(true)
+	close(goOn)
+	<-time.After(time.Second)
+	cut(false)
+	select {
+	case <-e.waitEnd():
+	case <-time.After(10 * time.Second):
+		t.Fatal("the task does not end")
+	}
+	if task := e.view(); task.State != Completed || task.Attempt != 1 {
+		t.Errorf("got %s after %d dispatches, want it completed by the first", task.State, task.Attempt)
+	}
+}
+
+// rewritten has a task run whose record is then changed behind its runner's back,
+// lets its token come, and gives what a live reader got.
+func rewritten(t *testing.T, change func(*record)) (Task, []Event) {
+	t.Helper()
+	o, st, called, goOn := blindfolded(t)
+	id := waitingTask(t, o)
+	<-called
+	e := o.find(ci, id)
+	retracted(t, e)
 	o.blind()
 	o.mirrors.Wait()
 	stored, err := st.Bucket(store.Tasks).Get(t.Context(), id)

@@ -93,11 +93,7 @@ func (a *attempt) begun(ctx context.Context) error {
 	}
 	a.e.changing.Lock()
 	defer a.e.changing.Unlock()
-	note := a.writeFirst
-	if a.allowed() {
-		note = a.noteFirst
-	}
-	task, err := note(a.o.now().UTC())
+	task, err := a.noteOrWrite(ctx, a.o.now().UTC())
 	if err != nil {
 		return err
 	}
@@ -109,6 +105,27 @@ func (a *attempt) begun(ctx context.Context) error {
 		a.o.metrics.firstToken.Observe(float64(task.FirstTokenAt.Sub(task.CreatedAt).Milliseconds()))
 	}
 	return nil
+}
+
+// noteOrWrite notes the first token where that is enough, or else writes it: the
+// dispatch waits for a store that is away, as its end would.
+func (a *attempt) noteOrWrite(ctx context.Context, now time.Time) (Task, error) {
+	if a.allowed() {
+		return a.noteFirst(now)
+	}
+	again := time.NewTicker(storePause)
+	defer again.Stop()
+	for end := time.Now().Add(settleTimeout); ; {
+		task, err := a.writeFirst(now)
+		if !errors.Is(err, store.ErrUnavailable) || time.Now().After(end) {
+			return task, err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return Task{}, err
+		}
+	}
 }
 
 // noteFirst notes the first token in memory; the next write takes it along.

@@ -89,7 +89,7 @@ func (a *attempt) again(err error, end client.Event, cause error) {
 		err = fmt.Errorf("engine error %s", clip(end.Code))
 	}
 	stopping := cause == ErrStopping
-	if !busy(err) && !stopping && !errors.Is(err, errNotBegun) {
+	if !busy(err) && !stopping && !errors.Is(err, errNotBegun) && !errors.Is(err, errNotTheNode) {
 		a.w.failures++
 		a.w.needs.Failed = append(a.w.needs.Failed[:len(a.w.needs.Failed):len(a.w.needs.Failed)], poolKey(a.l.nodeID, a.l.poolID))
 	}
