@@ -97,14 +97,14 @@ func (a *admissions) more(n int, limit time.Duration) {
 // says so on each replica alike, and no task was completed twice.
 func TestNothingAcknowledgedIsLostByKills(t *testing.T) {
 	t.Parallel()
-	rounds, workers := 2, 4
-	if long() { // fewer tasks a second: of more than 10,000 the oldest are forgotten
-		rounds, workers = 30, 2
+	rounds, l := 2, load{workers: 4, every: 5 * time.Millisecond}
+	if long() { // at most 33 tasks a second: of more than 10,000 the oldest are forgotten
+		rounds, l = 30, load{workers: 2, every: 60 * time.Millisecond}
 	}
 	c := newCluster(t, 3)
 	c.start()
 	n := newNode(t, c, 8, nil)
-	a := c.admit(workers)
+	a := c.under(l)
 	a.more(50, 30*time.Second)
 	for round := range rounds {
 		victim := c.replicas[rand.IntN(3)]
