@@ -49,9 +49,13 @@ func long() bool { return os.Getenv("LLORCH_LONG_TESTS") == "1" }
 var build = sync.OnceValues(func() (string, error) { return buildWith("orchestratord") })
 
 func buildWith(name string, args ...string) (string, error) {
+	return buildProgram("github.com/llorch/gateway/orchestrator/cmd/orchestratord", name, args...)
+}
+
+func buildProgram(pkg, name string, args ...string) (string, error) {
 	path := filepath.Join(folder, name)
 	args = append([]string{"build", "-ldflags=-w", "-o", path}, args...)
-	cmd := exec.Command("go", append(args, "github.com/llorch/gateway/orchestrator/cmd/orchestratord")...)
+	cmd := exec.Command("go", append(args, pkg)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", errors.Join(err, errors.New(string(out)))
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -67,15 +68,21 @@ func newCluster(t *testing.T, n int, env ...string) *cluster {
 			"ORCHD_CLUSTER_CERT=" + cert, "ORCHD_CLUSTER_KEY=" + key, "ORCHD_CLUSTER_CA=" + a.file,
 		}, env...)
 	}
-	t.Cleanup(func() {
-		for _, r := range c.replicas {
+	c.cleanUp()
+	return c
+}
+
+// cleanUp ends all replicas when the test does, and then these processes; what they
+// have said last is told if it failed.
+func (c *cluster) cleanUp(others ...*replica) {
+	c.t.Cleanup(func() {
+		for _, r := range slices.Concat(c.replicas, others) {
 			r.kill()
-			if t.Failed() {
-				t.Logf("%s:\n%s", r.name, r.tail())
+			if c.t.Failed() {
+				c.t.Logf("%s:\n%s", r.name, r.tail())
 			}
 		}
 	})
-	return c
 }
 
 // members are the replicas that there are now, and become changes them.
