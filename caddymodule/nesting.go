@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/caddyserver/caddy/v2"
@@ -42,6 +43,13 @@ func (l *guardList) add(server *caddyhttp.Server, modules []caddy.Module, shadow
 		l.shadow++
 	}
 	return nil
+}
+
+// on reports whether a server has a guard already.
+func (l *guardList) on(server *caddyhttp.Server) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.places, func(p place) bool { return p.server == server })
 }
 
 // count returns how many guards there are, and how many of them are shadows.

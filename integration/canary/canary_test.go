@@ -41,11 +41,17 @@ func TestNoTokenInAnySink(t *testing.T) {
 	p.judgeUpstream(t, g.upstream.String())
 }
 
-// TestTheSearchFinds: the same with a format that leaks.
+// TestTheSearchFinds: the same with a log that leaks. That of a guarded server does
+// not, whatever its format.
 func TestTheSearchFinds(t *testing.T) {
 	p := &planted{secrets: newSecrets(), inPlaces: map[string]canary{}, refused: map[string]canary{}}
 	g := startGateway(t, "json", p.secrets)
 	p.plant(t, g)
+	open := *g
+	open.address = g.unguarded
+	for _, where := range places {
+		open.send(t, where.request("/v1/x", p.inPlaces[where.name].token, ""))
+	}
 	log := p.gather(t, g)["file /access.log"]
 	for _, where := range []string{"query", "path segment", "X-Api-Key", "User-Agent", "Host"} {
 		if !p.inPlaces[where].in(log) {

@@ -19,6 +19,7 @@ import (
 // A gateway is a llorch that writes all that it can, at DEBUG.
 type gateway struct {
 	address, folder, config, socket string
+	unguarded                       string // the address of a site without a guard
 	process                         *gatewaytest.Process
 	upstream                        *upstream
 	traces                          *collector
@@ -74,16 +75,26 @@ http://:{port} {
 		reverse_proxy {upstream}
 	}
 }
+http://:{unguarded} {
+	bind 127.0.0.1
+	log {
+		output file {dir}/access.log
+		format {format}
+	}
+	respond 200
+}
 `
 
 func startGateway(t *testing.T, format string, secrets secrets) *gateway {
 	t.Helper()
 	g := &gateway{folder: t.TempDir(), upstream: newUpstream(t), traces: newCollector(t), syslog: newSyslog(t)}
 	g.address = gatewaytest.FreeAddress(t, "127.0.0.1")
+	g.unguarded = gatewaytest.FreeAddress(t, "127.0.0.1")
 	_, port, _ := net.SplitHostPort(g.address)
+	_, unguarded, _ := net.SplitHostPort(g.unguarded)
 	g.config, g.socket = filepath.Join(g.folder, "Caddyfile"), filepath.Join(g.folder, "admin.sock")
 	text := strings.NewReplacer("{dir}", g.folder, "{format}", format, "{syslog}", g.syslog.address,
-		"{upstream}", g.upstream.Listener.Addr().String(), "{port}", port).Replace(caddyfile)
+		"{upstream}", g.upstream.Listener.Addr().String(), "{port}", port, "{unguarded}", unguarded).Replace(caddyfile)
 	for name, content := range map[string]string{
 		"Caddyfile": text, keyringFile: secrets.keyring(), upstreamFile: secrets.upstream.token,
 	} {
@@ -97,7 +108,7 @@ func startGateway(t *testing.T, format string, secrets secrets) *gateway {
 		"OTEL_EXPORTER_OTLP_ENDPOINT=" + g.traces.URL, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "OTEL_BSP_SCHEDULE_DELAY=100",
 	}, "run", "--adapter", "caddyfile", "--config", g.config)
 	g.process = gatewaytest.StartCommand(t, cmd)
-	g.process.Listening(t, g.address)
+	g.process.Listening(t, g.address, g.unguarded)
 	return g
 }
 

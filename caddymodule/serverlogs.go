@@ -1,0 +1,109 @@
+package caddymodule
+
+import (
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/llorch/gateway/authmin"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// maxLoggedField bounds one field of a header, or a query, in a server's own logs.
+const maxLoggedField = 1024
+
+// shieldLogs keeps tokens out of the access and error logs of a guarded server,
+// whatever format the operator chose: Caddy leaves four header fields out of them,
+// and never a query. Whatever is as long as a token is left out, and all else stays;
+// the format `authmin` leaves out more. The loggers are private to Caddy; it reports
+// whether they could be had.
+func shieldLogs(server *caddyhttp.Server) bool {
+	for _, name := range []string{"accessLogger", "errorLogger"} {
+		field := reflect.ValueOf(server).Elem().FieldByName(name)
+		if !field.IsValid() || field.Type() != reflect.TypeFor[*zap.Logger]() {
+			return false
+		}
+		if logger := (*zap.Logger)(field.UnsafePointer()); logger != nil { // nil: no access log
+			*logger = *logger.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core { return shieldedCore{core} }))
+		}
+	}
+	return true
+}
+
+// shieldedCore cleans the fields on their way to a log.
+type shieldedCore struct{ zapcore.Core }
+
+// With implements [zapcore.Core].
+func (c shieldedCore) With(fields []zapcore.Field) zapcore.Core {
+	return shieldedCore{c.Core.With(shielded(fields))}
+}
+
+// Check implements [zapcore.Core]. The logs behind it are asked one by one: each
+// has a level and a list of names of its own.
+func (c shieldedCore) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	inner := c.Core.Check(entry, nil)
+	if inner == nil {
+		return checked
+	}
+	return checked.AddCore(entry, shieldedEntry{c, inner})
+}
+
+// shieldedEntry is one entry on its way to the logs that want it.
+type shieldedEntry struct {
+	shieldedCore
+	inner *zapcore.CheckedEntry
+}
+
+// Write implements [zapcore.Core].
+func (e shieldedEntry) Write(entry zapcore.Entry, fields []zapcore.Field) error {
+	e.inner.Entry = entry
+	e.inner.Write(shielded(fields)...)
+	return nil
+}
+
+// shielded returns the fields with what a log may show of requests and headers.
+func shielded(fields []zapcore.Field) []zapcore.Field {
+	clean := make([]zapcore.Field, len(fields))
+	for i, field := range fields {
+		switch value := field.Interface.(type) {
+		case caddyhttp.LoggableHTTPRequest:
+			shown := *value.Request
+			shown.RequestURI = shieldedTarget(shown.RequestURI)
+			shown.Host = authmin.CleanField(shown.Host, authmin.MaxLoggedHost)
+			shown.Method = authmin.CleanField(shown.Method, authmin.MaxLoggedMethod)
+			shown.Header = shieldedHeader(shown.Header)
+			value.Request = &shown
+			field.Interface = value
+		case caddyhttp.LoggableHTTPHeader:
+			value.Header = shieldedHeader(value.Header)
+			field.Interface = value
+		}
+		if field.Key == "method_trunc" { // the beginning of a method that is too long
+			field.String = "[redacted]"
+		}
+		clean[i] = field
+	}
+	return clean
+}
+
+func shieldedTarget(target string) string {
+	path, query, found := strings.Cut(target, "?")
+	path = authmin.CleanPath(path, authmin.MaxLoggedPath)
+	if found {
+		path += "?" + authmin.CleanField(query, maxLoggedField)
+	}
+	return path
+}
+
+func shieldedHeader(h http.Header) http.Header {
+	shown := make(http.Header, len(h))
+	for name, values := range h {
+		name = authmin.CleanField(name, authmin.MaxLoggedHost)
+		for _, value := range values {
+			shown[name] = append(shown[name], authmin.CleanField(value, maxLoggedField))
+		}
+	}
+	return shown
+}
