@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -84,6 +85,10 @@ func hasWrappers(server *caddyhttp.Server) bool {
 	}
 	return false
 }
+
+// errWrappedProxies: who may name an identity is known by the socket's peer, and a
+// wrapper such as proxy_protocol puts there what the connection begins with.
+var errWrappedProxies = errors.New("trust_proxy believes the socket's peer, and with listener_wrappers that is what a wrapper says: remove one of the two")
 
 // check applies the bind policy. It returns the first address that may not be
 // served, and what to do about it.

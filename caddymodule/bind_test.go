@@ -110,3 +110,19 @@ func TestEmptyKeyringIsNoToken(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What a PROXY header says is not the socket's peer.
+func TestTrustProxyGoesWithNoListenerWrapper(t *testing.T) {
+	const site = "http://x:8080 {\n\tbind 127.0.0.1\n\tauthmin\n\trespond ok\n}\n"
+	const wrapper = "\tservers {\n\t\tlistener_wrappers {\n\t\t\tproxy_protocol {\n\t\t\t\tallow 10.0.0.0/8\n\t\t\t}\n\t\t}\n\t}\n"
+	const proxy = "\tauthmin {\n\t\ttrust_proxy 10.0.0.7/32\n\t}\n"
+	for _, c := range []struct {
+		globals []string
+		refused bool
+	}{{[]string{wrapper}, false}, {[]string{proxy}, false}, {[]string{wrapper, proxy}, true}} {
+		err := validate(t, options(append(c.globals, silent)...)+site)
+		if refused := errors.Is(err, errWrappedProxies) || err != nil && strings.Contains(err.Error(), errWrappedProxies.Error()); refused != c.refused {
+			t.Errorf("%q: %v, want a refusal: %v", c.globals, err, c.refused)
+		}
+	}
+}

@@ -148,6 +148,9 @@ func (g *Guard) place(ctx caddy.Context) error {
 	if g.listeners, err = listenersOf(server, http.(*caddyhttp.App).HTTPPort); err != nil {
 		return err
 	}
+	if g.listeners.wrapped && len(g.app.proxies) > 0 {
+		return errWrappedProxies
+	}
 	if !g.app.guards.on(server) && !shieldLogs(server) {
 		g.app.log.Warn("this version of Caddy does not let its logs be kept clean of tokens in the wrong place; write `format authmin` into each log")
 	}
