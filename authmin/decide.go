@@ -111,6 +111,8 @@ func unacceptable(r *Request) Reason {
 	switch {
 	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
 		return ReasonPath
+	case !isMethod(r.Method): // a rule for DELETE does not see "delete", and some upstreams do not mind the case
+		return ReasonPath
 	case wantsH2C(r.Header):
 		return ReasonPath
 	case !isLength(r.Header["Content-Length"]):
