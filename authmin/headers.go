@@ -1,6 +1,7 @@
 package authmin
 
 import (
+	"bytes"
 	"net/http"
 	"slices"
 	"strings"
@@ -33,7 +34,13 @@ var forbiddenHeaders = map[string]bool{
 	"xoriginalurl": true, "xoriginaluri": true, "xoriginalmethod": true, "xoriginalhost": true,
 	"xrewriteurl": true, "xrewriteuri": true, "xforwardeduri": true, "xforwardedmethod": true,
 	"xforwardedpath": true,
-	// What other gateways say without a signature.
+	// Near names of ours, and what other gateways say without a signature.
+	"xauthid": true, "xauthuserid": true, "xauthname": true, "xauthemail": true, "xauthsubject": true, "xauthscope": true,
+	"xauthrole": true, "xauthroles": true, "xauthgroup": true, "xauthgroups": true,
+	"xforwardedname": true, "xforwardedlogin": true, "xforwardedroles": true, "xproxyuser": true, "xproxyremoteuser": true,
+	"impersonateuser": true, "impersonategroup": true, "impersonateuid": true,
+	"xauthenticatedscope": true, "xtokensubject": true, "xuserinfo": true, "xendpointapiuserinfo": true, "xapigatewayapiuserinfo": true,
+	"xpomeriumclaimemail": true, "xpomeriumclaimuser": true, "xpomeriumclaimgroups": true,
 	"xauthuser": true, "xauthusername": true, "xauthenticateduser": true, "xauthenticateduserid": true, "xauthenticatedgroups": true,
 	"xconsumerid": true, "xconsumerusername": true, "xconsumercustomid": true, "xconsumergroups": true, "xcredentialidentifier": true,
 	"xgoogauthenticateduseremail": true, "xgoogauthenticateduserid": true, "xamznoidcidentity": true,
@@ -42,10 +49,12 @@ var forbiddenHeaders = map[string]bool{
 	"xvouchuser": true, "xauthentikusername": true, "xauthentikgroups": true, "xauthentikemail": true, "xauthentikname": true, "xauthentikuid": true,
 	"xsslclientdn": true, "xsslclientsdn": true, "xsslclientcert": true, "xsslclientverify": true, "xforwardedclientcert": true,
 	"sslclientdn": true, "sslclientsdn": true, "sslclientcert": true, "sslclientverify": true,
-	"xclientdn": true, "xclientcert": true, "xclientverify": true,
+	"xclientdn": true, "xclientcert": true, "xclientverify": true, "xclientcertdn": true, "clientcert": true, "clientcertchain": true,
 	// Other names of method and target, and of a middleware that has run.
-	"xmethod": true, "xoverridemethod": true, "xoriginalpath": true, "xrewritepath": true, "xreplacedpath": true, "xenvoyoriginalpath": true,
+	"httpmethodoverride": true, "xmethod": true, "xoverridemethod": true, "xoriginalpath": true, "xrewritepath": true, "xreplacedpath": true, "xenvoyoriginalpath": true,
 	"xhost": true, "xhttphostoverride": true, "xproxyurl": true, "xarbitraryuri": true, "requesturi": true,
+	"xoverrideurl": true, "xrequesturi": true, "xoriginalrequesturi": true, "xforwardedrequesturi": true, "xforwardedurl": true,
+	"xforwardedprefix": true, "xhttpdestinationurl": true, "xhttppathoverride": true, "proxyurl": true, "proxyhost": true,
 	"scriptname": true, "xscriptname": true, "xforwardedscriptname": true, "xmiddlewaresubrequest": true,
 }
 
@@ -142,6 +151,10 @@ var forwardingPrefixes = []string{
 	"earlydata", // RFC 8470 §5.1: only an intermediary says it
 }
 
+// forwardingWords stand in the folded names by which many a product says whose
+// request it passes on: Pragma-Client-IP, Do-Connecting-IP, X-Custom-IP-Authorization.
+var forwardingWords = []string{"forwarded", "clientip", "realip", "trueip", "customip", "connectingip", "remoteip", "remoteaddr"}
+
 // HasForwardingHeader reports whether any header, in any spelling, says that the
 // request came through a proxy or a tunnel.
 func HasForwardingHeader(h http.Header) bool {
@@ -150,6 +163,11 @@ func HasForwardingHeader(h http.Header) bool {
 		folded := fold(&buf, name)
 		for _, prefix := range forwardingPrefixes {
 			if len(folded) >= len(prefix) && string(folded[:len(prefix)]) == prefix {
+				return true
+			}
+		}
+		for _, word := range forwardingWords {
+			if bytes.Contains(folded, []byte(word)) {
 				return true
 			}
 		}

@@ -20,6 +20,8 @@ func TestSanitizeHeaderRemoves(t *testing.T) {
 		"X-Auth-User", "X-Authenticated-User", "X-Consumer-Username", "Tailscale-User-Login", "Cf-Access-Authenticated-User-Email",
 		"X-Ms-Client-Principal", "X-Goog-Authenticated-User-Email", "X-Ssl-Client-S-Dn", "X-Forwarded-Client-Cert", "X_Authentik_Username",
 		"X-Method", "X-Original-Path", "X-Replaced-Path", "X-Host", "Script-Name", "X-Middleware-Subrequest",
+		"X-Auth-Scope", "X-Auth-Roles", "X-Auth-Email", "X-Auth-Subject", "Impersonate-User", "X-Userinfo", "Client-Cert",
+		"HTTP-Method-Override", "X-Override-URL", "X-Original-Request-Uri", "X-Forwarded-Prefix", "X-HTTP-DestinationURL",
 		"Proxy", "proxy", "Pro_xy", "Proxy-Authorization",
 		"X-HTTP-Method", "X-HTTP-Method-Override", "X_HTTP_METHOD_OVERRIDE", "X-Method-Override",
 		"X-Original-URL", "X-Original-Uri", "X-Original-Method", "X-Original-Host", "X-Rewrite-URL", "X.Rewrite.Url",
@@ -100,6 +102,7 @@ func TestHasForwardingHeader(t *testing.T) {
 		"X-Varnish", "X-SSL-Client-Verify", "X-Auth-Identity", "x_auth_identity",
 		"X-Forward-For", "Forward-For", "Z-Forwarded-For", "X-Source-Ip", "X-Remote-Host", "Remote-Addr", "X-NginX-Proxy", "X-Tunnel-Authorization",
 		"X-Ingress-Path", "X-Script-Name", "Client-Cert-Chain", "Surrogate-Capability", "Max-Forwards", "Early-Data",
+		"Pragma-Client-IP", "DO-Connecting-IP", "WS-Real-IP", "X-Ms-Client-Ip", "X-Custom-IP-Authorization", "X-True-IP", "Yandex-Forwarded-For",
 	} {
 		if !HasForwardingHeader(http.Header{"Accept": {"*/*"}, name: {""}}) {
 			t.Errorf("%s is not seen", name)
