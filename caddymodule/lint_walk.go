@@ -110,6 +110,7 @@ type handlerDoc struct {
 	HandleResponse []struct {
 		Routes caddyhttp.RouteList `json:"routes"`
 	} `json:"handle_response"`
+	Rewrite json.RawMessage `json:"rewrite"` // of a proxy, for its upstream alone
 }
 
 // handler follows requests through one handler, and the routes in it.
@@ -152,6 +153,14 @@ func (w *walker) handler(raw json.RawMessage, in flow, depth int) flow {
 			w.found.rewrites = append(w.found.rewrites, seen)
 		}
 		return in.rewritten(seen)
+	}
+	// With routes for the answer it is another request, such as that of forward_auth.
+	if len(doc.Rewrite) > 0 && len(doc.HandleResponse) == 0 && rewritesPath(doc.Rewrite) {
+		inner := sighting{server: w.server, handler: "rewrite", raw: canonical(doc.Rewrite), errors: w.errors}
+		w.found.rewrite = append(w.found.rewrite, inner)
+		if in.guarded {
+			w.found.rewrites = append(w.found.rewrites, inner)
+		}
 	}
 	for _, response := range doc.HandleResponse {
 		w.list(response.Routes, in, depth+1)
