@@ -66,7 +66,8 @@ func checkAuditFile(path string) error {
 		return explainOpen(path, err)
 	}
 	defer f.Close()
-	return checkRegular(f)
+	_, err = checkWritten(f)
+	return err
 }
 
 func checkAuditDir(dir string) error {
@@ -89,6 +90,23 @@ func checkRegular(f *os.File) error {
 		return fmt.Errorf("%s is not a regular file", f.Name())
 	}
 	return nil
+}
+
+// checkWritten is [checkRegular] for a file that is written: it may be a device too,
+// such as a terminal, or /dev/full in a test of what happens then. A trail that
+// nobody can read is none.
+func checkWritten(f *os.File) (device bool, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	if info.Mode()&os.ModeCharDevice == 0 {
+		return false, checkRegular(f)
+	}
+	if nothing, err := os.Stat(os.DevNull); err != nil || os.SameFile(info, nothing) {
+		return false, fmt.Errorf("%s is not a regular file: what is written there is gone", f.Name())
+	}
+	return true, nil
 }
 
 func explainOpen(path string, err error) error {
@@ -118,7 +136,7 @@ func openAuditFile(path string) (*os.File, error) {
 }
 
 func takeAuditFile(f *os.File) error {
-	if err := checkRegular(f); err != nil {
+	if device, err := checkWritten(f); err != nil || device { // a device is not ours alone
 		return err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {

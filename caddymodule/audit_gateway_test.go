@@ -137,6 +137,33 @@ func TestOneOfTheRequiredSinksIsEnough(t *testing.T) {
 	eventually(t, "requests to be served again", func() bool { return statusOf(t, g, "/v1/x", asUser) == 200 })
 }
 
+// A full disk and a collector that is not there: the gateway starts, refuses what it
+// cannot put on record, and serves as soon as one of the two can be written.
+func TestNoRequiredSinkCanBeWrittenAtTheStart(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Fatal(err)
+	}
+	collector := filepath.Join(t.TempDir(), "collector")
+	g := serve(t, false, auditing("audit file /dev/full {\nrequired\n}", "audit syslog unix "+collector+" {\nrequired\n}"), guarded+"respond ok")
+	for _, fields := range [][]string{{asUser}, nil} {
+		if got := statusOf(t, g, "/v1/x", fields...); got != 503 {
+			t.Errorf("%q without a record: got %d, want 503", fields, got)
+		}
+	}
+	if got := statusOf(t, g, "/health"); got != 200 {
+		t.Errorf("the public route: got %d, want 200", got)
+	}
+	if info, err := os.Stat("/dev/full"); err != nil || info.Mode().Perm() == auditFileMode {
+		t.Errorf("the device's mode is ours: %v, %v", info.Mode(), err)
+	}
+	conn, err := net.ListenPacket("unixgram", collector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	eventually(t, "requests to be served", func() bool { return statusOf(t, g, "/v1/x", asUser) == 200 })
+}
+
 // A sink that nobody requires may fail; the others have everything.
 func TestAFailingSinkDoesNotStopTheOthers(t *testing.T) {
 	collector, err := net.ListenPacket("udp", "127.0.0.1:0")

@@ -96,6 +96,7 @@ func TestValidateLeavesNoFile(t *testing.T) {
 		{"audit file " + dir + "/no/audit", "there is no directory"},
 		{"audit file " + dir, "is a directory"},
 		{"audit file /dev/null", "not a regular file"},
+		{"audit file /dev/full {\nchain " + key + "\n}", "not a regular file"},
 		{"audit file " + path + " {\nchain " + dir + "/nokey\n}", "no such file"},
 		{"audit file " + path + " {\nchain " + weak + "\n}", "fewer than 32"},
 		{"audit file " + path + " {\nchain " + open + "\n}", "open to others"},

@@ -111,6 +111,9 @@ func (s AuditSink) take(m *metrics) (*pooledQueue, error) {
 		if err := checkAuditFile(s.Path); err != nil {
 			return nil, err
 		}
+		if info, err := os.Stat(s.Path); err == nil && !info.Mode().IsRegular() && !key.IsZero() {
+			return nil, fmt.Errorf("%s is not a regular file: a chain goes on from what can be read again", s.Path)
+		}
 	}
 	value, _, err := auditQueues.LoadOrNew(s.target(), func() (caddy.Destructor, error) {
 		return &pooledQueue{newAuditQueue(s.output(key), m.sink(s.Sink)), key}, nil
