@@ -20,7 +20,7 @@ func ParseOptional(value string) (bool, error) {
 	case "", "false", "0", "FALSE", "False":
 		return false, nil
 	}
-	return false, fmt.Errorf("reading AUTH_OPTIONAL: %q is neither true nor false; write true, 1, false or 0", clip(value))
+	return false, fmt.Errorf("reading AUTH_OPTIONAL: %q is neither true nor false; write true, 1, false or 0", CleanField(value, maxNameLength))
 }
 
 // Listener is what a guard knows of the listener that a request came in by.

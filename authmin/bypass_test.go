@@ -3,6 +3,7 @@ package authmin
 import (
 	"net/http"
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -159,5 +160,13 @@ func TestParseOptional(t *testing.T) {
 		if on, err := ParseOptional(value); on || err == nil {
 			t.Errorf("%q: got %v, %v, want an error", value, on, err)
 		}
+	}
+}
+
+// Somebody may have put the token into the wrong variable.
+func TestParseOptionalDoesNotRepeatAToken(t *testing.T) {
+	const token = "canary-plain-0123456789abcdefghijklmnop"
+	if _, err := ParseOptional(token); err == nil || strings.Contains(err.Error(), token[:12]) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -39,7 +39,8 @@ func init() {
 //		}
 //		admin_api
 //	}
-func parseGlobal(d *caddyfile.Dispenser, earlier any) (any, error) {
+func parseGlobal(d *caddyfile.Dispenser, earlier any) (_ any, err error) {
+	defer hideTokens(*d, &err)
 	d.Next() // the option's name; errors take their file and line from it
 	if earlier != nil {
 		return nil, d.Err("a second global authmin block; write all of it into one, or the last would win silently")
@@ -171,6 +172,20 @@ func (a *App) parseLockout(d *caddyfile.Dispenser, args []string) error {
 		return d.Errf("%v", err)
 	}
 	return nil
+}
+
+// hideTokens takes out of an error what could be a token: one that stands where no
+// token belongs is what the parser complains of.
+func hideTokens(d caddyfile.Dispenser, err *error) {
+	for *err != nil && d.Next() {
+		word := strings.TrimSuffix(strings.TrimPrefix(d.Val(), "{file."), "}")
+		if strings.HasPrefix(word, "/") || authmin.CheckStrength(authmin.NewSecret(word)) != nil {
+			continue
+		}
+		if text := (*err).Error(); strings.Contains(text, word) {
+			*err = errors.New(strings.ReplaceAll(text, word, "[redacted]"))
+		}
+	}
 }
 
 // parseScopes reads scopes as words, each of which may be a list.

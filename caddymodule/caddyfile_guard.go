@@ -30,8 +30,9 @@ import (
 // A path is exact, or a prefix that ends in /*. The first rule that matches
 // decides, and what none matches is refused. There is no matcher: a guard guards
 // everything after it in its site or route.
-func parseGuard(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+func parseGuard(h httpcaddyfile.Helper) (_ []httpcaddyfile.ConfigValue, err error) {
 	d := h.Dispenser
+	defer hideTokens(*d, &err)
 	d.Next() // the directive's name
 	g := new(Guard)
 	if args := d.RemainingArgs(); len(args) > 1 {
