@@ -55,6 +55,7 @@ type Guard struct {
 	upstream   authmin.Secret
 	credential authmin.Secret // the same as the value of Authorization
 	listeners  listenerSet
+	errors     bool // the server has error routes
 	decider    authmin.Guard
 	metrics    guardMetrics
 }
@@ -154,6 +155,7 @@ func (g *Guard) place(ctx caddy.Context) error {
 	if !g.app.guards.on(server) && !shieldLogs(server) {
 		g.app.log.Warn("this version of Caddy does not let its logs be kept clean of tokens in the wrong place; write `format authmin` into each log")
 	}
+	g.errors = server.Errors != nil
 	return g.app.guards.add(server, ctx.Modules(), g.Shadow)
 }
 

@@ -49,15 +49,32 @@ var misplacedDecision = authmin.Decision{
 	},
 }
 
-// guardedBefore marks a request, and reports whether it was marked. Error routes
-// run after the others, so a guard there is not inside another.
-func guardedBefore(r *http.Request) bool {
+// asSent is the header of a request as it came, kept for a guard in the error routes:
+// the one before it takes the credential off, and puts the gateway's own there.
+type asSent struct{ header http.Header }
+
+// String keeps placeholders from showing it.
+func (asSent) String() string { return "[redacted]" }
+
+// sentHeader marks a request, and reports whether another guard has marked it, and
+// the header that it came with. Error routes run after the others, so a guard there
+// is not inside another.
+func (g *Guard) sentHeader(r *http.Request) (sent http.Header, nested bool) {
 	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
-	if vars[varGuard] != nil {
-		return r.Context().Value(caddyhttp.ErrorCtxKey) == nil
+	failed := r.Context().Value(caddyhttp.ErrorCtxKey) != nil
+	switch mark := vars[varGuard].(type) {
+	case nil:
+	case asSent:
+		return mark.header, !failed
+	default:
+		return r.Header, !failed
 	}
-	if vars != nil {
+	switch {
+	case vars == nil:
+	case g.errors:
+		vars[varGuard] = asSent{r.Header.Clone()}
+	default:
 		vars[varGuard] = true
 	}
-	return false
+	return r.Header, false
 }

@@ -25,8 +25,9 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	p := g.passage(w, r)
 	w.Header()[authmin.HeaderCorrelationID] = p.field(p.id)
 
-	d := ruling{Decision: g.decide(r, p, start)}
-	if guardedBefore(r) {
+	sent, nested := g.sentHeader(r)
+	d := ruling{Decision: g.decide(r, p, sent, start)}
+	if nested {
 		d.Decision = nestedDecision
 	}
 	if r.TLS != nil && !r.TLS.HandshakeComplete {
@@ -105,9 +106,9 @@ func (g *Guard) limit(r *http.Request, d *ruling, now time.Time) {
 	}
 }
 
-// decide gathers the facts of a request for authmin.
-func (g *Guard) decide(r *http.Request, p *passage, now time.Time) authmin.Decision {
-	facts := authmin.Request{Method: r.Method, Target: p.target, Host: r.Host, Header: r.Header, Peer: p.peer}
+// decide gathers the facts of a request for authmin. The header is as it was sent.
+func (g *Guard) decide(r *http.Request, p *passage, sent http.Header, now time.Time) authmin.Decision {
+	facts := authmin.Request{Method: r.Method, Target: p.target, Host: r.Host, Header: sent, Peer: p.peer}
 	if !p.sameBytes {
 		facts.Target = "" // no origin form: refused as ambiguous
 	}
