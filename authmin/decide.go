@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -111,7 +112,7 @@ func unacceptable(r *Request) Reason {
 	switch {
 	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
 		return ReasonPath
-	case !isMethod(r.Method): // a rule for DELETE does not see "delete", and some upstreams do not mind the case
+	case strings.ContainsFunc(r.Method, isLower): // a rule for DELETE does not see "delete", and some upstreams do not mind the case
 		return ReasonPath
 	case wantsH2C(r.Header):
 		return ReasonPath
@@ -122,6 +123,8 @@ func unacceptable(r *Request) Reason {
 	}
 	return ReasonNone
 }
+
+func isLower(c rune) bool { return c >= 'a' && c <= 'z' }
 
 // isLength reports whether a request's Content-Length is none or one number. On
 // HTTP/2 Go's server takes another for 0, where RFC 9113 §8.1.1 calls the request
