@@ -112,6 +112,8 @@ func (f *LogFormat) AddString(key, value string) {
 	switch key {
 	case "uri":
 		value = harmlessTarget(value)
+	case "header": // the name of one that Caddy drops
+		value = authmin.CleanField(value, authmin.MaxLoggedHost)
 	case "method_trunc":
 		value = "[redacted]"
 	}

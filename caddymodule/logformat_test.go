@@ -12,13 +12,13 @@ import (
 var wrongPlaces = []string{
 	"X-Api-Key: %s", "Cookie: session=%s", "Proxy-Authorization: Bearer %s", "Sec-Websocket-Protocol: bearer, %s",
 	"User-Agent: agent/%s", "Referer: http://127.0.0.1/?t=%s", "Host: %s.example", "X-Forwarded-For: %s", "Api-Key: %s",
-	"Authorization: Basic %s", "Origin: http://%s", "X-%s: 1",
+	"Authorization: Basic %s", "Origin: http://%s", "X-%s: 1", "X_%s: 1",
 }
 
-// A log of the format authmin holds none at any level. The others are Caddy's own
-// business but for the access and error logs of a guarded server.
+// A log of the format authmin holds none at any level. Of the others, what a guarded
+// server itself writes holds none; a proxy behind it has a debug log of its own.
 func TestLogsHoldNoTokenInTheWrongPlace(t *testing.T) {
-	for format, global := range map[string]string{"authmin": "\tdebug\n", "json": "\tservers {\n\t\tlog_credentials\n\t}\n", "console": ""} {
+	for format, global := range map[string]string{"authmin": "\tdebug\n", "json": "\tdebug\n\tservers {\n\t\tlog_credentials\n\t}\n", "console": ""} {
 		t.Run(format, func(t *testing.T) { logsHoldNoToken(t, format, global) })
 	}
 }
@@ -49,6 +49,9 @@ func logsHoldNoToken(t *testing.T, format, global string) {
 		}
 		for line := range strings.Lines(string(text)) {
 			line = strings.ToLower(line) // a field's name is written in other letters
+			if format != "authmin" && strings.Contains(line, "http.handlers.reverse_proxy") {
+				continue
+			}
 			if strings.Contains(line, "canary-plain") || strings.Contains(line, "canary-infer") || strings.Contains(line, canary[len(canary)-12:]) {
 				t.Errorf("%s: a token in %s", filepath.Base(path), line)
 			}

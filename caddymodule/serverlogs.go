@@ -14,13 +14,13 @@ import (
 // maxLoggedField bounds one field of a header, or a query, in a server's own logs.
 const maxLoggedField = 1024
 
-// shieldLogs keeps tokens out of the access and error logs of a guarded server,
-// whatever format the operator chose: Caddy leaves four header fields out of them,
-// and never a query. Whatever is as long as a token is left out, and all else stays;
-// the format `authmin` leaves out more. The loggers are private to Caddy; it reports
-// whether they could be had.
+// shieldLogs keeps tokens out of a guarded server's own logs, those of access and of
+// errors among them, whatever format the operator chose: Caddy leaves four header
+// fields out, and never a query. Whatever is as long as a token is left out, and all
+// else stays; the format `authmin` leaves out more, and of every log. The loggers are
+// private to Caddy; it reports whether they could be had.
 func shieldLogs(server *caddyhttp.Server) bool {
-	for _, name := range []string{"accessLogger", "errorLogger"} {
+	for _, name := range []string{"logger", "accessLogger", "errorLogger"} {
 		field := reflect.ValueOf(server).Elem().FieldByName(name)
 		if !field.IsValid() || field.Type() != reflect.TypeFor[*zap.Logger]() {
 			return false
@@ -80,7 +80,10 @@ func shielded(fields []zapcore.Field) []zapcore.Field {
 			value.Header = shieldedHeader(value.Header)
 			field.Interface = value
 		}
-		if field.Key == "method_trunc" { // the beginning of a method that is too long
+		switch field.Key {
+		case "header": // the name of one that Caddy drops
+			field.String = authmin.CleanField(field.String, authmin.MaxLoggedHost)
+		case "method_trunc": // the beginning of a method that is too long
 			field.String = "[redacted]"
 		}
 		clean[i] = field
