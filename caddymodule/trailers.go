@@ -2,10 +2,13 @@ package caddymodule
 
 import (
 	"io"
+	"maps"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"golang.org/x/net/http/httpguts"
 )
 
 // restrainTrailers holds a request's trailers to what its header is held to, or
@@ -20,11 +23,16 @@ func (g *Guard) restrainTrailers(r *http.Request, allowed bool) {
 		delete(r.Header, "Trailer")
 		return
 	}
-	r.Body = &trailerBody{ReadCloser: r.Body, trailer: r.Trailer, clean: g.cleanTrailer}
+	declared := make(http.Header, len(r.Trailer))
+	maps.Copy(declared, r.Trailer)
+	r.Body = &trailerBody{ReadCloser: r.Body, trailer: r.Trailer, clean: func(h http.Header) {
+		maps.DeleteFunc(h, func(name string, _ []string) bool { _, ok := declared[name]; return !ok })
+		g.cleanTrailer(h)
+	}}
 }
 
 // trailerBody cleans the trailers where the body ends: net/http puts there what
-// came, declared or not.
+// came, declared or not. What was not declared is not passed on.
 type trailerBody struct {
 	io.ReadCloser
 	trailer http.Header
@@ -40,7 +48,15 @@ func (b *trailerBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// cleanTrailer leaves what may stand in a trailer (RFC 9110 §6.5.1): nothing that frames
+// or routes a request, or says who sent it and whence. Go knows the names of most of
+// that, and looks at those alone that are declared; Caddy drops what could be taken
+// for another name from the header alone.
 func (g *Guard) cleanTrailer(h http.Header) {
+	maps.DeleteFunc(h, func(name string, _ []string) bool {
+		return !httpguts.ValidTrailerHeader(name) || strings.ContainsAny(name, "_.") ||
+			name == "Cookie" || name == authmin.HeaderCorrelationID || authmin.HasForwardingHeader(http.Header{name: nil})
+	})
 	delete(h, "Authorization")
 	authmin.SanitizeHeader(h)
 	g.dropTokens(h, time.Now())
