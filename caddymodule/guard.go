@@ -50,6 +50,7 @@ type Guard struct {
 	Inflight int `json:"inflight,omitempty"`
 
 	limits     limitRule
+	limited    string // names the guard in the table of limits
 	app        *App
 	policy     *authmin.Policy
 	upstream   authmin.Secret
@@ -156,7 +157,8 @@ func (g *Guard) place(ctx caddy.Context) error {
 		g.app.log.Warn("this version of Caddy does not let its logs be kept clean of tokens in the wrong place; write `format authmin` into each log")
 	}
 	g.errors = server.Errors != nil
-	return g.app.guards.add(server, ctx.Modules(), g.Shadow)
+	g.limited, err = g.app.guards.add(server, ctx.Modules(), g.Name, g.Shadow)
+	return err
 }
 
 // Validate applies the bind policy: `caddy validate` gets this far, and so does

@@ -40,7 +40,7 @@ func limitsOf(limit *RateLimit, inflight int) (limitRule, error) {
 	return rule, nil
 }
 
-// limitKey is one identity at one guard.
+// limitKey is one identity at one guard, by the name that [guardList.add] gives it.
 type limitKey struct{ guard, identity string }
 
 // limitTable holds what identities have used of their limits. Rates are in a

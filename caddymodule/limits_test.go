@@ -102,3 +102,31 @@ func (h *held) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 		<-h.release
 	}
 }
+
+// Guards without a name have one label, and limits of their own.
+func TestGuardsOfOneNameDoNotShareLimits(t *testing.T) {
+	g := serve(t, false, twoTokens, `
+	handle /v1/few/* {
+		authmin {
+			require infer /v1/*
+			limit 1 1h
+		}
+		respond ok
+	}
+	handle {
+		authmin {
+			require infer /v1/*
+			limit 100 1h
+		}
+		respond ok
+	}
+`)
+	for _, c := range []struct {
+		path string
+		want int
+	}{{"/v1/few/x", 200}, {"/v1/few/x", 429}, {"/v1/x", 200}, {"/v1/few/x", 429}, {"/v1/x", 200}} {
+		if got := statusOf(t, g, c.path, asUser); got != c.want {
+			t.Errorf("%s: %d, want %d", c.path, got, c.want)
+		}
+	}
+}

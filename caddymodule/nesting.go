@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -24,25 +25,32 @@ type guardList struct {
 
 type place struct {
 	server *caddyhttp.Server
+	name   string
 	errors bool // in the server's error routes, which run instead of the others
 	around []caddy.Module
 }
 
-// add notes a guard. The last of the modules is the guard itself.
-func (l *guardList) add(server *caddyhttp.Server, modules []caddy.Module, shadow bool) error {
-	p := place{server: server, errors: inErrorRoutes(server), around: modules[:len(modules)-1]}
+// add notes a guard. The last of the modules is the guard itself. It returns a name
+// that no other guard of the configuration has, and that the same one has after a
+// reload: guards that were given none share theirs, and have limits of their own.
+func (l *guardList) add(server *caddyhttp.Server, modules []caddy.Module, name string, shadow bool) (own string, err error) {
+	p := place{server: server, name: name, errors: inErrorRoutes(server), around: modules[:len(modules)-1]}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	twins := 0
 	for _, other := range l.places {
+		if other.server == server && other.name == name {
+			twins++
+		}
 		if p.server == other.server && p.errors == other.errors && (within(p.around, other.around) || within(other.around, p.around)) {
-			return errors.New("it stands inside another authmin guard; one request has one policy: remove one of the two, or put each into a handle block of its own")
+			return "", errors.New("it stands inside another authmin guard; one request has one policy: remove one of the two, or put each into a handle block of its own")
 		}
 	}
 	l.places = append(l.places, p)
 	if shadow {
 		l.shadow++
 	}
-	return nil
+	return fmt.Sprintf("%s %d %v", name, twins, server.Listen), nil
 }
 
 // on reports whether a server has a guard already.

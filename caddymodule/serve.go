@@ -98,7 +98,7 @@ func (g *Guard) limit(r *http.Request, d *ruling, now time.Time) {
 		}
 	case d.Allow && !d.Public && g.limits != limitRule{}:
 		var reached string
-		d.end, reached, d.retry = g.app.state.limits.begin(limitKey{g.Name, d.Name}, g.limits, now)
+		d.end, reached, d.retry = g.app.state.limits.begin(limitKey{g.limited, d.Name}, g.limits, now)
 		if reached != "" {
 			g.metrics.limited[reached].Inc()
 			d.Limited()
