@@ -153,6 +153,9 @@ func (g *Guard) place(ctx caddy.Context) error {
 	if g.listeners.wrapped && len(g.app.proxies) > 0 {
 		return errWrappedProxies
 	}
+	if server.Logs != nil && server.Logs.ShouldLogCredentials {
+		return errLogCredentials
+	}
 	if !g.app.guards.on(server) && !shieldLogs(server) {
 		g.app.log.Warn("this version of Caddy does not let its logs be kept clean of tokens in the wrong place; write `format authmin` into each log")
 	}

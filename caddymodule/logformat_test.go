@@ -18,7 +18,7 @@ var wrongPlaces = []string{
 // A log of the format authmin holds none at any level. Of the others, what a guarded
 // server itself writes holds none; a proxy behind it has a debug log of its own.
 func TestLogsHoldNoTokenInTheWrongPlace(t *testing.T) {
-	for format, global := range map[string]string{"authmin": "\tdebug\n", "json": "\tdebug\n\tservers {\n\t\tlog_credentials\n\t}\n", "console": ""} {
+	for format, global := range map[string]string{"authmin": "\tdebug\n", "json": "\tdebug\n", "console": ""} {
 		t.Run(format, func(t *testing.T) { logsHoldNoToken(t, format, global) })
 	}
 }
@@ -72,5 +72,13 @@ func TestTheFormatWrapsAnother(t *testing.T) {
 		if _, err := adapt("Caddyfile", config(bad)); err == nil {
 			t.Errorf("format %s: accepted", bad)
 		}
+	}
+}
+
+func TestCredentialsAreNotLoggedOnRequest(t *testing.T) {
+	const site = "http://:8080 {\n\tbind 127.0.0.1\n\tauthmin\n\trespond ok\n}\n"
+	expectRefused(t, validate(t, options(silent, "\tservers {\n\t\tlog_credentials\n\t}\n")+site), "log_credentials", "remove it")
+	if err := validate(t, options(silent, "\tservers {\n\t\tlog_credentials\n\t}\n")+"http://:8080 {\n\trespond ok\n}\n"); err != nil {
+		t.Errorf("without a guard: %v", err)
 	}
 }

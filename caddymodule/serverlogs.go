@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"net/http"
 	"reflect"
 	"strings"
@@ -13,6 +14,10 @@ import (
 
 // maxLoggedField bounds one field of a header, or a query, in a server's own logs.
 const maxLoggedField = 1024
+
+// errLogCredentials: it is for the clients' tokens and for the gateway's own, in the
+// logs of every handler.
+var errLogCredentials = errors.New("log_credentials writes tokens into the logs of this server: remove it")
 
 // shieldLogs keeps tokens out of a guarded server's own logs, those of access and of
 // errors among them, whatever format the operator chose: Caddy leaves four header
