@@ -25,8 +25,8 @@ func lintCommand() *cobra.Command {
 Prints FILE:LINE for every route that reaches a service past all guards, in
 handle, handle_path, handle_errors, route, handle_response, named routes and
 imports too; for secrets in {$NAME}, which Caddy saves with its configuration;
-for scopes that no token holds; and warns of rewrites, shadow guards and rules
-that are open to everybody. Exit status 1 when there is an error.`,
+for scopes that no token holds; and warns of rewrites, shadow guards, and rules
+that are open to everybody or never asked. Exit status 1 when there is an error.`,
 		Args: arguments(0, 0, "no argument; the configuration goes with --config"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			findings, err := lint(config)

@@ -120,6 +120,7 @@ func lintGuards(s *settings) []finding {
 			findings = append(findings, finding{at: g.at, warning: true,
 				text: fmt.Sprintf("guard %s is a shadow: it lets everything pass, and only counts what it would refuse; remove `shadow` to enforce it", g.Name)})
 		}
+		findings = append(findings, lintRules(g)...)
 		for i, rule := range g.Rules {
 			if rule.Action == "public" && slices.Contains(rule.Paths, "/*") {
 				findings = append(findings, finding{at: g.rules[i], warning: true,

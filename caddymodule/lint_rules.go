@@ -1,0 +1,45 @@
+package caddymodule
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// lintRules reports rules that are never asked, since another one before them takes
+// all of their requests and decides in another way: a deny that denies nothing.
+func lintRules(g placedGuard) (findings []finding) {
+	for i, rule := range g.Rules {
+		for _, path := range rule.Paths {
+			first := slices.IndexFunc(g.Rules[:i], func(earlier RuleConfig) bool { return earlier.takes(rule.Methods, path) })
+			if first < 0 || g.Rules[first].decidesLike(rule) {
+				continue
+			}
+			text, err := rule.rule()
+			earlier, errEarlier := g.Rules[first].rule()
+			if err != nil || errEarlier != nil {
+				continue // it does not start either
+			}
+			findings = append(findings, finding{at: g.rules[i], warning: true,
+				text: fmt.Sprintf("guard %s: `%s` is never asked for %s: `%s` stands before it, and the first rule that matches decides", g.Name, text, path, earlier)})
+		}
+	}
+	return findings
+}
+
+// takes reports whether a rule matches every request of these methods (none: all) and
+// this path.
+func (c RuleConfig) takes(methods []string, path string) bool {
+	other := func(method string) bool { return !slices.Contains(c.Methods, method) }
+	if len(c.Methods) > 0 && (len(methods) == 0 || slices.ContainsFunc(methods, other)) {
+		return false
+	}
+	return slices.ContainsFunc(c.Paths, func(pattern string) bool {
+		prefix, ok := strings.CutSuffix(pattern, "*")
+		return pattern == path || ok && strings.HasPrefix(path, prefix)
+	})
+}
+
+func (c RuleConfig) decidesLike(other RuleConfig) bool {
+	return c.Action == other.Action && slices.Equal(c.Scopes, other.Scopes)
+}
