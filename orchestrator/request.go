@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -65,6 +66,9 @@ func (r *TaskRequest) normalize() error {
 	setDefault(&r.Workload, Completion)
 	if err := r.checkWorkload(); err != nil {
 		return err
+	}
+	if slices.Contains(r.Stop, "") {
+		return fail(Invalid, "INVALID_TASK", "a stop sequence is empty: engines refuse it, or stop at once")
 	}
 	if p := r.Placement; p != nil && p.Mode == "pin" && p.PinPoolID == "" {
 		return fail(Invalid, "INVALID_TASK", "placement mode pin needs pin_pool_id")

@@ -1,7 +1,10 @@
 package httpapi
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -13,7 +16,7 @@ import (
 
 // ChatRequest is the part of OpenAI's chat completion request that we honour.
 // Unlike our own routes it ignores what it does not know, as OpenAI's clients
-// send more with every version.
+// send more with every version; what it knows and cannot do is refused.
 type ChatRequest struct {
 	_                   struct{}       `additionalProperties:"true"`
 	Model               string         `json:"model" minLength:"1" maxLength:"256"`
@@ -26,6 +29,7 @@ type ChatRequest struct {
 	Stream              bool           `json:"stream,omitempty"`
 	StreamOptions       *StreamOptions `json:"stream_options,omitempty"`
 	N                   int            `json:"n,omitempty" minimum:"0" maximum:"1" doc:"Only one choice"`
+	UnheardChat
 }
 
 // ChatMessage is one turn.
@@ -33,6 +37,7 @@ type ChatMessage struct {
 	_       struct{} `additionalProperties:"true"`
 	Role    string   `json:"role" enum:"system,developer,user,assistant,tool"`
 	Content Content  `json:"content"`
+	UnheardTurn
 }
 
 // CompletionRequest is the part of OpenAI's older request that we honour.
@@ -47,6 +52,7 @@ type CompletionRequest struct {
 	Stream        bool           `json:"stream,omitempty"`
 	StreamOptions *StreamOptions `json:"stream_options,omitempty"`
 	N             int            `json:"n,omitempty" minimum:"0" maximum:"1" doc:"Only one choice"`
+	UnheardCompletion
 }
 
 // StreamOptions asks for the usage at the end of a stream.
@@ -57,20 +63,30 @@ type StreamOptions struct {
 
 func (r ChatRequest) task() (orchestrator.TaskRequest, error) {
 	t := orchestrator.TaskRequest{
-		ModelRef: r.Model, MaxTokens: max(r.MaxTokens, r.MaxCompletionTokens), Seed: r.Seed,
+		ModelRef: r.Model, MaxTokens: cmp.Or(r.MaxCompletionTokens, r.MaxTokens), Seed: r.Seed,
 		Temperature: r.Temperature, Stop: r.Stop,
 	}
-	for _, m := range r.Messages {
+	if err := unheard(unheardChat, r.UnheardChat, "body."); err != nil {
+		return t, err
+	}
+	for i, m := range r.Messages {
+		if err := unheard(unheardTurn, m.UnheardTurn, fmt.Sprintf("body.messages[%d].", i)); err != nil {
+			return t, err
+		}
 		t.Messages = append(t.Messages, client.Message{Role: m.Role, Content: string(m.Content)})
 	}
 	return t, checkStop(r.Stop)
 }
 
 func (r CompletionRequest) task() (orchestrator.TaskRequest, error) {
-	return orchestrator.TaskRequest{
+	t := orchestrator.TaskRequest{
 		ModelRef: r.Model, MaxTokens: r.MaxTokens, Seed: r.Seed, Temperature: r.Temperature,
 		Stop: r.Stop, Prompt: r.Prompt,
-	}, checkStop(r.Stop)
+	}
+	if err := unheard(unheardCompletion, r.UnheardCompletion, "body."); err != nil {
+		return t, err
+	}
+	return t, checkStop(r.Stop)
 }
 
 // checkStop bounds stop sequences; OpenAI allows four, we as many as a task.
@@ -98,8 +114,12 @@ func (Texts) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{OneOf: []*huma.Schema{text, {Type: huma.TypeArray, Items: text}}}
 }
 
-// UnmarshalJSON takes either.
+// UnmarshalJSON takes either. Some clients send null for none.
 func (t *Texts) UnmarshalJSON(text []byte) error {
+	if string(text) == "null" {
+		*t = nil
+		return nil
+	}
 	var one string
 	if json.Unmarshal(text, &one) == nil {
 		*t = Texts{one}
@@ -134,7 +154,7 @@ func (c *Content) UnmarshalJSON(text []byte) error {
 	var b strings.Builder
 	for _, p := range parts {
 		if p.Type != "text" {
-			return newProblem(http.StatusUnprocessableEntity, "INVALID_FIELD", "only text parts are understood")
+			return errors.New("only text parts are understood")
 		}
 		b.WriteString(p.Text)
 	}

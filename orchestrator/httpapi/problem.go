@@ -133,14 +133,32 @@ func transformProblem(ctx huma.Context, _ string, v any) (any, error) {
 func finished(ctx context.Context, path string, p *Problem) *Problem {
 	p.CorrelationID = authmin.CorrelationID(ctx)
 	if strings.HasPrefix(path, "/v1/") {
-		p.OpenAI = &openaiError{Message: p.Hint, Type: openaiType(p.Status), Code: p.Code}
+		p.OpenAI = p.openai()
 	}
 	return p
 }
 
+// openai is the problem as OpenAI's clients show it: they know one message and
+// one param, and nothing of a hint that speaks of other members.
+func (p *Problem) openai() *openaiError {
+	e := &openaiError{Message: p.Hint, Type: openaiType(p.Status), Code: p.Code}
+	if len(p.Errors) > 0 {
+		first := p.Errors[0]
+		e.Message = first.Message
+		if param, ok := strings.CutPrefix(first.Location, "body."); ok {
+			e.Param, e.Message = &param, param+": "+first.Message
+		}
+	}
+	return e
+}
+
 // writeProblem is for what never reaches huma.
 func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
-	authmin.WriteProblem(w, r, authmin.Problem{Status: p.Status, Code: p.Code, CodeNumber: p.CodeNumber, Title: p.Title, Hint: p.Hint})
+	extra := map[string]any{}
+	if strings.HasPrefix(r.URL.Path, "/v1/") {
+		extra["error"] = p.openai()
+	}
+	authmin.WriteProblem(w, r, authmin.Problem{Status: p.Status, Code: p.Code, CodeNumber: p.CodeNumber, Title: p.Title, Hint: p.Hint, Extra: extra})
 }
 
 func (a *API) problemResponse() *huma.Response {
