@@ -26,7 +26,7 @@ type BackendOptions struct {
 }
 
 // Backend checks the credentials of requests to a service behind the gateway:
-// on every route but exact GET /health. It never looks at where a request comes
+// on every route but exact GET and HEAD /health. It never looks at where a request comes
 // from: behind a local proxy everybody comes from 127.0.0.1.
 type Backend struct {
 	service string
@@ -36,7 +36,7 @@ type Backend struct {
 
 // NewBackend checks the options. Two equal tokens, a weak one, and an address
 // that other machines can reach without any token are refused. Without a token
-// on loopback it starts, and answers 401 to everything but GET /health.
+// on loopback it starts, and answers 401 to everything but these.
 func NewBackend(o BackendOptions) (*Backend, error) {
 	var tokens []Token
 	for _, t := range []struct {
@@ -78,7 +78,9 @@ func (b *Backend) Wrap(next http.Handler) http.Handler {
 		for _, name := range []string{"Authorization", HeaderIdentity, HeaderScopes} {
 			r.Header.Del(name)
 		}
-		open := r.Method == http.MethodGet && r.URL.Path == "/health" && r.URL.RawPath == ""
+		// HEAD is GET without the body, and the policy has both public: the gateway
+		// sends no credential with either.
+		open := (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.URL.Path == "/health" && r.URL.RawPath == ""
 		if reason != ReasonNone && !open {
 			b.refuse(w, r, reason)
 			return

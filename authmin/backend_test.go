@@ -81,7 +81,13 @@ func TestOnlyExactGetHealthIsOpen(t *testing.T) {
 			t.Errorf("GET %s: %d %s", target, resp.StatusCode, body)
 		}
 	}
-	for _, method := range []string{"HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get", "PROPFIND"} {
+	if resp, body := b.do(t, "HEAD", "/health", nil); resp.StatusCode != 200 || body != "" || b.last == nil || b.last.Caller.Name != "" {
+		t.Errorf("HEAD /health: %d %q as %v", resp.StatusCode, body, b.last)
+	}
+	if resp, _ := b.do(t, "HEAD", "/metrics", nil); resp.StatusCode != 401 || b.last != nil {
+		t.Errorf("HEAD /metrics: %d", resp.StatusCode)
+	}
+	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get", "PROPFIND"} {
 		if resp, _ := b.do(t, method, "/health", nil); resp.StatusCode != 401 || b.last != nil {
 			t.Errorf("%s /health: %d", method, resp.StatusCode)
 		}
