@@ -40,7 +40,7 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 	if err != nil {
 		return Admission{}, err
 	}
-	named := r.SessionID != ""
+	named, ownID := r.SessionID != "", r.TaskID != ""
 	if err := r.normalize(); err != nil {
 		return Admission{}, o.rejected(r, "invalid", err)
 	}
@@ -48,6 +48,9 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 		return Admission{}, err
 	}
 	if key != "" {
+		if err := o.unused(ctx, who, key, r.TaskID, ownID); err != nil {
+			return Admission{}, err
+		}
 		earlier, err := o.remember(ctx, who, key, digest, &r)
 		if err != nil || earlier != nil {
 			return o.admission(earlier), err
@@ -65,7 +68,7 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 		}
 	}
 	if errors.Is(err, store.ErrExists) {
-		return Admission{}, fail(Conflict, "TASK_EXISTS", "this task_id is taken")
+		return Admission{}, taskExists()
 	}
 	if err != nil {
 		return Admission{}, err

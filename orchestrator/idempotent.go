@@ -53,6 +53,28 @@ func (o *Orchestrator) remember(ctx context.Context, who Who, key, digest string
 	return e, nil
 }
 
+// unused refuses a new key for a task_id that another request has taken: the key
+// would be tied to that one's task, and the caller told that its own was taken.
+func (o *Orchestrator) unused(ctx context.Context, who Who, key, taskID string, ownID bool) error {
+	if !ownID {
+		return nil // it was made just now
+	}
+	e, err := o.lookUp(taskID)
+	if errors.Is(err, store.ErrUnavailable) {
+		return err
+	}
+	if e == nil {
+		return nil
+	}
+	_, err = o.store.Bucket(store.Idempotency).Get(ctx, keyOf(who.Identity, key))
+	if errors.Is(err, store.ErrNotFound) {
+		return taskExists()
+	}
+	return err
+}
+
+func taskExists() *Error { return fail(Conflict, "TASK_EXISTS", "this task_id is taken") }
+
 func keyOf(identity, key string) string {
 	sum := sha256.Sum256([]byte(identity + "\x00" + key))
 	return hex.EncodeToString(sum[:])

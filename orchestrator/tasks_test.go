@@ -259,6 +259,32 @@ func TestAnIdempotencyKeyGivesOneTask(t *testing.T) {
 	}
 }
 
+// TestAKeyIsNotTiedToAnotherRequestsTask: an admission says that this body was
+// taken, so a task_id that another body has is a conflict, each time.
+func TestAKeyIsNotTiedToAnotherRequestsTask(t *testing.T) {
+	s := start(t, app.Options{})
+	s.join("n1", newPool(t, echo(1)), 1)
+	const id = `,"task_id":"0b0e2c3a-1111-4222-8333-444455556666"`
+	send := func(key, body string) int {
+		r := s.request("ci", "infer", "POST", "/v2/tasks", body)
+		r.Header.Set("Idempotency-Key", key)
+		status, _, _ := s.send(r)
+		return status
+	}
+	for _, step := range []struct {
+		key, body string
+		want      int
+	}{
+		{"one", task(id), 202}, {"one", task(id), 202},
+		{"two", task(id + `,"seed":1`), 409}, {"two", task(id + `,"seed":1`), 409},
+		{"two", task(""), 202}, // the key was not used up
+	} {
+		if got := send(step.key, step.body); got != step.want {
+			t.Errorf("key %s with %s: got %d, want %d", step.key, step.body, got, step.want)
+		}
+	}
+}
+
 func TestPagesOfTheListHoldEachTaskOnce(t *testing.T) {
 	s := start(t, app.Options{})
 	s.join("n1", newPool(t, echo(1)), 1)
