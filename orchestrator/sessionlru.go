@@ -191,6 +191,7 @@ func (ss *sessions) drop(el *list.Element) *session {
 
 // Session gives a session of the caller's.
 func (o *Orchestrator) Session(who Who, id string) (Session, error) {
+	id = spelled(id)
 	if o.store.Shared() && uuid.Validate(id) == nil && !o.sessions.has(id) {
 		ctx, cancel := context.WithTimeout(o.ctx, lookTimeout)
 		defer cancel()
@@ -208,5 +209,5 @@ func (o *Orchestrator) RemoveSession(ctx context.Context, who Who, id string) er
 	if _, err := o.Session(who, id); err != nil { // also one that only another replica knows yet
 		return err
 	}
-	return o.sessions.remove(ctx, who, id)
+	return o.sessions.remove(ctx, who, spelled(id))
 }

@@ -49,6 +49,7 @@ func (a *attempt) settle(end client.Event, err, cause error) {
 		a.again(err, end, cause)
 		return
 	}
+	change = a.counted(change)
 	a.o.pace.ended(a.o.now().Before(a.w.deadline))
 	still := a.owns
 	if !a.noted {
@@ -73,12 +74,20 @@ func (a *attempt) settle(end client.Event, err, cause error) {
 	a.leave(false)
 }
 
+// counted has the record say how many tokens were shown, however the task ended.
+func (a *attempt) counted(change func(*Task)) func(*Task) {
+	return func(t *Task) {
+		change(t)
+		t.TokensOut = max(t.TokensOut, a.tokens)
+	}
+}
+
 func (a *attempt) completed(end client.Event) func(*Task) {
 	m := a.o.metrics
 	m.tokensIn.Add(float64(max(0, end.TokensIn)))
 	m.decode.Observe(float64(max(0, end.DecodeMS)))
 	return func(t *Task) {
-		t.State, t.TokensIn, t.TokensOut = Completed, end.TokensIn, max(end.TokensOut, a.tokens)
+		t.State, t.TokensIn, t.TokensOut = Completed, end.TokensIn, end.TokensOut
 		t.DecodeMS, t.FinishReason = end.DecodeMS, clip(end.FinishReason)
 	}
 }

@@ -42,6 +42,7 @@ func (o *Orchestrator) seek(who Who, id string) (*entry, error) {
 // lookUp finds a task in memory, or, where others admit tasks too, in the store:
 // a client may come here sooner than the news of what another replica has done.
 func (o *Orchestrator) lookUp(id string) (*entry, error) {
+	id = spelled(id)
 	e := o.known(id)
 	if e != nil && !e.stored() {
 		e = nil
@@ -57,6 +58,15 @@ func (o *Orchestrator) lookUp(id string) (*entry, error) {
 	}
 	o.observe(stored)
 	return o.known(id), nil
+}
+
+// spelled gives the one spelling that ids are stored in, also for a caller who
+// writes a UUID as it was sent: in capitals, or without dashes.
+func spelled(id string) string {
+	if parsed, err := uuid.Parse(id); err == nil {
+		return parsed.String()
+	}
+	return id
 }
 
 // Task gives a task's record.

@@ -142,6 +142,7 @@ func TestCancelHangsUpAndFreesTheSlot(t *testing.T) {
 	if got := types(st.rest()); got != "canceled" {
 		t.Errorf("a running task: got %q, want canceled", got)
 	}
+	s.shown(running, 1)
 	<-hungUp
 	eventually(t, "the next task has the slot", func() bool { return s.state(next) == "running" })
 }
@@ -179,10 +180,20 @@ func TestExpiredWorkNeverReachesAnEngine(t *testing.T) {
 	}
 }
 
+// shown wants a task's record to count the tokens that its stream has shown.
+func (s *service) shown(id string, tokens int) {
+	s.t.Helper()
+	if got := s.want(200, "ci", "infer", "GET", "/v2/tasks/"+id, nil)["tokens_out"]; got != float64(tokens) {
+		s.t.Errorf("task %s: tokens_out is %v, want %d", id, got, tokens)
+	}
+}
+
 func TestARunningTaskEndsAtItsDeadline(t *testing.T) {
 	s := start(t, app.Options{})
 	s.join("n1", newPool(t, func(out *sink, _ client.DispatchRequest) { out.tokens(1); <-out.gone }), 1)
-	events := s.follow(s.submit(`,"deadline_ms":300`), "").rest()
+	id := s.submit(`,"deadline_ms":300`)
+	events := s.follow(id, "").rest()
+	s.shown(id, 1)
 	if last := events[len(events)-1]; last.Type != "error" || !strings.Contains(last.Data, "DEADLINE_EXCEEDED") {
 		t.Errorf("got %v", events)
 	}
@@ -208,7 +219,9 @@ func TestLostAfterTheFirstTokenIsAReset(t *testing.T) {
 	s.join("a", newPool(t, func(out *sink, _ client.DispatchRequest) { out.tokens(1); out.die() }), 4)
 	good := newPool(t, echo(2))
 	s.join("b", good, 4)
-	events := s.follow(s.submit(""), "").rest()
+	id := s.submit("")
+	events := s.follow(id, "").rest()
+	s.shown(id, 1)
 	if types(events) != "started token error" || !strings.Contains(events[2].Data, "WORKER_RESET") {
 		t.Errorf("got %v", events)
 	}
@@ -283,6 +296,19 @@ func TestAKeyIsNotTiedToAnotherRequestsTask(t *testing.T) {
 			t.Errorf("key %s with %s: got %d, want %d", step.key, step.body, got, step.want)
 		}
 	}
+}
+
+// TestAnIDIsFoundAsItWasSpelled: a UUID is the same in capitals.
+func TestAnIDIsFoundAsItWasSpelled(t *testing.T) {
+	s := start(t, app.Options{})
+	s.join("n1", newPool(t, echo(1)), 1)
+	const id, session = "0B0E2C3A-1111-4222-8333-444455556666", "0B0E2C3A-1111-4222-8333-444455557777"
+	s.submit(`,"task_id":"` + id + `","session_id":"` + session + `"`)
+	s.want(200, "ci", "infer", "GET", "/v2/tasks/"+id, nil)
+	s.want(204, "ci", "infer", "POST", "/v2/tasks/"+id+"/cancel", nil)
+	s.want(200, "ci", "infer", "GET", "/v2/sessions/"+session, nil)
+	s.want(204, "ci", "infer", "DELETE", "/v2/sessions/"+session, nil)
+	s.want(404, "ci", "infer", "GET", "/v2/tasks/nobody", nil)
 }
 
 func TestPagesOfTheListHoldEachTaskOnce(t *testing.T) {
