@@ -2,6 +2,7 @@ package authmin
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -52,6 +53,21 @@ func IsLoopbackHost(host string) bool {
 		}
 	}
 	return true
+}
+
+// CheckListen refuses an address that nobody can listen on: not `host:port` with
+// a port number (0 takes a free one), nor `unix//path`. It looks up no name.
+func CheckListen(address string) error {
+	if path, ok := strings.CutPrefix(address, "unix/"); ok {
+		if len(path) < 2 || path[0] != '/' {
+			return fmt.Errorf("is %q: want unix/ and an absolute path, such as unix//run/llorch/x.sock", address)
+		}
+		return nil
+	}
+	if _, port, err := net.SplitHostPort(address); err != nil || !isPort(port) {
+		return fmt.Errorf("is %q: want host:port, such as 127.0.0.1:8081, or unix//path", address)
+	}
+	return nil
 }
 
 // IsLoopbackListen reports whether a listener on this address is out of reach

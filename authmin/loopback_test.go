@@ -68,6 +68,18 @@ func TestPeerAddr(t *testing.T) {
 	}
 }
 
+func TestAnAddressThatNobodyCanListenOnIsRefused(t *testing.T) {
+	for address, want := range map[string]bool{
+		"127.0.0.1:0": true, "127.0.0.1:65535": true, ":8081": true, "[::1]:80": true, "localhost:1": true, "host.example:1": true, "unix//run/x.sock": true,
+		"": false, "foo": false, "127.0.0.1": false, "127.0.0.1:65536": false, "127.0.0.1:-1": false, "127.0.0.1:http": false, "127.0.0.1:": false,
+		"fd/3": false, "unix/": false, "unix//": false, "unix/run/x.sock": false,
+	} {
+		if err := CheckListen(address); (err == nil) != want {
+			t.Errorf("%q: got %v, want it taken: %t", address, err, want)
+		}
+	}
+}
+
 func FuzzIsLoopbackListen(f *testing.F) {
 	f.Add("127.0.0.1:80")
 	f.Add("[::ffff:127.0.0.1]:0")

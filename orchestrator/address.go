@@ -73,6 +73,12 @@ func (a addressRule) check(ctx context.Context, address string) (target, error) 
 	return target{base: u.Scheme + "://" + u.Host, pin: netip.AddrPortFrom(ips[0], uint16(port))}, nil
 }
 
+// CheckNodeAddress refuses what can be no node's address, whatever it resolves to.
+func CheckNodeAddress(address string) error {
+	_, err := parseAddress(address)
+	return err
+}
+
 func parseAddress(address string) (*url.URL, error) {
 	if len(address) > maxAddressLength {
 		return nil, fmt.Errorf("%w: longer than %d bytes", errAddress, maxAddressLength)

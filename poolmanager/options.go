@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/client"
@@ -97,6 +98,9 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 func (o Options) check() error {
+	if err := authmin.CheckListen(o.Listen); err != nil {
+		return fmt.Errorf("listen %w (POOL_MANAGERD_ADDR)", err)
+	}
 	if !nodeIDPattern.MatchString(o.NodeID) {
 		return errors.New("node_id: want 1 to 64 of a-z 0-9 _ -, beginning and ending with a letter or digit (POOL_MANAGERD_NODE_ID)")
 	}
@@ -122,9 +126,12 @@ func (o Options) check() error {
 			return err
 		}
 	}
-	for _, p := range o.Preload {
+	for i, p := range o.Preload {
 		if !client.ValidPoolID(p.PoolID) {
 			return fmt.Errorf("preload: %w", errPoolID)
+		}
+		if slices.ContainsFunc(o.Preload[:i], func(other Preload) bool { return other.PoolID == p.PoolID }) {
+			return fmt.Errorf("preload %s: there is a pool of this id above", p.PoolID)
 		}
 	}
 	return nil

@@ -124,14 +124,18 @@ func configure(file string, lookup func(string) (string, bool)) (app.Options, er
 
 // read takes the file; its errors carry the file's name and line.
 func (c *config) read(file string, at places) error {
+	info, err := os.Stat(file) // first: to open a pipe would wait for its other end
+	if err != nil {
+		return fmt.Errorf("reading the configuration: %w", err)
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxConfigBytes {
+		return fmt.Errorf("%s: not a regular file of at most %d KiB", file, maxConfigBytes>>10)
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return fmt.Errorf("reading the configuration: %w", err)
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || info.Size() > maxConfigBytes {
-		return fmt.Errorf("%s: not a regular file of at most %d KiB", file, maxConfigBytes>>10)
-	}
 	text, err := io.ReadAll(io.LimitReader(f, maxConfigBytes))
 	if err != nil {
 		return fmt.Errorf("reading the configuration: %w", err)
@@ -186,6 +190,9 @@ func (c config) options() (app.Options, error) {
 		ModelRoot: c.ModelRoot, Strategy: orchestrator.Strategy(c.PlacementStrategy), NodeTimeout: time.Duration(c.NodeTimeoutMS) * time.Millisecond,
 		Drain: time.Duration(c.DrainMS) * time.Millisecond, Policy: orchestrator.Policy(c.AdmissionPolicy),
 	}
+	if err := authmin.CheckListen(c.Addr); err != nil {
+		return o, badKey("addr", "%v", err)
+	}
 	switch {
 	case c.StateDir == "" && c.NATSURL == "":
 		return o, badKey("state_dir", "is not set: name a directory of this service's own")
@@ -218,7 +225,11 @@ func (c config) options() (app.Options, error) {
 		o.NodeNetworks = append(o.NodeNetworks, prefix.Masked())
 	}
 	for _, text := range c.NodeAddresses {
-		o.NodeAddresses = append(o.NodeAddresses, strings.TrimRight(strings.TrimSpace(text), "/"))
+		text = strings.TrimRight(strings.TrimSpace(text), "/")
+		if err := orchestrator.CheckNodeAddress(text); err != nil {
+			return o, badKey("node_addresses", "%q: %v; want such as https://gpu1.internal", text, err)
+		}
+		o.NodeAddresses = append(o.NodeAddresses, text)
 	}
 	return o, nil
 }

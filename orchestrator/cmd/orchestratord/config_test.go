@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -59,6 +60,9 @@ func TestMistakesAreNamedWithTheirPlaceAndRemedy(t *testing.T) {
 		"policy":               {"state_dir: /a\nadmission_policy: lifo\n", nil, []string{"ORCHD_ADMISSION_POLICY", "reject", "drop-lru"}},
 		"strategy":             {"state_dir: /a\nplacement_strategy: best\n", nil, []string{"most-free-vram"}},
 		"network":              {"state_dir: /a\nnode_networks: [10.0.0.1]\n", nil, []string{"CIDR"}},
+		"address":              {"state_dir: /a\naddr: here\n", nil, []string{"orchestratord.yaml:2:", "ORCHD_ADDR", "host:port"}},
+		"port":                 {"state_dir: /a\naddr: 127.0.0.1:99999\n", []string{"LLORCH_API_TOKEN", token}, []string{"orchestratord.yaml:2:", "ORCHD_ADDR"}},
+		"node address":         {"state_dir: /a\nnode_addresses: [gpu1.internal]\n", nil, []string{"orchestratord.yaml:2:", "ORCHD_NODE_ADDRESSES", "gpu1.internal", "https://"}},
 		"number":               {"state_dir: /a\n", []string{"ORCHESTRATORD_NODE_TIMEOUT_MS", "soon"}, []string{"ORCHESTRATORD_NODE_TIMEOUT_MS", "not a number"}},
 		"exposed, no token":    {"state_dir: /a\naddr: 0.0.0.0:8081\n", nil, []string{"NON_LOOPBACK_WITHOUT_TOKEN"}},
 		"short token":          {"state_dir: /a\n", []string{"LLORCH_API_TOKEN", "short"}, []string{"LLORCH_API_TOKEN"}},
@@ -83,6 +87,28 @@ func TestMistakesAreNamedWithTheirPlaceAndRemedy(t *testing.T) {
 				t.Errorf("%s: got %q, want one line with %q and no token", name, err, want)
 			}
 		}
+	}
+}
+
+// TestAPipeIsNoConfiguration: to open one waits for its other end, and the daemon
+// that takes TERM for itself could then not be ended by it.
+func TestAPipeIsNoConfiguration(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := configure(pipe, environment())
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if err == nil || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(stopTimeout):
+		t.Error("it waits for somebody to write")
 	}
 }
 
