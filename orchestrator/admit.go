@@ -127,6 +127,11 @@ func (o *Orchestrator) admissible(r TaskRequest) error {
 	}
 	known, served := o.nodes.offered(r.ModelRef, r.Workload)
 	if !known && !o.catalog.knows(r.ModelRef) {
+		if left := o.nodes.returning(); left > 0 {
+			e := fail(Unavailable, "NODES_RETURNING", "no node has reported this model since the orchestrator has started, and not all are back")
+			e.RetryAfter = left
+			return o.rejected(r, "nodes_returning", e)
+		}
 		return o.rejected(r, "model", fail(NotFound, "MODEL_NOT_AVAILABLE", "neither the catalog nor a node has this model; see GET /v1/models"))
 	}
 	if known && !served {

@@ -25,6 +25,9 @@ const (
 	maxOwners = 4 * MaxNodes
 	// forgetAfter is when an offline node leaves the list.
 	forgetAfter = time.Hour
+	// returnWithin is how long after a start nodes of before may need to be here
+	// again: until their next heartbeat, and 2 s for its 404 and to register.
+	returnWithin = HeartbeatInterval + 2*time.Second
 )
 
 var nodeID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,3}$`)
@@ -41,6 +44,7 @@ type nodes struct {
 	shared    *store.Bucket // nil: there is nobody to share with
 	log       *slog.Logger
 	now       func() time.Time
+	started   time.Time
 	changed   func() // wakes the scheduler
 	// version grows with each change after which a task may find a place that
 	// found none before.
@@ -50,14 +54,16 @@ type nodes struct {
 	byID   map[string]*node
 	order  []*node // by node id
 	owners map[string]string
+	// awaited are owned ids of which nothing was heard since the start.
+	awaited map[string]bool
 }
 
 func newNodes(c Config, changed func()) *nodes {
 	ns := &nodes{
 		timeout: c.NodeTimeout, address: addressRule{c.NodeNetworks, c.Resolver},
 		fallback: c.PoolManagerToken, fallbacks: c.NodeAddresses,
-		owned: c.Store.Bucket(store.NodeOwners), log: c.Log, now: c.Now,
-		byID: make(map[string]*node), owners: make(map[string]string),
+		owned: c.Store.Bucket(store.NodeOwners), log: c.Log, now: c.Now, started: c.Now(),
+		byID: make(map[string]*node), owners: make(map[string]string), awaited: make(map[string]bool),
 	}
 	ns.changed = func() {
 		ns.version.Add(1)
@@ -75,9 +81,24 @@ func (ns *nodes) observeOwner(e store.Entry) {
 	defer ns.mu.Unlock()
 	if e.Deleted {
 		delete(ns.owners, e.Key)
+		delete(ns.awaited, e.Key)
 		return
 	}
+	if _, known := ns.owners[e.Key]; !known && ns.byID[e.Key] == nil {
+		ns.awaited[e.Key] = true
+	}
 	ns.owners[e.Key] = string(e.Value)
+}
+
+// returning is how long nodes may still need that were here before a start, and
+// what they hold with them; 0 when all are here, or their time is over.
+func (ns *nodes) returning() time.Duration {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	if len(ns.awaited) == 0 {
+		return 0
+	}
+	return max(0, returnWithin-ns.now().Sub(ns.started))
 }
 
 func (ns *nodes) ownedIDs() []string {
@@ -235,6 +256,7 @@ func (ns *nodes) remove(ctx context.Context, who Who, id string) error {
 	}
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
+	delete(ns.awaited, id)
 	if who.Admin {
 		delete(ns.owners, id)
 	}

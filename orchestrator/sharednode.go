@@ -149,6 +149,7 @@ func (s sharedNode) after(t sharedNode) bool {
 func (ns *nodes) apply(id string, said sharedNode, revision uint64, seen time.Time) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
+	delete(ns.awaited, id)
 	n := ns.byID[id]
 	if n != nil && revision <= n.revision && ns.shared != nil && !said.after(n.said) {
 		return
