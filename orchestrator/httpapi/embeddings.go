@@ -69,6 +69,7 @@ func (c *conversation) failure(ctx context.Context, err error) *Problem {
 	case errors.Is(err, errGap):
 		return newProblem(http.StatusBadGateway, "EVENTS_GONE", "the answer is no longer there as a whole; send it again with another Idempotency-Key")
 	case errors.Is(err, orchestrator.ErrStopping):
+		c.again = true
 		p := newProblem(http.StatusServiceUnavailable, "STOPPING", "the orchestrator is stopping; send it again")
 		p.headers.Set("Retry-After", "1") // another replica takes it, or this one after its restart
 		return p

@@ -54,8 +54,8 @@ func (a *API) completion(ctx context.Context, in *openaiInput[CompletionRequest]
 }
 
 // openai runs the request as a task, in the same queue and under the same
-// limits, and hands it to tell. A caller that leaves cancels it, unless it gave a
-// key: then it may come back for the same answer.
+// limits, and hands it to tell. A caller that leaves, or is told to send it again,
+// cancels it, unless it gave a key: then it may come back for the same answer.
 func (a *API) openai(ctx context.Context, task orchestrator.TaskRequest, key string, opts openaiOptions, tell teller) (*huma.StreamResponse, error) {
 	release, err := a.takeStream()
 	if err != nil {
@@ -79,7 +79,10 @@ func (a *API) openai(ctx context.Context, task orchestrator.TaskRequest, key str
 		w.Header().Set("X-Task-Id", admission.TaskID)
 		ctx := r.Context()
 		tell(ctx, c, w, r)
-		if ctx.Err() != nil {
+		if c.again { // it knows before its task is dealt with, which may take longer than a stop waits
+			_ = http.NewResponseController(w).Flush()
+		}
+		if c.again || ctx.Err() != nil {
 			a.abandon(ctx, admission.TaskID, key)
 		}
 	}}, nil
@@ -114,6 +117,7 @@ type conversation struct {
 	opts    openaiOptions
 	id      string
 	created int64
+	again   bool // the caller was told to send it again
 }
 
 // ended is how a task's stream ended.

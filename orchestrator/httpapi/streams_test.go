@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/poolmanager/client"
 )
 
@@ -99,6 +100,40 @@ func TestAStreamThatAStopEndsSaysSo(t *testing.T) {
 	text, err := io.ReadAll(res.Body)
 	if err != nil || !strings.Contains(string(text), `"code":"STOPPING"`) || strings.Contains(string(text), "[DONE]") {
 		t.Errorf("got %q, %v, want an error", text, err)
+	}
+}
+
+// TestWhoIsToldToSendItAgainLeavesNoTask stops while a call waits in the queue. Its
+// task would run after the next start, and nobody would read it.
+func TestWhoIsToldToSendItAgainLeavesNoTask(t *testing.T) {
+	for body, key := range map[string]string{chat: "", strings.Replace(chat, "true", "false", 1): "", strings.Replace(chat, `"x"`, `"y"`, 1): "k"} {
+		s := serve(t, Options{})
+		s.pool(0, echo)
+		ended := make(chan string, 1)
+		go func() {
+			text, _ := io.ReadAll(s.send(t.Context(), "POST", "/v1/chat/completions", body, "Idempotency-Key", key).Body)
+			ended <- string(text)
+		}()
+		var id string
+		eventually(t, "the call waits", func() bool {
+			page, err := s.o.Tasks(orchestrator.Who{Identity: "ci"}, orchestrator.Queued, 1, "")
+			if err == nil && len(page.Tasks) == 1 {
+				id = page.Tasks[0].TaskID
+			}
+			return id != ""
+		})
+		go s.o.Stop(context.Background())
+		if got := <-ended; !strings.Contains(got, `"code":"STOPPING"`) {
+			t.Errorf("got %q", got)
+		}
+		eventually(t, "its place is free", func() bool { return len(s.api.streams) == 0 })
+		want := orchestrator.Canceled
+		if key != "" {
+			want = orchestrator.Queued
+		}
+		if task, err := s.o.Task(orchestrator.Who{Identity: "ci"}, id); err != nil || task.State != want {
+			t.Errorf("with the key %q: the task is %s, %v, want %s", key, task.State, err, want)
+		}
 	}
 }
 
