@@ -3,6 +3,7 @@ package orchestrator_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"io"
 	"net/http"
 	"slices"
@@ -27,6 +28,8 @@ func TestWrongRequestsAreAnsweredWithTheirPlace(t *testing.T) {
 		"empty":            {``, "INVALID_JSON", "", 400},
 		"unknown field":    {task(`,"colour":"red"`), "INVALID_FIELD", "body.colour", 422},
 		"wrong type":       {task(`,"ctx":"big"`), "INVALID_FIELD", "body.ctx", 422},
+		"other letters":    {task(`,"MAX_TOKENS":-5`), "INVALID_FIELD", "body.MAX_TOKENS", 422},
+		"not UTF-8":        {task(`,"kv_hint":"` + "\xff" + `"`), "INVALID_JSON", "", 400},
 		"no model":         {`{"prompt":"x"}`, "INVALID_FIELD", "body", 422},
 		"no prompt":        {`{"model_ref":"demo"}`, "INVALID_TASK", "", 422},
 		"two prompts":      {task(`,"messages":[{"role":"user","content":"x"}]`), "INVALID_TASK", "", 422},
@@ -52,6 +55,17 @@ func TestWrongRequestsAreAnsweredWithTheirPlace(t *testing.T) {
 			t.Errorf("%s: got %v, want the place %s", name, errors, c.place)
 		}
 	}
+}
+
+// TestAPlaceIsNoTypeOfGo: 1.0 is an integer to the schema and none to Go.
+func TestAPlaceIsNoTypeOfGo(t *testing.T) {
+	s := start(t, app.Options{})
+	body := s.want(422, "ci", "infer", "POST", "/v2/tasks", task(`,"ctx":1.0`))
+	if got, _ := json.Marshal(body["errors"]); !strings.Contains(string(got), "ctx: ") || strings.Contains(string(got), "Go ") {
+		t.Errorf("got %s", got)
+	}
+	const chat = `{"model":"demo","messages":[{"role":"user","content":"x"}],"MAX_TOKENS":-5}`
+	s.want(422, "ci", "infer", "POST", "/v1/chat/completions", chat)
 }
 
 func TestARequestOfOneMiBIsTakenAndSurvivesItsRecord(t *testing.T) {

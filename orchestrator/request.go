@@ -14,8 +14,10 @@ const (
 	// one may name. The overlap of a token rotation must be longer.
 	DefaultDeadline = 10 * time.Minute
 	MaxDeadline     = 24 * time.Hour
-	// DefaultMaxTokens is for a task that names none.
+	// DefaultMaxTokens is for a task that names none; MaxMaxTokens is the most one
+	// may name: as much as the longest contexts of today have.
 	DefaultMaxTokens = 256
+	MaxMaxTokens     = 1 << 20
 )
 
 // Priority is a class of the queue.
@@ -91,6 +93,9 @@ func (r *TaskRequest) normalize() error {
 	setDefault(&r.DeadlineMS, DefaultDeadline.Milliseconds())
 	if r.Priority != Interactive && r.Priority != Batch {
 		return fail(Invalid, "INVALID_TASK", "priority is interactive or batch")
+	}
+	if r.MaxTokens < 0 || r.MaxTokens > MaxMaxTokens {
+		return fail(Invalid, "INVALID_TASK", "max_tokens is at most %d", MaxMaxTokens)
 	}
 	if r.DeadlineMS < 0 || r.DeadlineMS > MaxDeadline.Milliseconds() {
 		return fail(Invalid, "INVALID_TASK", "deadline_ms is at most %d", MaxDeadline.Milliseconds())

@@ -26,6 +26,7 @@ func TestErrorsAreProblemsWithTheirPlace(t *testing.T) {
 	}{
 		"not JSON":       {"POST", "/pools/p/preload", "{", 400, "INVALID_JSON", ""},
 		"unknown field":  {"POST", "/pools/p/preload", `{"template":"demo","command":["canary-value"]}`, 422, "INVALID_FIELD", "body.command"},
+		"other letters":  {"POST", "/pools/p/preload", `{"template":"demo","WAIT_MS":-1}`, 422, "INVALID_FIELD", "body.WAIT_MS"},
 		"missing field":  {"POST", "/pools/p/preload", `{}`, 422, "INVALID_FIELD", "template"},
 		"wrong type":     {"POST", "/pools/p/dispatch", `{"prompt":"x","max_tokens":"canary-value"}`, 422, "INVALID_FIELD", "body.max_tokens"},
 		"unknown model":  {"POST", "/pools/p/reload", `{"model_ref":"x"}`, 404, "POOL_NOT_FOUND", ""},

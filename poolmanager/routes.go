@@ -35,6 +35,10 @@ type api struct {
 	routes []Route
 }
 
+// A member in other letters is another one. encoding/json takes WAIT_MS for
+// wait_ms all the same, and would do so with a value that was not validated.
+func init() { huma.ValidateStrictCasing = true }
+
 func newAPI(env *environment, pools *manager) *api {
 	config := huma.DefaultConfig("llorch pool manager", Version)
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""

@@ -84,6 +84,7 @@ func New(o Options) *API {
 	a := &API{o: o.Orchestrator, opts: o, log: o.Log, mux: http.NewServeMux(), streams: make(chan struct{}, o.MaxStreams)}
 	config := huma.DefaultConfig("llorch orchestrator", o.Version)
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
+	config.Formats = formats()
 	config.CreateHooks = nil // no $schema links: they would point nowhere
 	config.Transformers = []huma.Transformer{transformProblem}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{bearer: {Type: "http", Scheme: "bearer"}}
