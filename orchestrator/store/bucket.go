@@ -18,6 +18,9 @@ const (
 	// noLeader how long that may go on: a hand-over takes less.
 	askAgain = 100 * time.Millisecond
 	noLeader = 2 * time.Second
+	// inFlight is the pause while somebody else's write of the same key is being
+	// replicated, which takes a round trip and an fsync: 2–10 ms.
+	inFlight = 5 * time.Millisecond
 )
 
 // Entry is a value and the revision that a later compare-and-set must name.
@@ -56,10 +59,23 @@ func entryOf(e jetstream.KeyValueEntry) Entry {
 	return Entry{Key: e.Key(), Value: e.Value(), Revision: e.Revision(), Created: e.Created(), Size: int64(len(e.Value()))}
 }
 
-// Create writes a key that must not exist yet; else ErrExists.
+// Create writes a key that must not exist yet; else ErrExists, and who reads it
+// then finds it. A write of it that is being replicated is waited for: until then
+// it is not there, and it may yet come to nothing.
 func (b *Bucket) Create(ctx context.Context, key string, value []byte) (uint64, error) {
-	rev, err := attempt(ctx, b.reach, func(ctx context.Context) (uint64, error) { return b.kv.Create(ctx, key, value) })
-	return rev, b.wrap("creating", key, err)
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
+	for {
+		rev, err := attempt(ctx, b.reach, func(ctx context.Context) (uint64, error) { return b.kv.Create(ctx, key, value) })
+		if !hasCode(err, codeWrongLastInFlight) {
+			return rev, b.wrap("creating", key, err)
+		}
+		select {
+		case <-time.After(inFlight):
+		case <-ctx.Done():
+			return 0, b.wrap("creating", key, ctx.Err())
+		}
+	}
 }
 
 // Update replaces the value if its revision is still the given one; else

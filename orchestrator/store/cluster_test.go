@@ -105,6 +105,27 @@ func (r *replicas) close() {
 	all.Wait()
 }
 
+// createAtOnce has all replicas create the same keys at the same time. Whoever is
+// told that a key exists has to find it: it is somebody's task, or idempotency key.
+func (r *replicas) createAtOnce(t *testing.T) {
+	t.Helper()
+	const keys, each = 30, 3
+	var all sync.WaitGroup
+	for i := range keys * each * len(r.stores) {
+		b, key := r.stores[i%len(r.stores)].Bucket(store.Tasks), fmt.Sprint("contended", i/(each*len(r.stores)))
+		all.Go(func() {
+			_, err := b.Create(t.Context(), key, nil)
+			if errors.Is(err, store.ErrExists) {
+				_, err = b.Get(t.Context(), key)
+			}
+			if err != nil {
+				t.Errorf("%s: %v, want it made or found", key, err)
+			}
+		})
+	}
+	all.Wait()
+}
+
 func TestACluster(t *testing.T) {
 	t.Parallel()
 	begin := time.Now()
@@ -129,6 +150,7 @@ func TestACluster(t *testing.T) {
 	if _, err := r.stores[1].Bucket(store.Tasks).Create(ctx, "key1", nil); !errors.Is(err, store.ErrExists) {
 		t.Errorf("got %v, want ErrExists", err)
 	}
+	r.createAtOnce(t)
 	told := watched(t, r.stores[2].Bucket(store.Sessions).Watch)
 	hear(t, told, "begin all")
 	if err := r.stores[0].Bucket(store.Sessions).Put(ctx, "s", []byte("1")); err != nil {
