@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/llorch/gateway/orchestrator/store"
@@ -44,7 +45,7 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 	if err := r.normalize(); err != nil {
 		return Admission{}, o.rejected(r, "invalid", err)
 	}
-	if err := o.admissible(r); err != nil {
+	if err := o.admissible(ctx, r); err != nil {
 		return Admission{}, err
 	}
 	if key != "" {
@@ -118,21 +119,18 @@ func (o *Orchestrator) displace(who Who) bool {
 	return false
 }
 
-func (o *Orchestrator) admissible(r TaskRequest) error {
+func (o *Orchestrator) admissible(ctx context.Context, r TaskRequest) error {
 	if o.closing.Load() {
 		return o.rejected(r, "stopping", stopping())
 	}
+	known, served := o.nodes.offered(r.ModelRef, r.Workload)
+	if !known {
+		if err := o.inCatalog(ctx, r); err != nil {
+			return err
+		}
+	}
 	if o.catalog.retired(r.ModelRef) {
 		return o.rejected(r, "model", fail(NotFound, "MODEL_NOT_AVAILABLE", "the catalog has retired this model"))
-	}
-	known, served := o.nodes.offered(r.ModelRef, r.Workload)
-	if !known && !o.catalog.knows(r.ModelRef) {
-		if left := o.nodes.returning(); left > 0 {
-			e := fail(Unavailable, "NODES_RETURNING", "no node has reported this model since the orchestrator has started, and not all are back")
-			e.RetryAfter = left
-			return o.rejected(r, "nodes_returning", e)
-		}
-		return o.rejected(r, "model", fail(NotFound, "MODEL_NOT_AVAILABLE", "neither the catalog nor a node has this model; see GET /v1/models"))
 	}
 	if known && !served {
 		return o.rejected(r, "workload", fail(NotFound, "WORKLOAD_NOT_AVAILABLE", "no pool that has this model takes %s tasks", r.Workload))
@@ -141,6 +139,26 @@ func (o *Orchestrator) admissible(r TaskRequest) error {
 		return o.rejected(r, "disk_full", o.full(err))
 	}
 	return nil
+}
+
+// inCatalog refuses a model that no node has reported, unless it is in the catalog,
+// where another replica may have entered it just now.
+func (o *Orchestrator) inCatalog(ctx context.Context, r TaskRequest) error {
+	if o.catalog.knows(r.ModelRef) {
+		return nil
+	}
+	if o.store.Shared() {
+		_, err := o.catalog.find(ctx, strings.TrimPrefix(r.ModelRef, catalogRef))
+		if e, _ := errors.AsType[*Error](err); e == nil || e.Kind != NotFound {
+			return err
+		}
+	}
+	if left := o.nodes.returning(); left > 0 {
+		e := fail(Unavailable, "NODES_RETURNING", "no node has reported this model since the orchestrator has started, and not all are back")
+		e.RetryAfter = left
+		return o.rejected(r, "nodes_returning", e)
+	}
+	return o.rejected(r, "model", fail(NotFound, "MODEL_NOT_AVAILABLE", "neither the catalog nor a node has this model; see GET /v1/models"))
 }
 
 func (o *Orchestrator) admission(e *entry) Admission {

