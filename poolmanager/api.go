@@ -128,6 +128,9 @@ func (a *api) stop(ctx context.Context, in *onPool) (*answer[client.PoolState], 
 	if err != nil {
 		return nil, a.refuse(ctx, err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, commandWait)
+	defer cancel()
+	p.await(ctx, StateStopping, StateStopped, StateFailed) // until then it would be called ready
 	return stateOf(202, p), nil
 }
 

@@ -58,6 +58,16 @@ func TestErrorsAreProblemsWithTheirPlace(t *testing.T) {
 	}
 }
 
+// TestAPoolThatIsStoppedIsNotCalledReady: the answer to the command is about it.
+func TestAPoolThatIsStoppedIsNotCalledReady(t *testing.T) {
+	r := startRig(t, nil)
+	r.ready(t, "p", "demo", "")
+	got, err := r.client.Stop(t.Context(), "p")
+	if err != nil || got.State != "stopping" && got.State != "stopped" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 func TestTheOpenAPIDocumentIsValidAndNamesTheScopes(t *testing.T) {
 	a := newAPI(&environment{log: slog.Default()}, &manager{})
 	text, err := a.huma.OpenAPI().Downgrade()
