@@ -175,11 +175,22 @@ func endOf(ev orchestrator.Event) (ended, error) {
 	}
 	switch ev.Type {
 	case orchestrator.EventError:
-		return ended{failed: newProblem(http.StatusBadGateway, d.Code, d.Message)}, nil
+		return ended{failed: forGood(newProblem(http.StatusBadGateway, d.Code, d.Message))}, nil
 	case orchestrator.EventCanceled:
-		return ended{failed: newProblem(http.StatusConflict, "CANCELED", "the task was canceled")}, nil
+		return ended{failed: forGood(newProblem(http.StatusConflict, "CANCELED", "the task was canceled"))}, nil
 	}
 	return ended{usage: openaiUsage{d.TokensIn, d.TokensOut, d.TokensIn + d.TokensOut}, reason: finishReason(d.FinishReason)}, nil
+}
+
+// forGood tells OpenAI's clients not to repeat a call by themselves, as they do with
+// these statuses, when the same task would fail again or was not wanted any more.
+func forGood(p *Problem) *Problem {
+	switch p.Code {
+	case "WORKER_RESET", "WORKER_UNAVAILABLE", "ENGINE_UNAVAILABLE", "ENGINE_BUSY":
+	default:
+		p.headers.Set("X-Should-Retry", "false")
+	}
+	return p
 }
 
 // whole answers when everything is there.

@@ -1,0 +1,60 @@
+package orchestrator_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/openai/openai-go"
+	"github.com/openai/openai-go/option"
+
+	"github.com/llorch/gateway/orchestrator/app"
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+// TestTheOfficialOpenAIClientRepeatsOnlyWhatMayHelp: by itself it repeats each call
+// that is answered 409 or 502, also one that somebody has canceled.
+func TestTheOfficialOpenAIClientRepeatsOnlyWhatMayHelp(t *testing.T) {
+	for name, c := range map[string]struct {
+		end    client.Event // none: an administrator cancels the task
+		status int
+		calls  int
+	}{
+		"canceled":              {client.Event{}, 409, 1},
+		"the engine refuses":    {client.Event{Type: client.EventError, Code: "ENGINE_REFUSED", Message: "no"}, 502, 1},
+		"the worker is no more": {client.Event{Type: client.EventError, Code: "WORKER_RESET", Message: "gone"}, 502, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, app.Options{})
+			p := newPool(t, func(out *sink, _ client.DispatchRequest) {
+				out.tokens(1)
+				if c.end.Type == "" {
+					<-out.gone
+					return
+				}
+				out.send(c.end)
+			})
+			s.join("n1", p, 1)
+			answered := make(chan error)
+			go func() {
+				cl := openai.NewClient(option.WithBaseURL("http://"+s.addr+"/v1"), option.WithAPIKey(s.direct.Reveal()), option.WithMaxRetries(2))
+				_, err := cl.Chat.Completions.New(t.Context(), openai.ChatCompletionNewParams{
+					Model: "demo", Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("hello")},
+				})
+				answered <- err
+			}()
+			if c.end.Type == "" {
+				path := "/v2/tasks/" + (<-p.calls).TaskID
+				eventually(t, "the task is stored", func() bool {
+					status, _, _ := s.send(s.request("root", "infer,admin", "GET", path, nil))
+					return status == 200
+				})
+				s.want(204, "root", "infer,admin", "POST", path+"/cancel", nil)
+				p.calls <- client.DispatchRequest{} // counted below
+			}
+			failed, _ := errors.AsType[*openai.Error](<-answered)
+			if failed == nil || failed.StatusCode != c.status || len(p.calls) != c.calls {
+				t.Errorf("got %v after %d calls, want %d after %d", failed, len(p.calls), c.status, c.calls)
+			}
+		})
+	}
+}
