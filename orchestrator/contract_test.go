@@ -68,6 +68,19 @@ func TestAPlaceIsNoTypeOfGo(t *testing.T) {
 	s.want(422, "ci", "infer", "POST", "/v1/chat/completions", chat)
 }
 
+// TestAMediaTypeIsTheSameInCapitals, with its parameters (RFC 9110 §8.3.1).
+func TestAMediaTypeIsTheSameInCapitals(t *testing.T) {
+	s := start(t, app.Options{})
+	s.join("n1", newPool(t, echo(1)), 1)
+	for kind, want := range map[string]int{"Application/JSON; charset=UTF-8": 202, "application/json": 202, "text/plain": 415, "": 202} {
+		r := s.request("ci", "infer", "POST", "/v2/tasks", task(""))
+		r.Header.Set("Content-Type", kind)
+		if got, _, body := s.send(r); got != want {
+			t.Errorf("%q: got %d %v, want %d", kind, got, body["code"], want)
+		}
+	}
+}
+
 func TestARequestOfOneMiBIsTakenAndSurvivesItsRecord(t *testing.T) {
 	got := make(chan int, 1)
 	s := start(t, app.Options{})

@@ -114,6 +114,9 @@ func (a *API) Handler() http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		defer a.recover(w, r)
+		if kind := r.Header.Get("Content-Type"); kind != "" {
+			r.Header.Set("Content-Type", strings.ToLower(kind)) // huma compares letter by letter
+		}
 		// The mux would redirect an unclean path; here it is no route.
 		if _, pattern := a.mux.Handler(r); pattern == "" || path.Clean(r.URL.Path) != r.URL.Path {
 			a.notFound(w, r)
