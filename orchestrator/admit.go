@@ -45,8 +45,11 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 	if err := r.normalize(); err != nil {
 		return Admission{}, o.rejected(r, "invalid", err)
 	}
-	if err := o.admissible(ctx, r); err != nil {
-		return Admission{}, err
+	if reason, err := o.admissible(ctx, r); err != nil {
+		if e := o.earlier(ctx, who, key, digest); e != nil {
+			return o.admission(e), nil // it was taken when that was still so
+		}
+		return Admission{}, o.rejected(r, reason, err)
 	}
 	if key != "" {
 		if err := o.unused(ctx, who, key, r.TaskID, ownID); err != nil {
@@ -119,46 +122,48 @@ func (o *Orchestrator) displace(who Who) bool {
 	return false
 }
 
-func (o *Orchestrator) admissible(ctx context.Context, r TaskRequest) error {
+// admissible says why a task cannot be taken now, in a word for the metrics and in
+// an error for the caller.
+func (o *Orchestrator) admissible(ctx context.Context, r TaskRequest) (reason string, err error) {
 	if o.closing.Load() {
-		return o.rejected(r, "stopping", stopping())
+		return "stopping", stopping()
 	}
 	known, served := o.nodes.offered(r.ModelRef, r.Workload)
 	if !known {
-		if err := o.inCatalog(ctx, r); err != nil {
-			return err
+		if reason, err := o.inCatalog(ctx, r); err != nil {
+			return reason, err
 		}
 	}
 	if o.catalog.retired(r.ModelRef) {
-		return o.rejected(r, "model", fail(NotFound, "MODEL_NOT_AVAILABLE", "the catalog has retired this model"))
+		return "model", fail(NotFound, "MODEL_NOT_AVAILABLE", "the catalog has retired this model")
 	}
 	if known && !served {
-		return o.rejected(r, "workload", fail(NotFound, "WORKLOAD_NOT_AVAILABLE", "no pool that has this model takes %s tasks", r.Workload))
+		return "workload", fail(NotFound, "WORKLOAD_NOT_AVAILABLE", "no pool that has this model takes %s tasks", r.Workload)
 	}
 	if err := o.store.Room(); err != nil {
-		return o.rejected(r, "disk_full", o.full(err))
+		return "disk_full", o.full(err)
 	}
-	return nil
+	return "", nil
 }
 
 // inCatalog refuses a model that no node has reported, unless it is in the catalog,
 // where another replica may have entered it just now.
-func (o *Orchestrator) inCatalog(ctx context.Context, r TaskRequest) error {
+func (o *Orchestrator) inCatalog(ctx context.Context, r TaskRequest) (reason string, err error) {
 	if o.catalog.knows(r.ModelRef) {
-		return nil
+		return "", nil
 	}
 	if o.store.Shared() {
 		_, err := o.catalog.find(ctx, strings.TrimPrefix(r.ModelRef, catalogRef))
 		if e, _ := errors.AsType[*Error](err); e == nil || e.Kind != NotFound {
-			return err
+			return "unavailable", err
 		}
 	}
 	if left := o.nodes.returning(); left > 0 {
 		e := fail(Unavailable, "NODES_RETURNING", "no node has reported this model since the orchestrator has started, and not all are back")
 		e.RetryAfter = left
-		return o.rejected(r, "nodes_returning", e)
+		return "nodes_returning", e
 	}
-	return o.rejected(r, "model", fail(NotFound, "MODEL_NOT_AVAILABLE", "neither the catalog nor a node has this model; see GET /v1/models"))
+	return "model", fail(NotFound, "MODEL_NOT_AVAILABLE", "neither the catalog nor a node has this model; see GET /v1/models")
 }
 
 func (o *Orchestrator) admission(e *entry) Admission {

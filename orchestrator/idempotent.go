@@ -53,6 +53,20 @@ func (o *Orchestrator) remember(ctx context.Context, who Who, key, digest string
 	return e, nil
 }
 
+// earlier gives the task that this very request made under its key; nil when there
+// is none, or no key.
+func (o *Orchestrator) earlier(ctx context.Context, who Who, key, digest string) *entry {
+	if key == "" {
+		return nil
+	}
+	stored, err := o.store.Bucket(store.Idempotency).Get(ctx, keyOf(who.Identity, key))
+	var made idempotent
+	if err != nil || json.Unmarshal(stored.Value, &made) != nil || made.Body != digest {
+		return nil
+	}
+	return o.find(who, made.TaskID)
+}
+
 // unused refuses a new key for a task_id that another request has taken: the key
 // would be tied to that one's task, and the caller told that its own was taken.
 func (o *Orchestrator) unused(ctx context.Context, who Who, key, taskID string, ownID bool) error {

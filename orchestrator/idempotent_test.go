@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -42,5 +43,37 @@ func TestAForgottenTaskIsNotRunAgainByItsKey(t *testing.T) {
 	var refused *Error
 	if _, err = submit(); !errors.As(err, &refused) || refused.Kind != Conflict || refused.Code != "IDEMPOTENCY_KEY_SPENT" {
 		t.Errorf("when it was forgotten: got %v, want a conflict", err)
+	}
+}
+
+// TestAKeyGivesItsTaskWhenNothingNewIsTaken retries a request whose answer was
+// lost, after its model was retired: the task is there, and is what the key is for.
+func TestAKeyGivesItsTaskWhenNothingNewIsTaken(t *testing.T) {
+	o := newWith(t, Config{Store: openStore(t)})
+	root := Who{Identity: "root", Admin: true}
+	if _, err := o.AddModel(t.Context(), root, ModelRequest{ID: "m", Digest: "sha256:" + strings.Repeat("0", 64), SourceURL: "file:m"}); err != nil {
+		t.Fatal(err)
+	}
+	submit := func(key, prompt string) (string, error) {
+		a, err := o.Submit(t.Context(), ci, TaskRequest{ModelRef: "m", Prompt: prompt, DeadlineMS: 60_000}, key)
+		return a.TaskID, err
+	}
+	first, err := submit("key", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.SetModelState(t.Context(), "m", ModelRetired, 0); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := submit("key", "x"); err != nil || again != first {
+		t.Errorf("the same again: got task %q, %v, want %q", again, err, first)
+	}
+	for _, key := range []string{"", "other"} {
+		if id, err := submit(key, "x"); err == nil {
+			t.Errorf("with the key %q: got task %q of a retired model", key, id)
+		}
+	}
+	if id, err := submit("key", "y"); err == nil {
+		t.Errorf("another body: got task %q", id)
 	}
 }
