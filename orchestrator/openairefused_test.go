@@ -33,7 +33,7 @@ func TestWhatWouldChangeTheAnswerIsRefusedAndNotIgnored(t *testing.T) {
 			`"tool_choice":"required"`: "tool_choice", `"tool_choice":"auto"`: "", `"functions":[{"name":"f"}]`: "functions", `"function_call":{"name":"f"}`: "function_call",
 			`"response_format":{"type":"json_object"}`: "response_format", `"response_format":{"type":"text"}`: "",
 			`"logprobs":true`: "logprobs", `"logprobs":false`: "", `"top_logprobs":2`: "top_logprobs",
-			`"top_p":0.5`: "top_p", `"top_p":1.0`: "", `"frequency_penalty":1`: "frequency_penalty", `"presence_penalty":-0.5`: "presence_penalty", `"presence_penalty":0.0`: "",
+			`"top_p":0.5`: "", `"top_p":1.5`: "top_p", `"frequency_penalty":1`: "frequency_penalty", `"presence_penalty":-0.5`: "presence_penalty", `"presence_penalty":0.0`: "",
 			`"logit_bias":{"1":-100}`: "logit_bias", `"logit_bias":{}`: "", `"modalities":["text","audio"]`: "modalities", `"modalities":["text"]`: "",
 			`"audio":{"voice":"x"}`: "audio", `"reasoning_effort":"high"`: "reasoning_effort", `"verbosity":"low"`: "verbosity", `"web_search_options":{}`: "web_search_options",
 			`"messages":` + turn(`,"tool_calls":[{"id":"1"}]`): "messages[1].tool_calls", `"messages":` + turn(`,"tool_calls":null`): "",
@@ -42,7 +42,7 @@ func TestWhatWouldChangeTheAnswerIsRefusedAndNotIgnored(t *testing.T) {
 		}},
 		{"completions", text, map[string]string{
 			`"logprobs":0`: "logprobs", `"logprobs":null`: "", `"echo":true`: "echo", `"echo":false`: "", `"suffix":"x"`: "suffix", `"suffix":""`: "",
-			`"best_of":2`: "best_of", `"best_of":1`: "", `"top_p":0.9`: "top_p",
+			`"best_of":2`: "best_of", `"best_of":1`: "",
 		}},
 	} {
 		for member, param := range r.refused {
@@ -72,10 +72,10 @@ func TestWhatWouldChangeTheAnswerIsRefusedAndNotIgnored(t *testing.T) {
 func TestTheOpenAILimitsOfAnAnswerReachTheEngine(t *testing.T) {
 	s, p := start(t, app.Options{}), newPool(t, echo(1))
 	s.join("n1", p, 1)
-	const body = `{"model":"demo","messages":[{"role":"user","content":"a"}],"stop":null,"max_tokens":9,"max_completion_tokens":4}`
+	const body = `{"model":"demo","messages":[{"role":"user","content":"a"}],"stop":null,"max_tokens":9,"max_completion_tokens":4,"top_p":0.5}`
 	s.want(200, "ci", "infer", "POST", "/v1/chat/completions", body)
-	if got := <-p.calls; got.Stop != nil || got.MaxTokens != 4 {
-		t.Errorf("got stop %q and max_tokens %d, want none and 4", got.Stop, got.MaxTokens)
+	if got := <-p.calls; got.Stop != nil || got.MaxTokens != 4 || got.TopP == nil || *got.TopP != 0.5 {
+		t.Errorf("got %+v, want no stop, max_tokens 4, top_p 0.5", got)
 	}
 	s.want(422, "ci", "infer", "POST", "/v2/tasks", task(`,"stop":[""]`))
 }

@@ -43,6 +43,7 @@ type TaskRequest struct {
 	DeadlineMS     int64            `json:"deadline_ms,omitempty" minimum:"0" maximum:"86400000" default:"600000" doc:"From admission to the last token"`
 	Seed           *int64           `json:"seed,omitempty"`
 	Temperature    *float64         `json:"temperature,omitempty" minimum:"0" maximum:"10"`
+	TopP           *float64         `json:"top_p,omitempty" minimum:"0" maximum:"1" doc:"Nucleus sampling: of the likeliest tokens, those that make up this share"`
 	Stop           []string         `json:"stop,omitempty" maxItems:"16"`
 	Determinism    string           `json:"determinism,omitempty" enum:"strict,best_effort" default:"best_effort"`
 	Prompt         string           `json:"prompt,omitempty" doc:"Or messages, not both; the query of a rerank"`

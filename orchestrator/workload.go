@@ -156,7 +156,7 @@ const maxDispatchBytes = 1 << 20
 func (r *TaskRequest) dispatch(id string, left time.Duration) client.DispatchRequest {
 	return client.DispatchRequest{
 		TaskID: id, Workload: r.Workload, ModelRef: r.ModelRef, Prompt: r.Prompt, Messages: r.Messages, Inputs: r.Inputs,
-		MaxTokens: r.MaxTokens, Seed: r.Seed, Temperature: r.Temperature, Stop: r.Stop,
+		MaxTokens: r.MaxTokens, Seed: r.Seed, Temperature: r.Temperature, TopP: r.TopP, Stop: r.Stop,
 		DeadlineMS: max(1, left.Milliseconds()),
 	}
 }

@@ -14,7 +14,6 @@ import (
 // asked for. The tag passes lists, as JSON, the values that change nothing; null
 // is always one. What this does not name has no part in the answer, or is newer.
 type Unheard struct {
-	TopP             json.RawMessage `json:"top_p,omitempty" passes:"[1]" doc:"Only 1: the engine's own"`
 	FrequencyPenalty json.RawMessage `json:"frequency_penalty,omitempty" passes:"[0]" doc:"Only 0"`
 	PresencePenalty  json.RawMessage `json:"presence_penalty,omitempty" passes:"[0]" doc:"Only 0"`
 	LogitBias        json.RawMessage `json:"logit_bias,omitempty" passes:"[{}]" doc:"Only an empty one"`

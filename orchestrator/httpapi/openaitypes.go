@@ -25,6 +25,7 @@ type ChatRequest struct {
 	MaxCompletionTokens int            `json:"max_completion_tokens,omitempty" minimum:"0" maximum:"1048576"`
 	Seed                *int64         `json:"seed,omitempty"`
 	Temperature         *float64       `json:"temperature,omitempty" minimum:"0" maximum:"10"`
+	TopP                *float64       `json:"top_p,omitempty" minimum:"0" maximum:"1"`
 	Stop                Texts          `json:"stop,omitempty"`
 	Stream              bool           `json:"stream,omitempty"`
 	StreamOptions       *StreamOptions `json:"stream_options,omitempty"`
@@ -48,6 +49,7 @@ type CompletionRequest struct {
 	MaxTokens     int            `json:"max_tokens,omitempty" minimum:"0" maximum:"1048576"`
 	Seed          *int64         `json:"seed,omitempty"`
 	Temperature   *float64       `json:"temperature,omitempty" minimum:"0" maximum:"10"`
+	TopP          *float64       `json:"top_p,omitempty" minimum:"0" maximum:"1"`
 	Stop          Texts          `json:"stop,omitempty"`
 	Stream        bool           `json:"stream,omitempty"`
 	StreamOptions *StreamOptions `json:"stream_options,omitempty"`
@@ -64,7 +66,7 @@ type StreamOptions struct {
 func (r ChatRequest) task() (orchestrator.TaskRequest, error) {
 	t := orchestrator.TaskRequest{
 		ModelRef: r.Model, MaxTokens: cmp.Or(r.MaxCompletionTokens, r.MaxTokens), Seed: r.Seed,
-		Temperature: r.Temperature, Stop: r.Stop,
+		Temperature: r.Temperature, TopP: r.TopP, Stop: r.Stop,
 	}
 	if err := unheard(unheardChat, r.UnheardChat, "body."); err != nil {
 		return t, err
@@ -80,7 +82,7 @@ func (r ChatRequest) task() (orchestrator.TaskRequest, error) {
 
 func (r CompletionRequest) task() (orchestrator.TaskRequest, error) {
 	t := orchestrator.TaskRequest{
-		ModelRef: r.Model, MaxTokens: r.MaxTokens, Seed: r.Seed, Temperature: r.Temperature,
+		ModelRef: r.Model, MaxTokens: r.MaxTokens, Seed: r.Seed, Temperature: r.Temperature, TopP: r.TopP,
 		Stop: r.Stop, Prompt: r.Prompt,
 	}
 	if err := unheard(unheardCompletion, r.UnheardCompletion, "body."); err != nil {

@@ -142,6 +142,9 @@ func (d Dialect) request(t Target, task client.DispatchRequest) (path string, bo
 	if task.Temperature != nil {
 		body["temperature"] = *task.Temperature
 	}
+	if task.TopP != nil {
+		body["top_p"] = *task.TopP
+	}
 	if len(task.Stop) > 0 {
 		body["stop"] = task.Stop
 	}

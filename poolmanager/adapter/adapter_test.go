@@ -146,11 +146,11 @@ func TestAnErrorOfTheReceiverEndsTheTask(t *testing.T) {
 }
 
 func TestTheRequestCarriesTheTasksParameters(t *testing.T) {
-	seed, temperature := int64(7), 0.5
-	task := client.DispatchRequest{Prompt: "p", MaxTokens: 5, Seed: &seed, Temperature: &temperature, Stop: []string{"x"}}
+	seed, temperature, topP := int64(7), 0.5, 0.9
+	task := client.DispatchRequest{Prompt: "p", MaxTokens: 5, Seed: &seed, Temperature: &temperature, TopP: &topP, Stop: []string{"x"}}
 	for dialect, want := range map[adapter.Dialect]string{
-		adapter.LlamaCPP: `/completion {"cache_prompt":true,"n_predict":5,"prompt":"p","seed":7,"stop":["x"],"stream":true,"temperature":0.5}`,
-		adapter.OpenAI:   `/v1/completions {"max_tokens":5,"model":"m","prompt":"p","seed":7,"stop":["x"],"stream":true,"stream_options":{"include_usage":true},"temperature":0.5}`,
+		adapter.LlamaCPP: `/completion {"cache_prompt":true,"n_predict":5,"prompt":"p","seed":7,"stop":["x"],"stream":true,"temperature":0.5,"top_p":0.9}`,
+		adapter.OpenAI:   `/v1/completions {"max_tokens":5,"model":"m","prompt":"p","seed":7,"stop":["x"],"stream":true,"stream_options":{"include_usage":true},"temperature":0.5,"top_p":0.9}`,
 	} {
 		var got string
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -173,6 +173,7 @@ type DispatchRequest struct {
 	MaxTokens   int       `json:"max_tokens,omitempty" minimum:"0" maximum:"1048576"`
 	Seed        *int64    `json:"seed,omitempty"`
 	Temperature *float64  `json:"temperature,omitempty" minimum:"0" maximum:"10"`
+	TopP        *float64  `json:"top_p,omitempty" minimum:"0" maximum:"1"`
 	Stop        []string  `json:"stop,omitempty" maxItems:"16"`
 	DeadlineMS  int64     `json:"deadline_ms,omitempty" minimum:"0" maximum:"86400000"`
 }
