@@ -58,9 +58,8 @@ func (o *Orchestrator) feed(ctx context.Context, e *entry, t *tail) {
 		}
 		t.feed(batch, o.now())
 	})
-	if err != nil { // the log is asked from time to time all the same
-		o.log.Warn("live events are not received", "task_id", e.id, "error", err)
-		stop = func() {}
+	if err != nil { // and from time to time the log is asked all the same
+		o.log.Warn("live events may be missed", "task_id", e.id, "error", err)
 	}
 	e.mu.Lock()
 	before := e.unfeed

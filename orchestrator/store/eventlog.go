@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -39,7 +39,32 @@ type EventLog struct {
 	reach  *reach
 	stream jetstream.Stream
 	shared bool
-	away   atomic.Int64 // since when, counted from began, records wait; 0: they do not
+	away   away
+}
+
+// away is since when a log is not there.
+type away struct {
+	mu           sync.Mutex
+	since, again time.Time // when a record was not stored for the first and the last time
+}
+
+// missed notes that a record was not stored now, and gives how long that has been so.
+// What was long ago, and nobody has tried since, was another time.
+func (a *away) missed(now time.Time) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if now.Sub(a.again) > appendPatience {
+		a.since = now
+	}
+	a.again = now
+	return now.Sub(a.since)
+}
+
+// over notes that a record was stored.
+func (a *away) over() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.since, a.again = time.Time{}, time.Time{}
 }
 
 // events is the stream. With one replica it is written asynchronously; JetStream
@@ -83,12 +108,13 @@ func (l *EventLog) Store(ctx context.Context, taskID string, record []byte) erro
 	for {
 		err := l.try(ctx, taskID, record)
 		if err == nil {
-			l.away.Store(0)
+			l.away.over()
 			return nil
 		}
-		now := time.Since(began)
-		l.away.CompareAndSwap(0, int64(now))
-		if !errors.Is(err, ErrUnavailable) || now-time.Duration(l.away.Load()) > appendPatience {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !errors.Is(err, ErrUnavailable) || l.away.missed(time.Now()) > appendPatience {
 			return fmt.Errorf("storing event of task %s: %w", taskID, err)
 		}
 		select {
@@ -155,20 +181,18 @@ func (l *EventLog) Forget(ctx context.Context, taskID string) error {
 // the task from now on, in order, until stop is called; a call that is under way
 // then may still finish. It costs a subscription and no consumer, and is no
 // guarantee: a replica that is cut off, or an f that does not keep up, misses
-// records. The ids inside tell, and the log has what was missed.
+// records. The ids inside tell, and the log has what was missed. With an error, which
+// is that the log is not there, it may miss more, but hears of what comes later; stop
+// has to be called all the same.
 func (l *EventLog) Subscribe(taskID string, f func(record []byte)) (stop func(), err error) {
 	sub, err := l.js.Conn().Subscribe(livePrefix+taskID, func(m *nats.Msg) { f(m.Data) })
 	if err != nil {
-		return nil, fmt.Errorf("following events of task %s: %w", taskID, err)
+		return func() {}, fmt.Errorf("following events of task %s: %w", taskID, err)
 	}
 	stop = func() { _ = sub.Unsubscribe() }
 	// Whoever leads the stream learns of the subscription before the barrier that
 	// follows it on the same way: so "now" is when this returns.
 	ctx, cancel := context.WithTimeout(context.Background(), operationTimeout)
 	defer cancel()
-	if err := l.Barrier(ctx); err != nil {
-		stop()
-		return nil, err
-	}
-	return stop, nil
+	return stop, l.Barrier(ctx)
 }
