@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"context"
 	"errors"
 	"net"
 	"sync/atomic"
@@ -38,31 +37,24 @@ func (c lossyConn) Write(p []byte) (int, error) {
 
 // candidate is somebody who competes for the lease, until the test ends.
 type candidate struct {
-	way   lossyWay
+	way   *lossyWay
 	lease *store.Lease
 	began chan struct{} // each time it has become the holder
 	lost  chan struct{}
+
+	before chan string // the notes that it got
+	stop   func()
 }
 
 func newCandidate(t *testing.T, to *store.Store, name string) *candidate {
 	t.Helper()
-	c := &candidate{way: lossyWay{to: to}, began: make(chan struct{}, 10), lost: make(chan struct{}, 10)}
-	view, err := to.ViewBy(t.Context(), name, &c.way)
+	way := &lossyWay{to: to}
+	view, err := to.ViewBy(t.Context(), name, way)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	c.lease = view.Lease("scheduler", nil)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = c.lease.Run(ctx, func(ctx context.Context, _ []byte) {
-			c.began <- struct{}{}
-			<-ctx.Done()
-			c.lost <- struct{}{}
-		})
-	}()
-	t.Cleanup(func() { cancel(); <-done; view.Close() })
+	c := compete(t, view, "")
+	c.way = way
 	return c
 }
 

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
+
+	"github.com/nats-io/nats.go"
 )
 
 // holding is a lease that we have.
@@ -30,69 +33,143 @@ func (l *Lease) write(ctx context.Context, h holding, release bool) (holding, er
 	if err != nil {
 		return h, err
 	}
-	if !release {
-		l.until.Store(int64(sent.Add(leaseHold).Sub(began)))
-	}
 	return holding{revision: revision, renewed: c.Renewed, sent: sent}, nil
 }
+
+// have says until when the lease is held.
+func (l *Lease) have(h holding) { l.until.Store(int64(h.sent.Add(leaseHold).Sub(began))) }
 
 // hold runs f while the lease is renewed.
 func (l *Lease) hold(ctx context.Context, h holding, f func(context.Context)) {
 	defer l.until.Store(0)
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	done := make(chan struct{})
-	go func() { defer close(done); f(inner) }()
+	running, done := context.WithCancel(context.WithoutCancel(ctx))
+	go func() { defer done(); f(inner) }()
 	tick := time.NewTicker(leaseRenew)
 	defer tick.Stop()
 	for {
 		select {
-		case <-done:
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseRelease)
-			defer cancel()
-			_, _ = l.write(ctx, h, true) // if it fails, the next holder waits for its patience
+		case <-running.Done():
+			l.release(context.WithoutCancel(ctx), h)
 			return
 		case <-tick.C:
 		}
 		var ok bool
-		if h, ok = l.renew(ctx, h); !ok {
+		if h, ok = l.renew(running, h); !ok {
+			l.until.Store(0)
 			cancel()
-			<-done
+			<-running.Done()
 			return
 		}
 	}
 }
 
-// renew tries until the lease is renewed, somebody else's, or too old to come
-// back. Who is cut off does not hope: the others go on without it.
-func (l *Lease) renew(ctx context.Context, h holding) (holding, bool) {
+// renew tries until the lease is renewed, somebody else's, too old to come back, or
+// not needed any more, because what it is held for runs no longer. Who is cut off does
+// not hope: the others go on without it. Who was paused for long tries once.
+func (l *Lease) renew(running context.Context, h holding) (holding, bool) {
+	first := time.Now()
 	end := h.sent.Add(leaseDoubt)
-	hopes := func() bool { return ctx.Err() == nil && l.store.linked() && time.Now().Before(end) }
-	writing, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
+	if once := first.Add(leaseTry); end.Before(once) {
+		end = once
+	}
+	writing, cancel := context.WithDeadline(running, end)
 	defer cancel()
+	hopes := func() bool { return l.store.linked() && time.Now().Before(end) }
 	for time.Since(h.sent) < leaseHold || hopes() {
-		once, cancel := context.WithTimeout(writing, leaseTry)
-		next, err := l.write(once, h, false)
-		cancel()
+		next, err := insist(writing, func(ctx context.Context) (holding, error) { return l.write(ctx, h, false) })
+		if errors.Is(err, ErrConflict) {
+			next, err = l.ours(writing, h, first)
+		}
 		if err == nil {
+			l.have(next)
 			return next, true
 		}
-		if errors.Is(err, ErrConflict) {
-			// Ours, if only the acknowledgement of an earlier attempt was lost.
-			e, err := l.bucket().Get(writing, l.name)
-			var c claim
-			if err == nil && (json.Unmarshal(e.Value, &c) != nil || c.Life != l.me || c.Released) {
-				return h, false
-			}
-			if err == nil {
-				h.revision, h.renewed = e.Revision, c.Renewed
-				continue
-			}
+		if errors.Is(err, errLost) {
+			return h, false
 		}
 		select {
 		case <-time.After(askAgain):
-		case <-writing.Done():
+		case <-running.Done():
+			return h, true
 		}
 	}
 	return h, false
+}
+
+// errLost is when the lease is somebody else's.
+var errLost = errors.New("the lease was lost")
+
+// ours tells, after a conflict, whether only the acknowledgement of a renewal was
+// lost, or is late, that was sent at that time or afterwards; else the error is
+// errLost, or that this cannot be known yet.
+func (l *Lease) ours(ctx context.Context, h holding, sent time.Time) (holding, error) {
+	e, err := l.bucket().Get(ctx, l.name)
+	if err != nil {
+		return h, err
+	}
+	var c claim
+	switch {
+	case json.Unmarshal(e.Value, &c) != nil || c.Life != l.me || c.Released:
+		return h, errLost
+	case e.Revision <= h.revision: // it is on its way to the others' disks
+		return h, ErrUnavailable
+	}
+	return holding{revision: e.Revision, renewed: c.Renewed, sent: sent}, nil
+}
+
+// release gives the lease back with its note. An election keeps the others from
+// taking it as well: who leaves them something to know tries for as long as a holder
+// in doubt does. If it fails, the next holder waits for its patience.
+func (l *Lease) release(ctx context.Context, h holding) {
+	end := time.Now().Add(leaseRelease)
+	if hope := h.sent.Add(leaseDoubt); len(l.note()) > 0 && hope.After(end) {
+		end = hope
+	}
+	ctx, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
+	for ctx.Err() == nil {
+		_, err := insist(ctx, func(ctx context.Context) (holding, error) { return l.write(ctx, h, true) })
+		if errors.Is(err, ErrConflict) {
+			var known holding
+			if known, err = l.ours(ctx, h, h.sent); err == nil {
+				h = known
+				continue
+			}
+		}
+		if err == nil || errors.Is(err, errLost) || errors.Is(err, nats.ErrConnectionClosed) {
+			return
+		}
+		select {
+		case <-time.After(askAgain):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// insist does f, and again beside it after each leaseTry in which nobody has
+// answered: a request from before an election is never answered. The first answer
+// counts.
+func insist[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
+	type answer struct {
+		v   T
+		err error
+	}
+	answers := make(chan answer, operationTimeout/leaseTry+1) // the first attempt ends before there are more
+	var all sync.WaitGroup
+	defer all.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for {
+		all.Go(func() {
+			v, err := f(ctx)
+			answers <- answer{v, err}
+		})
+		select {
+		case a := <-answers:
+			return a.v, a.err
+		case <-time.After(leaseTry):
+		}
+	}
 }

@@ -19,6 +19,7 @@ type sightings struct {
 	last   sighting
 	at     time.Time // when the last one was seen first; zero: nothing was seen yet
 	spared uint64    // the revision whose holder was left its grace
+	note   []byte    // what the last holder has left, until we are the next one
 }
 
 func (s *sightings) take(n sighting) {
@@ -27,9 +28,10 @@ func (s *sightings) take(n sighting) {
 	}
 }
 
-// vacant reports whether nobody claims the lease.
-func (s *sightings) vacant() bool {
-	return !s.at.IsZero() && (s.last.revision == 0 || s.last.Released)
+// vacant reports whether nobody claims the lease, or only who asks: it has not heard
+// that it was given the lease, or has let it go without being able to say so.
+func (s *sightings) vacant(me string) bool {
+	return !s.at.IsZero() && (s.last.revision == 0 || s.last.Released || s.last.Life == me)
 }
 
 // silent reports whether its holder has not renewed it for that long.
@@ -81,7 +83,7 @@ func (l *Lease) look(ctx context.Context, seen *sightings) {
 // acquire waits until the lease is free, or nobody has renewed it for long enough
 // though it could have been renewed, and tries to take it.
 func (l *Lease) acquire(ctx context.Context, seen *sightings) (before []byte, h holding, err error) {
-	for !seen.vacant() && !(seen.silent(leasePatience) && seen.spared == seen.last.revision) {
+	for !seen.vacant(l.me) && !(seen.silent(leasePatience) && seen.spared == seen.last.revision) {
 		if seen.silent(leasePatience-leaseGrace) && seen.spared != seen.last.revision {
 			err = l.leaveGrace(ctx, seen)
 		} else {
@@ -92,6 +94,12 @@ func (l *Lease) acquire(ctx context.Context, seen *sightings) (before []byte, h 
 		}
 	}
 	last := seen.last
+	switch {
+	case last.Released:
+		seen.note = last.Note
+	case last.Life != l.me:
+		seen.note = nil
+	}
 	if h, err = l.write(ctx, holding{revision: last.revision, renewed: last.Renewed}, false); err != nil {
 		seen.spared = 0
 		if errors.Is(err, ErrConflict) { // the watch is behind, or feeds on a replica that is cut off
@@ -99,9 +107,8 @@ func (l *Lease) acquire(ctx context.Context, seen *sightings) (before []byte, h 
 		}
 		return nil, h, err
 	}
-	if last.Released {
-		before = last.Note
-	}
+	l.have(h)
+	before, seen.note = seen.note, nil
 	return before, h, nil
 }
 
@@ -112,7 +119,8 @@ const asked = "asked"
 // it may have waited for that as we have.
 func (l *Lease) leaveGrace(ctx context.Context, seen *sightings) error {
 	revision := seen.last.revision
-	if err := l.bucket().Put(ctx, asked, nil); err != nil {
+	_, err := insist(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, l.bucket().Put(ctx, asked, nil) })
+	if err != nil {
 		return err
 	}
 	for end := time.Now().Add(leaseGrace); time.Now().Before(end) && seen.last.revision == revision; {
