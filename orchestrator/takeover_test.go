@@ -134,6 +134,36 @@ func TestAStopHandsOverAtOnceAndDrains(t *testing.T) {
 	b.becomes(id, orchestrator.Completed)
 }
 
+// TestAStopWithoutTheStoreDrains stops the scheduler while it cannot say so, as in an
+// election: the next one leaves its tasks alone all the same.
+func TestAStopWithoutTheStoreDrains(t *testing.T) {
+	t.Parallel()
+	_, rs := cluster(t, orchestrator.Config{Drain: within}, "a", "b")
+	a, b := rs[0], rs[1]
+	p, goOn := held(t, 3)
+	a.node("n", p, 2)
+	id := a.take(nil)
+	atB := b.reader(t, id, 0)
+	atB.until(4)
+	a.cut(true)
+	stopped := make(chan error, 1)
+	go func() { stopped <- a.Stop(context.Background()) }()
+	<-time.After(time.Second)
+	a.cut(false)
+	eventually(t, "b schedules", b.Leads)
+	<-time.After(3 * time.Second) // it has looked for tasks that nobody runs
+	if got := b.task(id); got.State != orchestrator.Running {
+		t.Errorf("b has taken the task of a that drains: %s %v", got.State, got.Error)
+	}
+	close(goOn)
+	if got := atB.until(-1); kinds(got) != "started token end" || len(got) != 5 {
+		t.Errorf("at b: got %d events %q", len(got), kinds(got))
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
 // TestAStopWithoutTimeSettles has running tasks when there is nothing to wait for.
 func TestAStopWithoutTimeSettles(t *testing.T) {
 	t.Parallel()
