@@ -59,6 +59,7 @@ func (a *attempt) write(ctx context.Context, mayShow bool) error {
 		err = nil
 	}
 	a.written = a.written || err == nil
+	a.unsure = a.unsure || errors.Is(err, store.ErrUnavailable) // it may have been done all the same
 	return err
 }
 

@@ -41,6 +41,7 @@ type attempt struct {
 	tail    *tail
 	noted   bool // what memory says of the task is this dispatch; guarded by e.mu
 	written bool // that it runs is on disk; guarded by e.changing
+	unsure  bool // or may be; guarded by e.changing
 	first   bool // a token has been seen, and so perhaps by a reader
 	tokens  int
 	bytes   int

@@ -114,16 +114,18 @@ func (a *attempt) again(err error, end client.Event, cause error) {
 	}
 	a.e.changing.Lock()
 	defer a.e.changing.Unlock()
-	if !a.written { // nor does the disk say anything else
+	if !a.written && !a.unsure { // nor does the disk say anything else
 		a.requeue()
 		return
 	}
 	a.e.mu.Lock()
 	a.e.run, a.e.stop, a.e.waits = nil, nil, a.w
 	a.e.mu.Unlock()
-	ctx, cancel := a.o.settling()
-	defer cancel()
-	_, changeErr := a.o.changeIf(ctx, a.e, a.owns, backToQueue)
+	changeErr := a.putBack()
+	if !a.written && errors.Is(changeErr, store.ErrUnavailable) { // nobody would look for what memory alone says to run
+		a.requeue()
+		return
+	}
 	taken := errors.Is(changeErr, errTaken)
 	if taken {
 		a.e.mu.Lock()
@@ -135,6 +137,29 @@ func (a *attempt) again(err error, end client.Event, cause error) {
 		a.o.log.Warn("requeueing task", "task_id", a.e.id, "error", changeErr)
 	}
 	a.o.letGo(a.e, taken)
+}
+
+// putBack puts on disk that the task waits again. It tries again while the store is
+// away: what is there says that it runs, and may even say that it has shown tokens.
+func (a *attempt) putBack() error {
+	ctx, cancel := a.o.settling()
+	defer cancel()
+	again := time.NewTicker(storePause)
+	defer again.Stop()
+	for {
+		_, err := a.o.changeIf(ctx, a.e, a.owns, backToQueue)
+		if errors.Is(err, store.ErrConflict) && a.ours() { // only the answer to an earlier write was lost
+			_, err = a.o.changeIf(ctx, a.e, a.owns, backToQueue)
+		}
+		if !errors.Is(err, store.ErrUnavailable) {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // retriable reports whether an error event before the first token may be tried
