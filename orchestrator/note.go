@@ -52,6 +52,9 @@ func (a *attempt) write(ctx context.Context, mayShow bool) error {
 	if ctx.Err() != nil || a.written && (mayShow || !a.allowed()) {
 		return nil
 	}
+	if !mayShow {
+		a.retract()
+	}
 	ctx, cancel := a.o.settling() // a write that is cut leaves it open what is on disk
 	defer cancel()
 	_, err := a.o.changeIf(ctx, a.e, a.owns, func(t *Task) { t.mayShow = mayShow })
@@ -69,6 +72,14 @@ func (a *attempt) allowed() bool {
 	a.e.mu.Lock()
 	defer a.e.mu.Unlock()
 	return a.e.allowed && !a.e.gone
+}
+
+// retract has the first token written before it is shown: once the disk is told that
+// this dispatch shows nothing, it may say so even if nobody hears of it.
+func (a *attempt) retract() {
+	a.e.mu.Lock()
+	defer a.e.mu.Unlock()
+	a.e.allowed = false
 }
 
 // ours reports, after a conflict, whether the record that was in the way is this

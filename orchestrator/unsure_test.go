@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"testing"
@@ -20,12 +21,15 @@ func TestADispatchThatShowedNothingIsPutBack(t *testing.T) {
 			o.placing.Lock() // the first dispatch is played
 			e := o.find(ci, waitingTask(t, o))
 			a := played(t, o)
-			cut(!heard)
+			if !heard {
+				cut(true)
+				noticed(t, o)
+			}
 			if err := a.write(t.Context(), true); errors.Is(err, store.ErrUnavailable) == heard {
 				t.Fatalf("writing that it runs: %v", err)
 			}
 			if !heard {
-				land(t, st, a)
+				land(t, st, a, true)
 			}
 			cut(true)
 			busy := &client.StatusError{Status: http.StatusTooManyRequests}
@@ -60,15 +64,27 @@ func played(t *testing.T, o *Orchestrator) *attempt {
 	return a
 }
 
+// noticed waits until the orchestrator knows that the store is away, so that it does
+// not wait for answers.
+func noticed(t *testing.T, o *Orchestrator) {
+	t.Helper()
+	for until := time.Now().Add(2 * time.Second); o.store.Events().Append("nobody", nil) == nil; {
+		if time.Now().After(until) {
+			t.Fatal("the store is not away")
+		}
+		<-time.After(time.Millisecond)
+	}
+}
+
 // land does in the store what the dispatch wants to have written.
-func land(t *testing.T, st *store.Store, a *attempt) {
+func land(t *testing.T, st *store.Store, a *attempt, mayShow bool) {
 	t.Helper()
 	stored, err := st.Bucket(store.Tasks).Get(t.Context(), a.e.id)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := record{Task: a.e.view(), Request: a.request}
-	r.mayShow = true
+	r.mayShow = mayShow
 	value, err := r.encode()
 	if err != nil {
 		t.Fatal(err)
@@ -76,4 +92,38 @@ func land(t *testing.T, st *store.Store, a *attempt) {
 	if _, err := st.Bucket(store.Tasks).Update(t.Context(), a.e.id, value, stored.Revision); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestATokenIsNotShownOnTheWordOfAnOldRecord has the store take back, unheard, that a
+// dispatch may show tokens: it has to ask again before its first one, or another
+// replica would run the task once more and contradict it.
+func TestATokenIsNotShownOnTheWordOfAnOldRecord(t *testing.T) {
+	o, st, cut, _, _ := detachable(t)
+	o.placing.Lock()
+	defer o.placing.Unlock()
+	e := o.find(ci, waitingTask(t, o))
+	a := played(t, o)
+	if err := a.write(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	cut(true)
+	noticed(t, o)
+	if err := a.write(t.Context(), false); !errors.Is(err, store.ErrUnavailable) {
+		t.Fatalf("got %v, want the store to be away", err)
+	}
+	land(t, st, a, false)
+	time.AfterFunc(time.Second, func() { cut(false) })
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := a.begun(ctx); err != nil {
+		t.Fatal(err)
+	}
+	stored, err := st.Bucket(store.Tasks).Get(t.Context(), e.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := decodeRecord(stored.Value); err != nil || !r.begun() {
+		t.Errorf("a token is shown, and on disk is %s that has shown none (%v)", r.State, err)
+	}
+	a.leave(true)
 }
