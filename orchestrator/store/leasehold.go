@@ -78,10 +78,16 @@ func (l *Lease) renew(running context.Context, h holding) (holding, bool) {
 	defer cancel()
 	hopes := func() bool { return l.store.linked() && time.Now().Before(end) }
 	for time.Since(h.sent) < leaseHold || hopes() {
-		next, err := insist(writing, func(ctx context.Context) (holding, error) { return l.write(ctx, h, false) })
-		if errors.Is(err, ErrConflict) {
-			next, err = l.ours(writing, h, first)
+		limit := end
+		if hold := h.sent.Add(leaseHold); time.Now().Before(hold) {
+			limit = hold // to see whether there is hope
 		}
+		once, cancel := context.WithDeadline(writing, limit)
+		next, err := insist(once, func(ctx context.Context) (holding, error) { return l.write(ctx, h, false) })
+		if errors.Is(err, ErrConflict) {
+			next, err = l.ours(once, h, first)
+		}
+		cancel()
 		if err == nil {
 			l.have(next)
 			return next, true
