@@ -129,7 +129,7 @@ func (a *attempt) again(err error, end client.Event, cause error) {
 	taken := errors.Is(changeErr, errTaken)
 	if taken {
 		a.e.mu.Lock()
-		if a.e.task.State == Queued && !a.e.gone {
+		if a.e.task.State == Queued && a.e.run == nil && !a.e.gone { // and not being dispatched again
 			a.o.queue.restore(a.e.waits, true)
 		}
 		a.e.mu.Unlock()
