@@ -67,16 +67,24 @@ func within(t *testing.T, what string, limit time.Duration, happens <-chan struc
 	}
 }
 
+// holderAndOther gives a store, who has held its lease for a second, and somebody who
+// would like to.
+func holderAndOther(t *testing.T) (st *store.Store, holder, other *candidate) {
+	t.Helper()
+	st = open(t, t.TempDir())
+	holder = newCandidate(t, st, "a")
+	within(t, "taking the lease", 5*time.Second, holder.began)
+	other = newCandidate(t, st, "b")
+	<-time.After(time.Second)
+	return st, holder, other
+}
+
 // TestALeaseOutlivesAnElection takes the lease's stream away for longer than a
 // renewal is good for: the holder may do nothing meanwhile, and is the holder again
 // afterwards, though the other one hears sooner that the stream is back.
 func TestALeaseOutlivesAnElection(t *testing.T) {
 	t.Parallel()
-	st := open(t, t.TempDir())
-	holder := newCandidate(t, st, "a")
-	within(t, "taking the lease", 5*time.Second, holder.began)
-	other := newCandidate(t, st, "b")
-	<-time.After(time.Second)
+	st, holder, other := holderAndOther(t)
 	holder.way.deaf.Store(true)
 	other.way.deaf.Store(true)
 	<-time.After(6 * time.Second)
@@ -108,11 +116,7 @@ func TestALeaseOutlivesAnElection(t *testing.T) {
 // holder hears nothing.
 func TestASilentHolderGivesUp(t *testing.T) {
 	t.Parallel()
-	st := open(t, t.TempDir())
-	holder := newCandidate(t, st, "a")
-	within(t, "taking the lease", 5*time.Second, holder.began)
-	other := newCandidate(t, st, "b")
-	<-time.After(time.Second)
+	_, holder, other := holderAndOther(t)
 	holder.way.deaf.Store(true)
 	within(t, "taking it from a holder that is silent", 9*time.Second, other.began)
 	if holder.lease.Held() {
