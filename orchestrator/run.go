@@ -55,6 +55,7 @@ func (o *Orchestrator) run(reign context.Context, a *attempt) {
 	defer o.poke()
 	o.busy.Add(1)
 	defer o.busy.Add(-1)
+	defer o.sessions.settled(a.session, a.e.id)
 	deadline, cancel := context.WithDeadlineCause(reign, a.w.deadline, errDeadline)
 	defer cancel()
 	ctx, stop := context.WithCancelCause(deadline)
@@ -98,7 +99,7 @@ func (a *attempt) begin(ctx context.Context) error {
 		}
 	}
 	now := a.o.now()
-	warm := a.o.sessions.placed(a.session, a.l.nodeID, a.l.poolID, a.request.ModelRef)
+	warm := a.o.sessions.placed(a.session, a.e.id, a.l.nodeID, a.l.poolID, a.request.ModelRef)
 	a.e.changing.Lock()
 	a.e.mu.Lock()
 	task := &a.e.task

@@ -33,6 +33,9 @@ func (ss *sessions) apply(s session) (evicted *session) {
 	}
 	if el := ss.byID[s.SessionID]; el != nil {
 		if known := el.Value.(*session); s.revision >= known.revision {
+			if known.turn != "" && known.turn != s.turn { // a later turn than s knows of runs
+				s.NodeID, s.PoolID, s.ModelRef, s.KVWarmth, s.turn = known.NodeID, known.PoolID, known.ModelRef, known.KVWarmth, known.turn
+			}
 			*known = s
 			ss.order(el)
 		}

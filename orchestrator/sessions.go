@@ -44,6 +44,7 @@ type session struct {
 	named    bool
 	revision uint64    // of the record; 0: there is none
 	expires  time.Time // as ExpiresAt, with the monotonic clock
+	turn     string    // the task that was placed last, while it runs here
 }
 
 // sessions are all there are, those first that expire first, which are the least
@@ -141,14 +142,16 @@ func (ss *sessions) giveBack(ctx context.Context, id string) {
 	}
 }
 
-// placed notes where a turn goes, and reports whether the KV cache is there.
-func (ss *sessions) placed(id, nodeID, poolID, model string) (warm bool) {
+// placed notes where a turn goes, and reports whether the KV cache is there. Until
+// settled, no news of an earlier turn changes that.
+func (ss *sessions) placed(id, taskID, nodeID, poolID, model string) (warm bool) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	s := ss.find(id)
 	if s == nil {
 		return false
 	}
+	s.turn = taskID
 	if s.NodeID != nodeID || s.PoolID != poolID || s.ModelRef != model {
 		s.NodeID, s.PoolID, s.ModelRef, s.KVWarmth = nodeID, poolID, model, false
 	}
@@ -158,7 +161,9 @@ func (ss *sessions) placed(id, nodeID, poolID, model string) (warm bool) {
 // served notes that a turn has ended well, and where.
 func (ss *sessions) served(ctx context.Context, t Task) {
 	err := ss.modify(ctx, t.SessionID, func(s *session, found bool) (bool, error) {
-		s.NodeID, s.PoolID, s.ModelRef, s.KVWarmth = t.NodeID, t.PoolID, t.ModelRef, true
+		if s.turn == "" || s.turn == t.TaskID {
+			s.NodeID, s.PoolID, s.ModelRef, s.KVWarmth = t.NodeID, t.PoolID, t.ModelRef, true
+		}
 		if found {
 			ss.renew(s)
 		}
@@ -166,6 +171,15 @@ func (ss *sessions) served(ctx context.Context, t Task) {
 	})
 	if err != nil {
 		ss.log.Warn("session is not written", "session_id", t.SessionID, "error", err)
+	}
+}
+
+// settled notes that a turn runs here no longer.
+func (ss *sessions) settled(id, taskID string) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if s := ss.find(id); s != nil && s.turn == taskID {
+		s.turn = ""
 	}
 }
 
