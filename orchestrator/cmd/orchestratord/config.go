@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -124,18 +125,14 @@ func configure(file string, lookup func(string) (string, bool)) (app.Options, er
 
 // read takes the file; its errors carry the file's name and line.
 func (c *config) read(file string, at places) error {
-	info, err := os.Stat(file) // first: to open a pipe would wait for its other end
-	if err != nil {
-		return fmt.Errorf("reading the configuration: %w", err)
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxConfigBytes {
-		return fmt.Errorf("%s: not a regular file of at most %d KiB", file, maxConfigBytes>>10)
-	}
-	f, err := os.Open(file)
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe is not waited for
 	if err != nil {
 		return fmt.Errorf("reading the configuration: %w", err)
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || info.Size() > maxConfigBytes {
+		return fmt.Errorf("%s: not a regular file of at most %d KiB", file, maxConfigBytes>>10)
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxConfigBytes))
 	if err != nil {
 		return fmt.Errorf("reading the configuration: %w", err)
@@ -224,10 +221,10 @@ func (c config) options() (app.Options, error) {
 		}
 		o.NodeNetworks = append(o.NodeNetworks, prefix.Masked())
 	}
-	for _, text := range c.NodeAddresses {
+	for i, text := range c.NodeAddresses {
 		text = strings.TrimRight(strings.TrimSpace(text), "/")
 		if err := orchestrator.CheckNodeAddress(text); err != nil {
-			return o, badKey("node_addresses", "%q: %v; want such as https://gpu1.internal", text, err)
+			return o, badKey("node_addresses", "number %d: %v; want such as https://gpu1.internal", i+1, err) // it could hold a password
 		}
 		o.NodeAddresses = append(o.NodeAddresses, text)
 	}
