@@ -176,7 +176,7 @@ func (o *Orchestrator) end(e *entry, f func(*Task)) error { return o.endIf(e, an
 
 // endIf is end with changeIf's condition.
 func (o *Orchestrator) endIf(e *entry, still func(Task) bool, f func(*Task)) error {
-	e.log()
+	e.flush()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.ctx), settleTimeout)
 	defer cancel()
 	task, err := backoff.Retry(ctx, func() (Task, error) {
@@ -197,9 +197,9 @@ func (o *Orchestrator) endIf(e *entry, still func(Task) bool, f func(*Task)) err
 	return nil
 }
 
-// log brings to the event log what the task has shown here. While nobody leads the
+// flush brings to the event log what the task has shown here. While nobody leads the
 // log that takes longer than the end itself may.
-func (e *entry) log() {
+func (e *entry) flush() {
 	e.mu.Lock()
 	t, mine := e.tail, e.run != nil
 	e.mu.Unlock()

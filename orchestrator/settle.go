@@ -26,7 +26,7 @@ const (
 func (a *attempt) settle(end client.Event, err, cause error) {
 	var change func(*Task)
 	switch {
-	case cause == errEnded || cause == errTaken || cause == errDeposed || errors.Is(err, errTaken) || errors.Is(err, errDeposed):
+	case cause == errEnded || cause == errTaken || cause == errDeposed || errors.Is(err, errTaken):
 		a.leave(true) // it is no longer ours to say
 		return
 	case cause == errCanceled:

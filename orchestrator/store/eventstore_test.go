@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -39,19 +38,8 @@ func TestRecordsWaitForTheirLog(t *testing.T) {
 			t.Fatalf("record %d: %v", i, err)
 		}
 	}
-	var got []string
-	for cursor := uint64(0); ; {
-		record, next, err := log.Read(ctx, "task", cursor)
-		if errors.Is(err, store.ErrNotFound) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, cursor = append(got, string(record)), next
-	}
-	if strings.Join(got, " ") != "0 1 2 3" {
-		t.Errorf("the log has %v", got)
+	if got := records(t, log, "task"); got != "0 1 2 3" {
+		t.Errorf("the log has %s", got)
 	}
 }
 

@@ -62,6 +62,22 @@ func TestOneProcessHoldsADirectory(t *testing.T) {
 	open(t, dir)
 }
 
+// records are what the log has of a task, in its order.
+func records(t *testing.T, log *store.EventLog, task string) string {
+	t.Helper()
+	var all []string
+	for cursor := uint64(0); ; {
+		record, next, err := log.Read(t.Context(), task, cursor)
+		if errors.Is(err, store.ErrNotFound) {
+			return strings.Join(all, " ")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, cursor = append(all, string(record)), next
+	}
+}
+
 func TestEventsKeepTheirOrderPerTask(t *testing.T) {
 	log := open(t, t.TempDir()).Events()
 	ctx := t.Context()
@@ -78,19 +94,8 @@ func TestEventsKeepTheirOrderPerTask(t *testing.T) {
 	if err := log.Barrier(ctx); err != nil {
 		t.Fatal(err)
 	}
-	var got []string
-	for cursor := uint64(0); ; {
-		rec, next, err := log.Read(ctx, "a", cursor)
-		if errors.Is(err, store.ErrNotFound) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, cursor = append(got, string(rec)), next
-	}
-	if want := "a0 a1 a2 a3 a4 a5 a6 a7 a8 a9 aend"; strings.Join(got, " ") != want {
-		t.Errorf("got %v, want %v", got, want)
+	if got, want := records(t, log, "a"), "a0 a1 a2 a3 a4 a5 a6 a7 a8 a9 aend"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 	if last, err := log.Last(ctx, "a"); err != nil || string(last) != "aend" {
 		t.Errorf("last: got %q, %v", last, err)
