@@ -95,6 +95,31 @@ func TestAStreamThatEndsWrongIsAnError(t *testing.T) {
 	}
 }
 
+func TestAnErrorSaysHowLongToWaitWithinBounds(t *testing.T) {
+	for name, c := range map[string]struct {
+		data string
+		want client.Event
+	}{
+		"told":     {`{"code":"ENGINE_BUSY","message":"m","engine":"e","retry_after_ms":2000}`, client.Event{Code: "ENGINE_BUSY", Message: "m", Engine: "e", RetryAfterMS: 2000}},
+		"not told": {`{"code":"ENGINE_BUSY"}`, client.Event{Code: "ENGINE_BUSY"}},
+		"negative": {`{"retry_after_ms":-1}`, client.Event{}},
+		"too long": {`{"retry_after_ms":9000000000000}`, client.Event{RetryAfterMS: client.MaxRetryAfter.Milliseconds()}},
+	} {
+		c.want.Type = client.EventError
+		got, err := stream(t, "event: error\ndata: "+c.data+"\n\n").Next()
+		if err != nil || !cmp.Equal(got, c.want) {
+			t.Errorf("%s: got %+v, %v, want %+v", name, got, err, c.want)
+		}
+		encoded, err := c.want.AppendSSE(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := stream(t, string(encoded)).Next(); err != nil || !cmp.Equal(again, c.want) {
+			t.Errorf("%s, once more: got %+v, %v, want %+v", name, again, err, c.want)
+		}
+	}
+}
+
 // longest is an embedding at the bound whose numbers are as long as they come.
 func longest() []float32 {
 	vector := make([]float32, client.MaxVector)

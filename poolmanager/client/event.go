@@ -3,6 +3,7 @@ package client
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // EventType is the name of an event on the wire.
@@ -24,7 +25,9 @@ func (t EventType) Last() bool { return t == EventEnd || t == EventError }
 // Event is one event of a dispatch stream. Which fields mean something depends
 // on Type: Text and Index for a token; Vector and the Index of its input for an
 // embedding; Score and the Index of its input for a score; TokensIn, TokensOut,
-// DecodeMS and FinishReason for the end; Code, Message and Engine for an error.
+// DecodeMS and FinishReason for the end; Code, Message, Engine and RetryAfterMS for
+// an error. RetryAfterMS is how long a busy engine asked to wait, 0 when it did not
+// say, and at most MaxRetryAfter.
 type Event struct {
 	Type         EventType
 	Text         string
@@ -38,7 +41,12 @@ type Event struct {
 	Code         string
 	Message      string
 	Engine       string
+	RetryAfterMS int64
 }
+
+// MaxRetryAfter bounds what an engine may ask to be waited for: as long as the
+// longest deadline of a task.
+const MaxRetryAfter = 24 * time.Hour
 
 type tokenData struct {
 	T string `json:"t"`
@@ -66,6 +74,7 @@ type errorData struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 	Engine  string `json:"engine"`
+	Retry   int64  `json:"retry_after_ms,omitempty"`
 }
 
 // AppendSSE appends the event as it travels: an event line, a data line, an
@@ -95,7 +104,7 @@ func (e Event) appendData(dst []byte) ([]byte, error) {
 	case EventEnd:
 		data = endData{e.TokensIn, e.TokensOut, e.DecodeMS, e.FinishReason}
 	case EventError:
-		data = errorData{e.Code, e.Message, e.Engine}
+		data = errorData{e.Code, e.Message, e.Engine, e.RetryAfterMS}
 	default:
 		return dst, fmt.Errorf("encoding an event: unknown type %q", e.Type)
 	}
@@ -136,6 +145,7 @@ func decodeEvent(kind string, data []byte) (event Event, known bool, err error) 
 		var d errorData
 		err = json.Unmarshal(data, &d)
 		event.Code, event.Message, event.Engine = d.Code, d.Message, d.Engine
+		event.RetryAfterMS = min(max(0, d.Retry), MaxRetryAfter.Milliseconds())
 	default:
 		return Event{}, false, nil
 	}

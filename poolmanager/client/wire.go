@@ -78,9 +78,10 @@ type Status struct {
 	SlotsFree     int    `json:"slots_free" doc:"Tasks it would take now"`
 	SlotsTotal    int    `json:"slots_total" doc:"Tasks it can run at once"`
 	ActiveLeases  int    `json:"active_leases" doc:"Tasks running now"`
+	Suspect       bool   `json:"suspect,omitempty" doc:"A task stopped making progress here lately; the engine is restarted when that repeats"`
 	Restarts      int    `json:"restarts" doc:"Restarts since the pool was preloaded"`
 	VRAMFreeBytes int64  `json:"vram_free_bytes" doc:"Free memory of its devices; 0 without a GPU"`
-	LastError     string `json:"last_error" doc:"Why it last failed; empty when it never did"`
+	LastError     string `json:"last_error" doc:"Why the pool is not ready, or why it last failed; empty when it is ready and never did"`
 
 	Workloads []string  `json:"workloads,omitempty" doc:"What it takes: completion, embedding, rerank; absent means completion"`
 	Loadable  bool      `json:"loadable,omitempty" doc:"No engine runs, but a dispatch is taken: it loads the model first"`
@@ -162,7 +163,8 @@ const MaxVector = 16384
 // DispatchRequest is one task for an engine. A completion has Prompt or
 // Messages, not both; an embedding has Inputs; a rerank has Inputs, the
 // documents, and Prompt, the query. MaxTokens 0 leaves the limit to the pool
-// manager, DeadlineMS 0 sets none.
+// manager. DeadlineMS is for the wait and the first token; StreamLimitMS is for the
+// answer, from its first token on. 0 sets none.
 type DispatchRequest struct {
 	TaskID      string    `json:"task_id,omitempty" maxLength:"64"`
 	Workload    string    `json:"workload,omitempty" maxLength:"32" doc:"completion (default), embedding or rerank"`
@@ -175,5 +177,7 @@ type DispatchRequest struct {
 	Temperature *float64  `json:"temperature,omitempty" minimum:"0" maximum:"10"`
 	TopP        *float64  `json:"top_p,omitempty" minimum:"0" maximum:"1"`
 	Stop        []string  `json:"stop,omitempty" maxItems:"16"`
-	DeadlineMS  int64     `json:"deadline_ms,omitempty" minimum:"0" maximum:"86400000"`
+	DeadlineMS  int64     `json:"deadline_ms,omitempty" minimum:"0" maximum:"86400000" doc:"For the wait and the first token"`
+
+	StreamLimitMS int64 `json:"stream_limit_ms,omitempty" minimum:"0" maximum:"86400000" doc:"For the answer, from its first token on; 0 sets none"`
 }
