@@ -12,7 +12,7 @@ type callerKey struct{}
 
 // Allows reports whether the caller has any of these scopes. Admin has every
 // one; asking for none is refused.
-func (c Caller) Allows(anyOf ...Scope) bool { return allows(c.Scopes, anyOf) }
+func (c Caller) Allows(anyOf ...Scope) bool { return allows(c.Scopes, anyOf, false) }
 
 // WithCaller puts a caller into a context.
 func WithCaller(ctx context.Context, c Caller) context.Context {

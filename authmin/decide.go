@@ -66,7 +66,12 @@ func (g *Guard) Decide(r *Request, now time.Time) Decision {
 		return d
 	}
 	rule := g.Policy.Rule(d.Rule)
+	variant := g.Policy.Stricter(r.Method, d.Path, d.Rule) != NoRule
 	if rule.Action == ActionPublic {
+		if variant {
+			d.refuse(ReasonPath, &ProblemVariant)
+			return d
+		}
 		d.Allow, d.Public = true, true
 		return d
 	}
@@ -77,7 +82,9 @@ func (g *Guard) Decide(r *Request, now time.Time) Decision {
 	switch {
 	case rule.Action != ActionRequire:
 		d.refuse(ReasonPolicy, &ProblemDenied)
-	case !allows(d.Scopes, rule.Scopes):
+	case variant:
+		d.refuse(ReasonPath, &ProblemVariant)
+	case !allows(d.Scopes, rule.Scopes, g.Policy.plainAdmin):
 		d.refuse(ReasonScope, &ProblemScope)
 	default:
 		d.Allow = true
@@ -190,13 +197,14 @@ func (g *Guard) isProxy(peer netip.Addr) bool {
 var allScopes = slices.Clip(AllScopes())
 
 // allows reports whether a holder of scopes may do what needs any of the wanted
-// ones. Scope admin may everything; wanting nothing is a mistake, and refused.
-func allows(held, wanted []Scope) bool {
+// ones. Scope admin may do everything unless it is plain; wanting nothing is a
+// mistake, and refused.
+func allows(held, wanted []Scope, plainAdmin bool) bool {
 	if len(wanted) == 0 {
 		return false
 	}
 	for _, scope := range held {
-		if scope == ScopeAdmin || slices.Contains(wanted, scope) {
+		if scope == ScopeAdmin && !plainAdmin || slices.Contains(wanted, scope) {
 			return true
 		}
 	}

@@ -26,14 +26,16 @@ func (p *Policy) Match(method, path string) (rule int, err error) {
 func (p *Policy) match(method, path string) int {
 	for i := range p.rules {
 		r := &p.rules[i]
-		if len(r.Methods) > 0 && !slices.Contains(r.Methods, method) {
-			continue
-		}
-		if matchAny(r.Paths, path) {
+		if r.takes(method) && matchAny(r.Paths, path) {
 			return i
 		}
 	}
 	return NoRule
+}
+
+// takes reports whether a rule is for a method.
+func (r *Rule) takes(method string) bool {
+	return len(r.Methods) == 0 || slices.Contains(r.Methods, method)
 }
 
 // AllowsTrailers reports whether request trailers may go to the upstream.

@@ -97,6 +97,9 @@ func decodePath(raw string) (string, error) {
 	if strings.ContainsFunc(path, unicode.IsControl) {
 		return "", ambiguous("an encoded control character")
 	}
+	if _, ok := PathKey(path); !ok {
+		return "", ambiguous("a character that normalisation turns into a delimiter")
+	}
 	return path, nil
 }
 

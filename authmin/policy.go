@@ -56,6 +56,10 @@ type Policy struct {
 	texts    []string
 	slashes  []string
 	trailers []string
+
+	keyed      [][]keyedPath // each rule's paths, for variants
+	stricter   [][]int       // for each rule, the earlier and stricter ones
+	plainAdmin bool
 }
 
 // PolicyOptions are what a policy is built from. The path lists take the same
@@ -64,6 +68,7 @@ type PolicyOptions struct {
 	Rules             []Rule
 	AllowEncodedSlash []string // where a model id may hold %2F
 	AllowTrailers     []string // where request trailers go to the upstream
+	PlainAdmin        bool     // scope admin passes only the rules that name it
 }
 
 // NoRule is the index that [Policy.Match] returns when no rule matches.
@@ -78,12 +83,24 @@ func NewPolicy(o PolicyOptions) (*Policy, error) {
 		rules:    slices.Clone(o.Rules),
 		slashes:  slices.Clone(o.AllowEncodedSlash),
 		trailers: slices.Clone(o.AllowTrailers),
+
+		stricter:   stricterRules(o.Rules, o.PlainAdmin),
+		plainAdmin: o.PlainAdmin,
 	}
 	for _, rule := range o.Rules {
 		if err := rule.check(); err != nil {
 			return nil, fmt.Errorf("rule `%s`: %w", rule, err)
 		}
 		p.texts = append(p.texts, rule.String())
+		keyed := make([]keyedPath, 0, len(rule.Paths))
+		for _, pattern := range rule.Paths {
+			key, err := keyPattern(pattern)
+			if err != nil {
+				return nil, fmt.Errorf("rule `%s`: path %q: %w", rule, clip(pattern), err)
+			}
+			keyed = append(keyed, key)
+		}
+		p.keyed = append(p.keyed, keyed)
 	}
 	for option, patterns := range map[string][]string{"allow_encoded_slash": p.slashes, "allow_trailers": p.trailers} {
 		if len(patterns) > MaxPaths {

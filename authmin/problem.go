@@ -67,6 +67,11 @@ var (
 		Title: "The request could be read in two ways",
 		Hint:  "Send a Host, an ordinary method, and a path in origin form: no dot segments, double slashes, backslashes, parameters or encoded delimiters.",
 	}
+	ProblemVariant = Problem{
+		Status: http.StatusBadRequest, Code: "AMBIGUOUS_REQUEST", CodeNumber: 40001,
+		Title: "The path is another spelling of one that has a stricter rule",
+		Hint:  "Write the path as its documentation does: upper and lower case, the slash at the end, and composed characters count.",
+	}
 )
 
 const realm = `Bearer realm="llorch"`

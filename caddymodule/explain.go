@@ -72,6 +72,7 @@ type explanation struct {
 	decision authmin.Decision
 	rule     string
 	at       position
+	stricter string // the earlier rule for another spelling of the path, "" without one
 	caller   string // who asks, in words
 }
 
@@ -111,6 +112,9 @@ func (s *settings) ask(q *question, now time.Time) (*explanation, error) {
 	a.rule, a.at = policy.RuleText(a.decision.Rule), g.at
 	if a.decision.Rule != authmin.NoRule {
 		a.at = g.rules[a.decision.Rule]
+	}
+	if rule := policy.Stricter(q.method, a.decision.Path, a.decision.Rule); rule != authmin.NoRule {
+		a.stricter = fmt.Sprintf("%s (%s)", policy.RuleText(rule), g.rules[rule])
 	}
 	return a, nil
 }
@@ -162,6 +166,8 @@ func (a *explanation) why() string {
 			}
 		}
 		return a.caller + " may"
+	case d.Reason == authmin.ReasonPath && a.stricter != "":
+		return "an upstream may take the path for another spelling of what a stricter rule stands for: " + a.stricter
 	case d.Reason == authmin.ReasonScope:
 		return fmt.Sprintf("%s has %s, the rule wants %s", a.caller, orNone(d.Scopes), authmin.JoinScopes(rule.Scopes, " or "))
 	case d.Reason == authmin.ReasonPolicy && d.Rule == authmin.NoRule:
