@@ -55,24 +55,35 @@ func startGateway(t testing.TB) target {
 // startSecureGateway is the same over TLS, for HTTP/2 and HTTP/3.
 func startSecureGateway(t testing.TB) target {
 	t.Helper()
-	return startListeners(t, gatewayKind{
+	return startListeners(t, secureKind(t))
+}
+
+// secureKind is a gateway over TLS with a certificate of its own making.
+func secureKind(t testing.TB) gatewayKind {
+	return gatewayKind{
 		scheme: "https", site: "tls internal",
 		// A certificate is made for the host that has a name, and shown to all.
 		alias:  "https://localhost:",
 		peer:   "{http.request.proto} ", // UDP and TCP have their own ports
 		global: "local_certs\n\tskip_install_trust\n\tauto_https disable_redirects\n\tstorage file_system " + t.TempDir(),
-	})
+	}
 }
 
 // gatewayKind is what the two ways to start the gateway differ in.
 type gatewayKind struct {
 	scheme, alias, peer string
 	global, site, guard string // lines for the Caddyfile
+	policy              string // in place of fixturePolicy
+	before              string // directives between the guard and the proxy; UPSTREAM is its address
 }
 
 func startListeners(t testing.TB, kind gatewayKind) target {
 	t.Helper()
 	upstream := startEcho(t)
+	if kind.policy == "" {
+		kind.policy = fixturePolicy
+	}
+	before := strings.ReplaceAll(kind.before, "UPSTREAM", upstream.address())
 	listen, dial := pubHosts(t)
 	_, pubPort, _ := net.SplitHostPort(gatewaytest.FreeAddress(t, listen))
 	loop := gatewaytest.FreeAddress(t, "127.0.0.1")
@@ -83,8 +94,8 @@ func startListeners(t testing.TB, kind gatewayKind) target {
 		if kind.alias != "" {
 			addresses = kind.alias + port + ", " + addresses
 		}
-		return fmt.Sprintf("%s {\n\tbind %s\n\t%s\n\tauthmin %s {\n\t\t%s%s\n\t}\n\treverse_proxy %s {\n\t\theader_up %s \"%s{remote}\"\n\t}\n}\n",
-			addresses, bind, kind.site, name, guard, fixturePolicy, upstream.address(), peerHeader, kind.peer)
+		return fmt.Sprintf("%s {\n\tbind %s\n\t%s\n\tauthmin %s {\n\t\t%s%s\n\t}\n\t%s\n\treverse_proxy %s {\n\t\theader_up %s \"%s{remote}\"\n\t}\n}\n",
+			addresses, bind, kind.site, name, guard, kind.policy, before, upstream.address(), peerHeader, kind.peer)
 	}
 	config := fmt.Sprintf("{\n\tadmin off\n\tpersist_config off\n\t%s\n\tauthmin {\n\t\ttoken_file %s\n\t\tlockout off\n\t\toptional true\n\t}\n}\n",
 		kind.global, writeKeyring(t)) +
