@@ -74,7 +74,7 @@ func (b *Backend) Wrap(next http.Handler) http.Handler {
 		id := EnsureCorrelationID(r.Header)
 		w.Header().Set(HeaderCorrelationID, id)
 		r = r.WithContext(WithCorrelationID(r.Context(), id))
-		caller, reason := b.identify(r)
+		caller, fingerprint, reason := b.identify(r)
 		for _, name := range []string{"Authorization", HeaderIdentity, HeaderScopes} {
 			r.Header.Del(name)
 		}
@@ -82,29 +82,32 @@ func (b *Backend) Wrap(next http.Handler) http.Handler {
 		// sends no credential with either.
 		open := (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.URL.Path == "/health" && r.URL.RawPath == ""
 		if reason != ReasonNone && !open {
-			b.refuse(w, r, reason)
+			b.refuse(w, r, fingerprint, reason)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(WithCaller(r.Context(), caller)))
 	})
 }
 
-func (b *Backend) identify(r *http.Request) (Caller, Reason) {
+// identify returns who calls, or why that is unknown, and the fp6 of the token that
+// was sent, "" without one.
+func (b *Backend) identify(r *http.Request) (caller Caller, fingerprint string, reason Reason) {
 	digest, presented := ParseBearer(r.Header["Authorization"])
 	switch presented {
 	case PresentedNothing:
-		return Caller{}, ReasonMissing
+		return Caller{}, "", ReasonMissing
 	case PresentedMalformed:
-		return Caller{}, ReasonMalformed
+		return Caller{}, "", ReasonMalformed
 	}
+	fingerprint = digest.Fingerprint()
 	token, verdict := b.ring.Lookup(digest, time.Now())
-	if verdict != VerdictValid {
-		return Caller{}, verdict.Reason()
+	switch {
+	case verdict != VerdictValid:
+		return Caller{}, fingerprint, verdict.Reason()
+	case token.Name != nameGateway:
+		return Caller{Name: token.Name, Scopes: token.Scopes}, fingerprint, ReasonNone
 	}
-	if token.Name != nameGateway {
-		return Caller{Name: token.Name, Scopes: token.Scopes}, ReasonNone
-	}
-	return gatewayCaller(r.Header), ReasonNone
+	return gatewayCaller(r.Header), fingerprint, ReasonNone
 }
 
 // gatewayCaller is whom the gateway speaks for. Headers that it would not write
@@ -123,9 +126,15 @@ func gatewayCaller(h http.Header) Caller {
 	return caller
 }
 
-func (b *Backend) refuse(w http.ResponseWriter, r *http.Request, reason Reason) {
-	p := *problemFor(reason)
+// refuse answers a call without a valid credential. The record has the fields of the
+// gateway's trail.
+func (b *Backend) refuse(w http.ResponseWriter, r *http.Request, fingerprint string, reason Reason) {
+	p, identity := *problemFor(reason), NameAnonymous
+	if fingerprint != "" {
+		identity = tokenIdentity + fingerprint
+	}
 	b.log.WarnContext(r.Context(), "auth_failed", "service", b.service, "reason", reason,
+		"identity", identity, "fp6", fingerprint,
 		"method", CleanField(r.Method, MaxLoggedMethod), "path", CleanPath(r.URL.Path, MaxLoggedPath),
 		"remote_ip", PeerAddr(r.RemoteAddr), "correlation_id", CorrelationID(r.Context()))
 	w.Header().Set("WWW-Authenticate", Challenge(p, nil))

@@ -122,6 +122,12 @@ func TestBackendRefusesCredentials(t *testing.T) {
 			t.Errorf("the log holds a token: %s", b.log.String())
 		}
 	}
+	if who := `"identity":"token:` + secretOf("x").Fingerprint() + `","fp6":"` + secretOf("x").Fingerprint() + `"`; !strings.Contains(b.log.String(), who) {
+		t.Errorf("the log does not say whose token was refused, %s: %s", who, b.log.String())
+	}
+	if who := `"identity":"anonymous","fp6":""`; !strings.Contains(b.log.String(), who) {
+		t.Errorf("the log does not say that a call had no token, %s: %s", who, b.log.String())
+	}
 	if !strings.Contains(b.log.String(), `"reason":"unknown"`) || !strings.Contains(b.log.String(), `"correlation_id":"`) {
 		t.Errorf("the log does not say why: %s", b.log.String())
 	}

@@ -134,7 +134,7 @@ func TestBypassNeedsEveryCondition(t *testing.T) {
 			if d.Allow && (d.Identity != NameLocalhost || d.Name != NameLocalhost || len(d.Scopes) != len(AllScopes())) {
 				t.Errorf("got %q (%q) with scopes %v, want localhost with every scope", d.Identity, d.Name, d.Scopes)
 			}
-			if !d.Allow && (d.Name != "" || d.Identity != NameAnonymous || d.Scopes != nil) {
+			if !d.Allow && (d.Name != "" || d.Identity != identityOf(r) || d.Scopes != nil) {
 				t.Errorf("a refused request is %q (%q) with scopes %v", d.Name, d.Identity, d.Scopes)
 			}
 			g.Optional = false

@@ -32,7 +32,7 @@ type Decision struct {
 	Problem *Problem // the answer to a refusal; nil when allowed
 
 	Name        string  // who asks, for the upstream; "" when nobody is known
-	Identity    string  // who asks, for the audit trail
+	Identity    string  // who asks, for the audit trail: of a token, valid or not, `token:` and its fp6
 	Scopes      []Scope // what the identity may
 	Fingerprint string  // fp6 of the presented token, "" without one
 	Token       *Token  // the keyring's token, nil for other identities
@@ -156,12 +156,11 @@ func (g *Guard) identify(d *Decision, r *Request, now time.Time) Reason {
 	case PresentedMalformed:
 		return ReasonMalformed
 	case PresentedToken:
-		identity := tokenIdentity + digest.Fingerprint()
-		d.Fingerprint = identity[len(tokenIdentity):]
+		d.Identity = tokenIdentity + digest.Fingerprint() // of an unknown one, too
+		d.Fingerprint = d.Identity[len(tokenIdentity):]
 		token, verdict := g.Keyring().Lookup(digest, now)
 		if verdict == VerdictValid {
 			d.Token, d.Name, d.Scopes = token, token.Name, token.Scopes
-			d.Identity = identity
 		}
 		return verdict.Reason()
 	}
