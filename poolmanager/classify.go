@@ -12,12 +12,13 @@ type Reason string
 
 // The reasons.
 const (
-	ReasonExit   Reason = "exit"          // it ended by itself
-	ReasonSignal Reason = "signal"        // somebody killed it
-	ReasonMemory Reason = "out_of_memory" // it, or the kernel, found no memory
-	ReasonCUDA   Reason = "cuda"          // its GPU failed it
-	ReasonHealth Reason = "health"        // it did not become, or stay, healthy
-	ReasonStart  Reason = "start"         // it could not be started at all
+	ReasonExit    Reason = "exit"          // it ended by itself
+	ReasonSignal  Reason = "signal"        // somebody killed it
+	ReasonMemory  Reason = "out_of_memory" // it, or the kernel, found no memory
+	ReasonCUDA    Reason = "cuda"          // its GPU failed it
+	ReasonHealth  Reason = "health"        // it did not become, or stay, healthy
+	ReasonStart   Reason = "start"         // it could not be started at all
+	ReasonStalled Reason = "stalled"       // tasks stopped making progress in it
 )
 
 // failure is why an engine is not there.

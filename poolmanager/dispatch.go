@@ -21,8 +21,11 @@ const (
 	commentEvery = 15 * time.Second
 )
 
-// errDeadline is the cause of a task that took longer than its caller allowed.
-var errDeadline = &adapter.Error{Class: "DEADLINE_EXCEEDED", Message: "the task's deadline passed"}
+// The causes of a task that took longer than its caller allowed.
+var (
+	errDeadline    = &adapter.Error{Class: "DEADLINE_EXCEEDED", Message: "the task's deadline passed before its first token (deadline_ms)"}
+	errStreamLimit = &adapter.Error{Class: "STREAM_LIMIT_EXCEEDED", Message: "the answer took longer than its stream may (stream_limit_ms)"}
+)
 
 type dispatchInput struct {
 	ID   string `path:"id" doc:"The pool's id"`
@@ -74,8 +77,10 @@ func (a *api) stream(w http.ResponseWriter, l *lease, task client.DispatchReques
 		if first.IsZero() {
 			first = time.Now()
 		}
+		l.flows(time.Duration(task.StreamLimitMS) * time.Millisecond)
 		return out.send(e)
 	})
+	l.pool.judge(l, err)
 	l.release()
 	if err != nil {
 		a.endWithError(l.ctx, out, engine, err)
@@ -97,7 +102,7 @@ func (a *api) endWithError(ctx context.Context, out *sseWriter, engine string, e
 	var failed *adapter.Error
 	switch {
 	case errors.As(err, &failed):
-		event.Code, event.Message = string(failed.Class), failed.Message
+		event.Code, event.Message, event.RetryAfterMS = string(failed.Class), failed.Message, failed.RetryAfter.Milliseconds()
 	case errors.Is(err, context.Canceled):
 		return // the caller hung up
 	default:

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -129,8 +130,8 @@ func TestTheSlotIsFreeBeforeTheEndIsRead(t *testing.T) {
 	r := startRig(t, nil)
 	r.ready(t, "p", "demo", "")
 	for body, end := range map[string]string{
-		`{"prompt":"x","max_tokens":2}`:                      "event: end",
-		`{"prompt":"x","max_tokens":60000,"deadline_ms":20}`: "event: error",
+		`{"prompt":"x","max_tokens":2}`:                          "event: end",
+		`{"prompt":"x","max_tokens":60000,"stream_limit_ms":20}`: "event: error",
 	} {
 		request := httptest.NewRequestWithContext(t.Context(), "POST", "/pools/p/dispatch", strings.NewReader(body))
 		request.Header.Set("Authorization", "Bearer "+r.token.Reveal())
@@ -173,15 +174,32 @@ func engineSlotsBusy(t *testing.T, r *rig, id string) int {
 	return busy
 }
 
-func TestADeadlineEndsTheTaskWithAnError(t *testing.T) {
-	r := startRig(t, nil)
+func TestADeadlineIsForTheFirstTokenAndALimitForTheStream(t *testing.T) {
+	r := startRig(t, func(o *Options) {
+		for name, delay := range map[string]string{"slow": "1h", "steady": "20ms"} {
+			more := o.Templates[0]
+			more.Name, more.Command = name, append(slices.Clone(more.Command), "--token-delay", delay)
+			o.Templates = append(o.Templates, more)
+		}
+	})
 	r.ready(t, "p", "demo", "")
-	events, err := r.run(t, "p", client.DispatchRequest{Prompt: "x", MaxTokens: 60_000, DeadlineMS: 50})
+	r.ready(t, "slow", "slow", "")
+	r.ready(t, "steady", "steady", "")
+	events, err := r.run(t, "p", client.DispatchRequest{Prompt: "x", MaxTokens: 60_000, StreamLimitMS: 50})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last := events[len(events)-1]; last.Type != client.EventError || last.Code != "DEADLINE_EXCEEDED" {
-		t.Errorf("got %+v, want DEADLINE_EXCEEDED", last)
+	if last := events[len(events)-1]; len(events) < 2 || last.Type != client.EventError || last.Code != "STREAM_LIMIT_EXCEEDED" {
+		t.Errorf("a stream's limit: got %d events, the last %+v, want STREAM_LIMIT_EXCEEDED", len(events), last)
+	}
+	events, err = r.run(t, "slow", client.DispatchRequest{Prompt: "x", DeadlineMS: 50})
+	if err != nil || len(events) != 1 || events[0].Code != "DEADLINE_EXCEEDED" {
+		t.Errorf("a deadline before the first token: got %+v, %v, want DEADLINE_EXCEEDED", events, err)
+	}
+	// 20 tokens at 20 ms each: the deadline is met by the first one.
+	events, err = r.run(t, "steady", client.DispatchRequest{Prompt: "x", MaxTokens: 20, DeadlineMS: 300})
+	if last := len(events) - 1; err != nil || last != 20 || events[last].Type != client.EventEnd {
+		t.Errorf("a deadline that the first token met: got %d events, %v, want 20 tokens and the end", len(events), err)
 	}
 	eventually(t, "the slot to be free", func() bool { return r.status(t, "p").SlotsFree == 4 })
 }

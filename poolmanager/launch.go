@@ -216,6 +216,7 @@ func (p *pool) becomeReady(inst *instance, took time.Duration) {
 	defer p.mu.Unlock()
 	now := time.Now()
 	p.inst, p.readyAt, p.used, p.loadTook = inst, now, now, took
+	p.trust()
 	p.set(StateReady)
 }
 

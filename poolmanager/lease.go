@@ -3,19 +3,24 @@ package poolmanager
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/llorch/gateway/poolmanager/adapter"
 )
 
 // lease is one slot that a task has taken. Its context ends when the slot is
-// taken away, when the task's deadline passes, or with the request.
+// taken away, when the task's deadline passes before its first token, or its
+// stream's limit after it, or with the request.
 type lease struct {
 	pool  *pool
 	model string // what the task asked for
 	ctx   context.Context
 	end   context.CancelCauseFunc
-	timer context.CancelFunc
+	timer *time.Timer // of the deadline, then of the stream's limit; nil without
+
+	events atomic.Int64 // that the engine has sent
+	latest atomic.Int64 // when it did last, in Unix nanoseconds
 
 	inst *instance // set once the engine was ready, and kept: the task is its
 	name string    // what that engine calls the model
@@ -36,19 +41,18 @@ func (p *pool) acquire(parent context.Context, modelRef, workload string, deadli
 	case len(p.leases) >= p.spec.template.Slots:
 		return nil, errNoSlot
 	}
-	l := &lease{pool: p, model: modelRef, timer: func() {}}
+	l := &lease{pool: p, model: modelRef}
 	l.ctx, l.end = context.WithCancelCause(parent)
-	if deadline > 0 {
-		l.ctx, l.timer = context.WithTimeoutCause(l.ctx, deadline, errDeadline)
-	}
 	if p.state == StateReady {
 		var err error
 		if l.name, err = p.chooseModel(modelRef); err != nil {
 			l.end(err)
-			l.timer()
 			return nil, err
 		}
 		l.inst = p.inst
+	}
+	if deadline > 0 {
+		l.timer = time.AfterFunc(deadline, func() { l.end(errDeadline) })
 	}
 	p.leases[l] = struct{}{}
 	p.demand()
@@ -126,14 +130,33 @@ func (l *lease) look() (changed <-chan struct{}, roomless bool, err error) {
 // release gives the slot back; it may be called more than once.
 func (l *lease) release() {
 	l.end(nil)
-	l.timer()
 	p := l.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if l.timer != nil {
+		l.timer.Stop()
+	}
 	if _, held := p.leases[l]; held {
 		delete(p.leases, l)
 		p.used = time.Now()
 		p.announce()
+	}
+}
+
+// flows notes an event of the engine. From the first one on the deadline is met, and
+// the stream's own limit counts; 0 sets none.
+func (l *lease) flows(streamLimit time.Duration) {
+	l.latest.Store(time.Now().UnixNano())
+	if l.events.Add(1) > 1 {
+		return
+	}
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	if streamLimit > 0 && l.ctx.Err() == nil {
+		l.timer = time.AfterFunc(streamLimit, func() { l.end(errStreamLimit) })
 	}
 }
 

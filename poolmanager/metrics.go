@@ -31,7 +31,7 @@ func newMetrics(pools func() []*pool) *metrics {
 			Name: "reload_duration_ms", Help: "How long successful reloads took, in milliseconds.", Buckets: waitBuckets,
 		}),
 	}
-	for _, r := range []Reason{ReasonExit, ReasonSignal, ReasonMemory, ReasonCUDA, ReasonHealth, ReasonStart} {
+	for _, r := range []Reason{ReasonExit, ReasonSignal, ReasonMemory, ReasonCUDA, ReasonHealth, ReasonStart, ReasonStalled} {
 		m.restarts.WithLabelValues(string(r)) // zero is a value: alerts need it
 	}
 	m.registry.MustRegister(m.restarts, m.drains, m.reloads, poolCollector(pools))

@@ -62,6 +62,7 @@ type pool struct {
 
 	commands chan command
 	kick     chan struct{} // an operator's wish to restart now
+	wedged   chan *failure // tasks stalled in the engine, once too often
 
 	mu       sync.Mutex
 	state    State
@@ -70,6 +71,7 @@ type pool struct {
 	models   []string // what the engine serves, as last heard
 	leases   map[*lease]struct{}
 	restarts int
+	suspect  suspicion
 	lastErr  string
 	breaker  breakerState
 	progress *client.Progress // never changed in place
@@ -95,7 +97,7 @@ func newPool(id string, env *environment) *pool {
 	close(ended)
 	return &pool{
 		id: id, env: env, logs: &logRing{}, state: StateStopped,
-		commands: make(chan command), kick: make(chan struct{}, 1),
+		commands: make(chan command), kick: make(chan struct{}, 1), wedged: make(chan *failure, 1),
 		leases: map[*lease]struct{}{}, waiters: make(chan struct{}), stop: func() {}, done: ended,
 	}
 }
@@ -232,6 +234,7 @@ func (p *pool) status() client.Status {
 		SlotsTotal: p.spec.template.Slots, ActiveLeases: len(p.leases),
 		Restarts: p.restarts, VRAMFreeBytes: p.env.vram(p.spec.template.Devices), LastError: p.lastErr,
 		Workloads: p.spec.template.workloads(), Loadable: p.takes(), Progress: p.progress,
+		Suspect: p.inst != nil && p.suspect.recent(time.Now()) > 0,
 	}
 	if s.Ready || s.Loadable {
 		s.SlotsFree = s.SlotsTotal - s.ActiveLeases

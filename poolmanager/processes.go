@@ -47,7 +47,7 @@ type instance struct {
 }
 
 func (i *instance) target(model string) adapter.Target {
-	return adapter.Target{Base: i.base, Key: i.key, Model: model}
+	return adapter.Target{Base: i.base, Key: i.key, Model: model, Limits: i.template.limits()}
 }
 
 // keyRead removes the key's file: the engine has read it.

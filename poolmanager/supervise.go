@@ -58,7 +58,7 @@ func (p *pool) live(ctx context.Context, policy *restartPolicy) *failure {
 	for err == nil {
 		asked, failed := p.watch(ctx, inst, policy)
 		if failed != nil && p.setFailed(failed) {
-			p.dropLeases("the engine broke")
+			p.dropLeases("the engine broke: " + failed.Error())
 			p.env.engines.end(p.id, inst, 0)
 			p.env.ledger.ended()
 			return failed
@@ -112,6 +112,8 @@ func (p *pool) watch(ctx context.Context, inst *instance, policy *restartPolicy)
 		case <-healthy.C:
 			policy.healthy()
 			p.noteBreaker(policy)
+		case failed := <-p.wedged:
+			return command{}, failed
 		case <-p.kick: // asked to start what runs already
 		case <-idle.C:
 			left, ended := p.expire(inst.template.TTL)
@@ -183,7 +185,7 @@ func (p *pool) waitForRestart(ctx context.Context, policy *restartPolicy, wait t
 }
 
 func (p *pool) noteFailure(f *failure, policy *restartPolicy, wait time.Duration) {
-	p.env.log.Warn("engine failed", "pool_id", p.id, "reason", f.reason, "error", f.text, "restart_in", wait)
+	p.env.log.Warn("engine failed", "pool_id", p.id, "reason", f.reason, "error", f.text, "restart_in_ms", wait.Milliseconds())
 	p.noteBreaker(policy)
 }
 

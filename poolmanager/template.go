@@ -1,6 +1,7 @@
 package poolmanager
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -88,6 +89,29 @@ type Template struct {
 	ReadyLimit time.Duration
 	// StopGrace is how long it may take to stop before it is killed.
 	StopGrace time.Duration
+	// FirstTokenLimit is how long a task may wait for its first token once the
+	// engine has it: the prompt is read then. 0: DefaultFirstTokenLimit.
+	FirstTokenLimit time.Duration
+	// BetweenTokensLimit is how long an answer may stand still before its next
+	// token, or its end. 0: DefaultBetweenTokensLimit.
+	BetweenTokensLimit time.Duration
+}
+
+// The progress limits of a template that says nothing: a long prompt on a CPU
+// takes minutes, while two tokens are seconds apart at most.
+const (
+	DefaultFirstTokenLimit    = 10 * time.Minute
+	DefaultBetweenTokensLimit = 2 * time.Minute
+	// maxProgressLimit is the longest deadline that a task may have.
+	maxProgressLimit = 24 * time.Hour
+)
+
+// limits is what the template allows between signs of progress.
+func (t Template) limits() adapter.Limits {
+	return adapter.Limits{
+		FirstToken:    cmp.Or(t.FirstTokenLimit, DefaultFirstTokenLimit),
+		BetweenTokens: cmp.Or(t.BetweenTokensLimit, DefaultBetweenTokensLimit),
+	}
 }
 
 const (
@@ -132,6 +156,11 @@ func (t Template) validate() error {
 		return fmt.Errorf("stop_grace: want at most %v", maxStopGrace)
 	case t.Key != KeyNone && t.Key != KeyFile && t.Key != KeyVLLMYAML:
 		return errors.New("key: want file, vllm-yaml, or nothing")
+	}
+	for key, limit := range map[string]time.Duration{"first_token_limit_ms": t.FirstTokenLimit, "between_tokens_limit_ms": t.BetweenTokensLimit} {
+		if limit < 0 || limit > maxProgressLimit {
+			return fmt.Errorf("%s: want 1 to %d", key, maxProgressLimit.Milliseconds())
+		}
 	}
 	if err := t.checkCapacity(); err != nil {
 		return err

@@ -30,12 +30,13 @@ const (
 	OpenAI   Dialect = "openai"
 )
 
-// Target is one engine: where it listens, its key if it checks one, and the
-// model to ask for.
+// Target is one engine: where it listens, its key if it checks one, the model to
+// ask for, and how long it may take.
 type Target struct {
-	Base  string
-	Key   authmin.Secret
-	Model string
+	Base   string
+	Key    authmin.Secret
+	Model  string
+	Limits Limits
 }
 
 // Result is how an answer ended. Where the engine reports no counts TokensOut
@@ -43,20 +44,27 @@ type Target struct {
 type Result struct {
 	TokensIn     int
 	TokensOut    int
-	FinishReason string // "stop" or "length", or what the engine said
+	FinishReason string // "stop" or "length"; an engine that says anything else has failed
 }
 
 // Stream runs the task and calls emit for each piece of text as it comes; an
 // error of emit ends the task and is returned as it is. Ending ctx hangs up,
-// which is how these engines cancel.
+// which is how these engines cancel; that is also done when a limit of t passes.
+// An answer is whole when the engine has said so by its dialect's proper end.
 func (d Dialect) Stream(ctx context.Context, hc *http.Client, t Target, task client.DispatchRequest, emit func(string) error) (Result, error) {
+	ctx, progress := t.Limits.watch(ctx)
+	defer progress.stop()
 	path, body := d.request(t, task)
 	response, err := post(ctx, hc, t, path, body)
 	if err != nil {
 		return Result{}, err
 	}
 	defer response.Body.Close()
-	reader := &reader{chat: path == chatPath, llama: path == completionPath, emit: emit}
+	reader := &reader{
+		chat: path == chatPath, llama: path == completionPath, target: t,
+		kind: response.Header.Get("Content-Type"), made: progress.made,
+		emit: func(text string) error { return progress.deliver(func() error { return emit(text) }) },
+	}
 	result, err := reader.read(ctx, response.Body)
 	if err == nil {
 		drain(response.Body)
@@ -94,11 +102,11 @@ func post(ctx context.Context, hc *http.Client, t Target, path string, body map[
 	Authorize(request, t.Key)
 	response, err := hc.Do(request)
 	if err != nil {
-		return nil, failure(ctx, ClassUnavailable, "the engine cannot be reached", err)
+		return nil, t.failure(ctx, ClassUnavailable, "the engine cannot be reached", err)
 	}
 	if response.StatusCode != http.StatusOK {
 		defer response.Body.Close()
-		return nil, refusal(response)
+		return nil, t.refusal(ctx, response)
 	}
 	return response, nil
 }
@@ -151,18 +159,28 @@ func (d Dialect) request(t Target, task client.DispatchRequest) (path string, bo
 	return path, body
 }
 
-func refusal(response *http.Response) *Error {
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxErrorBytes))
-	if err != nil {
-		text = nil
+// refusal is an answer with another status than 200. What the engine says in it is
+// read within the same limits as an answer.
+func (t Target) refusal(ctx context.Context, response *http.Response) error {
+	text, cut := readBounded(response.Body)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	class := ClassRefused
+	failed := &Error{Class: ClassRefused, Message: fmt.Sprintf("the engine answered %d (%s): %s",
+		response.StatusCode, kind(response.Header.Get("Content-Type")), t.message(text, cut))}
 	switch {
 	case response.StatusCode == http.StatusTooManyRequests, response.StatusCode == http.StatusServiceUnavailable:
-		class = ClassBusy
+		failed.Class, failed.RetryAfter = ClassBusy, retryAfter(response.Header.Get("Retry-After"), time.Now())
 	case response.StatusCode == http.StatusNotImplemented: // llama-server without --embeddings
 	case response.StatusCode >= 500:
-		class = ClassFailed
+		failed.Class = ClassFailed
 	}
-	return &Error{Class: class, Message: fmt.Sprintf("the engine answered %d: %s", response.StatusCode, message(text))}
+	return failed
+}
+
+// readBounded reads what an engine says in an error. cut says that there is more.
+func readBounded(body io.Reader) (text []byte, cut bool) {
+	// What came before a break is worth showing, too.
+	text, err := io.ReadAll(io.LimitReader(body, maxErrorBytes))
+	return text, err != nil || len(text) == maxErrorBytes
 }

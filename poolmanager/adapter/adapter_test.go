@@ -56,8 +56,8 @@ func TestTheDialectsAreRead(t *testing.T) {
 				`data: {"choices":[{"delta":{},"finish_reason":"length"}]}` + "\n\n" +
 				`data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}}` + "\n\ndata: [DONE]\n\n",
 			[]string{"a"}, adapter.Result{TokensIn: 3, TokensOut: 1, FinishReason: "length"}},
-		"text without usage and without [DONE]": {adapter.OpenAI, prompt,
-			": comment\n\n" + `data: {"choices":[{"text":"a"}],"error":null}` + "\n\n" + `data: {"choices":[{"text":"b","finish_reason":"stop"}]}` + "\n\n",
+		"text without usage": {adapter.OpenAI, prompt,
+			": comment\n\n" + `data: {"choices":[{"text":"a"}],"error":null}` + "\n\n" + `data: {"choices":[{"text":"b","finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n",
 			[]string{"a", "b"}, adapter.Result{TokensOut: 2, FinishReason: "stop"}},
 	} {
 		t.Run(name, func(t *testing.T) {

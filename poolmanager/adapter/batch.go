@@ -63,13 +63,18 @@ type element struct {
 }
 
 func (b batch) run(ctx context.Context, hc *http.Client, t Target, body map[string]any) (Result, error) {
+	ctx, progress := t.Limits.watch(ctx)
+	defer progress.stop()
+	deliver := b.emit
+	b.emit = func(e client.Event) error { return progress.deliver(func() error { return deliver(e) }) }
 	response, err := post(ctx, hc, t, b.path, body)
 	if err != nil {
 		return Result{}, err
 	}
 	defer response.Body.Close()
 	limit := int64(b.inputs+1) * (client.MaxVector*maxNumberBytes + maxAroundBytes)
-	result, err := b.read(io.LimitReader(response.Body, limit))
+	var head beginning
+	result, err := b.read(io.TeeReader(io.LimitReader(response.Body, limit), &head))
 	if err == nil {
 		drain(response.Body)
 		return result, nil
@@ -78,7 +83,34 @@ func (b batch) run(ctx context.Context, hc *http.Client, t Target, body map[stri
 	if errors.As(err, &emitted) {
 		return Result{}, emitted.err
 	}
-	return Result{}, failure(ctx, ClassFailed, "the engine's answer cannot be read", err)
+	if said := b.said(t, head); said != "" && ctx.Err() == nil {
+		return Result{}, &Error{Class: ClassFailed, Message: fmt.Sprintf("the engine did not answer the inputs; it said (%s): %s", kind(response.Header.Get("Content-Type")), said)}
+	}
+	return Result{}, t.failure(ctx, ClassFailed, "the engine's answer cannot be read", err)
+}
+
+// beginning keeps what an answer began with, for an error.
+type beginning []byte
+
+// Write implements io.Writer.
+func (h *beginning) Write(p []byte) (int, error) {
+	*h = append(*h, p[:min(len(p), maxErrorBytes-len(*h))]...)
+	return len(p), nil
+}
+
+// said is the engine's words in place of an answer; empty for an answer that only
+// has something wrong with it, which are numbers.
+func (b batch) said(t Target, head beginning) string {
+	var answer map[string]json.RawMessage
+	cut := len(head) == maxErrorBytes
+	if err := json.Unmarshal(head, &answer); err == nil && !present(answer["error"]) {
+		if _, ok := answer[b.list]; ok || len(answer) == 0 {
+			return ""
+		}
+	} else if err != nil && bytes.HasPrefix(bytes.TrimSpace(head), []byte("{")) && bytes.Contains(head, []byte(strconv.Quote(b.list))) {
+		return ""
+	}
+	return t.message(head, cut)
 }
 
 // emitError is the receiver's, to be told apart from the engine's.
@@ -109,6 +141,11 @@ func (b batch) read(body io.Reader) (Result, error) {
 		case "usage":
 			if err = decoder.Decode(&usage); err == nil {
 				result.TokensIn = max(usage.PromptTokens, usage.TotalTokens)
+			}
+		case "error":
+			var said json.RawMessage
+			if err = decoder.Decode(&said); err == nil && present(said) {
+				err = errBatch
 			}
 		default:
 			err = decoder.Decode(&json.RawMessage{})

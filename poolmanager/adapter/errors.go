@@ -3,7 +3,11 @@ package adapter
 import (
 	"context"
 	"encoding/json"
-	"strings"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/llorch/gateway/poolmanager/client"
 )
 
 // Class says what kind of failure it was; it is the code of the error event.
@@ -14,52 +18,67 @@ const (
 	ClassUnavailable Class = "ENGINE_UNAVAILABLE" // no connection, nothing was sent
 	ClassBusy        Class = "ENGINE_BUSY"        // it takes no work now
 	ClassRefused     Class = "ENGINE_REFUSED"     // the task itself is wrong for it
-	ClassFailed      Class = "ENGINE_ERROR"       // it says that it failed
-	ClassReset       Class = "WORKER_RESET"       // the stream broke
+	ClassFailed      Class = "ENGINE_ERROR"       // it says that it failed, or what it says is no answer
+	ClassReset       Class = "WORKER_RESET"       // the stream broke, or stopped flowing
 )
-
-// maxMessage bounds the engine's own words in an error, in bytes.
-const maxMessage = 300
 
 // Error is a failure of the engine.
 type Error struct {
 	Class   Class
 	Message string
+	// RetryAfter is how long a busy engine asked to wait; 0: it did not say.
+	RetryAfter time.Duration
+	// Stalled says that the engine made no progress within its limit.
+	Stalled bool
 }
 
 // Error says the class and the message.
 func (e *Error) Error() string { return string(e.Class) + ": " + e.Message }
 
 // failure prefers the reason why we hung up ourselves to what that looks like.
-func failure(ctx context.Context, class Class, message string, err error) error {
+func (t Target) failure(ctx context.Context, class Class, message string, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return &Error{Class: class, Message: message + ": " + clip(err.Error())}
+	return &Error{Class: class, Message: message + ": " + t.words([]byte(err.Error()), false)}
 }
 
-// message finds the text in the usual {"error":{"message":…}} and {"error":…}.
-func message(body []byte) string {
+// message finds the text in the forms that engines give their errors:
+// {"error":{"message":…}} and {"error":…} of OpenAI's routes, llama.cpp and Ollama,
+// {"object":"error","message":…} of older vLLM, {"detail":…} of FastAPI. Otherwise
+// it is all that was sent.
+func (t Target) message(body []byte, cut bool) string {
+	var said struct {
+		Error   json.RawMessage `json:"error"`
+		Message json.RawMessage `json:"message"`
+		Detail  json.RawMessage `json:"detail"`
+	}
+	if cut || json.Unmarshal(body, &said) != nil {
+		return t.words(body, cut)
+	}
 	var nested struct {
-		Error struct {
-			Message string `json:"message"`
-		} `json:"error"`
+		Message string `json:"message"`
 	}
-	if json.Unmarshal(body, &nested) == nil && nested.Error.Message != "" {
-		return clip(nested.Error.Message)
+	if json.Unmarshal(said.Error, &nested) == nil && nested.Message != "" {
+		return t.words([]byte(nested.Message), false)
 	}
-	var flat struct {
-		Error string `json:"error"`
+	for _, raw := range []json.RawMessage{said.Error, said.Message, said.Detail} {
+		var text string
+		if json.Unmarshal(raw, &text) == nil && text != "" {
+			return t.words([]byte(text), false)
+		}
 	}
-	if json.Unmarshal(body, &flat) == nil && flat.Error != "" {
-		return clip(flat.Error)
-	}
-	return clip(string(body))
+	return t.words(body, false)
 }
 
-func clip(text string) string {
-	if len(text) > maxMessage {
-		text = text[:maxMessage] + "…"
+// retryAfter reads both forms of RFC 9110 §10.2.3.
+func retryAfter(value string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
+		most := int64(client.MaxRetryAfter / time.Second)
+		return time.Duration(min(max(0, seconds), most)) * time.Second
 	}
-	return strings.ToValidUTF8(strings.Join(strings.Fields(text), " "), "�")
+	if at, err := http.ParseTime(value); err == nil {
+		return min(max(0, at.Sub(now)), client.MaxRetryAfter)
+	}
+	return 0
 }

@@ -13,88 +13,114 @@ import (
 // llama.cpp's last event repeats the settings and the prompt (at most 1 MiB).
 const maxLineBytes = 4 << 20
 
-// reader turns an engine's event stream into pieces of text and a result.
+// reader turns an engine's event stream into pieces of text and a result. What is
+// no event of the dialect ends the task: an answer with a part left out must not be
+// told as whole.
 type reader struct {
-	chat  bool
-	llama bool
-	emit  func(string) error
+	chat   bool
+	llama  bool
+	target Target
+	kind   string // the answer's content type, for errors
+	emit   func(string) error
+	made   func() // notes progress that is no text
 
+	lines  *bufio.Scanner
+	body   io.Reader
 	alike  alike
 	result Result
 	pieces int
-	ended  bool // the engine said that the answer is complete
+	event  string // the name of the event whose data comes
+	begun  bool   // an event has come
+	ended  bool   // the engine said how the answer ended
+	last   bool   // the line is the last one, and has no end
 }
 
-// chunk is one event of any of the dialects.
-type chunk struct {
-	// llama.cpp
-	Content         string `json:"content"`
-	Stop            bool   `json:"stop"`
-	StopType        string `json:"stop_type"`
-	TokensPredicted int    `json:"tokens_predicted"`
-	TokensEvaluated int    `json:"tokens_evaluated"`
-	// OpenAI
-	Choices []choice `json:"choices"`
-	Usage   *struct {
-		PromptTokens     int `json:"prompt_tokens"`
-		CompletionTokens int `json:"completion_tokens"`
-	} `json:"usage"`
-	// both
-	Error json.RawMessage `json:"error"`
-}
-
-// choice is one of the answers that the OpenAI dialect can have.
-type choice struct {
-	Text  string `json:"text"`
-	Delta struct {
-		Content string `json:"content"`
-	} `json:"delta"`
-	FinishReason string `json:"finish_reason"`
-}
+var (
+	errNoEnd   = errors.New("the stream ended before the answer")
+	errNoDone  = errors.New("the stream ended without [DONE]")
+	errMidLine = errors.New("the stream ended in the middle of an event")
+)
 
 func (r *reader) read(ctx context.Context, body io.Reader) (Result, error) {
 	lines := bufio.NewScanner(body)
+	r.lines, r.body = lines, body
 	lines.Buffer(make([]byte, 0, 4096), maxLineBytes)
+	lines.Split(func(data []byte, atEnd bool) (int, []byte, error) {
+		advance, line, err := bufio.ScanLines(data, atEnd)
+		r.last = atEnd && advance > 0 && data[advance-1] != '\n'
+		if r.last && lines.Err() != nil {
+			return advance, nil, nil // it was cut: nothing can be made of it
+		}
+		return advance, line, err
+	})
 	for lines.Scan() {
 		done, err := r.line(lines.Bytes())
-		if err != nil {
-			return r.total(), err
+		if errors.Is(err, errMidLine) {
+			return r.total(), r.broken(ctx, err)
 		}
-		if done {
-			return r.total(), nil
+		if err != nil && ctx.Err() != nil {
+			return r.total(), context.Cause(ctx)
+		}
+		if err != nil || done {
+			return r.total(), err
 		}
 	}
 	err := lines.Err()
-	if err == nil && r.ended {
-		return r.total(), nil
+	switch {
+	case err != nil:
+	case r.ended:
+		err = errNoDone
+	default:
+		err = errNoEnd
 	}
-	if err == nil {
-		err = errors.New("the stream ended before the answer")
-	}
-	return r.total(), failure(ctx, ClassReset, "the engine's stream broke", err)
+	return r.total(), r.broken(ctx, err)
 }
 
+func (r *reader) broken(ctx context.Context, err error) error {
+	return r.target.failure(ctx, ClassReset, "the engine's stream broke", err)
+}
+
+// line reads one line of the event stream format. Of its fields only data and event
+// say something; anything that is none of its fields is not of an event stream.
 func (r *reader) line(line []byte) (done bool, err error) {
-	if rest, ok := bytes.CutPrefix(line, []byte("error:")); ok { // llama.cpp before 2025
-		return false, &Error{Class: ClassFailed, Message: message(rest)}
+	if data, ok := bytes.CutPrefix(line, []byte("data:")); ok {
+		r.begun = true
+		return r.data(bytes.TrimSpace(data))
 	}
-	data, ok := bytes.CutPrefix(line, []byte("data:"))
-	if !ok {
-		return false, nil
+	field, value, _ := bytes.Cut(line, []byte(":"))
+	switch string(field) {
+	case "": // the end of an event, or a comment
+		if len(line) == 0 {
+			r.event = ""
+		}
+	case "event":
+		r.event = string(bytes.TrimSpace(value))
+	case "id", "retry":
+	case "error": // llama.cpp before 2025
+		return false, r.failed(r.target.message(value, false))
+	default:
+		return false, r.foreign(line)
 	}
-	data = bytes.TrimSpace(data)
+	return false, nil
+}
+
+func (r *reader) failed(message string) error {
+	return &Error{Class: ClassFailed, Message: message}
+}
+
+func (r *reader) data(data []byte) (done bool, err error) {
 	if bytes.Equal(data, []byte("[DONE]")) {
 		return true, nil
+	}
+	if r.event == "error" {
+		return false, r.failed(r.target.message(data, false))
 	}
 	if text, ok := r.alike.text(data); ok {
 		return false, r.piece(text)
 	}
-	var c chunk
-	if err := json.Unmarshal(data, &c); err != nil {
-		return false, &Error{Class: ClassFailed, Message: "the engine sent an event that is not JSON"}
-	}
-	if len(c.Error) > 0 && !bytes.Equal(c.Error, []byte("null")) {
-		return false, &Error{Class: ClassFailed, Message: message(data)}
+	c, err := r.parse(data)
+	if err != nil {
+		return false, err
 	}
 	if text, ok := r.only(c); ok {
 		r.alike.learn(data, text, r.decode)
@@ -105,14 +131,36 @@ func (r *reader) line(line []byte) (done bool, err error) {
 	return false, r.openAIChunk(c)
 }
 
+// parse refuses what is no event of the dialect.
+func (r *reader) parse(data []byte) (chunk, error) {
+	var c chunk
+	if err := json.Unmarshal(data, &c); err != nil || len(data) == 0 || data[0] != '{' {
+		if r.last {
+			return c, errMidLine
+		}
+		what := "the engine sent an event that is not JSON"
+		if json.Valid(data) {
+			what = "the engine sent JSON that is no event of an answer"
+		}
+		return c, r.failed(what + ": " + r.target.words(data, false))
+	}
+	if present(c.Error) {
+		return c, r.failed(r.target.message(data, false))
+	}
+	if !r.known(c) {
+		return c, r.failed("the engine sent JSON that is no event of an answer: " + r.target.message(data, false))
+	}
+	return c, nil
+}
+
 // only gives the text of an event that says nothing else.
 func (r *reader) only(c chunk) (text string, ok bool) {
 	switch {
-	case len(c.Error) > 0:
+	case len(c.Error) > 0 || !r.known(c):
 		return "", false
 	case r.llama:
-		return c.Content, !c.Stop
-	case c.Usage != nil || len(c.Choices) != 1 || c.Choices[0].FinishReason != "":
+		return *c.Content, !c.Stop
+	case c.Usage != nil || len(c.Choices) != 1 || c.Choices[0].FinishReason != "" || c.Choices[0].Delta.moves():
 		return "", false
 	}
 	return r.choice(c.Choices[0]), true
@@ -134,14 +182,24 @@ func (r *reader) choice(c choice) string {
 }
 
 func (r *reader) llamaChunk(c chunk) (done bool, err error) {
-	if err := r.piece(c.Content); err != nil || !c.Stop {
-		return false, err
+	if c.Content != nil {
+		if err := r.piece(*c.Content); err != nil {
+			return false, err
+		}
 	}
-	r.result = Result{TokensIn: c.TokensEvaluated, TokensOut: c.TokensPredicted, FinishReason: "stop"}
-	if c.StopType == "limit" {
-		r.result.FinishReason = "length"
+	if !c.Stop {
+		return false, nil
 	}
-	return true, nil
+	r.result = Result{TokensIn: c.TokensEvaluated, TokensOut: c.TokensPredicted}
+	word := c.StopType
+	switch { // llama.cpp before 2025 has a member for each word
+	case word == "" && c.StoppedLimit:
+		word = "limit"
+	case word == "":
+		word = "stop"
+	}
+	r.result.FinishReason, err = finish(word)
+	return err == nil, err
 }
 
 func (r *reader) openAIChunk(c chunk) error {
@@ -149,11 +207,18 @@ func (r *reader) openAIChunk(c chunk) error {
 		r.result.TokensIn, r.result.TokensOut = c.Usage.PromptTokens, c.Usage.CompletionTokens
 	}
 	for _, choice := range c.Choices {
+		if choice.Delta.moves() {
+			r.made()
+		}
 		if err := r.piece(r.choice(choice)); err != nil {
 			return err
 		}
 		if choice.FinishReason != "" {
-			r.result.FinishReason, r.ended = choice.FinishReason, true
+			reason, err := finish(choice.FinishReason)
+			if err != nil {
+				return err
+			}
+			r.result.FinishReason, r.ended = reason, true
 		}
 	}
 	return nil

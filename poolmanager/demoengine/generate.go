@@ -71,6 +71,10 @@ func (e *engine) generate(ctx context.Context, j job, emit func(string, int) err
 	source, text := newAnswer(j.prompt, j.seed), strings.Builder{}
 	done := result{tokensIn: countTokens(j.prompt), cut: true}
 	for done.tokensOut < j.tokens {
+		if e.settings.stallAfter > 0 && done.tokensOut >= e.settings.stallAfter {
+			<-ctx.Done()
+			return done, ctx.Err()
+		}
 		if err := pause(ctx, e.settings.tokenDelay); err != nil {
 			return done, err
 		}

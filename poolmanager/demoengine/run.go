@@ -28,6 +28,7 @@ type settings struct {
 	parallel   int
 	tokenDelay time.Duration
 	loadDelay  time.Duration
+	stallAfter int
 }
 
 // Run serves until ctx ends; args are the flags after the command's name. A
@@ -61,6 +62,7 @@ func parse(args []string) (settings, error) {
 	flags.IntVar(&s.parallel, "parallel", 4, "answers made at the same time")
 	flags.DurationVar(&s.tokenDelay, "token-delay", 5*time.Millisecond, "pause before each token")
 	flags.DurationVar(&s.loadDelay, "load-delay", 0, "how long it pretends to load")
+	flags.IntVar(&s.stallAfter, "stall-after", 0, "tokens after which each answer stands still for ever, to try the progress limits; 0 never")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}

@@ -70,6 +70,8 @@ type template struct {
 	Slots       int               `yaml:"slots"`
 	ReadyLimit  time.Duration     `yaml:"ready_limit"`
 	StopGrace   time.Duration     `yaml:"stop_grace"`
+	FirstToken  *int64            `yaml:"first_token_limit_ms"`
+	TokenGap    *int64            `yaml:"between_tokens_limit_ms"`
 }
 
 // load reads the file, then the environment, which wins.
@@ -264,12 +266,34 @@ func (t template) make() (poolmanager.Template, error) {
 	if t.ListsModels != nil {
 		made.ListsModels = *t.ListsModels
 	}
+	if err := milliseconds("first_token_limit_ms", t.FirstToken, &made.FirstTokenLimit); err != nil {
+		return made, err
+	}
+	if err := milliseconds("between_tokens_limit_ms", t.TokenGap, &made.BetweenTokensLimit); err != nil {
+		return made, err
+	}
 	if t.URLKeyFile != "" {
 		if made.URLKey, err = authmin.SecretFromFile(t.URLKeyFile); err != nil {
 			return made, fmt.Errorf("url_key_file: %w", err)
 		}
 	}
 	return made, made.Validate()
+}
+
+// maxMilliseconds is a day; Validate has the same bound.
+const maxMilliseconds = 86_400_000
+
+// milliseconds reads a limit whose key has its unit. Zero would not mean what it
+// says: there is always a limit.
+func milliseconds(key string, value *int64, into *time.Duration) error {
+	if value == nil {
+		return nil
+	}
+	if *value < 1 || *value > maxMilliseconds {
+		return fmt.Errorf("%s: want 1 to %d milliseconds", key, maxMilliseconds)
+	}
+	*into = time.Duration(*value) * time.Millisecond
+	return nil
 }
 
 // set keeps the base's value where the file says nothing.

@@ -37,6 +37,8 @@ templates:
     swap: true
     ttl: 10m
     memory_bytes: 1000
+    first_token_limit_ms: 30000
+    between_tokens_limit_ms: 1500
   - name: existing
     base: url
     url: http://127.0.0.1:11434
@@ -57,7 +59,7 @@ func TestAValidFileIsReadAndTheEnvironmentWins(t *testing.T) {
 		o.Templates[0].Command[0] != "llama-server" || o.Preload[0].PoolID != "chat" {
 		t.Errorf("got %+v", o)
 	}
-	if small := o.Templates[0]; !small.Swap || small.TTL != 10*time.Minute || small.MemoryBytes != 1000 || len(small.Workloads) != 2 || o.MemoryBytes != 5000 {
+	if small := o.Templates[0]; !small.Swap || small.TTL != 10*time.Minute || small.MemoryBytes != 1000 || small.FirstTokenLimit != 30*time.Second || small.BetweenTokensLimit != 1500*time.Millisecond || len(small.Workloads) != 2 || o.MemoryBytes != 5000 {
 		t.Errorf("capacity: got %+v of %d bytes", small, o.MemoryBytes)
 	}
 	if !o.Token.Equal(token) || !o.OrchestratorToken().Equal(token) {
@@ -112,6 +114,11 @@ func TestErrorsNameTheFileTheLineAndTheRemedy(t *testing.T) {
 		"a relative dir":    {"templates:\n- name: a\n  base: llamacpp\n\n  dir: work\n", ":5: templates[0]: template \"a\": dir: want an absolute path"},
 		"few files":         {"templates:\n- name: a\n  base: llamacpp\n  max_open_files: 3\n", ":4: "},
 		"little memory":     {"templates:\n- name: a\n  base: llamacpp\n  max_address_space_bytes: 1000\n", ":4: "},
+		"a limit of zero":   {"templates:\n- name: a\n  base: demo\n  between_tokens_limit_ms: 0\n", ":4: templates[0]: between_tokens_limit_ms: want 1 to 86400000"},
+		"a negative limit":  {"templates:\n- name: a\n  base: demo\n  first_token_limit_ms: -1\n", ":4: templates[0]: first_token_limit_ms: want 1 to 86400000"},
+		"a limit too long":  {"templates:\n- name: a\n  base: demo\n  first_token_limit_ms: 90000000000000\n", ":4: templates[0]: first_token_limit_ms: want 1 to 86400000"},
+		"a limit in words":  {"templates:\n- name: a\n  base: demo\n  first_token_limit_ms: 10m\n", "line 4"},
+		"no unit":           {"templates:\n- name: a\n  base: demo\n  first_token_limit: 10m\n", "line 4"},
 		"a name twice":      {"templates:\n- name: a\n  base: demo\n- name: a\n  base: demo\n", ":4: templates[1]: name: there is"},
 		"no such template":  {"templates:\n- name: a\n  base: demo\npreload:\n- pool_id: x\n  template: b\n", ":6: template: \"b\" is not among the templates"},
 	} {

@@ -57,6 +57,13 @@
 //	memory_bytes             what it will take, until that was measured
 //	ctx, slots               context in tokens; tasks at once
 //	ready_limit, stop_grace  how long a start and a stop may take
+//	first_token_limit_ms     how long a task may wait for its first token, 600000
+//	between_tokens_limit_ms  and then for each further one, 120000
+//
+// A task that passes one of the last two is ended in the engine; before its first
+// token the orchestrator tries it again. The pool is suspect then, as its status
+// says, and its engine is restarted when that repeats. Comments and empty events of
+// an engine are no progress.
 //
 // In command and env stand {model_path}, {model}, {port}, {ctx}, {slots},
 // {gpu_mask} and {key_file}. Each stays within its argument, and the program

@@ -1,0 +1,96 @@
+package poolmanager
+
+import (
+	"errors"
+	"time"
+
+	"github.com/llorch/gateway/poolmanager/adapter"
+)
+
+const (
+	// stallsInARow is how many tasks may stall with none that ended well between
+	// them, until the engine is restarted.
+	stallsInARow = 2
+	// stallsInAll is how many may within suspectFor, whatever became of others.
+	stallsInAll = 3
+	// suspectFor is how long a stall is remembered: a few times the longest limit
+	// that ships, so that one after another is a repetition.
+	suspectFor = 30 * time.Minute
+	// flowing is how many events show that a task is not one that stalls itself
+	// after its first token.
+	flowing = 8
+)
+
+// suspicion is what tasks that stalled say about their engine. It begins anew with
+// each engine.
+type suspicion struct {
+	stalls []time.Time // at most stallsInAll
+	row    int         // stalls with no task that ended well between them
+}
+
+// recent forgets what is too long ago.
+func (s *suspicion) recent(now time.Time) int {
+	for len(s.stalls) > 0 && now.Sub(s.stalls[0]) >= suspectFor {
+		s.stalls = s.stalls[1:]
+	}
+	if len(s.stalls) == 0 {
+		s.row = 0
+	}
+	return len(s.stalls)
+}
+
+// judge learns from how a task ended in its engine. A stall makes the pool suspect;
+// the engine is restarted when that repeats, unless other tasks flow meanwhile: they
+// would lose more than a wait. The caller has not released the lease yet.
+func (p *pool) judge(l *lease, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l.inst == nil || p.inst != l.inst || p.state != StateReady && p.state != StateDraining {
+		return
+	}
+	var failed *adapter.Error
+	if !errors.As(err, &failed) || !failed.Stalled {
+		if err == nil {
+			p.suspect.row = 0
+		}
+		return
+	}
+	now := time.Now()
+	p.suspect.recent(now)
+	first := now
+	if len(p.suspect.stalls) > 0 {
+		first = p.suspect.stalls[0]
+	}
+	p.suspect.stalls = append(p.suspect.stalls, now)
+	p.suspect.row++
+	f := &failure{ReasonStalled, failed.Message}
+	p.lastErr = f.Error()
+	p.env.log.Warn("a task stalled in the engine", "pool_id", p.id, "error", failed.Message, "stalls", len(p.suspect.stalls))
+	if len(p.suspect.stalls) < stallsInAll && (p.suspect.row < stallsInARow || p.othersFlow(l, first)) {
+		return
+	}
+	select {
+	case p.wedged <- f:
+	default: // it was told already
+	}
+}
+
+// othersFlow reports whether another task has come on since the first stall; the
+// caller holds the lock.
+func (p *pool) othersFlow(stalled *lease, since time.Time) bool {
+	for l := range p.leases {
+		if l != stalled && l.inst == stalled.inst && l.events.Load() >= flowing && l.latest.Load() > since.UnixNano() {
+			return true
+		}
+	}
+	return false
+}
+
+// trust forgets what was said of the engine before; the caller holds the lock.
+func (p *pool) trust() {
+	p.suspect = suspicion{}
+	select {
+	case <-p.wedged:
+	default:
+	}
+}
