@@ -20,13 +20,14 @@ const (
 	ReasonHost      Reason = "host"
 	ReasonOrigin    Reason = "origin"
 	ReasonPolicy    Reason = "policy"
+	ReasonBody      Reason = "body"
 )
 
 // Reasons returns every reason that a refusal can have.
 func Reasons() []Reason {
 	return []Reason{
 		ReasonMissing, ReasonMalformed, ReasonUnknown, ReasonExpired, ReasonRevoked, ReasonNotYet,
-		ReasonScope, ReasonLocked, ReasonLimited, ReasonPath, ReasonHost, ReasonOrigin, ReasonPolicy,
+		ReasonScope, ReasonLocked, ReasonLimited, ReasonPath, ReasonHost, ReasonOrigin, ReasonPolicy, ReasonBody,
 	}
 }
 

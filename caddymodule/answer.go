@@ -20,7 +20,8 @@ type passage struct {
 	sameBytes bool       // the path goes to an upstream as it came
 	peer      netip.Addr // the socket's
 	live      liveRequest
-	fields    [5]string // the values of the header fields that the guard sets
+	place     *publicPlace // of a stranger, on a public route
+	fields    [5]string    // the values of the header fields that the guard sets
 	used      int
 }
 

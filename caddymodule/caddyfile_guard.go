@@ -23,6 +23,9 @@ import (
 //		allow_trailers      <path...>
 //		limit               <requests> <window> [<burst>]
 //		inflight            <requests>
+//		public_inflight     <requests of one client>
+//		public_total        <requests of all clients>
+//		public_body         <duration>
 //		shadow
 //		plaintext
 //	}
@@ -95,6 +98,8 @@ func (g *Guard) parseOption(d *caddyfile.Dispenser, option string) error {
 		return checkPaths(d, args, authmin.PolicyOptions{AllowTrailers: args})
 	case "limit", "inflight":
 		return g.parseLimit(d, option, args)
+	case "public_inflight", "public_total", "public_body":
+		return g.parsePublic(d, option, args)
 	case "shadow", "plaintext":
 		if len(args) != 0 {
 			return d.Errf("%s takes no value", option)
@@ -102,7 +107,7 @@ func (g *Guard) parseOption(d *caddyfile.Dispenser, option string) error {
 		g.Shadow = g.Shadow || option == "shadow"
 		g.Plaintext = g.Plaintext || option == "plaintext"
 	default:
-		return d.Errf("unknown option %s of authmin; want public, require, deny, upstream_token, allow_encoded_slash, allow_trailers, limit, inflight, shadow or plaintext", option)
+		return d.Errf("unknown option %s of authmin; want public, require, deny, upstream_token, allow_encoded_slash, allow_trailers, limit, inflight, public_inflight, public_total, public_body, shadow or plaintext", option)
 	}
 	return nil
 }

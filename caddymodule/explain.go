@@ -145,6 +145,7 @@ var reasonWords = map[authmin.Reason]string{
 	authmin.ReasonPath:    "the method or path could be read in two ways",
 	authmin.ReasonHost:    "the Host is not a host",
 	authmin.ReasonPolicy:  "nobody may, whatever the token",
+	authmin.ReasonBody:    "a GET or HEAD of a public route has no body, and others send theirs in time",
 }
 
 func (a *explanation) why() string {

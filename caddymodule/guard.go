@@ -49,7 +49,22 @@ type Guard struct {
 	// How many requests each identity may have in progress, streams included.
 	Inflight int `json:"inflight,omitempty"`
 
+	// How many requests of public routes one client may have in progress, until
+	// the answer begins: an IPv4 address, or the /64 of an IPv6 one. More wait for
+	// a second, then they are refused with 429. Default: 16.
+	PublicInflight int `json:"public_inflight,omitempty"`
+
+	// How many requests of public routes all clients together may have in
+	// progress, until their answers begin. Default: 256.
+	PublicTotal int `json:"public_total,omitempty"`
+
+	// How long the body of a request of a public route may take. A GET or HEAD
+	// has none there. Default: 10s.
+	PublicBody caddy.Duration `json:"public_body,omitempty"`
+
 	limits     limitRule
+	strangers  publicRule
+	door       *publicDoor
 	limited    string // names the guard in the table of limits
 	app        *App
 	policy     *authmin.Policy
@@ -117,6 +132,9 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	if g.limits, err = limitsOf(g.Limit, g.Inflight); err != nil {
 		return g.errorf("%w", err)
 	}
+	if g.strangers, err = g.publicRuleOf(); err != nil {
+		return g.errorf("%w", err)
+	}
 	if g.UpstreamToken != "" {
 		if g.upstream, err = readSource(g.UpstreamToken); err != nil {
 			return g.errorf("upstream_token: %w", err)
@@ -126,6 +144,7 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	if err := g.place(ctx); err != nil {
 		return g.errorf("%w", err)
 	}
+	g.door = g.app.state.doors.of(g.limited)
 	g.decider = authmin.Guard{
 		Policy: g.policy, Keyring: g.app.store.keyring,
 		Optional: g.app.optional, TrustProxies: g.app.proxies,

@@ -80,7 +80,7 @@ var shared = &metrics{
 	}),
 	limited: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "caddy_authmin_limited_total",
-		Help: "Requests refused by a limit of their identity, by guard and limit.",
+		Help: "Requests refused by a limit of their identity or, on public routes, of strangers, by guard and limit.",
 	}, []string{"guard", "limit"}),
 	terminated: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "caddy_authmin_streams_terminated_total",
@@ -144,7 +144,7 @@ func (m *metrics) guard(name string) guardMetrics {
 		limited:  map[string]prometheus.Counter{},
 		duration: m.duration,
 	}
-	for _, limit := range []string{limitRate, limitInflight} {
+	for _, limit := range []string{limitRate, limitInflight, limitPublicInflight, limitPublicTotal} {
 		g.limited[limit] = m.limited.WithLabelValues(name, limit)
 	}
 	for _, reason := range append(authmin.Reasons(), reasonAudit) {

@@ -44,6 +44,8 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	g.strip(r, &d.Decision, start)
 	r.Header[authmin.HeaderCorrelationID] = p.field(p.id)
 	took := time.Since(start)
+	place := g.admit(p, r, &d)
+	defer place.leave()
 	if !g.app.audit.decision(r, g, &d.Decision, p) {
 		d.unrecorded()
 	}
@@ -65,7 +67,7 @@ func (d *ruling) unrecorded() {
 // that it ends when the token does.
 func (g *Guard) forward(p *passage, r *http.Request, next caddyhttp.Handler, d *authmin.Decision, start time.Time) error {
 	if !d.Allow || d.Token == nil {
-		return next.ServeHTTP(&p.answer, r)
+		return p.next(next, r)
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	q := &p.live

@@ -11,6 +11,7 @@ type processState struct {
 	lockouts *lockoutTable
 	limits   *limitTable
 	live     *liveSet
+	doors    doorTable
 }
 
 // stateKey is the one key in the pool: there is one state a process.

@@ -1,0 +1,136 @@
+package caddymodule
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/llorch/gateway/authmin"
+)
+
+// A public route is a door for strangers: requests that no token stands behind.
+// They are bounded by client and in all, so that strangers cannot hold the
+// threads of an upstream. What is let in with a token is bounded by `limit` and
+// `inflight` instead.
+
+// The defaults of the options public_inflight, public_total and public_body.
+const (
+	defaultPublicInflight = 16
+	defaultPublicTotal    = 256
+	defaultPublicBody     = 10 * time.Second
+)
+
+// The largest settings: beyond them a bound is none.
+const (
+	maxPublicPlaces = 1 << 16
+	maxPublicBody   = time.Hour
+)
+
+// The values of the label `limit` for public routes.
+const (
+	limitPublicInflight = "public_inflight"
+	limitPublicTotal    = "public_total"
+)
+
+// publicRule is what a guard allows to strangers.
+type publicRule struct {
+	inflight int           // requests in progress of one client
+	total    int           // of all clients together
+	body     time.Duration // from the request's header to the end of its body
+}
+
+// publicRuleOf checks what a guard's configuration says; zeros are defaults.
+func (g *Guard) publicRuleOf() (publicRule, error) {
+	rule := publicRule{defaultPublicInflight, defaultPublicTotal, defaultPublicBody}
+	for _, n := range []int{g.PublicInflight, g.PublicTotal} {
+		if n < 0 || n > maxPublicPlaces {
+			return rule, errPublicPlaces
+		}
+	}
+	if body := time.Duration(g.PublicBody); body < 0 || body > maxPublicBody {
+		return rule, errPublicBody
+	}
+	if g.PublicInflight > 0 {
+		rule.inflight = g.PublicInflight
+	}
+	if g.PublicTotal > 0 {
+		rule.total = g.PublicTotal
+	}
+	if g.PublicBody > 0 {
+		rule.body = time.Duration(g.PublicBody)
+	}
+	return rule, nil
+}
+
+var (
+	errPublicPlaces = errors.New("public_inflight, public_total: want a number of requests from 1 to 65536, such as `public_inflight 16`")
+	errPublicBody   = errors.New("public_body: want a time above 0 and of at most 1h, such as `public_body 10s`")
+)
+
+var problemPublicBody = authmin.Problem{
+	Status: http.StatusBadRequest, Code: "UNEXPECTED_BODY", CodeNumber: 40003,
+	Title: "A GET or HEAD request of a public route has no body",
+	Hint:  "Send it without Content-Length and Transfer-Encoding, and end the stream with the header.",
+}
+
+var problemPublicLate = authmin.Problem{
+	Status: http.StatusRequestTimeout, Code: "BODY_TIMEOUT", CodeNumber: 40801,
+	Title: "The body of the request did not arrive in time",
+	Hint:  "Send the whole body at once. The operator sets the time with public_body.",
+}
+
+var problemPublicBroken = authmin.Problem{
+	Status: http.StatusBadRequest, Code: "BODY_INCOMPLETE", CodeNumber: 40004,
+	Title: "The body of the request could not be read to its end",
+	Hint:  "Send as much as Content-Length says, or end the last chunk.",
+}
+
+var problemPublicFull = authmin.Problem{
+	Status: http.StatusTooManyRequests, Code: "PUBLIC_LIMIT", CodeNumber: 42903,
+	Title: "Too many requests without a token are in progress",
+	Hint:  "Wait as long as Retry-After says, and run fewer requests at once. Routes that need a token are not affected.",
+}
+
+// admit finds a place for a request that a public rule lets in, and reads the
+// beginning of its body before any upstream is asked. The place that it returns
+// has to be left; it is nil where none is needed or none was found.
+//
+// A shadow guard refuses nothing, so it neither waits nor reads: it reports what
+// finds no place at once.
+func (g *Guard) admit(p *passage, r *http.Request, d *ruling) *publicPlace {
+	if !d.Allow || !d.Public {
+		return nil
+	}
+	if hasForbiddenBody(r) {
+		d.turnAway(authmin.ReasonBody, &problemPublicBody)
+		return nil
+	}
+	place, reached := g.door.enter(r.Context(), clientKey(clientAddr(r)), g.strangers, !g.Shadow)
+	if place == nil {
+		g.metrics.limited[reached].Inc()
+		d.turnAway(authmin.ReasonLimited, &problemPublicFull)
+		d.retry = time.Second
+		return nil
+	}
+	p.place = place
+	if !g.Shadow {
+		if problem := place.receive(p.ResponseWriter, r, g.strangers.body); problem != nil {
+			d.turnAway(authmin.ReasonBody, problem)
+		}
+	}
+	return place
+}
+
+// turnAway refuses what a public rule had let in.
+func (d *ruling) turnAway(reason authmin.Reason, problem *authmin.Problem) {
+	d.Allow, d.Public, d.Reason, d.Problem = false, false, reason, problem
+}
+
+// next hands a request on, with a writer that gives a stranger's place back.
+func (p *passage) next(next caddyhttp.Handler, r *http.Request) error {
+	if p.place == nil {
+		return next.ServeHTTP(&p.answer, r)
+	}
+	return next.ServeHTTP(&publicAnswer{answer: &p.answer, place: p.place, request: r}, r)
+}

@@ -1,0 +1,131 @@
+package caddymodule
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/llorch/gateway/authmin"
+)
+
+const (
+	// publicBuffer is how much of a stranger's body is read before an upstream is
+	// asked: a small one that comes slowly never holds a thread there. With the 256
+	// places of a guard that is 16 MiB at most.
+	publicBuffer = 64 << 10
+	// streamEnd is how long the stream of a GET or HEAD may stay open on HTTP/2 and
+	// HTTP/3: its end may come in a packet after the header.
+	streamEnd = time.Second
+)
+
+// bodiless reports a request whose method has no body on a public route.
+func bodiless(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+
+// hasForbiddenBody reports whether the header of a GET or HEAD announces a body.
+// Without Content-Length HTTP/2 and HTTP/3 do not tell: there the end of the stream
+// is looked for.
+func hasForbiddenBody(r *http.Request) bool {
+	return bodiless(r) && (r.ContentLength > 0 || len(r.TransferEncoding) > 0)
+}
+
+// receive reads the beginning of a body, of all of it that fits into
+// [publicBuffer], within the time that it may take, and has the rest read with the
+// same deadline. It returns what is to be answered to a body that does not come.
+func (p *publicPlace) receive(w http.ResponseWriter, r *http.Request, limit time.Duration) *authmin.Problem {
+	if r.Body == nil || r.ContentLength == 0 {
+		p.bodyEnds()
+		return nil
+	}
+	size := int64(publicBuffer)
+	if r.ContentLength > 0 {
+		size = min(size, r.ContentLength+1) // one more, to see the end
+	}
+	if bodiless(r) {
+		limit, size = min(limit, streamEnd), 1
+	}
+	body := &publicBody{ReadCloser: r.Body, place: p, control: http.NewResponseController(w)}
+	body.idle, _ = caddyhttp.IdleTimeoutsFromContext(r.Context())
+	body.deadline = time.Now().Add(limit)
+	if err := body.control.SetReadDeadline(body.deadline); err != nil {
+		return &problemPublicLate // it could not be held to its time
+	}
+	var start bytes.Buffer
+	n, err := io.CopyN(&start, body, size)
+	switch {
+	case bodiless(r) && err == io.EOF:
+		r.Body, r.ContentLength = http.NoBody, 0
+	case bodiless(r):
+		return &problemPublicBody
+	case p.wasLate():
+		return &problemPublicLate
+	case err != nil && (err != io.EOF || n < r.ContentLength):
+		return &problemPublicBroken
+	default:
+		r.Body = startedBody{io.MultiReader(&start, body), body}
+	}
+	return nil
+}
+
+// startedBody is a body of which the start has been read.
+type startedBody struct {
+	io.Reader
+	io.Closer
+}
+
+// publicBody holds a stranger's body to its deadline, and gives the place back at
+// its end.
+type publicBody struct {
+	io.ReadCloser
+	place    *publicPlace
+	control  *http.ResponseController
+	idle     *caddyhttp.IdleTimeoutReader // Caddy's own; nil where that is turned off
+	deadline time.Time
+	ended    error
+}
+
+// errLateBody ends a request whose body did not come in time. It counts as the
+// client's going away, so that a proxy does not count it as a failure of the
+// upstream.
+var errLateBody = fmt.Errorf("reading the body of a public request: public_body is over: %w", context.Canceled)
+
+// Read implements [io.Reader].
+func (b *publicBody) Read(p []byte) (int, error) {
+	if b.ended != nil {
+		return 0, b.ended
+	}
+	n, err := b.ReadCloser.Read(p)
+	late := errors.Is(err, os.ErrDeadlineExceeded) || (err != io.EOF && !time.Now().Before(b.deadline))
+	switch {
+	case late:
+		b.place.bodyIsLate()
+		b.ended = errLateBody
+	case err != nil:
+		b.ended = err
+		b.place.bodyEnds()
+		b.clear()
+	}
+	if b.ended != nil {
+		return n, b.ended
+	}
+	return n, err
+}
+
+// clear takes the deadline away at the end of the body: net/http then reads on, to
+// see whether the client goes away. Caddy's reader has done so itself.
+func (b *publicBody) clear() {
+	if b.idle == nil {
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
+}
+
+// Close implements [io.Closer]: the proxy wants no more of the body.
+func (b *publicBody) Close() error {
+	b.place.bodyEnds()
+	return b.ReadCloser.Close()
+}
