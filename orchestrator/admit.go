@@ -51,6 +51,12 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 		}
 		return Admission{}, o.rejected(r, reason, err)
 	}
+	if r.Placement, err = o.nodes.resolvePools(r.Placement); err != nil {
+		if e := o.earlier(ctx, who, key, digest); e != nil {
+			return o.admission(e), nil // the name was not ambiguous then
+		}
+		return Admission{}, o.rejected(r, "pool", err)
+	}
 	if key != "" {
 		if err := o.unused(ctx, who, key, r.TaskID, ownID); err != nil {
 			return Admission{}, err

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// PoolHealth is how a pool is, summed over the nodes that have one of this name.
+// PoolHealth is how a pool is.
 type PoolHealth struct {
 	PoolID     string `json:"pool_id"`
 	Live       bool   `json:"live"`
@@ -18,30 +18,26 @@ type PoolHealth struct {
 	Replicas   int    `json:"replicas,omitempty" doc:"External ones that were registered"`
 }
 
-// PoolHealth says how a pool is, as its node last reported.
-func (o *Orchestrator) PoolHealth(id string) (PoolHealth, error) {
+// PoolHealth says how the one pool of this name is, as its node last reported.
+func (o *Orchestrator) PoolHealth(name string) (PoolHealth, error) {
 	begin := o.now()
 	defer func() { o.metrics.poolCheckTime.Observe(float64(o.now().Sub(begin).Microseconds()) / 1000) }()
+	node, id, err := o.nodes.lookUpPool(name)
+	if err != nil {
+		o.metrics.poolChecks.WithLabelValues("other", "unknown").Inc()
+		return PoolHealth{}, err
+	}
 	h := PoolHealth{PoolID: id, QueueDepth: o.queue.depth(Interactive) + o.queue.depth(Batch)}
-	h.Replicas = o.workers.count(id, o.now())
-	found := false
+	h.Replicas = o.workers.count(poolKey(node, id), o.now())
 	for _, c := range o.nodes.candidates() {
-		if c.PoolID != id {
+		if c.NodeID != node || c.PoolID != id {
 			continue
 		}
-		found = true
-		h.Live = h.Live || c.Online
-		h.Ready = h.Ready || c.Online && c.Ready
-		h.Draining = h.Draining || c.Draining
-		h.SlotsTotal += c.SlotsTotal
-		h.SlotsFree += max(0, c.SlotsFree)
+		h.Live, h.Ready, h.Draining = c.Online, c.Online && c.Ready, c.Draining
+		h.SlotsTotal, h.SlotsFree = c.SlotsTotal, max(0, c.SlotsFree)
 		if !c.Online {
 			h.LastError = "node " + c.NodeID + " is offline"
 		}
-	}
-	if !found {
-		o.metrics.poolChecks.WithLabelValues("other", "unknown").Inc()
-		return PoolHealth{}, fail(NotFound, "POOL_NOT_FOUND", "no node has reported this pool")
 	}
 	o.metrics.poolChecks.WithLabelValues(o.metrics.pools.value(id), map[bool]string{true: "ready", false: "not_ready"}[h.Ready]).Inc()
 	return h, nil

@@ -19,7 +19,7 @@ const (
 	MaxNodes         = 1024
 	MaxPoolsPerNode  = 64
 	MaxModelsPerPool = 256
-	// maxSlots is more than any engine runs at once, and keeps sums small.
+	// maxSlots is more than the engines of one node run at once, and keeps sums small.
 	maxSlots = 4096
 	// replayWindow is how far a heartbeat's clock may be off.
 	replayWindow = 30 * time.Second
@@ -83,11 +83,12 @@ func (n *node) state(now time.Time, timeout time.Duration) NodeState {
 }
 
 // report takes over what the node says about its pools.
-func (n *node) report(pools []client.Pool) {
+func (ns *nodes) report(n *node, pools []client.Pool) {
+	pools = bounded(pools, n.info.Capabilities)
 	n.info.Pools = pools
 	n.pools = make([]pool, len(pools))
 	for i, p := range pools {
-		n.pools[i] = pool{p, append(slices.Clone(p.Models), p.ModelRef)}
+		n.pools[i] = pool{p, ns.granted(n, p)}
 	}
 	clear(n.others)
 	clear(n.busy)
@@ -96,14 +97,21 @@ func (n *node) report(pools []client.Pool) {
 	}
 }
 
-func poolKey(nodeID, poolID string) string { return nodeID + "/" + poolID }
+// granted is the models of a pool that its node's identity may offer.
+func (ns *nodes) granted(n *node, p client.Pool) []string {
+	models := append(slices.Clone(p.Models), p.ModelRef)
+	if len(ns.grants) == 0 {
+		return models
+	}
+	return slices.DeleteFunc(models, func(m string) bool { return !ns.grants.allows(n.info.Owner, m) })
+}
 
 // checkPools bounds what a node reports.
 func checkPools(pools []client.Pool) error {
 	if len(pools) > MaxPoolsPerNode {
 		return fail(Invalid, "INVALID_NODE", "more than %d pools", MaxPoolsPerNode)
 	}
-	seen := make(map[string]bool, len(pools))
+	seen, slots := make(map[string]bool, len(pools)), 0
 	for _, p := range pools {
 		switch {
 		case !client.ValidPoolID(p.PoolID):
@@ -112,14 +120,22 @@ func checkPools(pools []client.Pool) error {
 			return fail(Invalid, "INVALID_NODE", "pool_id %s is given twice", p.PoolID)
 		case p.SlotsTotal < 0 || p.SlotsTotal > maxSlots || p.SlotsFree < 0 || p.SlotsFree > p.SlotsTotal:
 			return fail(Invalid, "INVALID_NODE", "slots of pool %s must satisfy 0 ≤ slots_free ≤ slots_total ≤ %d", p.PoolID, maxSlots)
-		case len(p.Models) > MaxModelsPerPool || len(p.Engine) > 64 || len(p.ModelRef) > 256:
-			return fail(Invalid, "INVALID_NODE", "pool %s has too many models or too long names", p.PoolID)
-		case slices.ContainsFunc(p.Models, func(m string) bool { return m == "" || len(m) > 256 }):
-			return fail(Invalid, "INVALID_NODE", "a model of pool %s has no name or one over 256 bytes", p.PoolID)
-		case len(p.Workloads) > maxWorkloads || slices.ContainsFunc(p.Workloads, func(w string) bool { return w == "" || len(w) > 32 }):
+		case p.VRAMFreeBytes < 0:
+			return fail(Invalid, "INVALID_NODE", "vram_free_bytes of pool %s is negative", p.PoolID)
+		case !engineName.MatchString(p.Engine):
+			return fail(Invalid, "INVALID_NODE", "engine of pool %s must be up to 64 of a-z 0-9 _ -", p.PoolID)
+		case len(p.Models) > MaxModelsPerPool || !legible(p.ModelRef, maxModelName):
+			return fail(Invalid, "INVALID_NODE", "pool %s has over %d models, or a model_ref that is over %d bytes or not printable", p.PoolID, MaxModelsPerPool, maxModelName)
+		case slices.ContainsFunc(p.Models, func(m string) bool { return m == "" || !legible(m, maxModelName) }):
+			return fail(Invalid, "INVALID_NODE", "a model of pool %s has no name, or one over %d bytes or not printable", p.PoolID, maxModelName)
+		case len(p.Workloads) > maxWorkloads || slices.ContainsFunc(p.Workloads, func(w string) bool { return w == "" || !legible(w, 32) }):
 			return fail(Invalid, "INVALID_NODE", "pool %s has over %d workloads, or one without a name or with one over 32 bytes", p.PoolID, maxWorkloads)
 		}
 		seen[p.PoolID] = true
+		slots += p.SlotsTotal
+	}
+	if slots > maxSlots {
+		return fail(Invalid, "INVALID_NODE", "the pools of the node have over %d slots together", maxSlots)
 	}
 	return nil
 }

@@ -42,6 +42,7 @@ type nodes struct {
 	fallbacks []string       // node_addresses: the only ones that may get it
 	owned     *store.Bucket
 	shared    *store.Bucket // nil: there is nobody to share with
+	grants    ModelGrants
 	log       *slog.Logger
 	now       func() time.Time
 	started   time.Time
@@ -61,7 +62,7 @@ type nodes struct {
 func newNodes(c Config, changed func()) *nodes {
 	ns := &nodes{
 		timeout: c.NodeTimeout, address: addressRule{c.NodeNetworks, c.Resolver},
-		fallback: c.PoolManagerToken, fallbacks: c.NodeAddresses,
+		fallback: c.PoolManagerToken, fallbacks: c.NodeAddresses, grants: c.NodeModels,
 		owned: c.Store.Bucket(store.NodeOwners), log: c.Log, now: c.Now, started: c.Now(),
 		byID: make(map[string]*node), owners: make(map[string]string), awaited: make(map[string]bool),
 	}
@@ -112,10 +113,16 @@ func (ns *nodes) register(ctx context.Context, who Who, r client.RegisterRequest
 	if !nodeID.MatchString(r.NodeID) {
 		return fail(Invalid, "INVALID_NODE", "node_id must be 1 to 64 of A-Z a-z 0-9 _ - (and single dots)")
 	}
-	if len(r.MachineID) > 256 || len(r.Version) > 64 || len(r.Capabilities.GPUs) > MaxPoolsPerNode {
-		return fail(Invalid, "INVALID_NODE", "machine_id, version or capabilities are too long")
+	if !legible(r.MachineID, 256) || !legible(r.Version, 64) {
+		return fail(Invalid, "INVALID_NODE", "machine_id or version is too long or not printable")
+	}
+	if err := checkCapabilities(r.Capabilities); err != nil {
+		return err
 	}
 	if err := checkPools(r.Pools); err != nil {
+		return err
+	}
+	if err := checkMemory(r.Pools, r.Capabilities); err != nil {
 		return err
 	}
 	to, err := ns.address.check(ctx, r.Address)
@@ -138,6 +145,7 @@ func (ns *nodes) register(ctx context.Context, who Who, r client.RegisterRequest
 	}
 	ns.log.InfoContext(ctx, "node_registered", "node_id", r.NodeID, "identity", who.Identity,
 		"address", to.base, "pools", len(r.Pools), "correlation_id", authmin.CorrelationID(ctx))
+	ns.tellWithheld(ctx, r.NodeID, who.Identity, r.Pools)
 	ns.changed()
 	return nil
 }

@@ -41,6 +41,7 @@ type Config struct {
 	NodeTimeout      time.Duration
 	NodeNetworks     []netip.Prefix // where nodes may be besides loopback
 	NodeAddresses    []string       // the nodes that may get PoolManagerToken
+	NodeModels       ModelGrants    // which models whose nodes may offer; nil: any
 	PoolManagerToken authmin.Secret
 	Resolver         Resolver       // nil: the system's
 	ModelRoot        string         // where file: sources of models are; "": nowhere

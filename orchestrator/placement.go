@@ -67,7 +67,9 @@ func Place(n Needs, candidates []Candidate, s Strategy, turn uint64) Decision {
 	}
 	wanted := feasible
 	if wants := n.Hint.wants(); len(wants) > 0 {
-		wanted = slices.DeleteFunc(slices.Clone(feasible), func(c Candidate) bool { return !slices.Contains(wants, c.PoolID) })
+		wanted = slices.DeleteFunc(slices.Clone(feasible), func(c Candidate) bool {
+			return !slices.ContainsFunc(wants, func(name string) bool { return meaning(name, c, candidates) })
+		})
 		if len(wanted) == 0 && n.Hint.fallback() {
 			wanted, d.Fallback = feasible, len(feasible) > 0
 		}
@@ -103,7 +105,7 @@ func infeasible(n Needs, c Candidate) string {
 		return "workload"
 	case n.Engine != "" && n.Engine != c.Engine:
 		return "engine"
-	case slices.Contains(n.Hint.AvoidPools, c.PoolID):
+	case avoided(n.Hint.AvoidPools, c):
 		return "avoided"
 	case !hasDevices(n.Hint.RequireDeviceMask, c.Devices):
 		return "device_mask"

@@ -119,7 +119,7 @@ func TestALoadedPoolGoesBeforeOneThatWouldHaveToLoad(t *testing.T) {
 	if got := Place(Needs{Model: "m"}, []Candidate{empty, loaded}, MostFreeVRAM, 0).Chosen; got == nil || got.NodeID != "a" {
 		t.Errorf("the loaded one is full: got %v", got)
 	}
-	if got := Place(Needs{Model: "m", Hint: PlacementHint{Mode: "pin", PinPoolID: "1"}, Home: "a/1"}, []Candidate{empty, candidate("b", "1", nil)}, MostFreeVRAM, 0).Chosen; got.NodeID != "a" {
+	if got := Place(Needs{Model: "m", Hint: PlacementHint{Mode: "pin", PinPoolID: "a/1"}, Home: "a/1"}, []Candidate{empty, candidate("b", "1", nil)}, MostFreeVRAM, 0).Chosen; got.NodeID != "a" {
 		t.Errorf("a session's home is left: got %s", got.NodeID)
 	}
 }

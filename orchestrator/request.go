@@ -57,9 +57,9 @@ type TaskRequest struct {
 // PlacementHint narrows where a task may run.
 type PlacementHint struct {
 	Mode              string   `json:"mode,omitempty" enum:"pin,prefer,auto" default:"auto"`
-	PinPoolID         string   `json:"pin_pool_id,omitempty" maxLength:"64"`
-	PreferPools       []string `json:"prefer_pools,omitempty" maxItems:"64"`
-	AvoidPools        []string `json:"avoid_pools,omitempty" maxItems:"64"`
+	PinPoolID         string   `json:"pin_pool_id,omitempty" maxLength:"324" doc:"node_id/pool_id, or pool_id where one node has it"`
+	PreferPools       []string `json:"prefer_pools,omitempty" maxItems:"64" doc:"As pin_pool_id"`
+	AvoidPools        []string `json:"avoid_pools,omitempty" maxItems:"64" doc:"As pin_pool_id"`
 	RequireDeviceMask string   `json:"require_device_mask,omitempty" maxLength:"256" doc:"Device ids, comma separated, that the node must have"`
 	AllowFallback     *bool    `json:"allow_fallback,omitempty" doc:"Run elsewhere when the wanted pools cannot: default false for pin, true for prefer"`
 }

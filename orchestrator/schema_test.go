@@ -200,7 +200,7 @@ func (c *contract) operations(p *pool) {
 	c.as("catalog", 200, "GET", "/v2/catalog/models/m", nil)
 	c.as("catalog", 204, "DELETE", "/v2/catalog/models/m", nil)
 	c.as("nodes", 200, "POST", "/v2/workers/register", `{"pool_id":"p","replica_id":"r"}`)
-	for _, pools := range []string{"/v2/pools/p", "/control/pools/p"} {
+	for _, pools := range []string{"/v2/pools/p", "/control/pools/p", "/v2/pools/n1%2Fp", "/control/pools/n1%2Fp"} {
 		c.as("admin", 200, "GET", pools+"/health", nil)
 		c.as("admin", 202, "POST", pools+"/drain", `{"deadline_ms":1}`)
 		c.as("admin", 202, "POST", pools+"/reload", `{"new_model_ref":"demo"}`)

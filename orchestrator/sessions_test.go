@@ -28,6 +28,7 @@ func (s *service) roomy(node string, p *pool) {
 	s.t.Helper()
 	r := p.registration(node, 4)
 	r.Pools[0].VRAMFreeBytes = 1 << 40
+	r.Capabilities.GPUs = []client.GPU{{DeviceID: "0", VRAMTotalBytes: 1 << 40}}
 	s.want(200, node, "nodes", "POST", "/v2/nodes/register", r)
 }
 

@@ -18,8 +18,6 @@ const (
 	// retryPause and maxRetryPause space the attempts: 100 ms ×2 to 5 s.
 	retryPause    = 100 * time.Millisecond
 	maxRetryPause = 5 * time.Second
-	// maxMessage bounds what an engine's error adds to a record.
-	maxMessage = 1024
 )
 
 // settle decides what the end of the dispatch means for the task.
@@ -36,7 +34,7 @@ func (a *attempt) settle(end client.Event, err, cause error) {
 	case cause == errDeadline:
 		change = failed("DEADLINE_EXCEEDED", "the deadline passed while the task ran", a.l.engine)
 	case err == nil && (a.first || !retriable(end.Code)):
-		change = failed(clip(end.Code), clip(end.Message), clip(end.Engine))
+		change = failed(code(end.Code, "ENGINE_ERROR"), printable(end.Message, maxMessage), printable(end.Engine, maxWord))
 	case errors.Is(err, errTooMuch):
 		change = failed("OUTPUT_TOO_LARGE", err.Error(), a.l.engine)
 	case a.first && errors.Is(err, errWrongOutput):
@@ -83,19 +81,19 @@ func (a *attempt) counted(change func(*Task)) func(*Task) {
 }
 
 func (a *attempt) completed(end client.Event) func(*Task) {
-	m := a.o.metrics
-	m.tokensIn.Add(float64(max(0, end.TokensIn)))
-	m.decode.Observe(float64(max(0, end.DecodeMS)))
+	m, in, out, decode := a.o.metrics, figure(end.TokensIn), figure(end.TokensOut), figure(end.DecodeMS)
+	m.tokensIn.Add(float64(in))
+	m.decode.Observe(float64(decode))
 	return func(t *Task) {
-		t.State, t.TokensIn, t.TokensOut = Completed, end.TokensIn, end.TokensOut
-		t.DecodeMS, t.FinishReason = end.DecodeMS, clip(end.FinishReason)
+		t.State, t.TokensIn, t.TokensOut = Completed, in, out
+		t.DecodeMS, t.FinishReason = decode, printable(end.FinishReason, maxWord)
 	}
 }
 
 // again puts the task back to the front of its class, elsewhere if possible.
 func (a *attempt) again(err error, end client.Event, cause error) {
 	if err == nil {
-		err = fmt.Errorf("engine error %s", clip(end.Code))
+		err = fmt.Errorf("engine error %s", code(end.Code, "ENGINE_ERROR"))
 	}
 	stopping := cause == ErrStopping
 	if !busy(err) && !stopping && !errors.Is(err, errNotBegun) && !errors.Is(err, errNotTheNode) {
@@ -190,13 +188,6 @@ func refusesTask(err error) bool {
 	}
 	s := refused.Status
 	return s == http.StatusBadRequest || s == http.StatusUnprocessableEntity || s == http.StatusRequestEntityTooLarge
-}
-
-func clip(text string) string {
-	if len(text) > maxMessage {
-		return text[:maxMessage]
-	}
-	return text
 }
 
 // requeue undoes what begin has noted. e.changing is held.

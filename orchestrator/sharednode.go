@@ -182,7 +182,7 @@ func (ns *nodes) apply(id string, said sharedNode, revision uint64, seen time.Ti
 	for _, g := range said.Capabilities.GPUs {
 		n.devices = append(n.devices, g.DeviceID)
 	}
-	n.report(said.Pools)
+	ns.report(n, said.Pools)
 	ns.changed()
 }
 

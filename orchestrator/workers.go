@@ -3,14 +3,12 @@ package orchestrator
 import (
 	"context"
 	"regexp"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/llorch/gateway/authmin"
-	"github.com/llorch/gateway/poolmanager/client"
 )
 
 // maxReplicas bounds the replicas that are remembered: one for each slot of a
@@ -27,6 +25,7 @@ type Worker struct {
 	ReplicaID string `json:"replica_id"`
 }
 
+// replicaKey has the pool as poolKey.
 type replicaKey struct{ pool, replica string }
 
 type replica struct {
@@ -43,26 +42,25 @@ type workers struct {
 
 // RegisterWorker notes a replica of a known pool. Without a pool the only one
 // there is is meant; without a replica id one is made.
-func (o *Orchestrator) RegisterWorker(ctx context.Context, who Who, poolID, id string) (Worker, error) {
-	pools := []string{}
-	for _, c := range o.nodes.candidates() {
-		pools = append(pools, c.PoolID)
+func (o *Orchestrator) RegisterWorker(ctx context.Context, who Who, pool, id string) (Worker, error) {
+	if all := o.nodes.candidates(); pool == "" && len(all) == 1 {
+		pool = poolKey(all[0].NodeID, all[0].PoolID)
 	}
-	pools = sortedSet(pools)
-	if poolID == "" && len(pools) == 1 {
-		poolID = pools[0]
-	}
-	if !client.ValidPoolID(poolID) || !slices.Contains(pools, poolID) {
+	if !validPoolName(pool) {
 		return Worker{}, fail(NotFound, "POOL_NOT_FOUND", "name a pool that a node has reported")
+	}
+	node, poolID, err := o.nodes.lookUpPool(pool)
+	if err != nil {
+		return Worker{}, err
 	}
 	setDefault(&id, uuid.NewString())
 	if !replicaID.MatchString(id) {
 		return Worker{}, fail(Invalid, "INVALID_WORKER", "replica_id is 1 to 64 of A-Z a-z 0-9 _ . - and begins with a letter or digit")
 	}
-	if err := o.workers.note(who, replicaKey{poolID, id}, o.now()); err != nil {
+	if err := o.workers.note(who, replicaKey{poolKey(node, poolID), id}, o.now()); err != nil {
 		return Worker{}, err
 	}
-	o.log.InfoContext(ctx, "worker registered", "pool_id", poolID, "replica_id", id, "identity", who.Identity,
+	o.log.InfoContext(ctx, "worker registered", "node_id", node, "pool_id", poolID, "replica_id", id, "identity", who.Identity,
 		"correlation_id", authmin.CorrelationID(ctx))
 	return Worker{OK: true, Identity: who.Identity, PoolID: poolID, ReplicaID: id}, nil
 }
@@ -90,13 +88,13 @@ func (ws *workers) forget(now time.Time) {
 	}
 }
 
-// count gives the replicas of a pool.
-func (ws *workers) count(poolID string, now time.Time) (n int) {
+// count gives the replicas of a pool, which is named as by poolKey.
+func (ws *workers) count(pool string, now time.Time) (n int) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	ws.forget(now)
 	for key := range ws.replicas {
-		if key.pool == poolID {
+		if key.pool == pool {
 			n++
 		}
 	}

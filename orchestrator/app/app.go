@@ -64,10 +64,11 @@ type Options struct {
 	Capacity         int // tasks that may wait; 0: 1000
 	Strategy         orchestrator.Strategy
 	NodeTimeout      time.Duration
-	Policy           orchestrator.Policy // of a full queue; "": reject
-	Drain            time.Duration       // how long running tasks may go on at a stop; 0: they end
-	NodeNetworks     []netip.Prefix      // where nodes may be besides loopback
-	NodeAddresses    []string            // base URLs of the nodes that may get PoolManagerToken
+	Policy           orchestrator.Policy      // of a full queue; "": reject
+	Drain            time.Duration            // how long running tasks may go on at a stop; 0: they end
+	NodeNetworks     []netip.Prefix           // where nodes may be besides loopback
+	NodeAddresses    []string                 // base URLs of the nodes that may get PoolManagerToken
+	NodeModels       orchestrator.ModelGrants // which models an identity's nodes may offer; nil: any
 	PoolManagerToken authmin.Secret
 
 	ModelRoot  string         // directory of the models that file: sources name; "": none
@@ -158,7 +159,7 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 func (o Options) domain(st *store.Store, reg prometheus.Registerer, tracer trace.Tracer) orchestrator.Config {
 	return orchestrator.Config{
 		Store: st, Capacity: o.Capacity, Strategy: o.Strategy, NodeTimeout: o.NodeTimeout, Drain: o.Drain, Policy: o.Policy,
-		NodeNetworks: o.NodeNetworks, NodeAddresses: o.NodeAddresses, PoolManagerToken: o.PoolManagerToken,
+		NodeNetworks: o.NodeNetworks, NodeAddresses: o.NodeAddresses, NodeModels: o.NodeModels, PoolManagerToken: o.PoolManagerToken,
 		ModelRoot: o.ModelRoot, ModelHosts: o.ModelHosts, ModelCAs: o.ModelCAs,
 		Resolver: o.Resolver, Log: o.Log, Registerer: reg, Tracer: tracer,
 	}

@@ -117,6 +117,7 @@ func (a *API) Handler() http.Handler {
 		if kind := r.Header.Get("Content-Type"); kind != "" {
 			r.Header.Set("Content-Type", strings.ToLower(kind)) // huma compares letter by letter
 		}
+		r = withPoolName(r)
 		// The mux would redirect an unclean path; here it is no route.
 		if _, pattern := a.mux.Handler(r); pattern == "" || path.Clean(r.URL.Path) != r.URL.Path {
 			a.notFound(w, r)

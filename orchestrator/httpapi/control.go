@@ -10,18 +10,18 @@ import (
 )
 
 type poolInput struct {
-	ID string `path:"id" maxLength:"64"`
+	ID string `path:"id" maxLength:"324" doc:"node_id/pool_id, or pool_id where one node has it, else 409 AMBIGUOUS_POOL"`
 }
 
 type drainInput struct {
-	ID   string `path:"id" maxLength:"64"`
+	ID   string `path:"id" maxLength:"324" doc:"node_id/pool_id, or pool_id where one node has it, else 409 AMBIGUOUS_POOL"`
 	Body struct {
 		DeadlineMS int64 `json:"deadline_ms" minimum:"0" maximum:"86400000" doc:"How long running tasks may still take"`
 	}
 }
 
 type reloadInput struct {
-	ID   string `path:"id" maxLength:"64"`
+	ID   string `path:"id" maxLength:"324" doc:"node_id/pool_id, or pool_id where one node has it, else 409 AMBIGUOUS_POOL"`
 	Body struct {
 		NewModelRef string `json:"new_model_ref" minLength:"1" maxLength:"256"`
 	}
@@ -29,7 +29,7 @@ type reloadInput struct {
 
 type workerInput struct {
 	Body struct {
-		PoolID    string `json:"pool_id,omitempty" maxLength:"64" doc:"The only pool, if there is only one"`
+		PoolID    string `json:"pool_id,omitempty" maxLength:"324" doc:"node_id/pool_id, or pool_id where one node has it; the only pool, if there is only one"`
 		ReplicaID string `json:"replica_id,omitempty" maxLength:"64" doc:"Made when absent"`
 	}
 }

@@ -58,7 +58,7 @@ func (a *API) listNodes(context.Context, *none) (*body[NodeList], error) {
 	return &body[NodeList]{NodeList{Nodes: nodes, Count: len(nodes)}}, nil
 }
 
-func (a *API) poolHealth(_ context.Context, in *nodeInput) (*body[PoolHealth], error) {
+func (a *API) poolHealth(_ context.Context, in *poolInput) (*body[PoolHealth], error) {
 	health, err := a.o.PoolHealth(in.ID)
 	return &body[PoolHealth]{health}, err
 }

@@ -45,6 +45,9 @@ type config struct {
 	NodeNetworks []string `yaml:"node_networks"`
 	// NodeAddresses are the base URLs of nodes that may get POOL_MANAGER_TOKEN. ORCHD_NODE_ADDRESSES, comma separated.
 	NodeAddresses []string `yaml:"node_addresses"`
+	// NodeModels says which models an identity's nodes may offer, * for any characters; what is given to some, no others offer.
+	// ORCHD_NODE_MODELS, as identity=model,model;identity=model.
+	NodeModels map[string][]string `yaml:"node_models"`
 	// ModelRoot is the directory of the models that the catalog names as file:NAME. ORCHD_MODEL_ROOT.
 	ModelRoot string `yaml:"model_root"`
 	// ModelHosts are the https hosts (host or host:port) that the catalog may read models from. ORCHD_MODEL_HOSTS, comma separated.
@@ -154,7 +157,8 @@ func (c *config) environment(lookup func(string) (string, bool), at places) erro
 		"ORCHD_ADDR": &c.Addr, "ORCHD_STATE_DIR": &c.StateDir, "ORCHD_ADMISSION_CAPACITY": &c.AdmissionCapacity,
 		"ORCHD_ADMISSION_POLICY": &c.AdmissionPolicy, "ORCHESTRATORD_PLACEMENT_STRATEGY": &c.PlacementStrategy,
 		"ORCHESTRATORD_NODE_TIMEOUT_MS": &c.NodeTimeoutMS, "ORCHD_NODE_NETWORKS": &c.NodeNetworks, "ORCHD_NODE_ADDRESSES": &c.NodeAddresses,
-		"ORCHD_DRAIN_MS": &c.DrainMS, "ORCHD_MODEL_ROOT": &c.ModelRoot, "ORCHD_MODEL_HOSTS": &c.ModelHosts, "ORCHD_DURABILITY": &c.Durability,
+		"ORCHD_NODE_MODELS": &c.NodeModels,
+		"ORCHD_DRAIN_MS":    &c.DrainMS, "ORCHD_MODEL_ROOT": &c.ModelRoot, "ORCHD_MODEL_HOSTS": &c.ModelHosts, "ORCHD_DURABILITY": &c.Durability,
 		"ORCHD_CLUSTER_NAME": &c.ClusterName, "ORCHD_CLUSTER_REPLICA": &c.ClusterReplica, "ORCHD_CLUSTER_ADDR": &c.ClusterAddr,
 		"ORCHD_CLUSTER_PEERS": &c.ClusterPeers, "ORCHD_CLUSTER_ADVERTISE": &c.ClusterAdvertise, "ORCHD_CLUSTER_CERT": &c.ClusterCert, "ORCHD_CLUSTER_KEY": &c.ClusterKey,
 		"ORCHD_CLUSTER_CA": &c.ClusterCA, "ORCHD_NATS_URL": &c.NATSURL, "ORCHD_NATS_CREDS": &c.NATSCreds, "ORCHD_NATS_CA": &c.NATSCA,
@@ -169,6 +173,8 @@ func (c *config) environment(lookup func(string) (string, bool), at places) erro
 			*to = value
 		case *[]string:
 			*to = strings.Split(value, ",")
+		case *map[string][]string:
+			*to = lists(value)
 		case *int:
 			n, err := strconv.Atoi(value)
 			if err != nil {
@@ -178,6 +184,22 @@ func (c *config) environment(lookup func(string) (string, bool), at places) erro
 		}
 	}
 	return nil
+}
+
+// lists reads name=value,value;name=value. What has no = is a name without values,
+// which is refused where it is checked.
+func lists(text string) map[string][]string {
+	all := map[string][]string{}
+	for part := range strings.SplitSeq(text, ";") {
+		if strings.TrimSpace(part) == "" {
+			continue
+		}
+		name, values, _ := strings.Cut(part, "=")
+		for value := range strings.SplitSeq(values, ",") {
+			all[strings.TrimSpace(name)] = append(all[strings.TrimSpace(name)], strings.TrimSpace(value))
+		}
+	}
+	return all
 }
 
 // options checks each value and says which key to change.
@@ -220,6 +242,10 @@ func (c config) options() (app.Options, error) {
 			return o, badKey("node_networks", "%q is not a CIDR such as 10.1.0.0/16", text)
 		}
 		o.NodeNetworks = append(o.NodeNetworks, prefix.Masked())
+	}
+	o.NodeModels = c.NodeModels
+	if err := o.NodeModels.Check(); err != nil {
+		return o, badKey("node_models", "cannot be: %v; want identity: [model, …]", err)
 	}
 	for i, text := range c.NodeAddresses {
 		text = strings.TrimRight(strings.TrimSpace(text), "/")

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -76,6 +78,8 @@ func TestMistakesAreNamedWithTheirPlaceAndRemedy(t *testing.T) {
 		"two homes":            {"state_dir: /a\nnats_url: nats://127.0.0.1:4222\n", clusterOf("127.0.0.1:1", "127.0.0.1:1,127.0.0.1:2,127.0.0.1:3"), []string{"orchestratord.yaml:2:", "ORCHD_NATS_URL", "one or the other"}},
 		"nats in clear":        {"nats_url: nats://10.0.0.1:4222\n", nil, []string{"orchestratord.yaml:1:", "tls://10.0.0.1:4222"}},
 		"credentials for none": {"state_dir: /a\nnats_creds: /c\n", nil, []string{"ORCHD_NATS_URL"}},
+		"an empty grant":       {"state_dir: /a\nnode_models: {gpu1: [\"\"]}\n", nil, []string{"orchestratord.yaml:2:", "ORCHD_NODE_MODELS", "gpu1"}},
+		"a grant of nothing":   {"state_dir: /a\n", []string{"ORCHD_NODE_MODELS", "gpu1"}, []string{"environment", "ORCHD_NODE_MODELS", "gpu1"}},
 		"durability":           {"state_dir: /a\ndurability: some\n", nil, []string{"full or fast"}},
 		"both forms":           {"state_dir: /a\n", []string{"LLORCH_API_TOKEN", token, "LLORCH_API_TOKEN_FILE", "/x"}, []string{"LLORCH_API_TOKEN"}},
 	} {
@@ -176,4 +180,20 @@ func (w lineWriter) Write(p []byte) (int, error) {
 	default:
 	}
 	return len(p), nil
+}
+
+func TestWhichModelsWhoseNodesMayOffer(t *testing.T) {
+	want := map[string][]string{"gpu1": {"a", "team/*"}, "gpu2": {"b"}}
+	for name, c := range map[string]struct {
+		yaml string
+		env  []string
+	}{
+		"in the file":        {"state_dir: /a\nnode_models:\n  gpu1: [a, team/*]\n  gpu2: [b]\n", nil},
+		"in the environment": {"state_dir: /a\n", []string{"ORCHD_NODE_MODELS", "gpu1=a, team/* ; gpu2=b;"}},
+	} {
+		o, err := configure(write(t, c.yaml), environment(c.env...))
+		if err != nil || !maps.EqualFunc(o.NodeModels, want, slices.Equal) {
+			t.Errorf("%s: got %v, %v, want %v", name, o.NodeModels, err, want)
+		}
+	}
 }
