@@ -18,10 +18,11 @@ const nameGateway = "gateway"
 
 // BackendOptions says what a service behind the gateway accepts.
 type BackendOptions struct {
-	Service       string // for the log
-	Listen        string // host:port, or unix//path
-	Token         Secret // a caller's own credential: identity default, every scope
-	UpstreamToken Secret // the gateway's: with it, its identity headers are believed
+	Service       string   // for the log
+	Listen        string   // host:port, or unix//path
+	Token         Secret   // a caller's own credential: identity default, every scope
+	UpstreamToken Secret   // the gateway's: with it, its identity headers are believed
+	Others        []Secret // that the service sends to others, for its logs to leave out
 	Log           *slog.Logger
 }
 
@@ -31,6 +32,7 @@ type BackendOptions struct {
 type Backend struct {
 	service string
 	ring    *Keyring
+	leaks   *Redactor
 	log     *slog.Logger
 }
 
@@ -63,8 +65,13 @@ func NewBackend(o BackendOptions) (*Backend, error) {
 	if log == nil {
 		log = slog.Default()
 	}
-	return &Backend{service: o.Service, ring: ring, log: log}, nil
+	others := SecretRing(o.Others...)
+	leaks := NewRedactor(func() *Keyring { return ring }, func() *Keyring { return others })
+	return &Backend{service: o.Service, ring: ring, leaks: leaks, log: slog.New(leaks.Handler(log.Handler()))}, nil
 }
+
+// Log is the service's log, without the tokens that it knows.
+func (b *Backend) Log() *slog.Logger { return b.log }
 
 // Wrap guards a handler. It puts the [Caller] and the correlation id into the
 // request's context and the id on every answer, and takes the credential and
@@ -72,6 +79,9 @@ func NewBackend(o BackendOptions) (*Backend, error) {
 func (b *Backend) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := EnsureCorrelationID(r.Header)
+		if b.leaks.HoldsFolded(id) { // it would stand in every log, and on disk
+			id = newCorrelationID()
+		}
 		w.Header().Set(HeaderCorrelationID, id)
 		r = r.WithContext(WithCorrelationID(r.Context(), id))
 		caller, fingerprint, reason := b.identify(r)
@@ -135,7 +145,7 @@ func (b *Backend) refuse(w http.ResponseWriter, r *http.Request, fingerprint str
 	}
 	b.log.WarnContext(r.Context(), "auth_failed", "service", b.service, "reason", reason,
 		"identity", identity, "fp6", fingerprint,
-		"method", CleanField(r.Method, MaxLoggedMethod), "path", CleanPath(r.URL.Path, MaxLoggedPath),
+		"method", CleanField(r.Method, MaxLoggedMethod), "path", b.leaks.Path(r.URL.Path, MaxLoggedPath),
 		"remote_ip", PeerAddr(r.RemoteAddr), "correlation_id", CorrelationID(r.Context()))
 	w.Header().Set("WWW-Authenticate", Challenge(p, nil))
 	WriteProblem(w, r, p)

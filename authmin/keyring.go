@@ -32,6 +32,7 @@ type Keyring struct {
 	starts  []uint32
 	digests []Digest // side by side, so that a window is few cache lines
 	tokens  []Token  // in the order of the digests
+	sought  sought
 }
 
 // NewKeyring builds a keyring. It refuses the same token twice, since it would
@@ -40,6 +41,28 @@ func NewKeyring(tokens []Token) (*Keyring, error) {
 	if len(tokens) > MaxTokens {
 		return nil, fmt.Errorf("building keyring: %d tokens are over the limit of %d", len(tokens), MaxTokens)
 	}
+	nothing := Secret{}.Digest()
+	for i := range tokens {
+		if d := tokens[i].digest; d.Equal(Digest{}) || d.Equal(nothing) {
+			return nil, fmt.Errorf("building keyring: %s has no token", tokens[i].Name)
+		}
+	}
+	k := placed(tokens)
+	if err := refuseSharedNames(tokens); err != nil {
+		return nil, err
+	}
+	if err := k.refuseDoubles(); err != nil {
+		return nil, err
+	}
+	k.fillSpellings(tokens)
+	if err := k.checkSearch(); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// placed puts tokens into their buckets.
+func placed(tokens []Token) *Keyring {
 	order := bits.Len(uint(max(len(tokens)-1, 0))) // buckets: the next power of two
 	k := &Keyring{
 		seed:    maphash.MakeSeed(),
@@ -48,11 +71,7 @@ func NewKeyring(tokens []Token) (*Keyring, error) {
 		digests: make([]Digest, len(tokens)),
 		tokens:  make([]Token, len(tokens)),
 	}
-	nothing := Secret{}.Digest()
 	for i := range tokens {
-		if d := tokens[i].digest; d.Equal(Digest{}) || d.Equal(nothing) {
-			return nil, fmt.Errorf("building keyring: %s has no token", tokens[i].Name)
-		}
 		k.starts[k.bucket(&tokens[i].digest)+1]++
 	}
 	for b := 1; b < len(k.starts); b++ {
@@ -64,13 +83,8 @@ func NewKeyring(tokens []Token) (*Keyring, error) {
 		k.digests[next[b]], k.tokens[next[b]] = tokens[i].digest, tokens[i]
 		next[b]++
 	}
-	if err := refuseSharedNames(tokens); err != nil {
-		return nil, err
-	}
-	if err := k.refuseDoubles(); err != nil {
-		return nil, err
-	}
-	return k, nil
+	k.fillFilter()
+	return k
 }
 
 // refuseSharedNames lets two tokens have one name only while one replaces the
@@ -143,6 +157,6 @@ func (k *Keyring) Tokens(yield func(*Token) bool) {
 	}
 }
 
-func (k *Keyring) bucket(d *Digest) uint64 {
-	return maphash.Bytes(k.seed, d[:]) >> k.shift
-}
+func (k *Keyring) bucket(d *Digest) uint64 { return k.hash(d) >> k.shift }
+
+func (k *Keyring) hash(d *Digest) uint64 { return maphash.Bytes(k.seed, d[:]) }

@@ -67,7 +67,7 @@ func TestHoldsATokenOfBase64(t *testing.T) {
 }
 
 func BenchmarkHoldsNothing(b *testing.B) {
-	ring := new(Keyring)
+	ring := fourKinds(b)
 	values := []string{"application/json", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36", "gzip, deflate, br", "a=b; c=d", "/v1/chat/completions", "gateway.example.com", "00-68c8968191751585b54881272ad463ee-ba1aece69c23f149-01"}
 	b.ReportAllocs()
 	for b.Loop() {

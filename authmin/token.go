@@ -19,11 +19,12 @@ type Token struct {
 	Expires   int64 // refused from this second on
 	Revoked   bool
 	digest    Digest
+	spelling  *spelling // nil where the token itself was never known
 }
 
 // NewToken makes a token without limits in time from its secret.
 func NewToken(name string, secret Secret, scopes ...Scope) Token {
-	return Token{Name: name, Scopes: scopes, digest: secret.Digest()}
+	return Token{Name: name, Scopes: scopes, digest: secret.Digest(), spelling: spellingOf(secret)}
 }
 
 // Digest returns the SHA-256 of the token.

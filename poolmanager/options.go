@@ -73,6 +73,15 @@ type Options struct {
 	stage stageFunc // a test's, for the stager
 }
 
+// sentTokens are those that the service sends to others, as they are at the start.
+func (o Options) sentTokens() []authmin.Secret {
+	tokens := []authmin.Secret{o.DispatchToken}
+	if o.OrchestratorToken != nil {
+		tokens = append(tokens, o.OrchestratorToken())
+	}
+	return tokens
+}
+
 // withDefaults fills in what was left out and refuses what cannot work.
 func (o Options) withDefaults() (Options, error) {
 	if o.Listen == "" {

@@ -52,7 +52,7 @@ func (r *logRing) Write(p []byte) (int, error) {
 			r.part = append(r.part, line[:min(len(line), room)]...)
 		}
 		if whole {
-			r.store(string(r.part))
+			r.store(string(r.part), r.cut)
 			r.part, r.cut = r.part[:0], false
 		}
 		rest = after
@@ -60,13 +60,17 @@ func (r *logRing) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// store redacts a line as a whole: a key that came in two writes is found too.
-func (r *logRing) store(line string) {
+// store redacts a line as a whole: a key that came in two writes is found too, and
+// the beginning of one at the end of a line that was cut.
+func (r *logRing) store(line string, cut bool) {
 	line = strings.ToValidUTF8(strings.TrimRight(line, "\r"), "�")
 	if !r.key.IsZero() {
 		line = strings.ReplaceAll(line, r.key.Reveal(), "[redacted]")
 	}
 	line = credential.ReplaceAllString(line, "${1}[redacted]")
+	if cut {
+		line = withoutBegunKey(line, r.key)
+	}
 	r.fresh = min(r.fresh+1, ringLines)
 	if len(r.lines) < ringLines {
 		r.lines = append(r.lines, line)
@@ -88,7 +92,7 @@ func (r *logRing) begin(key authmin.Secret) {
 // endLine stores a line that will not be finished; the caller holds the lock.
 func (r *logRing) endLine() {
 	if len(r.part) > 0 {
-		r.store(string(r.part))
+		r.store(string(r.part), true)
 	}
 	r.part, r.cut = r.part[:0], false
 }

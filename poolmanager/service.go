@@ -56,11 +56,12 @@ func Start(ctx context.Context, o Options) (*Service, error) {
 		return nil, fmt.Errorf("pool manager: %w", err)
 	}
 	backend, err := authmin.NewBackend(authmin.BackendOptions{
-		Service: "poolmanager", Listen: o.Listen, Token: o.Token, UpstreamToken: o.UpstreamToken, Log: o.Log,
+		Service: "poolmanager", Listen: o.Listen, Token: o.Token, UpstreamToken: o.UpstreamToken, Log: o.Log, Others: o.sentTokens(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("pool manager: %w", err)
 	}
+	o.Log = backend.Log()
 	listener, err := listen(o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("pool manager: %w", err)

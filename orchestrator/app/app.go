@@ -109,10 +109,12 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 	}
 	backend, err := authmin.NewBackend(authmin.BackendOptions{
 		Service: "orchestrator", Listen: o.Listen, Token: o.Token, UpstreamToken: o.UpstreamToken, Log: o.Log,
+		Others: []authmin.Secret{o.PoolManagerToken},
 	})
 	if err != nil {
 		return nil, err
 	}
+	o.Log = backend.Log()
 	s := &Service{failed: make(chan error, 1)}
 	defer func() {
 		if err != nil {
