@@ -365,7 +365,7 @@ func TestAnEngineThatBreaksWhileItIsUnloadedIsNoFailure(t *testing.T) {
 			b.t.Fatal("it was not idle")
 		}
 		<-time.After(time.Second)
-		if s := p.status(); s.State != "stopped" || !s.Loadable || s.LastError != "" || s.Restarts != 0 {
+		if s := p.status(); s.State != "stopped" || !s.Loadable || s.LastError != "stopped: the first task starts the engine" || s.Restarts != 0 {
 			b.t.Errorf("status %+v", s)
 		}
 	})

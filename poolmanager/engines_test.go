@@ -246,7 +246,7 @@ func TestAModelThatIsNoneIsAFailureOfItsOwn(t *testing.T) {
 		if _, err := r.client.Preload(t.Context(), id, client.PreloadRequest{Template: "llamacpp", ModelRef: "file:" + name}); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the failure of "+name, func() bool { return r.status(t, id).LastError != "" })
+		eventually(t, "the failure of "+name, func() bool { return r.status(t, id).State == "failed" })
 		t.Logf("%s: %s", name, r.status(t, id).LastError)
 		if s := r.status(t, id); real && !strings.HasPrefix(s.LastError, "exit") || s.Ready {
 			t.Errorf("%s: %+v", name, s)

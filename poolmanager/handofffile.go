@@ -184,7 +184,7 @@ func (h handoff) check() error {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" || !authmin.IsLoopbackHost(u.Hostname()) {
 		return errors.New("url: want http://127.0.0.1:PORT")
 	}
-	return checkServerURL(h.URL)
+	return checkEngineURL(h.URL)
 }
 
 func (h handoff) same(other handoff) bool { return reflect.DeepEqual(h, other) }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/client"
 )
 
@@ -163,6 +164,7 @@ func (p *pool) awaitReady(ctx context.Context, inst *instance, spec launchSpec) 
 				return nil
 			}
 		}
+		p.notReady(last)
 		select {
 		case <-inst.gone:
 			failed := inst.why()
@@ -203,11 +205,37 @@ func (p *pool) learnModels(ctx context.Context, inst *instance) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.noteUnusable(inst.unusable)
 	if !slices.Equal(p.models, models) {
 		p.models = models
 		p.env.changed()
 	}
 	return nil
+}
+
+// maxUnusable bounds the names of models in one line of the log, and maxUnusableName
+// each of them, in bytes.
+const (
+	maxUnusable     = 8
+	maxUnusableName = 64
+)
+
+// noteUnusable says which listed models are left out: once, not at each probe, and
+// again when it is others. The caller holds the lock.
+func (p *pool) noteUnusable(names []string) {
+	if slices.Equal(p.unusable, names) {
+		return
+	}
+	p.unusable = names
+	if len(names) == 0 {
+		return
+	}
+	shown := make([]string, 0, maxUnusable)
+	for _, name := range names[:min(len(names), maxUnusable)] {
+		shown = append(shown, authmin.CleanField(name, maxUnusableName))
+	}
+	p.env.log.Warn("the engine lists models that no task can ask for, they are left out: a name has up to seven parts with / or : between them, each of letters, digits and . _ @ + -",
+		"pool_id", p.id, "count", len(names), "names", shown)
 }
 
 // becomeReady opens the pool for tasks.

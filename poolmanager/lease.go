@@ -124,7 +124,7 @@ func (l *lease) look() (changed <-chan struct{}, roomless bool, err error) {
 	case held && (p.takes() || p.state == StateStopped && p.supervised()): // a reload goes through stopped
 		return p.waiters, p.roomless, nil
 	}
-	return nil, false, &adapter.Error{Class: adapter.ClassUnavailable, Message: "the engine did not start: " + p.lastErr}
+	return nil, false, &adapter.Error{Class: adapter.ClassUnavailable, Message: "the engine did not start: " + p.why()}
 }
 
 // release gives the slot back; it may be called more than once.

@@ -69,6 +69,7 @@ type pool struct {
 	spec     launchSpec
 	inst     *instance
 	models   []string // what the engine serves, as last heard
+	unusable []string // what it lists besides, as last logged
 	leases   map[*lease]struct{}
 	restarts int
 	suspect  suspicion
@@ -76,8 +77,11 @@ type pool struct {
 	breaker  breakerState
 	progress *client.Progress // never changed in place
 	waiters  chan struct{}    // closed and replaced at each change
-	stop     context.CancelFunc
-	done     chan struct{} // closed when supervise has ended
+
+	unanswered string    // why a start has not come to its end yet
+	nextStart  time.Time // when a failed pool tries again
+	stop       context.CancelFunc
+	done       chan struct{} // closed when supervise has ended
 
 	loadable  bool          // a task may start the engine
 	forTask   bool          // a task did: when none waits any more, it need not come
@@ -174,6 +178,7 @@ func (p *pool) set(next State) {
 	if next != StateStarting {
 		p.progress, p.roomless = nil, false
 	}
+	p.unanswered, p.nextStart = "", time.Time{}
 	p.announce()
 	p.env.changed()
 }
@@ -232,7 +237,7 @@ func (p *pool) status() client.Status {
 		PoolID: p.id, Engine: p.spec.template.Engine, ModelRef: p.spec.model.ref, State: string(p.state),
 		Live: p.inst != nil, Ready: p.state == StateReady, Draining: p.state == StateDraining,
 		SlotsTotal: p.spec.template.Slots, ActiveLeases: len(p.leases),
-		Restarts: p.restarts, VRAMFreeBytes: p.env.vram(p.spec.template.Devices), LastError: p.lastErr,
+		Restarts: p.restarts, VRAMFreeBytes: p.env.vram(p.spec.template.Devices), LastError: p.why(), NextStart: p.startsAt(),
 		Workloads: p.spec.template.workloads(), Loadable: p.takes(), Progress: p.progress,
 		Suspect: p.inst != nil && p.suspect.recent(time.Now()) > 0,
 	}

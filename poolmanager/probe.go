@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/llorch/gateway/poolmanager/adapter"
@@ -16,6 +18,8 @@ const (
 	maxModels = 256
 	// maxModelListBytes bounds an engine's answer to /v1/models.
 	maxModelListBytes = 1 << 20
+	// modelsPath is where an engine of either dialect lists its models.
+	modelsPath = "/v1/models"
 )
 
 // timings are the periods of supervision; tests shorten them.
@@ -53,7 +57,7 @@ func (e prober) probe(ctx context.Context, inst *instance) error {
 		return fmt.Errorf("probing the engine: %w", err)
 	}
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("probing the engine: it answers %d", response.StatusCode)
+		return answered(inst, response)
 	}
 	return nil
 }
@@ -61,13 +65,13 @@ func (e prober) probe(ctx context.Context, inst *instance) error {
 func (e prober) models(ctx context.Context, inst *instance) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.limit)
 	defer cancel()
-	response, err := e.get(ctx, inst, "/v1/models")
+	response, err := e.get(ctx, inst, modelsPath)
 	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("reading the engine's models: it answers %d", response.StatusCode)
+		return nil, answered(inst, response)
 	}
 	var list struct {
 		Data []struct {
@@ -75,15 +79,35 @@ func (e prober) models(ctx context.Context, inst *instance) ([]string, error) {
 		} `json:"data"`
 	}
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxModelListBytes)).Decode(&list); err != nil {
-		return nil, fmt.Errorf("reading the engine's models: %w", err)
+		return nil, fmt.Errorf("reading the engine's models at %s%s: %w", inst.base, modelsPath, err)
 	}
-	names := []string{}
+	names, unusable := []string{}, []string{}
 	for _, m := range list.Data {
-		if modelName.MatchString(m.ID) && len(names) < maxModels {
+		switch usable := len(m.ID) <= maxModelRef && modelName.MatchString(m.ID) && !strings.Contains(m.ID, ".."); {
+		case !usable || len(names) == maxModels:
+			unusable = append(unusable, m.ID)
+		default:
 			names = append(names, m.ID)
 		}
 	}
+	slices.Sort(unusable) // their order may change each time
+	inst.unusable = unusable
 	return names, nil
+}
+
+// answered is the failure of an engine that is there and gives another status than
+// 200. It names the address, which may be the wrong one.
+func answered(inst *instance, response *http.Response) error {
+	err := fmt.Errorf("asking the engine at %s: it answers %d", response.Request.URL.Redacted(), response.StatusCode)
+	switch {
+	case response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden:
+		err = fmt.Errorf("%w; it wants another key (url_key_file)", err)
+	case response.StatusCode == http.StatusNotFound && inst.process == nil:
+		err = fmt.Errorf("%w; url wants the server's address alone, and health_path what answers 200 there", err)
+	case response.StatusCode/100 == 3:
+		err = fmt.Errorf("%w, and where that leads is not followed", err)
+	}
+	return err
 }
 
 func (e prober) get(ctx context.Context, inst *instance, path string) (*http.Response, error) {
@@ -94,7 +118,7 @@ func (e prober) get(ctx context.Context, inst *instance, path string) (*http.Res
 	adapter.Authorize(request, inst.key)
 	response, err := e.http.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("probing the engine: %w", err)
+		return nil, fmt.Errorf("probing the engine: %w", err) // with the URL: see url.Error
 	}
 	return response, nil
 }

@@ -3,9 +3,12 @@ package poolmanager
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"strconv"
 	"time"
 
@@ -44,6 +47,8 @@ type instance struct {
 	// kills is the kernel's count of processes ended for want of memory, as it
 	// was at the start and at the last probe that went well.
 	kills int64
+	// unusable are the models that it lists under names that no task can ask for.
+	unusable []string
 }
 
 func (i *instance) target(model string) adapter.Target {
@@ -104,7 +109,7 @@ func (e *processes) strangers(inst *instance) error {
 
 func (e *processes) spawn(poolID string, spec launchSpec, logs *logRing) (*instance, error) {
 	t := spec.template
-	inst := &instance{template: t, base: t.URL, key: t.URLKey}
+	inst := &instance{template: t, base: engineBase(t.URL), key: t.URLKey}
 	if t.URL != "" {
 		return inst, nil
 	}
@@ -132,6 +137,9 @@ func (e *processes) spawn(poolID string, spec launchSpec, logs *logRing) (*insta
 		Command: t.arguments(values), Env: t.environment(os.LookupEnv, values),
 		Dir: work, Output: logs, Marker: marker,
 	})
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w; install the program, or give its path in the template's command", err)
+	}
 	if err == nil {
 		inst.gone = inst.process.Done()
 		inst.kills = e.kills()

@@ -65,7 +65,7 @@ func (s *stager) download(ctx context.Context, m catalogModel, f *flight) (strin
 	if err != nil {
 		return "", err
 	}
-	s.log.Info("model staged", "model_id", m.ID, "digest", m.Digest, "bytes", p.size, "took", time.Since(began).Round(time.Millisecond))
+	s.log.Info("model staged", "model_id", m.ID, "digest", m.Digest, "bytes", p.size, "took_ms", time.Since(began).Milliseconds())
 	return path, nil
 }
 

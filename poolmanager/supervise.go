@@ -186,7 +186,9 @@ func (p *pool) waitForRestart(ctx context.Context, policy *restartPolicy, wait t
 
 func (p *pool) noteFailure(f *failure, policy *restartPolicy, wait time.Duration) {
 	p.env.log.Warn("engine failed", "pool_id", p.id, "reason", f.reason, "error", f.text, "restart_in_ms", wait.Milliseconds())
-	p.noteBreaker(policy)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.breaker, p.nextStart = policy.state, time.Now().Add(wait).UTC().Truncate(time.Second)
 }
 
 func (p *pool) noteBreaker(policy *restartPolicy) {

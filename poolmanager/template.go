@@ -51,7 +51,8 @@ type Template struct {
 	// model's file, but without what it mapped in its first moment. It suits
 	// engines without a GPU; CUDA maps more than there is. 0: no limit.
 	MaxAddressSpaceBytes int64
-	// URL is a server that already runs: http on loopback, or https.
+	// URL is a server that already runs: http on loopback, or https. What clients of
+	// OpenAI call its base URL, with /v1 at the end, means the same.
 	URL string
 	// URLKey is that server's API key, if it wants one.
 	URLKey authmin.Secret
@@ -172,7 +173,7 @@ func (t Template) validate() error {
 		return err
 	}
 	if t.URL != "" {
-		return checkServerURL(t.URL)
+		return checkEngineURL(t.URL)
 	}
 	return t.checkCommand()
 }
@@ -209,8 +210,8 @@ func (t Template) checkCommand() error {
 func checkServerURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
-		return errors.New("url: want http://127.0.0.1:PORT or https://HOST")
+	case err != nil || u.Hostname() == "" || strings.ContainsAny(text, "?#"):
+		return errors.New("url: want http://127.0.0.1:PORT or https://HOST, without ? and #")
 	case u.User != nil:
 		return errors.New("url: holds a credential; use the key file instead")
 	case u.Scheme == "https":

@@ -83,6 +83,8 @@ type Status struct {
 	VRAMFreeBytes int64  `json:"vram_free_bytes" doc:"Free memory of its devices; 0 without a GPU"`
 	LastError     string `json:"last_error" doc:"Why the pool is not ready, or why it last failed; empty when it is ready and never did"`
 
+	NextStart *time.Time `json:"next_start,omitempty" doc:"When a failed pool starts its engine again; absent when it does not wait for that"`
+
 	Workloads []string  `json:"workloads,omitempty" doc:"What it takes: completion, embedding, rerank; absent means completion"`
 	Loadable  bool      `json:"loadable,omitempty" doc:"No engine runs, but a dispatch is taken: it loads the model first"`
 	Progress  *Progress `json:"progress,omitempty" doc:"How far a start or a download is; absent when there is none"`

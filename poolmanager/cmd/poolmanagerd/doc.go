@@ -47,7 +47,7 @@
 //	max_open_files           RLIMIT_NOFILE of the engine
 //	max_address_space_bytes  RLIMIT_AS; for engines without a GPU
 //	devices                  its GPUs: indexes as nvidia-smi counts, or GPU-… and MIG-… ids
-//	url, url_key_file        a server that already runs, and the file of its key
+//	url, url_key_file        a server that already runs, with or without /v1, and the file of its key
 //	key                      file or vllm-yaml: how {key_file} gives the engine its key
 //	takes_file, lists_models a model is a file; the engine knows its models itself
 //	model                    the reference when a preload names none

@@ -1,0 +1,91 @@
+package poolmanager
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/llorch/gateway/poolmanager/client"
+)
+
+// why is what last_error says. A pool that is not ready always says why, and what it
+// waits for; a ready one says why it last failed, if it ever did. The caller holds
+// the lock.
+func (p *pool) why() string {
+	text := ""
+	switch p.state {
+	case StateReady:
+		return p.lastErr
+	case StateFailed:
+		return p.whyFailed()
+	case StateStarting:
+		text = "starting: " + p.whyStarting()
+	case StateDraining:
+		text = fmt.Sprintf("draining: no new task is taken, %d still run", len(p.leases))
+	case StateStopping:
+		text = "stopping: it was told to stop"
+		if p.unloading {
+			text = "stopping: the engine is being unloaded, it was idle or another needs its memory"
+		}
+	case StateStopped:
+		text = p.whyStopped()
+	}
+	if p.lastErr != "" {
+		text += "; it last failed with " + p.lastErr
+	}
+	return text
+}
+
+func (p *pool) whyStarting() string {
+	switch {
+	case p.progress != nil && p.progress.Phase == client.PhaseDownloading && p.progress.TotalBytes > 0:
+		return fmt.Sprintf("its model is being downloaded, %d of %d bytes are here", p.progress.DoneBytes, p.progress.TotalBytes)
+	case p.progress != nil && p.progress.Phase == client.PhaseDownloading:
+		return "its model is being downloaded"
+	case p.roomless:
+		return "it waits for memory that other engines hold"
+	case p.unanswered != "":
+		return "the engine is not ready yet: " + p.unanswered
+	}
+	return "the engine is being started"
+}
+
+func (p *pool) whyStopped() string {
+	switch {
+	case p.takes():
+		return "stopped: the first task starts the engine"
+	case p.ending:
+		return "stopped: it was told to stop; a preload starts it"
+	}
+	return "stopped: it was not started; a preload starts it"
+}
+
+// whyFailed adds to the failure what an open breaker means. How long an ordinary
+// wait takes is in next_start.
+func (p *pool) whyFailed() string {
+	text := p.lastErr
+	if text == "" {
+		text = "failed"
+	}
+	if p.breaker == breakerOpen {
+		text += fmt.Sprintf("; it failed %d times within %v, or again at its one new try: the next start is at %s, or at a preload",
+			breakerCount, breakerWindow, p.nextStart.Format(time.RFC3339))
+	}
+	return text
+}
+
+// startsAt is when a failed pool tries again; nil when it does not wait for that.
+// The caller holds the lock.
+func (p *pool) startsAt() *time.Time {
+	if p.state != StateFailed || p.nextStart.IsZero() {
+		return nil
+	}
+	at := p.nextStart
+	return &at
+}
+
+// notReady notes why a start has not come to its end yet.
+func (p *pool) notReady(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unanswered = err.Error()
+}
