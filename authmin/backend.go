@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,7 +32,9 @@ type BackendOptions struct {
 // from: behind a local proxy everybody comes from 127.0.0.1.
 type Backend struct {
 	service string
-	ring    *Keyring
+	ring    atomic.Pointer[Keyring] // replaced by SetTokens
+	others  atomic.Pointer[Keyring] // secrets that are only looked for; replaced by SetTokens
+	callers callerSet
 	leaks   *Redactor
 	log     *slog.Logger
 }
@@ -40,34 +43,24 @@ type Backend struct {
 // that other machines can reach without any token are refused. Without a token
 // on loopback it starts, and answers 401 to everything but these.
 func NewBackend(o BackendOptions) (*Backend, error) {
-	var tokens []Token
-	for _, t := range []struct {
-		name   string
-		secret Secret
-	}{{NameDefault, o.Token}, {nameGateway, o.UpstreamToken}} {
-		if t.secret.IsZero() {
-			continue
-		}
-		if err := CheckStrength(t.secret); err != nil {
-			return nil, fmt.Errorf("guarding %s: %s token: %w", o.Service, t.name, err)
-		}
-		tokens = append(tokens, NewToken(t.name, t.secret, allScopes...))
+	ring, err := backendRing(o.Service, o.Token, o.UpstreamToken)
+	if err != nil {
+		return nil, err
 	}
-	if len(tokens) == 0 && !IsLoopbackListen(o.Listen) {
+	if ring.Len() == 0 && !IsLoopbackListen(o.Listen) {
 		return nil, fmt.Errorf("guarding %s: %w: it would listen on %s; set LLORCH_API_TOKEN or LLORCH_UPSTREAM_TOKEN, or listen on 127.0.0.1",
 			o.Service, ErrNonLoopbackWithoutToken, o.Listen)
-	}
-	ring, err := NewKeyring(tokens)
-	if err != nil {
-		return nil, fmt.Errorf("guarding %s: LLORCH_API_TOKEN and LLORCH_UPSTREAM_TOKEN must differ: %w", o.Service, err)
 	}
 	log := o.Log
 	if log == nil {
 		log = slog.Default()
 	}
-	others := SecretRing(o.Others...)
-	leaks := NewRedactor(func() *Keyring { return ring }, func() *Keyring { return others })
-	return &Backend{service: o.Service, ring: ring, leaks: leaks, log: slog.New(leaks.Handler(log.Handler()))}, nil
+	b := &Backend{service: o.Service}
+	b.ring.Store(ring)
+	b.others.Store(SecretRing(o.Others...))
+	b.leaks = NewRedactor(b.ring.Load, b.others.Load)
+	b.log = slog.New(b.leaks.Handler(log.Handler()))
+	return b, nil
 }
 
 // Log is the service's log, without the tokens that it knows.
@@ -84,7 +77,7 @@ func (b *Backend) Wrap(next http.Handler) http.Handler {
 		}
 		w.Header().Set(HeaderCorrelationID, id)
 		r = r.WithContext(WithCorrelationID(r.Context(), id))
-		caller, fingerprint, reason := b.identify(r)
+		who, reason := b.identify(r)
 		for _, name := range []string{"Authorization", HeaderIdentity, HeaderScopes} {
 			r.Header.Del(name)
 		}
@@ -92,32 +85,53 @@ func (b *Backend) Wrap(next http.Handler) http.Handler {
 		// sends no credential with either.
 		open := (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.URL.Path == "/health" && r.URL.RawPath == ""
 		if reason != ReasonNone && !open {
-			b.refuse(w, r, fingerprint, reason)
+			b.refuse(w, r, who.fingerprint, reason)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(WithCaller(r.Context(), caller)))
+		r = r.WithContext(WithCaller(r.Context(), who.caller))
+		if who.own == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		r, release := b.callers.track(w, r, *who.own)
+		defer release()
+		// The token may have gone since it was judged: a sweep from now on finds
+		// this request, an earlier one did not.
+		if _, verdict := b.ring.Load().Lookup(*who.own, time.Now()); verdict != VerdictValid {
+			b.refuse(w, r, who.fingerprint, verdict.Reason())
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 
-// identify returns who calls, or why that is unknown, and the fp6 of the token that
-// was sent, "" without one.
-func (b *Backend) identify(r *http.Request) (caller Caller, fingerprint string, reason Reason) {
+// presenter is who sent a request.
+type presenter struct {
+	caller      Caller
+	fingerprint string  // of the token that was sent; "" without one
+	own         *Digest // of a caller's own token, with whose end the request ends; else nil
+}
+
+// identify returns who calls, or why that is unknown.
+func (b *Backend) identify(r *http.Request) (presenter, Reason) {
 	digest, presented := ParseBearer(r.Header["Authorization"])
 	switch presented {
 	case PresentedNothing:
-		return Caller{}, "", ReasonMissing
+		return presenter{}, ReasonMissing
 	case PresentedMalformed:
-		return Caller{}, "", ReasonMalformed
+		return presenter{}, ReasonMalformed
 	}
-	fingerprint = digest.Fingerprint()
-	token, verdict := b.ring.Lookup(digest, time.Now())
+	who := presenter{fingerprint: digest.Fingerprint()}
+	token, verdict := b.ring.Load().Lookup(digest, time.Now())
 	switch {
 	case verdict != VerdictValid:
-		return Caller{}, fingerprint, verdict.Reason()
+		return who, verdict.Reason()
 	case token.Name != nameGateway:
-		return Caller{Name: token.Name, Scopes: token.Scopes}, fingerprint, ReasonNone
+		who.caller, who.own = Caller{Name: token.Name, Scopes: token.Scopes}, &digest
+	default:
+		who.caller = gatewayCaller(r.Header)
 	}
-	return gatewayCaller(r.Header), fingerprint, ReasonNone
+	return who, ReasonNone
 }
 
 // gatewayCaller is whom the gateway speaks for. Headers that it would not write

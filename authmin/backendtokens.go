@@ -1,0 +1,122 @@
+package authmin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// errCallerGone is why a request that was under way has been ended.
+var errCallerGone = errors.New("the token is no longer valid")
+
+// backendRing is the keyring of a service's own credentials: two that are equal,
+// and a weak one, are refused.
+func backendRing(service string, token, upstream Secret) (*Keyring, error) {
+	var tokens []Token
+	for _, t := range []struct {
+		name   string
+		secret Secret
+	}{{NameDefault, token}, {nameGateway, upstream}} {
+		if t.secret.IsZero() {
+			continue
+		}
+		if err := CheckStrength(t.secret); err != nil {
+			return nil, fmt.Errorf("guarding %s: %s token: %w", service, t.name, err)
+		}
+		tokens = append(tokens, NewToken(t.name, t.secret, allScopes...))
+	}
+	ring, err := NewKeyring(tokens)
+	if err != nil {
+		return nil, fmt.Errorf("guarding %s: LLORCH_API_TOKEN and LLORCH_UPSTREAM_TOKEN must differ: %w", service, err)
+	}
+	return ring, nil
+}
+
+// SetTokens replaces both credentials while the service runs, and the other
+// secrets that its log must not show, or refuses, and then the old ones stay. Requests under way that a caller's own token was let
+// in with are ended when that token has gone. Those that the gateway sent go on:
+// it ends them itself when their clients' tokens go.
+func (b *Backend) SetTokens(token, upstream Secret, others ...Secret) error {
+	ring, err := backendRing(b.service, token, upstream)
+	if err != nil {
+		return err
+	}
+	if ring.Len() < b.ring.Load().Len() {
+		return fmt.Errorf("guarding %s: a credential of the start is missing; the service keeps the old ones", b.service)
+	}
+	b.ring.Store(ring)
+	b.others.Store(SecretRing(others...))
+	b.callers.sweep(ring, time.Now())
+	return nil
+}
+
+// callerSet holds the requests under way that a caller's own token was let in
+// with. It is bounded by the connections that the server has.
+type callerSet struct {
+	mu    sync.Mutex
+	calls map[*liveCall]struct{}
+}
+
+// liveCall is one of them.
+type liveCall struct {
+	digest Digest
+	cancel context.CancelCauseFunc
+
+	mu     sync.Mutex // held while the response may be touched
+	done   bool       // the handler has returned: the response is the server's again
+	writer http.ResponseWriter
+}
+
+// track makes a request end with its token, until release is called.
+func (s *callerSet) track(w http.ResponseWriter, r *http.Request, digest Digest) (_ *http.Request, release func()) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	call := &liveCall{digest: digest, cancel: cancel, writer: w}
+	s.mu.Lock()
+	if s.calls == nil {
+		s.calls = make(map[*liveCall]struct{})
+	}
+	s.calls[call] = struct{}{}
+	s.mu.Unlock()
+	return r.WithContext(ctx), func() {
+		s.mu.Lock()
+		delete(s.calls, call)
+		s.mu.Unlock()
+		call.mu.Lock()
+		call.done = true
+		call.mu.Unlock()
+		cancel(nil)
+	}
+}
+
+// sweep ends the requests whose token the keyring does not have any more.
+func (s *callerSet) sweep(ring *Keyring, now time.Time) {
+	s.mu.Lock()
+	var gone []*liveCall
+	for call := range s.calls {
+		if _, verdict := ring.Lookup(call.digest, now); verdict != VerdictValid {
+			gone = append(gone, call)
+		}
+	}
+	s.mu.Unlock()
+	for _, call := range gone {
+		call.end()
+	}
+}
+
+// end cuts a request off. The context ends the work; the deadlines are for a
+// read or write that waits for the client.
+func (c *liveCall) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done {
+		return
+	}
+	c.cancel(errCallerGone)
+	past := time.Unix(1, 0)
+	rc := http.NewResponseController(c.writer)
+	_ = rc.SetReadDeadline(past)
+	_ = rc.SetWriteDeadline(past)
+}
