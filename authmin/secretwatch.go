@@ -28,6 +28,7 @@ type SecretWatch struct {
 	sources []*SecretSource
 	take    func(next func(*SecretSource) Secret) error
 	report  func(SecretEvent)
+	fresh   bool // a candidate was read that has not been tried
 }
 
 // NewSecretWatch watches those of the sources that are files. take puts a set of
@@ -95,7 +96,7 @@ func (w *SecretWatch) Look() bool {
 		}
 		w.read(s, now)
 	}
-	return w.takeCandidates()
+	return w.fresh && w.Retry()
 }
 
 // ReadAll is Look, and reads every file at once: for an operator who says that
@@ -107,7 +108,7 @@ func (w *SecretWatch) ReadAll() bool {
 		w.checkMount(s, now)
 		w.read(s, now)
 	}
-	return w.takeCandidates()
+	return w.Retry()
 }
 
 // read makes what is in a file the candidate of its source.
@@ -129,13 +130,15 @@ func (w *SecretWatch) read(s *SecretSource, state FileState) {
 		s.candidate, s.problem = Secret{}, ""
 		return
 	}
-	s.candidate = secret
+	s.candidate, w.fresh = secret, true
 }
 
-// takeCandidates puts what has been read into use: all of it, or, if that is
-// refused, as much as fits. What does not fit is tried again at each look, since
-// another file may be the one that has to change first.
-func (w *SecretWatch) takeCandidates() bool {
+// Retry puts what has been read into use: all of it, or, if that is refused, as
+// much as fits, and reports whether a secret that is in use changed. What does
+// not fit is tried again when another file changes, or when Retry is called
+// because something else did.
+func (w *SecretWatch) Retry() bool {
+	w.fresh = false
 	var waiting []*SecretSource
 	for _, s := range w.sources {
 		if !s.candidate.IsZero() {

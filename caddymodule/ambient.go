@@ -17,7 +17,7 @@ const (
 )
 
 // resolveAmbient reads the settings from the environment.
-func (a *App) resolveAmbient() ([]authmin.Token, error) {
+func (a *App) resolveAmbient() ([]sourcedToken, error) {
 	var err error
 	if a.optional, err = authmin.ParseOptional(os.Getenv(envOptional)); err != nil {
 		return nil, err
@@ -26,32 +26,53 @@ func (a *App) resolveAmbient() ([]authmin.Token, error) {
 	if err != nil || trust {
 		return nil, errors.New("TRUST_PROXY_AUTH needs to know the proxies: unset it, and write `trust_proxy CIDR…` into a global authmin block")
 	}
-	secret, err := EnvironmentToken()
-	if err != nil || secret.IsZero() {
+	token, alias, err := environmentSources()
+	if err != nil || token.Secret().IsZero() {
 		return nil, err
 	}
-	return []authmin.Token{authmin.NewToken(authmin.NameDefault, secret, authmin.AllScopes()...)}, nil
+	return []sourcedToken{{name: authmin.NameDefault, scopes: authmin.AllScopes(), source: token, alias: alias}}, nil
 }
 
 // EnvironmentToken reads the token of LLORCH_API_TOKEN or LLORCH_API_TOKEN_FILE,
 // or of their deprecated alias AUTH_TOKEN; the zero Secret when none is set. An
 // alias that differs is an error: one of the two is not what the operator means.
 func EnvironmentToken() (authmin.Secret, error) {
-	secret, err := authmin.SecretFromEnv(os.LookupEnv, envToken)
-	if err != nil {
-		return authmin.Secret{}, err
+	token, _, err := environmentSources()
+	return token.Secret(), err
+}
+
+// environmentSources are where that token is, and the alias that holds it too;
+// nil when there is none.
+func environmentSources() (token, alias *authmin.SecretSource, err error) {
+	if token, err = environmentSource(envToken); err != nil {
+		return nil, nil, err
 	}
-	alias, err := authmin.SecretFromEnv(os.LookupEnv, envTokenAlias)
-	if err != nil {
-		return authmin.Secret{}, err
+	if alias, err = environmentSource(envTokenAlias); err != nil {
+		return nil, nil, err
 	}
 	switch {
-	case alias.IsZero():
-		return secret, nil
-	case secret.IsZero():
-		return alias, nil
-	case !secret.Equal(alias):
-		return authmin.Secret{}, fmt.Errorf("%s and its deprecated alias %s are both set and differ; unset %s", envToken, envTokenAlias, envTokenAlias)
+	case alias.Secret().IsZero():
+		return token, nil, nil
+	case token.Secret().IsZero():
+		return alias, nil, nil
+	case !token.Secret().Equal(alias.Secret()):
+		return nil, nil, errAliasDiffers
 	}
-	return secret, nil
+	return token, alias, nil
+}
+
+func environmentSource(name string) (*authmin.SecretSource, error) {
+	path, inFile := os.LookupEnv(name + "_FILE")
+	if _, inline := os.LookupEnv(name); inFile && !inline {
+		source, err := authmin.FileSecret(sourceEnvironment, name+"_FILE", path)
+		if err != nil {
+			return nil, fmt.Errorf("%s_FILE: %w", name, err)
+		}
+		return source, nil
+	}
+	secret, err := authmin.SecretFromEnv(os.LookupEnv, name)
+	if err != nil {
+		return nil, err
+	}
+	return authmin.FixedSecret(sourceEnvironment, name, secret), nil
 }

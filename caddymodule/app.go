@@ -121,13 +121,16 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.store, err = newTokenStore(tokens, a.TokenFiles, a.log, a.audit, a.metrics)
+	if a.store, err = newTokenStore(nil, a.TokenFiles, a.log, a.audit, a.metrics, tokens...); err != nil {
+		return err
+	}
+	a.store.chains, err = chainKeys(a.Audit)
 	return err
 }
 
 // resolve reads the single tokens and the other settings, from the
 // configuration or else from the environment.
-func (a *App) resolve() ([]authmin.Token, error) {
+func (a *App) resolve() ([]sourcedToken, error) {
 	if !a.configured {
 		return a.resolveAmbient()
 	}
@@ -147,7 +150,7 @@ func (a *App) resolve() ([]authmin.Token, error) {
 			return nil, fmt.Errorf("trust_proxy: %w", err)
 		}
 	}
-	tokens := make([]authmin.Token, 0, len(a.Tokens))
+	tokens := make([]sourcedToken, 0, len(a.Tokens))
 	for _, source := range a.Tokens {
 		token, err := source.resolve()
 		if err != nil {
@@ -163,6 +166,7 @@ func (a *App) Start() error {
 	if err := a.audit.open(); err != nil {
 		return err
 	}
+	a.store.watch()
 	a.announce()
 	stop := make(chan struct{})
 	a.stopped = make(chan struct{})
@@ -193,14 +197,20 @@ func (a *App) announce() {
 
 // watch runs until stop is closed.
 func (a *App) watch(stop <-chan struct{}) {
-	ticker := time.NewTicker(pollInterval)
+	ticker, secrets := time.NewTicker(pollInterval), time.NewTicker(authmin.SecretInterval)
 	defer ticker.Stop()
+	defer secrets.Stop()
+	a.tick(time.Now())
 	for {
-		a.tick(time.Now())
 		select {
 		case <-stop:
 			return
 		case <-ticker.C:
+			a.tick(time.Now())
+		case <-secrets.C:
+			if a.store.pollSecrets() {
+				a.state.live.sweep(a.store.keyring(), time.Now())
+			}
 		}
 	}
 }

@@ -42,7 +42,7 @@ func (a *auditLog) rotationDetected(name, oldFP6, newFP6 string) {
 }
 
 // tokenRevoked says that a token is no longer valid before its time, and by whose
-// doing: "keyring" for a changed file, "admin" for the admin API.
+// doing: "keyring" or "source" for a changed file, "admin" for the admin API.
 func (a *auditLog) tokenRevoked(name, fp6, by string) {
 	a.event(slog.LevelWarn, eventRevoked,
 		slog.String("token", name), slog.String("fp6", fp6), slog.String("by", by))

@@ -146,3 +146,19 @@ func readChainKey(path string) (authmin.Secret, error) {
 	}
 	return key, nil
 }
+
+// chainKeys are the sources of the keys that the sinks are chained by.
+func chainKeys(sinks []AuditSink) ([]*authmin.SecretSource, error) {
+	var keys []*authmin.SecretSource
+	for _, sink := range sinks {
+		if sink.Chain == "" {
+			continue
+		}
+		key, err := authmin.FileSecret(sourceChain, "the chain key of audit file "+sink.Path, sink.Chain)
+		if err != nil {
+			return nil, fmt.Errorf("chain key: %w", err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}

@@ -62,18 +62,17 @@ type Guard struct {
 	// has none there. Default: 10s.
 	PublicBody caddy.Duration `json:"public_body,omitempty"`
 
-	limits     limitRule
-	strangers  publicRule
-	door       *publicDoor
-	limited    string // names the guard in the table of limits
-	app        *App
-	policy     *authmin.Policy
-	upstream   authmin.Secret
-	credential authmin.Secret // the same as the value of Authorization
-	listeners  listenerSet
-	errors     bool // the server has error routes
-	decider    authmin.Guard
-	metrics    guardMetrics
+	limits    limitRule
+	strangers publicRule
+	door      *publicDoor
+	limited   string // names the guard in the table of limits
+	app       *App
+	policy    *authmin.Policy
+	upstream  *upstreamCredential // nil: none
+	listeners listenerSet
+	errors    bool // the server has error routes
+	decider   authmin.Guard
+	metrics   guardMetrics
 }
 
 // RateLimit is REQUESTS in each WINDOW, with up to BURST of them at once.
@@ -136,10 +135,9 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 		return g.errorf("%w", err)
 	}
 	if g.UpstreamToken != "" {
-		if g.upstream, err = readSource(g.UpstreamToken); err != nil {
+		if g.upstream, err = g.app.store.addUpstream(g.Name, g.UpstreamToken); err != nil {
 			return g.errorf("upstream_token: %w", err)
 		}
-		g.credential = authmin.NewSecret("Bearer " + g.upstream.Reveal())
 	}
 	if err := g.place(ctx); err != nil {
 		return g.errorf("%w", err)

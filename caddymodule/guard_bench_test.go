@@ -73,9 +73,13 @@ func benchGuard(b *testing.B) *Guard {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = giveBackState() })
+	upstream, err := store.addUpstream("edge", "{env.TEST_UPSTREAM}")
+	if err != nil {
+		b.Fatal(err)
+	}
 	app := &App{store: store, audit: audit, metrics: shared, state: state, log: zap.NewNop()}
 	return &Guard{
-		Name: "edge", app: app, policy: policy, metrics: shared.guard("edge"), upstream: authmin.RandomSecret(), credential: authmin.NewSecret("Bearer " + authmin.RandomSecret().Reveal()),
+		Name: "edge", app: app, policy: policy, metrics: shared.guard("edge"), upstream: upstream,
 		decider: authmin.Guard{Policy: policy, Keyring: store.keyring}, listeners: listenerSet{all: []listener{{address: "127.0.0.1:0"}}},
 	}
 }

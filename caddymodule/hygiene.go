@@ -18,7 +18,7 @@ func (g *Guard) correlationID(h http.Header) string {
 		return id
 	}
 	secret := authmin.NewSecret(id)
-	if _, verdict := g.app.store.keyring().Lookup(secret.Digest(), time.Now()); verdict != authmin.VerdictUnknown || secret.Equal(g.upstream) {
+	if _, verdict := g.app.store.keyring().Lookup(secret.Digest(), time.Now()); verdict != authmin.VerdictUnknown || secret.Equal(g.upstream.secret()) {
 		return authmin.EnsureCorrelationID(nil)
 	}
 	return id
@@ -64,8 +64,8 @@ func (g *Guard) introduce(r *http.Request, d *authmin.Decision, p *passage) {
 	}
 	r.Header[authmin.HeaderIdentity] = p.field(d.Name)
 	r.Header[authmin.HeaderScopes] = p.field(authmin.JoinScopes(d.Scopes, ","))
-	if !g.credential.IsZero() {
-		r.Header["Authorization"] = p.field(g.credential.Reveal())
+	if credential := g.upstream.value(); !credential.IsZero() {
+		r.Header["Authorization"] = p.field(credential.Reveal())
 	}
 	replacer(r).Set("http.auth.user.id", d.Name)
 }

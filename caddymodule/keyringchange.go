@@ -43,11 +43,17 @@ func keyringChanges(before, after []authmin.Token, was, is *authmin.Keyring, now
 	return revoked, rotated
 }
 
+// By whose doing a token is no longer valid.
+const (
+	byKeyring = "keyring" // a changed keyring file
+	bySource  = "source"  // the changed file of a single token
+)
+
 // reportChanges writes what a changed file means to the audit trail.
-func (s *tokenStore) reportChanges(before, after []authmin.Token, was *authmin.Keyring) {
+func (s *tokenStore) reportChanges(before, after []authmin.Token, was *authmin.Keyring, by string) {
 	revoked, rotated := keyringChanges(before, after, was, s.keyring(), time.Now())
 	for _, t := range revoked {
-		s.audit.tokenRevoked(t.Name, t.Fingerprint(), "keyring")
+		s.audit.tokenRevoked(t.Name, t.Fingerprint(), by)
 	}
 	for _, r := range rotated {
 		s.audit.rotationDetected(r.name, r.before, r.after)

@@ -54,7 +54,7 @@ var shared = &metrics{
 	}, []string{"state"}),
 	sourceErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "caddy_authmin_token_source_errors_total",
-		Help: "Token sources that could not be read while serving; the last good keyring stays in use.",
+		Help: "Files of tokens that could not be read while serving, so that the last good content stays in use, and files whose replacement is not seen because they are mounted by themselves.",
 	}, []string{"source"}),
 	nextExpiry: prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "caddy_authmin_next_token_expiry_timestamp_seconds",
@@ -109,7 +109,9 @@ func provisionMetrics(registry *prometheus.Registry) (*metrics, error) {
 			}
 		}
 	}
-	shared.sourceErrors.WithLabelValues("token_file")
+	for _, kind := range sourceKinds {
+		shared.sourceErrors.WithLabelValues(kind)
+	}
 	for _, reason := range []authmin.Reason{authmin.ReasonUnknown, authmin.ReasonExpired, authmin.ReasonRevoked, authmin.ReasonNotYet, authmin.ReasonScope} {
 		shared.terminated.WithLabelValues(string(reason))
 	}

@@ -27,21 +27,21 @@ type TokenSource struct {
 // there could be the token.
 var errSource = errors.New("want {env.NAME}, {file./absolute/path} or credential:NAME; a token itself, or {$NAME}, would be stored in Caddy's saved configuration")
 
-func (t TokenSource) resolve() (authmin.Token, error) {
+func (t TokenSource) resolve() (sourcedToken, error) {
 	if err := authmin.CheckTokenName(t.Name); err != nil {
-		return authmin.Token{}, err
+		return sourcedToken{}, err
 	}
 	if len(t.Scopes) == 0 {
-		return authmin.Token{}, fmt.Errorf("token %s has no scope, so that it could not do anything; name at least one", t.Name)
+		return sourcedToken{}, fmt.Errorf("token %s has no scope, so that it could not do anything; name at least one", t.Name)
 	}
 	if err := checkScopes(t.Scopes); err != nil {
-		return authmin.Token{}, fmt.Errorf("token %s: %w", t.Name, err)
+		return sourcedToken{}, fmt.Errorf("token %s: %w", t.Name, err)
 	}
-	secret, err := readSource(t.Source)
+	source, err := openSource(sourceToken, "token "+t.Name, t.Source)
 	if err != nil {
-		return authmin.Token{}, fmt.Errorf("token %s: %w", t.Name, err)
+		return sourcedToken{}, fmt.Errorf("token %s: %w", t.Name, err)
 	}
-	return authmin.NewToken(t.Name, secret, t.Scopes...), nil
+	return sourcedToken{name: t.Name, scopes: t.Scopes, source: source}, nil
 }
 
 // checkScopes judges scopes that did not come from a Caddyfile: one with a comma
@@ -85,19 +85,25 @@ func splitSource(source string) (kind, name string, err error) {
 // readSource reads a token from where the configuration says. The error names
 // the source, never the value.
 func readSource(source string) (authmin.Secret, error) {
-	kind, name, err := splitSource(source)
+	s, err := openSource(sourceToken, "", source)
+	return s.Secret(), err
+}
+
+// openSource is readSource for a secret that is followed when it is in a file.
+func openSource(kind, what, source string) (*authmin.SecretSource, error) {
+	from, name, err := splitSource(source)
 	if err != nil {
-		return authmin.Secret{}, err
+		return nil, err
 	}
-	switch kind {
+	switch from {
 	case "file":
-		return authmin.SecretFromFile(name)
+		return authmin.FileSecret(kind, what, name)
 	case "credential":
 		dir := os.Getenv("CREDENTIALS_DIRECTORY")
 		if !filepath.IsAbs(dir) {
-			return authmin.Secret{}, fmt.Errorf("credential:%s: CREDENTIALS_DIRECTORY is not set; start the service with systemd's LoadCredential=%s:PATH", name, name)
+			return nil, fmt.Errorf("credential:%s: CREDENTIALS_DIRECTORY is not set; start the service with systemd's LoadCredential=%s:PATH", name, name)
 		}
-		return authmin.SecretFromFile(filepath.Join(dir, name))
+		return authmin.FileSecret(kind, what, filepath.Join(dir, name))
 	}
 	secret, err := authmin.SecretFromEnv(func(key string) (string, bool) {
 		if key != name { // NAME_FILE belongs to the ambient settings
@@ -108,5 +114,8 @@ func readSource(source string) (authmin.Secret, error) {
 	if err == nil && secret.IsZero() {
 		err = fmt.Errorf("the environment variable %s is not set", name)
 	}
-	return secret, err
+	if err != nil {
+		return nil, err
+	}
+	return authmin.FixedSecret(kind, what, secret), nil
 }

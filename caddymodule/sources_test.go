@@ -56,7 +56,7 @@ func TestTokenSources(t *testing.T) {
 		t.Run(strings.ReplaceAll(source, dir, "DIR"), func(t *testing.T) {
 			for option, config := range map[string]string{
 				"token":          options(silent, "\tauthmin {\n\t\ttoken ci "+source+" infer\n\t}\n") + "http://x:8080 {\n\tauthmin {\n\t\tplaintext\n\t}\n}\n",
-				"upstream_token": options(silent, twoTokens) + "http://x:8080 {\n\tauthmin {\n\t\tplaintext\n\t\tupstream_token " + source + "\n\t}\n}\n",
+				"upstream_token": options(silent, "\tauthmin {\n\t\ttoken boss {env.TEST_ADMIN} admin\n\t}\n") + "http://x:8080 {\n\tauthmin {\n\t\tplaintext\n\t\tupstream_token " + source + "\n\t}\n}\n",
 			} {
 				err := validate(t, config)
 				if want != "" {

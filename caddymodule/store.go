@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
@@ -26,11 +24,17 @@ const maxTokenFiles = 16
 // keyring file changes. There is no moment without tokens: what cannot be read
 // leaves the last good keyring in place.
 type tokenStore struct {
-	fixed   []authmin.Token
-	files   []*keyringFile
-	current atomic.Pointer[authmin.Keyring]
+	fixed     []authmin.Token
+	tokens    []sourcedToken
+	upstreams []*upstreamCredential
+	chains    []*authmin.SecretSource // keys of audit files: watched, never changed
+	secrets   *authmin.SecretWatch    // nil until the configuration is in use
+	files     []*keyringFile
+	current   atomic.Pointer[authmin.Keyring]
 	// generations are the SHA-256 of the files that the current keyring is made of.
 	generations atomic.Pointer[[]string]
+	// problems are why files of secrets are not in use as they are now.
+	problems atomic.Pointer[[]string]
 
 	log     *zap.Logger
 	audit   *auditLog
@@ -41,47 +45,46 @@ type tokenStore struct {
 // keyringFile is one file and how it looked when it was last read.
 type keyringFile struct {
 	path       string
-	seen       signature
+	seen       authmin.FileState
 	tokens     []authmin.Token
 	generation authmin.Digest
 	problem    string // why what is there now is not in use
+	detached   string // why its replacement is not seen
 }
 
-// signature tells a changed file from an unchanged one, through renames and
-// symlink swaps.
-type signature struct {
-	device, inode uint64
-	size          int64
-	modified      time.Time
-	mode          os.FileMode // a file with the wrong one is refused until it is mended
-	problem       string      // why there is nothing to compare
-}
-
-func newTokenStore(fixed []authmin.Token, paths []string, log *zap.Logger, audit *auditLog, m *metrics) (*tokenStore, error) {
+// newTokenStore reads the keyring files, and puts their tokens together with the
+// fixed ones and those that follow a source.
+func newTokenStore(fixed []authmin.Token, paths []string, log *zap.Logger, audit *auditLog, m *metrics, sourced ...sourcedToken) (*tokenStore, error) {
 	if len(paths) > maxTokenFiles {
 		return nil, fmt.Errorf("token_file: %d files are over the limit of %d", len(paths), maxTokenFiles)
 	}
-	s := &tokenStore{fixed: fixed, log: log, audit: audit, metrics: m}
+	s := &tokenStore{fixed: fixed, tokens: sourced, log: log, audit: audit, metrics: m}
+	s.problems.Store(new([]string))
 	for _, path := range paths {
 		if !filepath.IsAbs(path) {
 			return nil, fmt.Errorf("token_file: %q is not an absolute path", path)
 		}
-		f := &keyringFile{path: path, seen: signatureOf(path)}
+		f := &keyringFile{path: path, seen: authmin.FileStateOf(path)}
 		var err error
 		if f.tokens, f.generation, err = authmin.ReadKeyringGeneration(path); err != nil {
 			return nil, fmt.Errorf("token_file: %w", err)
 		}
 		s.files = append(s.files, f)
 	}
-	return s, s.rebuild()
+	return s, s.rebuild((*authmin.SecretSource).Secret)
 }
 
 // keyring returns the current keyring; never nil.
 func (s *tokenStore) keyring() *authmin.Keyring { return s.current.Load() }
 
-// rebuild puts all tokens into a new keyring and makes it the current one.
-func (s *tokenStore) rebuild() error {
-	all := slices.Clone(s.fixed)
+// rebuild puts all tokens into a new keyring and makes it the current one. The
+// secrets of sources are those that next gives.
+func (s *tokenStore) rebuild(next func(*authmin.SecretSource) authmin.Secret) error {
+	sourced, err := s.sourcedTokens(next)
+	if err != nil {
+		return err
+	}
+	all := append(slices.Clone(s.fixed), sourced...)
 	for _, f := range s.files {
 		all = append(all, f.tokens...)
 	}
@@ -89,9 +92,17 @@ func (s *tokenStore) rebuild() error {
 	if err != nil {
 		return err
 	}
+	for _, u := range s.upstreams {
+		if err := distinct(ring, u, next(u.source)); err != nil {
+			return err
+		}
+	}
 	generations := make([]string, 0, len(s.files))
 	for _, f := range s.files {
 		generations = append(generations, f.generation.Hex())
+	}
+	for _, u := range s.upstreams {
+		u.set(next(u.source))
 	}
 	s.current.Store(ring)
 	s.generations.Store(&generations)
@@ -102,27 +113,49 @@ func (s *tokenStore) rebuild() error {
 // configuration is in use, since the one that it replaces may stay.
 func (s *tokenStore) show() { s.restate = s.metrics.setTokens(s.keyring(), time.Now()) }
 
-// poll reads the files that have changed. Whether two files fit together may be
-// known only when both are read: so those that did not are tried again.
+// poll reads the keyring files that have changed. Whether two files fit together
+// may be known only when both are read: so those that did not are tried again.
 func (s *tokenStore) poll() {
-	for again := false; s.readChanged(again); again = true {
+	loaded := s.readChanged(false)
+	for loaded {
+		loaded = s.readChanged(true) || s.secrets != nil && s.secrets.Retry()
 	}
+	s.noteProblems()
 	if !s.restate.IsZero() && time.Now().After(s.restate) {
 		s.show()
 	}
 }
 
+// pollSecrets reads the files of single secrets that have changed, and reports
+// whether one did.
+func (s *tokenStore) pollSecrets() bool {
+	if s.secrets == nil || !s.secrets.Look() {
+		return false
+	}
+	for s.readChanged(true) || s.secrets.Retry() {
+	}
+	s.noteProblems()
+	return true
+}
+
 // readChanged reports whether a file was loaded.
 func (s *tokenStore) readChanged(again bool) (loaded bool) {
 	for _, f := range s.files {
-		now := signatureOf(f.path)
+		now := authmin.FileStateOf(f.path)
 		if now == f.seen && (!again || f.problem == "") {
 			continue
 		}
+		if now != f.seen {
+			s.checkMount(f, now)
+		}
 		f.seen = now
+		generation := f.generation
 		if err := s.reload(f); err != nil {
 			s.reject(f, err)
 			continue
+		}
+		if f.problem == "" && f.generation.Equal(generation) {
+			continue // the same content in another file, or with other times
 		}
 		f.problem, loaded = "", true
 		s.show()
@@ -135,13 +168,13 @@ func (s *tokenStore) readChanged(again bool) (loaded bool) {
 // without a trace in the file: that is tried again each time.
 func (s *tokenStore) reject(f *keyringFile, err error) {
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
-		f.seen = signature{}
+		f.seen = authmin.FileState{}
 	}
 	if f.problem == err.Error() {
 		return
 	}
 	f.problem = err.Error()
-	s.metrics.sourceErrors.WithLabelValues("token_file").Inc()
+	s.metrics.sourceErrors.WithLabelValues(sourceTokenFile).Inc()
 	s.audit.configRejected("keyring", err)
 	s.log.Error("keyring not loaded; the last good one stays in use", zap.String("path", f.path), zap.Error(err))
 }
@@ -153,22 +186,10 @@ func (s *tokenStore) reload(f *keyringFile) error {
 		return err
 	}
 	f.tokens, f.generation = tokens, generation
-	if err := s.rebuild(); err != nil {
+	if err := s.rebuild((*authmin.SecretSource).Secret); err != nil {
 		*f = last
 		return err
 	}
-	s.reportChanges(last.tokens, tokens, was)
+	s.reportChanges(last.tokens, tokens, was, byKeyring)
 	return nil
-}
-
-func signatureOf(path string) signature {
-	info, err := os.Stat(path)
-	if err != nil {
-		return signature{problem: err.Error()}
-	}
-	sig := signature{size: info.Size(), modified: info.ModTime(), mode: info.Mode()}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		sig.device, sig.inode = uint64(stat.Dev), stat.Ino
-	}
-	return sig
 }
