@@ -28,15 +28,10 @@ func (*adminAPI) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "admin.api.authmin", New: func() caddy.Module { return new(adminAPI) }}
 }
 
-// Provision keeps the context: the apps are not there yet. It is asked before the
-// endpoint listens, so an exposed one is refused before anybody can reach it.
+// Provision keeps the context: the apps are not there yet.
 func (a *adminAPI) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
-	s, err := settingsOf(ctx)
-	if err != nil {
-		return err
-	}
-	return adminRefusal(s)
+	return nil
 }
 
 // Routes implements [caddy.AdminRouter].

@@ -1,4 +1,4 @@
-// Package gatewaytest builds the llorch program and runs it as a process, for
+// Package gatewaytest builds the programs and runs them as processes, for
 // the tests under integration and for nothing else: no other package may
 // import it (see layers_test.go at the root).
 //
@@ -41,17 +41,37 @@ func Run(m *testing.M) int {
 	return m.Run()
 }
 
-// Binary is the path of the program, built when it is first asked for.
+// Binary is the path of llorch, built when it is first asked for.
 func Binary(t testing.TB) string {
 	t.Helper()
-	path, err := build()
+	return Program(t, "llorch")
+}
+
+// sources are the programs of this repository, by name.
+var sources = map[string]string{
+	"llorch":        "./caddymodule/cmd/llorch",
+	"orchestratord": "./orchestrator/cmd/orchestratord",
+	"poolmanagerd":  "./poolmanager/cmd/poolmanagerd",
+}
+
+// Program is the path of one of the programs, built when it is first asked for.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	source, ok := sources[name]
+	if !ok {
+		t.Fatalf("there is no program %q", name)
+	}
+	once, _ := builds.LoadOrStore(name, sync.OnceValues(func() (string, error) { return build(name, source) }))
+	path, err := once.(func() (string, error))()
 	if err != nil {
-		t.Fatalf("building llorch: %v", err)
+		t.Fatalf("building %s: %v", name, err)
 	}
 	return path
 }
 
-var build = sync.OnceValues(func() (string, error) {
+var builds sync.Map // by name: func() (string, error)
+
+func build(name, source string) (string, error) {
 	if folder == "" {
 		return "", errors.New("TestMain must call gatewaytest.Run")
 	}
@@ -59,15 +79,15 @@ var build = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(folder, "llorch")
+	path := filepath.Join(folder, name)
 	// -w leaves out the debugger's tables: half of the link time.
-	cmd := exec.Command("go", "build", "-ldflags=-w", "-o", path, "./caddymodule/cmd/llorch")
+	cmd := exec.Command("go", "build", "-ldflags=-w", "-o", path, source)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
 	return path, nil
-})
+}
 
 // Root is the folder of go.mod, found upwards from the working directory.
 func Root() (string, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ const maxAnswer = 16 << 20
 type Client struct {
 	Base  string
 	Token string // none: no Authorization header
+	From  string // the loopback address that it calls from, such as 127.0.0.7; none: 127.0.0.1
 }
 
 // As is the same place with another token.
@@ -87,7 +89,20 @@ func (c Client) open(ctx context.Context, method, path, body string, headers []s
 			r.Header.Add(name, value)
 		}
 	}
-	return fresh.Do(r)
+	return c.transport().Do(r)
+}
+
+// transport is fresh, from the client's own address. The kernel of Linux lets a
+// process use every address of 127.0.0.0/8, so that one machine can be many clients.
+func (c Client) transport() *http.Client {
+	if c.From == "" {
+		return fresh
+	}
+	from := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(c.From)}}
+	return &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true, DialContext: from.DialContext},
+		CheckRedirect: fresh.CheckRedirect,
+	}
 }
 
 // An Event is one of a text/event-stream.

@@ -17,7 +17,7 @@ import (
 // promise of "llorch up" is 5 s.
 const stopLimit = 5 * time.Second
 
-// A Process is one running llorch.
+// A Process is one running program.
 type Process struct {
 	cmd    *exec.Cmd
 	out    output
@@ -29,8 +29,14 @@ type Process struct {
 // caller's but PATH, a fresh home folder, and what env adds.
 func Command(t testing.TB, env []string, args ...string) *exec.Cmd {
 	t.Helper()
+	return CommandOf(t, "llorch", env, args...)
+}
+
+// CommandOf is Command for another one of our programs.
+func CommandOf(t testing.TB, program string, env []string, args ...string) *exec.Cmd {
+	t.Helper()
 	home := t.TempDir()
-	cmd := exec.Command(Binary(t), args...)
+	cmd := exec.Command(Program(t, program), args...)
 	cmd.Dir = home
 	cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"),
@@ -55,7 +61,7 @@ func StartCommand(t testing.TB, cmd *exec.Cmd) *Process {
 	// An engine that outlives llorch must not hold Wait by its output pipe.
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("starting llorch: %v", err)
+		t.Fatalf("starting %s: %v", cmd.Path, err)
 	}
 	go func() {
 		p.err = cmd.Wait()
@@ -63,10 +69,10 @@ func StartCommand(t testing.TB, cmd *exec.Cmd) *Process {
 	}()
 	t.Cleanup(func() {
 		if err := p.Stop(); err != nil {
-			t.Errorf("stopping llorch: %v\n%s", err, p.Output())
+			t.Errorf("stopping %s: %v\n%s", cmd.Path, err, p.Output())
 		}
 		if t.Failed() {
-			t.Logf("output of llorch %v:\n%s", cmd.Args[1:], p.Output())
+			t.Logf("output of %v:\n%s", cmd.Args, p.Output())
 		}
 	})
 	return p

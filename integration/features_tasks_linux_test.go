@@ -15,6 +15,8 @@ func (s *scenario) registerTasks(sc *godog.ScenarioContext) {
 	sc.Step(`^I send a task for the model "([^"]*)" with (\d+) tokens$`, s.sendTask)
 	sc.Step(`^I send a task for the model "([^"]*)" without a token$`, s.sendTaskWithoutToken)
 	sc.Step(`^I send the task '(.*)'$`, s.sendBody)
+	sc.Step(`^I send the task '(.*)' with the token of "([^"]*)"$`, s.sendBodyAs)
+	sc.Step(`^the task belongs to "([^"]*)"$`, s.taskBelongsTo)
 	sc.Step(`^I send the same task again$`, s.sendAgain)
 	sc.Step(`^a finished task for the model "([^"]*)" with (\d+) tokens$`, s.finishTask)
 	sc.Step(`^the admission names the task and its stream$`, s.admissionIsWhole)
@@ -38,7 +40,7 @@ func (s *scenario) sendTask(model string, tokens int) error {
 }
 
 func (s *scenario) sendTaskWithoutToken(model string) error {
-	return s.call(s.mine.As(""), "POST", "/v2/tasks", taskFor(model, 1))
+	return s.call(s.at, "POST", "/v2/tasks", taskFor(model, 1))
 }
 
 func (s *scenario) sendBody(body string) error {
@@ -56,6 +58,31 @@ func (s *scenario) sendBody(body string) error {
 	}
 	s.taskID = admission.TaskID
 	return nil
+}
+
+// sendBodyAs sends a task, and what follows it is of the same token.
+func (s *scenario) sendBodyAs(body, name string) error {
+	s.mine = s.at.As(s.fleet.tokens[name])
+	return s.sendBody(body)
+}
+
+// taskBelongsTo asks with scope admin, to which every task is shown.
+func (s *scenario) taskBelongsTo(owner string) error {
+	var task struct {
+		TaskID string `json:"task_id"`
+		Owner  string `json:"owner"`
+	}
+	if err := s.answer.JSON(&task); err != nil {
+		return err
+	}
+	res, err := s.fleet.as("owner").Do("GET", "/v2/tasks/"+task.TaskID, "")
+	if err == nil {
+		err = res.JSON(&task)
+	}
+	if err == nil && task.Owner != owner {
+		err = fmt.Errorf("the task belongs to %q, want %q", task.Owner, owner)
+	}
+	return err
 }
 
 func (s *scenario) sendAgain() error { return s.sendBody(s.body) }
