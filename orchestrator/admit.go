@@ -93,7 +93,10 @@ func (o *Orchestrator) reserve(who Who, r TaskRequest) error {
 	case granted:
 		return nil
 	case overFair:
-		return o.rejected(r, "queue_share", o.queueFull("QUEUE_SHARE_FULL", "others are active, and your tasks fill your share of the queue; send it again after retry_after_ms"))
+		if o.policy == DropLRU && o.displace(who) {
+			return nil
+		}
+		return o.rejected(r, "queue_share", o.queueFull("QUEUE_SHARE_FULL", "your tasks fill your share of the queue, and the rest is for others; send it again after retry_after_ms"))
 	}
 	if o.policy == DropLRU && o.displace(who) {
 		return nil

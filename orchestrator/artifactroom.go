@@ -15,10 +15,9 @@ const (
 	// maxArtifactBytes bounds all artifacts: half their bucket, as a record that
 	// was replaced is on disk until its block is compacted.
 	maxArtifactBytes = 256 << 20
-	// maxArtifactsEach and maxArtifactBytesEach bound what one identity keeps:
-	// beyond them its own oldest ones go.
-	maxArtifactsEach     = 10_000
-	maxArtifactBytesEach = 64 << 20
+	// maxArtifactsEach bounds what one identity keeps: beyond it, and beyond nine
+	// tenths of all bytes, its own oldest ones go.
+	maxArtifactsEach = 10_000
 	// artifactWriters is how many artifacts one replica writes at once: at 1 MiB
 	// each a quarter of what all may have. Identities share a place by chance.
 	artifactWriters = 64
@@ -102,11 +101,14 @@ func (as *artifacts) removed(name string, k kept) {
 func (as *artifacts) surplus(name string, size int64) (from string, oldest kept) {
 	as.mu.Lock()
 	defer as.mu.Unlock()
-	s := as.shelves[name]
+	s, has := as.shelves[name], int64(0)
+	if s != nil {
+		has = s.bytes
+	}
 	switch {
-	case s != nil && (len(s.kept) >= maxArtifactsEach || s.bytes+size > maxArtifactBytesEach):
+	case s != nil && (len(s.kept) >= maxArtifactsEach || has+size > most(as.limit)):
 		from = name
-	case as.bytes+as.reserved+size > maxArtifactBytes && len(as.shelves) > 0:
+	case !admits(as.limit, as.bytes+as.reserved, has, size) && len(as.shelves) > 0:
 		from = slices.MaxFunc(slices.Collect(maps.Keys(as.shelves)), func(a, b string) int {
 			return cmp.Or(cmp.Compare(as.shelves[a].bytes, as.shelves[b].bytes), cmp.Compare(a, b))
 		})

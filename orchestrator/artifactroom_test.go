@@ -25,6 +25,7 @@ func TestTheOldestArtifactsOfWhoeverHasTooMuchMakeRoom(t *testing.T) {
 		}
 		return a.ID
 	}
+	as.limit = 32 << 20
 	has := func(identity, id string) bool {
 		_, err := as.get(t.Context(), Who{Identity: identity}, id)
 		return err == nil
@@ -32,7 +33,7 @@ func TestTheOldestArtifactsOfWhoeverHasTooMuchMakeRoom(t *testing.T) {
 	pad := strings.Repeat("x", 1<<20)
 	small, first := put("ci", "small"), put("eve", "first")
 	second := put("eve", "second")
-	for i := 0; as.shelves[shelfOf("eve")].bytes+1<<20+300 < maxArtifactBytesEach; i++ {
+	for i := 0; as.shelves[shelfOf("eve")].bytes+1<<20+300 < most(as.limit); i++ {
 		put("eve", fmt.Sprint(i, pad))
 	}
 	if !has("eve", first) {
@@ -42,7 +43,7 @@ func TestTheOldestArtifactsOfWhoeverHasTooMuchMakeRoom(t *testing.T) {
 	if has("eve", first) || has("eve", second) || !has("ci", small) {
 		t.Error("want eve's oldest gone and nothing of ci's")
 	}
-	as.bytes = maxArtifactBytes // as if a thousand others had some
+	as.bytes = as.limit // as if a thousand others had some
 	before := len(as.shelves[shelfOf("eve")].kept)
 	put("ci", "one more")
 	if len(as.shelves[shelfOf("eve")].kept) >= before || !has("ci", small) {
@@ -113,7 +114,7 @@ func TestRoomThatSomebodyWritesIntoIsTaken(t *testing.T) {
 	if _, err := put(t.Context(), "rich", "x"); err != nil {
 		t.Fatal(err)
 	}
-	as.bytes = maxArtifactBytes - 100 // as if there were a thousand others
+	as.bytes = as.limit - 100 // as if there were a thousand others
 	if from, _ := as.surplus(shelfOf("ci"), 60); from != "" {
 		t.Errorf("there is room, but %q has to make some", from)
 	}

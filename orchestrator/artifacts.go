@@ -34,6 +34,7 @@ type artifacts struct {
 	log    *slog.Logger
 	now    func() time.Time
 	shared bool
+	limit  int64 // of all bytes
 
 	writing [artifactWriters]chan struct{} // by shelf; capacity 1: held over a write
 
@@ -45,7 +46,7 @@ type artifacts struct {
 }
 
 func newArtifacts(b *store.Bucket, log *slog.Logger, now func() time.Time) *artifacts {
-	as := &artifacts{bucket: b, log: log, now: now, shelves: map[string]*shelf{}, doubts: map[*doubt]bool{}}
+	as := &artifacts{bucket: b, log: log, now: now, limit: maxArtifactBytes, shelves: map[string]*shelf{}, doubts: map[*doubt]bool{}}
 	for i := range as.writing {
 		as.writing[i] = make(chan struct{}, 1)
 	}

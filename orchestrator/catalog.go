@@ -100,12 +100,12 @@ func (c *catalog) add(ctx context.Context, who Who, r ModelRequest) (Model, erro
 	}
 	c.changing.Lock()
 	defer c.changing.Unlock()
-	taken, full := c.room(r.ID)
+	taken, full := c.room(who, r.ID)
 	if taken {
 		return Model{}, modelExists()
 	}
 	if full {
-		return Model{}, fail(Busy, "CATALOG_FULL", "the catalog has %d models; DELETE some", MaxModels)
+		return Model{}, fail(Busy, "CATALOG_FULL", "the catalog takes %d models, and is full or your share of it is; DELETE some", MaxModels)
 	}
 	value, err := m.encode()
 	if err != nil {
@@ -124,11 +124,17 @@ func (c *catalog) add(ctx context.Context, who Who, r ModelRequest) (Model, erro
 	return m, nil
 }
 
-func (c *catalog) room(id string) (taken, full bool) {
+func (c *catalog) room(who Who, id string) (taken, full bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_, taken = c.models[id]
-	return taken, len(c.models) >= MaxModels
+	own := int64(0)
+	for _, m := range c.models {
+		if m.CreatedBy == who.Identity {
+			own++
+		}
+	}
+	return taken, !admits(MaxModels, int64(len(c.models)), own, 1)
 }
 
 func modelExists() *Error {

@@ -107,8 +107,8 @@ func TestAClockThatWasSetBackOverARestartMakesNobodyWaitForYears(t *testing.T) {
 func TestTheBytesOfAllTasksAreBounded(t *testing.T) {
 	o := newWith(t, Config{Store: openStore(t)})
 	first := waitingTask(t, o)
-	held := o.stored.Load()
-	o.stored.Store(maxTaskBytes)
+	held := o.stored.Total()
+	o.stored.Add("others", maxTaskBytes-held)
 	_, err := o.Submit(t.Context(), ci, TaskRequest{ModelRef: "m", Prompt: "x"}, "")
 	if e, ok := errors.AsType[*Error](err); !ok || e.Kind != Unavailable || e.Code != "STORE_FULL" {
 		t.Errorf("got %v, want STORE_FULL", err)
@@ -116,14 +116,14 @@ func TestTheBytesOfAllTasksAreBounded(t *testing.T) {
 	if o.queue.pending != 0 || o.queue.depth(Interactive) != 1 {
 		t.Errorf("a refused task holds room: %d reserved", o.queue.pending)
 	}
-	o.stored.Store(held)
+	o.stored.Add("others", held-maxTaskBytes)
 	if err := o.Cancel(t.Context(), ci, first); err != nil {
 		t.Fatal(err)
 	}
 	if err := o.forget(first); err != nil {
 		t.Fatal(err)
 	}
-	if left := o.stored.Load(); left != 0 {
+	if left := o.stored.Total(); left != 0 {
 		t.Errorf("%d bytes counted with no task left", left)
 	}
 	if _, err := o.store.Bucket(store.Tasks).Get(t.Context(), first); !errors.Is(err, store.ErrNotFound) {

@@ -62,8 +62,8 @@ func (o *Orchestrator) fits(rec record, size int) error {
 	if size > maxDispatchBytes && rec.Request.dispatchBytes() > maxDispatchBytes {
 		return o.rejected(*rec.Request, "too_large", fail(TooLarge, "TASK_TOO_LARGE", "as a pool gets it, the task has over %d bytes", maxDispatchBytes))
 	}
-	if o.stored.Load()+int64(size) > maxTaskBytes {
-		return o.rejected(*rec.Request, "store_full", fail(Unavailable, "STORE_FULL", "too many bytes of tasks wait; send it again later"))
+	if !o.stored.Admits(rec.Owner, int64(size)) {
+		return o.rejected(*rec.Request, "store_full", fail(Unavailable, "STORE_FULL", "too many bytes of tasks are kept, or too many of yours; send it again later"))
 	}
 	return nil
 }
@@ -135,7 +135,7 @@ func (o *Orchestrator) expect(rec record, size int64) (_ *entry, position int, e
 			return nil, 0, store.ErrExists
 		}
 	}
-	o.stored.Add(size)
+	o.stored.Add(e.owner, size)
 	position = o.queue.push(e.waits)
 	o.poke()
 	if rec.mayShow {

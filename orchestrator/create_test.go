@@ -140,8 +140,8 @@ func TestATaskThatCannotBeWrittenHasNeverBeen(t *testing.T) {
 	o.queue.mu.Lock()
 	places := o.queue.pending
 	o.queue.mu.Unlock()
-	if got := o.known(rec.TaskID); got != nil || o.queue.size() != 0 || o.stored.Load() != 0 || places != 0 {
-		t.Errorf("left: entry %v, %d queued, %d bytes, %d places", got, o.queue.size(), o.stored.Load(), places)
+	if got := o.known(rec.TaskID); got != nil || o.queue.size() != 0 || o.stored.Total() != 0 || places != 0 {
+		t.Errorf("left: entry %v, %d queued, %d bytes, %d places", got, o.queue.size(), o.stored.Total(), places)
 	}
 	if r := onDisk(t, o, rec.TaskID); r.State != Running || r.Attempt != 0 {
 		t.Errorf("the other task of this id was changed: %+v", r.Task)

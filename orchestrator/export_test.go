@@ -14,5 +14,5 @@ func (o *Orchestrator) Remembers() (n int) {
 	count := func(any, any) bool { n++; return true }
 	o.running.Range(count)
 	o.fed.Range(count)
-	return n + o.queue.depth(Interactive) + o.queue.depth(Batch) + o.queue.pending + int(o.stored.Load())
+	return n + o.queue.depth(Interactive) + o.queue.depth(Batch) + o.queue.pending + int(o.stored.Total())
 }

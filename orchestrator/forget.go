@@ -2,18 +2,12 @@ package orchestrator
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
 const (
-	// retention is how long an ended task can still be asked for, and maxEnded
-	// how many of them are kept in any case. With the capacity of the queue and
-	// the running tasks they bound what each replica has in memory.
-	retention = time.Hour
-	maxEnded  = 10_000
 	// maxTaskBytes bounds the records of all tasks. The bucket holds half as
 	// much again, so that a task that was taken can always be written to.
 	maxTaskBytes = 1 << 30
@@ -21,27 +15,6 @@ const (
 	// asked whether it has all of their events.
 	retirePause = 20 * time.Millisecond
 )
-
-// sweep forgets ended tasks that are old or too many, the oldest first.
-func (o *Orchestrator) sweep() {
-	var ended []Task
-	for _, t := range o.visible(Who{Admin: true}, "") {
-		if t.State.Ended() {
-			ended = append(ended, t)
-		}
-	}
-	slices.SortFunc(ended, func(a, b Task) int { return a.EndedAt.Compare(*b.EndedAt) })
-	now := o.now()
-	for i, t := range ended {
-		if len(ended)-i <= maxEnded && now.Sub(*t.EndedAt) < retention {
-			return
-		}
-		if err := o.forget(t.TaskID); err != nil {
-			o.log.Warn("forgetting ended task", "task_id", t.TaskID, "error", err)
-			return
-		}
-	}
-}
 
 func (o *Orchestrator) forget(id string) error {
 	if err := o.store.Bucket(store.Tasks).Delete(o.ctx, id); err != nil {

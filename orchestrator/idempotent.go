@@ -16,6 +16,7 @@ import (
 type idempotent struct {
 	TaskID string `json:"task_id"`
 	Body   string `json:"body"` // digest of the request
+	Owner  string `json:"owner,omitempty"`
 }
 
 // keyGrace is how long after its key a retry may still make the task: a crash
@@ -27,14 +28,15 @@ const keyGrace = time.Minute
 // made: after a crash between the two the same key makes the same task.
 func (o *Orchestrator) remember(ctx context.Context, who Who, key, digest string, r *TaskRequest) (*entry, error) {
 	b, id := o.store.Bucket(store.Idempotency), keyOf(who.Identity, key)
-	value, err := json.Marshal(idempotent{TaskID: r.TaskID, Body: digest})
-	if err != nil {
-		return nil, fmt.Errorf("encoding idempotency key: %w", err)
-	}
-	if _, err := b.Create(ctx, id, value); !errors.Is(err, store.ErrExists) {
-		return nil, err
+	if o.keys.admits(keyOwner(who.Identity)) {
+		if err := o.writeKey(ctx, id, idempotent{r.TaskID, digest, keyOwner(who.Identity)}); !errors.Is(err, store.ErrExists) {
+			return nil, err
+		}
 	}
 	stored, err := b.Get(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, o.rejected(*r, "keys", tooManyKeys())
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +53,25 @@ func (o *Orchestrator) remember(ctx context.Context, who Who, key, digest string
 		return nil, fail(Conflict, "IDEMPOTENCY_KEY_SPENT", "the task of this Idempotency-Key has ended and is no longer known; to run it again, send another key")
 	}
 	return e, nil
+}
+
+// writeKey writes a new key.
+func (o *Orchestrator) writeKey(ctx context.Context, id string, made idempotent) error {
+	value, err := json.Marshal(made)
+	if err != nil {
+		return fmt.Errorf("encoding idempotency key: %w", err)
+	}
+	if _, err := o.store.Bucket(store.Idempotency).Create(ctx, id, value); err != nil {
+		return err
+	}
+	o.keys.add(id, made.Owner, o.now())
+	return nil
+}
+
+func tooManyKeys() *Error {
+	e := fail(Busy, "TOO_MANY_KEYS", "your Idempotency-Keys of the last 24 h fill your share of what is kept; send the task without one, or later")
+	e.RetryAfter = time.Minute
+	return e
 }
 
 // earlier gives the task that this very request made under its key; nil when there

@@ -29,6 +29,7 @@ func (o *Orchestrator) reflect(ctx context.Context) error {
 		{bucket: store.NodeOwners, take: o.nodes.observeOwner, keys: o.nodes.ownedIDs},
 		{bucket: store.Sessions, take: o.sessions.observe, keys: o.sessions.ids},
 		{bucket: store.Artifacts, meta: true, take: o.artifacts.observe, keys: o.artifacts.all},
+		{bucket: store.Idempotency, take: o.keys.observe},
 		{bucket: store.Catalog, take: o.catalog.observe, keys: o.catalog.keys},
 	}
 	if o.store.Shared() {

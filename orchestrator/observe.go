@@ -62,7 +62,7 @@ func (o *Orchestrator) apply(e *entry, r record, revision uint64, size int64, re
 		return
 	}
 	before := e.task
-	o.stored.Add(size - e.size)
+	o.stored.Add(e.owner, size-e.size)
 	e.task, e.revision, e.size = r.Task, revision, size
 	e.allowed = r.mayShow && r.runner == o.me
 	if before.StartedAt == nil && r.StartedAt != nil && before.TaskID != "" { // it runs elsewhere
@@ -169,7 +169,7 @@ func (o *Orchestrator) drop(id string, revision uint64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.gone = true
-	o.stored.Add(-e.size)
+	o.stored.Add(e.owner, -e.size)
 	e.size = 0
 	o.queue.remove(id)
 	o.running.Delete(id)

@@ -38,6 +38,8 @@ type Config struct {
 	Policy           Policy        // "": Reject
 	Strategy         Strategy      // "": MostFreeVRAM
 	Drain            time.Duration // how long running tasks may go on at a stop; 0: not at all
+	KeepEnded        time.Duration // how long ended tasks are kept; 0: DefaultKeepEnded
+	KeepEndedTasks   int           // how many for one identity; 0: DefaultKeepEndedTasks
 	NodeTimeout      time.Duration
 	NodeNetworks     []netip.Prefix // where nodes may be besides loopback
 	NodeAddresses    []string       // the nodes that may get PoolManagerToken
@@ -64,6 +66,7 @@ type Orchestrator struct {
 	artifacts *artifacts
 	workers   workers
 	catalog   *catalog
+	keys      *keptKeys
 	metrics   *metrics
 	strategy  Strategy
 	policy    Policy
@@ -99,8 +102,9 @@ type Orchestrator struct {
 	closing  atomic.Bool
 	drain    time.Duration
 	drainEnd atomic.Int64 // Unix nanoseconds: when running tasks have to stop
-	stored   atomic.Int64 // bytes of all task records
-	turn     uint64       // placements so far; the scheduler's alone
+	stored   *Shares      // bytes of the task records, by identity
+	keep     keeping
+	turn     uint64 // placements so far; the scheduler's alone
 	pace     pace
 }
 
@@ -110,11 +114,13 @@ func New(ctx context.Context, c Config) (*Orchestrator, error) {
 	o := &Orchestrator{
 		store: c.Store, me: c.Store.Replica(), queue: newQueue(c.Capacity), strategy: c.Strategy, policy: c.Policy, tracer: c.Tracer, log: c.Log, now: c.Now,
 		workers: workers{replicas: make(map[replicaKey]replica)}, tasks: make(map[string]*entry), loading: []*entry{}, drain: c.Drain,
+		stored: NewShares(maxTaskBytes), keep: keeping{c.KeepEnded, c.KeepEndedTasks, max(maxEnded, c.KeepEndedTasks)},
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}), retiree: make(chan struct{}, 1),
 	}
 	o.ctx, o.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	o.nodes = newNodes(c, o.poke)
 	o.sessions = newSessions(c.Store.Bucket(store.Sessions), c.Log, c.Now)
+	o.keys = newKeptKeys(c.Now)
 	o.artifacts = newArtifacts(c.Store.Bucket(store.Artifacts), c.Log, c.Now)
 	o.artifacts.shared = c.Store.Shared()
 	o.catalog = &catalog{
@@ -142,6 +148,8 @@ func (c *Config) fill() {
 	setDefault(&c.Strategy, MostFreeVRAM)
 	setDefault(&c.Policy, Reject)
 	setDefault(&c.NodeTimeout, DefaultNodeTimeout)
+	setDefault(&c.KeepEnded, DefaultKeepEnded)
+	setDefault(&c.KeepEndedTasks, DefaultKeepEndedTasks)
 	if c.Resolver == nil {
 		c.Resolver = net.DefaultResolver
 	}

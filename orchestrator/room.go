@@ -41,10 +41,13 @@ func (q *queue) reserve(owner string, now time.Time, share bool) refusal {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.note(owner, now)
-	if len(q.index)+q.pending >= q.capacity {
+	total, has := len(q.index)+q.pending, q.owners[owner]+q.reserved[owner]
+	if total >= q.capacity {
 		return full
 	}
-	has := q.owners[owner] + q.reserved[owner]
+	if !admits(int64(q.capacity), int64(total), int64(has), 1) {
+		return overFair
+	}
 	if share && has >= q.share() && q.others(owner, now) {
 		return overFair
 	}

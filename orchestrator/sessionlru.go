@@ -44,8 +44,8 @@ func (ss *sessions) apply(s session) (evicted *session) {
 	switch {
 	case ss.each[s.Owner] >= maxSessionsEach:
 		evicted = ss.drop(ss.oldest(s.Owner))
-	case ss.used.Len() >= maxSessions:
-		evicted = ss.drop(ss.used.Front())
+	case !admits(maxSessions, int64(ss.used.Len()), int64(ss.each[s.Owner]), 1):
+		evicted = ss.drop(ss.oldest(largest(ss.each)))
 	}
 	el := ss.used.PushBack(&s)
 	ss.byID[s.SessionID] = el

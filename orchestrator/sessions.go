@@ -15,10 +15,10 @@ const (
 	// MaxTurns is api.md's number of tasks that one session takes.
 	MaxTurns = 8
 	// maxSessions bounds all sessions: at less than 1 KiB each they fill a tenth
-	// of their bucket. maxSessionsEach keeps one identity from pushing out the
-	// sessions of everybody else.
+	// of their bucket. maxSessionsEach is what one identity may have of them; when
+	// all are too many, the oldest of the identity that has most goes.
 	maxSessions     = 10_000
-	maxSessionsEach = 1_000
+	maxSessionsEach = maxSessions * 9 / 10
 )
 
 // Session is what is remembered of a conversation: where its last turn ran, so

@@ -73,11 +73,21 @@ func (ws *workers) note(who Who, key replicaKey, now time.Time) error {
 	if taken && earlier.identity != who.Identity {
 		return fail(Forbidden, "WORKER_OWNED", "another identity registered this replica_id first; choose another")
 	}
-	if !taken && len(ws.replicas) >= maxReplicas {
-		return fail(Busy, "TOO_MANY_WORKERS", "%d replicas are registered", maxReplicas)
+	if !taken && !admits(maxReplicas, int64(len(ws.replicas)), ws.of(who.Identity), 1) {
+		return fail(Busy, "TOO_MANY_WORKERS", "%d replicas may be registered in all, and yours fill your share, or all of them are", maxReplicas)
 	}
 	ws.replicas[key] = replica{who.Identity, now}
 	return nil
+}
+
+// of counts the replicas that an identity has registered. mu is held.
+func (ws *workers) of(identity string) (n int64) {
+	for _, r := range ws.replicas {
+		if r.identity == identity {
+			n++
+		}
+	}
+	return n
 }
 
 func (ws *workers) forget(now time.Time) {

@@ -64,6 +64,8 @@ type Options struct {
 	Capacity         int // tasks that may wait; 0: 1000
 	Strategy         orchestrator.Strategy
 	NodeTimeout      time.Duration
+	KeepEnded        time.Duration            // how long ended tasks are kept; 0: an hour
+	KeepEndedTasks   int                      // how many for one identity; 0: 10,000
 	Policy           orchestrator.Policy      // of a full queue; "": reject
 	Drain            time.Duration            // how long running tasks may go on at a stop; 0: they end
 	NodeNetworks     []netip.Prefix           // where nodes may be besides loopback
@@ -160,7 +162,7 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 
 func (o Options) domain(st *store.Store, reg prometheus.Registerer, tracer trace.Tracer) orchestrator.Config {
 	return orchestrator.Config{
-		Store: st, Capacity: o.Capacity, Strategy: o.Strategy, NodeTimeout: o.NodeTimeout, Drain: o.Drain, Policy: o.Policy,
+		Store: st, Capacity: o.Capacity, Strategy: o.Strategy, NodeTimeout: o.NodeTimeout, KeepEnded: o.KeepEnded, KeepEndedTasks: o.KeepEndedTasks, Drain: o.Drain, Policy: o.Policy,
 		NodeNetworks: o.NodeNetworks, NodeAddresses: o.NodeAddresses, NodeModels: o.NodeModels, PoolManagerToken: o.PoolManagerToken,
 		ModelRoot: o.ModelRoot, ModelHosts: o.ModelHosts, ModelCAs: o.ModelCAs,
 		Resolver: o.Resolver, Log: o.Log, Registerer: reg, Tracer: tracer,

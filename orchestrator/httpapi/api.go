@@ -58,7 +58,7 @@ type API struct {
 	mux     *http.ServeMux
 	huma    huma.API
 	routes  []Route
-	streams chan struct{} // a place for each open stream
+	streams *orchestrator.Shares // the places for open streams
 }
 
 // New defines every route.
@@ -81,7 +81,7 @@ func New(o Options) *API {
 	if o.MaxStreams == 0 {
 		o.MaxStreams = DefaultMaxStreams
 	}
-	a := &API{o: o.Orchestrator, opts: o, log: o.Log, mux: http.NewServeMux(), streams: make(chan struct{}, o.MaxStreams)}
+	a := &API{o: o.Orchestrator, opts: o, log: o.Log, mux: http.NewServeMux(), streams: orchestrator.NewShares(int64(o.MaxStreams))}
 	config := huma.DefaultConfig("llorch orchestrator", o.Version)
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	config.Formats = formats()

@@ -57,7 +57,7 @@ func (a *API) completion(ctx context.Context, in *openaiInput[CompletionRequest]
 // limits, and hands it to tell. A caller that leaves, or is told to send it again,
 // cancels it, unless it gave a key: then it may come back for the same answer.
 func (a *API) openai(ctx context.Context, task orchestrator.TaskRequest, key string, opts openaiOptions, tell teller) (*huma.StreamResponse, error) {
-	release, err := a.takeStream()
+	release, err := a.takeStream(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ func TestWhatIsNothingUnusualIsNotLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	leave()
-	eventually(t, "its place is free", func() bool { return len(s.api.streams) == 0 })
+	eventually(t, "its place is free", func() bool { return s.api.streams.Total() == 0 })
 	close(goOn)
 	if got := s.want(200, "GET", "/v2/tasks/"+id+"/events", ""); !strings.Contains(got, "event: end") {
 		t.Errorf("got %q", got)
@@ -76,7 +76,7 @@ func TestAHeadOfAStreamDoesNotWait(t *testing.T) {
 	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/event-stream" {
 		t.Errorf("got %d %v", res.StatusCode, res.Header)
 	}
-	eventually(t, "its place is free", func() bool { return len(s.api.streams) == 0 })
+	eventually(t, "its place is free", func() bool { return s.api.streams.Total() == 0 })
 	s.want(422, "GET", "/v2/tasks/"+id+"/events", "", "Last-Event-ID", "18446744073709551615")
 	if got := s.send(t.Context(), "PUT", "/v2/tasks/"+id, "").Header.Get("Allow"); got != "GET, HEAD" {
 		t.Errorf("Allow: got %q", got)
@@ -126,7 +126,7 @@ func TestWhoIsToldToSendItAgainLeavesNoTask(t *testing.T) {
 		if got := <-ended; !strings.Contains(got, `"code":"STOPPING"`) {
 			t.Errorf("got %q", got)
 		}
-		eventually(t, "its place is free", func() bool { return len(s.api.streams) == 0 })
+		eventually(t, "its place is free", func() bool { return s.api.streams.Total() == 0 })
 		want := orchestrator.Canceled
 		if key != "" {
 			want = orchestrator.Queued
@@ -157,7 +157,7 @@ func TestACallerThatLeavesCancelsUnlessItMayComeBack(t *testing.T) {
 			s.send(ctx, "POST", "/v1/chat/completions", chat, "Idempotency-Key", key)
 			<-begun
 			leave()
-			eventually(t, "its place is free", func() bool { return len(s.api.streams) == 0 })
+			eventually(t, "its place is free", func() bool { return s.api.streams.Total() == 0 })
 			if key == "" {
 				select {
 				case err := <-ended:

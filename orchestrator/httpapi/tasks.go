@@ -80,7 +80,7 @@ func (a *API) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 	if err != nil {
 		return nil, err
 	}
-	release, err := a.takeStream()
+	release, err := a.takeStream(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -98,12 +98,12 @@ func (a *API) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 	}}, nil
 }
 
-// takeStream takes one of the places for open streams.
-func (a *API) takeStream() (release func(), err error) {
-	select {
-	case a.streams <- struct{}{}:
-		return func() { <-a.streams }, nil
-	default:
-		return nil, &orchestrator.Error{Kind: orchestrator.Busy, Code: "TOO_MANY_STREAMS", Hint: "too many event streams are open"}
+// takeStream takes one of the places for open streams and calls in flight for the
+// caller. A tenth of them is kept for callers that have few.
+func (a *API) takeStream(ctx context.Context) (release func(), err error) {
+	identity := who(ctx).Identity
+	if !a.streams.Take(identity) {
+		return nil, &orchestrator.Error{Kind: orchestrator.Busy, Code: "TOO_MANY_STREAMS", Hint: "too many event streams and calls are open, or too many of yours; close some"}
 	}
+	return func() { a.streams.Add(identity, -1) }, nil
 }

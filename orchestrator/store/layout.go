@@ -50,7 +50,7 @@ var layout = []bucket{
 	{name: Sessions, maxBytes: 128 << 20, maxValueSize: 16 << 10, ttl: SessionTTL, markers: true},
 	{name: Catalog, maxBytes: 128 << 20, maxValueSize: MaxRecordBytes, markers: true},
 	{name: Artifacts, maxBytes: 512 << 20, maxValueSize: MaxRecordBytes, markers: true},
-	{name: Idempotency, maxBytes: 128 << 20, maxValueSize: 4 << 10, ttl: IdempotencyTTL}, // nobody watches it
+	{name: Idempotency, maxBytes: 128 << 20, maxValueSize: 4 << 10, ttl: IdempotencyTTL}, // its watchers know when keys expire
 	{name: Leases, maxBytes: 1 << 20, maxValueSize: 64 << 10},
 }
 

@@ -37,6 +37,10 @@ type config struct {
 	AdmissionPolicy string `yaml:"admission_policy"`
 	// PlacementStrategy is most-free-vram, least-loaded or round-robin. ORCHESTRATORD_PLACEMENT_STRATEGY.
 	PlacementStrategy string `yaml:"placement_strategy"`
+	// KeepEndedMS is how long an ended task can still be asked for. ORCHD_KEEP_ENDED_MS.
+	KeepEndedMS int `yaml:"keep_ended_ms"`
+	// KeepEndedTasks is how many ended tasks are kept for one identity. ORCHD_KEEP_ENDED_TASKS.
+	KeepEndedTasks int `yaml:"keep_ended_tasks"`
 	// NodeTimeoutMS is after how much silence a node is offline. ORCHESTRATORD_NODE_TIMEOUT_MS.
 	NodeTimeoutMS int `yaml:"node_timeout_ms"`
 	// DrainMS is how long running tasks may go on after TERM; in a cluster the others take new ones at once. ORCHD_DRAIN_MS.
@@ -81,6 +85,7 @@ func defaults() config {
 	return config{
 		Addr: app.DefaultListen, AdmissionCapacity: orchestrator.DefaultCapacity, AdmissionPolicy: "reject",
 		PlacementStrategy: string(orchestrator.MostFreeVRAM), Durability: "full",
+		KeepEndedMS: int(orchestrator.DefaultKeepEnded / time.Millisecond), KeepEndedTasks: orchestrator.DefaultKeepEndedTasks,
 		NodeTimeoutMS: int(orchestrator.DefaultNodeTimeout / time.Millisecond),
 	}
 }
@@ -88,6 +93,10 @@ func defaults() config {
 // maxCapacity is what issue-sized measurements cover; each waiting task costs
 // about 1 KiB of memory and its record on disk.
 const maxCapacity = 100_000
+
+// maxKept bounds the ended tasks of one identity: each costs 2 KiB of memory on each
+// replica.
+const maxKept = 100_000
 
 // configure reads the file, then the environment, then checks everything.
 func configure(file string, lookup func(string) (string, bool)) (app.Options, error) {
@@ -157,6 +166,7 @@ func (c *config) environment(lookup func(string) (string, bool), at places) erro
 		"ORCHD_ADDR": &c.Addr, "ORCHD_STATE_DIR": &c.StateDir, "ORCHD_ADMISSION_CAPACITY": &c.AdmissionCapacity,
 		"ORCHD_ADMISSION_POLICY": &c.AdmissionPolicy, "ORCHESTRATORD_PLACEMENT_STRATEGY": &c.PlacementStrategy,
 		"ORCHESTRATORD_NODE_TIMEOUT_MS": &c.NodeTimeoutMS, "ORCHD_NODE_NETWORKS": &c.NodeNetworks, "ORCHD_NODE_ADDRESSES": &c.NodeAddresses,
+		"ORCHD_KEEP_ENDED_MS": &c.KeepEndedMS, "ORCHD_KEEP_ENDED_TASKS": &c.KeepEndedTasks,
 		"ORCHD_NODE_MODELS": &c.NodeModels,
 		"ORCHD_DRAIN_MS":    &c.DrainMS, "ORCHD_MODEL_ROOT": &c.ModelRoot, "ORCHD_MODEL_HOSTS": &c.ModelHosts, "ORCHD_DURABILITY": &c.Durability,
 		"ORCHD_CLUSTER_NAME": &c.ClusterName, "ORCHD_CLUSTER_REPLICA": &c.ClusterReplica, "ORCHD_CLUSTER_ADDR": &c.ClusterAddr,
@@ -207,6 +217,7 @@ func (c config) options() (app.Options, error) {
 	o := app.Options{
 		Listen: c.Addr, StateDir: c.StateDir, Capacity: c.AdmissionCapacity,
 		ModelRoot: c.ModelRoot, Strategy: orchestrator.Strategy(c.PlacementStrategy), NodeTimeout: time.Duration(c.NodeTimeoutMS) * time.Millisecond,
+		KeepEnded: time.Duration(c.KeepEndedMS) * time.Millisecond, KeepEndedTasks: c.KeepEndedTasks,
 		Drain: time.Duration(c.DrainMS) * time.Millisecond, Policy: orchestrator.Policy(c.AdmissionPolicy),
 	}
 	if err := authmin.CheckListen(c.Addr); err != nil {
@@ -223,6 +234,10 @@ func (c config) options() (app.Options, error) {
 		return o, badKey("placement_strategy", "is %q: want most-free-vram, least-loaded or round-robin", c.PlacementStrategy)
 	case c.NodeTimeoutMS < 1000 || c.NodeTimeoutMS > 3_600_000:
 		return o, badKey("node_timeout_ms", "is %d: want 1000 to 3600000", c.NodeTimeoutMS)
+	case c.KeepEndedMS < 1000 || c.KeepEndedMS > 86_400_000:
+		return o, badKey("keep_ended_ms", "is %d: want 1000 to 86400000", c.KeepEndedMS)
+	case c.KeepEndedTasks < 1 || c.KeepEndedTasks > maxKept:
+		return o, badKey("keep_ended_tasks", "is %d: want 1 to %d", c.KeepEndedTasks, maxKept)
 	case c.DrainMS < 0 || c.DrainMS > 3_600_000:
 		return o, badKey("drain_ms", "is %d: want 0 to 3600000", c.DrainMS)
 	}
