@@ -28,10 +28,15 @@ func (*adminAPI) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "admin.api.authmin", New: func() caddy.Module { return new(adminAPI) }}
 }
 
-// Provision keeps the context: the apps are not there yet.
+// Provision keeps the context: the apps are not there yet. It is asked before the
+// endpoint listens, so an exposed one is refused before anybody can reach it.
 func (a *adminAPI) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
-	return nil
+	s, err := settingsOf(ctx)
+	if err != nil {
+		return err
+	}
+	return adminRefusal(s)
 }
 
 // Routes implements [caddy.AdminRouter].

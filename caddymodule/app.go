@@ -51,6 +51,10 @@ type App struct {
 	// Where the audit trail goes. Default: Caddy's log.
 	Audit []AuditSink `json:"audit,omitempty"`
 
+	// Whether scope admin passes every rule. Default: it does. With false it passes
+	// those that name it.
+	AdminIsSuperuser *bool `json:"admin_is_superuser,omitempty"`
+
 	configured bool // a configuration was given, even an empty one
 	refusal    refusal
 
@@ -97,6 +101,9 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	a.refusal.number = configurations.Add(1)
 	defer func() { a.refusal.because(err) }()
 	a.log = ctx.Logger(a)
+	if err = a.judge(ctx); err != nil {
+		return err
+	}
 	if a.metrics, err = provisionMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
@@ -237,24 +244,6 @@ func (a *App) Cleanup() error {
 	}
 	a.taken = false // the state itself stays: requests that this configuration let in still use it
 	return giveBackState()
-}
-
-func parseNetworks(cidrs []string) ([]netip.Prefix, error) {
-	if len(cidrs) == 0 {
-		return nil, fmt.Errorf("it names no network; write the proxies' addresses, such as 10.0.0.7/32")
-	}
-	networks := make([]netip.Prefix, 0, len(cidrs))
-	for _, cidr := range cidrs {
-		network, err := netip.ParsePrefix(cidr)
-		if err != nil {
-			return nil, fmt.Errorf("%q is not a network such as 10.0.0.7/32", cidr)
-		}
-		if network.Bits() == 0 {
-			return nil, fmt.Errorf("%s is every address; name the proxies' own", cidr)
-		}
-		networks = append(networks, network)
-	}
-	return networks, nil
 }
 
 // Interface guards

@@ -76,13 +76,17 @@ func lint(path string) ([]finding, error) {
 	findings = append(findings, lintGuards(s)...)
 	findings = append(findings, lintScopes(s)...)
 	findings = append(findings, lintApps(s)...)
+	findings = append(findings, lintFaults(s)...)
 	return sorted(findings), nil
 }
 
 // lintCoverage reports what can be reached past the guards.
 func lintCoverage(s *settings) []finding {
 	found := coverageOf(s)
-	places := locate(s, func(c *coverage) []sighting { return append(slices.Clip(c.open), c.rewrite...) })
+	places := locate(s, func(s *settings) []sighting {
+		found := coverageOf(s)
+		return append(found.open, found.rewrite...)
+	})
 	var findings []finding
 	for _, seen := range found.open {
 		text := fmt.Sprintf("%s serves %s without asking an authmin guard; put `authmin { … }` before it, into its site or its handle block",
@@ -108,7 +112,7 @@ func (seen sighting) report(places map[string][]position, warning bool, text str
 	var findings []finding
 	for _, at := range places[seen.key()] {
 		f := finding{at: at, warning: warning, text: text}
-		if at.line == 0 {
+		if at.line == 0 && seen.server != "" {
 			f.text = "server " + seen.server + ": " + text
 		}
 		findings = append(findings, f)

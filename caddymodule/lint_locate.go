@@ -7,9 +7,9 @@ import "slices"
 // and sees what is gone: a directive of a plug-in, a snippet, and one that makes
 // ten handlers are found in the same way. A sighting without a place here is
 // still reported, at its file.
-func locate(s *settings, what func(*coverage) []sighting) map[string][]position {
-	l := locator{settings: s, what: what, places: map[string][]position{}}
-	full := count(what(coverageOf(s)))
+func locate(s *settings, what func(*settings) []sighting, except ...string) map[string][]position {
+	l := locator{settings: s, what: what, except: except, places: map[string][]position{}, sites: map[string][]position{}}
+	full := count(what(s))
 	if len(full) == 0 {
 		return l.places
 	}
@@ -20,7 +20,9 @@ func locate(s *settings, what func(*coverage) []sighting) map[string][]position 
 		}
 	}
 	for key, n := range full {
-		if placed[key] < n {
+		if len(l.places[key]) == 0 && len(l.sites[key]) > 0 {
+			l.places[key] = l.sites[key][:1]
+		} else if placed[key] < n || len(l.places[key]) == 0 {
 			l.places[key] = append(l.places[key], position{file: s.file})
 		}
 	}
@@ -29,14 +31,19 @@ func locate(s *settings, what func(*coverage) []sighting) map[string][]position 
 
 type locator struct {
 	settings *settings
-	what     func(*coverage) []sighting
+	what     func(*settings) []sighting
+	except   []string // words of statements that are not looked into: they are not what is wrong
 	places   map[string][]position
+	sites    map[string][]position // whole sites, for what is nowhere else
 	trials   int
 }
 
 // search notes which statements are the smallest that sightings go away with,
 // and returns how many of each went.
 func (l *locator) search(st *statement, full map[string]int) map[string]int {
+	if slices.Contains(l.except, st.word) {
+		return nil
+	}
 	gone, adapts := l.trial(st, full)
 	if adapts && len(gone) == 0 {
 		return nil
@@ -50,9 +57,13 @@ func (l *locator) search(st *statement, full map[string]int) map[string]int {
 	if !adapts { // others need it, such as a named route
 		return within
 	}
+	places := l.places
+	if st.segment < 0 && len(l.except) > 0 {
+		places = l.sites // what takes a guard away cures every fault
+	}
 	for key, n := range gone {
-		if within[key] < n && !slices.Contains(l.places[key], st.at) {
-			l.places[key] = append(l.places[key], st.at)
+		if within[key] < n && !slices.Contains(places[key], st.at) && st.at.file != "" {
+			places[key] = append(places[key], st.at)
 		}
 	}
 	return gone
@@ -71,7 +82,7 @@ func (l *locator) trial(st *statement, full map[string]int) (gone map[string]int
 	if rest.decode() != nil {
 		return nil, false
 	}
-	left := count(l.what(coverageOf(rest)))
+	left := count(l.what(rest))
 	gone = map[string]int{}
 	for key, n := range full {
 		if left[key] < n {

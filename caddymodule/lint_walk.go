@@ -192,3 +192,12 @@ func canonical(raw json.RawMessage) string {
 	}
 	return string(text)
 }
+
+// upstreams are the addresses of a proxy.
+func (seen sighting) upstreams() (addresses []string) {
+	upstreams, _ := at(decoded(json.RawMessage(seen.raw)), "upstreams").([]any)
+	for _, upstream := range upstreams {
+		addresses = append(addresses, textsOf(at(upstream, "dial"))...)
+	}
+	return addresses
+}

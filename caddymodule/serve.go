@@ -55,12 +55,22 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return nil
 	}
 	g.introduce(r, &d.Decision, p)
+	defer forget(r)
 	return g.forward(p, r, next, &d.Decision, start)
 }
 
 // unrecorded refuses a request that could not be put on record.
 func (d *ruling) unrecorded() {
 	d.Allow, d.Reason, d.Problem, d.retry = false, reasonAudit, &problemNoAudit, sinkTimeout
+}
+
+// forget takes off a request, when the handlers behind the guard are done with it,
+// what the guard told them: error routes and `intercept` run afterwards, with the same
+// header and perhaps without a guard.
+func forget(r *http.Request) {
+	for _, name := range []string{"Authorization", authmin.HeaderIdentity, authmin.HeaderScopes, "X-Auth-Models"} {
+		delete(r.Header, name)
+	}
 }
 
 // forward hands a request on. One that a token was let in with is tracked, so

@@ -34,7 +34,7 @@ func BenchmarkValidUnderAFlood(b *testing.B) {
 // one machine can be many clients.
 func startFlooded(b *testing.B, lockout string) *setup {
 	b.Helper()
-	s := startWith(b, lockout, "servers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t}")
+	s := startWith(b, lockout, "servers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t\ttrusted_proxies_strict\n\t}")
 	s.batch /= 2
 	return s
 }

@@ -1,6 +1,7 @@
 package timing_test
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -128,6 +129,7 @@ func TestTiming(t *testing.T) {
 		for _, pair := range controls {
 			d, score := compare(control.taken[pair[0]], control.taken[pair[1]])
 			t.Logf("control: %s, %s: %v, t = %.1f", pair[0], pair[1], d, score)
+			t.Attr("control", fmt.Sprintf("caught: %s and %s differ by %v, t = %.1f", pair[0], pair[1], d, score))
 		}
 		if doubted(t, g, doubts, rounds) == 0 {
 			return

@@ -55,7 +55,7 @@ type API struct {
 	o       *orchestrator.Orchestrator
 	opts    Options
 	log     *slog.Logger
-	mux     *http.ServeMux
+	mux     *authmin.Router
 	huma    huma.API
 	routes  []Route
 	streams *orchestrator.Shares // the places for open streams
@@ -81,7 +81,7 @@ func New(o Options) *API {
 	if o.MaxStreams == 0 {
 		o.MaxStreams = DefaultMaxStreams
 	}
-	a := &API{o: o.Orchestrator, opts: o, log: o.Log, mux: http.NewServeMux(), streams: orchestrator.NewShares(int64(o.MaxStreams))}
+	a := &API{o: o.Orchestrator, opts: o, log: o.Log, mux: authmin.NewRouter(), streams: orchestrator.NewShares(int64(o.MaxStreams))}
 	config := huma.DefaultConfig("llorch orchestrator", o.Version)
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	config.Formats = formats()
@@ -102,10 +102,21 @@ func New(o Options) *API {
 }
 
 // Routes lists the contract without an orchestrator behind it.
-func Routes() []Route { return New(Options{}).routes }
+func Routes() []Route { return New(Options{}).Routes() }
 
-// Routes lists the contract.
-func (a *API) Routes() []Route { return slices.Clone(a.routes) }
+// Routes lists every route that is served. One that was registered without a
+// declared scope is listed without one, so that no test overlooks it.
+func (a *API) Routes() []Route {
+	all := slices.Clone(a.routes)
+	for _, p := range a.mux.Undeclared(a.declares) {
+		all = append(all, Route{Method: p.Method, Path: p.Path})
+	}
+	return all
+}
+
+func (a *API) declares(p authmin.Pattern) bool {
+	return slices.ContainsFunc(a.routes, func(r Route) bool { return r.Method == p.Method && r.Path == p.Path })
+}
 
 // Handler serves the contract. It expects authmin.Backend around it.
 func (a *API) Handler() http.Handler {

@@ -3,7 +3,6 @@ package demoengine
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
 	"sync/atomic"
 
 	"github.com/llorch/gateway/authmin"
@@ -42,9 +41,8 @@ func (e *engine) handler() http.Handler {
 // guard wants the key on every route it wraps, known or not.
 func (e *engine) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		lines := r.Header.Values("Authorization")
-		scheme, token, _ := strings.Cut(strings.Join(lines, ","), " ")
-		if len(lines) != 1 || !strings.EqualFold(scheme, "Bearer") || !e.key.Equal(authmin.NewSecret(token)) {
+		digest, presented := authmin.ParseBearer(r.Header["Authorization"])
+		if presented != authmin.PresentedToken || !digest.Equal(e.key.Digest()) {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			fail(w, http.StatusUnauthorized, "authentication_error", "Invalid API Key")
 			return

@@ -1,0 +1,224 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// inspection is a configuration with all of its handlers in a row, each with what
+// requests have come by on their way to it.
+type inspection struct {
+	*settings
+	handlers []inspected
+	matchers []placedMatcher
+	guarded  map[string]bool // servers that have a guard
+	tooDeep  bool            // the walk gave up: not everything is known
+}
+
+// inspected is one handler.
+type inspected struct {
+	server string
+	errors bool // in a server's error routes
+	name   string
+	doc    map[string]any  // its configuration
+	raw    json.RawMessage // the same, as it was written
+	way    way             // to this handler
+	last   bool            // of its route
+}
+
+// placedMatcher is a set of matchers of a route.
+type placedMatcher struct {
+	server string
+	set    caddy.ModuleMap
+}
+
+// way is what requests may have come by. It never forgets: what one of the
+// branches before may have done counts as done.
+type way struct {
+	guards     []string          // configurations of the guards that may have decided
+	rewritten  bool              // the path may not be the client's any more
+	answered   bool              // a handler before always answers: no request comes here
+	basicAuth  bool              // another authentication has run
+	credential bool              // Authorization may have been written
+	prefixes   []string          // of paths, taken off without a segment boundary
+	around     []caddyhttp.Route // the routes that this one is in, the outermost first
+	clean      int               // how many of them match the client's own path
+}
+
+func (w way) or(v way) way {
+	w.guards, w.prefixes = union(w.guards, v.guards), union(w.prefixes, v.prefixes)
+	w.rewritten = w.rewritten || v.rewritten
+	w.answered = w.answered && v.answered
+	w.basicAuth = w.basicAuth || v.basicAuth
+	w.credential = w.credential || v.credential
+	return w
+}
+
+func union(list, more []string) []string {
+	for _, text := range more {
+		if !slices.Contains(list, text) {
+			list = append(slices.Clip(list), text)
+		}
+	}
+	return list
+}
+
+// inspect lists the handlers of all servers.
+func inspect(s *settings) *inspection {
+	in := &inspection{settings: s, guarded: map[string]bool{}}
+	for _, name := range s.servers() {
+		server := s.http.Servers[name]
+		t := tour{inspection: in, server: name, named: server.NamedRoutes}
+		t.list(server.Routes, way{}, 0)
+		if server.Errors != nil {
+			t.errors = true
+			t.list(server.Errors.Routes, way{}, 0)
+		}
+		// What no route calls is still in the configuration, and may be tomorrow.
+		for _, named := range slices.Sorted(maps.Keys(server.NamedRoutes)) {
+			if !slices.Contains(t.called, named) && server.NamedRoutes[named] != nil {
+				t.route(server.NamedRoutes[named], way{}, 0)
+			}
+		}
+	}
+	return in
+}
+
+// tour goes through the routes of one server.
+type tour struct {
+	*inspection
+	server string
+	errors bool
+	named  map[string]*caddyhttp.Route
+	inside []string // the named routes that it is in: one that calls itself adds nothing
+	called []string
+	steps  int
+}
+
+// list goes through a list of routes, and returns the way of requests that leave it
+// at the end.
+func (t *tour) list(routes caddyhttp.RouteList, w way, depth int) way {
+	for i := 0; i < len(routes); {
+		end := i + 1
+		for end < len(routes) && routes[i].Group != "" && routes[end].Group == routes[i].Group {
+			end++
+		}
+		w = t.group(routes[i:end], w, depth)
+		i = end
+	}
+	return w
+}
+
+// group goes through routes of which the first that matches is the only one.
+func (t *tour) group(routes caddyhttp.RouteList, before way, depth int) way {
+	var leaving []way
+	whole := false // some route takes every request
+	for i := range routes {
+		after := t.route(&routes[i], before, depth)
+		if !routes[i].Terminal && !after.answered {
+			leaving = append(leaving, after)
+		}
+		whole = whole || len(routes[i].MatcherSetsRaw) == 0
+	}
+	if !whole {
+		leaving = append(leaving, before)
+	}
+	if len(leaving) == 0 {
+		before.answered = true
+		return before
+	}
+	out := leaving[0]
+	for _, w := range leaving[1:] {
+		out = out.or(w)
+	}
+	return out
+}
+
+// route goes through one route. Its matchers and those around it hold for what is
+// inside, not for what comes after.
+func (t *tour) route(route *caddyhttp.Route, w way, depth int) way {
+	for _, set := range route.MatcherSetsRaw {
+		t.matchers = append(t.matchers, placedMatcher{server: t.server, set: set})
+	}
+	around, clean := w.around, w.clean
+	w.around = append(slices.Clip(w.around), *route)
+	if !w.rewritten {
+		w.clean = len(w.around)
+	}
+	for i, raw := range route.HandlersRaw {
+		w = t.handler(raw, w, i == len(route.HandlersRaw)-1, depth)
+	}
+	w.around, w.clean = around, clean
+	return w
+}
+
+func (t *tour) handler(raw json.RawMessage, w way, last bool, depth int) way {
+	if t.steps++; t.steps > maxSteps || depth > maxDepth {
+		t.tooDeep = true
+		return w
+	}
+	h := inspected{server: t.server, errors: t.errors, raw: raw, way: w, last: last}
+	_ = json.Unmarshal(raw, &h.doc) // what is no object is no handler: Caddy refuses it
+	h.name, _ = h.doc["handler"].(string)
+	t.handlers = append(t.handlers, h)
+	var inner handlerDoc
+	_ = json.Unmarshal(raw, &inner)
+	switch h.name {
+	case appName:
+		t.guarded[t.server] = true
+		w.guards = append(slices.Clip(w.guards), canonical(raw))
+	case "subroute":
+		if inner.Errors != nil {
+			t.list(inner.Errors.Routes, w, depth+1)
+		}
+		return t.list(inner.Routes, w, depth+1)
+	case "invoke":
+		return t.invoke(inner.Name, w, depth)
+	case "rewrite":
+		if rewritesPath(raw) {
+			w.prefixes = union(w.prefixes, h.strippedPrefixes())
+			w.rewritten = true
+		}
+	case "authentication":
+		w.basicAuth = true
+	case "headers":
+		w.credential = w.credential || h.writesCredential()
+	}
+	for _, response := range inner.HandleResponse {
+		t.list(response.Routes, w, depth+1)
+	}
+	if alwaysAnswers(h.name, h.doc) {
+		w.answered = true
+	}
+	return w
+}
+
+func (t *tour) invoke(name string, w way, depth int) way {
+	route, ok := t.named[name]
+	if !ok || route == nil || slices.Contains(t.inside, name) {
+		return w
+	}
+	t.called = append(t.called, name)
+	inside := t.inside
+	t.inside = append(slices.Clip(t.inside), name)
+	w = t.route(route, w, depth+1)
+	t.inside = inside
+	return w
+}
+
+// alwaysAnswers reports whether a handler hands no request on.
+func alwaysAnswers(name string, doc map[string]any) bool {
+	switch name {
+	case "static_response", "error", "metrics":
+		return true
+	case "reverse_proxy":
+		return doc["handle_response"] == nil // with it, as forward_auth, it may
+	case "file_server":
+		return doc["pass_thru"] != true
+	}
+	return false
+}

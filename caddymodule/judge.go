@@ -1,0 +1,75 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+)
+
+// maxOpenWarnings bounds the proxies without a guard that one start names.
+const maxOpenWarnings = 16
+
+// errNoConfiguration: what cannot be seen cannot be judged.
+var errNoConfiguration = errors.New("this version of Caddy does not show its modules the configuration, so that authmin cannot judge it; build with the version that go.mod names")
+
+// settingsOf is the whole configuration that is being loaded. Caddy keeps it private:
+// a module is shown its own part. An app's part is there until all of the app is
+// provisioned, and a guard is provisioned in the middle of app http.
+func settingsOf(ctx caddy.Context) (*settings, error) {
+	field := reflect.ValueOf(ctx).FieldByName("cfg")
+	if !field.IsValid() || field.Type() != reflect.TypeFor[*caddy.Config]() {
+		return nil, errNoConfiguration
+	}
+	if field.IsNil() { // a module by itself: there is nothing that it could guard
+		return &settings{config: &caddy.Config{Admin: &caddy.AdminConfig{Disabled: true}}}, nil
+	}
+	config := (*caddy.Config)(field.UnsafePointer())
+	shown := &caddy.Config{Admin: config.Admin, Logging: config.Logging, AppsRaw: caddy.ModuleMap{}}
+	for name, raw := range config.AppsRaw {
+		if len(raw) > 0 { // otherwise it is provisioned, or takes its defaults
+			shown.AppsRaw[name] = raw
+		}
+	}
+	s := &settings{config: shown}
+	return s, s.decode()
+}
+
+// judge refuses a configuration that gives away what its guards protect, and warns of
+// what else lint would call an error or a danger from outside.
+func (a *App) judge(ctx caddy.Context) error {
+	s, err := settingsOf(ctx)
+	if err != nil {
+		return err
+	}
+	faults := faultsOf(s)
+	if err := refusalOf(faults); err != nil {
+		return fmt.Errorf("configuration refused: %w", err)
+	}
+	for _, f := range faults {
+		if f.gravity != suspect || f.server == "" {
+			a.log.Warn(f.text, zap.String("server", f.server))
+		}
+	}
+	a.warnOfOpen(coverageOf(s))
+	return nil
+}
+
+// warnOfOpen says which services are reached past all guards. The start goes on: some
+// are meant to be.
+func (a *App) warnOfOpen(found *coverage) {
+	said := 0
+	for _, seen := range found.open {
+		if classify(seen.handler) != proxies {
+			continue
+		}
+		if said++; said > maxOpenWarnings {
+			a.log.Warn("more handlers have no guard; `authmin lint` names them all")
+			return
+		}
+		a.log.Warn(fmt.Sprintf("no authmin guard covers this %s: it serves %s to everybody", seen.handler, meaning(seen.handler)),
+			zap.String("server", seen.server), zap.Bool("error_routes", seen.errors), zap.Strings("upstreams", seen.upstreams()))
+	}
+}
