@@ -43,7 +43,7 @@ func ReadKeyringFile(path string) ([]Token, error) {
 // file's content: who changed the file can ask a gateway whether it has this
 // one yet.
 func ReadKeyringGeneration(path string) (tokens []Token, generation Digest, err error) {
-	content, err := readBounded(path, maxKeyringSize, keyringForbidden)
+	content, err := readBounded(path, maxKeyringSize, keyringForbidden, checkOwner)
 	if err != nil {
 		return nil, Digest{}, fmt.Errorf("%w: %w", ErrKeyringFile, err)
 	}

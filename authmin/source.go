@@ -71,11 +71,11 @@ func checked(s Secret, source string) (Secret, error) {
 // since container platforms mount secrets world-readable into private trees.
 const secretForbidden os.FileMode = 0o022
 
-// readBounded reads a regular file of at most limit bytes and without the
-// forbidden mode bits. It opens without blocking, so that a FIFO without a
+// readBounded reads a regular file of at most limit bytes, without the forbidden
+// mode bits, and that passes the checks. It opens without blocking, so that a FIFO without a
 // writer cannot hang the caller, and judges what it opened, so that a swap in
 // between cannot fool it.
-func readBounded(path string, limit int64, forbidden os.FileMode) ([]byte, error) {
+func readBounded(path string, limit int64, forbidden os.FileMode, checks ...func(path string, info os.FileInfo) error) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
@@ -90,6 +90,11 @@ func readBounded(path string, limit int64, forbidden os.FileMode) ([]byte, error
 	}
 	if mode := info.Mode().Perm(); mode&forbidden != 0 {
 		return nil, fmt.Errorf("%s is open to others (mode %04o); run: chmod 600 %s", path, mode, path)
+	}
+	for _, check := range checks {
+		if err := check(path, info); err != nil {
+			return nil, err
+		}
 	}
 	content, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {

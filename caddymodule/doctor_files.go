@@ -115,6 +115,10 @@ func (d *doctor) examineFiles() {
 		if err == nil {
 			_, err = authmin.NewKeyring(tokens)
 		}
+		if errors.Is(err, authmin.ErrForeignOwner) {
+			d.problem(err.Error(), "chown root "+path+"; or run doctor as the gateway's user, if that is its owner")
+			continue
+		}
 		if err != nil {
 			d.problem(err.Error(), "restore it from a backup, or make it anew with `authmin token new`")
 			continue

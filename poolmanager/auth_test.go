@@ -167,3 +167,13 @@ func TestStartRefusesAnOpenAddressWithoutATokenAndEqualTokens(t *testing.T) {
 		}
 	}
 }
+
+// net/http would answer `OPTIONS *` by itself, before any credential is asked for.
+func TestAStarNeedsACredentialToo(t *testing.T) {
+	r := startRig(t, nil)
+	for _, method := range []string{"OPTIONS", "GET", "POST"} {
+		if got := rawStatus(t, r.Addr(), method, "*"); got != 401 {
+			t.Errorf("%s *: got %d, want 401", method, got)
+		}
+	}
+}

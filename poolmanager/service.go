@@ -128,6 +128,7 @@ func start(ctx context.Context, o Options, backend *authmin.Backend, listener ne
 	s.server = &http.Server{
 		Handler: backend.Wrap(s.traces.handler(requestLog(o.Log, newAPI(env, s.pools)))), ReadHeaderTimeout: headerLimit, IdleTimeout: idleLimit,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
+		DisableGeneralOptionsHandler: true, // net/http would answer `OPTIONS *` before any credential is asked for
 	}
 	background, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel

@@ -172,7 +172,8 @@ func (o Options) domain(st *store.Store, reg prometheus.Registerer, tracer trace
 func (s *Service) serve(ln net.Listener, h http.Handler, log *slog.Logger) {
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		DisableGeneralOptionsHandler: true, // net/http would answer `OPTIONS *` before any credential is asked for
 	}
 	go func() {
 		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {

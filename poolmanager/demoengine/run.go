@@ -83,7 +83,9 @@ func serve(ctx context.Context, listener net.Listener, e *engine) error {
 	server := &http.Server{
 		Handler:           e.handler(),
 		ReadHeaderTimeout: headerTimeout,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
+		// net/http would answer `OPTIONS *` before any credential is asked for.
+		DisableGeneralOptionsHandler: true,
+		BaseContext:                  func(net.Listener) context.Context { return ctx },
 	}
 	loaded := time.AfterFunc(e.settings.loadDelay, func() { e.loaded.Store(true) })
 	defer loaded.Stop()
