@@ -19,6 +19,7 @@ type passage struct {
 	target    string     // as the client sent it
 	sameBytes bool       // the path goes to an upstream as it came
 	peer      netip.Addr // the socket's
+	clientIP  string     // whom failures and requests count for
 	live      liveRequest
 	place     *publicPlace // of a stranger, on a public route
 	fields    [5]string    // the values of the header fields that the guard sets
@@ -29,6 +30,7 @@ func (g *Guard) passage(w http.ResponseWriter, r *http.Request) *passage {
 	p := &passage{answer: answer{id: g.correlationID(r.Header)}, peer: authmin.PeerAddr(r.RemoteAddr)}
 	p.ResponseWriter = w
 	p.target, p.sameBytes = clientTarget(r)
+	p.clientIP = clientIP(r)
 	return p
 }
 

@@ -1,13 +1,11 @@
 package caddymodule
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
 
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/llorch/gateway/authmin"
 	slogmulti "github.com/samber/slog-multi"
 	"go.uber.org/zap"
@@ -169,11 +167,4 @@ func tokenName(d *authmin.Decision) string {
 		return ""
 	}
 	return d.Token.Name
-}
-
-// clientIP is Caddy's idea of the client, which may come from a trusted proxy's
-// header.
-func clientIP(ctx context.Context) string {
-	ip, _ := caddyhttp.GetVar(ctx, caddyhttp.ClientIPVarKey).(string)
-	return authmin.CleanText(ip, authmin.MaxLoggedHost)
 }

@@ -46,7 +46,7 @@ func (d *decisionRecord) about(r *http.Request, g *Guard, decision *authmin.Deci
 	d.path = authmin.CleanPath(path, authmin.MaxLoggedPath)
 	d.host = authmin.CleanField(r.Host, authmin.MaxLoggedHost)
 	d.remote = p.peer
-	d.clientIP = clientIP(r.Context())
+	d.clientIP = p.clientIP
 	d.userAgent = authmin.CleanField(r.UserAgent(), authmin.MaxLoggedUserAgent)
 	d.correlationID = p.id
 }

@@ -106,7 +106,7 @@ func (g *Guard) admit(p *passage, r *http.Request, d *ruling) *publicPlace {
 		d.turnAway(authmin.ReasonBody, &problemPublicBody)
 		return nil
 	}
-	place, reached := g.door.enter(r.Context(), clientKey(clientAddr(r)), g.strangers, !g.Shadow)
+	place, reached := g.door.enter(r.Context(), clientKey(p.clientAddr()), g.strangers, !g.Shadow)
 	if place == nil {
 		g.metrics.limited[reached].Inc()
 		d.turnAway(authmin.ReasonLimited, &problemPublicFull)

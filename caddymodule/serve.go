@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"context"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -37,7 +36,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if d.Allow && (ring.Holds(p.target, start) || ring.Holds(r.Host, start)) {
 		d.Decision = misplacedDecision
 	}
-	g.limit(r, &d, start)
+	g.limit(p, &d, start)
 	if d.end != nil {
 		defer d.end()
 	}
@@ -96,10 +95,10 @@ func (g *Guard) forward(p *passage, r *http.Request, next caddyhttp.Handler, d *
 
 // limit applies the lockout to bad tokens, and the guard's limits to those who
 // are let in.
-func (g *Guard) limit(r *http.Request, d *ruling, now time.Time) {
+func (g *Guard) limit(p *passage, d *ruling, now time.Time) {
 	switch {
 	case d.BadToken() && g.app.lockout.failures > 0:
-		client := clientAddr(r)
+		client := p.clientAddr()
 		result := g.app.state.lockouts.fail(client, g.app.lockout, now)
 		if result.started {
 			g.app.audit.lockoutStart(clientText(clientKey(client)), g.app.lockout)
@@ -156,13 +155,4 @@ func replacer(r *http.Request) *caddy.Replacer {
 		return caddy.NewReplacer()
 	}
 	return repl
-}
-
-// clientAddr is whom a failure counts for: the socket's peer, or the address
-// that Caddy has from a proxy that its trusted_proxies name.
-func clientAddr(r *http.Request) netip.Addr {
-	if addr, err := netip.ParseAddr(clientIP(r.Context())); err == nil {
-		return addr
-	}
-	return authmin.PeerAddr(r.RemoteAddr)
 }

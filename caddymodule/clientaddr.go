@@ -1,0 +1,96 @@
+package caddymodule
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/llorch/gateway/authmin"
+)
+
+// maxHops bounds the addresses of one forwarding header that are looked at, from
+// the last one on. A longer chain of trusted proxies is none.
+const maxHops = 32
+
+// clientIP is the address of the client for lockout, limits and the audit trail:
+// the socket's peer or, when that is one of the server's trusted_proxies, the last
+// address of the forwarding header that is no trusted proxy.
+//
+// Without trusted_proxies_strict Caddy takes the first address there. An ordinary
+// proxy appends to what its client sent ($proxy_add_x_forwarded_for), so the first
+// one is whatever the client invents, another one each time.
+func clientIP(r *http.Request) string {
+	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if trusted && server != nil && server.TrustedProxiesStrict == 0 {
+		ip = lastForwarded(r, server)
+	}
+	return authmin.CleanText(ip, authmin.MaxLoggedHost)
+}
+
+// lastForwarded reads the forwarding headers of a trusted proxy from their end.
+func lastForwarded(r *http.Request, server *caddyhttp.Server) string {
+	for _, name := range server.ClientIPHeaders {
+		lines := r.Header.Values(name)
+		if len(lines) == 0 {
+			continue
+		}
+		hops := strings.Split(strings.Join(lines, ","), ",")
+		for i, hop := range slices.Backward(hops) {
+			addr, ok := hopAddr(hop)
+			if !ok || len(hops)-i > maxHops {
+				break // whatever stands before it may be invented
+			}
+			if !isTrustedProxy(addr, server) {
+				return addr.String()
+			}
+		}
+	}
+	return peerText(r.RemoteAddr)
+}
+
+// peerText is the socket's peer; a Unix socket has no address.
+func peerText(remote string) string {
+	if peer := authmin.PeerAddr(remote); peer.IsValid() {
+		return peer.String()
+	}
+	return remote
+}
+
+// hopAddr is one address of a forwarding header; some proxies add the port.
+func hopAddr(hop string) (netip.Addr, bool) {
+	hop = strings.TrimSpace(hop)
+	if host, _, err := net.SplitHostPort(hop); err == nil {
+		hop = host
+	}
+	addr, err := netip.ParseAddr(strings.Trim(hop, "[]"))
+	return addr.Unmap().WithZone(""), err == nil
+}
+
+// isTrustedProxy asks Caddy, whose list of ranges is private: a request from that
+// address would come from a trusted proxy.
+func isTrustedProxy(addr netip.Addr, server *caddyhttp.Server) bool {
+	probe, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://localhost/", nil)
+	if err != nil {
+		return false
+	}
+	probe.RemoteAddr = netip.AddrPortFrom(addr, 1).String()
+	probe = caddyhttp.PrepareRequest(probe, caddy.NewReplacer(), nil, server)
+	trusted, _ := caddyhttp.GetVar(probe.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	return trusted
+}
+
+// clientAddr is whom a failure counts for; the zero address stands for all peers of
+// a Unix socket.
+func (p *passage) clientAddr() netip.Addr {
+	if addr, err := netip.ParseAddr(p.clientIP); err == nil {
+		return addr
+	}
+	return p.peer
+}
