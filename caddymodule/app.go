@@ -222,6 +222,7 @@ func (a *App) tick(now time.Time) {
 	for _, client := range a.state.lockouts.expire(now) {
 		a.audit.lockoutEnd(clientText(client))
 	}
+	a.audit.tick(now)
 }
 
 // Stop ends the watching; it waits for it.

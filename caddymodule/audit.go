@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/llorch/gateway/authmin"
 	slogmulti "github.com/samber/slog-multi"
@@ -38,6 +39,7 @@ type auditLog struct {
 	out      *slog.Logger // waits for nobody
 	deciding slog.Handler // waits until a required sink has the record
 	required int
+	refusals refusalLog
 
 	taken []AuditSink // to be given back
 	start []func() error
@@ -102,6 +104,11 @@ func (a *auditLog) open() error {
 // close writes what waits and gives the sinks back. Requests that are still under
 // way may write afterwards: to sinks that others hold, or to nobody.
 func (a *auditLog) close() {
+	if a.out != nil {
+		for _, d := range a.refusals.expired(time.Now(), true) {
+			a.writeHeld(d)
+		}
+	}
 	for _, sink := range a.taken {
 		_ = giveBackQueue(sink.target()) // a sink that hangs has been reported
 	}
@@ -133,6 +140,13 @@ func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, p *p
 	record := decisionRecords.Get().(*decisionRecord)
 	defer record.giveBack()
 	record.about(r, g, d, p)
+	record.stranger = !d.Allow || d.Public
+	if !d.Allow {
+		record.level, record.event, record.decision, record.reason, record.status = level, event, decision, string(d.Reason), status
+		if a.holdRefusal(p, record) {
+			return true
+		}
+	}
 	record.says(level, event, decision, string(d.Reason), status)
 	err := a.deciding.Handle(ctx, record.record())
 	if err == nil || failedSinks(err) < a.required {

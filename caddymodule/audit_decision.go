@@ -29,6 +29,13 @@ type decisionRecord struct {
 	clientIP, userAgent, correlationID string
 	status                             int // 0 where the upstream answers
 
+	stranger bool // nobody's: a refusal, or a request on a public route
+
+	// Of a record that stands for many refusals.
+	count   int       // 0 for a record of one request
+	reasons string    // how many for each reason
+	since   time.Time // the first refusal of the minute
+
 	line []byte // as JSON, once a sink has asked for it
 }
 
@@ -92,7 +99,7 @@ func (d *decisionRecord) LogValue() slog.Value {
 	if d.status != 0 {
 		attrs = append(attrs, slog.Int("status", d.status))
 	}
-	return slog.GroupValue(attrs...)
+	return slog.GroupValue(append(attrs, d.together()...)...)
 }
 
 // json is the record as one line, without the line end: the bytes that
@@ -125,6 +132,12 @@ func (d *decisionRecord) json() []byte {
 	text(`,"correlation_id":`, d.correlationID)
 	if d.status != 0 {
 		line = strconv.AppendInt(append(line, `,"status":`...), int64(d.status), 10)
+	}
+	if d.count != 0 {
+		line = strconv.AppendInt(append(line, `,"count":`...), int64(d.count), 10)
+		text(`,"reasons":`, d.reasons)
+		line = append(line, `,"since":`...)
+		line = appendAuditValue(line, slog.TimeValue(d.since), 0)
 	}
 	d.line = append(line, '}')
 	return d.line

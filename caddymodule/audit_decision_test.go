@@ -41,6 +41,8 @@ func TestADecisionIsEncodedAsItsFieldsAre(t *testing.T) {
 			}).Draw(t, "remote"),
 			clientIP: draw("client_ip"), userAgent: draw("user_agent"), correlationID: draw("correlation_id"),
 			status: rapid.SampledFrom([]int{0, 401, 503}).Draw(t, "status"),
+			count:  rapid.SampledFrom([]int{0, 1, 1 << 40}).Draw(t, "count"), reasons: draw("reasons"),
+			since: time.Unix(rapid.Int64Range(0, 253402300799).Draw(t, "since"), 0),
 		}
 		if got, want := string(d.json()), string(appendRecord(nil, asFields(d))); got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -1,0 +1,158 @@
+package caddymodule
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Refusals cost a stranger nothing, and a record of the trail is some 600 bytes:
+// one machine writes 31 GB an hour. So the first refusals of a client in a minute
+// have a record each, and all later ones share one, written when the minute is over.
+const (
+	// recordedRefusals is how many refusals of a client are recorded one by one.
+	recordedRefusals = 20
+	// refusalWindow is the time in which they count, and after which the rest are
+	// recorded together.
+	refusalWindow = time.Minute
+	// maxRefusers bounds the clients that are told apart in a minute: with their
+	// records, 13 MB at most. Those beyond share one count.
+	maxRefusers = 1024
+)
+
+// othersAddress stands for the client's address in the record of those beyond
+// [maxRefusers].
+const othersAddress = "others"
+
+// refuserKey is who was refused: a client and, for a valid token that may not do
+// what it asked for, its name, so that strangers of one address do not hide it.
+type refuserKey struct {
+	client netip.Addr
+	token  string
+	others bool
+}
+
+// refuser counts the refusals of one client in one window.
+type refuser struct {
+	since   time.Time
+	count   int
+	last    decisionRecord // of those without a record of their own
+	reasons map[string]int // of the same
+}
+
+// refusalLog tells the refusals that are recorded one by one from those that are
+// counted.
+type refusalLog struct {
+	mu      sync.Mutex
+	clients map[refuserKey]*refuser
+}
+
+// hold reports whether a refusal has no record of its own, and then counts it. What
+// it returns beside that is a record that is due.
+func (l *refusalLog) hold(key refuserKey, d *decisionRecord, now time.Time) (held bool, due *decisionRecord) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.clients[key]
+	if r == nil && len(l.clients) >= maxRefusers {
+		key = refuserKey{others: true}
+		r = l.clients[key]
+	}
+	if r != nil && now.Sub(r.since) >= refusalWindow {
+		due = r.together(key)
+		r = nil
+	}
+	if r == nil {
+		if l.clients == nil {
+			l.clients = map[refuserKey]*refuser{}
+		}
+		r = &refuser{since: now}
+		l.clients[key] = r
+	}
+	r.count++
+	if r.count <= recordedRefusals {
+		return false, due
+	}
+	r.last = *d
+	r.last.line = nil
+	if r.reasons == nil {
+		r.reasons = map[string]int{}
+	}
+	r.reasons[d.reason]++
+	return true, due
+}
+
+// expired removes the windows that are over, or all of them, and returns the
+// records that are due for them.
+func (l *refusalLog) expired(now time.Time, all bool) (due []*decisionRecord) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key, r := range l.clients {
+		if !all && now.Sub(r.since) < refusalWindow {
+			continue
+		}
+		delete(l.clients, key)
+		if d := r.together(key); d != nil {
+			due = append(due, d)
+		}
+	}
+	return due
+}
+
+// together is the one record of all refusals of a window without a record of their
+// own: the last of them, with how many there were and why. It is nil for none.
+func (r *refuser) together(key refuserKey) *decisionRecord {
+	if r.count <= recordedRefusals {
+		return nil
+	}
+	d := r.last
+	d.count, d.since = r.count-recordedRefusals, r.since
+	if key.others {
+		d.remote, d.clientIP = netip.Addr{}, othersAddress
+	}
+	var why []string
+	for _, reason := range slices.Sorted(maps.Keys(r.reasons)) {
+		why = append(why, fmt.Sprintf("%s=%d", reason, r.reasons[reason]))
+	}
+	d.reasons = strings.Join(why, " ")
+	return &d
+}
+
+// holdRefusal counts a refusal that has no record of its own. The record that may be
+// due at the same time is written.
+func (a *auditLog) holdRefusal(p *passage, d *decisionRecord) bool {
+	key := refuserKey{client: clientKey(p.clientAddr()), token: d.token}
+	held, due := a.refusals.hold(key, d, time.Now())
+	if due != nil {
+		a.writeHeld(due)
+	}
+	return held
+}
+
+// tick writes the records of refusals whose minute is over.
+func (a *auditLog) tick(now time.Time) {
+	for _, d := range a.refusals.expired(now, false) {
+		a.writeHeld(d)
+	}
+}
+
+// writeHeld writes one record for many refusals. It waits for no sink.
+func (a *auditLog) writeHeld(d *decisionRecord) {
+	d.says(d.level, d.event, d.decision, d.reason, d.status)
+	_ = a.out.Handler().Handle(context.Background(), d.record())
+}
+
+// together are the fields that only a record of many refusals has.
+func (d *decisionRecord) together() []slog.Attr {
+	if d.count == 0 {
+		return nil
+	}
+	return []slog.Attr{
+		slog.Int("count", d.count), slog.String("reasons", d.reasons), slog.Time("since", d.since),
+	}
+}
