@@ -76,9 +76,9 @@ func newAuditLog(sinks []AuditSink, log *zap.Logger, m *metrics) (*auditLog, err
 			return a, fmt.Errorf("audit %s: %w", sink.Sink, err)
 		}
 		a.taken = append(a.taken, sink)
-		a.start = append(a.start, queue.start)
-		all = append(all, queueHandler{queue.auditQueue, false})
-		deciding = append(deciding, queueHandler{queue.auditQueue, sink.Required})
+		a.start = append(a.start, func() error { return queue.begin(sink) })
+		all = append(all, queueHandler{queue.auditQueue, false, queue.room})
+		deciding = append(deciding, queueHandler{queue.auditQueue, sink.Required, queue.room})
 		if sink.Required {
 			a.required++
 		}

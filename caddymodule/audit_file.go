@@ -44,11 +44,13 @@ type auditFile struct {
 	opening string // why, when the next write has to say so first
 	buf     []byte
 
+	room *diskReserve // told how much is free
+
 	openFile func(path string) (*os.File, error) // replaced by tests
 }
 
 func newAuditFile(path string, key authmin.Secret) *auditFile {
-	o := &auditFile{path: path, openFile: openAuditFile}
+	o := &auditFile{path: path, room: newDiskReserve(), openFile: openAuditFile}
 	if !key.IsZero() {
 		o.chain = &chain{sealer: newSealer(key)}
 	}
@@ -210,6 +212,7 @@ func (o *auditFile) write(lines []byte, records int) (int, error) {
 	if err := o.ready(); err != nil {
 		return 0, err
 	}
+	o.room.look(o.f, len(lines))
 	if o.chain == nil {
 		if err := o.append(lines); err != nil {
 			return 0, err
@@ -300,6 +303,7 @@ func (o *auditFile) tick(now time.Time) {
 	if o.f == nil {
 		return // the next record tries again
 	}
+	o.room.look(o.f, 0)
 	ours, err := o.f.Stat()
 	if err != nil {
 		return

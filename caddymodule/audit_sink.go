@@ -42,6 +42,12 @@ type AuditSink struct {
 	// every record carries the HMAC of its predecessor under that key.
 	Chain string `json:"chain,omitempty"`
 
+	// For file: bytes of its disk that are kept for the records of requests which an
+	// identity was let in with. When less is free, refusals and requests on public
+	// routes are not recorded. Default: 64 MiB, or a quarter of a disk that is
+	// smaller than four times that. Negative: nothing is kept.
+	Reserve int64 `json:"reserve,omitempty"`
+
 	// A request goes on only when its record has been handed to the kernel by one
 	// of the required sinks.
 	Required bool `json:"required,omitempty"`
@@ -59,8 +65,8 @@ func (s AuditSink) check() error {
 	switch {
 	case s.Sink == sinkFile && !filepath.IsAbs(s.Path):
 		return fmt.Errorf("audit file: %q is not an absolute path", s.Path)
-	case s.Sink != sinkFile && (s.Path != "" || s.Chain != ""):
-		return fmt.Errorf("audit %s: path and chain are for file", s.Sink)
+	case s.Sink != sinkFile && (s.Path != "" || s.Chain != "" || s.Reserve != 0):
+		return fmt.Errorf("audit %s: path, chain and reserve are for file", s.Sink)
 	case s.Sink != sinkSyslog && (s.Network != "" || s.Address != ""):
 		return fmt.Errorf("audit %s: an address is for syslog", s.Sink)
 	case s.Chain != "" && !filepath.IsAbs(s.Chain):
@@ -94,7 +100,14 @@ var auditQueues = caddy.NewUsagePool()
 // pooledQueue is a sink in the pool, with the key that its file is chained by.
 type pooledQueue struct {
 	*auditQueue
-	key authmin.Secret
+	key  authmin.Secret
+	room *diskReserve
+}
+
+// begin is called when the configuration comes into force.
+func (q *pooledQueue) begin(sink AuditSink) error {
+	q.room.setting.Store(max(sink.Reserve, noReserve))
+	return q.start()
 }
 
 // take returns the sink for these settings. Whoever takes it gives it back with
@@ -116,7 +129,8 @@ func (s AuditSink) take(m *metrics) (*pooledQueue, error) {
 		}
 	}
 	value, _, err := auditQueues.LoadOrNew(s.target(), func() (caddy.Destructor, error) {
-		return &pooledQueue{newAuditQueue(s.output(key), m.sink(s.Sink)), key}, nil
+		room := newDiskReserve()
+		return &pooledQueue{newAuditQueue(s.output(key, room), m.sink(s.Sink)), key, room}, nil
 	})
 	if err != nil {
 		return nil, err
@@ -135,10 +149,12 @@ func giveBackQueue(target string) error {
 	return err
 }
 
-func (s AuditSink) output(key authmin.Secret) auditOutput {
+func (s AuditSink) output(key authmin.Secret, room *diskReserve) auditOutput {
 	switch s.Sink {
 	case sinkFile:
-		return newAuditFile(filepath.Clean(s.Path), key)
+		o := newAuditFile(filepath.Clean(s.Path), key)
+		o.room = room
+		return o
 	case sinkSyslog:
 		if s.Address == "" {
 			return newAuditSyslog("unix", localSyslog)
@@ -152,6 +168,7 @@ func (s AuditSink) output(key authmin.Secret) auditOutput {
 type queueHandler struct {
 	queue *auditQueue
 	wait  bool // until the kernel has it
+	room  *diskReserve
 }
 
 // Enabled implements [slog.Handler]: everything in the trail is for every sink.
@@ -166,7 +183,12 @@ var recordBuffers = sync.Pool{New: func() any {
 // lost record is counted, and that is all.
 func (h queueHandler) Handle(_ context.Context, r slog.Record) error {
 	if d := decisionOf(&r); d != nil {
-		return h.put(d.json())
+		line := d.json()
+		if d.stranger && !h.room.take(len(line)) {
+			h.queue.drop() // counted, and told by the next record; the refusal stands
+			return nil
+		}
+		return h.put(line)
 	}
 	buf := recordBuffers.Get().(*[]byte)
 	defer recordBuffers.Put(buf)

@@ -34,7 +34,8 @@ func init() {
 //		}
 //		lockout     <failures> <window> <ban> | off
 //		audit       <sink...> {
-//			chain <absolute path of a key file>
+//			chain   <absolute path of a key file>
+//			reserve <size> | off
 //			required
 //		}
 //		admin_api

@@ -15,7 +15,8 @@ import (
 // each with an optional block:
 //
 //	{
-//		chain <absolute path of a key file>
+//		chain   <absolute path of a key file>
+//		reserve <size> | off
 //		required
 //	}
 func (a *App) parseAudit(d *caddyfile.Dispenser, args []string) error {
@@ -62,13 +63,25 @@ func (s *AuditSink) parseOption(d *caddyfile.Dispenser) error {
 			return d.Errf("%v", errChainPath)
 		}
 		s.Chain = args[0]
+	case "reserve":
+		if s.Reserve != 0 {
+			return d.Err("reserve is given twice")
+		}
+		if len(args) != 1 {
+			return d.Errf("%v", errReserve)
+		}
+		reserve, err := parseReserve(args[0])
+		if err != nil {
+			return d.Errf("%v", err)
+		}
+		s.Reserve = reserve
 	case "required":
 		if len(args) != 0 {
 			return d.Err("required takes no value")
 		}
 		s.Required = true
 	default:
-		return d.Errf("unknown option %s of audit; want chain or required", option)
+		return d.Errf("unknown option %s of audit; want chain, reserve or required", option)
 	}
 	return nil
 }
