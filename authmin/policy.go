@@ -71,6 +71,12 @@ type PolicyOptions struct {
 	PlainAdmin        bool     // scope admin passes only the rules that name it
 }
 
+// Allows reports whether a holder of scopes passes the rule with this index, as
+// [Guard.Decide] has it: for what was let in before and goes on.
+func (p *Policy) Allows(scopes []Scope, rule int) bool {
+	return allows(scopes, p.Rule(rule).Scopes, p.plainAdmin)
+}
+
 // NoRule is the index that [Policy.Match] returns when no rule matches.
 const NoRule = -1
 

@@ -31,6 +31,10 @@ func CheckStrength(s Secret) error {
 		return fmt.Errorf("%w: it looks like a placeholder that was not resolved; check the variable or file that it names", ErrWeakToken)
 	case n > MaxTokenLength:
 		return fmt.Errorf("%w: %d bytes are over the limit of %d", ErrWeakToken, n, MaxTokenLength)
+	case len(strings.TrimSpace(text)) < n:
+		return fmt.Errorf("%w: it holds a character that no token has, a blank, tab or line end before or after it; remove that (printf %%s writes none)", ErrWeakToken)
+	case strings.ContainsAny(text, " \t\r\n"):
+		return fmt.Errorf("%w: it holds a character that no token has, a blank or line end in it; a source holds one token and nothing else", ErrWeakToken)
 	case !isToken68(text):
 		return fmt.Errorf("%w: it holds a character that a bearer token cannot have (RFC 6750: letters, digits and -._~+/, then =)", ErrWeakToken)
 	case len(bare) < MinTokenLength:

@@ -51,8 +51,11 @@ type App struct {
 	// Where the audit trail goes. Default: Caddy's log.
 	Audit []AuditSink `json:"audit,omitempty"`
 
-	// Whether scope admin passes every rule. Default: it does. With false it passes
-	// those that name it.
+	// Whether a token with scope admin passes every rule, `require infer` as well as
+	// `require admin`. Default: it does. With false, admin is a scope like any other
+	// at this gateway, and passes the rules that name it. Upstreams are told the same
+	// scopes either way: in X-Auth-Scopes, admin is still every scope to the
+	// orchestrator and the pool manager.
 	AdminIsSuperuser *bool `json:"admin_is_superuser,omitempty"`
 
 	configured bool // a configuration was given, even an empty one
@@ -79,6 +82,9 @@ type TrustProxy struct {
 	// What an identity named by a proxy may do. Default: nothing.
 	Scopes []authmin.Scope `json:"scopes,omitempty"`
 }
+
+// plainAdmin reports whether scope admin passes only the rules that name it.
+func (a *App) plainAdmin() bool { return a.AdminIsSuperuser != nil && !*a.AdminIsSuperuser }
 
 // CaddyModule implements [caddy.Module].
 func (*App) CaddyModule() caddy.ModuleInfo {

@@ -1,7 +1,10 @@
 package caddymodule
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -50,12 +53,23 @@ both while no gateway runs.`,
 			return runAuditVerify(cmd, files, keyFile)
 		},
 	}
-	cmd.Flags().StringVar(&keyFile, "key", "", "absolute path of the chain's key file")
+	cmd.Flags().StringVar(&keyFile, "key", "", "path of the chain's key file")
 	return cmd
 }
 
 func runAuditVerify(cmd *cobra.Command, files []string, keyFile string) error {
 	cmd.SilenceUsage = true
+	if !filepath.IsAbs(keyFile) {
+		// What is not there is not repeated: it could be the key itself.
+		if _, err := os.Stat(keyFile); err != nil {
+			return errors.New("--key names no file in this directory; want the path of the key file, such as --key /etc/llorch/audit.key")
+		}
+		absolute, err := filepath.Abs(keyFile)
+		if err != nil {
+			return fmt.Errorf("reading the key: %w", err)
+		}
+		keyFile = absolute
+	}
 	key, err := readChainKey(keyFile)
 	if err != nil {
 		return err

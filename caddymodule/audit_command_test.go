@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"bytes"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -56,5 +57,16 @@ func TestAuditVerifySaysWhoCanForge(t *testing.T) {
 	out, _, err := runAudit("verify", "--help")
 	if err != nil || !strings.Contains(out, "Whoever holds the key can forge") {
 		t.Errorf("got %q, %v", out, err)
+	}
+}
+
+// A key is named by a relative path as well as by a whole one.
+func TestAuditVerifyTakesARelativeKey(t *testing.T) {
+	path, _ := chainedLines(t)
+	key := chainKeyFile(t)
+	t.Chdir(filepath.Dir(key))
+	out, errs, err := runAudit("verify", path, "--key", filepath.Base(key))
+	if err != nil || !strings.Contains(out, "whole") {
+		t.Errorf("got %q, %q, %v", out, errs, err)
 	}
 }

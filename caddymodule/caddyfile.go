@@ -39,6 +39,7 @@ func init() {
 //			required
 //		}
 //		admin_api
+//		admin_is_superuser on | off
 //	}
 func parseGlobal(d *caddyfile.Dispenser, earlier any) (_ any, err error) {
 	defer hideTokens(*d, &err)
@@ -71,7 +72,7 @@ func (a *App) parseOption(d *caddyfile.Dispenser, option string) error {
 		return a.parseToken(d, args)
 	case "token_file":
 		if len(args) != 1 || !filepath.IsAbs(args[0]) {
-			return d.Err("want token_file and one absolute path")
+			return d.Err("want token_file and one absolute path, without braces, such as `token_file /etc/llorch/tokens`")
 		}
 		a.TokenFiles = append(a.TokenFiles, args[0])
 	case "optional":
@@ -85,6 +86,9 @@ func (a *App) parseOption(d *caddyfile.Dispenser, option string) error {
 	case "trust_proxy":
 		if len(args) == 0 {
 			return d.Err("trust_proxy names no network; write the proxies' addresses, such as 10.0.0.7/32")
+		}
+		if slices.Contains(args, "scopes") {
+			return d.Err("trust_proxy: scopes stand in a block of its own: `trust_proxy 10.0.0.7/32 {`, and `scopes infer` in the next line")
 		}
 		if _, err := parseNetworks(args); err != nil {
 			return d.Errf("trust_proxy: %v", err)
@@ -112,8 +116,14 @@ func (a *App) parseOption(d *caddyfile.Dispenser, option string) error {
 			return d.Err("admin_api takes no value")
 		}
 		a.AdminAPI = true
+	case "admin_is_superuser":
+		if len(args) != 1 || args[0] != "on" && args[0] != "off" {
+			return d.Err("want admin_is_superuser on, by which scope admin passes every rule, or off, by which it passes those that name it")
+		}
+		on := args[0] == "on"
+		a.AdminIsSuperuser = &on
 	default:
-		return d.Errf("unknown option %s of the global authmin block; want token, token_file, optional, trust_proxy, lockout, audit or admin_api", option)
+		return d.Errf("%v", unknownOption(option, "the global authmin block", globalOptions, guardOptions, inGuard))
 	}
 	return nil
 }
@@ -124,6 +134,9 @@ func (a *App) parseToken(d *caddyfile.Dispenser, args []string) error {
 		return d.Err("want token NAME SOURCE SCOPE…")
 	}
 	name, source := args[0], args[1]
+	if checkSource(name) == nil && authmin.CheckTokenName(source) == nil && len(source) < authmin.MinTokenLength {
+		return d.Err("token: the name comes first: want token NAME SOURCE SCOPE…")
+	}
 	if err := checkSource(source); err != nil {
 		// Without the name: where that is forgotten, the token stands in its place.
 		return d.Errf("token: %v", err)
@@ -145,29 +158,31 @@ func (a *App) parseToken(d *caddyfile.Dispenser, args []string) error {
 	return nil
 }
 
+const wantLockout = "want lockout FAILURES WINDOW BAN, such as `lockout 10 1m 5m`, or lockout off"
+
 func (a *App) parseLockout(d *caddyfile.Dispenser, args []string) error {
 	a.Lockout = new(Lockout)
 	switch len(args) {
 	case 1:
 		if args[0] != "off" {
-			return d.ArgErr()
+			return d.Err(wantLockout)
 		}
 		a.Lockout.Off = true
 	case 3:
 		failures, err := strconv.Atoi(args[0])
 		if err != nil {
-			return d.Errf("lockout: %s is no number of failures", args[0])
+			return d.Errf("%s: %q is no number of failures", wantLockout, args[0])
 		}
 		a.Lockout.Failures = failures
 		for i, at := range []*caddy.Duration{&a.Lockout.Window, &a.Lockout.Ban} {
 			length, err := caddy.ParseDuration(args[i+1])
 			if err != nil {
-				return d.Errf("lockout: %s is no time such as 1m", args[i+1])
+				return d.Errf("%s: %q is no time, which has a unit", wantLockout, args[i+1])
 			}
 			*at = caddy.Duration(length)
 		}
 	default:
-		return d.ArgErr()
+		return d.Err(wantLockout)
 	}
 	if _, err := a.Lockout.rule(); err != nil {
 		return d.Errf("%v", err)

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,16 +39,8 @@ func parseGuard(h httpcaddyfile.Helper) (_ []httpcaddyfile.ConfigValue, err erro
 	defer hideTokens(*d, &err)
 	d.Next() // the directive's name
 	g := new(Guard)
-	if args := d.RemainingArgs(); len(args) > 1 {
-		return nil, d.ArgErr()
-	} else if len(args) == 1 {
-		if strings.IndexAny(args[0], "/*@") == 0 {
-			return nil, d.Errf("authmin takes no matcher (%s): what it does not match would be open; write rules into its block", args[0])
-		}
-		if err := checkGuardName(args[0]); err != nil {
-			return nil, d.Errf("%v", err)
-		}
-		g.Name = args[0]
+	if g.Name, err = parseGuardName(d.RemainingArgs()); err != nil {
+		return nil, d.Errf("%v", err)
 	}
 	seen := map[string]bool{}
 	for d.NextBlock(0) {
@@ -68,14 +61,34 @@ func parseGuard(h httpcaddyfile.Helper) (_ []httpcaddyfile.ConfigValue, err erro
 	return h.NewRoute(nil, g), nil
 }
 
+// parseGuardName reads what stands between the directive and its block.
+func parseGuardName(args []string) (string, error) {
+	for _, arg := range args {
+		if strings.IndexAny(arg, "/*@") == 0 {
+			return "", fmt.Errorf("authmin takes no matcher (%s): what it does not match would be open; write `authmin NAME {` and rules with paths into its block", arg)
+		}
+	}
+	switch {
+	case len(args) == 0:
+		return "", nil
+	case len(args) > 1:
+		return "", errors.New("authmin takes one name, or none: write `authmin NAME {`, and rules into its block")
+	case strings.Contains(args[0], "{args["):
+		return "", fmt.Errorf("the guard's name %s has no value: the import of this snippet gives too few arguments", args[0])
+	case strings.HasSuffix(args[0], "{"):
+		return "", errors.New("a blank is missing before the {: write `authmin NAME {`")
+	}
+	return args[0], checkGuardName(args[0])
+}
+
 func (g *Guard) parseOption(d *caddyfile.Dispenser, option string) error {
 	args := d.RemainingArgs()
 	switch option {
 	case "public", "deny":
 		return g.parseRule(d, RuleConfig{Action: option}, args)
 	case "require":
-		if len(args) == 0 {
-			return d.ArgErr()
+		if len(args) == 0 || strings.HasPrefix(args[0], "/") || slices.Contains(methodNames, args[0]) {
+			return d.Err("require names no scope: want require SCOPE[,SCOPE…] [METHOD,…] PATH…, such as `require infer POST /v1/*`; to ask for no token, write public")
 		}
 		scopes, err := authmin.ParseScopes(args[0])
 		if err != nil {
@@ -107,7 +120,7 @@ func (g *Guard) parseOption(d *caddyfile.Dispenser, option string) error {
 		g.Shadow = g.Shadow || option == "shadow"
 		g.Plaintext = g.Plaintext || option == "plaintext"
 	default:
-		return d.Errf("unknown option %s of authmin; want public, require, deny, upstream_token, allow_encoded_slash, allow_trailers, limit, inflight, public_inflight, public_total, public_body, shadow or plaintext", option)
+		return d.Errf("%v", unknownOption(option, "a guard", guardOptions, globalOptions, inGlobal))
 	}
 	return nil
 }
@@ -146,6 +159,9 @@ func (g *Guard) parseLimit(d *caddyfile.Dispenser, option string, args []string)
 // parseRule reads what follows the action and scopes of a rule: optional methods,
 // then paths. The rule is checked here, where file and line are known.
 func (g *Guard) parseRule(d *caddyfile.Dispenser, config RuleConfig, args []string) error {
+	if err := misreadRule(config.Action, args); err != nil {
+		return d.Errf("%s: %v", config.Action, err)
+	}
 	if len(args) > 0 && !strings.HasPrefix(args[0], "/") {
 		config.Methods = strings.Split(args[0], ",")
 		args = args[1:]

@@ -52,10 +52,10 @@ func readSettings(path string) (*settings, error) {
 		return s, s.decode()
 	}
 	if s.blocks, err = caddyfile.Parse(path, body); err != nil {
-		return nil, fmt.Errorf("reading configuration: %s", withoutExpanded(err, body))
+		return nil, fmt.Errorf("reading configuration: %s", withoutExpanded(hintFor(err), body))
 	}
 	if s.config, err = adaptBlocks(s.blocks); err != nil {
-		return nil, fmt.Errorf("reading configuration: %s", withoutExpanded(err, body))
+		return nil, fmt.Errorf("reading configuration: %s", withoutExpanded(hintFor(err), body))
 	}
 	return s, s.decode()
 }

@@ -23,7 +23,8 @@ const lockPatience = 10 * time.Second
 // ask whether it has the change.
 type keyringFlags struct {
 	file, config, admin string
-	creates             bool // the file may have to be made
+	creates             bool            // the file may have to be made
+	wants               []authmin.Scope // of a new token, which some rule should ask for
 }
 
 func (k *keyringFlags) add(cmd *cobra.Command) {
@@ -65,6 +66,7 @@ func (k *keyringFlags) edit(cmd *cobra.Command, name string, secret authmin.Secr
 		return err
 	}
 	people := cmd.ErrOrStderr()
+	warnOfUnwanted(people, s, k.wants)
 	if err := k.mustExist(path, people); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
@@ -41,6 +42,9 @@ func tokenNewCommand() *cobra.Command {
 			if err != nil {
 				return errors.New("token new: a scope is 1 to 64 of a-z, 0-9, _ and -, and is named once")
 			}
+			if slices.ContainsFunc(scopes, func(s authmin.Scope) bool { return len(s) >= authmin.MinTokenLength }) {
+				return errors.New("token new: a scope is as long as a token, which has no place on a command line; choose a shorter one")
+			}
 			token := authmin.NewToken(args[0], secret, scopes...)
 			token.Created = now.Unix()
 			if token.Expires, err = parseWhen("--expires", expires, now); err != nil {
@@ -52,6 +56,7 @@ func tokenNewCommand() *cobra.Command {
 			if err := checkNewToken(&token, now); err != nil {
 				return err
 			}
+			where.wants = scopes
 			return where.edit(cmd, args[0], secret, func(tokens []authmin.Token) ([]authmin.Token, error) {
 				for i := range tokens {
 					if v := tokens[i].VerdictAt(now); tokens[i].Name == token.Name && (v == authmin.VerdictValid || v == authmin.VerdictNotYet) {

@@ -95,7 +95,7 @@ func (s *settings) ask(q *question, now time.Time) (*explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	policy, err := g.policy()
+	policy, err := g.policy(s.app.plainAdmin())
 	if err != nil {
 		return nil, err
 	}
@@ -159,14 +159,11 @@ func (a *explanation) why() string {
 		return "the rule is public: tokens are ignored"
 	case d.Allow:
 		for _, scope := range d.Scopes {
-			if scope == authmin.ScopeAdmin && !slices.Contains(rule.Scopes, scope) {
-				return a.caller + " has scope admin, which may everything"
-			}
 			if slices.Contains(rule.Scopes, scope) {
 				return fmt.Sprintf("%s has scope %s", a.caller, scope)
 			}
 		}
-		return a.caller + " may"
+		return a.caller + " has scope admin, which may everything"
 	case d.Reason == authmin.ReasonPath && a.stricter != "":
 		return "an upstream may take the path for another spelling of what a stricter rule stands for: " + a.stricter
 	case d.Reason == authmin.ReasonScope:

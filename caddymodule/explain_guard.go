@@ -15,7 +15,7 @@ import (
 )
 
 // policy builds the guard's policy, as Provision does.
-func (g *placedGuard) policy() (*authmin.Policy, error) {
+func (g *placedGuard) policy(plainAdmin bool) (*authmin.Policy, error) {
 	rules := make([]authmin.Rule, 0, len(g.Rules))
 	for i, config := range g.Rules {
 		rule, err := config.rule()
@@ -24,7 +24,7 @@ func (g *placedGuard) policy() (*authmin.Policy, error) {
 		}
 		rules = append(rules, rule)
 	}
-	policy, err := authmin.NewPolicy(authmin.PolicyOptions{Rules: rules, AllowEncodedSlash: g.AllowEncodedSlash})
+	policy, err := authmin.NewPolicy(authmin.PolicyOptions{Rules: rules, AllowEncodedSlash: g.AllowEncodedSlash, PlainAdmin: plainAdmin})
 	if err != nil {
 		return nil, fmt.Errorf("%s: guard %s: %w", g.at, g.Name, err)
 	}

@@ -33,7 +33,7 @@ func openPrefixes(in *inspection) (faults []fault) {
 				continue
 			}
 			for _, prefix := range prefixes {
-				strict, weak, found := g.besides(prefix, in.app.AdminIsSuperuser)
+				strict, weak, found := g.besides(prefix, in.app.plainAdmin())
 				if !found {
 					continue
 				}
@@ -48,7 +48,7 @@ func openPrefixes(in *inspection) (faults []fault) {
 
 // besides finds a rule for what lies at or below a prefix, and one that lets more
 // callers have what lies beside it.
-func (g *placedGuard) besides(prefix string, superuser *bool) (strict, weak string, found bool) {
+func (g *placedGuard) besides(prefix string, plainAdmin bool) (strict, weak string, found bool) {
 	for i, s := range g.Rules {
 		for j, w := range g.Rules {
 			if i == j || !s.coversBelow(prefix) || !w.coversBeside(prefix, j < i) || !meet(s.Methods, w.Methods) {
@@ -56,7 +56,7 @@ func (g *placedGuard) besides(prefix string, superuser *bool) (strict, weak stri
 			}
 			strictRule, err := s.rule()
 			weakRule, errWeak := w.rule()
-			if err == nil && errWeak == nil && weaker(weakRule, strictRule, superuser == nil || *superuser) {
+			if err == nil && errWeak == nil && weaker(weakRule, strictRule, plainAdmin) {
 				return strictRule.String(), weakRule.String(), true
 			}
 		}
@@ -95,7 +95,7 @@ func meet(a, b []string) bool {
 }
 
 // weaker reports whether one rule lets in a caller whom the other refuses.
-func weaker(weak, strict authmin.Rule, superuser bool) bool {
+func weaker(weak, strict authmin.Rule, plainAdmin bool) bool {
 	switch {
 	case strict.Action == authmin.ActionPublic || weak.Action == authmin.ActionDeny:
 		return false
@@ -103,7 +103,7 @@ func weaker(weak, strict authmin.Rule, superuser bool) bool {
 		return true
 	}
 	return slices.ContainsFunc(weak.Scopes, func(scope authmin.Scope) bool {
-		return !slices.Contains(strict.Scopes, scope) && (scope != authmin.ScopeAdmin || !superuser)
+		return !slices.Contains(strict.Scopes, scope) && (scope != authmin.ScopeAdmin || plainAdmin)
 	})
 }
 

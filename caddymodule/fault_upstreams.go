@@ -26,7 +26,10 @@ func chosenUpstreams(in *inspection) (faults []fault) {
 		}
 		o := origins{in: in, server: h.server}
 		for _, text := range h.addresses() {
-			if name := o.unfixed(text); name != "" {
+			name := o.unfixed(text)
+			if strings.HasPrefix(name, "args[") {
+				faults = append(faults, faultf(in.severity(h.server), h.server, "reverse_proxy goes to {%s}, which has no value: the import of this snippet gives too few arguments; write the address after its name", name))
+			} else if name != "" {
 				faults = append(faults, faultf(in.severity(h.server), h.server,
 					"reverse_proxy takes its upstream's address from {%s}, so that a client may choose where requests go, with the gateway's credential; write the address, or {env.NAME}, or choose between proxies by matchers", name))
 			}

@@ -123,7 +123,7 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 		rules = append(rules, rule)
 	}
 	g.policy, err = authmin.NewPolicy(authmin.PolicyOptions{
-		Rules: rules, AllowEncodedSlash: g.AllowEncodedSlash, AllowTrailers: g.AllowTrailers,
+		Rules: rules, AllowEncodedSlash: g.AllowEncodedSlash, AllowTrailers: g.AllowTrailers, PlainAdmin: g.app.plainAdmin(),
 	})
 	if err != nil {
 		return g.errorf("%w", err)

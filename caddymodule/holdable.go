@@ -20,24 +20,34 @@ func checkHoldable(h httpcaddyfile.Helper, scopes []authmin.Scope) error {
 	if slices.ContainsFunc(scopes, func(s authmin.Scope) bool { return slices.Contains(shipped, s) }) {
 		return nil
 	}
-	held, complete, err := heldScopes(h)
-	if err != nil || !complete || (authmin.Caller{Scopes: held}).Allows(scopes...) {
+	held, complete, plainAdmin, err := heldScopes(h)
+	if err != nil || !complete || admits(held, scopes, plainAdmin) {
 		return err
 	}
-	return fmt.Errorf("no token can have scope %s: the scopes are %s, and those that a token of the global authmin block has; correct the name, or give it to a token",
-		authmin.JoinScopes(scopes, ","), strings.ReplaceAll(authmin.JoinScopes(shipped, ","), ",", ", "))
+	meant := ""
+	for _, scope := range scopes {
+		var known []string
+		for _, s := range append(shipped, held...) {
+			known = append(known, string(s))
+		}
+		if near := nearest(string(scope), known); near != "" {
+			meant = " (did you mean " + near + "?)"
+		}
+	}
+	return fmt.Errorf("no token can have scope %s%s: the scopes are %s, and those that a token of the global authmin block has; correct the name, or give it to a token",
+		authmin.JoinScopes(scopes, ","), meant, strings.ReplaceAll(authmin.JoinScopes(shipped, ","), ",", ", "))
 }
 
 // heldScopes are the scopes that the global block gives away. They are not all
 // that there will be when it names a keyring file.
-func heldScopes(h httpcaddyfile.Helper) (held []authmin.Scope, complete bool, err error) {
+func heldScopes(h httpcaddyfile.Helper) (held []authmin.Scope, complete, plainAdmin bool, err error) {
 	option, ok := h.Option(appName).(httpcaddyfile.App)
 	if !ok {
-		return authmin.AllScopes(), true, nil // those of the environment's token
+		return authmin.AllScopes(), true, false, nil // those of the environment's token
 	}
 	app := new(App)
 	if err := json.Unmarshal(option.Value, app); err != nil {
-		return nil, false, fmt.Errorf("reading the global authmin block: %w", err)
+		return nil, false, false, fmt.Errorf("reading the global authmin block: %w", err)
 	}
 	for _, token := range app.Tokens {
 		held = append(held, token.Scopes...)
@@ -45,5 +55,13 @@ func heldScopes(h httpcaddyfile.Helper) (held []authmin.Scope, complete bool, er
 	if app.TrustProxy != nil {
 		held = append(held, app.TrustProxy.Scopes...)
 	}
-	return held, len(app.TokenFiles) == 0, nil
+	return held, len(app.TokenFiles) == 0, app.plainAdmin(), nil
+}
+
+// admits reports whether one who holds all of these scopes passes a rule that asks for
+// one of the others.
+func admits(held, wanted []authmin.Scope, plainAdmin bool) bool {
+	return slices.ContainsFunc(held, func(s authmin.Scope) bool {
+		return s == authmin.ScopeAdmin && !plainAdmin || slices.Contains(wanted, s)
+	})
 }

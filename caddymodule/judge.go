@@ -3,7 +3,9 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -54,6 +56,7 @@ func (a *App) judge(ctx caddy.Context) error {
 		}
 	}
 	a.warnOfOpen(coverageOf(s))
+	a.warnOfReadable(inspect(s).sourcesOfTokens())
 	return nil
 }
 
@@ -71,5 +74,20 @@ func (a *App) warnOfOpen(found *coverage) {
 		}
 		a.log.Warn(fmt.Sprintf("no authmin guard covers this %s: it serves %s to everybody", seen.handler, meaning(seen.handler)),
 			zap.String("server", seen.server), zap.Bool("error_routes", seen.errors), zap.Strings("upstreams", seen.upstreams()))
+	}
+}
+
+// warnOfReadable says which files of tokens other users of this machine can read. A
+// directory that keeps them out is enough: so container platforms mount secrets.
+func (a *App) warnOfReadable(sources []string) {
+	for _, source := range sources {
+		path, isFile := strings.CutPrefix(source, "file.")
+		if !isFile {
+			continue
+		}
+		info, err := os.Stat(path)
+		if err == nil && info.Mode().Perm()&otherRead != 0 && !inPrivateTree(path) {
+			a.log.Warn(fmt.Sprintf("every user of this machine can read the token in %s; run: chmod o-rwx %s", path, path))
+		}
 	}
 }

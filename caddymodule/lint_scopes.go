@@ -13,6 +13,7 @@ import (
 type holders struct {
 	scopes  []authmin.Scope
 	unread  []error // keyring files that cannot be read here
+	plain   bool    // scope admin is a scope like the others
 	ambient bool    // the environment's token, with every scope
 }
 
@@ -25,6 +26,7 @@ func holdersOf(s *settings, now time.Time) holders {
 		h.add(authmin.AllScopes())
 		return h
 	}
+	h.plain = s.app.plainAdmin()
 	for _, token := range s.app.Tokens {
 		h.add(token.Scopes)
 	}
@@ -84,7 +86,7 @@ func (h *holders) judge(scope authmin.Scope, rule []authmin.Scope) (finding, boo
 	}
 	met := slices.ContainsFunc(rule, func(s authmin.Scope) bool { return slices.Contains(h.scopes, s) })
 	switch {
-	case slices.Contains(h.scopes, authmin.ScopeAdmin):
+	case !h.plain && slices.Contains(h.scopes, authmin.ScopeAdmin):
 		if slices.Contains(authmin.AllScopes(), scope) {
 			return finding{}, false
 		}

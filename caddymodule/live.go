@@ -27,8 +27,9 @@ type liveSet struct {
 // liveRequest is one of them.
 type liveRequest struct {
 	digest         authmin.Digest
-	needs          []authmin.Scope // the rule's
-	next, previous *liveRequest    // the set's
+	policy         *authmin.Policy // by a rule of which it was let in
+	rule           int
+	next, previous *liveRequest // the set's
 
 	mu     sync.Mutex // held while the response may be touched
 	done   bool       // the handler has returned: hands off
@@ -96,7 +97,7 @@ func (s *liveSet) judge(ring *authmin.Keyring, now time.Time) (gone []goneReques
 	for q := s.first; q != nil; q = q.next {
 		token, verdict := ring.Lookup(q.digest, now)
 		reason := verdict.Reason()
-		if reason == authmin.ReasonNone && !(authmin.Caller{Scopes: token.Scopes}).Allows(q.needs...) {
+		if reason == authmin.ReasonNone && !q.policy.Allows(token.Scopes, q.rule) {
 			reason = authmin.ReasonScope
 		}
 		if reason != authmin.ReasonNone {

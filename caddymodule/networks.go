@@ -15,6 +15,9 @@ func parseNetworks(cidrs []string) ([]netip.Prefix, error) {
 	networks := make([]netip.Prefix, 0, len(cidrs))
 	for _, cidr := range cidrs {
 		network, err := netip.ParsePrefix(cidr)
+		if addr, addrErr := netip.ParseAddr(cidr); err != nil && addrErr == nil {
+			return nil, fmt.Errorf("%s is an address, not a network; write %s/%d", cidr, cidr, addr.BitLen())
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%q is not a network such as 10.0.0.7/32", cidr)
 		}

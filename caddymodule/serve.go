@@ -80,7 +80,7 @@ func (g *Guard) forward(p *passage, r *http.Request, next caddyhttp.Handler, d *
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	q := &p.live
-	q.digest, q.needs, q.cancel, q.writer = d.Token.Digest(), g.policy.Rule(d.Rule).Scopes, cancel, p.ResponseWriter
+	q.digest, q.policy, q.rule, q.cancel, q.writer = d.Token.Digest(), g.policy, d.Rule, cancel, p.ResponseWriter
 	p.answer.tracked = q
 	live := g.app.state.live
 	live.add(q)

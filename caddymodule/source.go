@@ -68,6 +68,12 @@ func splitSource(source string) (kind, name string, err error) {
 		}
 		return "credential", name, nil
 	}
+	switch {
+	case strings.HasPrefix(source, "{args["):
+		return "", "", errors.New("it has no value: the import of this snippet gives too few arguments; write them after its name, such as {env.LLORCH_UPSTREAM_TOKEN}")
+	case strings.HasPrefix(source, "/") && !strings.HasSuffix(source, "="):
+		return "", "", errors.New("a file is written in braces, as {file./absolute/path}")
+	}
 	inner, ok := strings.CutPrefix(source, "{")
 	if !ok || !strings.HasSuffix(inner, "}") {
 		return "", "", errSource

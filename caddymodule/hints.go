@@ -1,0 +1,144 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+)
+
+// globalOptions and guardOptions are what the two blocks take.
+var (
+	globalOptions = []string{"token", "token_file", "optional", "trust_proxy", "lockout", "audit", "admin_api", "admin_is_superuser"}
+	guardOptions  = []string{"public", "require", "deny", "upstream_token", "allow_encoded_slash", "allow_trailers", "limit", "inflight",
+		"public_inflight", "public_total", "public_body", "shadow", "plaintext"}
+)
+
+// directives are words of Caddy's that stand in a site and not in a guard: where one
+// is found in there, the guard's brace is missing.
+var directives = []string{"reverse_proxy", "handle", "handle_path", "handle_errors", "route", "respond", "redir", "rewrite", "uri", "file_server",
+	"metrics", "log", "tls", "bind", "header", "request_header", "encode", "root", "php_fastcgi", "templates", "basic_auth", "forward_auth",
+	"request_body", "tracing", "try_files", "vars", "map", "invoke", "error", "abort", "authmin", "intercept", "method"}
+
+const (
+	inGlobal = "the global authmin block, at the top of the file: `{`, `authmin {`, and it in a line of its own"
+	inGuard  = "the block of the guard, in a site: `authmin {`, and it in a line of its own"
+)
+
+// unknownOption says where an option belongs that does not belong here, or what may
+// have been meant.
+func unknownOption(option, where string, known, elsewhere []string, place string) error {
+	switch {
+	case slices.Contains(elsewhere, option):
+		return fmt.Errorf("%s is no option of %s; it belongs into %s", option, where, place)
+	case slices.Contains(directives, option) || strings.Contains(option, "://"):
+		return fmt.Errorf("%s is no option of %s; is the } missing that ends the block before it?", option, where)
+	}
+	meant := ""
+	if near := nearest(option, known); near != "" {
+		meant = "; did you mean " + near + "?"
+	}
+	last := len(known) - 1
+	return fmt.Errorf("unknown option %s of %s%s; want %s or %s", option, where, meant, strings.Join(known[:last], ", "), known[last])
+}
+
+// nearest finds the word that another is a slip of the pen of, "" if there is none.
+func nearest(word string, known []string) string {
+	const longest, slips = 32, 2
+	if len(word) > longest || len(word) < 3 {
+		return ""
+	}
+	best, found := slips+1, ""
+	for _, candidate := range known {
+		if d := distance(word, candidate); d < best {
+			best, found = d, candidate
+		}
+	}
+	return found
+}
+
+// distance counts the letters to change, add or take off, and the neighbours to
+// exchange.
+func distance(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}
+
+// strayOptions are options that Caddy meets outside of their block. They are its
+// directives and global options only to say where they belong; none is a name that
+// a plug-in would choose.
+var strayOptions = []string{"token_file", "trust_proxy", "upstream_token", "admin_is_superuser", "allow_encoded_slash", "allow_trailers", "public_inflight"}
+
+func init() {
+	for _, option := range strayOptions {
+		httpcaddyfile.RegisterDirective(option, func(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+			h.Next()
+			return nil, h.Errf("%v", strayOption(option))
+		})
+		httpcaddyfile.RegisterGlobalOption(option, func(d *caddyfile.Dispenser, _ any) (any, error) {
+			d.Next()
+			return nil, d.Errf("%v", strayOption(option))
+		})
+	}
+}
+
+func strayOption(option string) error {
+	if slices.Contains(globalOptions, option) {
+		return fmt.Errorf("%s belongs into %s", option, inGlobal)
+	}
+	return fmt.Errorf("%s belongs into %s", option, inGuard)
+}
+
+// unrecognized finds the word that Caddy does not know.
+var unrecognized = regexp.MustCompile(`unrecognized (directive|global option|subdirective):? '?([A-Za-z0-9_.:/-]+)`)
+
+// hintFor adds to an error of Caddy's parser what it leaves the operator to find out.
+func hintFor(err error) error {
+	text := err.Error()
+	if match := unrecognized.FindStringSubmatch(text); match != nil {
+		word := match[2]
+		switch {
+		case slices.Contains(globalOptions, word) || slices.Contains(guardOptions, word):
+			return fmt.Errorf("%s; %w", text, strayOption(word))
+		case match[1] == "global option" && strings.ContainsAny(word, ":/"):
+			return errors.New(text + "; is the } missing that ends the global options before it?")
+		}
+		if near := nearest(word, append([]string{appName}, directives...)); near != "" && match[1] != "subdirective" {
+			return fmt.Errorf("%s; did you mean %s?", text, near)
+		}
+	}
+	switch {
+	case strings.Contains(text, "{args["):
+		return errors.New(text + "; the import of this snippet gives too few arguments: write them after its name")
+	case strings.Contains(text, "File to import not found"):
+		return errors.New(text + "; a snippet has to stand above its import: import its file at the top of this one, such as `import deploy/presets/ollama.caddyfile`")
+	case strings.Contains(text, "expecting '}'"):
+		return errors.New(text + "; a block is not closed: a } is missing before the end of the file")
+	case strings.Contains(text, "as a site address, but it is a known directive"):
+		return errors.New(text + "; there is one } too many before it, or a { is missing or has no blank before it")
+	}
+	return err
+}
