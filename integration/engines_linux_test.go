@@ -2,12 +2,14 @@ package integration_test
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
 )
@@ -69,19 +71,94 @@ func TestUpUsesAServerThatRuns(t *testing.T) {
 	pasteLinesWork(t, u)
 }
 
-// TestUpSaysWhatAnEngineNeeds: the mistakes are one line each.
+// TestUpSaysWhatAnEngineNeeds: the mistakes are one line each, at once.
 func TestUpSaysWhatAnEngineNeeds(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"tiny.gguf": "GGUF", "llama-server": "#!/does/not/exist\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	model := " --model " + filepath.Join(dir, "tiny.gguf")
+	// What a machine has installed is nothing to the test.
+	nothing := append([]string{"PATH=" + t.TempDir()}, ownerEnv...)
+	broken := append([]string{"PATH=" + dir}, ownerEnv...)
+	gone := gatewaytest.FreeAddress(t, "127.0.0.1")
+	for _, c := range []struct {
+		env        []string
+		args, want string
+	}{
+		{nothing, "--engine ollama", "--engine http://127.0.0.1:11434"},
+		{nothing, "--engine ollama --model x", "ollama is not on the PATH; install Ollama"},
+		{nothing, "--engine llamacpp" + model, "llama-server is not on the PATH; install llama.cpp"},
+		{broken, "--engine llamacpp --model " + dir + "/missing.gguf", dir + "/missing.gguf: there is no such file"},
+		{broken, "--engine llamacpp --model " + dir, dir + ": it is not a regular file"},
+		{broken, "--engine llamacpp" + model, "the engine cannot be started: start: "},
+		{nothing, "--engine http://" + gone, gone + ": no server answers there"},
+		{nothing, "--engine http://" + gone + "/v1/models", "want the server's address alone: http://" + gone},
+		{nothing, "--engine http://10.0.0.1:1", "only on loopback"},
+		{nothing, "--engine http://user:hunter2hunter2@" + gone, "holds a credential"},
+		{nothing, "--config " + dir, dir + ": it is not a regular file"},
+		{nothing, "--print-config --config /does/not/exist", "--config /does/not/exist: there is no such file"},
+	} {
+		saysInOneLine(t, c.env, c.args, c.want)
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	saysInOneLine(t, nothing, "--listen "+taken.Addr().String()+" --config /does/not/exist", "--config /does/not/exist: there is no such file")
 	for args, want := range map[string]string{
 		"--engine nonsense": "demo, llamacpp, ollama or http://HOST:PORT", "--engine llamacpp": "--model FILE.gguf",
 		"--listen 0.0.0.0:8080": "this machine only", "--config /does/not/exist": "/does/not/exist",
 	} {
-		command := append([]string{"up", "--data-dir", t.TempDir()}, strings.Fields(args)...)
-		if !strings.Contains(args, "--listen") {
-			command = append(command, "--listen", gatewaytest.FreeAddress(t, "127.0.0.1"))
+		saysInOneLine(t, ownerEnv, args, want)
+	}
+}
+
+// saysInOneLine runs an up that cannot work.
+func saysInOneLine(t *testing.T, env []string, args, want string) {
+	t.Helper()
+	command := append([]string{"up", "--data-dir", t.TempDir()}, strings.Fields(args)...)
+	if !strings.Contains(args, "--listen") {
+		command = append(command, "--listen", gatewaytest.FreeAddress(t, "127.0.0.1"))
+	}
+	out, err := gatewaytest.Command(t, env, command...).CombinedOutput()
+	if err == nil || strings.Count(strings.TrimSpace(string(out)), "\n") > 0 || !strings.Contains(string(out), want) || strings.Contains(string(out), "hunter2") {
+		t.Errorf("%s: %v, want one line with %q, got:\n%s", args, err, want, out)
+	}
+}
+
+// TestUpSaysWhatKeepsItFromBeingReady: an engine that ends, or a server that does not
+// answer as one, is told while up waits, in the engine's own words.
+func TestUpSaysWhatKeepsItFromBeingReady(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"llama-server": "#!/bin/sh\necho 'gguf: wrong magic' >&2\nexit 3\n", "tiny.gguf": "GGUF"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
+			t.Fatal(err)
 		}
-		out, err := gatewaytest.Command(t, ownerEnv, command...).CombinedOutput()
-		if err == nil || strings.Count(strings.TrimSpace(string(out)), "\n") > 0 || !strings.Contains(string(out), want) {
-			t.Errorf("%s: %v, want one line with %q, got:\n%s", args, err, want, out)
+	}
+	none := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(none.Close)
+	empty := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"data":[]}`) }))
+	t.Cleanup(empty.Close)
+	env := append([]string{"PATH=" + dir + ":" + os.Getenv("PATH")}, ownerEnv...)
+	for args, want := range map[string]string{
+		"--engine llamacpp --model " + filepath.Join(dir, "tiny.gguf"): "exit code 3; it said: gguf: wrong magic; it is started again at",
+		"--engine " + none.URL:  none.URL + "/v1/models: it answers 404",
+		"--engine " + empty.URL: "the engine has no model yet",
+	} {
+		command := append([]string{"up", "--data-dir", t.TempDir(), "--listen", gatewaytest.FreeAddress(t, "127.0.0.1")}, strings.Fields(args)...)
+		p := gatewaytest.Start(t, env, command...)
+		gatewaytest.Eventually(t, 30*time.Second, "the reason", func() error {
+			if !strings.Contains(p.Output(), want) {
+				return fmt.Errorf("want %q in:\n%s", want, p.Output())
+			}
+			return nil
+		})
+		if err := p.Stop(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -43,6 +43,9 @@ type part struct {
 
 // runHome starts everything, says so, and stops everything when ctx ends.
 func runHome(ctx context.Context, o upOptions) (err error) {
+	if err := preflight(ctx, o); err != nil {
+		return err
+	}
 	if err := prepareDataDir(o.dataDir); err != nil {
 		return err
 	}

@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/poolmanager/client"
 )
 
 const (
 	// readyPoll is how often the parts are asked whether they answer.
 	readyPoll = 100 * time.Millisecond
-	// readyNotice is how often a person is told what is waited for.
+	// readyNotice is how often a person is told again what is waited for.
 	readyNotice = 10 * time.Second
 	// readyLimit bounds the wait: loading a large model from a disk takes minutes.
 	readyLimit = 30 * time.Minute
@@ -34,19 +35,25 @@ func waitReady(ctx context.Context, o upOptions, secrets credentials, notices io
 	defer cancel()
 	poll := time.NewTicker(readyPoll)
 	defer poll.Stop()
-	notice := time.NewTicker(readyNotice)
-	defer notice.Stop()
+	pools := client.New("http://"+o.poolManager, secrets.poolManager.Reveal, readyClient)
+	told := &reasons{to: notices, log: o.dataDir + "/llorch.log"}
 	for {
 		if model, err = readyModel(ctx, o, secrets.orchestrator); err == nil {
 			if err = gatewayAnswers(ctx, o); err == nil {
 				return model, nil
 			}
 		}
+		reason, failure, never := poolReason(ctx, pools)
+		if never != nil {
+			return "", never
+		}
+		if reason == "" {
+			reason = err.Error()
+		}
+		told.note(time.Now(), reason, failure)
 		select {
 		case <-ctx.Done():
 			return "", fmt.Errorf("waiting for the engine: %w", errors.Join(err, ctx.Err()))
-		case <-notice.C:
-			fmt.Fprintf(notices, "still waiting: %v (details in %s/llorch.log)\n", err, o.dataDir)
 		case <-poll.C:
 		}
 	}
@@ -87,11 +94,13 @@ func readyModel(ctx context.Context, o upOptions, token authmin.Secret) (string,
 			if !pool.Ready {
 				continue
 			}
-			if o.engine == "demo" || o.engine == "llamacpp" || len(pool.Models) == 0 {
+			switch {
+			case o.engine == "demo" || o.engine == "llamacpp":
 				return pool.ModelRef, nil
-			}
-			if o.model != "" {
+			case o.model != "":
 				return o.model, nil
+			case len(pool.Models) == 0:
+				return "", errors.New("the engine has no model yet; give it one (ollama pull NAME), or name one with --model")
 			}
 			return pool.Models[0], nil
 		}

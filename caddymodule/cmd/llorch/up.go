@@ -100,9 +100,15 @@ func readUpOptions(flags caddycmd.Flags) (upOptions, error) {
 	if !authmin.IsLoopbackListen(o.listen) || strings.HasPrefix(o.listen, "unix/") {
 		return o, fmt.Errorf("--listen %s: up serves this machine only; use 127.0.0.1:PORT, and `llorch run --config` for other machines", o.listen)
 	}
+	if err := readable("--config", o.config); err != nil {
+		return o, err
+	}
 	switch {
 	case o.engine == "demo", o.engine == "llamacpp", o.engine == "ollama":
 	case strings.HasPrefix(o.engine, "http://"):
+		if err := checkEngineAddress(o.engine); err != nil {
+			return o, err
+		}
 	default:
 		return o, fmt.Errorf("--engine %s: want demo, llamacpp, ollama or http://HOST:PORT", o.engine)
 	}
