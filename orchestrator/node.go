@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/client"
 )
 
@@ -55,7 +54,6 @@ type node struct {
 	revision uint64     // of said, where replicas share it
 	pools    []pool
 	devices  []string
-	token    authmin.Secret // memory only, never shown
 	http     *http.Client
 	client   *client.Client
 	control  *client.Client // with patience for reloads

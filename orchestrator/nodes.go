@@ -38,8 +38,8 @@ var nodeID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,3
 type nodes struct {
 	timeout   time.Duration
 	address   addressRule
-	fallback  authmin.Secret // POOL_MANAGER_TOKEN
-	fallbacks []string       // node_addresses: the only ones that may get it
+	fallback  func() authmin.Secret // POOL_MANAGER_TOKEN
+	fallbacks []string              // node_addresses: the only ones that may get it
 	owned     *store.Bucket
 	shared    *store.Bucket // nil: there is nobody to share with
 	grants    ModelGrants
@@ -129,7 +129,7 @@ func (ns *nodes) register(ctx context.Context, who Who, r client.RegisterRequest
 	if err != nil {
 		return &Error{Kind: Invalid, Code: "NODE_ADDRESS_REFUSED", Hint: err.Error()}
 	}
-	token, err := ns.tokenFor(r.DispatchToken, to.base)
+	token, shared, err := ns.tokenFor(r.DispatchToken, to.base)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (ns *nodes) register(ctx context.Context, who Who, r client.RegisterRequest
 	}
 	n := sharedNode{
 		Owner: who.Identity, MachineID: r.MachineID, Address: to.base, Pin: to.pin, Version: r.Version, Capabilities: r.Capabilities,
-		Pools: r.Pools, Token: token.Reveal(), Registered: ns.now().UTC(),
+		Pools: r.Pools, Token: token.Reveal(), SharedToken: shared, Registered: ns.now().UTC(),
 	}
 	if err := ns.publish(ctx, r.NodeID, n); err != nil {
 		return err
@@ -150,20 +150,32 @@ func (ns *nodes) register(ctx context.Context, who Who, r client.RegisterRequest
 	return nil
 }
 
-// tokenFor gives the credential for a node: its own, or ours if the operator
-// has named this very address.
-func (ns *nodes) tokenFor(own, base string) (authmin.Secret, error) {
+// tokenFor gives the credential for a node: its own, or the shared one if the
+// operator has named this very address.
+func (ns *nodes) tokenFor(own, base string) (token authmin.Secret, shared bool, err error) {
 	if own != "" {
 		if _, presented := authmin.ParseBearer([]string{"Bearer " + own}); presented != authmin.PresentedToken {
-			return authmin.Secret{}, fail(Invalid, "INVALID_NODE", "dispatch_token is not a bearer token")
+			return authmin.Secret{}, false, fail(Invalid, "INVALID_NODE", "dispatch_token is not a bearer token")
 		}
-		return authmin.NewSecret(own), nil
+		return authmin.NewSecret(own), false, nil
 	}
-	if slices.Contains(ns.fallbacks, base) && !ns.fallback.IsZero() {
-		return ns.fallback, nil
+	if slices.Contains(ns.fallbacks, base) && ns.fallback != nil && !ns.fallback().IsZero() {
+		return ns.fallback(), true, nil
 	}
-	return authmin.Secret{}, fail(Invalid, "NODE_WITHOUT_TOKEN",
+	return authmin.Secret{}, false, fail(Invalid, "NODE_WITHOUT_TOKEN",
 		"send a dispatch_token, or have the operator put this address on node_addresses")
+}
+
+// credentialOf is how the token of a node is found at each call. The shared one
+// may change while the node stays registered.
+func (ns *nodes) credentialOf(said sharedNode) func() authmin.Secret {
+	token := authmin.NewSecret(said.Token)
+	return func() authmin.Secret {
+		if said.SharedToken && ns.fallback != nil && slices.Contains(ns.fallbacks, said.Address) {
+			return ns.fallback()
+		}
+		return token
+	}
 }
 
 // claim makes the caller the owner of the id, or refuses.

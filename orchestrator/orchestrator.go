@@ -41,14 +41,14 @@ type Config struct {
 	KeepEnded        time.Duration // how long ended tasks are kept; 0: DefaultKeepEnded
 	KeepEndedTasks   int           // how many for one identity; 0: DefaultKeepEndedTasks
 	NodeTimeout      time.Duration
-	NodeNetworks     []netip.Prefix // where nodes may be besides loopback
-	NodeAddresses    []string       // the nodes that may get PoolManagerToken
-	NodeModels       ModelGrants    // which models whose nodes may offer; nil: any
-	PoolManagerToken authmin.Secret
-	Resolver         Resolver       // nil: the system's
-	ModelRoot        string         // where file: sources of models are; "": nowhere
-	ModelHosts       []string       // https hosts that models may be read from
-	ModelCAs         *x509.CertPool // nil: the system's
+	NodeNetworks     []netip.Prefix        // where nodes may be besides loopback
+	NodeAddresses    []string              // the nodes that may get PoolManagerToken
+	NodeModels       ModelGrants           // which models whose nodes may offer; nil: any
+	PoolManagerToken func() authmin.Secret // asked for each call, so that it can change; nil: none
+	Resolver         Resolver              // nil: the system's
+	ModelRoot        string                // where file: sources of models are; "": nowhere
+	ModelHosts       []string              // https hosts that models may be read from
+	ModelCAs         *x509.CertPool        // nil: the system's
 	Log              *slog.Logger
 	Registerer       prometheus.Registerer // nil: a registry of its own
 	Now              func() time.Time      // nil: time.Now

@@ -26,6 +26,7 @@ type sharedNode struct {
 	Capabilities client.Capabilities `json:"capabilities"`
 	Pools        []client.Pool       `json:"pools"`
 	Token        string              `json:"token"`
+	SharedToken  bool                `json:"shared_token,omitempty"` // it is POOL_MANAGER_TOKEN, as it was at the registration
 	Registered   time.Time           `json:"registered"`
 	Stamp        time.Time           `json:"stamp"` // the node's clock at its last heartbeat
 	Removed      bool                `json:"removed,omitempty"`
@@ -171,7 +172,7 @@ func (ns *nodes) apply(id string, said sharedNode, revision uint64, seen time.Ti
 		ns.order = slices.Insert(ns.order, at, n)
 	}
 	if n.http == nil || !said.Registered.Equal(n.said.Registered) {
-		n.connect(to, authmin.NewSecret(said.Token))
+		n.connect(to, ns.credentialOf(said))
 	}
 	n.said, n.revision, n.seen = said, revision, seen
 	n.info = Node{
@@ -198,13 +199,14 @@ func (ns *nodes) forget(id string) {
 }
 
 // connect makes the clients of a node that has registered.
-func (n *node) connect(to target, token authmin.Secret) {
+func (n *node) connect(to target, token func() authmin.Secret) {
 	if n.http != nil {
 		n.http.CloseIdleConnections()
 	}
-	n.token, n.http = token, to.httpClient()
-	n.client = client.New(to.base, token.Reveal, told(n.http))
-	n.control = client.New(to.base, token.Reveal, told(to.controlClient()))
+	n.http = to.httpClient()
+	reveal := func() string { return token().Reveal() }
+	n.client = client.New(to.base, reveal, told(n.http))
+	n.control = client.New(to.base, reveal, told(to.controlClient()))
 	n.breaker = breaker{}
 }
 

@@ -92,6 +92,8 @@ type Service struct {
 	failed   chan error
 	once     sync.Once
 	err      error
+	tokens   *credentials
+	cluster  *store.Cluster // nil: this one is alone
 }
 
 type cleanup struct {
@@ -117,7 +119,7 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 		return nil, err
 	}
 	o.Log = backend.Log()
-	s := &Service{failed: make(chan error, 1)}
+	s := &Service{failed: make(chan error, 1), tokens: newCredentials(backend, o.PoolManagerToken), cluster: o.Cluster}
 	defer func() {
 		if err != nil {
 			_ = s.Stop(context.WithoutCancel(ctx))
@@ -143,8 +145,10 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 		return nil, err
 	}
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	domain, err := orchestrator.New(ctx, o.domain(st, reg, traces.Tracer()))
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), s.tokens.sourceErrors)
+	config := o.domain(st, reg, traces.Tracer())
+	config.PoolManagerToken = s.tokens.forNodes
+	domain, err := orchestrator.New(ctx, config)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +167,7 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 func (o Options) domain(st *store.Store, reg prometheus.Registerer, tracer trace.Tracer) orchestrator.Config {
 	return orchestrator.Config{
 		Store: st, Capacity: o.Capacity, Strategy: o.Strategy, NodeTimeout: o.NodeTimeout, KeepEnded: o.KeepEnded, KeepEndedTasks: o.KeepEndedTasks, Drain: o.Drain, Policy: o.Policy,
-		NodeNetworks: o.NodeNetworks, NodeAddresses: o.NodeAddresses, NodeModels: o.NodeModels, PoolManagerToken: o.PoolManagerToken,
+		NodeNetworks: o.NodeNetworks, NodeAddresses: o.NodeAddresses, NodeModels: o.NodeModels,
 		ModelRoot: o.ModelRoot, ModelHosts: o.ModelHosts, ModelCAs: o.ModelCAs,
 		Resolver: o.Resolver, Log: o.Log, Registerer: reg, Tracer: tracer,
 	}

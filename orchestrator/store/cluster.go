@@ -44,6 +44,9 @@ type Cluster struct {
 	Advertise string
 
 	CertFile, KeyFile, CAFile string // PEM; all or none
+
+	own *keyPair // of the servers that run
+	ca  []byte   // the authority's file as it was read
 }
 
 var clusterName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -8,7 +9,10 @@ import (
 	"io"
 	"os"
 	"sync"
+	"syscall"
 	"time"
+
+	"github.com/llorch/gateway/authmin"
 )
 
 // maxPEMBytes bounds a certificate, key or CA file; a bundle of a whole company
@@ -46,6 +50,7 @@ func (c *Cluster) tls() (*tls.Config, error) {
 	if err := c.suits(pair.Leaf, pair.Certificate, pool); err != nil {
 		return nil, fmt.Errorf("cluster certificate %s: %w", c.CertFile, err)
 	}
+	c.own, c.ca = own, ca
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool, RootCAs: pool,
 		GetCertificate:       func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return own.get() },
@@ -91,6 +96,26 @@ func (c *Cluster) suits(leaf *x509.Certificate, chain [][]byte, roots *x509.Cert
 	return nil
 }
 
+// ErrNeedsRestart is what a change of files needs that cannot be taken up while
+// the servers run.
+var ErrNeedsRestart = errors.New("needs a restart")
+
+// Reload reads the certificate and its key again, and says what keeps the old
+// ones in use. New connections use the new ones; those that are open stay. The
+// authority is read at the start only: a changed one is [ErrNeedsRestart].
+func (c *Cluster) Reload() error {
+	if c.own == nil {
+		return nil
+	}
+	if err := c.own.reload(); err != nil {
+		return err
+	}
+	if ca, err := readPEM(c.CAFile); err != nil || !bytes.Equal(ca, c.ca) {
+		return fmt.Errorf("cluster CA %s has changed: %w", c.CAFile, ErrNeedsRestart)
+	}
+	return nil
+}
+
 // keyPair reads a certificate and its key again when the files change, so that
 // renewing them needs no restart.
 type keyPair struct {
@@ -98,7 +123,7 @@ type keyPair struct {
 
 	mu     sync.Mutex
 	pair   *tls.Certificate
-	read   [2]time.Time // modification times
+	read   [2]authmin.FileState
 	looked time.Time
 }
 
@@ -111,35 +136,44 @@ func (k *keyPair) get() (*tls.Certificate, error) {
 	if k.pair != nil && time.Since(k.looked) < keyPairLook {
 		return k.pair, nil
 	}
-	k.looked = time.Now()
-	pair, read, err := k.load()
-	if err == nil {
-		k.pair, k.read = pair, read
-	}
-	if k.pair == nil {
+	if err := k.look(); k.pair == nil {
 		return nil, err
 	}
 	return k.pair, nil // half of a renewal is there: the old one goes on
 }
 
-func (k *keyPair) load() (*tls.Certificate, [2]time.Time, error) {
-	var read [2]time.Time
-	for i, file := range []string{k.certFile, k.keyFile} {
-		info, err := os.Stat(file)
-		if err != nil {
-			return nil, read, fmt.Errorf("cluster certificate: %w", err)
-		}
-		if i == 1 && info.Mode().Perm()&0o007 != 0 {
-			return nil, read, fmt.Errorf("cluster key %s may be read by everybody: chmod 600 %[1]s", file)
-		}
-		read[i] = info.ModTime()
+// reload looks at once, and says what is wrong.
+func (k *keyPair) reload() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.look()
+}
+
+// look takes what is in the files, or keeps what was. mu is held.
+func (k *keyPair) look() error {
+	k.looked = time.Now()
+	pair, read, err := k.load()
+	if err == nil {
+		k.pair, k.read = pair, read
 	}
+	return err
+}
+
+func (k *keyPair) load() (*tls.Certificate, [2]authmin.FileState, error) {
+	read := [2]authmin.FileState{authmin.FileStateOf(k.certFile), authmin.FileStateOf(k.keyFile)}
 	if k.pair != nil && read == k.read {
 		return k.pair, read, nil
 	}
 	cert, err := readPEM(k.certFile)
 	if err != nil {
 		return nil, read, fmt.Errorf("cluster certificate: %w", err)
+	}
+	info, err := os.Stat(k.keyFile)
+	if err != nil {
+		return nil, read, fmt.Errorf("cluster certificate: %w", err)
+	}
+	if info.Mode().Perm()&0o007 != 0 {
+		return nil, read, fmt.Errorf("cluster key %s may be read by everybody: chmod 600 %[1]s", k.keyFile)
 	}
 	key, err := readPEM(k.keyFile)
 	if err != nil {
@@ -153,7 +187,7 @@ func (k *keyPair) load() (*tls.Certificate, [2]time.Time, error) {
 }
 
 func readPEM(file string) ([]byte, error) {
-	f, err := os.Open(file)
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe is not waited for
 	if err != nil {
 		return nil, err
 	}

@@ -79,6 +79,8 @@ type config struct {
 	// NATSCreds is the credentials file for it, NATSCA its authority when it is not one of the system's. ORCHD_NATS_CREDS, ORCHD_NATS_CA.
 	NATSCreds string `yaml:"nats_creds"`
 	NATSCA    string `yaml:"nats_ca"`
+	// LogLevel is debug, info, warn or error; HUP takes up another one. ORCHD_LOG_LEVEL.
+	LogLevel string `yaml:"log_level"`
 }
 
 func defaults() config {
@@ -86,7 +88,7 @@ func defaults() config {
 		Addr: app.DefaultListen, AdmissionCapacity: orchestrator.DefaultCapacity, AdmissionPolicy: "reject",
 		PlacementStrategy: string(orchestrator.MostFreeVRAM), Durability: "full",
 		KeepEndedMS: int(orchestrator.DefaultKeepEnded / time.Millisecond), KeepEndedTasks: orchestrator.DefaultKeepEndedTasks,
-		NodeTimeoutMS: int(orchestrator.DefaultNodeTimeout / time.Millisecond),
+		NodeTimeoutMS: int(orchestrator.DefaultNodeTimeout / time.Millisecond), LogLevel: "info",
 	}
 }
 
@@ -98,41 +100,56 @@ const maxCapacity = 100_000
 // replica.
 const maxKept = 100_000
 
+// settings are all that the daemon starts with.
+type settings struct {
+	options app.Options
+	config  config
+	secrets secrets
+}
+
 // configure reads the file, then the environment, then checks everything.
 func configure(file string, lookup func(string) (string, bool)) (app.Options, error) {
+	s, err := readSettings(file, lookup)
+	return s.options, err
+}
+
+// readConfig reads and checks what is no secret.
+func readConfig(file string, lookup func(string) (string, bool)) (config, app.Options, error) {
 	c, at := defaults(), places{}
 	if file != "" {
 		if err := c.read(file, at); err != nil {
-			return app.Options{}, err
+			return c, app.Options{}, err
 		}
 	}
 	if err := c.environment(lookup, at); err != nil {
-		return app.Options{}, err
+		return c, app.Options{}, err
 	}
 	options, err := c.options()
 	if err == nil {
 		err = c.state(&options)
 	}
+	if err == nil {
+		_, err = parseLevel(c.LogLevel)
+	}
 	if err != nil {
-		return app.Options{}, at.name(err)
+		return c, app.Options{}, at.name(err)
 	}
-	for _, s := range []struct {
-		name string
-		to   *authmin.Secret
-	}{
-		{"LLORCH_API_TOKEN", &options.Token}, {"LLORCH_UPSTREAM_TOKEN", &options.UpstreamToken}, {"POOL_MANAGER_TOKEN", &options.PoolManagerToken},
-	} {
-		if *s.to, err = authmin.SecretFromEnv(lookup, s.name); err != nil {
-			return app.Options{}, err
-		}
+	return c, options, nil
+}
+
+func readSettings(file string, lookup func(string) (string, bool)) (s settings, err error) {
+	if s.config, s.options, err = readConfig(file, lookup); err != nil {
+		return s, err
 	}
-	if options.PoolManagerToken.IsZero() {
-		options.PoolManagerToken = options.Token
+	if s.secrets, err = readSecrets(lookup); err != nil {
+		return settings{}, err
 	}
+	tokens := s.secrets.tokens((*authmin.SecretSource).Secret)
+	s.options.Token, s.options.UpstreamToken, s.options.PoolManagerToken = tokens.Own, tokens.Upstream, tokens.PoolManager
 	_, err = authmin.NewBackend(authmin.BackendOptions{
-		Service: "orchestrator", Listen: options.Listen, Token: options.Token, UpstreamToken: options.UpstreamToken,
+		Service: "orchestrator", Listen: s.options.Listen, Token: tokens.Own, UpstreamToken: tokens.Upstream,
 	})
-	return options, err
+	return s, err
 }
 
 // read takes the file; its errors carry the file's name and line.
@@ -171,7 +188,7 @@ func (c *config) environment(lookup func(string) (string, bool), at places) erro
 		"ORCHD_DRAIN_MS":    &c.DrainMS, "ORCHD_MODEL_ROOT": &c.ModelRoot, "ORCHD_MODEL_HOSTS": &c.ModelHosts, "ORCHD_DURABILITY": &c.Durability,
 		"ORCHD_CLUSTER_NAME": &c.ClusterName, "ORCHD_CLUSTER_REPLICA": &c.ClusterReplica, "ORCHD_CLUSTER_ADDR": &c.ClusterAddr,
 		"ORCHD_CLUSTER_PEERS": &c.ClusterPeers, "ORCHD_CLUSTER_ADVERTISE": &c.ClusterAdvertise, "ORCHD_CLUSTER_CERT": &c.ClusterCert, "ORCHD_CLUSTER_KEY": &c.ClusterKey,
-		"ORCHD_CLUSTER_CA": &c.ClusterCA, "ORCHD_NATS_URL": &c.NATSURL, "ORCHD_NATS_CREDS": &c.NATSCreds, "ORCHD_NATS_CA": &c.NATSCA,
+		"ORCHD_CLUSTER_CA": &c.ClusterCA, "ORCHD_NATS_URL": &c.NATSURL, "ORCHD_NATS_CREDS": &c.NATSCreds, "ORCHD_NATS_CA": &c.NATSCA, "ORCHD_LOG_LEVEL": &c.LogLevel,
 	} {
 		value, ok := lookup(name)
 		if !ok || value == "" {

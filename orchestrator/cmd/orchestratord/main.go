@@ -11,6 +11,11 @@
 //
 // TERM and INT stop it: no new tasks, running ones settled (after the time that
 // drain_ms gives them), streams ended. The process is then gone within 5 s.
+//
+// HUP reads again what can change while it runs: tokens in files, the cluster's
+// certificate and the log level. It says what is in use now and what needs a
+// restart, and disturbs no request. Tokens in files need no HUP: a change is in
+// use within a second.
 package main
 
 import (
@@ -56,7 +61,10 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q; see --help", flags.Arg(0))
 	}
-	options, err := configure(*file, lookup)
+	hangUps := make(chan os.Signal, 1) // one that waits says all that several would
+	signal.Notify(hangUps, syscall.SIGHUP)
+	defer signal.Stop(hangUps)
+	s, err := readSettings(*file, lookup)
 	if err != nil {
 		return err
 	}
@@ -64,12 +72,15 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		fmt.Fprintln(stderr, "orchestratord: the configuration is valid")
 		return nil
 	}
-	options.Log = slog.New(slog.NewJSONHandler(stderr, nil))
-	options.Version = version()
-	return serve(ctx, options)
+	r := &reloader{file: *file, lookup: lookup, started: s.config, secrets: s.secrets, level: new(slog.LevelVar)}
+	level, _ := parseLevel(s.config.LogLevel) // checked by readSettings
+	r.level.Set(level)
+	s.options.Log = slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: r.level}))
+	s.options.Version = version()
+	return serve(ctx, s.options, r, hangUps)
 }
 
-func serve(ctx context.Context, options app.Options) error {
+func serve(ctx context.Context, options app.Options, r *reloader, hangUps <-chan os.Signal) error {
 	service, err := app.Start(ctx, options)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped while it waited for the other replicas
@@ -78,11 +89,18 @@ func serve(ctx context.Context, options app.Options) error {
 		return err
 	}
 	options.Log.Info("serving", "address", service.Addr(), "state_dir", options.StateDir, "version", options.Version)
+	r.service, r.log = service, options.Log
+	watching, stopWatching := context.WithCancel(ctx)
+	defer stopWatching()
+	ended := make(chan struct{})
+	go func() { defer close(ended); r.run(watching, hangUps) }()
 	var failed error
 	select {
 	case <-ctx.Done():
 	case failed = <-service.Failed():
 	}
+	stopWatching()
+	<-ended
 	options.Log.Info("stopping")
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), options.Drain+stopTimeout)
 	defer cancel()

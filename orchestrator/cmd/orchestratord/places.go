@@ -20,7 +20,7 @@ var variables = map[string]string{
 	"drain_ms": "ORCHD_DRAIN_MS", "durability": "ORCHD_DURABILITY", "cluster_name": "ORCHD_CLUSTER_NAME", "cluster_replica": "ORCHD_CLUSTER_REPLICA",
 	"cluster_addr": "ORCHD_CLUSTER_ADDR", "cluster_peers": "ORCHD_CLUSTER_PEERS", "cluster_advertise": "ORCHD_CLUSTER_ADVERTISE", "cluster_cert": "ORCHD_CLUSTER_CERT",
 	"cluster_key": "ORCHD_CLUSTER_KEY", "cluster_ca": "ORCHD_CLUSTER_CA",
-	"nats_url": "ORCHD_NATS_URL", "nats_creds": "ORCHD_NATS_CREDS", "nats_ca": "ORCHD_NATS_CA",
+	"nats_url": "ORCHD_NATS_URL", "nats_creds": "ORCHD_NATS_CREDS", "nats_ca": "ORCHD_NATS_CA", "log_level": "ORCHD_LOG_LEVEL",
 }
 
 // places remembers where each key got its value: "file:line".
