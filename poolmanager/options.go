@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"slices"
 
 	"github.com/llorch/gateway/authmin"
@@ -152,6 +153,9 @@ func (o Options) Check() error {
 	if err != nil {
 		return err
 	}
+	if info, err := os.Stat(o.ModelRoot); o.ModelRoot != "" && err == nil && !info.IsDir() {
+		return fmt.Errorf("model_root: %s is not a directory (POOL_MANAGERD_MODEL_ROOT)", o.ModelRoot)
+	}
 	env := &environment{root: o.ModelRoot}
 	pools, err := newManager(env, o.Templates)
 	if err != nil {
@@ -168,6 +172,9 @@ func (o Options) Check() error {
 		if p.OnDemand && !t.Swap {
 			return fmt.Errorf("preload %s: on_demand wants a template with swap", p.PoolID)
 		}
+	}
+	if err := checkRuntimeDir(o.RuntimeDir); err != nil {
+		return err
 	}
 	_, err = authmin.NewBackend(authmin.BackendOptions{Service: "poolmanager", Listen: o.Listen, Token: o.Token, UpstreamToken: o.UpstreamToken, Log: o.Log})
 	return err

@@ -23,6 +23,9 @@
 //	templates         ways to run an engine, below; none: demo alone
 //	preload           pools to have from the start: pool_id, template, model_ref, on_demand
 //
+// A variable that begins with POOL_MANAGERD_ and is not listed here, or is spelled
+// almost as one of them, is a typing error and refused by its name.
+//
 // Tokens come from variables or, better, from files that NAME_FILE names:
 // LLORCH_API_TOKEN (a caller's own), LLORCH_UPSTREAM_TOKEN (the gateway's),
 // POOL_MANAGERD_DISPATCH_TOKEN (what the orchestrator must send to address), and

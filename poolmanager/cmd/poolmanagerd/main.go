@@ -51,6 +51,9 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		fmt.Fprintln(stdout, poolmanager.Version)
 		return nil
 	}
+	if err := checkVariables(os.Environ()); err != nil {
+		return err
+	}
 	options, where, err := load(*path, lookup)
 	if err != nil {
 		return err

@@ -1,0 +1,67 @@
+package poolmanager
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// checkRuntimeDir reports, and leaves nothing behind, why openRuntimeDir would refuse a
+// directory: --check tells before a start.
+func checkRuntimeDir(path string) error {
+	if path == "" {
+		return errors.New("runtime_dir: missing; name a private directory (POOL_MANAGERD_RUNTIME_DIR)")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return fmt.Errorf("runtime_dir: %w", err)
+	}
+	for _, dir := range []string{path, filepath.Join(path, "keys"), filepath.Join(path, "processes")} {
+		_, err := os.Lstat(dir)
+		switch { // otherwise err says why it cannot be looked at
+		case errors.Is(err, fs.ErrNotExist):
+			err = mayMake(dir)
+		case err == nil:
+			if err = checkPrivate(dir); err == nil {
+				err = mayWrite(dir)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("runtime_dir: %w", err)
+		}
+	}
+	return nil
+}
+
+// mayMake reports whether a directory that is not there could be made: what is there
+// of its path is a directory of ours to write to.
+func mayMake(path string) error {
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		_, linked := os.Lstat(dir) // a link to nowhere is there
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && linked != nil && dir != filepath.Dir(dir):
+			continue
+		case err != nil:
+			return fmt.Errorf("%s cannot be made: %w", path, err)
+		case !info.IsDir():
+			return fmt.Errorf("%s cannot be made: %s is not a directory", path, dir)
+		}
+		if err := mayWrite(dir); err != nil {
+			return fmt.Errorf("%s cannot be made: %w", path, err)
+		}
+		return nil
+	}
+}
+
+// mayWrite tries it: permissions do not tell of read-only file systems, nor of those
+// in which nothing can be made.
+func mayWrite(dir string) error {
+	probe, err := os.MkdirTemp(dir, ".check-*")
+	if err != nil {
+		return fmt.Errorf("%s cannot be written to: %w", dir, err)
+	}
+	return os.Remove(probe)
+}
