@@ -18,6 +18,7 @@ type passage struct {
 	answer
 	target    string     // as the client sent it
 	sameBytes bool       // the path goes to an upstream as it came
+	leaks     bool       // the target holds a token that is known, valid or not
 	peer      netip.Addr // the socket's
 	clientIP  string     // whom failures and requests count for
 	live      liveRequest
@@ -31,6 +32,7 @@ func (g *Guard) passage(w http.ResponseWriter, r *http.Request) *passage {
 	p.ResponseWriter = w
 	p.target, p.sameBytes = clientTarget(r)
 	p.clientIP = clientIP(r)
+	p.leaks = g.app.store.leaks.Holds(p.target)
 	return p
 }
 

@@ -68,6 +68,7 @@ type App struct {
 	proxies  []netip.Prefix
 	lockout  lockoutRule
 	guards   guardList
+	shield   *logShield
 	audit    *auditLog
 	metrics  *metrics
 	log      *zap.Logger
@@ -106,6 +107,10 @@ func (a *App) UnmarshalJSON(data []byte) error {
 func (a *App) Provision(ctx caddy.Context) (err error) {
 	a.refusal.number = configurations.Add(1)
 	defer func() { a.refusal.because(err) }()
+	a.shield = &logShield{guards: &a.guards}
+	if err := a.shield.place(ctx); err != nil {
+		return err
+	}
 	a.log = ctx.Logger(a)
 	if err = a.judge(ctx); err != nil {
 		return err
@@ -130,6 +135,7 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	if a.store, err = newTokenStore(nil, a.TokenFiles, a.log, a.audit, a.metrics, tokens...); err != nil {
 		return err
 	}
+	a.shield.leaks.Store(a.store.leaks)
 	a.store.chains, err = chainKeys(a.Audit)
 	return err
 }
@@ -173,6 +179,7 @@ func (a *App) Start() error {
 		return err
 	}
 	a.store.watch()
+	runningShield.Store(a.shield)
 	a.announce()
 	stop := make(chan struct{})
 	a.stopped = make(chan struct{})
@@ -223,6 +230,7 @@ func (a *App) watch(stop <-chan struct{}) {
 
 // tick is one look at what changes by itself.
 func (a *App) tick(now time.Time) {
+	shieldStdLog()
 	a.store.poll()
 	a.state.live.sweep(a.store.keyring(), now)
 	for _, client := range a.state.lockouts.expire(now) {

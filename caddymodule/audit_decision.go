@@ -50,6 +50,9 @@ func (d *decisionRecord) about(r *http.Request, g *Guard, decision *authmin.Deci
 	d.identity, d.token, d.fp6 = decision.Identity, tokenName(decision), decision.Fingerprint
 	d.rule = authmin.CleanText(g.policy.RuleText(decision.Rule), authmin.MaxLoggedHost) // a rule may have 256 paths
 	d.method = authmin.CleanField(r.Method, authmin.MaxLoggedMethod)
+	if p.leaks {
+		path = g.app.store.leaks.Redact(path)
+	}
 	d.path = authmin.CleanPath(path, authmin.MaxLoggedPath)
 	d.host = authmin.CleanField(r.Host, authmin.MaxLoggedHost)
 	d.remote = p.peer

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/llorch/gateway/authmin"
@@ -14,11 +13,7 @@ import (
 // place: the id stands in every log.
 func (g *Guard) correlationID(h http.Header) string {
 	id := authmin.EnsureCorrelationID(h)
-	if len(id) < authmin.MinTokenLength {
-		return id
-	}
-	secret := authmin.NewSecret(id)
-	if _, verdict := g.app.store.keyring().Lookup(secret.Digest(), time.Now()); verdict != authmin.VerdictUnknown || secret.Equal(g.upstream.secret()) {
+	if g.app.store.leaks.HoldsFolded(id) {
 		return authmin.EnsureCorrelationID(nil)
 	}
 	return id
@@ -38,19 +33,19 @@ func clientTarget(r *http.Request) (target string, sameBytes bool) {
 
 // strip takes off the request what a client may not say to an upstream, its own
 // credential first: on public routes too.
-func (g *Guard) strip(r *http.Request, d *authmin.Decision, now time.Time) {
+func (g *Guard) strip(r *http.Request, d *authmin.Decision) {
 	delete(r.Header, "Authorization")
 	authmin.SanitizeHeader(r.Header)
-	g.dropTokens(r.Header, now)
+	g.dropTokens(r.Header)
 	g.restrainTrailers(r, g.policy.AllowsTrailers(d.Path))
 }
 
-// dropTokens takes off the fields that hold a token of ours in the wrong place:
-// SDKs send theirs as X-Api-Key too.
-func (g *Guard) dropTokens(h http.Header, now time.Time) {
-	ring := g.app.store.keyring()
+// dropTokens takes off the fields that hold a token of ours in the wrong place, valid
+// or not: SDKs send theirs as X-Api-Key too.
+func (g *Guard) dropTokens(h http.Header) {
+	leaks := g.app.store.leaks
 	for name, values := range h {
-		if ring.Holds(name, now) || slices.ContainsFunc(values, func(v string) bool { return ring.Holds(v, now) }) {
+		if leaks.HoldsFolded(name) || slices.ContainsFunc(values, leaks.Holds) {
 			delete(h, name)
 		}
 	}

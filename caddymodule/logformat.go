@@ -96,6 +96,10 @@ func (f *LogFormat) EncodeEntry(entry zapcore.Entry, fields []zapcore.Field) (*b
 // way.
 func (f *LogFormat) AddObject(key string, object zapcore.ObjectMarshaler) error {
 	switch o := object.(type) {
+	case cleanedRequest: // less than what this format shows
+		return f.AddObject(key, o.LoggableHTTPRequest)
+	case cleanedHeader:
+		return f.AddObject(key, o.LoggableHTTPHeader)
 	case caddyhttp.LoggableHTTPRequest:
 		o.Request = harmlessRequest(o.Request)
 		object = o
@@ -109,15 +113,13 @@ func (f *LogFormat) AddObject(key string, object zapcore.ObjectMarshaler) error 
 // AddString implements [zapcore.ObjectEncoder]: the admin endpoint logs its
 // target this way, and Caddy the beginning of a method that is too long.
 func (f *LogFormat) AddString(key, value string) {
-	switch key {
-	case "uri":
-		value = harmlessTarget(value)
-	case "header": // the name of one that Caddy drops
-		value = authmin.CleanField(value, authmin.MaxLoggedHost)
-	case "method_trunc":
-		value = "[redacted]"
-	}
-	f.Encoder.AddString(key, value)
+	f.Encoder.AddString(key, shownString(key, value))
+}
+
+// AddReflected implements [zapcore.ObjectEncoder]: at DEBUG, Caddy writes its whole
+// configuration.
+func (f *LogFormat) AddReflected(key string, value any) error {
+	return f.Encoder.AddReflected(key, shownValue(value))
 }
 
 // harmlessRequest is what a log may show of a request.

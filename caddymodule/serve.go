@@ -32,15 +32,14 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if r.TLS != nil && !r.TLS.HandshakeComplete {
 		d.Decision = earlyDecision
 	}
-	ring := g.app.store.keyring()
-	if d.Allow && (ring.Holds(p.target, start) || ring.Holds(r.Host, start)) {
+	if d.Allow && g.misplaced(r, p, start) {
 		d.Decision = misplacedDecision
 	}
 	g.limit(p, &d, start)
 	if d.end != nil {
 		defer d.end()
 	}
-	g.strip(r, &d.Decision, start)
+	g.strip(r, &d.Decision)
 	r.Header[authmin.HeaderCorrelationID] = p.field(p.id)
 	took := time.Since(start)
 	place := g.admit(p, r, &d)
@@ -52,6 +51,9 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if !d.Allow && !g.Shadow {
 		g.refuse(w, r, &d, p.id)
 		return nil
+	}
+	if g.Shadow {
+		g.scrub(r, p)
 	}
 	g.introduce(r, &d.Decision, p)
 	defer forget(r)

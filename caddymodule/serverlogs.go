@@ -25,7 +25,7 @@ var errLogCredentials = errors.New("log_credentials writes tokens into the logs 
 // else stays; the format `authmin` leaves out more, and of every log. The loggers are
 // private to Caddy; it reports whether they could be had.
 func shieldLogs(server *caddyhttp.Server) bool {
-	for _, name := range []string{"logger", "accessLogger", "errorLogger"} {
+	for _, name := range []string{"logger", "accessLogger", "errorLogger", "traceLogger"} {
 		field := reflect.ValueOf(server).Elem().FieldByName(name)
 		if !field.IsValid() || field.Type() != reflect.TypeFor[*zap.Logger]() {
 			return false
@@ -80,10 +80,10 @@ func shielded(fields []zapcore.Field) []zapcore.Field {
 			shown.Method = authmin.CleanField(shown.Method, authmin.MaxLoggedMethod)
 			shown.Header = shieldedHeader(shown.Header)
 			value.Request = &shown
-			field.Interface = value
+			field.Interface = cleanedRequest{value}
 		case caddyhttp.LoggableHTTPHeader:
 			value.Header = shieldedHeader(value.Header)
-			field.Interface = value
+			field.Interface = cleanedHeader{value}
 		}
 		switch field.Key {
 		case "header": // the name of one that Caddy drops

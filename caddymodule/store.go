@@ -35,6 +35,7 @@ type tokenStore struct {
 	generations atomic.Pointer[[]string]
 	// problems are why files of secrets are not in use as they are now.
 	problems atomic.Pointer[[]string]
+	leaks    *leakFinder
 
 	log     *zap.Logger
 	audit   *auditLog
@@ -60,6 +61,7 @@ func newTokenStore(fixed []authmin.Token, paths []string, log *zap.Logger, audit
 	}
 	s := &tokenStore{fixed: fixed, tokens: sourced, log: log, audit: audit, metrics: m}
 	s.problems.Store(new([]string))
+	s.leaks = newLeakFinder(s.keyring)
 	for _, path := range paths {
 		if !filepath.IsAbs(path) {
 			return nil, fmt.Errorf("token_file: %q is not an absolute path", path)
@@ -104,6 +106,7 @@ func (s *tokenStore) rebuild(next func(*authmin.SecretSource) authmin.Secret) er
 	for _, u := range s.upstreams {
 		u.set(next(u.source))
 	}
+	s.leaks.setOwn(s.upstreams, next)
 	s.current.Store(ring)
 	s.generations.Store(&generations)
 	return nil

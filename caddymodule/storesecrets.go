@@ -78,6 +78,7 @@ func (s *tokenStore) addUpstream(guard, source string) (*upstreamCredential, err
 	}
 	u.set(from.Secret())
 	s.upstreams = append(s.upstreams, u)
+	s.leaks.setOwn(s.upstreams, (*authmin.SecretSource).Secret)
 	return u, nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/llorch/gateway/authmin"
 	"golang.org/x/net/http/httpguts"
@@ -59,5 +58,5 @@ func (g *Guard) cleanTrailer(h http.Header) {
 	})
 	delete(h, "Authorization")
 	authmin.SanitizeHeader(h)
-	g.dropTokens(h, time.Now())
+	g.dropTokens(h)
 }

@@ -1,0 +1,70 @@
+package caddymodule
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/llorch/gateway/authmin"
+)
+
+// leakFinder recognises the clients' tokens and the gateway's own wherever they are
+// written: everything in this module that looks for a token asks it.
+type leakFinder struct {
+	*authmin.Redactor
+	own atomic.Pointer[authmin.Keyring]
+}
+
+func newLeakFinder(clients func() *authmin.Keyring) *leakFinder {
+	f := new(leakFinder)
+	f.Redactor = authmin.NewRedactor(clients, f.own.Load)
+	return f
+}
+
+// setOwn sets the gateway's own credentials, with the secrets that next gives.
+func (f *leakFinder) setOwn(upstreams []*upstreamCredential, next func(*authmin.SecretSource) authmin.Secret) {
+	secrets := make([]authmin.Secret, 0, len(upstreams))
+	for _, u := range upstreams {
+		secrets = append(secrets, next(u.source))
+	}
+	f.own.Store(authmin.SecretRing(secrets...))
+}
+
+// misplaced reports whether a request that would be let in has a token where it
+// cannot be taken out and would stand in the upstream's logs.
+func (g *Guard) misplaced(r *http.Request, p *passage, now time.Time) bool {
+	leaks := g.app.store.leaks
+	return p.leaks && leaks.HoldsValid(p.target, now) || leaks.HoldsValidFolded(r.Host, now) || leaks.HoldsValid(r.Method, now)
+}
+
+// scrub replaces the tokens in the target and Host of a request that a shadow guard
+// lets through although it would refuse it. No upstream and no log needs them.
+func (g *Guard) scrub(r *http.Request, p *passage) {
+	clean := func(text string) string {
+		return strings.ReplaceAll(g.app.store.leaks.Redact(text), "[redacted]", "redacted")
+	}
+	r.Host = clean(r.Host)
+	if !p.leaks {
+		return
+	}
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		original.RequestURI, original.URL = clean(original.RequestURI), cleanURL(original.URL, clean)
+		// In place: Caddy's placeholders hold this request.
+		*r = *r.WithContext(context.WithValue(r.Context(), caddyhttp.OriginalRequestCtxKey, original))
+	}
+	r.RequestURI, r.URL = clean(r.RequestURI), cleanURL(r.URL, clean)
+}
+
+func cleanURL(u *url.URL, clean func(string) string) *url.URL {
+	if u == nil {
+		return nil
+	}
+	shown := *u
+	shown.Path, shown.RawPath = clean(u.Path), clean(u.RawPath)
+	shown.RawQuery, shown.Fragment = clean(u.RawQuery), clean(u.Fragment)
+	return &shown
+}
