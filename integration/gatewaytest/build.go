@@ -26,10 +26,11 @@ import (
 var folder string
 
 // Run runs the tests with a temporary folder for the program that Binary
-// builds, and returns their exit code. Called by the name of curl, it is curl.
+// builds, and returns their exit code. Called by the name of curl or of another
+// stand-in, it is that program.
 func Run(m *testing.M) int {
-	if filepath.Base(os.Args[0]) == curlName {
-		return curl(os.Args[1:])
+	if standIn, ok := standIns[filepath.Base(os.Args[0])]; ok {
+		return standIn(os.Args[1:])
 	}
 	dir, err := os.MkdirTemp("", "llorch-test-")
 	if err != nil {

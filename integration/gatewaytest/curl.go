@@ -1,12 +1,15 @@
 package gatewaytest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -21,6 +24,8 @@ type curlOptions struct {
 	headers              []string
 	include, head, fails bool
 	output               string
+	format               string // printed after the answer; only %{http_code} and \n are known
+	socket               string // a Unix socket in the host's place
 }
 
 // curlFlags are the options without an argument; what is ignored is about
@@ -39,11 +44,13 @@ var curlArguments = map[byte]func(*curlOptions, string){
 	'H': func(o *curlOptions, v string) { o.headers = append(o.headers, v) },
 	'd': func(o *curlOptions, v string) { o.body = v },
 	'o': func(o *curlOptions, v string) { o.output = v },
+	'w': func(o *curlOptions, v string) { o.format = v },
+	'u': func(o *curlOptions, v string) { o.socket = v }, // --unix-socket; curl's own -u is not known here
 }
 
 var curlLong = map[string]byte{
 	"--silent": 's', "--show-error": 'S', "--no-buffer": 'N', "--fail": 'f', "--include": 'i', "--head": 'I',
-	"--request": 'X', "--header": 'H', "--data": 'd', "--output": 'o',
+	"--request": 'X', "--header": 'H', "--data": 'd', "--output": 'o', "--write-out": 'w', "--unix-socket": 'u',
 }
 
 func parseCurl(args []string) (curlOptions, error) {
@@ -110,11 +117,13 @@ func (o curlOptions) run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	res, err := fresh.Do(r)
+	res, err := o.client().Do(r)
 	if err != nil {
 		return err
 	}
 	defer res.Body.Close()
+	status := strings.NewReplacer("%{http_code}", strconv.Itoa(res.StatusCode), `\n`, "\n").Replace(o.format)
+	defer io.WriteString(out, status)
 	if o.output != "" {
 		file, err := os.Create(o.output)
 		if err != nil {
@@ -140,6 +149,15 @@ func (o curlOptions) run(out io.Writer) error {
 	return err
 }
 
+func (o curlOptions) client() *http.Client {
+	if o.socket == "" {
+		return fresh
+	}
+	return &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", o.socket)
+	}}}
+}
+
 func (o curlOptions) request() (*http.Request, error) {
 	method := http.MethodGet
 	switch {
@@ -162,8 +180,18 @@ func (o curlOptions) request() (*http.Request, error) {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	for _, h := range o.headers {
-		name, value, _ := strings.Cut(h, ":")
-		r.Header.Set(name, strings.TrimSpace(value))
+		lines := []string{h}
+		if file, ok := strings.CutPrefix(h, "@"); ok {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return nil, err
+			}
+			lines = strings.Split(strings.TrimSpace(string(text)), "\n")
+		}
+		for _, line := range lines {
+			name, value, _ := strings.Cut(line, ":")
+			r.Header.Set(name, strings.TrimSpace(value))
+		}
 	}
 	return r, nil
 }

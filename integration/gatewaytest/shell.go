@@ -13,13 +13,21 @@ import (
 	"time"
 )
 
-// scriptLimit bounds one script of a document: each runs in seconds.
-const scriptLimit = 60 * time.Second
+// scriptLimit bounds one script of a document: a command runs in a second, on a
+// busy machine in several.
+const scriptLimit = 180 * time.Second
 
 // Script runs the lines of a document in one shell, as a person would who
 // pastes them one after the other, and returns the output of each. On the
 // PATH are the built llorch and a curl; the first line that fails ends it.
 func Script(t testing.TB, env []string, lines ...string) ([]string, error) {
+	t.Helper()
+	return ScriptIn(t, t.TempDir(), env, lines...)
+}
+
+// ScriptIn is Script in a folder, which is also the home folder. A line may be
+// several that belong together.
+func ScriptIn(t testing.TB, dir string, env []string, lines ...string) ([]string, error) {
 	t.Helper()
 	const mark = "\x01next\x01"
 	var text strings.Builder
@@ -29,8 +37,8 @@ func Script(t testing.TB, env []string, lines ...string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), scriptLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-eu", "-c", text.String())
-	cmd.Dir = t.TempDir()
-	cmd.Env = append([]string{"HOME=" + cmd.Dir, "PATH=" + programs(t) + ":" + os.Getenv("PATH")}, env...)
+	cmd.Dir = dir
+	cmd.Env = append([]string{"HOME=" + dir, "PATH=" + programs(t) + ":" + os.Getenv("PATH")}, env...)
 	cmd.WaitDelay = time.Second
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -43,7 +51,7 @@ func Script(t testing.TB, env []string, lines ...string) ([]string, error) {
 	return outputs, err
 }
 
-// programs is a folder with llorch and curl.
+// programs is a folder with our programs and the stand-ins.
 func programs(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -51,7 +59,11 @@ func programs(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, target := range map[string]string{"llorch": Binary(t), curlName: self} {
+	links := map[string]string{"llorch": Binary(t)}
+	for name := range standIns {
+		links[name] = self
+	}
+	for name, target := range links {
 		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
