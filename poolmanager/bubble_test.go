@@ -45,6 +45,7 @@ type standIn struct {
 	ready time.Time
 	gone  chan struct{}
 	hung  bool
+	busy  bool
 	ended bool
 }
 
@@ -91,6 +92,15 @@ func (s *stand) hang(inst *instance, hung bool) {
 	}
 }
 
+// occupy has an engine answer its probes that it is busy.
+func (s *stand) occupy(inst *instance, busy bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if in := s.running[inst]; in != nil {
+		in.busy = busy
+	}
+}
+
 func (s *stand) end(_ string, inst *instance, grace time.Duration) {
 	s.mu.Lock()
 	stuck := s.running[inst] != nil && s.running[inst].plan.stuck
@@ -108,6 +118,7 @@ func (s *stand) probe(ctx context.Context, inst *instance) error {
 	s.mu.Lock()
 	in := s.running[inst]
 	hung, loading := in == nil || in.hung, in != nil && time.Now().Before(in.ready)
+	busy := in != nil && in.busy
 	s.mu.Unlock()
 	if hung {
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
@@ -117,6 +128,9 @@ func (s *stand) probe(ctx context.Context, inst *instance) error {
 	}
 	if loading {
 		return errors.New("it loads")
+	}
+	if busy {
+		return errEngineBusy
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package poolmanager
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -95,6 +96,41 @@ func (e prober) models(ctx context.Context, inst *instance) ([]string, error) {
 	return names, nil
 }
 
+// errEngineBusy is the answer of an engine that works but takes nothing now, or still
+// loads: 429 and 503. It is there, and a restart would end what it works on.
+var errEngineBusy = errors.New("the engine says that it is busy")
+
+// busyLimit is for how long a ready engine may answer its probes so. One whose inner
+// part has died may give the same answer for ever.
+const busyLimit = 2 * time.Minute
+
+// probes counts what the probes of a ready engine say, one after another.
+type probes struct {
+	misses int
+	busy   time.Time // since when it says that it is; zero when it does not
+}
+
+// judge is told of each probe; a failure ends the engine.
+func (c *probes) judge(err error, now time.Time, most int) *failure {
+	switch {
+	case err == nil:
+		*c = probes{}
+	case errors.Is(err, errEngineBusy):
+		if c.misses = 0; c.busy.IsZero() {
+			c.busy = now
+		}
+		if now.Sub(c.busy) >= busyLimit {
+			return &failure{ReasonHealth, fmt.Sprintf("busy for %v: %v", busyLimit, err)}
+		}
+	default:
+		c.busy = time.Time{}
+		if c.misses++; c.misses >= most {
+			return &failure{ReasonHealth, fmt.Sprintf("%d probes failed: %v", c.misses, err)}
+		}
+	}
+	return nil
+}
+
 // answered is the failure of an engine that is there and gives another status than
 // 200. It names the address, which may be the wrong one.
 func answered(inst *instance, response *http.Response) error {
@@ -104,6 +140,8 @@ func answered(inst *instance, response *http.Response) error {
 		err = fmt.Errorf("%w; it wants another key (url_key_file)", err)
 	case response.StatusCode == http.StatusNotFound && inst.process == nil:
 		err = fmt.Errorf("%w; url wants the server's address alone, and health_path what answers 200 there", err)
+	case response.StatusCode == http.StatusTooManyRequests || response.StatusCode == http.StatusServiceUnavailable:
+		err = fmt.Errorf("%w: %w", errEngineBusy, err)
 	case response.StatusCode/100 == 3:
 		err = fmt.Errorf("%w, and where that leads is not followed", err)
 	}

@@ -3,7 +3,6 @@ package poolmanager
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -94,13 +93,13 @@ func failureOf(err error) *failure {
 // watch guards a ready engine until it ends, fails its probes, was idle for its
 // TTL, or a command comes that needs it to end.
 func (p *pool) watch(ctx context.Context, inst *instance, policy *restartPolicy) (command, *failure) {
-	probes := time.NewTicker(p.env.times.liveEvery)
-	defer probes.Stop()
+	look := time.NewTicker(p.env.times.liveEvery)
+	defer look.Stop()
 	healthy := time.NewTimer(healthyAfter)
 	defer healthy.Stop()
 	idle := newIdleTimer(inst.template.TTL)
 	defer idle.Stop()
-	misses := 0
+	var probed probes
 	for {
 		select {
 		case <-ctx.Done():
@@ -121,14 +120,9 @@ func (p *pool) watch(ctx context.Context, inst *instance, policy *restartPolicy)
 				return command{verb: verbStop}, nil
 			}
 			idle.Reset(left)
-		case <-probes.C:
-			err := p.check(ctx, inst)
-			if err == nil {
-				misses = 0
-				continue
-			}
-			if misses++; misses >= p.env.times.liveMisses {
-				return command{}, &failure{ReasonHealth, fmt.Sprintf("%d probes failed: %v", misses, err)}
+		case <-look.C:
+			if failed := probed.judge(p.check(ctx, inst), time.Now(), p.env.times.liveMisses); failed != nil {
+				return command{}, failed
 			}
 		}
 	}
