@@ -12,10 +12,11 @@ var waitBuckets = []float64{10, 100, 500, 1000, 5000, 15_000, 60_000, 300_000, 1
 // metrics are the pool manager's own; gauges are read from the pools when they
 // are scraped, so nothing is made up or stale.
 type metrics struct {
-	registry *prometheus.Registry
-	restarts *prometheus.CounterVec
-	drains   prometheus.Histogram
-	reloads  prometheus.Histogram
+	sourceErrors *prometheus.CounterVec
+	registry     *prometheus.Registry
+	restarts     *prometheus.CounterVec
+	drains       prometheus.Histogram
+	reloads      prometheus.Histogram
 }
 
 func newMetrics(pools func() []*pool) *metrics {
@@ -31,10 +32,14 @@ func newMetrics(pools func() []*pool) *metrics {
 			Name: "reload_duration_ms", Help: "How long successful reloads took, in milliseconds.", Buckets: waitBuckets,
 		}),
 	}
+	m.sourceErrors = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "poolmanager_token_source_errors_total",
+		Help: "Files of tokens that could not be read while serving, so that the last good token stays in use, and files whose replacement is not seen because they are mounted by themselves.",
+	}, []string{"source"})
 	for _, r := range []Reason{ReasonExit, ReasonSignal, ReasonMemory, ReasonCUDA, ReasonHealth, ReasonStart, ReasonStalled} {
 		m.restarts.WithLabelValues(string(r)) // zero is a value: alerts need it
 	}
-	m.registry.MustRegister(m.restarts, m.drains, m.reloads, poolCollector(pools))
+	m.registry.MustRegister(m.restarts, m.drains, m.reloads, m.sourceErrors, poolCollector(pools))
 	return m
 }
 

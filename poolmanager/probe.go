@@ -153,7 +153,7 @@ func (e prober) get(ctx context.Context, inst *instance, path string) (*http.Res
 	if err != nil {
 		return nil, fmt.Errorf("probing the engine: %w", err)
 	}
-	adapter.Authorize(request, inst.key)
+	adapter.Authorize(request, inst.secret())
 	response, err := e.http.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("probing the engine: %w", err) // with the URL: see url.Error

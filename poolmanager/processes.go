@@ -55,6 +55,14 @@ func (i *instance) target(model string) adapter.Target {
 	return adapter.Target{Base: i.base, Key: i.key, Model: model, Limits: i.template.limits()}
 }
 
+// secret is the engine's key now.
+func (i *instance) secret() authmin.Secret {
+	if i.template.URLKeySource != nil {
+		return i.template.URLKeySource.Secret()
+	}
+	return i.key
+}
+
 // keyRead removes the key's file: the engine has read it.
 func (i *instance) keyRead() {
 	if i.keyFile != "" {

@@ -44,6 +44,9 @@ const (
 // errUnknownNode is the orchestrator's 404: it has forgotten us.
 var errUnknownNode = errors.New("the orchestrator does not know this node")
 
+// errNewDispatchToken ends the heartbeats: a registration tells the new one.
+var errNewDispatchToken = errors.New("the dispatch token has changed")
+
 // registration keeps one node known to one orchestrator.
 type registration struct {
 	base    string
@@ -53,8 +56,12 @@ type registration struct {
 	pools   func() []client.Pool
 	http    *http.Client
 	log     *slog.Logger
-	changed chan struct{} // a pool changed: say so soon
-	first   time.Duration // the first wait between attempts
+	changed chan struct{} // a pool or a token changed: say so soon
+	// dispatch is the token that the orchestrator must send now, and told the one
+	// that the last registration named; nil: it does not change.
+	dispatch func() authmin.Secret
+	told     authmin.Secret
+	first    time.Duration // the first wait between attempts
 }
 
 // run registers and keeps the node known until ctx ends; then it deregisters,
@@ -78,7 +85,9 @@ func (r *registration) registerUntilDone(ctx context.Context) (time.Duration, er
 	last := ""
 	answer, err := backoff.Retry(ctx, func() (client.RegisterResponse, error) {
 		var answer client.RegisterResponse
-		err := r.call(ctx, http.MethodPost, "/v2/nodes/register", r.request(), &answer)
+		request := r.request()
+		r.told = authmin.NewSecret(request.DispatchToken)
+		err := r.call(ctx, http.MethodPost, "/v2/nodes/register", request, &answer)
 		if err != nil && err.Error() != last && ctx.Err() == nil {
 			last = err.Error()
 			r.log.Warn("registering at the orchestrator, will try again", "error", err)
@@ -92,13 +101,17 @@ func (r *registration) registerUntilDone(ctx context.Context) (time.Duration, er
 	return period(answer.NextHeartbeatMS), nil
 }
 
-// beat sends heartbeats until ctx ends (nil) or the orchestrator has forgotten
-// the node. A heartbeat that fails otherwise is tried again at the next one.
+// beat sends heartbeats until ctx ends (nil), the orchestrator has forgotten
+// the node, or the node has another dispatch token. A heartbeat that fails otherwise is tried again at the next one.
 func (r *registration) beat(ctx context.Context, wait time.Duration) error {
 	last := ""
 	for {
 		if !r.pause(ctx, wait) {
 			return nil
+		}
+		if r.dispatch != nil && !sameSecret(r.dispatch(), r.told) {
+			r.log.Info("registering again: the dispatch token has changed")
+			return errNewDispatchToken
 		}
 		var answer client.HeartbeatResponse
 		body := client.HeartbeatRequest{Timestamp: time.Now().UTC(), Pools: r.pools()}

@@ -39,6 +39,7 @@ type Service struct {
 	dir      *runtimeDir
 	pools    *manager
 	traces   *traces
+	tokens   *credentials
 
 	cancel context.CancelFunc // ends the background goroutines
 	group  sync.WaitGroup
@@ -85,7 +86,7 @@ func start(ctx context.Context, o Options, backend *authmin.Backend, listener ne
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{log: o.Log, listener: listener, dir: dir, traces: traces, failed: make(chan error, 1)}
+	s := &Service{log: o.Log, listener: listener, dir: dir, traces: traces, failed: make(chan error, 1), tokens: newCredentials(backend, o.DispatchToken)}
 	gpus := &gpuMonitor{}
 	changed := make(chan struct{}, 1)
 	env := &environment{
@@ -97,6 +98,7 @@ func start(ctx context.Context, o Options, backend *authmin.Backend, listener ne
 			}
 		},
 	}
+	s.tokens.renew = env.changed
 	env.engines = newProcesses(dir, env.http, o.times.probeLimit)
 	env.stage = newStager(stagerOptions{
 		root: o.ModelRoot, orchestratorURL: o.OrchestratorURL, hosts: o.ModelHosts, token: o.OrchestratorToken, log: o.Log,
@@ -205,12 +207,12 @@ func (s *Service) registration(o Options, gpus *gpuMonitor, changed chan struct{
 	}
 	return &registration{
 		base: o.OrchestratorURL, nodeID: o.NodeID, token: o.OrchestratorToken, pools: pools, log: o.Log,
-		changed: changed, first: o.times.restartFirst,
+		changed: changed, first: o.times.restartFirst, dispatch: s.tokens.dispatchToken,
 		http: orchestratorClient(),
 		request: func() client.RegisterRequest {
 			return client.RegisterRequest{
 				NodeID: o.NodeID, MachineID: machineID(o.NodeID), Address: address, Version: Version,
-				Pools: pools(), Capabilities: capabilities(gpus.devices()), DispatchToken: o.DispatchToken.Reveal(),
+				Pools: pools(), Capabilities: capabilities(gpus.devices()), DispatchToken: s.tokens.dispatchToken().Reveal(),
 			}
 		},
 	}

@@ -56,6 +56,9 @@ type Template struct {
 	URL string
 	// URLKey is that server's API key, if it wants one.
 	URLKey authmin.Secret
+	// URLKeySource, when it is set, is used in its place at each call: a key in a
+	// file may change.
+	URLKeySource *authmin.SecretSource
 	// Key is how a started engine gets its API key.
 	Key KeyStyle
 	// TakesFile says that the model is file:NAME under the model root.

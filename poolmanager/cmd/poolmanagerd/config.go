@@ -33,6 +33,7 @@ type file struct {
 	Templates       []template `yaml:"templates"`
 	Preload         []preload  `yaml:"preload"`
 	MemoryBytes     int64      `yaml:"memory_bytes"`
+	LogLevel        string     `yaml:"log_level"`
 }
 
 type preload struct {
@@ -102,6 +103,7 @@ func load(path string, lookup func(string) (string, bool)) (poolmanager.Options,
 		if err != nil {
 			return o, where, where.in(where.element("templates", i), fmt.Errorf("templates[%d]: %w", i, err))
 		}
+		where.keyFiles = append(where.keyFiles, t.URLKeyFile)
 		names[made.Name] = true
 		o.Templates = append(o.Templates, made)
 	}
@@ -126,6 +128,7 @@ func (f *file) override(where *places, lookup func(string) (string, bool)) error
 		{"POOL_MANAGERD_MODEL_ROOT", "model_root", &f.ModelRoot}, {"POOL_MANAGERD_MODEL_HOSTS", "model_hosts", &hosts},
 		{"POOL_MANAGERD_NODE_ID", "node_id", &f.NodeID}, {"POOL_MANAGERD_ADDRESS", "address", &f.Address},
 		{"ORCHESTRATORD_URL", "orchestrator_url", &f.OrchestratorURL}, {"POOL_MANAGERD_MEMORY_BYTES", "memory_bytes", &bytes},
+		{"POOL_MANAGERD_LOG_LEVEL", "log_level", &f.LogLevel},
 	} {
 		value, ok := lookup(v.name)
 		if ok && value == "" {

@@ -20,6 +20,7 @@
 //	address           the URL of this node's gateway [POOL_MANAGERD_ADDRESS]
 //	orchestrator_url  where to register, and whose catalog to ask [ORCHESTRATORD_URL]
 //	memory_bytes      what engines may have together without a GPU [POOL_MANAGERD_MEMORY_BYTES]
+//	log_level         debug, info, warn or error; HUP takes up another one [POOL_MANAGERD_LOG_LEVEL]
 //	templates         ways to run an engine, below; none: demo alone
 //	preload           pools to have from the start: pool_id, template, model_ref, on_demand
 //
@@ -30,7 +31,13 @@
 // LLORCH_API_TOKEN (a caller's own), LLORCH_UPSTREAM_TOKEN (the gateway's),
 // POOL_MANAGERD_DISPATCH_TOKEN (what the orchestrator must send to address), and
 // ORCHESTRATORD_TOKEN, which needs scope nodes, and scope catalog as well where
-// models of the catalog are used. It is read again at each call.
+// models of the catalog are used. A token in a file, and the key that url_key_file
+// names, may change while it runs: the new one is in use within a second, and a
+// bad one leaves the last good one in use, which the log and the metric
+// poolmanager_token_source_errors_total say.
+//
+// HUP reads these files and the log level again, says what is in use now and what
+// needs a restart, and disturbs neither engines nor requests.
 //
 // No proxy is asked, whatever HTTPS_PROXY says: not for the orchestrator, not for
 // models, engines or traces. Where the orchestrator cannot be reached directly,

@@ -31,6 +31,7 @@ func main() {
 
 func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == "demo-engine" {
+		signal.Ignore(syscall.SIGHUP) // it has the daemon's name, and nothing to reload
 		return demoengine.Run(ctx, args[1:])
 	}
 	flags := flag.NewFlagSet("poolmanagerd", flag.ContinueOnError)
@@ -54,11 +55,23 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	if err := checkVariables(os.Environ()); err != nil {
 		return err
 	}
+	hangUps := make(chan os.Signal, 1) // one that waits says all that several would
+	signal.Notify(hangUps, syscall.SIGHUP)
+	defer signal.Stop(hangUps)
 	options, where, err := load(*path, lookup)
 	if err != nil {
 		return err
 	}
-	options.Log = slog.New(slog.NewJSONHandler(stderr, nil))
+	r := &reloader{path: *path, lookup: lookup, level: new(slog.LevelVar)}
+	if r.started, err = settingsOf(*path, lookup); err != nil {
+		return err
+	}
+	if r.sources, err = follow(&options, where.keyFiles, lookup); err != nil {
+		return err
+	}
+	level, _ := parseLevel(r.started.LogLevel) // checked by settingsOf
+	r.level.Set(level)
+	options.Log = slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: r.level}))
 	if err := options.Check(); err != nil {
 		return where.locate(err)
 	}
@@ -66,20 +79,27 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		fmt.Fprintln(stdout, "the configuration is valid")
 		return nil
 	}
-	return serve(ctx, options)
+	return serve(ctx, options, r, hangUps)
 }
 
-func serve(ctx context.Context, options poolmanager.Options) error {
+func serve(ctx context.Context, options poolmanager.Options, r *reloader, hangUps <-chan os.Signal) error {
 	service, err := poolmanager.Start(ctx, options)
 	if err != nil {
 		return err
 	}
 	options.Log.Info("pool manager started", "address", service.Addr(), "version", poolmanager.Version)
+	r.service, r.log = service, options.Log
+	watching, stopWatching := context.WithCancel(ctx)
+	defer stopWatching()
+	ended := make(chan struct{})
+	go func() { defer close(ended); r.run(watching, hangUps) }()
 	var failed error
 	select {
 	case <-ctx.Done():
 	case failed = <-service.Failed():
 	}
+	stopWatching()
+	<-ended
 	stopping, cancel := context.WithTimeout(context.Background(), stopLimit)
 	defer cancel()
 	return errors.Join(failed, service.Stop(stopping))

@@ -14,7 +14,8 @@ type places struct {
 	path string
 	root *yaml.Node // the mapping; nil without a file
 	// settings that the environment has the last word in, by their key
-	fromEnv map[string]string
+	keyFiles []string // url_key_file of each template, in order
+	fromEnv  map[string]string
 }
 
 var (

@@ -35,11 +35,18 @@ func TestMain(m *testing.M) {
 
 type daemon struct {
 	*exec.Cmd
+	base   string
 	client *client.Client
 	ended  chan struct{}
 }
 
 func startDaemon(t *testing.T, dir string, token authmin.Secret) *daemon {
+	t.Helper()
+	return startDaemonWith(t, dir, token, "LLORCH_API_TOKEN="+token.Reveal())
+}
+
+// startDaemonWith starts the daemon with its token where env says.
+func startDaemonWith(t *testing.T, dir string, token authmin.Secret, env string) *daemon {
 	t.Helper()
 	config := filepath.Join(dir, "config.yaml")
 	text := "listen: 127.0.0.1:0\nruntime_dir: " + filepath.Join(dir, "run") + "\npreload: [{pool_id: p, template: demo}]\n"
@@ -47,7 +54,7 @@ func startDaemon(t *testing.T, dir string, token authmin.Secret) *daemon {
 		t.Fatal(err)
 	}
 	command := exec.Command(os.Args[0], "--config", config)
-	command.Env = append(os.Environ(), asDaemon+"=1", "LLORCH_API_TOKEN="+token.Reveal())
+	command.Env = append(os.Environ(), asDaemon+"=1", env)
 	log, err := command.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +67,8 @@ func startDaemon(t *testing.T, dir string, token authmin.Secret) *daemon {
 	for lines.Scan() {
 		var line struct{ Msg, Address string }
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "pool manager started" {
-			d.client = client.New("http://"+line.Address, token.Reveal, nil)
+			d.base = "http://" + line.Address
+			d.client = client.New(d.base, token.Reveal, nil)
 			break
 		}
 	}
