@@ -11,7 +11,7 @@ import (
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  appName,
-		Usage: "token|lint|explain|test|doctor|audit",
+		Usage: "token|check|lint|explain|test|doctor|audit",
 		Short: "Makes tokens, and checks, explains and tests the access policy",
 		Long: `
 Makes and revokes the tokens of a keyring file, finds what a Caddyfile leaves

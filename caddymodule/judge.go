@@ -14,6 +14,9 @@ import (
 // maxOpenWarnings bounds the proxies without a guard that one start names.
 const maxOpenWarnings = 16
 
+// refusedConfiguration begins what a start says of faults that lint names one by one.
+const refusedConfiguration = "configuration refused"
+
 // errNoConfiguration: what cannot be seen cannot be judged.
 var errNoConfiguration = errors.New("this version of Caddy does not show its modules the configuration, so that authmin cannot judge it; build with the version that go.mod names")
 
@@ -48,7 +51,7 @@ func (a *App) judge(ctx caddy.Context) error {
 	}
 	faults := faultsOf(s)
 	if err := refusalOf(faults); err != nil {
-		return fmt.Errorf("configuration refused: %w", err)
+		return fmt.Errorf("%s: %w", refusedConfiguration, err)
 	}
 	for _, f := range faults {
 		if f.gravity != suspect || f.server == "" {

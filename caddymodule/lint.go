@@ -61,7 +61,7 @@ func lint(path string) ([]finding, error) {
 	s, err := readSettings(path)
 	if err != nil {
 		if len(findings) > 0 {
-			return sorted(append(findings, finding{at: position{file: path}, text: err.Error()})), nil
+			return sorted(append(findings, finding{at: placeInError(path, err.Error()), text: err.Error()})), nil
 		}
 		return nil, err
 	}

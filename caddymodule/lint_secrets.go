@@ -35,7 +35,7 @@ func lintText(path string) ([]finding, error) {
 	if err != nil {
 		return nil, nil // the adapter will say where it is not a Caddyfile
 	}
-	var findings []finding
+	findings := lintBraces(path, tokens)
 	var line []caddyfile.Token
 	depth := 0
 	for i, token := range tokens {
