@@ -41,6 +41,8 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 	if err != nil {
 		return Admission{}, err
 	}
+	setDefault(&r.DeadlineMS, o.deadline.Milliseconds())
+	setDefault(&r.StreamLimitMS, o.streamLimit.Milliseconds())
 	named, ownID := r.SessionID != "", r.TaskID != ""
 	if err := r.normalize(); err != nil {
 		return Admission{}, o.rejected(r, "invalid", err)
@@ -209,7 +211,7 @@ func (o *Orchestrator) waitsFor(task Task, r TaskRequest) waiting {
 	// is counted on the monotonic one, and never more than was asked for.
 	now := o.now()
 	left := min(task.DeadlineAt.Sub(now), time.Duration(r.DeadlineMS)*time.Millisecond)
-	w := waiting{id: task.TaskID, owner: task.Owner, class: task.Priority, deadline: now.Add(left), needs: needs, key: needs.key()}
+	w := waiting{id: task.TaskID, owner: task.Owner, class: task.Priority, deadline: now.Add(left), limit: time.Duration(r.StreamLimitMS) * time.Millisecond, needs: needs, key: needs.key()}
 	if r.KVHint != "cold" {
 		w.session = task.SessionID
 	}

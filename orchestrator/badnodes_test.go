@@ -102,7 +102,7 @@ func TestATaskLeavesANodeThatFallsSilent(t *testing.T) {
 	}
 }
 
-func TestAStreamThatTricklesEndsAtTheDeadline(t *testing.T) {
+func TestAStreamThatTricklesEndsAtItsLimit(t *testing.T) {
 	for name, dispatch := range map[string]func(*sink, client.DispatchRequest){
 		"a token at a time": func(out *sink, _ client.DispatchRequest) {
 			paced(out, 20*time.Millisecond, func(i int) { out.send(client.Event{Type: client.EventToken, Text: "x", Index: i}) })
@@ -126,8 +126,8 @@ func TestAStreamThatTricklesEndsAtTheDeadline(t *testing.T) {
 			t.Parallel()
 			s := start(t, app.Options{})
 			s.join("n1", newPool(t, dispatch), 1)
-			events := s.follow(s.submit(`,"deadline_ms":500`), "").rest()
-			if types(events) != "started token error" || !strings.Contains(events[len(events)-1].Data, "DEADLINE_EXCEEDED") {
+			events := s.follow(s.submit(`,"stream_limit_ms":500`), "").rest()
+			if types(events) != "started token error" || !strings.Contains(events[len(events)-1].Data, "STREAM_LIMIT_EXCEEDED") {
 				t.Errorf("got %q, the last is %v", types(events), events[len(events)-1])
 			}
 		})

@@ -51,11 +51,14 @@ func TestOnlyTheNodesOwnFaultTripsItsBreaker(t *testing.T) {
 		"401":             {&client.StatusError{Status: 401}, 0},
 		"403":             {&client.StatusError{Status: 403}, 0},
 		"429":             {&client.StatusError{Status: 429}, 0},
+		"503":             {&client.StatusError{Status: 503}, 0},
+		"a busy engine":   {&busyEngine{}, 0},
+		"502":             {&client.StatusError{Status: 502}, 1},
 		"409":             {&client.StatusError{Status: 409}, 0},
 		"our own reasons": {errNotTheNode, 0},
 	} {
 		ns := &nodes{now: time.Now}
-		n := &node{running: map[string]int{"p": 1}, busy: map[string]time.Time{}}
+		n := &node{running: map[string]int{"p": 1}, busy: map[string]pause{}}
 		(&lease{ns: ns, n: n, poolID: "p"}).release(c.err)
 		if n.breaker.failures != c.want || len(n.running) != 0 {
 			t.Errorf("%s: got %d failures, %v, want %d and no running task", name, n.breaker.failures, n.running, c.want)

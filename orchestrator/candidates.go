@@ -89,8 +89,8 @@ func (n *node) candidate(p *pool, now time.Time, timeout time.Duration) Candidat
 		SlotsFree:     p.SlotsTotal - n.running[p.PoolID] - n.others[p.PoolID],
 		VRAMFreeBytes: p.VRAMFreeBytes, Loadable: p.Loadable,
 	}
-	if now.Before(n.busy[p.PoolID]) {
-		c.SlotsFree = 0
+	if rests := n.busy[p.PoolID]; now.Before(rests.until) {
+		c.SlotsFree, c.Rests = 0, rests
 	}
 	return c
 }

@@ -26,10 +26,10 @@ const keyGrace = time.Minute
 
 // remember ties the key to this request's task id, on disk, before the task is
 // made: after a crash between the two the same key makes the same task.
-func (o *Orchestrator) remember(ctx context.Context, who Who, key, digest string, r *TaskRequest) (*entry, error) {
+func (o *Orchestrator) remember(ctx context.Context, who Who, key string, digest requestDigest, r *TaskRequest) (*entry, error) {
 	b, id := o.store.Bucket(store.Idempotency), keyOf(who.Identity, key)
 	if o.keys.admits(keyOwner(who.Identity)) {
-		if err := o.writeKey(ctx, id, idempotent{r.TaskID, digest, keyOwner(who.Identity)}); !errors.Is(err, store.ErrExists) {
+		if err := o.writeKey(ctx, id, idempotent{r.TaskID, digest.is, keyOwner(who.Identity)}); !errors.Is(err, store.ErrExists) {
 			return nil, err
 		}
 	}
@@ -44,7 +44,7 @@ func (o *Orchestrator) remember(ctx context.Context, who Who, key, digest string
 	if err := json.Unmarshal(stored.Value, &earlier); err != nil {
 		return nil, fmt.Errorf("decoding idempotency key: %w", err)
 	}
-	if earlier.Body != digest {
+	if !digest.of(earlier.Body) {
 		return nil, fail(Conflict, "IDEMPOTENCY_KEY_REUSED", "this Idempotency-Key was used with another body")
 	}
 	r.TaskID = earlier.TaskID
@@ -76,13 +76,13 @@ func tooManyKeys() *Error {
 
 // earlier gives the task that this very request made under its key; nil when there
 // is none, or no key.
-func (o *Orchestrator) earlier(ctx context.Context, who Who, key, digest string) *entry {
+func (o *Orchestrator) earlier(ctx context.Context, who Who, key string, digest requestDigest) *entry {
 	if key == "" {
 		return nil
 	}
 	stored, err := o.store.Bucket(store.Idempotency).Get(ctx, keyOf(who.Identity, key))
 	var made idempotent
-	if err != nil || json.Unmarshal(stored.Value, &made) != nil || made.Body != digest {
+	if err != nil || json.Unmarshal(stored.Value, &made) != nil || !digest.of(made.Body) {
 		return nil
 	}
 	return o.find(who, made.TaskID)
@@ -115,7 +115,22 @@ func keyOf(identity, key string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func digestOf(r TaskRequest) (string, error) {
+// requestDigest tells whether two requests are the same. was is what an older version
+// made of one without a deadline, for which it filled in the default first.
+type requestDigest struct{ is, was string }
+
+func (d requestDigest) of(kept string) bool { return kept == d.is || kept == d.was }
+
+func digestOf(r TaskRequest) (d requestDigest, err error) {
+	if d.is, err = digestText(r); err != nil {
+		return d, err
+	}
+	setDefault(&r.DeadlineMS, DefaultDeadline.Milliseconds())
+	d.was, err = digestText(r)
+	return d, err
+}
+
+func digestText(r TaskRequest) (string, error) {
 	text, err := json.Marshal(r)
 	if err != nil {
 		return "", fmt.Errorf("encoding task request: %w", err)

@@ -3,16 +3,8 @@ package orchestrator
 import (
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/llorch/gateway/poolmanager/client"
-)
-
-// minBusy and maxBusy bound how long a pool that had no slot, or was not ready,
-// is left alone; its Retry-After decides, its next heartbeat ends it earlier.
-const (
-	minBusy = 250 * time.Millisecond
-	maxBusy = 5 * time.Second
 )
 
 // lease is one slot of a pool, taken for one task.
@@ -50,11 +42,11 @@ func (l *lease) release(err error) {
 	switch {
 	case err == nil:
 		l.n.breaker.succeed()
+		delete(l.n.busy, l.poolID)
 	case errors.Is(err, errNotTheNode):
 		l.n.breaker.abandon()
 	case busy(err):
-		errors.As(err, &refused)
-		l.n.busy[l.poolID] = now.Add(min(max(refused.RetryAfter, minBusy), maxBusy))
+		l.n.rest(l.poolID, err, now)
 		l.n.breaker.abandon()
 	case refusesTask(err):
 		l.n.breaker.abandon() // else a caller's tasks could open it for everybody

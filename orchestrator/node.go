@@ -60,10 +60,10 @@ type node struct {
 	seen     time.Time      // when it last called, on our clock
 	breaker  breaker
 	// running counts our tasks a pool; others is what else used its slots when
-	// it last reported; busy is until when it asked to be left alone.
+	// it last reported; busy is while it asked to be left alone.
 	running map[string]int
 	others  map[string]int
-	busy    map[string]time.Time
+	busy    map[string]pause
 }
 
 func (n *node) online(now time.Time, timeout time.Duration) bool {
@@ -89,7 +89,7 @@ func (ns *nodes) report(n *node, pools []client.Pool) {
 		n.pools[i] = pool{p, ns.granted(n, p)}
 	}
 	clear(n.others)
-	clear(n.busy)
+	n.resume(ns.now())
 	for _, p := range pools {
 		n.others[p.PoolID] = max(0, p.SlotsTotal-p.SlotsFree-n.running[p.PoolID])
 	}

@@ -38,6 +38,8 @@ type Config struct {
 	Policy           Policy        // "": Reject
 	Strategy         Strategy      // "": MostFreeVRAM
 	Drain            time.Duration // how long running tasks may go on at a stop; 0: not at all
+	Deadline         time.Duration // for the first token of tasks that name none; 0: DefaultDeadline
+	StreamLimit      time.Duration // for the streams of tasks that name none; 0: none
 	KeepEnded        time.Duration // how long ended tasks are kept; 0: DefaultKeepEnded
 	KeepEndedTasks   int           // how many for one identity; 0: DefaultKeepEndedTasks
 	NodeTimeout      time.Duration
@@ -104,8 +106,11 @@ type Orchestrator struct {
 	drainEnd atomic.Int64 // Unix nanoseconds: when running tasks have to stop
 	stored   *Shares      // bytes of the task records, by identity
 	keep     keeping
-	turn     uint64 // placements so far; the scheduler's alone
-	pace     pace
+
+	deadline, streamLimit time.Duration // of tasks that name none; streamLimit 0: none
+	silence               time.Duration // maxSilence
+	turn                  uint64        // placements so far; the scheduler's alone
+	pace                  pace
 }
 
 // New makes memory what the store says and joins in scheduling. Stop it.
@@ -115,6 +120,7 @@ func New(ctx context.Context, c Config) (*Orchestrator, error) {
 		store: c.Store, me: c.Store.Replica(), queue: newQueue(c.Capacity), strategy: c.Strategy, policy: c.Policy, tracer: c.Tracer, log: c.Log, now: c.Now,
 		workers: workers{replicas: make(map[replicaKey]replica)}, tasks: make(map[string]*entry), loading: []*entry{}, drain: c.Drain,
 		stored: NewShares(maxTaskBytes), keep: keeping{c.KeepEnded, c.KeepEndedTasks, max(maxEnded, c.KeepEndedTasks)},
+		deadline: c.Deadline, streamLimit: c.StreamLimit, silence: maxSilence,
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}), retiree: make(chan struct{}, 1),
 	}
 	o.ctx, o.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -148,6 +154,7 @@ func (c *Config) fill() {
 	setDefault(&c.Strategy, MostFreeVRAM)
 	setDefault(&c.Policy, Reject)
 	setDefault(&c.NodeTimeout, DefaultNodeTimeout)
+	setDefault(&c.Deadline, DefaultDeadline)
 	setDefault(&c.KeepEnded, DefaultKeepEnded)
 	setDefault(&c.KeepEndedTasks, DefaultKeepEndedTasks)
 	if c.Resolver == nil {

@@ -37,7 +37,8 @@ type Candidate struct {
 	Online, Ready, Draining, Tripped bool
 	SlotsFree, SlotsTotal            int
 	VRAMFreeBytes                    int64
-	Loadable                         bool // its model would have to be loaded first
+	Loadable                         bool  // its model would have to be loaded first
+	Rests                            pause // it is busy, and left alone
 }
 
 // Judged is a candidate and why it was not feasible; empty when it was.

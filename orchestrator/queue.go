@@ -15,12 +15,15 @@ type waiting struct {
 	id        string
 	owner     string
 	class     Priority
-	deadline  time.Time // zero: none
+	deadline  time.Time     // of the first token; zero: none
+	limit     time.Duration // of the stream; 0: none
 	needs     Needs
 	key       string    // of needs: tasks with the same one find the same places
 	session   string    // "" when it does not want its session's KV cache
 	notBefore time.Time // after a failed attempt
 	failures  int       // dispatches that failed before the first token
+	said      string    // what the latest busy pool said
+	saidBy    string    // and which engine
 }
 
 // queue is two classes of lines, bounded together. Room is reserved before a

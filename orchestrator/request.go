@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	// DefaultDeadline is for a task that names none; MaxDeadline is the most
-	// one may name. The overlap of a token rotation must be longer.
+	// DefaultDeadline is for the first token of a task that names none; MaxDeadline is
+	// the most one may name, of that and of its stream's limit. The overlap of a token
+	// rotation must be longer.
 	DefaultDeadline = 10 * time.Minute
 	MaxDeadline     = 24 * time.Hour
 	// DefaultMaxTokens is for a task that names none; MaxMaxTokens is the most one
@@ -40,7 +41,8 @@ type TaskRequest struct {
 	Ctx            int              `json:"ctx,omitempty" minimum:"0" maximum:"16777216" doc:"Context length in tokens"`
 	Priority       Priority         `json:"priority,omitempty" enum:"interactive,batch" default:"interactive"`
 	MaxTokens      int              `json:"max_tokens,omitempty" minimum:"0" maximum:"1048576" default:"256"`
-	DeadlineMS     int64            `json:"deadline_ms,omitempty" minimum:"0" maximum:"86400000" default:"600000" doc:"From admission to the last token"`
+	DeadlineMS     int64            `json:"deadline_ms,omitempty" minimum:"0" maximum:"86400000" doc:"From admission to the first token; when absent, the operator's deadline_ms, by default 600000"`
+	StreamLimitMS  int64            `json:"stream_limit_ms,omitempty" minimum:"0" maximum:"86400000" doc:"From the first token to the last; when absent, the operator's stream_limit_ms, by default none"`
 	Seed           *int64           `json:"seed,omitempty"`
 	Temperature    *float64         `json:"temperature,omitempty" minimum:"0" maximum:"10"`
 	TopP           *float64         `json:"top_p,omitempty" minimum:"0" maximum:"1" doc:"Nucleus sampling: of the likeliest tokens, those that make up this share"`
@@ -100,6 +102,9 @@ func (r *TaskRequest) normalize() error {
 	}
 	if r.DeadlineMS < 0 || r.DeadlineMS > MaxDeadline.Milliseconds() {
 		return fail(Invalid, "INVALID_TASK", "deadline_ms is at most %d", MaxDeadline.Milliseconds())
+	}
+	if r.StreamLimitMS < 0 || r.StreamLimitMS > MaxDeadline.Milliseconds() {
+		return fail(Invalid, "INVALID_TASK", "stream_limit_ms is at most %d", MaxDeadline.Milliseconds())
 	}
 	return nil
 }

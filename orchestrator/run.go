@@ -42,6 +42,7 @@ type attempt struct {
 	noted   bool // what memory says of the task is this dispatch; guarded by e.mu
 	written bool // that it runs is on disk; guarded by e.changing
 	unsure  bool // or may be; guarded by e.changing
+	clock   *clock
 	first   bool // a token has been seen, and so perhaps by a reader
 	tokens  int
 	bytes   int
@@ -56,10 +57,10 @@ func (o *Orchestrator) run(reign context.Context, a *attempt) {
 	o.busy.Add(1)
 	defer o.busy.Add(-1)
 	defer o.sessions.settled(a.session, a.e.id)
-	deadline, cancel := context.WithDeadlineCause(reign, a.w.deadline, errDeadline)
-	defer cancel()
-	ctx, stop := context.WithCancelCause(deadline)
+	ctx, stop := context.WithCancelCause(reign)
 	defer stop(nil)
+	a.clock = newClock(a.w.deadline.Sub(o.now()), a.w.limit, o.silence, stop)
+	defer a.clock.halt()
 	a.e.mu.Lock()
 	a.e.stop = stop
 	o.interfere(a.e) // somebody may have been faster
@@ -73,9 +74,12 @@ func (o *Orchestrator) run(reign context.Context, a *attempt) {
 	var watching sync.WaitGroup
 	watching.Go(func() { a.tell(); a.watch(ctx, stop) })
 	end, err := a.perform(ctx)
+	if err == nil && !a.first {
+		err = asBusy(end)
+	}
 	cause := context.Cause(ctx)
 	switch {
-	case cause == nil || cause == errNodeLost:
+	case cause == nil || cause == errNodeLost || cause == errStalled:
 		a.l.release(err)
 	default:
 		a.l.release(errNotTheNode)
@@ -151,6 +155,7 @@ func (a *attempt) perform(ctx context.Context) (end client.Event, err error) {
 		if ev.Type.Last() {
 			return ev, a.whole(ev)
 		}
+		a.clock.flows()
 		if err := a.take(ctx, ev); err != nil {
 			return client.Event{}, err
 		}

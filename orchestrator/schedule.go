@@ -143,7 +143,14 @@ func (o *Orchestrator) expireOne(id string) {
 	if e == nil || !ok {
 		return
 	}
-	err := o.end(e, failed("DEADLINE_EXCEEDED", "the deadline passed before a pool was free", ""))
+	change := failed("DEADLINE_EXCEEDED", "the deadline passed before a pool was free", "")
+	if w.said == "" { // a pool may rest for what it told another task
+		w.said, w.saidBy = o.restWords(w.needs)
+	}
+	if w.said != "" {
+		change = failed(engineBusyCode, "the deadline passed while every pool for it was busy; the latest said: "+w.said, w.saidBy)
+	}
+	err := o.end(e, change)
 	if err == nil || errors.Is(err, errEnded) {
 		return
 	}

@@ -13,7 +13,7 @@ import (
 
 const (
 	// maxFailures is how often a task may fail before its first token; busy
-	// pools (409, 429) do not count, the deadline bounds those.
+	// pools (see busy) do not count, the deadline bounds those.
 	maxFailures = 5
 	// retryPause and maxRetryPause space the attempts: 100 ms ×2 to 5 s.
 	retryPause    = 100 * time.Millisecond
@@ -32,7 +32,11 @@ func (a *attempt) settle(end client.Event, err, cause error) {
 	case err == nil && end.Type == client.EventEnd:
 		change = a.completed(end)
 	case cause == errDeadline:
-		change = failed("DEADLINE_EXCEEDED", "the deadline passed while the task ran", a.l.engine)
+		change = failed("DEADLINE_EXCEEDED", "the deadline passed before the first token", a.l.engine)
+	case cause == errStreamLimit:
+		change = failed("STREAM_LIMIT_EXCEEDED", "the answer took longer than its stream_limit_ms", a.l.engine)
+	case cause == errStalled:
+		change = failed("STREAM_STALLED", fmt.Sprintf("nothing came for %s after the first token", a.o.silence), a.l.engine)
 	case err == nil && (a.first || !retriable(end.Code)):
 		change = failed(code(end.Code, "ENGINE_ERROR"), printable(end.Message, maxMessage), printable(end.Engine, maxWord))
 	case errors.Is(err, errTooMuch):
@@ -48,7 +52,7 @@ func (a *attempt) settle(end client.Event, err, cause error) {
 		return
 	}
 	change = a.counted(change)
-	a.o.pace.ended(a.o.now().Before(a.w.deadline))
+	a.o.pace.ended(a.first || a.o.now().Before(a.w.deadline))
 	still := a.owns
 	if !a.noted {
 		still = anybodys
@@ -100,12 +104,15 @@ func (a *attempt) again(err error, end client.Event, cause error) {
 		a.w.failures++
 		a.w.needs.Failed = append(a.w.needs.Failed[:len(a.w.needs.Failed):len(a.w.needs.Failed)], poolKey(a.l.nodeID, a.l.poolID))
 	}
+	if said := words(err); said != "" {
+		a.w.said, a.w.saidBy = said, a.l.engine
+	}
 	if a.w.failures >= maxFailures {
 		a.settle(client.Event{Type: client.EventError, Code: "WORKER_UNAVAILABLE", Engine: a.l.engine,
 			Message: fmt.Sprintf("%d dispatches failed before the first token", a.w.failures)}, nil, nil)
 		return
 	}
-	// A busy pool has its own pause, see lease.release; this is for the task.
+	// A busy pool has its own pause, see node.rest; this is for the task.
 	a.w.notBefore = a.o.now().Add(min(retryPause<<a.w.failures, maxRetryPause))
 	if !stopping {
 		a.o.log.Warn("task goes back to the queue", "task_id", a.e.id, "node_id", a.l.nodeID, "pool_id", a.l.poolID, "failures", a.w.failures, "error", err)
@@ -161,16 +168,10 @@ func (a *attempt) putBack() error {
 }
 
 // retriable reports whether an error event before the first token may be tried
-// again elsewhere: the pool manager's codes for an engine that is not there,
-// busy, or was lost. Everything else is the engine's answer to this task.
+// again elsewhere: the pool manager's codes for an engine that is not there, or
+// was lost; one that is busy is an error by then, see asBusy. Everything else is the engine's answer to this task.
 func retriable(code string) bool {
-	return code == "ENGINE_UNAVAILABLE" || code == "ENGINE_BUSY" || code == "WORKER_RESET"
-}
-
-// busy reports whether the pool only asked to come back later.
-func busy(err error) bool {
-	var refused *client.StatusError
-	return errors.As(err, &refused) && (refused.Status == http.StatusTooManyRequests || refused.Status == http.StatusConflict)
+	return code == "ENGINE_UNAVAILABLE" || code == "WORKER_RESET"
 }
 
 // refusedForGood reports whether every pool would refuse the task alike. One

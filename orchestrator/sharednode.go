@@ -166,7 +166,7 @@ func (ns *nodes) apply(id string, said sharedNode, revision uint64, seen time.Ti
 		return
 	}
 	if n == nil {
-		n = &node{running: map[string]int{}, others: map[string]int{}, busy: map[string]time.Time{}}
+		n = &node{running: map[string]int{}, others: map[string]int{}, busy: map[string]pause{}}
 		ns.byID[id] = n
 		at, _ := slices.BinarySearchFunc(ns.order, id, func(n *node, id string) int { return strings.Compare(n.info.NodeID, id) })
 		ns.order = slices.Insert(ns.order, at, n)
@@ -208,6 +208,7 @@ func (n *node) connect(to target, token func() authmin.Secret) {
 	n.client = client.New(to.base, reveal, told(n.http))
 	n.control = client.New(to.base, reveal, told(to.controlClient()))
 	n.breaker = breaker{}
+	clear(n.busy)
 }
 
 // forgive lets a new scheduler begin with what the nodes have: slots that were

@@ -188,12 +188,12 @@ func (s *service) shown(id string, tokens int) {
 	}
 }
 
-func TestARunningTaskEndsAtItsDeadline(t *testing.T) {
+func TestARunningTaskWithoutATokenEndsAtItsDeadline(t *testing.T) {
 	s := start(t, app.Options{})
-	s.join("n1", newPool(t, func(out *sink, _ client.DispatchRequest) { out.tokens(1); <-out.gone }), 1)
+	s.join("n1", newPool(t, func(out *sink, _ client.DispatchRequest) { <-out.gone }), 1)
 	id := s.submit(`,"deadline_ms":300`)
 	events := s.follow(id, "").rest()
-	s.shown(id, 1)
+	s.shown(id, 0)
 	if last := events[len(events)-1]; last.Type != "error" || !strings.Contains(last.Data, "DEADLINE_EXCEEDED") {
 		t.Errorf("got %v", events)
 	}

@@ -157,7 +157,7 @@ func (r *TaskRequest) dispatch(id string, left time.Duration) client.DispatchReq
 	return client.DispatchRequest{
 		TaskID: id, Workload: r.Workload, ModelRef: r.ModelRef, Prompt: r.Prompt, Messages: r.Messages, Inputs: r.Inputs,
 		MaxTokens: r.MaxTokens, Seed: r.Seed, Temperature: r.Temperature, TopP: r.TopP, Stop: r.Stop,
-		DeadlineMS: max(1, left.Milliseconds()),
+		DeadlineMS: max(1, left.Milliseconds()), StreamLimitMS: r.StreamLimitMS,
 	}
 }
 

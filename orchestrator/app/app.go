@@ -64,6 +64,8 @@ type Options struct {
 	Capacity         int // tasks that may wait; 0: 1000
 	Strategy         orchestrator.Strategy
 	NodeTimeout      time.Duration
+	Deadline         time.Duration            // for the first token of tasks that name none; 0: 10 min
+	StreamLimit      time.Duration            // for the streams of tasks that name none; 0: none
 	KeepEnded        time.Duration            // how long ended tasks are kept; 0: an hour
 	KeepEndedTasks   int                      // how many for one identity; 0: 10,000
 	Policy           orchestrator.Policy      // of a full queue; "": reject
@@ -166,7 +168,8 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 
 func (o Options) domain(st *store.Store, reg prometheus.Registerer, tracer trace.Tracer) orchestrator.Config {
 	return orchestrator.Config{
-		Store: st, Capacity: o.Capacity, Strategy: o.Strategy, NodeTimeout: o.NodeTimeout, KeepEnded: o.KeepEnded, KeepEndedTasks: o.KeepEndedTasks, Drain: o.Drain, Policy: o.Policy,
+		Store: st, Capacity: o.Capacity, Strategy: o.Strategy, NodeTimeout: o.NodeTimeout, Deadline: o.Deadline, StreamLimit: o.StreamLimit,
+		KeepEnded: o.KeepEnded, KeepEndedTasks: o.KeepEndedTasks, Drain: o.Drain, Policy: o.Policy,
 		NodeNetworks: o.NodeNetworks, NodeAddresses: o.NodeAddresses, NodeModels: o.NodeModels,
 		ModelRoot: o.ModelRoot, ModelHosts: o.ModelHosts, ModelCAs: o.ModelCAs,
 		Resolver: o.Resolver, Log: o.Log, Registerer: reg, Tracer: tracer,

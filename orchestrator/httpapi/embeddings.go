@@ -26,6 +26,7 @@ func (a *API) embeddings(ctx context.Context, in *openaiInput[EmbeddingRequest])
 	if err != nil {
 		return nil, err
 	}
+	task.DeadlineMS = in.DeadlineMS
 	return a.openai(ctx, task, in.IdempotencyKey, openaiOptions{object: "list", model: in.Body.Model},
 		func(ctx context.Context, c *conversation, w http.ResponseWriter, r *http.Request) {
 			c.vectors(ctx, w, r, len(task.Inputs), in.Body.EncodingFormat)

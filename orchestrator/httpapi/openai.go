@@ -17,6 +17,7 @@ import (
 
 type openaiInput[T any] struct {
 	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255"`
+	DeadlineMS     int64  `header:"X-Deadline-Ms" minimum:"1" maximum:"86400000" doc:"How long the first token may take, waiting included"`
 	Body           T
 }
 
@@ -42,6 +43,7 @@ func (a *API) chat(ctx context.Context, in *openaiInput[ChatRequest]) (*huma.Str
 	if err != nil {
 		return nil, err
 	}
+	task.DeadlineMS = in.DeadlineMS
 	return a.openai(ctx, task, in.IdempotencyKey, in.Body.options("chat.completion"), text)
 }
 
@@ -50,6 +52,7 @@ func (a *API) completion(ctx context.Context, in *openaiInput[CompletionRequest]
 	if err != nil {
 		return nil, err
 	}
+	task.DeadlineMS = in.DeadlineMS
 	return a.openai(ctx, task, in.IdempotencyKey, in.Body.options("text_completion"), text)
 }
 
@@ -175,7 +178,11 @@ func endOf(ev orchestrator.Event) (ended, error) {
 	}
 	switch ev.Type {
 	case orchestrator.EventError:
-		return ended{failed: forGood(newProblem(http.StatusBadGateway, d.Code, d.Message))}, nil
+		status := http.StatusBadGateway
+		if d.Code == "ENGINE_BUSY" {
+			status = http.StatusServiceUnavailable
+		}
+		return ended{failed: forGood(newProblem(status, d.Code, d.Message))}, nil
 	case orchestrator.EventCanceled:
 		return ended{failed: forGood(newProblem(http.StatusConflict, "CANCELED", "the task was canceled"))}, nil
 	}

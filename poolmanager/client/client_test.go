@@ -282,3 +282,16 @@ func TestTasksOneAfterAnotherUseOneConnection(t *testing.T) {
 		t.Errorf("%d connections for ten tasks, want one", got)
 	}
 }
+
+func TestRetryAfterIsReadInBothFormsAndBounded(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"": 0, "0": 0, "2": 2 * time.Second, " 2 ": 2 * time.Second, "-1": 0, "1.5": 0, "soon": 0, "+2": 0, "0x10": 0,
+		"86400": client.MaxRetryAfter, "86401": client.MaxRetryAfter, "9223372036854775807": client.MaxRetryAfter, "99999999999999999999999": client.MaxRetryAfter,
+		"Fri, 02 Jan 2026 03:05:05 GMT": time.Minute, "Fri, 02 Jan 2026 03:03:05 GMT": 0, "Fri, 02 Jan 2099 03:03:05 GMT": client.MaxRetryAfter,
+	} {
+		if got := client.ParseRetryAfter(value, now); got != want {
+			t.Errorf("Retry-After: %q: got %s, want %s", value, got, want)
+		}
+	}
+}

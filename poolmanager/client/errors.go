@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -47,16 +48,23 @@ func statusError(response *http.Response) *StatusError {
 		Status:     response.StatusCode,
 		Code:       problem.Code,
 		Hint:       problem.Hint,
-		RetryAfter: retryAfter(response.Header.Get("Retry-After")),
+		RetryAfter: ParseRetryAfter(response.Header.Get("Retry-After"), time.Now()),
 	}
 }
 
-// retryAfter reads the delay form of RFC 9110 §10.2.3, the only one our
-// services send.
-func retryAfter(value string) time.Duration {
-	seconds, err := strconv.Atoi(value)
-	if err != nil || seconds < 0 {
-		return 0
+// ParseRetryAfter reads both forms of RFC 9110 §10.2.3, seconds and a date. A value
+// that is neither, negative or past is 0; a longer one than MaxRetryAfter is that.
+func ParseRetryAfter(value string, now time.Time) time.Duration {
+	value = strings.TrimSpace(value)
+	if value != "" && strings.Trim(value, "0123456789") == "" {
+		seconds, err := strconv.ParseInt(value, 10, 64)
+		if most := int64(MaxRetryAfter / time.Second); err != nil || seconds > most { // over 2^63 as well
+			return MaxRetryAfter
+		}
+		return time.Duration(seconds) * time.Second
 	}
-	return time.Duration(seconds) * time.Second
+	if at, err := http.ParseTime(value); err == nil {
+		return min(max(0, at.Sub(now)), MaxRetryAfter)
+	}
+	return 0
 }

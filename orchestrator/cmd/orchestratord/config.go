@@ -37,6 +37,10 @@ type config struct {
 	AdmissionPolicy string `yaml:"admission_policy"`
 	// PlacementStrategy is most-free-vram, least-loaded or round-robin. ORCHESTRATORD_PLACEMENT_STRATEGY.
 	PlacementStrategy string `yaml:"placement_strategy"`
+	// DeadlineMS is how long a task that names no deadline may wait for its first token. ORCHD_DEADLINE_MS.
+	DeadlineMS int `yaml:"deadline_ms"`
+	// StreamLimitMS is how long the answer of a task that names no limit may take from its first token on; 0: as long as it flows. ORCHD_STREAM_LIMIT_MS.
+	StreamLimitMS int `yaml:"stream_limit_ms"`
 	// KeepEndedMS is how long an ended task can still be asked for. ORCHD_KEEP_ENDED_MS.
 	KeepEndedMS int `yaml:"keep_ended_ms"`
 	// KeepEndedTasks is how many ended tasks are kept for one identity. ORCHD_KEEP_ENDED_TASKS.
@@ -87,6 +91,7 @@ func defaults() config {
 	return config{
 		Addr: app.DefaultListen, AdmissionCapacity: orchestrator.DefaultCapacity, AdmissionPolicy: "reject",
 		PlacementStrategy: string(orchestrator.MostFreeVRAM), Durability: "full",
+		DeadlineMS:  int(orchestrator.DefaultDeadline / time.Millisecond),
 		KeepEndedMS: int(orchestrator.DefaultKeepEnded / time.Millisecond), KeepEndedTasks: orchestrator.DefaultKeepEndedTasks,
 		NodeTimeoutMS: int(orchestrator.DefaultNodeTimeout / time.Millisecond), LogLevel: "info",
 	}
@@ -183,6 +188,7 @@ func (c *config) environment(lookup func(string) (string, bool), at places) erro
 		"ORCHD_ADDR": &c.Addr, "ORCHD_STATE_DIR": &c.StateDir, "ORCHD_ADMISSION_CAPACITY": &c.AdmissionCapacity,
 		"ORCHD_ADMISSION_POLICY": &c.AdmissionPolicy, "ORCHESTRATORD_PLACEMENT_STRATEGY": &c.PlacementStrategy,
 		"ORCHESTRATORD_NODE_TIMEOUT_MS": &c.NodeTimeoutMS, "ORCHD_NODE_NETWORKS": &c.NodeNetworks, "ORCHD_NODE_ADDRESSES": &c.NodeAddresses,
+		"ORCHD_DEADLINE_MS": &c.DeadlineMS, "ORCHD_STREAM_LIMIT_MS": &c.StreamLimitMS,
 		"ORCHD_KEEP_ENDED_MS": &c.KeepEndedMS, "ORCHD_KEEP_ENDED_TASKS": &c.KeepEndedTasks,
 		"ORCHD_NODE_MODELS": &c.NodeModels,
 		"ORCHD_DRAIN_MS":    &c.DrainMS, "ORCHD_MODEL_ROOT": &c.ModelRoot, "ORCHD_MODEL_HOSTS": &c.ModelHosts, "ORCHD_DURABILITY": &c.Durability,
@@ -234,6 +240,7 @@ func (c config) options() (app.Options, error) {
 	o := app.Options{
 		Listen: c.Addr, StateDir: c.StateDir, Capacity: c.AdmissionCapacity,
 		ModelRoot: c.ModelRoot, Strategy: orchestrator.Strategy(c.PlacementStrategy), NodeTimeout: time.Duration(c.NodeTimeoutMS) * time.Millisecond,
+		Deadline: time.Duration(c.DeadlineMS) * time.Millisecond, StreamLimit: time.Duration(c.StreamLimitMS) * time.Millisecond,
 		KeepEnded: time.Duration(c.KeepEndedMS) * time.Millisecond, KeepEndedTasks: c.KeepEndedTasks,
 		Drain: time.Duration(c.DrainMS) * time.Millisecond, Policy: orchestrator.Policy(c.AdmissionPolicy),
 	}
@@ -251,6 +258,10 @@ func (c config) options() (app.Options, error) {
 		return o, badKey("placement_strategy", "is %q: want most-free-vram, least-loaded or round-robin", c.PlacementStrategy)
 	case c.NodeTimeoutMS < 1000 || c.NodeTimeoutMS > 3_600_000:
 		return o, badKey("node_timeout_ms", "is %d: want 1000 to 3600000", c.NodeTimeoutMS)
+	case c.DeadlineMS < 1 || c.DeadlineMS > int(orchestrator.MaxDeadline/time.Millisecond):
+		return o, badKey("deadline_ms", "is %d: want 1 to %d", c.DeadlineMS, orchestrator.MaxDeadline/time.Millisecond)
+	case c.StreamLimitMS < 0 || c.StreamLimitMS > int(orchestrator.MaxDeadline/time.Millisecond):
+		return o, badKey("stream_limit_ms", "is %d: want 0 (none) to %d", c.StreamLimitMS, orchestrator.MaxDeadline/time.Millisecond)
 	case c.KeepEndedMS < 1000 || c.KeepEndedMS > 86_400_000:
 		return o, badKey("keep_ended_ms", "is %d: want 1000 to 86400000", c.KeepEndedMS)
 	case c.KeepEndedTasks < 1 || c.KeepEndedTasks > maxKept:

@@ -78,6 +78,8 @@ func TestMistakesAreNamedWithTheirPlaceAndRemedy(t *testing.T) {
 		"two homes":            {"state_dir: /a\nnats_url: nats://127.0.0.1:4222\n", clusterOf("127.0.0.1:1", "127.0.0.1:1,127.0.0.1:2,127.0.0.1:3"), []string{"orchestratord.yaml:2:", "ORCHD_NATS_URL", "one or the other"}},
 		"nats in clear":        {"nats_url: nats://10.0.0.1:4222\n", nil, []string{"orchestratord.yaml:1:", "tls://10.0.0.1:4222"}},
 		"credentials for none": {"state_dir: /a\nnats_creds: /c\n", nil, []string{"ORCHD_NATS_URL"}},
+		"no time at all":       {"state_dir: /a\ndeadline_ms: 0\n", nil, []string{"orchestratord.yaml:2:", "ORCHD_DEADLINE_MS"}},
+		"a negative limit":     {"state_dir: /a\nstream_limit_ms: -1\n", nil, []string{"orchestratord.yaml:2:", "ORCHD_STREAM_LIMIT_MS"}},
 		"kept too briefly":     {"state_dir: /a\nkeep_ended_ms: 1\n", nil, []string{"orchestratord.yaml:2:", "ORCHD_KEEP_ENDED_MS"}},
 		"kept are none":        {"state_dir: /a\nkeep_ended_tasks: 0\n", nil, []string{"orchestratord.yaml:2:", "ORCHD_KEEP_ENDED_TASKS"}},
 		"an empty grant":       {"state_dir: /a\nnode_models: {gpu1: [\"\"]}\n", nil, []string{"orchestratord.yaml:2:", "ORCHD_NODE_MODELS", "gpu1"}},

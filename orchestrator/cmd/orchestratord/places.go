@@ -14,6 +14,7 @@ var variables = map[string]string{
 	"addr": "ORCHD_ADDR", "state_dir": "ORCHD_STATE_DIR", "admission_capacity": "ORCHD_ADMISSION_CAPACITY",
 	"admission_policy": "ORCHD_ADMISSION_POLICY", "placement_strategy": "ORCHESTRATORD_PLACEMENT_STRATEGY",
 	"node_timeout_ms": "ORCHESTRATORD_NODE_TIMEOUT_MS", "node_networks": "ORCHD_NODE_NETWORKS", "node_addresses": "ORCHD_NODE_ADDRESSES",
+	"deadline_ms": "ORCHD_DEADLINE_MS", "stream_limit_ms": "ORCHD_STREAM_LIMIT_MS",
 	"keep_ended_ms": "ORCHD_KEEP_ENDED_MS", "keep_ended_tasks": "ORCHD_KEEP_ENDED_TASKS",
 	"node_models": "ORCHD_NODE_MODELS",
 	"model_root":  "ORCHD_MODEL_ROOT", "model_hosts": "ORCHD_MODEL_HOSTS",
