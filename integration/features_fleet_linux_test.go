@@ -34,6 +34,7 @@ type fleet struct {
 	modelDigest string
 	keyring     []byte // what restoreKeyring puts back; nil: nothing to put back
 	clients     int    // addresses given to scenarios
+	scenarios   int    // begun
 }
 
 // fleetNode is a pool manager and the site in front of it.
@@ -56,8 +57,8 @@ func startFleet(t *testing.T) *fleet {
 	f := &fleet{
 		t: t, dir: t.TempDir(), tokens: map[string]string{}, upstream: rand.Text() + rand.Text(),
 		nodes: map[string]*fleetNode{}, processes: map[string]*gatewaytest.Process{},
-		edge: "http://" + gatewaytest.FreeAddress(t, "127.0.0.1"), local: "http://" + gatewaytest.FreeAddress(t, "127.0.0.1"),
-		orchestrator: "http://" + gatewaytest.FreeAddress(t, "127.0.0.1"),
+		edge: "http://" + gatewaytest.StableAddress(t), local: "http://" + gatewaytest.StableAddress(t),
+		orchestrator: "http://" + gatewaytest.StableAddress(t),
 	}
 	lines := map[string]string{}
 	for name, scope := range fleetScopes {
@@ -70,7 +71,7 @@ func startFleet(t *testing.T) *fleet {
 		name := fmt.Sprint("node", i+1)
 		f.nodes[name] = &fleetNode{
 			name: name, pool: fmt.Sprint("pool", i+1),
-			site: gatewaytest.FreeAddress(t, "127.0.0.1"), address: gatewaytest.FreeAddress(t, "127.0.0.1"),
+			site: gatewaytest.StableAddress(t), address: gatewaytest.StableAddress(t),
 		}
 	}
 	f.env = []string{"LLORCH_ADMIN_SOCKET=" + filepath.Join(f.dir, "admin.sock"), "LLORCH_UPSTREAM_TOKEN=" + f.upstream}

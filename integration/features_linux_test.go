@@ -28,7 +28,13 @@ func TestFeatures(t *testing.T) {
 	if err := f.holdsNoToken(); err != nil {
 		t.Error(err)
 	}
+	if f.scenarios < leastScenarios {
+		t.Errorf("%d scenarios were run, want at least %d", f.scenarios, leastScenarios)
+	}
 }
+
+// leastScenarios are fewer than there are: a folder that is not found has none.
+const leastScenarios = 80
 
 // testWriter shows the scenarios only when they are asked for or fail.
 type testWriter struct{ t *testing.T }
@@ -80,6 +86,7 @@ func (s *scenario) register(sc *godog.ScenarioContext, f *fleet) {
 // begin gives a scenario an address of its own, so that what one has been locked
 // out for is not held against the next, and notes what was there before it.
 func (s *scenario) begin(f *fleet) (err error) {
+	f.scenarios++
 	*s = scenario{fleet: f, unknown: rand.Text(), vars: map[string]string{}, streams: map[string]*openStream{}}
 	s.callFromAnotherAddress()
 	s.use(f.edge)

@@ -2,7 +2,10 @@ package gatewaytest
 
 import (
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net"
+	"sync"
 	"testing"
 	"time"
 )
@@ -77,4 +80,32 @@ func FreeAddress(t testing.TB, host string) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
+}
+
+// Ports that the kernel of Linux does not give to connections (they begin at
+// 32768): what stops and starts again finds its port free.
+const (
+	firstStablePort = 10_000
+	lastStablePort  = 31_999
+)
+
+var stableAddresses sync.Map // given by StableAddress
+
+// StableAddress is 127.0.0.1:port for a process that is stopped and started again.
+// No two calls of one test binary get the same.
+func StableAddress(t testing.TB) string {
+	t.Helper()
+	const tries = 100
+	for range tries {
+		address := fmt.Sprintf("127.0.0.1:%d", firstStablePort+rand.IntN(lastStablePort-firstStablePort))
+		if _, given := stableAddresses.LoadOrStore(address, true); given {
+			continue
+		}
+		if l, err := net.Listen("tcp", address); err == nil {
+			defer l.Close()
+			return address
+		}
+	}
+	t.Fatal("finding a free port: none")
+	return ""
 }
