@@ -65,6 +65,7 @@ var howToRun = []recipe{
 	{regexp.MustCompile(`^llorch authmin (check|lint|explain|doctor) --config Caddyfile`), (*readme).onPolicy},
 	{regexp.MustCompile(`^go tool xcaddy build `), builtByCI},
 	{regexp.MustCompile(`^\./caddy list-modules$`), builtByCI},
+	{regexp.MustCompile(`^go run \./integration/gate( --loop)?$`), ranByCI},
 }
 
 // TestReadme runs every command of the README.
@@ -93,7 +94,7 @@ func TestReadme(t *testing.T) {
 			t.Errorf("a block of %q: commands are marked sh", b.language)
 		}
 	}
-	if commands < len(howToRun) {
+	if commands < len(howToRun) { // a recipe without a command is of no use
 		t.Errorf("%d commands found, want at least %d", commands, len(howToRun))
 	}
 }
@@ -207,6 +208,24 @@ func builtByCI(_ *readme, t *testing.T, b block) {
 	text := strings.NewReplacer(`"$CADDY_VERSION"`, caddyVersion(t, script), `"$caddy"`, "./caddy").Replace(string(script))
 	if !strings.Contains(text, line) {
 		t.Errorf(".ci/run does not run %q", line)
+	}
+}
+
+// ranByCI: the gate runs this test, and cannot run inside it. The CI run builds it
+// and runs both parts.
+func ranByCI(_ *readme, t *testing.T, b block) {
+	script, err := os.ReadFile(filepath.Join(root(t), ".ci", "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := "--results"
+	if strings.Contains(b.text, "--loop") {
+		part = "--loop"
+	}
+	for _, line := range []string{`go build -o "$gate" ./integration/gate`, `"$gate" ` + part} {
+		if !strings.Contains(string(script), line) {
+			t.Errorf(".ci/run has no %q", line)
+		}
 	}
 }
 

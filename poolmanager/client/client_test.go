@@ -243,6 +243,35 @@ func TestCallsUseTheDocumentedRoutes(t *testing.T) {
 	}
 }
 
+// TestEveryCallSendsTheToken: each call, and the token of the moment.
+func TestEveryCallSendsTheToken(t *testing.T) {
+	var got, token string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = strings.Join(r.Header["Authorization"], ", ")
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	t.Cleanup(server.Close)
+	c := client.New(server.URL, func() string { return token }, server.Client())
+	ctx := t.Context()
+	for name, call := range map[string]func(){
+		"pools":    func() { c.Pools(ctx) },
+		"status":   func() { c.Status(ctx, "p") },
+		"preload":  func() { c.Preload(ctx, "p", client.PreloadRequest{}) },
+		"drain":    func() { c.Drain(ctx, "p", client.DrainRequest{}) },
+		"reload":   func() { c.Reload(ctx, "p", client.ReloadRequest{}) },
+		"stop":     func() { c.Stop(ctx, "p") },
+		"dispatch": func() { c.Dispatch(ctx, "p", client.DispatchRequest{}) },
+	} {
+		for _, token = range []string{"first-token", "rotated-token"} {
+			got = ""
+			call()
+			if want := "Bearer " + token; got != want {
+				t.Errorf("%s: Authorization %q, want %q", name, got, want)
+			}
+		}
+	}
+}
+
 func TestAPoolIDIsOneHarmlessPathSegment(t *testing.T) {
 	c := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") })
 	for _, id := range []string{"", ".", "..", "a/b", "a..b", "A", "a b", "a?b", "%2e", strings.Repeat("a", 65)} {
