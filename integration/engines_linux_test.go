@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -8,8 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
 )
@@ -160,5 +164,70 @@ func TestUpSaysWhatKeepsItFromBeingReady(t *testing.T) {
 		if err := p.Stop(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestUpTellsWhatABadEngineSaid: an answer that is none is an error with the engine's
+// words, sent to the engine once.
+func TestUpTellsWhatABadEngineSaid(t *testing.T) {
+	const piece = `data: {"choices":[{"index":0,"text":"hello"}]}` + "\n\n"
+	const end = `data: {"choices":[{"index":0,"text":"","finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n"
+	bad := map[string]struct{ kind, body, want string }{
+		"abort":    {"text/event-stream", piece + `data: {"choices":[{"index":0,"text":"","finish_reason":"abort"}]}` + "\n\ndata: [DONE]\n\n", "abort"},
+		"whole":    {"application/json", `{"choices":[{"index":0,"text":"hello","finish_reason":"stop"}]}`, "application/json"},
+		"object":   {"application/json", `{"error":{"message":"out of blocks"}}`, "out of blocks"},
+		"page":     {"text/html", "<html><body>Bad Gateway</body></html>", "Bad Gateway"},
+		"middle":   {"text/event-stream", piece + "<html><body>Bad Gateway</body></html>\n" + piece + end, "Bad Gateway"},
+		"event":    {"text/event-stream", piece + `data: {"error":{"message":"out of blocks"}}` + "\n\n" + end, "out of blocks"},
+		"unending": {"text/event-stream", piece + strings.TrimSuffix(end, "data: [DONE]\n\n"), "[DONE]"},
+	}
+	var mu sync.Mutex
+	asked := map[string]int{}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/models", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"data":[{"id":"m"}]}`) })
+	mux.HandleFunc("POST /v1/completions", func(w http.ResponseWriter, r *http.Request) {
+		var body struct{ Prompt string }
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		asked[body.Prompt]++
+		mu.Unlock()
+		w.Header().Set("Content-Type", bad[body.Prompt].kind)
+		fmt.Fprint(w, bad[body.Prompt].body)
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	u := gatewaytest.StartUp(t, ownerEnv, "--engine", server.URL+"/v1")
+	for prompt, c := range bad {
+		task, err := uuid.NewV7()
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := u.Do("POST", "/v2/tasks", fmt.Sprintf(`{"task_id":%q,"model_ref":"m","prompt":%q}`, task, prompt))
+		if err != nil || res.Status != http.StatusAccepted {
+			t.Fatalf("%s: %+v, %v", prompt, res, err)
+		}
+		stream, err := u.Stream("/v2/tasks/" + task.String() + "/events")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last gatewaytest.Event
+		for {
+			e, err := stream.Next()
+			if err != nil {
+				break
+			}
+			last = e
+		}
+		stream.Close()
+		if last.Type != "error" || !strings.Contains(string(last.Data), c.want) {
+			t.Errorf("%s: the stream ends with %s %s, want an error with %q", prompt, last.Type, last.Data, c.want)
+		}
+		mu.Lock()
+		if n := asked[prompt]; n != 1 {
+			t.Errorf("%s: the engine was asked %d times, want once", prompt, n)
+		}
+		mu.Unlock()
 	}
 }

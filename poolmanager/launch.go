@@ -187,7 +187,7 @@ const maxLastWords = 200
 func (p *pool) lastWords() string {
 	for _, line := range slices.Backward(p.logs.lastWords(classifiedLines)) {
 		if line = strings.TrimSpace(line); line != "" {
-			return "; it said: " + strings.ToValidUTF8(line[:min(len(line), maxLastWords)], "")
+			return "; it said: " + authmin.CleanText(line, maxLastWords) // it is printed to terminals
 		}
 	}
 	return ""

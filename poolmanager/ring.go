@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/poolmanager/adapter"
 )
 
 const (
@@ -64,9 +65,7 @@ func (r *logRing) Write(p []byte) (int, error) {
 // the beginning of one at the end of a line that was cut.
 func (r *logRing) store(line string, cut bool) {
 	line = strings.ToValidUTF8(strings.TrimRight(line, "\r"), "�")
-	if !r.key.IsZero() {
-		line = strings.ReplaceAll(line, r.key.Reveal(), "[redacted]")
-	}
+	line = adapter.WithoutKey(r.key, line)
 	line = credential.ReplaceAllString(line, "${1}[redacted]")
 	if cut {
 		line = withoutBegunKey(line, r.key)

@@ -40,3 +40,30 @@ func TestALineThatIsCutElsewhereStaysAsItIs(t *testing.T) {
 		}
 	}
 }
+
+func TestAPieceOfAKeyThatTheEngineItselfCutIsNotShown(t *testing.T) {
+	key := authmin.RandomSecret()
+	text := key.Reveal()
+	for name, lines := range map[string][]string{
+		"shortened":      {"key " + text[:12] + "… is in use"},
+		"its end":        {"key …" + text[20:] + " is in use"},
+		"over two lines": {"key " + text[:20], text[20:] + " is in use"},
+		"twice":          {text[:10] + " " + text[:14] + " " + text},
+	} {
+		ring := &logRing{}
+		ring.begin(key)
+		fmt.Fprintln(ring, strings.Join(lines, "\n"))
+		got := strings.Join(ring.last(10), "\n")
+		if strings.Contains(got, text[:8]) || strings.Contains(got, text[len(text)-8:]) || !strings.Contains(got, "[redacted]") {
+			t.Errorf("%s: the ring holds %q", name, got)
+		}
+	}
+}
+
+func TestTheEnginesLastWordsCannotCommandATerminal(t *testing.T) {
+	p := &pool{logs: &logRing{}}
+	fmt.Fprint(p.logs, "out of\x1b[2J luck\x00\u202e\n")
+	if got := p.lastWords(); got != "; it said: out of?[2J luck??" {
+		t.Errorf("got %q", got)
+	}
+}

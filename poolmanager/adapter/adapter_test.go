@@ -57,7 +57,7 @@ func TestTheDialectsAreRead(t *testing.T) {
 				`data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}}` + "\n\ndata: [DONE]\n\n",
 			[]string{"a"}, adapter.Result{TokensIn: 3, TokensOut: 1, FinishReason: "length"}},
 		"text without usage": {adapter.OpenAI, prompt,
-			": comment\n\n" + `data: {"choices":[{"text":"a"}],"error":null}` + "\n\n" + `data: {"choices":[{"text":"b","finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n",
+			": comment\n\ndata:\n\ndata: \n\nevent: ping\ndata: {}\n\nid: 1\nretry: 5\n" + `data: {"choices":[{"text":"a"}],"error":null}` + "\n\n" + `data: {"choices":[{"text":"b","finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n",
 			[]string{"a", "b"}, adapter.Result{TokensOut: 2, FinishReason: "stop"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -67,7 +67,6 @@ func TestWhatIsNoEventStreamFailsWithTheEnginesWordsAndItsContentType(t *testing
 		"null":                      {adapter.OpenAI, chat, stream, chatPiece + "data: null\n\n" + chatFinish + done, []string{"no event of an answer"}},
 		"a number":                  {adapter.OpenAI, chat, stream, chatPiece + "data: 7\n\n" + chatFinish + done, []string{"no event of an answer"}},
 		"a list":                    {adapter.OpenAI, chat, stream, chatPiece + "data: []\n\n" + chatFinish + done, []string{"no event of an answer"}},
-		"an empty data line":        {adapter.OpenAI, chat, stream, chatPiece + "data:\n\n" + chatFinish + done, []string{"not JSON"}},
 		"another object":            {adapter.OpenAI, chat, stream, chatPiece + `data: {"status":"busy"}` + "\n\n" + chatFinish + done, []string{"busy"}},
 		"another object, llama.cpp": {adapter.LlamaCPP, prompt, stream, `data: {"status":"busy"}` + "\n\n" + `data: {"content":"","stop":true}` + "\n\n", []string{"busy"}},
 		"a whole chat as an event":  {adapter.OpenAI, chat, stream, `data: {"choices":[{"message":{"content":"hello"},"finish_reason":"stop"}]}` + "\n\n" + done, []string{"no event of an answer", "hello"}},

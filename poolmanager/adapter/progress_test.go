@@ -67,6 +67,8 @@ func TestAnEngineThatMakesNoProgressIsHungUpOnInTime(t *testing.T) {
 		"nothing at all":                  {chat, nil, 10 * minute, "first_token_limit_ms"},
 		"comments alone":                  {chat, many(100, 15*time.Second, ": alive\n\n"), 10 * minute, "first_token_limit_ms"},
 		"empty lines alone":               {chat, many(100, 15*time.Second, "\n\n"), 10 * minute, "first_token_limit_ms"},
+		"empty events alone":              {chat, many(100, 15*time.Second, "data:\n\n"), 10 * minute, "first_token_limit_ms"},
+		"pings alone":                     {chat, many(100, 15*time.Second, "event: ping\ndata: {}\n\n"), 10 * minute, "first_token_limit_ms"},
 		"a role alone":                    {chat, many(100, 15*time.Second, `data: {"choices":[{"delta":{"role":"assistant","content":""}}]}`+"\n\n"), 10 * minute, "first_token_limit_ms"},
 		"usage alone":                     {chat, many(100, 15*time.Second, `data: {"choices":[],"usage":{"prompt_tokens":1}}`+"\n\n"), 10 * minute, "first_token_limit_ms"},
 		"half an event for ever":          {chat, many(1000, time.Second, `x`), 10 * minute, "first_token_limit_ms"},

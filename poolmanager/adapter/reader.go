@@ -112,8 +112,14 @@ func (r *reader) data(data []byte) (done bool, err error) {
 	if bytes.Equal(data, []byte("[DONE]")) {
 		return true, nil
 	}
-	if r.event == "error" {
+	switch r.event {
+	case "error":
 		return false, r.failed(r.target.message(data, false))
+	case "ping", "keep-alive", "keepalive", "heartbeat":
+		return false, nil
+	}
+	if len(data) == 0 { // the format's own rule: it is no event
+		return false, nil
 	}
 	if text, ok := r.alike.text(data); ok {
 		return false, r.piece(text)
@@ -134,7 +140,7 @@ func (r *reader) data(data []byte) (done bool, err error) {
 // parse refuses what is no event of the dialect.
 func (r *reader) parse(data []byte) (chunk, error) {
 	var c chunk
-	if err := json.Unmarshal(data, &c); err != nil || len(data) == 0 || data[0] != '{' {
+	if err := json.Unmarshal(data, &c); err != nil || data[0] != '{' {
 		if r.last {
 			return c, errMidLine
 		}

@@ -36,7 +36,7 @@ var (
 // Redact takes the engine's key, also where it was cut, and everything that looks
 // like a credential out of an engine's text.
 func Redact(key authmin.Secret, text string) string {
-	text = withoutKey(key, text)
+	text = WithoutKey(key, text)
 	text = named.ReplaceAllString(text, "${1}"+redacted)
 	text = prefixed.ReplaceAllString(text, redacted)
 	return random.ReplaceAllStringFunc(text, func(run string) string {
@@ -47,14 +47,23 @@ func Redact(key authmin.Secret, text string) string {
 	})
 }
 
-// withoutKey replaces the key, the beginning of it where something cut it short,
-// and the end of it where something cut its beginning off.
-func withoutKey(key authmin.Secret, text string) string {
+// WithoutKey replaces the key, the beginning of it where something cut it short, and
+// the end of it where something cut its beginning off. A text without them costs
+// three looks through it.
+func WithoutKey(key authmin.Secret, text string) string {
 	if key.IsZero() {
 		return text
 	}
 	value := key.Reveal()
 	text = strings.ReplaceAll(text, value, redacted)
+	if len(value) < 2*minPiece {
+		return text
+	}
+	marked := strings.ReplaceAll(text, value[:minPiece], "")
+	marked = strings.ReplaceAll(marked, value[len(value)-minPiece:], "")
+	if len(marked) == len(text) {
+		return text
+	}
 	for left := len(value) - 1; left >= minPiece; left-- { // the longest first
 		text = strings.ReplaceAll(text, value[:left], redacted)
 		text = strings.ReplaceAll(text, value[len(value)-left:], redacted)
