@@ -18,87 +18,32 @@ const (
 // ours is as long.
 const longestFolded = 64
 
-// forbiddenHeaders are names that a client may not say to an upstream, folded:
-// lower case, without the separators that CGI and proxies confuse. They name
-// somebody (who that is, the gateway decides), or another method or target than
-// the ones that the policy judged.
-var forbiddenHeaders = map[string]bool{
-	"xauthidentity": true, "xauthscopes": true,
-	"remoteuser": true, "remotegroups": true, "remoteemail": true, "remotename": true,
-	"xremoteuser": true, "xremotegroups": true, "xforwardeduser": true, "xforwardedemail": true,
-	"xforwardedgroups": true, "xforwardedpreferredusername": true, "xforwardedaccesstoken": true,
-	"xwebauthuser": true, "xauthrequestuser": true, "xauthrequestemail": true,
-	"xauthrequestgroups": true, "xauthrequestpreferredusername": true, "xauthrequestaccesstoken": true,
-	"proxy": true, "proxyauthorization": true,
-	"xhttpmethod": true, "xhttpmethodoverride": true, "xmethodoverride": true,
-	"xoriginalurl": true, "xoriginaluri": true, "xoriginalmethod": true, "xoriginalhost": true,
-	"xrewriteurl": true, "xrewriteuri": true, "xforwardeduri": true, "xforwardedmethod": true,
-	"xforwardedpath": true,
-	// Near names of ours, and what other gateways say without a signature.
-	"xauthid": true, "xauthuserid": true, "xauthname": true, "xauthemail": true, "xauthsubject": true, "xauthscope": true,
-	"xauthrole": true, "xauthroles": true, "xauthgroup": true, "xauthgroups": true,
-	"xforwardedname": true, "xforwardedlogin": true, "xforwardedroles": true, "xproxyuser": true, "xproxyremoteuser": true,
-	"impersonateuser": true, "impersonategroup": true, "impersonateuid": true,
-	"xauthenticatedscope": true, "xtokensubject": true, "xuserinfo": true, "xendpointapiuserinfo": true, "xapigatewayapiuserinfo": true,
-	"xpomeriumclaimemail": true, "xpomeriumclaimuser": true, "xpomeriumclaimgroups": true,
-	"xauthuser": true, "xauthusername": true, "xauthenticateduser": true, "xauthenticateduserid": true, "xauthenticatedgroups": true,
-	"xconsumerid": true, "xconsumerusername": true, "xconsumercustomid": true, "xconsumergroups": true, "xcredentialidentifier": true,
-	"xgoogauthenticateduseremail": true, "xgoogauthenticateduserid": true, "xamznoidcidentity": true,
-	"xmsclientprincipal": true, "xmsclientprincipalname": true, "xmsclientprincipalid": true, "xmsclientprincipalidp": true,
-	"cfaccessauthenticateduseremail": true, "tailscaleuserlogin": true, "tailscaleusername": true, "tailscaleuserprofilepic": true,
-	"xvouchuser": true, "xauthentikusername": true, "xauthentikgroups": true, "xauthentikemail": true, "xauthentikname": true, "xauthentikuid": true,
-	"xsslclientdn": true, "xsslclientsdn": true, "xsslclientcert": true, "xsslclientverify": true, "xforwardedclientcert": true,
-	"sslclientdn": true, "sslclientsdn": true, "sslclientcert": true, "sslclientverify": true,
-	"xclientdn": true, "xclientcert": true, "xclientverify": true, "xclientcertdn": true, "clientcert": true, "clientcertchain": true,
-	// Other names of method and target, and of a middleware that has run.
-	"httpmethodoverride": true, "xmethod": true, "xoverridemethod": true, "xoriginalpath": true, "xrewritepath": true, "xreplacedpath": true, "xenvoyoriginalpath": true,
-	"xhost": true, "xhttphostoverride": true, "xproxyurl": true, "xarbitraryuri": true, "requesturi": true,
-	"xoverrideurl": true, "xrequesturi": true, "xoriginalrequesturi": true, "xforwardedrequesturi": true, "xforwardedurl": true,
-	"xforwardedprefix": true, "xhttpdestinationurl": true, "xhttppathoverride": true, "proxyurl": true, "proxyhost": true,
-	"scriptname": true, "xscriptname": true, "xforwardedscriptname": true, "xmiddlewaresubrequest": true,
-}
-
-// forbiddenStarts has, for the first letter of those names, the letters that come
-// second, as bits: most names of a request need no more than a look at their start.
-var forbiddenStarts = func() (seconds [26]uint32) {
-	for name := range forbiddenHeaders {
-		seconds[name[0]-'a'] |= 1 << (name[1] - 'a')
-	}
-	return seconds
-}()
-
-// mayBeForbidden is false for a name that cannot be one of those, in any spelling.
-func mayBeForbidden(name string) bool {
-	first := -1
-	for i := range len(name) {
-		c := name[i]
-		if c >= '0' && c <= '9' {
-			return false
-		}
-		letter := int(c|0x20) - 'a'
-		if letter < 0 || letter >= 26 {
-			continue
-		}
-		if first >= 0 {
-			return forbiddenStarts[first]&(1<<letter) != 0
-		}
-		first = letter
-	}
-	return false
-}
-
 // SanitizeHeader removes from a request what a client may not say to an
-// upstream, whatever the policy decides: identity headers in every spelling,
-// other methods and targets, and the names in Connection that would make the
-// next proxy remove headers after the decision (RFC 9110 §7.6.1).
-func SanitizeHeader(h http.Header) {
-	var buf [longestFolded]byte
-	for name := range h {
-		if mayBeForbidden(name) && forbiddenHeaders[string(fold(&buf, name))] {
+// upstream, whatever the policy decides: identity, forwarding and impersonation
+// headers in every spelling, other methods and targets, and the names in Connection
+// that would make the next proxy remove headers after the decision (RFC 9110
+// §7.6.1).
+func SanitizeHeader(h http.Header) { HeaderExceptions(nil).Sanitize(h) }
+
+// Sanitize is [SanitizeHeader] with exceptions. They pass in one spelling, and once:
+// of several lines an upstream may take any.
+func (e HeaderExceptions) Sanitize(h http.Header) {
+	for name, lines := range h {
+		if mustGo(name) && (!e[name] || len(lines) != 1) {
 			delete(h, name)
 		}
 	}
 	cutConnection(h)
+}
+
+// SanitizeForwarded removes the fields that a proxy says of its client, from a
+// request whose peer is no proxy of the operator's.
+func (e HeaderExceptions) SanitizeForwarded(h http.Header) {
+	for name := range proxyFields {
+		if !e[name] {
+			delete(h, name)
+		}
+	}
 }
 
 // cutConnection reduces Connection to the options that concern this hop only.

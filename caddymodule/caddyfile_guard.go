@@ -22,6 +22,7 @@ import (
 //		upstream_token      <source>
 //		allow_encoded_slash <path...>
 //		allow_trailers      <path...>
+//		allow_headers       <name...>
 //		limit               <requests> <window> [<burst>]
 //		inflight            <requests>
 //		public_inflight     <requests of one client>
@@ -109,6 +110,14 @@ func (g *Guard) parseOption(d *caddyfile.Dispenser, option string) error {
 	case "allow_trailers":
 		g.AllowTrailers = append(g.AllowTrailers, args...)
 		return checkPaths(d, args, authmin.PolicyOptions{AllowTrailers: args})
+	case "allow_headers":
+		if len(args) == 0 {
+			return d.ArgErr()
+		}
+		g.AllowHeaders = append(g.AllowHeaders, args...)
+		if _, err := authmin.NewHeaderExceptions(args); err != nil {
+			return d.Errf("allow_headers: %v", err)
+		}
 	case "limit", "inflight":
 		return g.parseLimit(d, option, args)
 	case "public_inflight", "public_total", "public_body":

@@ -35,6 +35,11 @@ type Guard struct {
 	// Paths where request trailers go to the upstream.
 	AllowTrailers []string `json:"allow_trailers,omitempty"`
 
+	// Names of identity, forwarding or impersonation headers that go to the upstream
+	// as the client sent them. By default whole families of them are taken off, such
+	// as X-User-*, X-Forwarded-* and *-Client-IP.
+	AllowHeaders []string `json:"allow_headers,omitempty"`
+
 	// Allow plain HTTP on an address that other machines can reach, for a TLS
 	// terminator in front. Tokens cross that network in clear.
 	Plaintext bool `json:"plaintext,omitempty"`
@@ -64,6 +69,7 @@ type Guard struct {
 
 	limits    limitRule
 	strangers publicRule
+	passing   authmin.HeaderExceptions
 	door      *publicDoor
 	limited   string // names the guard in the table of limits
 	app       *App
@@ -134,6 +140,9 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	if g.strangers, err = g.publicRuleOf(); err != nil {
 		return g.errorf("%w", err)
 	}
+	if g.passing, err = authmin.NewHeaderExceptions(g.AllowHeaders); err != nil {
+		return g.errorf("allow_headers: %w", err)
+	}
 	if g.UpstreamToken != "" {
 		if g.upstream, err = g.app.store.addUpstream(g.Name, g.UpstreamToken); err != nil {
 			return g.errorf("upstream_token: %w", err)
@@ -169,6 +178,11 @@ func (g *Guard) place(ctx caddy.Context) error {
 	}
 	if g.listeners.wrapped && len(g.app.proxies) > 0 {
 		return errWrappedProxies
+	}
+	if g.app.optional {
+		if err := checkExpectedHeaders(server); err != nil {
+			return err
+		}
 	}
 	if server.Logs != nil && server.Logs.ShouldLogCredentials {
 		return errLogCredentials

@@ -35,7 +35,10 @@ func clientTarget(r *http.Request) (target string, sameBytes bool) {
 // credential first: on public routes too.
 func (g *Guard) strip(r *http.Request, d *authmin.Decision) {
 	delete(r.Header, "Authorization")
-	authmin.SanitizeHeader(r.Header)
+	g.passing.Sanitize(r.Header)
+	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); !trusted {
+		g.passing.SanitizeForwarded(r.Header)
+	}
 	g.dropTokens(r.Header)
 	g.restrainTrailers(r, g.policy.AllowsTrailers(d.Path))
 }
