@@ -115,6 +115,9 @@ func strayOption(option string) error {
 // unrecognized finds the word that Caddy does not know.
 var unrecognized = regexp.MustCompile(`unrecognized (directive|global option|subdirective):? '?([A-Za-z0-9_.:/-]+)`)
 
+// WithHint adds to an error of Caddy's parser what an operator may have meant.
+func WithHint(err error) error { return hintFor(err) }
+
 // hintFor adds to an error of Caddy's parser what it leaves the operator to find out.
 func hintFor(err error) error {
 	text := err.Error()

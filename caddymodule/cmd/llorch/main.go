@@ -21,5 +21,8 @@ func main() {
 		os.Exit(runDemoEngine(os.Args[2:]))
 	}
 	caddy.CustomBinaryName = "llorch"
+	if code, is := runTold(os.Args[1:]); is {
+		os.Exit(code)
+	}
 	caddycmd.Main()
 }

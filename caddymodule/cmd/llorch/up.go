@@ -28,8 +28,8 @@ Runs the gateway in front of the orchestrator, the pool manager and an engine, i
 one process and on loopback. The token of clients is LLORCH_API_TOKEN, else the
 keyring in the data directory, else a new one, which is printed once.
 
---print-config prints the Caddyfile that it runs, to go on with
-'llorch run --config'. --config runs that file, edited, in its place.`,
+--print-config prints the Caddyfile that it runs, and above it, in comments, the
+commands by which gateway, orchestrator and pool manager run without it. --config runs that file, edited, in its place.`,
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.Flags().String("listen", "127.0.0.1:8080", "Where the gateway listens; loopback only")
 			cmd.Flags().String("data-dir", "", "Where state is kept (default: $XDG_DATA_HOME/llorch or ~/.local/share/llorch)")
@@ -84,7 +84,11 @@ func runUp(flags caddycmd.Flags) error {
 		if err != nil {
 			return err
 		}
-		_, err = os.Stdout.WriteString(text)
+		above, err := goOn(o, client)
+		if err != nil {
+			return err
+		}
+		_, err = os.Stdout.WriteString(above + text)
 		return err
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/llorch/gateway/caddymodule"
+	"github.com/spf13/cobra"
+)
+
+// toldOnStderr are Caddy's commands whose errors go to Caddy's log alone: that may be a
+// file by then, and the command would end without a word.
+var toldOnStderr = []string{"run", "validate"}
+
+// runTold runs one of them, and says on stderr why it ended. It reports whether the
+// arguments name one.
+func runTold(args []string) (code int, is bool) {
+	if len(args) == 0 || !slices.Contains(toldOnStderr, args[0]) {
+		return 0, false
+	}
+	known, ok := caddycmd.Commands()[args[0]]
+	if !ok || known.CobraFunc == nil {
+		return 0, false // another Caddy: as it has it
+	}
+	cmd := &cobra.Command{Use: known.Name + " " + known.Usage, Short: known.Short, Long: known.Long, SilenceUsage: true}
+	known.CobraFunc(cmd)
+	inner := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, rest []string) error {
+		caddymodule.WarnOfNoGuard(cmd.Flag("config").Value.String(), os.Stderr)
+		err := inner(cmd, rest)
+		if err != nil {
+			cmd.SilenceErrors = true
+			fmt.Fprintf(os.Stderr, "llorch %s: %v\n", known.Name, caddymodule.WithHint(err))
+		}
+		return err
+	}
+	root := &cobra.Command{Use: "llorch"}
+	root.AddCommand(cmd)
+	root.SetArgs(args)
+	if root.Execute() != nil {
+		return 1, true
+	}
+	return 0, true
+}

@@ -1,0 +1,37 @@
+package caddymodule
+
+import (
+	"fmt"
+	"io"
+	"os"
+)
+
+// defaultCaddyfile is what Caddy reads when no configuration is named.
+const defaultCaddyfile = "Caddyfile"
+
+// WarnOfNoGuard says which services a configuration without any guard serves to
+// everybody. Where there is a guard, its app says so in the log; where there is none,
+// no part of authmin is loaded. What cannot be read, the command itself complains of.
+func WarnOfNoGuard(path string, people io.Writer) {
+	if path == "" {
+		path = defaultCaddyfile
+	}
+	if _, err := os.Stat(path); err != nil {
+		return
+	}
+	s, err := readSettings(path)
+	if err != nil {
+		return
+	}
+	found := coverageOf(s)
+	if len(found.guards) > 0 || s.app.configured {
+		return
+	}
+	said := 0
+	for _, seen := range found.open {
+		if classify(seen.handler) == proxies && said < maxOpenWarnings {
+			said++
+			_, _ = fmt.Fprintf(people, "warning: no authmin guard covers this %s %v: it serves %s to everybody; write `authmin { ... }` before it\n", seen.handler, seen.upstreams(), meaning(seen.handler))
+		}
+	}
+}
