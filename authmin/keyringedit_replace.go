@@ -13,6 +13,9 @@ import (
 // its mode and owner on: a gateway that runs as another user than the operator
 // must be able to read the new one.
 func replaceKeyring(path string, content []byte) (err error) {
+	if mounted, err := IsMountPoint(path); err == nil && mounted {
+		return errMounted(path)
+	}
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".new-*") // mode 0600
 	if err != nil {
@@ -33,10 +36,19 @@ func replaceKeyring(path string, content []byte) (err error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("writing keyring: %w", err)
 	}
-	if err = os.Rename(f.Name(), path); err != nil {
+	if err = os.Rename(f.Name(), path); errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EXDEV) {
+		return errMounted(path)
+	}
+	if err != nil {
 		return fmt.Errorf("writing keyring: %w", err)
 	}
 	return syncDir(dir)
+}
+
+// errMounted explains why a file cannot be replaced.
+func errMounted(path string) error {
+	return fmt.Errorf("writing keyring: %s is a single file mounted by itself, which cannot be replaced from inside: change it where it is mounted from, and mount its directory in place of the file: %w",
+		path, syscall.EBUSY)
 }
 
 // inherit gives f the owner and mode of the file at path. Without the right to

@@ -17,8 +17,9 @@ func init() {
 
 // adminAPI answers on Caddy's admin endpoint, for `authmin token revoke` and for
 // people who look after a gateway: names, states and fp6, never a hash or a
-// token. It is off unless the global authmin block says admin_api, and it
-// answers on a Unix socket only, where the file's mode says who may ask.
+// token. It answers on a Unix socket only, where the file's mode says who may ask
+// (and who asks there could replace the whole configuration), unless the global
+// authmin block says admin_api off.
 type adminAPI struct {
 	ctx caddy.Context
 }
@@ -57,8 +58,8 @@ func (a *adminAPI) answer(method string, endpoint func(*App, *http.Request) (any
 		}
 		module, err := a.ctx.AppIfConfigured(appName)
 		app, ok := module.(*App)
-		if err != nil || !ok || !app.AdminAPI {
-			return adminError(http.StatusNotFound, "write `admin_api` into the global authmin block to switch this on")
+		if err != nil || !ok || app.AdminAPI != nil && !*app.AdminAPI {
+			return adminError(http.StatusNotFound, "the configuration has no guard, or its global authmin block says `admin_api off`")
 		}
 		if r.Method != method {
 			return adminError(http.StatusMethodNotAllowed, "only "+method)
@@ -94,12 +95,14 @@ type tokenList struct {
 	// Generations are the SHA-256 of the keyring files in use, in the order of
 	// the configuration.
 	Generations []string `json:"generations"`
+	// Problems are why a keyring file is not in use as it is now.
+	Problems []string `json:"problems,omitempty"`
 }
 
 // listTokens lists the tokens, all or those of ?name=.
 func listTokens(a *App, r *http.Request) (any, error) {
 	now, name := time.Now(), r.URL.Query().Get("name")
-	list := tokenList{Tokens: []tokenEntry{}, Generations: *a.store.generations.Load()}
+	list := tokenList{Tokens: []tokenEntry{}, Generations: *a.store.generations.Load(), Problems: *a.store.problems.Load()}
 	for t := range a.store.keyring().Tokens {
 		if name != "" && t.Name != name {
 			continue

@@ -53,7 +53,7 @@ func TestTheAdminAPIListsAndRevokes(t *testing.T) {
 	ring := newKeyring(t, keyringLine("ci", tokenInfer, "infer"), keyringLine("ci", tokenUpstream, "infer expires=2099-01-01T00:00:00Z"))
 	socket := filepath.Join(t.TempDir(), "admin.sock")
 	g := &gateway{}
-	g.serveAdmin(t, "unix/"+socket+"|0600", ring, "admin_api")
+	g.serveAdmin(t, "unix/"+socket+"|0600", ring, "")
 	t.Cleanup(forgetLockouts(t))
 	ask := func(method, path, body string) (int, string) { return admin(t, "unix", socket, method, path, body) }
 
@@ -88,9 +88,9 @@ func TestTheAdminAPIIsOffAndOnUnixSocketsOnly(t *testing.T) {
 	for _, path := range []string{"/authmin/tokens", "/authmin/lockouts"} {
 		t.Run("off"+path, func(t *testing.T) {
 			socket := filepath.Join(t.TempDir(), "admin.sock")
-			(&gateway{}).serveAdmin(t, "unix/"+socket, ring, "")
+			(&gateway{}).serveAdmin(t, "unix/"+socket, ring, "admin_api off")
 			if status, body := admin(t, "unix", socket, "GET", path, ""); status != 404 {
-				t.Errorf("without admin_api: %d %s", status, body)
+				t.Errorf("with admin_api off: %d %s", status, body)
 			}
 		})
 		t.Run("tcp"+path, func(t *testing.T) {

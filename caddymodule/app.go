@@ -45,8 +45,8 @@ type App struct {
 	Lockout *Lockout `json:"lockout,omitempty"`
 
 	// Answer GET /authmin/tokens and /authmin/lockouts on Caddy's admin endpoint,
-	// if that is a Unix socket.
-	AdminAPI bool `json:"admin_api,omitempty"`
+	// if that is a Unix socket. Default: true.
+	AdminAPI *bool `json:"admin_api,omitempty"`
 
 	// Where the audit trail goes. Default: Caddy's log.
 	Audit []AuditSink `json:"audit,omitempty"`

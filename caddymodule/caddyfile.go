@@ -38,7 +38,7 @@ func init() {
 //			reserve <size> | off
 //			required
 //		}
-//		admin_api
+//		admin_api   on | off
 //		admin_is_superuser on | off
 //	}
 func parseGlobal(d *caddyfile.Dispenser, earlier any) (_ any, err error) {
@@ -112,10 +112,11 @@ func (a *App) parseOption(d *caddyfile.Dispenser, option string) error {
 	case "audit":
 		return a.parseAudit(d, args)
 	case "admin_api":
-		if len(args) != 0 {
-			return d.Err("admin_api takes no value")
+		on := len(args) == 0 || args[0] == "on"
+		if len(args) > 1 || !on && args[0] != "off" {
+			return d.Err("want admin_api on, which is the default where admin is a Unix socket, or admin_api off")
 		}
-		a.AdminAPI = true
+		a.AdminAPI = &on
 	case "admin_is_superuser":
 		if len(args) != 1 || args[0] != "on" && args[0] != "off" {
 			return d.Err("want admin_is_superuser on, by which scope admin passes every rule, or off, by which it passes those that name it")

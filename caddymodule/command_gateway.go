@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -33,7 +34,7 @@ const defaultAdminSocket = "unix//run/llorch/admin.sock"
 
 var (
 	errNoGateway   = errors.New("no gateway is running there")
-	errGatewayMute = errors.New("the gateway there does not tell; write `admin_api` into its global authmin block")
+	errGatewayMute = errors.New("the gateway there does not tell; take `admin_api off` out of its global authmin block")
 )
 
 // gatewayState is what a running gateway says of its tokens.
@@ -44,21 +45,44 @@ type gatewayState struct {
 		State string `json:"state"`
 	} `json:"tokens"`
 	Generations []string `json:"generations"` // SHA-256 of each keyring file in use
+	Problems    []string `json:"problems"`    // why a file is not in use as it is now
 }
+
+// readBound is how long a running gateway may take to read a changed file: twice
+// the time between its looks, for the reading.
+const readBound = 2 * pollInterval
 
 // confirm waits until the running gateway has the keyring file as it is now, and
 // says whether one was asked. That none runs is no error: it will read the file
-// when it starts.
+// when it starts. Without an answer it returns when a gateway that uses the file
+// must have read it, unless one is seen that cannot.
 func (k *keyringFlags) confirm(cmd *cobra.Command, s *settings, path, name string, after []authmin.Token) error {
-	people := cmd.ErrOrStderr()
+	people, since := cmd.ErrOrStderr(), time.Now()
 	socket, address := k.socket(s)
+	told, err := k.ask(people, socket, address, path, name, after)
+	if err == nil && !told {
+		<-time.After(readBound - time.Since(since))
+	}
+	if stale := heldElsewhere("/proc", path); len(stale) > 0 {
+		return errors.Join(err, fmt.Errorf("%s is changed, but these have the old file, as a single file mounted by itself, and will not see the change: %s; restart them, and mount the directory %s in place of the file",
+			path, strings.Join(stale, ", "), filepath.Dir(path)))
+	}
+	if err == nil && !told {
+		_, err = fmt.Fprintf(people, "a gateway that has %s as its token_file, or the directory of it mounted, has read it by now\n", path)
+	}
+	return err
+}
+
+// ask asks the gateway until it has the file, and says what became of it. It
+// reports whether the gateway told.
+func (k *keyringFlags) ask(people io.Writer, socket, address, path, name string, after []authmin.Token) (told bool, err error) {
 	if socket == "" {
-		_, _ = fmt.Fprintf(people, "no gateway was asked: its admin endpoint %s is not a Unix socket; a running one reads the file within a second\n", address)
-		return nil
+		_, _ = fmt.Fprintf(people, "no gateway was asked: its admin endpoint %s is not a Unix socket\n", address)
+		return false, nil
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return fmt.Errorf("reading keyring: %w", err)
+		return false, fmt.Errorf("reading keyring: %w", err)
 	}
 	sum := sha256.Sum256(content)
 	ctx, cancel := context.WithTimeout(context.Background(), gatewayPatience)
@@ -67,15 +91,17 @@ func (k *keyringFlags) confirm(cmd *cobra.Command, s *settings, path, name strin
 	switch {
 	case err == nil:
 		_, _ = fmt.Fprintf(people, "the gateway at %s has the change\n", address)
-		return nil
+		return true, nil
 	case errors.Is(err, errNoGateway), errors.Is(err, errGatewayMute):
-		_, _ = fmt.Fprintf(people, "not confirmed at %s: %v; a running gateway reads the file within a second\n", address, err)
-		return nil
-	case state != nil && !state.knowsOneOf(after, name):
+		_, _ = fmt.Fprintf(people, "not confirmed at %s: %v\n", address, err)
+		return false, nil
+	case state != nil && len(state.Problems) == 0 && !state.knowsOneOf(after, name):
 		_, _ = fmt.Fprintf(people, "the gateway at %s does not use this file, and knows no token of that name\n", address)
-		return nil
+		return true, nil
+	case state != nil && len(state.Problems) > 0:
+		err = fmt.Errorf("%w: %s", err, strings.Join(state.Problems, "; "))
 	}
-	return fmt.Errorf("%s is changed, but the gateway at %s has not taken it: %w; see its log for `keyring not loaded`", path, address, err)
+	return true, fmt.Errorf("%s is changed, but the gateway at %s has not taken it: %w; see its log for `keyring not loaded`", path, address, err)
 }
 
 // knowsOneOf reports whether the gateway accepts a token that the file has

@@ -99,7 +99,12 @@ func (d *doctor) examineFiles() {
 		d.examineFile(path, "the imported configuration", anyoneWrite)
 	}
 	for _, s := range d.sources() {
-		if kind, path, err := splitSource(s.source); err == nil && kind == "file" {
+		kind, path, err := splitSource(s.source)
+		if err == nil && (kind == "credential" || authmin.IsCredential(d.getenv, path)) {
+			d.note(fmt.Sprintf("%s is a credential of systemd (%s): it is copied when the service starts, and a reload does not take up a changed one", s.what, path), "after a change: systemctl restart llorch-gateway")
+		}
+		if err == nil && kind == "file" {
+			d.examineMount(path)
 			forbidden := anyoneWrite | otherRead
 			if inPrivateTree(path) {
 				forbidden = anyoneWrite
@@ -108,6 +113,7 @@ func (d *doctor) examineFiles() {
 		}
 	}
 	for _, path := range d.settings.app.TokenFiles {
+		d.examineMount(path)
 		if !d.examineFile(path, "the keyring", anyoneWrite|otherRead) {
 			continue
 		}
@@ -187,5 +193,16 @@ func (d *doctor) examineTree(path, what string) bool {
 			return true
 		}
 		dir = parent
+	}
+}
+
+// examineMount looks whether the gateway would see the replacement of a file.
+func (d *doctor) examineMount(path string) {
+	const fix = "mount the directory in place of the file, and restart what has the file mounted"
+	if err := authmin.DetachedError(path, authmin.FileStateOf(path)); err != nil {
+		d.problem(err.Error(), fix)
+	}
+	for _, process := range heldElsewhere(d.proc, path) {
+		d.problem(fmt.Sprintf("%s has been replaced, and %s still has the old one, as a single file mounted by itself", path, process), fix)
 	}
 }

@@ -18,6 +18,7 @@ const demoEngineCommand = "demo-engine"
 func runDemoEngine(args []string) int {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
+	signal.Ignore(syscall.SIGHUP) // it has llorch's name, and nothing to reload
 	if err := demoengine.Run(ctx, args); err != nil {
 		fmt.Fprintln(os.Stderr, "demo-engine:", err)
 		return 1

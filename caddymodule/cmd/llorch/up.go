@@ -93,6 +93,8 @@ func runUp(flags caddycmd.Flags) error {
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
+	// A terminal that closes, or pkill -HUP, must not end streams; run ignores it too.
+	signal.Ignore(syscall.SIGHUP)
 	return runHome(ctx, o)
 }
 
