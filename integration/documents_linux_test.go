@@ -57,6 +57,9 @@ func TestDocuments(t *testing.T) {
 			}
 		})
 	}
+	if err := f.holdsNoToken(); err != nil {
+		t.Error(err)
+	}
 }
 
 var fencedBlock = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")

@@ -58,11 +58,11 @@ http://:%s {
 	bind 127.0.0.1
 	authmin %s {
 		require dispatch GET,POST /pools /pools/*
-		upstream_token {env.LLORCH_UPSTREAM_TOKEN}
+		upstream_token {env.%s_UPSTREAM_TOKEN}
 	}
 	reverse_proxy %s
 }
-`, port, n.name, n.address)
+`, port, n.name, strings.ToUpper(n.name), n.address)
 }
 
 // localConfig is the gateway with the loopback bypass.

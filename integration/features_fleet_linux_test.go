@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -40,6 +41,7 @@ type fleet struct {
 // fleetNode is a pool manager and the site in front of it.
 type fleetNode struct {
 	name, pool, site, address string
+	upstream                  string // its gateway's credential; each host has its own
 }
 
 // fleetScopes are the tokens of the keyring, and the scope of each.
@@ -71,10 +73,13 @@ func startFleet(t *testing.T) *fleet {
 		name := fmt.Sprint("node", i+1)
 		f.nodes[name] = &fleetNode{
 			name: name, pool: fmt.Sprint("pool", i+1),
-			site: gatewaytest.StableAddress(t), address: gatewaytest.StableAddress(t),
+			site: gatewaytest.StableAddress(t), address: gatewaytest.StableAddress(t), upstream: rand.Text() + rand.Text(),
 		}
 	}
 	f.env = []string{"LLORCH_ADMIN_SOCKET=" + filepath.Join(f.dir, "admin.sock"), "LLORCH_UPSTREAM_TOKEN=" + f.upstream}
+	for name, n := range f.nodes {
+		f.env = append(f.env, strings.ToUpper(name)+"_UPSTREAM_TOKEN="+n.upstream)
+	}
 	f.write("Caddyfile", f.gatewayConfig())
 	f.write("local.Caddyfile", f.localConfig())
 	f.write("audit.key", rand.Text()+rand.Text()+"\n")
@@ -129,7 +134,7 @@ func (f *fleet) start(name, program string, env []string, args ...string) {
 }
 
 // startNode starts the pool manager of a node, or starts it again. That of node1
-// is also the one at the edge.
+// is called the pool manager; its gateway is its own site, not the edge.
 func (f *fleet) startNode(name string) {
 	f.t.Helper()
 	n := f.nodes[name]
@@ -142,7 +147,7 @@ func (f *fleet) startNode(name string) {
 	f.start(process, "poolmanagerd", []string{
 		"POOL_MANAGERD_ADDR=" + n.address, "POOL_MANAGERD_NODE_ID=" + name, "POOL_MANAGERD_ADDRESS=http://" + n.site,
 		"ORCHESTRATORD_URL=" + f.edge, "ORCHESTRATORD_TOKEN=" + f.tokens[name],
-		"POOL_MANAGERD_DISPATCH_TOKEN=" + f.tokens[name+"-dispatch"], "LLORCH_UPSTREAM_TOKEN=" + f.upstream,
+		"POOL_MANAGERD_DISPATCH_TOKEN=" + f.tokens[name+"-dispatch"], "LLORCH_UPSTREAM_TOKEN=" + n.upstream,
 	}, "--config", f.path(name+".yaml"))
 }
 
@@ -184,8 +189,13 @@ func (f *fleet) restoreKeyring() error {
 // written: their output, their logs and the audit trails.
 func (f *fleet) holdsNoToken() error {
 	var found error
+	all := maps.Clone(f.tokens)
+	all["of the gateway for the orchestrator"] = f.upstream
+	for name, n := range f.nodes {
+		all["of the gateway for "+name] = n.upstream
+	}
 	for name, text := range f.texts() {
-		for of, token := range f.tokens {
+		for of, token := range all {
 			if strings.Contains(text, token) {
 				found = errors.Join(found, fmt.Errorf("%s holds the token %q", name, of))
 			}
