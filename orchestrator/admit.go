@@ -3,7 +3,6 @@ package orchestrator
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/llorch/gateway/orchestrator/store"
@@ -71,7 +70,7 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 	if err := o.reserve(who, r); err != nil {
 		return Admission{}, err
 	}
-	free := o.nodes.slots(r.ModelRef, r.Workload) > 0
+	free := o.nodes.slots(o.catalog.resolve(r.ModelRef), r.Workload) > 0
 	e, place, err := o.create(ctx, who, r, named)
 	if errors.Is(err, store.ErrExists) && key != "" { // the same request, at the same time, here or elsewhere
 		earlier, err := o.seek(who, r.TaskID)
@@ -139,7 +138,7 @@ func (o *Orchestrator) admissible(ctx context.Context, r TaskRequest) (reason st
 	if o.closing.Load() {
 		return "stopping", stopping()
 	}
-	known, served := o.nodes.offered(r.ModelRef, r.Workload)
+	known, served := o.nodes.offered(o.catalog.resolve(r.ModelRef), r.Workload)
 	if !known {
 		if reason, err := o.inCatalog(ctx, r); err != nil {
 			return reason, err
@@ -164,7 +163,7 @@ func (o *Orchestrator) inCatalog(ctx context.Context, r TaskRequest) (reason str
 		return "", nil
 	}
 	if o.store.Shared() {
-		_, err := o.catalog.find(ctx, strings.TrimPrefix(r.ModelRef, catalogRef))
+		_, err := o.catalog.find(ctx, plainName(r.ModelRef))
 		if e, _ := errors.AsType[*Error](err); e == nil || e.Kind != NotFound {
 			return "unavailable", err
 		}

@@ -104,7 +104,7 @@ func (o *Orchestrator) Availability() Availability {
 		}
 		models := slices.Clone(c.Models)
 		for i, m := range models {
-			models[i] = strings.TrimPrefix(m, catalogRef)
+			models[i] = plainName(m)
 		}
 		for _, m := range sortedSet(models) {
 			p := at(m)

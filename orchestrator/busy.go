@@ -117,6 +117,7 @@ func (n *node) resume(now time.Time) {
 
 // restWords is what a pool said that holds the model and rests, and with which engine.
 func (o *Orchestrator) restWords(n Needs) (said, engine string) {
+	n.Model = o.catalog.resolve(n.Model)
 	o.nodes.each(func(c Candidate) bool {
 		if c.Rests.words != "" && infeasible(n, c) == "no_slot" {
 			said, engine = c.Rests.words, c.Engine

@@ -1,7 +1,6 @@
 package orchestrator
 
 import (
-	"slices"
 	"time"
 
 	"github.com/llorch/gateway/poolmanager/client"
@@ -43,7 +42,7 @@ func (ns *nodes) each(f func(Candidate) bool) bool {
 // holds reports whether that pool is there now, with the model.
 func (ns *nodes) holds(nodeID, poolID, model string) bool {
 	return ns.each(func(c Candidate) bool {
-		return c.NodeID == nodeID && c.PoolID == poolID && c.Online && c.Ready && slices.Contains(c.Models, model)
+		return c.NodeID == nodeID && c.PoolID == poolID && c.Online && c.Ready && c.holds(model)
 	})
 }
 
@@ -62,7 +61,7 @@ func (ns *nodes) slots(model, workload string) (free int) {
 // the pools that have it takes this workload.
 func (ns *nodes) offered(model, workload string) (known, served bool) {
 	served = ns.each(func(c Candidate) bool {
-		has := slices.Contains(c.Models, model)
+		has := c.holds(model)
 		known = known || has
 		return has && takes(c.Workloads, workload)
 	})
@@ -88,6 +87,7 @@ func (n *node) candidate(p *pool, now time.Time, timeout time.Duration) Candidat
 		SlotsTotal:    p.SlotsTotal,
 		SlotsFree:     p.SlotsTotal - n.running[p.PoolID] - n.others[p.PoolID],
 		VRAMFreeBytes: p.VRAMFreeBytes, Loadable: p.Loadable,
+		State: p.State, Restarts: p.Restarts, LastError: p.LastError,
 	}
 	if rests := n.busy[p.PoolID]; now.Before(rests.until) {
 		c.SlotsFree, c.Rests = 0, rests

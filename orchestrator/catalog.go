@@ -39,6 +39,7 @@ type catalog struct {
 	mu      sync.Mutex
 	models  map[string]catalogued
 	ids     map[string]string // by key
+	aliases map[string]string // ids by their aliases
 	reign   context.Context   // while this replica does the checks; ends them
 	checks  map[string]*check // by id: waiting or running
 	reading chan struct{}     // a place for each source being read
@@ -72,13 +73,38 @@ func (c *catalog) apply(m catalogued) {
 		c.stopCheck(m.ID)
 	}
 	c.models[m.ID], c.ids[modelKey(m.ID)] = m, m.ID
+	c.unname(m.ID)
+	for _, alias := range m.Aliases {
+		if _, taken := c.aliases[alias]; !taken { // by a model that another replica has entered
+			c.aliases[alias] = m.ID
+		}
+	}
 	c.consider(m.Model)
 }
 
 func (c *catalog) dropLocked(key, id string) {
 	delete(c.models, id)
+	c.unname(id)
 	delete(c.ids, key)
 	c.stopCheck(id)
+}
+
+// unname forgets the aliases of a model. mu is held.
+func (c *catalog) unname(id string) {
+	maps.DeleteFunc(c.aliases, func(_, of string) bool { return of == id })
+}
+
+// named reports whether a model's id or one of its aliases is another model's.
+func (c *catalog) named(r ModelRequest) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, name := range append([]string{r.ID}, r.Aliases...) {
+		_, isID := c.models[name]
+		if of, isAlias := c.aliases[name]; isID || isAlias && of != r.ID {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *catalog) keys() []string {
@@ -101,7 +127,7 @@ func (c *catalog) add(ctx context.Context, who Who, r ModelRequest) (Model, erro
 	c.changing.Lock()
 	defer c.changing.Unlock()
 	taken, full := c.room(who, r.ID)
-	if taken {
+	if taken || c.named(r) {
 		return Model{}, modelExists()
 	}
 	if full {
@@ -138,7 +164,7 @@ func (c *catalog) room(who Who, id string) (taken, full bool) {
 }
 
 func modelExists() *Error {
-	return fail(Conflict, "MODEL_EXISTS", "the catalog has a model of this id; DELETE it first")
+	return fail(Conflict, "MODEL_EXISTS", "the catalog has a model of this id or alias; DELETE it first")
 }
 
 func (m Model) encode() ([]byte, error) {
@@ -268,13 +294,13 @@ func (c *catalog) all() []Model {
 
 // retired reports whether the catalog forbids new tasks for the model.
 func (c *catalog) retired(ref string) bool {
-	m, ok := c.get(strings.TrimPrefix(ref, catalogRef))
+	m, ok := c.get(c.resolve(ref))
 	return ok && !m.takesTasks(c.now())
 }
 
 // knows reports whether the model is in the catalog.
 func (c *catalog) knows(ref string) bool {
-	_, ok := c.get(strings.TrimPrefix(ref, catalogRef))
+	_, ok := c.get(c.resolve(ref))
 	return ok
 }
 

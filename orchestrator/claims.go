@@ -77,13 +77,16 @@ func checkMemory(pools []client.Pool, c client.Capabilities) error {
 	return nil
 }
 
-// bounded gives the pools with no more free memory than the node's devices have. A
+// bounded gives the pools with no more free memory than the node's devices have, and
+// with words that can be shown. A
 // heartbeat that says more is not refused: devices may have changed since the
 // registration, and the node would be taken for offline.
 func bounded(pools []client.Pool, c client.Capabilities) []client.Pool {
 	pools, most := slices.Clone(pools), deviceBytes(c)
 	for i := range pools {
-		pools[i].VRAMFreeBytes = min(pools[i].VRAMFreeBytes, most)
+		p := &pools[i]
+		p.VRAMFreeBytes, p.Restarts = min(p.VRAMFreeBytes, most), max(0, p.Restarts)
+		p.State, p.LastError = printable(p.State, maxWord), printable(p.LastError, maxMessage)
 	}
 	return pools
 }

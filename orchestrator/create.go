@@ -20,7 +20,7 @@ type place struct {
 // reserved; it gives the room back when it fails.
 func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named bool) (*entry, place, error) {
 	rec := o.draft(ctx, who, r)
-	if !o.store.Shared() && o.nodes.slots(r.ModelRef, r.Workload) > o.queue.size() {
+	if !o.store.Shared() && o.nodes.slots(o.catalog.resolve(r.ModelRef), r.Workload) > o.queue.size() {
 		rec.State, rec.runner, rec.mayShow = Running, o.me, true // it may be dispatched here without another word on disk
 	}
 	value, err := rec.encode()

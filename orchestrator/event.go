@@ -14,6 +14,7 @@ type EventType string
 // The events of a task. End, Error and Canceled are terminal: a stream has
 // exactly one of them, and it is the last.
 const (
+	EventWaiting   EventType = "waiting" // why no pool can run the task now; of a reader's own
 	EventStarted   EventType = "started"
 	EventToken     EventType = "token"
 	EventEmbedding EventType = "embedding" // of one input
@@ -32,12 +33,14 @@ func (t EventType) Terminal() bool {
 
 // EventTypes lists the events in the order in which they can come.
 func EventTypes() []EventType {
-	return []EventType{EventStarted, EventToken, EventEmbedding, EventScore, EventMetrics, EventGap, EventEnd, EventError, EventCanceled}
+	return []EventType{EventWaiting, EventStarted, EventToken, EventEmbedding, EventScore, EventMetrics, EventGap, EventEnd, EventError, EventCanceled}
 }
 
 // Shape gives an empty value of the type that the event's data has.
 func (t EventType) Shape() any {
 	switch t {
+	case EventWaiting:
+		return waitingData{}
 	case EventStarted:
 		return startedData{}
 	case EventToken:
@@ -63,6 +66,10 @@ type Event struct {
 	ID   uint64          `json:"id"`
 	Type EventType       `json:"type"`
 	Data json.RawMessage `json:"data"`
+}
+
+type waitingData struct {
+	Reason string `json:"reason"`
 }
 
 type startedData struct {

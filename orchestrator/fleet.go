@@ -75,11 +75,19 @@ func (o *Orchestrator) Abilities() Abilities {
 	return c
 }
 
-// Models lists the models that nodes have reported, without the retired ones.
+// Models lists the models that nodes have reported, as tasks call them, without the
+// retired ones.
 func (o *Orchestrator) Models() []string {
 	models := []string{}
 	for _, c := range o.nodes.candidates() {
-		models = append(models, c.Models...)
+		for _, m := range c.Models {
+			models = append(models, plainName(m))
+		}
+	}
+	for _, m := range o.catalog.all() {
+		if slices.Contains(models, m.ID) {
+			models = append(models, m.Aliases...)
+		}
 	}
 	return slices.DeleteFunc(sortedSet(models), o.catalog.retired)
 }

@@ -40,6 +40,8 @@ type Reader struct {
 	cursor uint64 // in the log
 	done   bool
 	beat   *time.Timer // of Wait
+	look   time.Time   // when it is asked next why the task waits
+	told   string      // what was said of that
 }
 
 // Follow gives the events of a task after the given id; 0 gives all.
@@ -51,7 +53,7 @@ func (o *Orchestrator) Follow(who Who, taskID string, after uint64) (*Reader, er
 	if task := e.view(); task.State.Ended() && after != 0 && after == task.LastEventID {
 		return nil, ErrNothingLeft
 	}
-	return &Reader{o: o, e: e, next: after + 1}, nil
+	return &Reader{o: o, e: e, next: after + 1, look: time.Now().Add(lookAgain)}, nil
 }
 
 // Cut notes that the reader was cut because it did not read.
@@ -80,6 +82,8 @@ func (r *Reader) await(ctx context.Context, enough <-chan time.Time) ([]Event, e
 	if r.tail != nil {
 		defer func(t *tail) { t.leave(r.o.now()) }(r.tail)
 	}
+	why := time.NewTimer(max(0, time.Until(r.look)))
+	defer why.Stop()
 	for {
 		events, changed, err := r.some(ctx)
 		if errors.Is(err, store.ErrUnavailable) { // an end here would look like the stream's
@@ -95,6 +99,12 @@ func (r *Reader) await(ctx context.Context, enough <-chan time.Time) ([]Event, e
 		}
 		select {
 		case <-changed:
+		case <-why.C:
+			r.look = time.Now().Add(lookAgain)
+			why.Reset(lookAgain)
+			if ev, ok := r.reason(); ok {
+				return []Event{ev}, nil
+			}
 		case <-enough:
 			return nil, nil
 		case <-ctx.Done():

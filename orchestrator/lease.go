@@ -13,11 +13,12 @@ type lease struct {
 	n              *node
 	nodeID, poolID string
 	engine         string
+	model          string // what the pool calls the task's model
 	client         *client.Client
 }
 
 // acquire takes a slot of the chosen pool; nil if the node has gone meanwhile.
-func (ns *nodes) acquire(c Candidate) *lease {
+func (ns *nodes) acquire(c Candidate, model string) *lease {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	n := ns.byID[c.NodeID]
@@ -26,7 +27,8 @@ func (ns *nodes) acquire(c Candidate) *lease {
 	}
 	n.running[c.PoolID]++
 	n.breaker.begin()
-	return &lease{ns: ns, n: n, nodeID: c.NodeID, poolID: c.PoolID, engine: c.Engine, client: n.client}
+	own, _ := c.ownName(model)
+	return &lease{ns: ns, model: own, n: n, nodeID: c.NodeID, poolID: c.PoolID, engine: c.Engine, client: n.client}
 }
 
 // release gives the slot back and tells the breaker how it went.

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,6 +13,8 @@ const (
 	// MaxModels bounds the catalog; with maxModelRecord they fill half the bucket.
 	MaxModels      = 4096
 	maxModelRecord = 16 << 10
+	// maxAliases bounds the other names of one model.
+	maxAliases = 32
 	// maxSourceLength is longer than any link to a model that we have seen.
 	maxSourceLength = 2048
 )
@@ -30,6 +33,7 @@ type ModelRequest struct {
 	ID          string   `json:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$" doc:"What tasks call it"`
 	Digest      string   `json:"digest" pattern:"^sha256:[0-9a-f]{64}$"`
 	SourceURL   string   `json:"source_url" maxLength:"2048" doc:"file:NAME below the operator's model_root, or https://"`
+	Aliases     []string `json:"aliases,omitempty" maxItems:"32" doc:"What tasks may call it as well"`
 	Tags        []string `json:"tags,omitempty" maxItems:"32"`
 	Manifests   []string `json:"manifests,omitempty" maxItems:"32"`
 	Signatures  []string `json:"signatures,omitempty" maxItems:"32"`
@@ -83,6 +87,14 @@ func (r ModelRequest) check() error {
 		return fail(Invalid, "INVALID_MODEL", "id is 1 to 128 of A-Z a-z 0-9 . _ : @ + - and begins with a letter or digit")
 	case !modelDigest.MatchString(r.Digest):
 		return fail(Invalid, "INVALID_MODEL", "digest is sha256: and 64 lower-case hexadecimal digits")
+	}
+	if len(r.Aliases) > maxAliases {
+		return fail(Invalid, "INVALID_MODEL", "at most %d aliases", maxAliases)
+	}
+	for i, alias := range r.Aliases {
+		if !modelID.MatchString(alias) || alias == r.ID || slices.Contains(r.Aliases[:i], alias) {
+			return fail(Invalid, "INVALID_MODEL", "an alias is written like an id, and is neither the id nor given twice")
+		}
 	}
 	return checkSource(r.SourceURL)
 }

@@ -1,6 +1,14 @@
 package orchestrator
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
+
+// Names of models are resolved here and nowhere else. A catalog entry is what tasks
+// call it: its id, catalog:ID, or one of its aliases. Nodes report catalog:ID, the
+// name of a file, or what their engine calls its models; a dispatch names a model as
+// the pool that it goes to does.
 
 // maxModelName bounds the name of a model, in bytes, as the API does.
 const maxModelName = 256
@@ -14,3 +22,42 @@ const latestTag = ":latest"
 
 // untagged is a name under which Ollama's NAME and NAME:latest are one.
 func untagged(name string) string { return strings.TrimSuffix(name, latestTag) }
+
+// ollama is the engine at which a name without a tag means its :latest.
+const ollama = "ollama"
+
+// resolve gives the name under which pools are searched for a model: the id of the
+// catalog's entry that a caller's name or alias means, or else the plain name.
+func (c *catalog) resolve(ref string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	name := plainName(ref)
+	if _, known := c.models[name]; known {
+		return name
+	}
+	if id, known := c.aliases[name]; known {
+		return id
+	}
+	return name
+}
+
+// ownName is what a pool calls the model that was resolved to this name; false if it
+// does not have it.
+func (c Candidate) ownName(model string) (string, bool) {
+	if slices.Contains(c.Models, model) {
+		return model, true
+	}
+	for _, own := range c.Models {
+		plain := plainName(own)
+		if plain == model || c.Engine == ollama && untagged(plain) == untagged(model) {
+			return own, true
+		}
+	}
+	return "", false
+}
+
+// holds reports whether the pool has the model that was resolved to this name.
+func (c Candidate) holds(model string) bool {
+	_, has := c.ownName(model)
+	return has
+}

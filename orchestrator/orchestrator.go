@@ -131,7 +131,7 @@ func New(ctx context.Context, c Config) (*Orchestrator, error) {
 	o.artifacts.shared = c.Store.Shared()
 	o.catalog = &catalog{
 		bucket: c.Store.Bucket(store.Catalog), sources: modelSources{c.ModelRoot, c.ModelHosts, c.ModelCAs, c.Resolver}, log: c.Log, now: c.Now,
-		work: &o.work, models: map[string]catalogued{}, ids: map[string]string{}, checks: map[string]*check{}, reading: make(chan struct{}, maxReading),
+		work: &o.work, models: map[string]catalogued{}, ids: map[string]string{}, aliases: map[string]string{}, checks: map[string]*check{}, reading: make(chan struct{}, maxReading),
 	}
 	o.metrics = newMetrics(c.Registerer, o)
 	o.catalog.checked = func(result string) { o.metrics.verifications.WithLabelValues(result).Inc() }

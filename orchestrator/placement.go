@@ -39,6 +39,8 @@ type Candidate struct {
 	VRAMFreeBytes                    int64
 	Loadable                         bool  // its model would have to be loaded first
 	Rests                            pause // it is busy, and left alone
+	State, LastError                 string
+	Restarts                         int // with State and LastError, of one that is not ready
 }
 
 // Judged is a candidate and why it was not feasible; empty when it was.
@@ -100,7 +102,7 @@ func infeasible(n Needs, c Candidate) string {
 		return "draining"
 	case !c.Ready:
 		return "not_ready"
-	case !slices.Contains(c.Models, n.Model):
+	case !c.holds(n.Model):
 		return "model"
 	case !takes(c.Workloads, n.Workload):
 		return "workload"

@@ -182,5 +182,9 @@ func (a *attempt) token(ctx context.Context, text string) error {
 }
 
 func (a *attempt) dispatch() client.DispatchRequest {
-	return a.request.dispatch(a.e.id, a.w.deadline.Sub(a.o.now()))
+	d := a.request.dispatch(a.e.id, a.w.deadline.Sub(a.o.now()))
+	if a.l.model != "" {
+		d.ModelRef = a.l.model
+	}
+	return d
 }

@@ -76,6 +76,7 @@ func (o *Orchestrator) place(ctx context.Context, p *pass, ticked bool) {
 			return
 		}
 		w.needs.Home = o.sessions.home(w.session, w.needs.Model)
+		w.needs.Model = o.catalog.resolve(w.needs.Model)
 		d := Place(w.needs, o.nodes.candidates(), o.strategy, o.turn)
 		o.metrics.placements.WithLabelValues(d.outcome(), fmt.Sprint(d.Pinned), fmt.Sprint(d.Fallback)).Inc()
 		if d.Chosen == nil {
@@ -84,7 +85,7 @@ func (o *Orchestrator) place(ctx context.Context, p *pass, ticked bool) {
 			continue
 		}
 		o.turn++
-		l := o.nodes.acquire(*d.Chosen)
+		l := o.nodes.acquire(*d.Chosen, w.needs.Model)
 		if l == nil {
 			continue // the node left between the two calls
 		}
@@ -143,7 +144,11 @@ func (o *Orchestrator) expireOne(id string) {
 	if e == nil || !ok {
 		return
 	}
-	change := failed("DEADLINE_EXCEEDED", "the deadline passed before a pool was free", "")
+	message := "the deadline passed before a pool was free"
+	if why := o.whyWaiting(w.needs); why != "" {
+		message += "; " + why
+	}
+	change := failed("DEADLINE_EXCEEDED", message, "")
 	if w.said == "" { // a pool may rest for what it told another task
 		w.said, w.saidBy = o.restWords(w.needs)
 	}

@@ -203,7 +203,7 @@ func (o *Orchestrator) Session(who Who, id string) (Session, error) {
 		}
 	}
 	s, err := o.sessions.get(who, id)
-	s.KVWarmth = s.KVWarmth && o.nodes.holds(s.NodeID, s.PoolID, s.ModelRef)
+	s.KVWarmth = s.KVWarmth && o.nodes.holds(s.NodeID, s.PoolID, o.catalog.resolve(s.ModelRef))
 	return s, err
 }
 

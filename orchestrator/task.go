@@ -59,6 +59,7 @@ type Task struct {
 	DecodeMS      int64      `json:"decode_ms"`
 	FinishReason  string     `json:"finish_reason,omitempty"`
 	Error         *TaskError `json:"error,omitempty"`
+	Waiting       string     `json:"waiting,omitempty" doc:"Why no pool can run it now, while it waits"`
 	LastEventID   uint64     `json:"last_event_id,omitempty" doc:"The id of the event that ended it"`
 
 	runner          string // the replica that runs it

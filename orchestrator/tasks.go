@@ -75,7 +75,25 @@ func (o *Orchestrator) Task(who Who, id string) (Task, error) {
 	if err != nil {
 		return Task{}, err
 	}
-	return e.view(), nil
+	return o.explained(e, map[string]string{}), nil
+}
+
+// explained is the task's record with why it waits, if it does. known has the reasons
+// that were found already, by needs.
+func (o *Orchestrator) explained(e *entry, known map[string]string) Task {
+	e.mu.Lock()
+	task, waits, runs := e.task, e.waits, e.run != nil
+	e.mu.Unlock()
+	if task.State != Queued || runs {
+		return task
+	}
+	why, ok := known[waits.key]
+	if !ok {
+		why = o.whyWaiting(waits.needs)
+		known[waits.key] = why
+	}
+	task.Waiting = why
+	return task
 }
 
 // Page is some tasks, newest first, and where the next page begins.
@@ -102,6 +120,12 @@ func (o *Orchestrator) Tasks(who Who, state State, limit int, cursor string) (Pa
 	page := Page{Tasks: all}
 	if len(all) > limit {
 		page = Page{Tasks: all[:limit], NextCursor: all[limit-1].TaskID}
+	}
+	reasons := map[string]string{}
+	for i, t := range page.Tasks {
+		if e := o.known(t.TaskID); e != nil && t.State == Queued {
+			page.Tasks[i].Waiting = o.explained(e, reasons).Waiting
+		}
 	}
 	return page, nil
 }

@@ -53,7 +53,7 @@ func TestADispatchThatShowedNothingIsPutBack(t *testing.T) {
 func played(t *testing.T, o *Orchestrator) *attempt {
 	t.Helper()
 	w, ok := o.queue.next(o.now(), nil)
-	l := o.nodes.acquire(Candidate{NodeID: "n", PoolID: "p"})
+	l := o.nodes.acquire(Candidate{NodeID: "n", PoolID: "p"}, "m")
 	if !ok || l == nil {
 		t.Fatal("nothing waits, or there is no node")
 	}

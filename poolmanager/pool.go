@@ -257,11 +257,15 @@ func (p *pool) report() client.Pool {
 	if s.Ready || s.Loadable {
 		models = p.serves()
 	}
-	return client.Pool{
+	told := client.Pool{
 		PoolID: s.PoolID, Engine: s.Engine, ModelRef: s.ModelRef, Ready: s.Ready || s.Loadable, Draining: s.Draining,
 		SlotsFree: s.SlotsFree, SlotsTotal: s.SlotsTotal, VRAMFreeBytes: s.VRAMFreeBytes, Models: models,
 		Workloads: s.Workloads, Loadable: s.Loadable,
 	}
+	if !told.Ready {
+		told.State, told.Restarts, told.LastError = s.State, s.Restarts, s.LastError
+	}
+	return told
 }
 
 // serves is the models that a task may name; the caller holds the lock.

@@ -32,8 +32,8 @@ func (a *API) openaiRoutes() {
 
 func (a *API) models(context.Context, *none) (*body[openaiModels], error) {
 	list := openaiModels{Object: "list", Data: []openaiModel{}}
-	for _, m := range a.o.Models() {
-		list.Data = append(list.Data, openaiModel{ID: m, Object: "model", OwnedBy: "llorch"})
+	for _, m := range a.o.ModelStatuses() {
+		list.Data = append(list.Data, openaiModel{ID: m.Name, Object: "model", OwnedBy: "llorch", Ready: m.Ready, Reason: m.Reason})
 	}
 	return &body[openaiModels]{list}, nil
 }

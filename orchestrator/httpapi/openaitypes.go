@@ -169,6 +169,8 @@ type openaiModel struct {
 	Object  string `json:"object"`
 	Created int64  `json:"created"`
 	OwnedBy string `json:"owned_by"`
+	Ready   bool   `json:"ready" doc:"A pool serves it now"`
+	Reason  string `json:"reason,omitempty" doc:"Why none does"`
 }
 
 type openaiModels struct {

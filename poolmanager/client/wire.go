@@ -19,6 +19,11 @@ type Pool struct {
 	// the pool loads its model first, and Ready, SlotsFree and Models tell what
 	// it takes then. A pool that runs already answers sooner.
 	Loadable bool `json:"loadable,omitempty"`
+	// State, Restarts and LastError say why a pool is not ready; they are left out of
+	// one that is.
+	State     string `json:"state,omitempty"`
+	Restarts  int    `json:"restarts,omitempty"`
+	LastError string `json:"last_error,omitempty"`
 }
 
 // GPU is one device of a node.

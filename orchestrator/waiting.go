@@ -1,0 +1,128 @@
+package orchestrator
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// crashes is how many restarts make a pool that is not ready one that is crash-looping.
+const crashes = 2
+
+// obstacles are the reasons of infeasible, from the nearest to a dispatch to the
+// farthest: a task that waits is told the nearest one.
+var obstacles = []string{"no_slot", "draining", "breaker_open", "not_ready", "offline", "device_mask", "avoided", "engine", "workload"}
+
+// whyWaiting says why no pool can run a task with these needs now; "" when one can.
+// It is told with the task's record and in its stream.
+func (o *Orchestrator) whyWaiting(n Needs) string {
+	n.Model = o.catalog.resolve(n.Model)
+	all := o.nodes.candidates()
+	if left := n.Hint.wants(); len(left) > 0 && !n.Hint.fallback() {
+		wanted := slices.DeleteFunc(slices.Clone(all), func(c Candidate) bool {
+			return !slices.ContainsFunc(left, func(name string) bool { return meaning(name, c, all) })
+		})
+		if len(wanted) == 0 {
+			return "waiting: no node has the one pool that the task's placement names"
+		}
+		all = wanted
+	}
+	nearest, at := Candidate{}, len(obstacles)
+	for _, c := range all {
+		if !c.holds(n.Model) {
+			continue
+		}
+		reason := infeasible(n, c)
+		if reason == "" {
+			return ""
+		}
+		if rank := slices.Index(obstacles, reason); rank >= 0 && rank < at {
+			nearest, at = c, rank
+		}
+	}
+	if at == len(obstacles) {
+		return "waiting: no ready pool holds " + printable(n.Model, maxModelName)
+	}
+	return "waiting: " + o.obstacle(nearest, obstacles[at], printable(n.Model, maxModelName))
+}
+
+// obstacle says in words what keeps a pool from a task.
+func (o *Orchestrator) obstacle(c Candidate, reason, model string) string {
+	name := fmt.Sprintf("pool %s, which holds %s,", poolKey(c.NodeID, c.PoolID), model)
+	switch reason {
+	case "no_slot":
+		if left := c.Rests.until.Sub(o.now()); left > 0 && c.Rests.words != "" {
+			return fmt.Sprintf("%s is busy and is asked again in %s; it said: %s", name, left.Round(time.Second), c.Rests.words)
+		}
+		return "every slot of the pools with " + model + " is in use"
+	case "draining":
+		return name + " is draining"
+	case "breaker_open":
+		return name + " is left alone: its node has failed several times in a row"
+	case "not_ready":
+		return name + " " + troubles(c)
+	case "offline":
+		return name + " is on a node that is offline"
+	}
+	return "no pool with " + model + " fits the task's " + map[string]string{
+		"device_mask": "placement: require_device_mask", "avoided": "placement: avoid_pools", "engine": "engine", "workload": "workload",
+	}[reason]
+}
+
+// troubles says why a pool is not ready.
+func troubles(c Candidate) string {
+	what := "is not ready"
+	if c.Restarts >= crashes {
+		what = "is crash-looping"
+	} else if c.State != "" {
+		what += " (" + c.State + ")"
+	}
+	if c.LastError != "" {
+		what += ": " + c.LastError
+	}
+	return what
+}
+
+// ModelStatus is a model that nodes have reported, and whether it is served.
+type ModelStatus struct {
+	Name   string
+	Ready  bool   // a pool serves it, though all of its slots may be in use
+	Reason string // why none does
+}
+
+// ModelStatuses lists the models that nodes have reported, without the retired ones.
+func (o *Orchestrator) ModelStatuses() []ModelStatus {
+	all, candidates := []ModelStatus{}, o.nodes.candidates()
+	for _, name := range o.Models() {
+		m, model := ModelStatus{Name: name}, o.catalog.resolve(name)
+		m.Ready = slices.ContainsFunc(candidates, func(c Candidate) bool {
+			return c.holds(model) && c.Online && c.Ready && !c.Draining && !c.Tripped
+		})
+		if !m.Ready {
+			m.Reason = o.whyWaiting(Needs{Model: name})
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// lookAgain is how often a stream whose task waits is told why, if that has changed:
+// within seconds, and not at once, so that what is over soon is not told.
+const lookAgain = 2 * time.Second
+
+// reason is the event that says why the task waits; false when there is nothing new to
+// say. It is made for this reader alone, and has the id of the event before it.
+func (r *Reader) reason() (Event, bool) {
+	r.e.mu.Lock()
+	queued, needs := r.e.task.State == Queued && r.e.run == nil, r.e.waits.needs
+	r.e.mu.Unlock()
+	if !queued {
+		return Event{}, false
+	}
+	why := r.o.whyWaiting(needs)
+	if why == "" || why == r.told {
+		return Event{}, false
+	}
+	r.told = why
+	return newEvent(r.next-1, EventWaiting, waitingData{why}), true
+}
