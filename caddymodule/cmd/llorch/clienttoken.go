@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
@@ -19,6 +20,7 @@ const ownerName = "owner"
 // clientToken is where up's clients' token is.
 type clientToken struct {
 	fromEnv bool
+	file    string         // that the environment names, which the gateway follows; "": none
 	keyring string         // path of the keyring file, when not from the environment
 	made    authmin.Secret // a token made at this start: printed once, then gone
 }
@@ -30,6 +32,9 @@ func plannedToken(o upOptions) (clientToken, error) {
 		return clientToken{}, err
 	}
 	if !secret.IsZero() {
+		if path := tokenFile(); path != "" {
+			return clientToken{fromEnv: true, file: path}, nil
+		}
 		// Whatever the variable was that held it: the configuration reads one.
 		return clientToken{fromEnv: true}, os.Setenv(envClientToken, secret.Reveal())
 	}
@@ -58,8 +63,29 @@ func findToken(o upOptions) (clientToken, error) {
 
 // caddyfileLine names the token in the global block.
 func (c clientToken) caddyfileLine() string {
+	if c.file != "" {
+		return `token ` + ownerName + ` "` + quote("{file."+c.file+"}") + `" admin`
+	}
 	if c.fromEnv {
 		return "token " + ownerName + " {env." + envClientToken + "} admin"
 	}
 	return `token_file "` + quote(c.keyring) + `"`
+}
+
+// tokenFile is the file that alone holds the token of the environment. A path
+// that a Caddyfile cannot name is read once instead.
+func tokenFile() string {
+	var found string
+	for _, name := range []string{envClientToken, envClientTokenAlias} {
+		if _, inline := os.LookupEnv(name); inline {
+			return ""
+		}
+		if path, ok := os.LookupEnv(name + "_FILE"); ok {
+			if found != "" || strings.ContainsAny(path, "{}\n\r") {
+				return ""
+			}
+			found = path
+		}
+	}
+	return found
 }

@@ -14,9 +14,11 @@ import (
 // The variables by which up hands its credentials to its own configuration, in
 // this process only: no child inherits them.
 const (
-	envClientToken   = "LLORCH_API_TOKEN"
-	envUpstreamToken = "LLORCH_UPSTREAM_TOKEN"
-	envNodeToken     = "LLORCH_NODE_TOKEN"
+	envClientToken = "LLORCH_API_TOKEN"
+	// envClientTokenAlias is deprecated.
+	envClientTokenAlias = "AUTH_TOKEN"
+	envUpstreamToken    = "LLORCH_UPSTREAM_TOKEN"
+	envNodeToken        = "LLORCH_NODE_TOKEN"
 )
 
 //go:embed up.caddyfile.tmpl
