@@ -46,7 +46,6 @@ func (f *fleet) globalBlock() string {
 			chain %s
 			required
 		}
-		admin_api
 	}
 `, f.path("tokens"), f.auditFile("audit"), f.path("audit.key"))
 }
