@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/llorch/gateway/orchestrator/store"
@@ -29,6 +30,8 @@ func (a *attempt) settle(end client.Event, err, cause error) {
 		return
 	case cause == errCanceled:
 		change = canceled
+	case err == nil && end.Type == client.EventEnd && !Succeeded(end.FinishReason):
+		change = failed("ENGINE_ERROR", "the engine ended the answer with finish_reason "+strconv.Quote(printable(end.FinishReason, maxWord))+", which is not known to be success", a.l.engine)
 	case err == nil && end.Type == client.EventEnd:
 		change = a.completed(end)
 	case cause == errDeadline:
@@ -41,8 +44,12 @@ func (a *attempt) settle(end client.Event, err, cause error) {
 		change = failed(code(end.Code, "ENGINE_ERROR"), printable(end.Message, maxMessage), printable(end.Engine, maxWord))
 	case errors.Is(err, errTooMuch):
 		change = failed("OUTPUT_TOO_LARGE", err.Error(), a.l.engine)
-	case a.first && errors.Is(err, errWrongOutput):
-		change = failed("OUTPUT_INVALID", err.Error(), a.l.engine)
+	case a.first && (errors.Is(err, errWrongOutput) || errors.Is(err, client.ErrForeign)):
+		change = failed("OUTPUT_INVALID", printable(err.Error(), maxMessage), a.l.engine)
+	case a.first && cause == ErrStopping:
+		change = failed("WORKER_RESET", "the orchestrator stopped after the first token", a.l.engine)
+	case a.first && cause == errNodeLost:
+		change = failed("WORKER_RESET", "the node went silent after the first token", a.l.engine)
 	case a.first:
 		change = failed("WORKER_RESET", "the worker was lost after the first token", a.l.engine)
 	case refusedForGood(err):
@@ -109,7 +116,7 @@ func (a *attempt) again(err error, end client.Event, cause error) {
 	}
 	if a.w.failures >= maxFailures {
 		a.settle(client.Event{Type: client.EventError, Code: "WORKER_UNAVAILABLE", Engine: a.l.engine,
-			Message: fmt.Sprintf("%d dispatches failed before the first token", a.w.failures)}, nil, nil)
+			Message: fmt.Sprintf("%d dispatches failed before the first token%s", a.w.failures, latest(err, end))}, nil, nil)
 		return
 	}
 	// A busy pool has its own pause, see node.rest; this is for the task.
@@ -142,6 +149,23 @@ func (a *attempt) again(err error, end client.Event, cause error) {
 		a.o.log.Warn("requeueing task", "task_id", a.e.id, "error", changeErr)
 	}
 	a.o.letGo(a.e, taken)
+}
+
+// latest is what a caller may read of why the latest dispatch failed: what the engine
+// or the pool manager said. Other errors may name addresses of nodes.
+func latest(err error, end client.Event) string {
+	said := ""
+	if end.Type == client.EventError {
+		said = end.Message
+	} else if foreign, ok := errors.AsType[*client.ForeignError](err); ok {
+		said = foreign.Error()
+	} else if refused, ok := errors.AsType[*client.StatusError](err); ok {
+		said = refused.Error()
+	}
+	if said = printable(said, maxMessage); said != "" {
+		said = "; the latest: " + said
+	}
+	return said
 }
 
 // putBack puts on disk that the task waits again. It tries again while the store is

@@ -32,7 +32,7 @@ func (o *Orchestrator) Stop(ctx context.Context) error {
 	o.resign()
 	awaitRelease(&o.placing) // what was being placed counts as running, and nothing comes after it
 	if left := time.Until(end); o.drain > 0 && left > 0 {
-		o.log.Info("draining", "running", o.busy.Load(), "for", left)
+		o.log.Info("draining", "running", o.busy.Load(), "for_ms", left.Milliseconds())
 		drained, cancel := context.WithTimeout(ctx, left)
 		_ = wait(drained, &o.dispatches) // whatever still runs is settled
 		cancel()

@@ -186,7 +186,11 @@ func endOf(ev orchestrator.Event) (ended, error) {
 	case orchestrator.EventCanceled:
 		return ended{failed: forGood(newProblem(http.StatusConflict, "CANCELED", "the task was canceled"))}, nil
 	}
-	return ended{usage: openaiUsage{d.TokensIn, d.TokensOut, d.TokensIn + d.TokensOut}, reason: finishReason(d.FinishReason)}, nil
+	reason := orchestrator.FinishReason(d.FinishReason)
+	if reason == "" { // in the record of an older version
+		return ended{failed: forGood(newProblem(http.StatusBadGateway, "ENGINE_ERROR", "the engine did not end the answer as one that is whole"))}, nil
+	}
+	return ended{usage: openaiUsage{d.TokensIn, d.TokensOut, d.TokensIn + d.TokensOut}, reason: reason}, nil
 }
 
 // forGood tells OpenAI's clients not to repeat a call by themselves, as they do with

@@ -38,14 +38,6 @@ type openaiAnswer struct {
 
 func (o openaiOptions) isChat() bool { return o.object == "chat.completion" }
 
-// finishReason gives one of OpenAI's words for an engine's.
-func finishReason(engine string) string {
-	if engine == "length" || engine == "limit" {
-		return "length"
-	}
-	return "stop"
-}
-
 func (o openaiOptions) frame(c *conversation, choices ...openaiChoice) openaiAnswer {
 	a := openaiAnswer{ID: "cmpl-" + c.id, Object: o.object, Created: c.created, Model: o.model, Choices: choices}
 	if o.isChat() {

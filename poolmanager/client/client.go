@@ -53,8 +53,8 @@ func (c *Client) Dispatch(ctx context.Context, poolID string, r DispatchRequest)
 		return nil, err
 	}
 	if kind := response.Header.Get("Content-Type"); !strings.HasPrefix(kind, "text/event-stream") {
-		response.Body.Close()
-		return nil, fmt.Errorf("dispatching to pool %s: the answer is %q, not an event stream", poolID, kind)
+		defer response.Body.Close()
+		return nil, foreignAnswer(response)
 	}
 	return newStream(ctx, response.Body), nil
 }

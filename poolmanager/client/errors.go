@@ -52,6 +52,29 @@ func statusError(response *http.Response) *StatusError {
 	}
 }
 
+// maxForeignBytes is how much of an answer that is no event stream is kept.
+const maxForeignBytes = 512
+
+// ForeignError is a 200 to a dispatch that is no event stream: of something between, or
+// of a server that is no pool manager.
+type ForeignError struct {
+	ContentType string
+	Text        string // how it begins
+}
+
+// Error gives the content type and how the answer begins.
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("the pool manager's answer is %q, not an event stream: %s", e.ContentType, e.Text)
+}
+
+func foreignAnswer(response *http.Response) *ForeignError {
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxForeignBytes))
+	if err != nil {
+		text = nil
+	}
+	return &ForeignError{ContentType: response.Header.Get("Content-Type"), Text: strings.ToValidUTF8(strings.TrimSpace(string(text)), "")}
+}
+
 // ParseRetryAfter reads both forms of RFC 9110 §10.2.3, seconds and a date. A value
 // that is neither, negative or past is 0; a longer one than MaxRetryAfter is that.
 func ParseRetryAfter(value string, now time.Time) time.Duration {

@@ -18,6 +18,10 @@ const maxLineBytes = 1 << 20
 // ErrLineTooLong says that the other side sent a line over 1 MiB.
 var ErrLineTooLong = errors.New("a line of the stream is over 1 MiB")
 
+// ErrForeign says that the other side sent something that is no event: HTML, JSON that
+// does not parse, data without a name. What follows it is not to be trusted.
+var ErrForeign = errors.New("the stream has something that is no event")
+
 // Stream is the events of one dispatched task. It is for one goroutine; the
 // context given to Dispatch, or Close, ends it from another.
 type Stream struct {
@@ -51,13 +55,19 @@ func (s *Stream) Next() (Event, error) {
 			kind = string(value)
 		case "data":
 			data = append(data[:0], value...)
+		case "", "id", "retry": // an empty line, a comment, and what the format has besides
+		default:
+			return Event{}, fmt.Errorf("%w: a line that is no field", ErrForeign)
 		}
 		if len(line) > 0 {
 			continue
 		}
+		if kind == "" && len(data) > 0 {
+			return Event{}, fmt.Errorf("%w: data without a name", ErrForeign)
+		}
 		event, known, err := decodeEvent(kind, data)
 		if err != nil {
-			return Event{}, err
+			return Event{}, fmt.Errorf("%w: %w", ErrForeign, err)
 		}
 		if known {
 			s.done = event.Type.Last()

@@ -48,6 +48,9 @@ func main() {
 
 // run is the program with everything it touches given to it.
 func run(ctx context.Context, args []string, lookup func(string) (string, bool), stderr io.Writer) error {
+	if err := checkVariables(environ()); err != nil {
+		return err
+	}
 	if len(args) > 0 && args[0] == "migrate" {
 		return migrate(ctx, args[1:], lookup, stderr)
 	}
@@ -69,6 +72,9 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		return err
 	}
 	if *check {
+		if err := checkStateDir(s.options.StateDir); err != nil {
+			return err
+		}
 		fmt.Fprintln(stderr, "orchestratord: the configuration is valid")
 		return nil
 	}
