@@ -108,7 +108,7 @@ func weaker(weak, strict authmin.Rule, plainAdmin bool) bool {
 }
 
 // pathCall finds the paths of a CEL matcher.
-var pathCall = regexp.MustCompile("path\\(([^)]*)\\)")
+var pathCall = regexp.MustCompile(`path\(([^)]*)\)`)
 
 // openMatchers lists the prefixes that a set of matchers matches without regard to
 // segments: /ollama* and ^/ollama, but not /ollama/*.

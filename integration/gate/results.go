@@ -52,6 +52,7 @@ func (o *outcome) ok() bool {
 // A stepResult is how a step of the developer loop ended.
 type stepResult struct {
 	begun, ended, passed bool
+	failed               bool // in this run or an earlier one of the same record
 	output               string
 	packages             map[string]bool // that the step tested, and whether they passed
 }
@@ -92,10 +93,12 @@ func (r *results) add(e event) {
 		r.trees = append(r.trees, e.Tree)
 	case actionBegin:
 		r.now = e.Step
-		r.steps[e.Step] = &stepResult{begun: true, packages: map[string]bool{}}
+		s := r.step(e.Step)
+		*s = stepResult{begun: true, failed: s.failed, packages: map[string]bool{}}
 	case actionEnd:
 		s := r.step(e.Step)
-		s.ended, s.passed, s.output = true, e.Value == "pass", e.Output
+		s.failed = s.failed || e.Value != "pass"
+		s.ended, s.passed, s.output = true, !s.failed, e.Output
 		r.now = ""
 	default:
 		r.addTest(e)

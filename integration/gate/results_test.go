@@ -44,6 +44,23 @@ func TestARecordIsRead(t *testing.T) {
 	}
 }
 
+// TestAStepThatFailedOnceIsRed: to repeat it until it passes is no way to pass.
+func TestAStepThatFailedOnceIsRed(t *testing.T) {
+	for _, c := range []struct {
+		ends []string
+		want bool
+	}{{[]string{"pass"}, true}, {[]string{"pass", "pass"}, true}, {[]string{"fail", "pass"}, false}, {[]string{"pass", "fail"}, false}} {
+		r := newResults()
+		for _, end := range c.ends {
+			r.add(event{Action: actionBegin, Step: "vet"})
+			r.add(event{Action: actionEnd, Step: "vet", Value: end})
+		}
+		if _, fault := judgeStep("vet", r); (fault == "") != c.want {
+			t.Errorf("%q: %q, want green %v", c.ends, fault, c.want)
+		}
+	}
+}
+
 func TestHalfARecordIsNone(t *testing.T) {
 	for name, record := range map[string]string{
 		"a cut line":       `{"Action":"pass","Package":"x"}` + "\n" + `{"Action":"pa`,
