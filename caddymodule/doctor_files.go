@@ -19,17 +19,20 @@ const (
 )
 
 // namedSource is a source of a secret in the configuration, with what it is for.
-type namedSource struct{ what, source string }
+type namedSource struct {
+	what, source string
+	upstream     bool // the gateway's own credential, which several guards may send
+}
 
 func (d *doctor) sources() []namedSource {
 	var list []namedSource
 	for _, token := range d.settings.app.Tokens {
-		list = append(list, namedSource{"token " + token.Name, token.Source})
+		list = append(list, namedSource{what: "token " + token.Name, source: token.Source})
 	}
 	guards, _ := guardsOf(d.settings)
 	for _, g := range guards {
 		if g.UpstreamToken != "" {
-			list = append(list, namedSource{"upstream_token of guard " + g.Name, g.UpstreamToken})
+			list = append(list, namedSource{"upstream_token of guard " + g.Name, g.UpstreamToken, true})
 		}
 	}
 	return list
@@ -38,7 +41,7 @@ func (d *doctor) sources() []namedSource {
 // examineSecrets reads each secret, judges it, and forgets it.
 func (d *doctor) examineSecrets() {
 	var known []authmin.Secret
-	var names []string
+	var earlier []namedSource
 	for _, s := range d.sources() {
 		kind, name, err := splitSource(s.source)
 		if err != nil {
@@ -55,11 +58,11 @@ func (d *doctor) examineSecrets() {
 			continue
 		}
 		for i := range known {
-			if known[i].Equal(secret) {
-				d.problem(fmt.Sprintf("%s and %s are the same token", names[i], s.what), "give each one of its own: openssl rand -hex 32")
+			if known[i].Equal(secret) && !(earlier[i].upstream && s.upstream) {
+				d.problem(fmt.Sprintf("%s and %s are the same token", earlier[i].what, s.what), "give each one of its own: openssl rand -hex 32")
 			}
 		}
-		known, names = append(known, secret), append(names, s.what)
+		known, earlier = append(known, secret), append(earlier, s)
 		d.ok("%s is strong enough", s.what)
 	}
 	if !d.settings.app.configured {
