@@ -169,8 +169,8 @@ func (t Target) refusal(ctx context.Context, response *http.Response) error {
 	failed := &Error{Class: ClassRefused, Message: fmt.Sprintf("the engine answered %d (%s): %s",
 		response.StatusCode, kind(response.Header.Get("Content-Type")), t.message(text, cut))}
 	switch {
-	case response.StatusCode == http.StatusTooManyRequests, response.StatusCode == http.StatusServiceUnavailable:
-		failed.Class, failed.RetryAfter = ClassBusy, retryAfter(response.Header.Get("Retry-After"), time.Now())
+	case later(response.StatusCode, response.Header):
+		failed.Class, failed.RetryAfter = ClassBusy, client.ParseRetryAfter(response.Header.Get("Retry-After"), time.Now())
 	case response.StatusCode == http.StatusNotImplemented: // llama-server without --embeddings
 	case response.StatusCode >= 500:
 		failed.Class = ClassFailed

@@ -163,7 +163,10 @@ func TestTheRequestCarriesTheTasksParameters(t *testing.T) {
 				t.Error(err)
 			}
 			got = r.URL.Path + " " + string(encoded)
-			io.WriteString(w, "data: [DONE]\n\n")
+			io.WriteString(w, map[adapter.Dialect]string{
+				adapter.LlamaCPP: `data: {"content":"","stop":true}` + "\n\n",
+				adapter.OpenAI:   `data: {"choices":[{"text":"","finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n",
+			}[dialect])
 		}))
 		if _, err := dialect.Stream(t.Context(), server.Client(), adapter.Target{Base: server.URL, Model: "m"}, task, nil); err != nil {
 			t.Error(err)

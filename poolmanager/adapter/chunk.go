@@ -3,6 +3,7 @@ package adapter
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 )
 
 // chunk is one event of any of the dialects.
@@ -21,7 +22,8 @@ type chunk struct {
 		CompletionTokens int `json:"completion_tokens"`
 	} `json:"usage"`
 	// both
-	Error json.RawMessage `json:"error"`
+	Object string          `json:"object"`
+	Error  json.RawMessage `json:"error"`
 }
 
 // choice is one of the answers that the OpenAI dialect can have. Message is how a
@@ -30,6 +32,7 @@ type choice struct {
 	Text         string          `json:"text"`
 	Delta        delta           `json:"delta"`
 	Message      json.RawMessage `json:"message"`
+	Error        json.RawMessage `json:"error"`
 	FinishReason string          `json:"finish_reason"`
 }
 
@@ -40,6 +43,7 @@ type delta struct {
 	ReasoningContent json.RawMessage `json:"reasoning_content"` // llama.cpp, vLLM, SGLang
 	Reasoning        json.RawMessage `json:"reasoning"`         // Ollama, newer vLLM
 	ToolCalls        json.RawMessage `json:"tool_calls"`
+	Refusal          json.RawMessage `json:"refusal"` // text in place of the answer's
 }
 
 // moves reports whether the event says something besides text.
@@ -61,16 +65,27 @@ func present(raw json.RawMessage) bool {
 	return len(raw) > 0 && !bytes.Equal(raw, []byte("null"))
 }
 
-// known reports whether an event is one of the dialect's. A whole answer inside an
-// event is none: its text is where that of no event is.
+// known reports whether an event is one of the dialect's. One that names itself an
+// error is none, whatever it has besides.
 func (r *reader) known(c chunk) bool {
+	if c.Object == "error" {
+		return false
+	}
 	if r.llama {
 		return c.Content != nil || c.Stop
 	}
-	for _, choice := range c.Choices {
-		if present(choice.Message) {
-			return false
-		}
+	if slices.ContainsFunc(c.Choices, func(c choice) bool { return r.misplaced(c) }) {
+		return false
 	}
 	return c.Choices != nil || c.Usage != nil
+}
+
+// misplaced reports whether an answer has text, or an error, where the route that was
+// asked has none: a whole answer inside an event, the other route's text, a refusal.
+// It would be left out, and the rest told as whole.
+func (r *reader) misplaced(c choice) bool {
+	if present(c.Message) || present(c.Error) || says(c.Delta.Refusal) {
+		return true
+	}
+	return r.chat && c.Text != "" || !r.chat && c.Delta.Content != ""
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/llorch/gateway/poolmanager/client"
@@ -71,14 +70,19 @@ func (t Target) message(body []byte, cut bool) string {
 	return t.words(body, false)
 }
 
-// retryAfter reads both forms of RFC 9110 §10.2.3.
-func retryAfter(value string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
-		most := int64(client.MaxRetryAfter / time.Second)
-		return time.Duration(min(max(0, seconds), most)) * time.Second
+// statusOverloaded is what servers after Anthropic's manner answer in place of 503.
+const statusOverloaded = 529
+
+// later reports whether a refusal means "try later": by its status, or by a
+// Retry-After beside one that says nothing against the task itself.
+func later(status int, h http.Header) bool {
+	switch {
+	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable, status == statusOverloaded:
+		return true
+	case status == http.StatusNotImplemented:
+		return false
+	case status >= 500, status == http.StatusRequestTimeout, status == http.StatusConflict, status == http.StatusTooEarly:
+		return client.ParseRetryAfter(h.Get("Retry-After"), time.Now()) > 0
 	}
-	if at, err := http.ParseTime(value); err == nil {
-		return min(max(0, at.Sub(now)), client.MaxRetryAfter)
-	}
-	return 0
+	return false
 }

@@ -74,6 +74,17 @@ func TestWhatIsNoEventStreamFailsWithTheEnginesWordsAndItsContentType(t *testing
 		"TGI's error event":         {adapter.OpenAI, chat, stream, chatPiece + `data: {"error":"Request failed during generation","error_type":"generation"}` + "\n\n", []string{"failed during generation"}},
 		"a named error event":       {adapter.OpenAI, chat, stream, chatPiece + "event: error\ndata: out of blocks\n\n" + chatFinish + done, []string{"out of blocks"}},
 		"Triton's error event":      {adapter.OpenAI, chat, stream, chatPiece + `data: {"object":"error","message":"out of blocks"}` + "\n\n" + done, []string{"out of blocks"}},
+		"Triton's, with choices":    {adapter.OpenAI, chat, stream, chatPiece + `data: {"object":"error","message":"out of blocks","choices":[]}` + "\n\n" + chatFinish + done, []string{"out of blocks"}},
+		"llama.cpp's, with content": {adapter.LlamaCPP, prompt, stream, `data: {"object":"error","message":"out of blocks","content":""}` + "\n\n" + `data: {"content":"","stop":true}` + "\n\n", []string{"out of blocks"}},
+		"an error inside a choice":  {adapter.OpenAI, chat, stream, chatPiece + `data: {"choices":[{"error":{"message":"out of blocks"},"delta":{}}]}` + "\n\n" + chatFinish + done, []string{"out of blocks"}},
+		"the text route's text":     {adapter.OpenAI, chat, stream, chatPiece + `data: {"choices":[{"text":"hello"}]}` + "\n\n" + chatFinish + done, []string{"no event of an answer", "hello"}},
+		"a chat's text":             {adapter.OpenAI, prompt, stream, chatPiece + `data: {"choices":[{"text":"","finish_reason":"stop"}]}` + "\n\n" + done, []string{"no event of an answer"}},
+		"a refusal":                 {adapter.OpenAI, chat, stream, `data: {"choices":[{"delta":{"refusal":"I will not"}}]}` + "\n\n" + chatFinish + done, []string{"I will not"}},
+		"nothing, as a page":        {adapter.OpenAI, chat, page, "", []string{"text/html", "empty"}},
+		"comments, as JSON":         {adapter.LlamaCPP, prompt, object, ": alive\n\n", []string{object, "empty"}},
+		"[DONE] alone":              {adapter.OpenAI, chat, stream, ": alive\n\n" + done, []string{"[DONE]"}},
+		"[DONE] after the role":     {adapter.OpenAI, chat, stream, `data: {"choices":[{"delta":{"role":"assistant","content":""}}]}` + "\n\n" + done, []string{"[DONE]"}},
+		"[DONE] for llama.cpp":      {adapter.LlamaCPP, prompt, stream, `data: {"content":"a"}` + "\n\n" + done, []string{"[DONE]"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := answerOf(t, c.dialect, c.task, answering(c.kind, c.body))

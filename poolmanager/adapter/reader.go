@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 )
 
 // maxLineBytes bounds one event of an engine; a token is a few hundred bytes,
@@ -32,6 +33,7 @@ type reader struct {
 	event  string // the name of the event whose data comes
 	begun  bool   // an event has come
 	ended  bool   // the engine said how the answer ended
+	moved  bool   // progress that is no text has come
 	last   bool   // the line is the last one, and has no end
 }
 
@@ -68,12 +70,28 @@ func (r *reader) read(ctx context.Context, body io.Reader) (Result, error) {
 	err := lines.Err()
 	switch {
 	case err != nil:
+	case !r.begun && ctx.Err() == nil && r.noStream():
+		return r.total(), r.failed("the engine answered a request for a stream with " + kind(r.kind) + " that is empty")
 	case r.ended:
 		err = errNoDone
 	default:
 		err = errNoEnd
 	}
 	return r.total(), r.broken(ctx, err)
+}
+
+// noStream reports whether the content type names something else than events.
+func (r *reader) noStream() bool {
+	return r.kind != "" && !strings.EqualFold(kind(r.kind), "text/event-stream")
+}
+
+// bare refuses a [DONE] that ends nothing: no text came, no progress, and no word for
+// how the answer ended. llama.cpp's own route ends with stop and never with [DONE].
+func (r *reader) bare() error {
+	if r.ended || !r.llama && (r.pieces > 0 || r.moved) {
+		return nil
+	}
+	return r.failed("the engine sent [DONE] without an answer before it")
 }
 
 func (r *reader) broken(ctx context.Context, err error) error {
@@ -110,7 +128,7 @@ func (r *reader) failed(message string) error {
 
 func (r *reader) data(data []byte) (done bool, err error) {
 	if bytes.Equal(data, []byte("[DONE]")) {
-		return true, nil
+		return true, r.bare()
 	}
 	switch r.event {
 	case "error":
@@ -214,6 +232,7 @@ func (r *reader) openAIChunk(c chunk) error {
 	}
 	for _, choice := range c.Choices {
 		if choice.Delta.moves() {
+			r.moved = true
 			r.made()
 		}
 		if err := r.piece(r.choice(choice)); err != nil {
