@@ -41,6 +41,10 @@ type auditLog struct {
 	required int
 	refusals refusalLog
 
+	strangers refusalLog // what public routes let in
+	started   eventCount // lockouts that began
+	ended     eventCount // and that are over
+
 	taken []AuditSink // to be given back
 	start []func() error
 	caddy *caddySink
@@ -52,7 +56,7 @@ func newAuditLog(sinks []AuditSink, log *zap.Logger, m *metrics) (*auditLog, err
 	if len(sinks) == 0 {
 		sinks = []AuditSink{{Sink: sinkCaddy}}
 	}
-	a := new(auditLog)
+	a := &auditLog{strangers: refusalLog{each: recordedPublic, inAll: recordedPublicInAll}}
 	if len(sinks) > maxAuditSinks {
 		return a, fmt.Errorf("audit: %d sinks are over the limit of %d", len(sinks), maxAuditSinks)
 	}
@@ -105,9 +109,7 @@ func (a *auditLog) open() error {
 // way may write afterwards: to sinks that others hold, or to nobody.
 func (a *auditLog) close() {
 	if a.out != nil {
-		for _, d := range a.refusals.expired(time.Now(), true) {
-			a.writeHeld(d)
-		}
+		a.writeExpired(time.Now(), true)
 	}
 	for _, sink := range a.taken {
 		_ = giveBackQueue(sink.target()) // a sink that hangs has been reported
@@ -141,9 +143,9 @@ func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, p *p
 	defer record.giveBack()
 	record.about(r, g, d, p)
 	record.stranger = !d.Allow || d.Public
-	if !d.Allow {
+	if record.stranger {
 		record.level, record.event, record.decision, record.reason, record.status = level, event, decision, string(d.Reason), status
-		if a.holdRefusal(p, record) {
+		if a.holdStranger(p, record) {
 			return true
 		}
 	}

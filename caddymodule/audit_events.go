@@ -61,18 +61,6 @@ func (a *auditLog) configRejected(what string, err error) {
 		slog.String("what", what), slog.String("error", authmin.CleanText(err.Error(), maxAuditError)))
 }
 
-// lockoutStart says that a client is locked out.
-func (a *auditLog) lockoutStart(client string, rule lockoutRule) {
-	a.event(slog.LevelWarn, eventLockoutStart,
-		slog.String("client_ip", client), slog.Int("failures", rule.failures),
-		slog.Int64("ban_ms", rule.ban.Milliseconds()))
-}
-
-// lockoutEnd says that a client's ban is over.
-func (a *auditLog) lockoutEnd(client string) {
-	a.event(slog.LevelInfo, eventLockoutEnd, slog.String("client_ip", client))
-}
-
 // streamTerminated says that a request under way was ended with its token.
 func (a *auditLog) streamTerminated(guard string, d *authmin.Decision, why authmin.Reason, id string, sent int64, took time.Duration) {
 	a.event(slog.LevelWarn, eventStreamTerminated,

@@ -10,11 +10,14 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/llorch/gateway/authmin"
 )
 
-// Refusals cost a stranger nothing, and a record of the trail is some 600 bytes:
-// one machine writes 31 GB an hour. So the first refusals of a client in a minute
-// have a record each, and all later ones share one, written when the minute is over.
+// Refusals, and requests on public routes, cost a stranger nothing, and a record of the
+// trail is some 600 bytes: one machine writes 31 GB an hour. So the first of a client in
+// a minute have a record each, and all later ones share one, written when the minute is
+// over.
 const (
 	// recordedRefusals is how many refusals of a client are recorded one by one.
 	recordedRefusals = 20
@@ -24,24 +27,43 @@ const (
 	// maxRefusers bounds the clients that are told apart in a minute: with their
 	// records, 13 MB at most. Those beyond share one count.
 	maxRefusers = 1024
+	// recordedPublic is how many requests on public routes of a client are recorded one
+	// by one: more than a page with all of its files, for several readers at one address.
+	recordedPublic = 300
+	// recordedPublicInAll bounds those of all clients in a minute: 12 MB.
+	recordedPublicInAll = 20 * maxRefusers
 )
 
 // othersAddress stands for the client's address in the record of those beyond
 // [maxRefusers].
 const othersAddress = "others"
 
-// refuserKey is who was refused: a client and, for a valid token that may not do
-// what it asked for, its name, so that strangers of one address do not hide it.
+// refuserKey is who was refused: a client and, for a token that is or was good, what it
+// is known by, so that strangers of one address do not hide it. Nor do strangers of
+// many addresses: of those beyond [maxRefusers] each such token has a count of its own,
+// and the keyring bounds how many there are.
 type refuserKey struct {
 	client netip.Addr
 	token  string
 	others bool
 }
 
+// refuserOf is whom a refusal counts for. A name has no colon in it, so that none is
+// like a fingerprint.
+func refuserOf(p *passage, d *decisionRecord) refuserKey {
+	key := refuserKey{client: clientKey(p.clientAddr()), token: d.token}
+	switch authmin.Reason(d.reason) {
+	case authmin.ReasonExpired, authmin.ReasonRevoked, authmin.ReasonNotYet:
+		key.token = "fp6:" + d.fp6
+	}
+	return key
+}
+
 // refuser counts the refusals of one client in one window.
 type refuser struct {
 	since   time.Time
 	count   int
+	held    int            // without a record of their own
 	last    decisionRecord // of those without a record of their own
 	reasons map[string]int // of the same
 }
@@ -49,8 +71,31 @@ type refuser struct {
 // refusalLog tells the refusals that are recorded one by one from those that are
 // counted.
 type refusalLog struct {
+	each, inAll int // recorded one by one in a window; zeros are [recordedRefusals] and no bound
+
 	mu      sync.Mutex
 	clients map[refuserKey]*refuser
+	since   time.Time // of the window of inAll
+	alone   int       // recorded one by one in it
+}
+
+// recordAlone reports whether one more of a client has a record of its own.
+func (l *refusalLog) recordAlone(r *refuser, now time.Time) bool {
+	each := l.each
+	if each == 0 {
+		each = recordedRefusals
+	}
+	if r.count > each {
+		return false
+	}
+	if l.inAll == 0 {
+		return true
+	}
+	if now.Sub(l.since) >= refusalWindow {
+		l.since, l.alone = now, 0
+	}
+	l.alone++
+	return l.alone <= l.inAll
 }
 
 // hold reports whether a refusal has no record of its own, and then counts it. What
@@ -60,7 +105,7 @@ func (l *refusalLog) hold(key refuserKey, d *decisionRecord, now time.Time) (hel
 	defer l.mu.Unlock()
 	r := l.clients[key]
 	if r == nil && len(l.clients) >= maxRefusers {
-		key = refuserKey{others: true}
+		key = refuserKey{token: key.token, others: true}
 		r = l.clients[key]
 	}
 	if r != nil && now.Sub(r.since) >= refusalWindow {
@@ -75,9 +120,10 @@ func (l *refusalLog) hold(key refuserKey, d *decisionRecord, now time.Time) (hel
 		l.clients[key] = r
 	}
 	r.count++
-	if r.count <= recordedRefusals {
+	if l.recordAlone(r, now) {
 		return false, due
 	}
+	r.held++
 	r.last = *d
 	r.last.line = nil
 	if r.reasons == nil {
@@ -107,38 +153,51 @@ func (l *refusalLog) expired(now time.Time, all bool) (due []*decisionRecord) {
 // together is the one record of all refusals of a window without a record of their
 // own: the last of them, with how many there were and why. It is nil for none.
 func (r *refuser) together(key refuserKey) *decisionRecord {
-	if r.count <= recordedRefusals {
+	if r.held == 0 {
 		return nil
 	}
 	d := r.last
-	d.count, d.since = r.count-recordedRefusals, r.since
+	d.count, d.since = r.held, r.since
 	if key.others {
 		d.remote, d.clientIP = netip.Addr{}, othersAddress
 	}
 	var why []string
 	for _, reason := range slices.Sorted(maps.Keys(r.reasons)) {
+		if reason == "" { // a public route lets in for none
+			continue
+		}
 		why = append(why, fmt.Sprintf("%s=%d", reason, r.reasons[reason]))
 	}
 	d.reasons = strings.Join(why, " ")
 	return &d
 }
 
-// holdRefusal counts a refusal that has no record of its own. The record that may be
+// holdStranger counts a refusal, or a request on a public route, that has no record of
+// its own. The record that may be
 // due at the same time is written.
-func (a *auditLog) holdRefusal(p *passage, d *decisionRecord) bool {
-	key := refuserKey{client: clientKey(p.clientAddr()), token: d.token}
-	held, due := a.refusals.hold(key, d, time.Now())
+func (a *auditLog) holdStranger(p *passage, d *decisionRecord) bool {
+	log := &a.refusals
+	if d.event == eventAllowed {
+		log = &a.strangers
+	}
+	held, due := log.hold(refuserOf(p, d), d, time.Now())
 	if due != nil {
 		a.writeHeld(due)
 	}
 	return held
 }
 
-// tick writes the records of refusals whose minute is over.
-func (a *auditLog) tick(now time.Time) {
-	for _, d := range a.refusals.expired(now, false) {
-		a.writeHeld(d)
+// tick writes the records of what was counted, where the minute is over.
+func (a *auditLog) tick(now time.Time) { a.writeExpired(now, false) }
+
+// writeExpired is tick, with all of them at the end.
+func (a *auditLog) writeExpired(now time.Time, all bool) {
+	for _, log := range []*refusalLog{&a.refusals, &a.strangers} {
+		for _, d := range log.expired(now, all) {
+			a.writeHeld(d)
+		}
 	}
+	a.writeLockouts(now, all)
 }
 
 // writeHeld writes one record for many refusals. It waits for no sink.

@@ -193,6 +193,10 @@ func (h queueHandler) Handle(_ context.Context, r slog.Record) error {
 	buf := recordBuffers.Get().(*[]byte)
 	defer recordBuffers.Put(buf)
 	*buf = appendRecord((*buf)[:0], &r)
+	if isStrangers(r.Message) && !h.room.take(len(*buf)) {
+		h.queue.drop()
+		return nil
+	}
 	return h.put(*buf)
 }
 
