@@ -13,7 +13,8 @@ import (
 // ids, the audit trail and logs.
 //
 // It finds a token alone, or after and before any byte that no token has or one of
-// - _ + ~ . / = : sk-TOKEN, v1_TOKEN, Bearer+TOKEN, /a/TOKEN.json; over several
+// - _ + ~ . / = : sk-TOKEN, v1_TOKEN, Bearer+TOKEN, /a/TOKEN.json; behind the word
+// Bearer, without anything between them; over several
 // segments of a path, if it has slashes; percent-encoded in whole or in part, up to
 // three times; and in small letters, where a Host or a field's name made them so, if
 // the token was known in clear or has no other letters. It does not find one that

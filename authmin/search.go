@@ -101,10 +101,12 @@ func (s *search) findIn(text string, begin, end int) (from, to int, found bool) 
 	if s.quoted && begin > 0 && text[begin-1] == '\\' {
 		r.starts = appendEscapes(r.starts, r.text[0])
 	}
+	r.starts = appendGlued(r.starts, r.text, 0)
 	for i, c := range r.text {
 		if separatorBytes[c] {
 			r.ends = append(r.ends, int32(i))
 			r.starts = append(r.starts, int32(i+1))
+			r.starts = appendGlued(r.starts, r.text, i+1)
 		}
 	}
 	r.ends = append(r.ends, int32(len(r.text)))
@@ -117,6 +119,18 @@ func (s *search) findIn(text string, begin, end int) (from, to int, found bool) 
 		}
 	}
 	return 0, 0, false
+}
+
+// scheme is what a token stands behind without a byte between them, where a program or
+// a header field has no room for the blank: BearerTOKEN.
+const scheme = "bearer"
+
+// appendGlued adds where a token begins behind the scheme.
+func appendGlued(starts []int32, text []byte, at int) []int32 {
+	if len(text)-at < len(scheme)+MinTokenLength || !strings.EqualFold(string(text[at:at+len(scheme)]), scheme) {
+		return starts
+	}
+	return append(starts, int32(at+len(scheme)))
 }
 
 // appendEscapes adds where a run begins if an escape before it has taken some of its

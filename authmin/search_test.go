@@ -29,7 +29,7 @@ var surroundings = []string{
 	"/v1/x?authorization=Bearer+%s", "/v1/x?k=sk-%s&b=c", "/v1/models/%s/x", "session=%s; a=b", "%s.example:443",
 	"https://u:%s@host/x?y#z", "Mozilla/5.0 (X11; %s) AppleWebKit/537.36", "a=b&token=%s#x", "/v2/tasks/98c7f0de-1111-7222-8333-444455556666/%s",
 	"00-68c8968191751585b54881272ad463ee-%s-01", "sk-v1_req-%s", "%%20%s", "Bearer%%20%s", "-%s-", "==%s==",
-	"/a/b/c/d/%s/e/f/g",
+	"/a/b/c/d/%s/e/f/g", "Bearer%s", "/v1/x?authorization=bearer%s", "req-Bearer%s",
 }
 
 func TestTokensAreFoundInEverySurrounding(t *testing.T) {
