@@ -101,6 +101,10 @@ func (r reading) check() (tokens []shown, end event, err error) {
 			if err := json.Unmarshal([]byte(ev.data), &gap); err != nil || gap.From != last+1 || gap.To != id {
 				return nil, ev, fmt.Errorf("gap %s with id %d after %d", ev.data, id, last)
 			}
+		case ev.kind == "waiting": // stands in no log: it has the id of the event before it
+			if id != last {
+				return nil, ev, fmt.Errorf("waiting with id %d after %d", id, last)
+			}
 		case id != last+1:
 			return nil, ev, fmt.Errorf("%s with id %d after %d, without a gap", ev.kind, id, last)
 		case ev.kind == "token":
