@@ -29,7 +29,8 @@ Loads the configuration as a start would, without opening a port, and looks at w
 it leaves open, at its secrets and files, and at this machine. Prints one list, the
 errors first, then warnings and notes, each with FILE:LINE where it has a place, and
 with what to do. Run it as the gateway's user, with its environment. A variable that
-holds a secret and is not set here is a note: the rest is checked with another value.
+holds a secret, or a credential of systemd, that is not here is a note: the rest is
+checked with another value.
 Exit status 1 when there is an error. It prints no secret.`,
 		Args: arguments(0, 0, "no argument; the configuration goes with --config"),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -47,25 +48,53 @@ func (s *settings) validate(h host) error {
 	return errors.New("it does not start: " + withoutExpanded(errors.New(ofModules.ReplaceAllString(err.Error(), "")), nil))
 }
 
-// standIns puts a token of its own into each variable that a secret comes from and that
-// is not set here, so that the rest can be checked, and returns what takes them away.
+// standIns puts a token of its own into each variable and each credential of systemd
+// that a secret comes from and that is not here, so that the rest can be checked, and
+// returns what takes them away.
 func (s *settings) standIns(h host) func() {
-	var set []string
+	var set, credentials []string
 	d := doctor{host: h, settings: s}
 	for _, source := range d.sources() {
 		kind, name, err := splitSource(source.source)
-		if _, known := h.getenv(name); err != nil || kind != "env" || known {
-			continue
-		}
-		if os.Setenv(name, authmin.RandomSecret().Reveal()) == nil {
+		switch _, known := h.getenv(name); {
+		case err != nil:
+		case kind == "credential" && !d.hasCredentials():
+			credentials = append(credentials, name)
+		case kind == "env" && !known && os.Setenv(name, authmin.RandomSecret().Reveal()) == nil:
 			set = append(set, name)
 		}
+	}
+	dir := standInCredentials(credentials)
+	if dir != "" && os.Setenv(credentialsDirectory, dir) == nil {
+		set = append(set, credentialsDirectory)
 	}
 	return func() {
 		for _, name := range set {
 			_ = os.Unsetenv(name)
 		}
+		if dir != "" {
+			_ = os.RemoveAll(dir)
+		}
 	}
+}
+
+// standInCredentials makes a directory with a new token for each name. Where that
+// fails it gives "", and the start says which credential is missing.
+func standInCredentials(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	dir, err := os.MkdirTemp("", "llorch-check-")
+	if err != nil {
+		return ""
+	}
+	for _, name := range names {
+		if os.WriteFile(filepath.Join(dir, name), []byte(authmin.RandomSecret().Reveal()), 0o600) != nil {
+			_ = os.RemoveAll(dir)
+			return ""
+		}
+	}
+	return dir
 }
 
 // examineAdminSocket looks at the directories of the admin socket. What the endpoint's

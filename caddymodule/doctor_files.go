@@ -18,6 +18,9 @@ const (
 	anyoneWrite             = groupWrite | otherWrite
 )
 
+// credentialsDirectory is the variable in which systemd says where credentials are.
+const credentialsDirectory = "CREDENTIALS_DIRECTORY"
+
 // namedSource is a source of a secret in the configuration, with what it is for.
 type namedSource struct {
 	what, source string
@@ -52,6 +55,11 @@ func (d *doctor) examineSecrets() {
 			d.note(fmt.Sprintf("%s: %s is not set here, so that it cannot be judged", s.what, name), "run doctor with the gateway's environment")
 			continue
 		}
+		if kind == "credential" && !d.hasCredentials() {
+			d.note(fmt.Sprintf("%s: systemd's credentials are not in this environment (CREDENTIALS_DIRECTORY), so that it cannot be judged", s.what),
+				"run it as root after export CREDENTIALS_DIRECTORY=/etc/llorch/credentials, or where the unit's LoadCredential takes "+name+" from")
+			continue
+		}
 		secret, err := readSource(s.source)
 		if err != nil {
 			d.problem(fmt.Sprintf("%s: %v", s.what, err), "make one with `openssl rand -hex 32`, in a file that only the gateway's user can read")
@@ -68,6 +76,14 @@ func (d *doctor) examineSecrets() {
 	if !d.settings.app.configured {
 		d.examineAmbientToken()
 	}
+}
+
+// hasCredentials reports whether this process was given credentials as systemd gives
+// them to the gateway's unit. A shell beside the gateway was not, which says nothing
+// about the gateway.
+func (d *doctor) hasCredentials() bool {
+	dir, set := d.getenv(credentialsDirectory)
+	return set && filepath.IsAbs(dir)
 }
 
 // examineAmbientToken judges the token of the environment.

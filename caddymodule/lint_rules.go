@@ -10,6 +10,7 @@ import (
 // all of their requests and decides in another way: a deny that denies nothing.
 func lintRules(g placedGuard) (findings []finding) {
 	for i, rule := range g.Rules {
+		findings = append(findings, lintMethods(g, i)...)
 		for _, path := range rule.Paths {
 			first := slices.IndexFunc(g.Rules[:i], func(earlier RuleConfig) bool { return earlier.takes(rule.Methods, path) })
 			if first < 0 || g.Rules[first].decidesLike(rule) {
@@ -23,6 +24,23 @@ func lintRules(g placedGuard) (findings []finding) {
 			findings = append(findings, finding{at: g.rules[i], warning: true,
 				text: fmt.Sprintf("guard %s: `%s` is never asked for %s: `%s` stands before it, and the first rule that matches decides", g.Name, text, path, earlier)})
 		}
+	}
+	return findings
+}
+
+// lintMethods reports methods that are one slip of the pen away from a common one: a
+// deny of PSOT lets POST go on to the rules after it.
+func lintMethods(g placedGuard, i int) (findings []finding) {
+	for _, method := range g.Rules[i].Methods {
+		if slices.Contains(methodNames, method) {
+			continue
+		}
+		near := slices.IndexFunc(methodNames, func(name string) bool { return distance(name, method) == 1 })
+		if near < 0 {
+			continue
+		}
+		findings = append(findings, finding{at: g.rules[i], warning: true,
+			text: fmt.Sprintf("guard %s: %s is no common method; did you mean %s?", g.Name, method, methodNames[near])})
 	}
 	return findings
 }

@@ -15,7 +15,8 @@ import (
 var secretName = regexp.MustCompile(`(?i)(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|BEARER|APIKEY|(^|_)(KEY|PASS|PWD|PW|AUTH)(_|$))`)
 
 // notSecretName are names with such a word that hold a place, and no secret.
-var notSecretName = regexp.MustCompile(`(?i)_(FILE|PATH|DIR|URL|NAME|HOST|ADDR|ADDRESS|PORT|TTL|OPTIONAL|ENABLED)$`)
+// PWD is a shell's own variable for the directory that it is in.
+var notSecretName = regexp.MustCompile(`(?i)^PWD$|_(FILE|PATH|DIR|URL|NAME|HOST|ADDR|ADDRESS|PORT|TTL|OPTIONAL|ENABLED)$`)
 
 // secretWords are what stands before a secret on its line.
 var secretWords = []string{"authorization", "proxy-authorization", "x-api-key", "api-key", "upstream_token", "token", "cookie"}

@@ -107,7 +107,7 @@ func openSource(kind, what, source string) (*authmin.SecretSource, error) {
 	case "credential":
 		dir := os.Getenv("CREDENTIALS_DIRECTORY")
 		if !filepath.IsAbs(dir) {
-			return nil, fmt.Errorf("credential:%s: CREDENTIALS_DIRECTORY is not set; start the service with systemd's LoadCredential=%s:PATH", name, name)
+			return nil, fmt.Errorf("credential:%s: CREDENTIALS_DIRECTORY is not set; start the service with systemd's LoadCredential=%s:PATH; in a shell, as root, export CREDENTIALS_DIRECTORY=/etc/llorch/credentials, or where they are kept", name, name)
 		}
 		return authmin.FileSecret(kind, what, filepath.Join(dir, name))
 	}

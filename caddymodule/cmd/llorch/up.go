@@ -29,7 +29,8 @@ one process and on loopback. The token of clients is LLORCH_API_TOKEN, else the
 keyring in the data directory, else a new one, which is printed once.
 
 --print-config prints the Caddyfile that it runs, and above it, in comments, the
-commands by which gateway, orchestrator and pool manager run without it. --config runs that file, edited, in its place.`,
+commands by which gateway, orchestrator and pool manager run without it. --config
+runs that file, edited, in its place.`,
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.Flags().String("listen", "127.0.0.1:8080", "Where the gateway listens; loopback only")
 			cmd.Flags().String("data-dir", "", "Where state is kept (default: $XDG_DATA_HOME/llorch or ~/.local/share/llorch)")
