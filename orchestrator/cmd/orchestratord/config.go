@@ -24,8 +24,8 @@ import (
 // maxConfigBytes bounds the file; a real one has less than 4 KiB.
 const maxConfigBytes = 256 << 10
 
-// config is the file. The comments are the documentation of its keys; each has
-// an environment variable, which wins over the file.
+// config is the file. doc.go is the documentation of its keys; each has an
+// environment variable, which wins over the file.
 type config struct {
 	// Addr is where to listen: host:port or unix//path. ORCHD_ADDR.
 	Addr string `yaml:"addr"`

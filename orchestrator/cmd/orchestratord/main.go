@@ -1,25 +1,8 @@
-// Command orchestratord runs the orchestrator as a daemon.
-//
-// It is configured by one YAML file with strict keys and by environment
-// variables, which win; secrets come from the environment or from files, never
-// from the YAML.
-//
-//	ORCHD_STATE_DIR=/var/lib/llorch/orchestrator \
-//	LLORCH_UPSTREAM_TOKEN_FILE=/run/secrets/upstream orchestratord --config /etc/llorch/orchestratord.yaml
-//	orchestratord --config F --check      validates and exits
-//	orchestratord migrate --help          a single server's state into a cluster, and back
-//
-// TERM and INT stop it: no new tasks, running ones settled (after the time that
-// drain_ms gives them), streams ended. The process is then gone within 5 s.
-//
-// HUP reads again what can change while it runs: tokens in files, the cluster's
-// certificate and the log level. It says what is in use now and what needs a
-// restart, and disturbs no request. Tokens in files need no HUP: a change is in
-// use within a second.
 package main
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"flag"
 	"fmt"
@@ -28,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -46,6 +30,22 @@ func main() {
 	}
 }
 
+// documentation is the file with the program's documentation.
+//
+//go:embed doc.go
+var documentation string
+
+// usage prints the flags, and the documentation, which is not at hand where only the
+// program is installed.
+func usage(flags *flag.FlagSet) {
+	text, _, _ := strings.Cut(documentation, "\npackage ")
+	for line := range strings.Lines(text) {
+		fmt.Fprint(flags.Output(), strings.TrimPrefix(strings.TrimPrefix(line, "//"), " "))
+	}
+	fmt.Fprint(flags.Output(), "\n\nFlags:\n")
+	flags.PrintDefaults()
+}
+
 // run is the program with everything it touches given to it.
 func run(ctx context.Context, args []string, lookup func(string) (string, bool), stderr io.Writer) error {
 	if err := checkVariables(environ()); err != nil {
@@ -58,6 +58,7 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	flags.SetOutput(stderr)
 	file := flags.String("config", "", "YAML `file`; every key is an environment variable too")
 	check := flags.Bool("check", false, "validate the configuration and exit")
+	flags.Usage = func() { usage(flags) }
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

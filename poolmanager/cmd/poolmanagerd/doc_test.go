@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"io"
 	"os"
 	"reflect"
 	"regexp"
@@ -43,5 +45,21 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 	}
 	if keys < 30 || len(asked) < 12 {
 		t.Errorf("only %d keys and %d variables", keys, len(asked))
+	}
+}
+
+// The help of the program is its documentation: on a host there is no other.
+func TestHelpShowsTheDocumentation(t *testing.T) {
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"--help"}, func(string) (string, bool) { return "", false }, io.Discard, &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"first_token_limit_ms", "POOL_MANAGERD_LOG_LEVEL", "poolmanager_token_source_errors_total", "# Templates", "-check"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the help does not name %q", want)
+		}
+	}
+	if strings.Contains(out.String(), "//\t") || strings.Contains(out.String(), "package main") {
+		t.Errorf("the help shows source text:\n%s", out.String())
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"flag"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -29,6 +31,22 @@ func main() {
 	}
 }
 
+// documentation is the file with the program's documentation.
+//
+//go:embed doc.go
+var documentation string
+
+// usage prints the flags, and the documentation, which is not at hand where only the
+// program is installed.
+func usage(flags *flag.FlagSet) {
+	text, _, _ := strings.Cut(documentation, "\npackage ")
+	for line := range strings.Lines(text) {
+		fmt.Fprint(flags.Output(), strings.TrimPrefix(strings.TrimPrefix(line, "//"), " "))
+	}
+	fmt.Fprint(flags.Output(), "\n\nFlags:\n")
+	flags.PrintDefaults()
+}
+
 func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == "demo-engine" {
 		signal.Ignore(syscall.SIGHUP) // it has the daemon's name, and nothing to reload
@@ -39,6 +57,7 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	path := flags.String("config", "", "configuration file (YAML)")
 	check := flags.Bool("check", false, "check the configuration and exit")
 	version := flags.Bool("version", false, "print the version and exit")
+	flags.Usage = func() { usage(flags) }
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The help of the program lists every key and variable: on a host there is nothing else
+// to look them up in.
+func TestHelpListsEveryKeyAndVariable(t *testing.T) {
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"--help"}, environment(), &out); !errors.Is(err, flag.ErrHelp) {
+		t.Fatalf("got %v, want that help was asked for", err)
+	}
+	words := regexp.MustCompile(`[A-Za-z_]+`).FindAllString(out.String(), -1)
+	wanted := []string{"LLORCH_API_TOKEN", "LLORCH_UPSTREAM_TOKEN", "POOL_MANAGER_TOKEN", "check", "migrate"}
+	of := reflect.TypeFor[config]()
+	for i := range of.NumField() {
+		key := of.Field(i).Tag.Get("yaml")
+		wanted = append(wanted, key, variables[key])
+	}
+	for _, word := range wanted {
+		if !slices.Contains(words, word) {
+			t.Errorf("the help does not name %q", word)
+		}
+	}
+	if strings.Contains(out.String(), "//\t") || strings.Contains(out.String(), "package main") {
+		t.Errorf("the help shows source text:\n%s", out.String())
+	}
+}
