@@ -38,11 +38,12 @@ type publicRule struct {
 	inflight int           // requests in progress of one client
 	total    int           // of all clients together
 	body     time.Duration // from the request's header to the end of its body
+	wait     time.Duration // for a place; 0 is [publicWait], with a bound on those that wait
 }
 
 // publicRuleOf checks what a guard's configuration says; zeros are defaults.
 func (g *Guard) publicRuleOf() (publicRule, error) {
-	rule := publicRule{defaultPublicInflight, defaultPublicTotal, defaultPublicBody}
+	rule := publicRule{inflight: defaultPublicInflight, total: defaultPublicTotal, body: defaultPublicBody}
 	for _, n := range []int{g.PublicInflight, g.PublicTotal} {
 		if n < 0 || n > maxPublicPlaces {
 			return rule, errPublicPlaces
@@ -115,7 +116,13 @@ func (g *Guard) admit(p *passage, r *http.Request, d *ruling) *publicPlace {
 	}
 	p.place = place
 	if !g.Shadow {
-		if problem := place.receive(p.ResponseWriter, r, g.strangers.body); problem != nil {
+		switch problem := place.receive(p.ResponseWriter, r, g.strangers); problem {
+		case nil:
+		case &problemPublicLarge:
+			g.metrics.limited[limitPublicInflight].Inc()
+			d.turnAway(authmin.ReasonLimited, problem)
+			d.retry = time.Second
+		default:
 			d.turnAway(authmin.ReasonBody, problem)
 		}
 	}

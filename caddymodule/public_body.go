@@ -37,7 +37,8 @@ func hasForbiddenBody(r *http.Request) bool {
 // receive reads the beginning of a body, of all of it that fits into
 // [publicBuffer], within the time that it may take, and has the rest read with the
 // same deadline. It returns what is to be answered to a body that does not come.
-func (p *publicPlace) receive(w http.ResponseWriter, r *http.Request, limit time.Duration) *authmin.Problem {
+func (p *publicPlace) receive(w http.ResponseWriter, r *http.Request, rule publicRule) *authmin.Problem {
+	limit := rule.body
 	if r.Body == nil || r.ContentLength == 0 {
 		p.bodyEnds()
 		return nil
@@ -66,8 +67,14 @@ func (p *publicPlace) receive(w http.ResponseWriter, r *http.Request, limit time
 		return &problemPublicLate
 	case err != nil && (err != io.EOF || n < r.ContentLength):
 		return &problemPublicBroken
+	case err == nil:
+		rest, problem := body.gather(r, rule)
+		if problem != nil {
+			return problem
+		}
+		r.Body = startedBody{io.MultiReader(&start, rest, body), body}
 	default:
-		r.Body = startedBody{io.MultiReader(&start, body), body}
+		r.Body = startedBody{&start, body}
 	}
 	return nil
 }

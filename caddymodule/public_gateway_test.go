@@ -98,7 +98,7 @@ func TestABodyOnAPublicGetIsRefused(t *testing.T) {
 // upstream has the beginning, and is let go at the deadline.
 func TestASlowPublicBodyIsCut(t *testing.T) {
 	var began, ended atomic.Int64
-	g := publicGateway(t, true, "\t\tpublic_body 300ms\n", func(w http.ResponseWriter, r *http.Request) {
+	g := publicGateway(t, true, "\t\tpublic_body 1s\n", func(w http.ResponseWriter, r *http.Request) {
 		began.Add(1)
 		_, _ = io.Copy(io.Discard, r.Body)
 		ended.Add(1)
@@ -114,8 +114,9 @@ func TestASlowPublicBodyIsCut(t *testing.T) {
 			{"nothing of it", 0, 1000, 0},
 			{"one byte", 1, 1000, 0},
 			{"one byte without a length", 1, -1, 0},
-			{"the beginning of a large one", 2 * publicBuffer, 4 * publicBuffer, 1},
-			{"the beginning of a large one without a length", 2 * publicBuffer, -1, 1},
+			{"the beginning of a large one", 2 * publicBuffer, 4 * publicBuffer, 0},
+			{"the beginning of a larger one", largeBuffer + 2*publicBuffer, largeBuffer + 4*publicBuffer, 1},
+			{"the beginning of a larger one without a length", largeBuffer + 2*publicBuffer, -1, 1},
 		} {
 			was := began.Load()
 			r, _ := http.NewRequest("POST", g.base+"/open/x", endless(t, c.first))
@@ -145,7 +146,7 @@ func TestAPublicBodyArrivesByteForByte(t *testing.T) {
 	})
 	g := serve(t, true, twoTokens, fmt.Sprintf(open, "", up))
 	for version, client := range clients(t) {
-		for _, size := range []int{0, 1, publicBuffer - 1, publicBuffer, publicBuffer + 1, 1 << 20} {
+		for _, size := range []int{0, 1, publicBuffer - 1, publicBuffer, publicBuffer + 1, 1 << 20, largeBuffer + publicBuffer, largeBuffer + publicBuffer + 1} {
 			for _, known := range []bool{true, false} {
 				sent := bytes.Repeat([]byte("0123456789abcdefX"), size/17+1)[:size]
 				r, _ := http.NewRequest("POST", g.base+"/open/x", bytes.NewReader(sent))

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,13 +35,18 @@ func (t *doorTable) of(guard string) *publicDoor {
 	defer t.mu.Unlock()
 	door := t.doors[guard]
 	if door == nil {
-		door = &publicDoor{held: map[netip.Addr]int{}, waiting: map[netip.Addr]int{}}
+		door = newPublicDoor()
+		door.large = newPublicDoor()
 		if t.doors == nil {
 			t.doors = map[string]*publicDoor{}
 		}
 		t.doors[guard] = door
 	}
 	return door
+}
+
+func newPublicDoor() *publicDoor {
+	return &publicDoor{held: map[netip.Addr]int{}, waiting: map[netip.Addr]int{}}
 }
 
 // publicDoor counts the requests of strangers that one guard has let in. Both maps
@@ -51,6 +57,9 @@ type publicDoor struct {
 	held    map[netip.Addr]int // places by client
 	waiting map[netip.Addr]int // requests in the queue by client
 	queue   []*publicWaiter    // in the order in which they came
+	large   *publicDoor        // for those of them whose body is large; nil in that one itself
+
+	gathered atomic.Int64 // bytes of large bodies in memory
 }
 
 // publicWaiter is one request that waits for a place.
@@ -70,6 +79,8 @@ type publicPlace struct {
 	received bool
 	late     bool // the body did not come in time
 	left     bool
+	large    *publicPlace // among the large bodies; nil for a small one
+	gathered int64        // bytes of its body in memory, beyond publicBuffer
 }
 
 // enter takes a place, waiting for one if it may. Without one it names the bound
@@ -81,7 +92,8 @@ func (o *publicDoor) enter(ctx context.Context, client netip.Addr, rule publicRu
 		defer o.mu.Unlock()
 		return o.take(client), ""
 	}
-	if !wait || o.waiting[client] >= rule.inflight*waitingPerPlace || len(o.queue) >= rule.total*waitingPerTotal {
+	full := o.waiting[client] >= rule.inflight*waitingPerPlace || len(o.queue) >= rule.total*waitingPerTotal
+	if !wait || full && rule.wait == 0 { // what may wait for longer has a place that bounds it
 		defer o.mu.Unlock()
 		return nil, reached
 	}
@@ -90,7 +102,7 @@ func (o *publicDoor) enter(ctx context.Context, client netip.Addr, rule publicRu
 	o.waiting[client]++
 	o.mu.Unlock()
 
-	timer := time.NewTimer(publicWait)
+	timer := time.NewTimer(max(publicWait, rule.wait))
 	defer timer.Stop()
 	select {
 	case <-w.called:
@@ -175,6 +187,7 @@ func (p *publicPlace) answerBegins() {
 
 // bodyEnds notes that no more of the body is waited for.
 func (p *publicPlace) bodyEnds() {
+	p.large.leave()
 	p.door.mu.Lock()
 	defer p.door.mu.Unlock()
 	p.received = true
@@ -199,6 +212,8 @@ func (p *publicPlace) leave() {
 	if p == nil {
 		return
 	}
+	p.large.leave()
+	p.giveMemory()
 	p.door.mu.Lock()
 	defer p.door.mu.Unlock()
 	p.leaveIf(true)
