@@ -104,6 +104,20 @@ func TestLintFindsMisspelledMethods(t *testing.T) {
 	}
 }
 
+// The remedy for a keyring that is not there yet is the command that makes it.
+func TestCheckSaysHowToMakeAKeyring(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "Caddyfile")
+	writeFile(t, file, "{\n"+quiet+"\tauthmin {\n\t\ttoken_file "+dir+"/tokens\n\t}\n}\nhttp://127.0.0.1:8080 {\n\tbind 127.0.0.1\n\tauthmin edge {\n\t\trequire infer /v1/*\n\t}\n\treverse_proxy 127.0.0.1:8081\n}\n", 0o600)
+	list, err := check(file, quietHost(t, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := texts(list), "authmin token new NAME SCOPE... --file "+dir+"/tokens"; !strings.Contains(got, want) {
+		t.Errorf("want %q, got:\n%s", want, got)
+	}
+}
+
 // The shell's PWD is a directory and no password: paths in errors stay readable.
 func TestErrorsShowPathsBelowTheShellsDirectory(t *testing.T) {
 	t.Setenv("PWD", "/srv/llorch-gateway")

@@ -133,6 +133,10 @@ func (d *doctor) examineFiles() {
 	}
 	for _, path := range d.settings.app.TokenFiles {
 		d.examineMount(path)
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			d.problem(fmt.Sprintf("the keyring: %s does not exist", path), "make its first token: authmin token new NAME SCOPE... --file "+path+"; or correct the path")
+			continue
+		}
 		if !d.examineFile(path, "the keyring", anyoneWrite|otherRead) {
 			continue
 		}
