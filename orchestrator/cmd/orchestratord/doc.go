@@ -65,8 +65,8 @@
 //	nats_creds, nats_ca its credentials file, and its authority where that is not one of
 //	                    the system's [ORCHD_NATS_CREDS, ORCHD_NATS_CA]
 //
-// A variable that begins with ORCHD_ or ORCHESTRATORD_ and is not listed here is a
-// typing error and refused by its name.
+// A variable that begins with ORCHD_ or ORCHESTRATORD_ and is not listed here, or is
+// spelled almost as one of them, is a typing error and refused by its name.
 //
 // Tokens come from variables or, better, from files that NAME_FILE names, never from
 // the YAML: LLORCH_API_TOKEN (a caller's own), LLORCH_UPSTREAM_TOKEN (the gateway's),
