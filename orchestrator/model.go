@@ -91,6 +91,11 @@ func (r ModelRequest) check() error {
 	if len(r.Aliases) > maxAliases {
 		return fail(Invalid, "INVALID_MODEL", "at most %d aliases", maxAliases)
 	}
+	for _, name := range append([]string{r.ID}, r.Aliases...) {
+		if prefixed(name) {
+			return fail(Invalid, "INVALID_MODEL", "an id or an alias does not begin with catalog: or file:, which say where a model is")
+		}
+	}
 	for i, alias := range r.Aliases {
 		if !modelID.MatchString(alias) || alias == r.ID || slices.Contains(r.Aliases[:i], alias) {
 			return fail(Invalid, "INVALID_MODEL", "an alias is written like an id, and is neither the id nor given twice")

@@ -17,6 +17,16 @@ const maxModelName = 256
 // call a model of the catalog catalog:ID, tasks call it ID or catalog:ID.
 func plainName(ref string) string { return strings.TrimPrefix(ref, catalogRef) }
 
+// fileRef is what nodes put before the name of a file in a model_ref.
+const fileRef = "file:"
+
+// prefixed reports whether a name begins with a word that says where a model is. No
+// entry of the catalog is called so: a task that names catalog:ID means ID, and a pool
+// that reports file:NAME has a file that the catalog did not check.
+func prefixed(name string) bool {
+	return strings.HasPrefix(name, catalogRef) || strings.HasPrefix(name, fileRef)
+}
+
 // latestTag is what Ollama takes for the tag of a name without one.
 const latestTag = ":latest"
 
