@@ -24,6 +24,7 @@ type waiting struct {
 	failures  int       // dispatches that failed before the first token
 	said      string    // what the latest busy pool said
 	saidBy    string    // and which engine
+	broke     string    // what the latest pool said that failed; "" when one was busy after that
 }
 
 // queue is two classes of lines, bounded together. Room is reserved before a

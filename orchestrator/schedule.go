@@ -145,11 +145,14 @@ func (o *Orchestrator) expireOne(id string) {
 		return
 	}
 	message := "the deadline passed before a pool was free"
+	if w.failures > 0 {
+		message = fmt.Sprintf("the deadline passed; until then %d dispatches failed%s", w.failures, w.broke)
+	}
 	if why := o.whyWaiting(w.needs); why != "" {
 		message += "; " + why
 	}
 	change := failed("DEADLINE_EXCEEDED", message, "")
-	if w.said == "" { // a pool may rest for what it told another task
+	if w.said == "" && w.failures == 0 { // a pool may rest for what it told another task
 		w.said, w.saidBy = o.restWords(w.needs)
 	}
 	if w.said != "" {

@@ -111,9 +111,7 @@ func (a *attempt) again(err error, end client.Event, cause error) {
 		a.w.failures++
 		a.w.needs.Failed = append(a.w.needs.Failed[:len(a.w.needs.Failed):len(a.w.needs.Failed)], poolKey(a.l.nodeID, a.l.poolID))
 	}
-	if said := words(err); said != "" {
-		a.w.said, a.w.saidBy = said, a.l.engine
-	}
+	a.note(err, end, stopping)
 	if a.w.failures >= maxFailures {
 		a.settle(client.Event{Type: client.EventError, Code: "WORKER_UNAVAILABLE", Engine: a.l.engine,
 			Message: fmt.Sprintf("%d dispatches failed before the first token%s", a.w.failures, latest(err, end))}, nil, nil)
@@ -151,6 +149,21 @@ func (a *attempt) again(err error, end client.Event, cause error) {
 	a.o.letGo(a.e, taken)
 }
 
+// note keeps what the deadline tells: what the latest pool said, and whether it was busy
+// or had failed.
+func (a *attempt) note(err error, end client.Event, stopping bool) {
+	switch {
+	case stopping:
+	case !busy(err):
+		a.w.broke, a.w.said, a.w.saidBy = latest(err, end), "", ""
+	default:
+		a.w.broke = ""
+		if said := words(err); said != "" {
+			a.w.said, a.w.saidBy = said, a.l.engine
+		}
+	}
+}
+
 // latest is what a caller may read of why the latest dispatch failed: what the engine
 // or the pool manager said. Other errors may name addresses of nodes.
 func latest(err error, end client.Event) string {
@@ -161,6 +174,8 @@ func latest(err error, end client.Event) string {
 		said = foreign.Error()
 	} else if refused, ok := errors.AsType[*client.StatusError](err); ok {
 		said = refused.Error()
+	} else if errors.Is(err, errWrongOutput) || errors.Is(err, client.ErrForeign) {
+		said = err.Error()
 	}
 	if said = printable(said, maxMessage); said != "" {
 		said = "; the latest: " + said

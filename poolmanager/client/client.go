@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -52,7 +53,7 @@ func (c *Client) Dispatch(ctx context.Context, poolID string, r DispatchRequest)
 	if err != nil {
 		return nil, err
 	}
-	if kind := response.Header.Get("Content-Type"); !strings.HasPrefix(kind, "text/event-stream") {
+	if kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type")); err != nil || kind != "text/event-stream" {
 		defer response.Body.Close()
 		return nil, foreignAnswer(response)
 	}
