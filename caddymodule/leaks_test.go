@@ -76,23 +76,26 @@ func expectNoLeak(t *testing.T, text string) {
 // A shadow guard lets everything through, but for the tokens in it.
 func TestShadowGuardsPassNoToken(t *testing.T) {
 	up := newUpstream(t, nil)
-	g := serve(t, false, leakyTokens(t), "authmin {\n\tshadow\n\trequire infer /v1/*\n}\nreverse_proxy "+up.address()+" {\n\theader_up X-Orig {http.request.orig_uri}\n}")
-	for _, token := range []string{tokenInfer, slashed, uuid} {
-		for _, credential := range []string{asUser, "X-Nothing: 1"} {
-			for _, target := range misplacedTargets {
-				target = strings.ReplaceAll(strings.ReplaceAll(target, "%s", token), "%%", "%")
-				answer, _ := g.ask(t, plainClient(), "GET", target, credential, "X-Api-Key: sk-"+token, "Host: "+tokenInfer+".example")
-				if answer.StatusCode != http.StatusOK {
-					t.Errorf("%s: got %d", target, answer.StatusCode)
+	g := serve(t, true, leakyTokens(t), "authmin {\n\tshadow\n\trequire infer /v1/*\n}\nreverse_proxy "+up.address()+" {\n\theader_up X-Orig {http.request.orig_uri}\n}")
+	for version, client := range clients(t) {
+		for _, token := range []string{tokenInfer, slashed, uuid} {
+			for _, credential := range []string{asUser, "X-Nothing: 1"} {
+				for _, target := range misplacedTargets {
+					target = strings.ReplaceAll(strings.ReplaceAll(target, "%s", token), "%%", "%")
+					answer, _ := g.ask(t, client, "GET", target, credential, "X-Api-Key: sk-"+token)
+					got := up.last()
+					if answer.StatusCode != http.StatusOK || answer.Proto != version || got == nil {
+						t.Errorf("%s %s: got %d, %v at the upstream", version, target, answer.StatusCode, got)
+						continue
+					}
+					expectNoLeak(t, fmt.Sprint(got.RequestURI, got.Host, got.Header))
 				}
-				got := up.last()
-				expectNoLeak(t, fmt.Sprint(got.RequestURI, got.Host, got.Header))
 			}
 		}
-	}
-	g.ask(t, plainClient(), "GET", "/v1/a%2Fb?x=%41+b", asUser)
-	if got := up.last().RequestURI; got != "/v1/a%2Fb?x=%41+b" {
-		t.Errorf("a target without a token became %s", got)
+		g.ask(t, client, "GET", "/v1/a%2Fb?x=%41+b", asUser)
+		if got := up.last().RequestURI; got != "/v1/a%2Fb?x=%41+b" {
+			t.Errorf("%s: a target without a token became %s", version, got)
+		}
 	}
 	expectNoLeak(t, readFile(t, g.log))
 }

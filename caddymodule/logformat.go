@@ -24,7 +24,8 @@ func init() {
 // one, without what a client may have put in the wrong place. Caddy leaves four
 // header fields out of its logs, and never a query string. This leaves out every
 // query, the values of all header fields but the ordinary ones, and whatever is
-// as long as a token in those and in the path.
+// as long as a token in those and in the path, whether it is one or not. The
+// tokens that are configured are in no log of any format: see [logShield].
 type LogFormat struct {
 	// The format that writes the entries. Default: json.
 	WrappedRaw json.RawMessage `json:"wrap,omitempty" caddy:"namespace=caddy.logging.encoders inline_key=format"`
@@ -95,19 +96,25 @@ func (f *LogFormat) EncodeEntry(entry zapcore.Entry, fields []zapcore.Field) (*b
 // AddObject implements [zapcore.ObjectEncoder]: requests and headers come this
 // way.
 func (f *LogFormat) AddObject(key string, object zapcore.ObjectMarshaler) error {
+	return f.Encoder.AddObject(key, harmlessObject(object))
+}
+
+func harmlessObject(object zapcore.ObjectMarshaler) zapcore.ObjectMarshaler {
 	switch o := object.(type) {
+	case shieldedObject:
+		return shieldedObject{harmlessObject(o.ObjectMarshaler), o.shield}
 	case cleanedRequest: // less than what this format shows
-		return f.AddObject(key, o.LoggableHTTPRequest)
+		return harmlessObject(o.LoggableHTTPRequest)
 	case cleanedHeader:
-		return f.AddObject(key, o.LoggableHTTPHeader)
+		return harmlessObject(o.LoggableHTTPHeader)
 	case caddyhttp.LoggableHTTPRequest:
 		o.Request = harmlessRequest(o.Request)
-		object = o
+		return o
 	case caddyhttp.LoggableHTTPHeader:
 		o.Header = harmlessHeader(o.Header)
-		object = o
+		return o
 	}
-	return f.Encoder.AddObject(key, object)
+	return object
 }
 
 // AddString implements [zapcore.ObjectEncoder]: the admin endpoint logs its

@@ -5,8 +5,6 @@ import (
 	"log"
 	"sync/atomic"
 
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.uber.org/zap/buffer"
 	"go.uber.org/zap/zapcore"
 )
 
@@ -19,88 +17,54 @@ import (
 // `authmin` writes, too. The server's own logs, of access and errors, show more: see
 // [shieldLogs]. A server without a guard shows what it likes.
 //
-// And in every line, of whatever logger, the tokens that are configured are replaced.
+// And in every entry, of whatever logger, the tokens that are configured are replaced.
 type logShield struct {
 	leaks  atomic.Pointer[leakFinder] // nil until the tokens are known
 	guards *guardList
 }
 
-// redact cleans one line.
-func (s *logShield) redact(line string) string {
+// redact cleans one text of an entry.
+func (s *logShield) redact(text string) string {
 	if leaks := s.leaks.Load(); leaks != nil {
-		return leaks.RedactLine(line)
+		return leaks.RedactLine(text)
 	}
-	return line
+	return text
 }
 
-// shieldedEncoder is a log's format behind the shield.
-type shieldedEncoder struct {
-	zapcore.Encoder
+// shieldedLog is a log behind the shield.
+type shieldedLog struct {
+	zapcore.Core
 	shield *logShield
 }
 
-// Clone implements [zapcore.Encoder].
-func (e *shieldedEncoder) Clone() zapcore.Encoder {
-	return &shieldedEncoder{e.Encoder.Clone(), e.shield}
+// With implements [zapcore.Core].
+func (l shieldedLog) With(fields []zapcore.Field) zapcore.Core {
+	return shieldedLog{l.Core.With(l.shield.fields(fields)), l.shield}
 }
 
-// EncodeEntry implements [zapcore.Encoder].
-func (e *shieldedEncoder) EncodeEntry(entry zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
-	inner := e.Encoder.Clone()
-	for _, field := range fields {
-		field.AddTo(&shieldedEncoder{inner, e.shield})
+// Check implements [zapcore.Core]. The logs behind it are asked one by one: each
+// has a level and a list of names of its own.
+func (l shieldedLog) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	inner := l.Core.Check(entry, nil)
+	if inner == nil {
+		return checked
 	}
-	line, err := inner.EncodeEntry(entry, nil)
-	if err != nil {
-		return nil, err
-	}
-	text := line.String()
-	if clean := e.shield.redact(text); len(clean) != len(text) { // no token is as short as what stands for it
-		line.Reset()
-		line.AppendString(clean)
-	}
-	return line, nil
+	return checked.AddCore(entry, shieldedWrite{l, inner})
 }
 
-// AddObject implements [zapcore.ObjectEncoder].
-func (e *shieldedEncoder) AddObject(key string, object zapcore.ObjectMarshaler) error {
-	return e.Encoder.AddObject(key, e.shield.object(key, object))
+// shieldedWrite is one entry on its way to the logs that want it.
+type shieldedWrite struct {
+	shieldedLog
+	inner *zapcore.CheckedEntry
 }
 
-// AddReflected implements [zapcore.ObjectEncoder]: headers of the admin endpoint come
-// this way, and modules with all their settings, credentials for an upstream too.
-func (e *shieldedEncoder) AddReflected(key string, value any) error {
-	return e.Encoder.AddReflected(key, shownValue(value))
+// Write implements [zapcore.Core].
+func (w shieldedWrite) Write(entry zapcore.Entry, fields []zapcore.Field) error {
+	entry.Message, entry.Stack = w.shield.redact(entry.Message), w.shield.redact(entry.Stack)
+	w.inner.Entry = entry
+	w.inner.Write(w.shield.fields(fields)...)
+	return nil
 }
-
-// AddString implements [zapcore.ObjectEncoder].
-func (e *shieldedEncoder) AddString(key, value string) {
-	e.Encoder.AddString(key, shownString(key, value))
-}
-
-// object is what a log may show of an object. What [shieldLogs] has cleaned stays.
-func (s *logShield) object(key string, object zapcore.ObjectMarshaler) zapcore.ObjectMarshaler {
-	switch o := object.(type) {
-	case caddyhttp.LoggableHTTPRequest:
-		if server, ok := o.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && !s.guards.on(server) {
-			return o
-		}
-		o.Request = harmlessRequest(o.Request)
-		return o
-	case caddyhttp.LoggableHTTPHeader:
-		if key == responseHeaders {
-			return o
-		}
-		o.Header = harmlessHeader(o.Header)
-		return o
-	case cleanedRequest, cleanedHeader:
-		return o
-	}
-	return shieldedObject{object, s}
-}
-
-// responseHeaders is the field of an access log with the header of the answer.
-const responseHeaders = "resp_headers"
 
 // stdShield cleans what is written with the standard library's log.
 type stdShield struct{ to io.Writer }
@@ -127,6 +91,3 @@ func shieldStdLog() {
 		log.SetOutput(stdShield{log.Writer()})
 	}
 }
-
-// Interface guards
-var _ zapcore.Encoder = (*shieldedEncoder)(nil)

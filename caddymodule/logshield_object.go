@@ -18,39 +18,62 @@ type (
 	cleanedHeader  struct{ caddyhttp.LoggableHTTPHeader }
 )
 
-// shieldedObject is an object that may have requests in it.
-type shieldedObject struct {
-	zapcore.ObjectMarshaler
-	shield *logShield
+// responseHeaders is the field of an access log with the header of the answer.
+const responseHeaders = "resp_headers"
+
+// fields are those without what a log may not show. An error, or another value that
+// would be printed with a token, becomes text.
+func (s *logShield) fields(fields []zapcore.Field) []zapcore.Field {
+	clean := make([]zapcore.Field, len(fields))
+	for i, field := range fields {
+		field.Key = s.redact(field.Key)
+		switch field.Type {
+		case zapcore.StringType:
+			field.String = s.redact(shownString(field.Key, field.String))
+		case zapcore.ByteStringType, zapcore.StringerType, zapcore.ErrorType:
+			field = s.printed(field)
+		case zapcore.ReflectType:
+			field.Interface = s.value(field.Interface)
+		case zapcore.ObjectMarshalerType, zapcore.InlineMarshalerType:
+			if object, ok := field.Interface.(zapcore.ObjectMarshaler); ok {
+				field.Interface = s.object(field.Key, object)
+			}
+		case zapcore.ArrayMarshalerType:
+			if array, ok := field.Interface.(zapcore.ArrayMarshaler); ok {
+				field.Interface = shieldedArray{array, s}
+			}
+		}
+		clean[i] = field
+	}
+	return clean
 }
 
-// MarshalLogObject implements [zapcore.ObjectMarshaler].
-func (o shieldedObject) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	return o.ObjectMarshaler.MarshalLogObject(shieldedFields{enc, o.shield})
+// printed is a field as it is, or as text if it would be printed with a token.
+func (s *logShield) printed(field zapcore.Field) zapcore.Field {
+	out := zapcore.NewMapObjectEncoder()
+	field.AddTo(out)
+	for key, value := range out.Fields {
+		if text := fmt.Sprint(value); len(text) >= authmin.MinTokenLength {
+			if clean := s.redact(text); len(clean) != len(text) { // no token is as short as what stands for it
+				return zap.String(key, clean)
+			}
+		}
+	}
+	return field
 }
 
-// shieldedFields takes the fields of an object.
-type shieldedFields struct {
-	zapcore.ObjectEncoder
-	shield *logShield
+// value is what a log may show of a value that it would take apart by reflection:
+// headers of the admin endpoint come this way, and modules with all their settings.
+func (s *logShield) value(value any) any {
+	value = shownValue(value)
+	text := fmt.Sprintf("%+v", value)
+	if clean := s.redact(text); len(clean) != len(text) {
+		return clean
+	}
+	return value
 }
 
-// AddObject implements [zapcore.ObjectEncoder].
-func (f shieldedFields) AddObject(key string, object zapcore.ObjectMarshaler) error {
-	return f.ObjectEncoder.AddObject(key, f.shield.object(key, object))
-}
-
-// AddReflected implements [zapcore.ObjectEncoder].
-func (f shieldedFields) AddReflected(key string, value any) error {
-	return f.ObjectEncoder.AddReflected(key, shownValue(value))
-}
-
-// AddString implements [zapcore.ObjectEncoder].
-func (f shieldedFields) AddString(key, value string) {
-	f.ObjectEncoder.AddString(key, shownString(key, value))
-}
-
-// shownValue is what a log may show of a value that it would take apart by reflection.
+// shownValue leaves out of a value what could be a credential of the operator's.
 func shownValue(value any) any {
 	switch v := value.(type) {
 	case http.Header:
@@ -74,61 +97,23 @@ func shownString(key, value string) string {
 	return value
 }
 
-// shieldedModule is a core of a module's, which has a format of its own or none.
-type shieldedModule struct {
-	zapcore.Core
-	shield *logShield
-}
-
-// With implements [zapcore.Core].
-func (m shieldedModule) With(fields []zapcore.Field) zapcore.Core {
-	return shieldedModule{m.Core.With(m.shield.fields(fields)), m.shield}
-}
-
-// Check implements [zapcore.Core].
-func (m shieldedModule) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	if inner := m.Core.Check(entry, nil); inner != nil {
-		return checked.AddCore(entry, shieldedModuleEntry{m, inner})
+// object is what a log may show of an object. It stays a request or a header for the
+// format authmin, but for its texts.
+func (s *logShield) object(key string, object zapcore.ObjectMarshaler) zapcore.ObjectMarshaler {
+	switch o := object.(type) {
+	case caddyhttp.LoggableHTTPRequest:
+		server, ok := o.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+		if !ok || s.guards.on(server) {
+			o.Request = harmlessRequest(o.Request)
+			object = o
+		}
+	case caddyhttp.LoggableHTTPHeader:
+		if key != responseHeaders {
+			o.Header = harmlessHeader(o.Header)
+			object = o
+		}
+	case shieldedObject:
+		return o
 	}
-	return checked
-}
-
-type shieldedModuleEntry struct {
-	shieldedModule
-	inner *zapcore.CheckedEntry
-}
-
-// Write implements [zapcore.Core].
-func (e shieldedModuleEntry) Write(entry zapcore.Entry, fields []zapcore.Field) error {
-	entry.Message, entry.Stack = e.shield.redact(entry.Message), e.shield.redact(entry.Stack)
-	e.inner.Entry = entry
-	e.inner.Write(e.shield.fields(fields)...)
-	return nil
-}
-
-// fields are those without what a log may not show. One that would be printed with a
-// token becomes text.
-func (s *logShield) fields(fields []zapcore.Field) []zapcore.Field {
-	clean := make([]zapcore.Field, len(fields))
-	for i, field := range fields {
-		if object, ok := field.Interface.(zapcore.ObjectMarshaler); ok && field.Type == zapcore.ObjectMarshalerType {
-			field.Interface = s.object(field.Key, object)
-		}
-		if field.Type == zapcore.ReflectType {
-			field.Interface = shownValue(field.Interface)
-		}
-		if field.Type == zapcore.StringType {
-			field.String = shownString(field.Key, field.String)
-		}
-		printed := zapcore.NewMapObjectEncoder()
-		field.AddTo(printed)
-		for key, value := range printed.Fields {
-			text := fmt.Sprint(value)
-			if shown := s.redact(text); len(shown) != len(text) {
-				field = zap.String(key, shown)
-			}
-		}
-		clean[i] = field
-	}
-	return clean
+	return shieldedObject{object, s}
 }

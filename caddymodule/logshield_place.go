@@ -1,28 +1,28 @@
 package caddymodule
 
 import (
-	"fmt"
+	"errors"
 	"reflect"
 	"unsafe"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
 
-// place puts the shield into every log of a configuration. Caddy has built the logs
-// before any app, and has given them to modules that were provisioned before this
-// one; all of those share the cores below, so that it is there that the format is
-// replaced. What Caddy and zap keep to themselves is found by reflection, and what
-// does not look as it did is an error: then only logs of the format `authmin` may be
-// used.
+// errUnknownLogs refuses a Caddy whose logs cannot be had.
+var errUnknownLogs = errors.New("this version of Caddy does not let its logs be kept clean of tokens in the wrong place; use one that does")
+
+// place puts the shield before every log of a configuration. Caddy has built the logs
+// before any app, so that all modules that are provisioned from now on get shielded
+// ones; Caddy's default logger is replaced as well. Caddy keeps the logs to itself: one
+// that does not look as it did is refused.
 //
-// What is written before is of the configuration alone: at DEBUG, and in any format but
-// authmin, Caddy may show all of it, with credentials that stand in it in clear.
-//
-// Nothing of the configuration serves yet. What a module that was provisioned before
-// writes from a goroutine of its own at this very moment, such as a health check's
-// first failure, races with the replacement; Caddy's default logger, which others use
-// as well, is held back meanwhile.
+// Modules that were provisioned before, such as the handlers of an earlier site, have
+// their loggers already: see [logShield.sweep]. What Caddy has written until now is of
+// the configuration alone: at DEBUG, in any format but authmin, that may be all of it,
+// with credentials that stand in it in clear.
 func (s *logShield) place(ctx caddy.Context) error {
 	config, ok := privateField[*caddy.Config](&ctx, "cfg")
 	if !ok {
@@ -31,64 +31,103 @@ func (s *logShield) place(ctx caddy.Context) error {
 	if *config == nil || (*config).Logging == nil { // in a test of a module alone
 		return nil
 	}
-	_, held, _ := caddy.BufferedLog()
-	defer caddy.UnbufferDefaultLogger(held)
-	logging := (*config).Logging
-	for name, l := range logging.Logs {
-		if err := s.placeIn(name, &l.BaseLog); err != nil {
-			return err
+	for _, l := range (*config).Logging.Logs {
+		core, ok := privateField[zapcore.Core](&l.BaseLog, "core")
+		if !ok {
+			return errUnknownLogs
+		}
+		if *core != nil {
+			*core = shieldedLog{*core, s}
 		}
 	}
-	if logging.Sink != nil {
-		return s.placeIn("sink", &logging.Sink.BaseLog)
+	_, standard, _ := caddy.BufferedLog()
+	caddy.UnbufferDefaultLogger(standard.WithOptions(zap.WrapCore(s.wrap)))
+	apps, ok := privateField[map[string]caddy.App](*config, "apps")
+	if !ok {
+		return errUnknownLogs
+	}
+	for _, app := range *apps {
+		s.sweep(reflect.ValueOf(app), 0)
 	}
 	return nil
 }
 
-var errUnknownLogs = fmt.Errorf("this version of Caddy does not let its logs be kept clean of tokens in the wrong place; use one that does")
-
-// placeIn shields one log. One of the format authmin may be of a form that is unknown.
-func (s *logShield) placeIn(name string, l *caddy.BaseLog) error {
-	core, ok := privateField[zapcore.Core](l, "core")
-	if ok && (*core == nil || s.placeInCore(core)) {
-		return nil
+// wrap shields a core that is not shielded.
+func (s *logShield) wrap(core zapcore.Core) zapcore.Core {
+	if _, ok := core.(shieldedLog); ok {
+		return core
 	}
-	if encoder, ok := privateField[zapcore.Encoder](l, "encoder"); ok {
-		if _, ok := (*encoder).(*LogFormat); ok {
-			return nil
-		}
-	}
-	return fmt.Errorf("log %s: %w, or write `format authmin` into it", name, errUnknownLogs)
+	return shieldedLog{core, s}
 }
 
-// placeInCore shields a core where it is, for all that have it.
-func (s *logShield) placeInCore(core *zapcore.Core) bool {
-	value := reflect.ValueOf(*core)
-	switch value.Type().String() {
-	case "zapcore.nopCore", "*zapcore.nopCore":
-		return true
-	case "*zapcore.ioCore":
-		encoder, ok := privateField[zapcore.Encoder](*core, "enc")
-		if !ok {
-			return false
+// maxSweep bounds the depth of modules in modules: a handler in 16 routes in each
+// other is 80 deep.
+const maxSweep = 128
+
+// sweep shields the loggers of an app, and of the servers, handlers and matchers in it,
+// that were made before [logShield.place]. It changes them where they are, as nothing
+// serves yet; the loggers that modules derive for goroutines of their own, which may be
+// at work already (health checks, the care of certificates), it leaves alone: they write
+// nothing of requests.
+func (s *logShield) sweep(value reflect.Value, depth int) {
+	if depth > maxSweep {
+		return
+	}
+	switch value.Kind() {
+	case reflect.Interface, reflect.Pointer:
+		if value.IsNil() {
+			return
 		}
-		if _, shielded := (*encoder).(*shieldedEncoder); !shielded {
-			*encoder = &shieldedEncoder{*encoder, s}
+		if value.Kind() == reflect.Pointer && value.CanInterface() {
+			s.sweepModule(value)
 		}
-		return true
-	case "*zapcore.sampler":
-		inner, ok := privateField[zapcore.Core](*core, "Core")
-		return ok && s.placeInCore(inner)
-	case "zapcore.multiCore": // with a module of caddy.logging.cores beside Caddy's own
+		s.sweep(value.Elem(), depth+1)
+	case reflect.Slice, reflect.Array:
 		for i := range value.Len() {
-			element := (*zapcore.Core)(value.Index(i).Addr().UnsafePointer())
-			if !s.placeInCore(element) {
-				*element = shieldedModule{*element, s}
+			s.sweep(value.Index(i), depth+1)
+		}
+	case reflect.Map:
+		for _, element := range value.Seq2() {
+			s.sweep(element, depth+1)
+		}
+	case reflect.Struct:
+		for field, element := range value.Fields() {
+			if field.IsExported() && holdsModules(field.Type) {
+				s.sweep(element, depth+1)
 			}
 		}
+	}
+}
+
+// holdsModules leaves out what has no modules in it, of which there is much.
+func holdsModules(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Interface, reflect.Struct:
 		return true
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		return holdsModules(t.Elem())
 	}
 	return false
+}
+
+// sweepModule shields the loggers in the fields of one module.
+func (s *logShield) sweepModule(module reflect.Value) {
+	switch module.Interface().(type) {
+	case caddy.App, *caddyhttp.Server, caddyhttp.MiddlewareHandler, caddyhttp.RequestMatcher, caddyhttp.RequestMatcherWithError:
+	default:
+		return
+	}
+	if module.Elem().Kind() != reflect.Struct {
+		return
+	}
+	for field, value := range module.Elem().Fields() {
+		if field.Type != reflect.TypeFor[*zap.Logger]() {
+			continue
+		}
+		if logger := (*zap.Logger)(value.UnsafePointer()); logger != nil {
+			*logger = *logger.WithOptions(zap.WrapCore(s.wrap))
+		}
+	}
 }
 
 // privateField is the field of a struct behind a pointer, if it is of this type.

@@ -118,12 +118,8 @@ func TestTheStandardLogHoldsNoToken(t *testing.T) {
 func TestAForeignCoreGetsNoToken(t *testing.T) {
 	var seen []string
 	foreign := zapcore.Core(recordingCore{&seen})
-	tee := zapcore.NewTee(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(io.Discard), zapcore.DebugLevel), foreign)
 	g := serve(t, false, twoTokens, "authmin {\n\trequire infer /v1/*\n}\nrespond ok")
-	shield := runningShield.Load()
-	if !shield.placeInCore(&tee) {
-		t.Fatal("the core is not known")
-	}
+	tee := runningShield.Load().wrap(foreign)
 	r, _ := http.NewRequest("GET", g.base+"/x?k="+tokenInfer, nil)
 	r.RequestURI = r.URL.RequestURI()
 	r.Header.Set("X-Api-Key", operatorsKey)
@@ -135,15 +131,22 @@ func TestAForeignCoreGetsNoToken(t *testing.T) {
 	}
 }
 
-// What cannot be shielded does not start, unless its format is authmin.
-func TestAnUnknownLogIsRefused(t *testing.T) {
-	type unknown struct{ zapcore.Core }
-	core := zapcore.Core(unknown{zapcore.NewNopCore()})
-	if shield := (&logShield{guards: new(guardList)}); shield.placeInCore(&core) {
-		t.Error("an unknown core was accepted")
+// The fields of Caddy's that the shield needs are there; others are told apart.
+func TestPrivateFieldsAreFoundByNameAndType(t *testing.T) {
+	if _, ok := privateField[*caddy.Config](&caddy.Context{}, "cfg"); !ok {
+		t.Error("the configuration is not found")
 	}
-	if _, ok := privateField[*caddy.Config](&caddy.Context{}, "nothing"); ok {
-		t.Error("a field that is not there was found")
+	if _, ok := privateField[zapcore.Core](&caddy.BaseLog{}, "core"); !ok {
+		t.Error("the core of a log is not found")
+	}
+	for name, found := range map[string]func() bool{
+		"no such field": func() bool { _, ok := privateField[*caddy.Config](&caddy.Context{}, "nothing"); return ok },
+		"another type":  func() bool { _, ok := privateField[string](&caddy.Context{}, "cfg"); return ok },
+		"no pointer":    func() bool { _, ok := privateField[*caddy.Config](caddy.Context{}, "cfg"); return ok },
+	} {
+		if found() {
+			t.Errorf("%s: found", name)
+		}
 	}
 }
 

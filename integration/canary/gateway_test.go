@@ -115,17 +115,20 @@ func startGateway(t *testing.T, format string, secrets secrets) *gateway {
 // secrets are the tokens that the gateway knows.
 type secrets struct {
 	valid, expired, revoked, future, env, upstream canary
+	slashed, uuid                                  canary // valid, in forms that look like something else
 }
 
 func newSecrets() secrets {
 	return secrets{
 		valid: newCanary("valid"), expired: newCanary("expired"), revoked: newCanary("revoked"),
 		future: newCanary("future"), env: newCanary("environment"), upstream: newCanary("upstream"),
+		slashed: canary{"slashed", "cnry/Qb3kLm9x2/QweRt7YuPa5/iOp1As2Df3/Gh4Jk5Zx6+v"},
+		uuid:    canary{"uuid", "c0ffee42-7a1b-4c9d-8e5f-6a2b3c4d5e6f"},
 	}
 }
 
 func (s secrets) all() []canary {
-	return []canary{s.valid, s.expired, s.revoked, s.future, s.env, s.upstream}
+	return []canary{s.valid, s.expired, s.revoked, s.future, s.env, s.upstream, s.slashed, s.uuid}
 }
 
 func (s secrets) keyring() string {
@@ -134,7 +137,8 @@ func (s secrets) keyring() string {
 	}
 	later := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
 	return line(s.valid, "") + line(s.expired, " expires=2020-01-01T00:00:00Z") +
-		line(s.revoked, " state=revoked") + line(s.future, " not_before="+later) + "# end 4\n"
+		line(s.revoked, " state=revoked") + line(s.future, " not_before="+later) +
+		line(s.slashed, "") + line(s.uuid, "") + "# end 6\n"
 }
 
 // exchangeLimit bounds one exchange.
