@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"errors"
+	"net/http"
 	"reflect"
 	"unsafe"
 
@@ -113,7 +114,7 @@ func holdsModules(t reflect.Type) bool {
 // sweepModule shields the loggers in the fields of one module.
 func (s *logShield) sweepModule(module reflect.Value) {
 	switch module.Interface().(type) {
-	case caddy.App, *caddyhttp.Server, caddyhttp.MiddlewareHandler, caddyhttp.RequestMatcher, caddyhttp.RequestMatcherWithError:
+	case caddy.App, *caddyhttp.Server, caddyhttp.MiddlewareHandler, caddyhttp.RequestMatcherWithError, interface{ Match(*http.Request) bool }:
 	default:
 		return
 	}
