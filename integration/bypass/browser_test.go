@@ -78,11 +78,13 @@ func TestBrowserPagesOfOthersDoNotGetThrough(t *testing.T) {
 }
 
 // refusedBy tells of a path whether the gateway has refused it, and done nothing
-// else.
+// else. The trail has what was let in; refusals beyond twenty a minute share a
+// record there, so that these are read in the access log.
 func refusedBy(t *testing.T, g *gateway) func(path string) bool {
-	audited := g.audited(t)
+	audited, answered := g.audited(t), g.answered(t)
 	return func(path string) bool {
-		return len(audited[path]) > 0 && !slices.ContainsFunc(audited[path], func(r auditRecord) bool { return r.Reason == "" })
+		letIn := slices.ContainsFunc(audited[path], func(r auditRecord) bool { return r.Reason == "" })
+		return !letIn && len(answered[path]) > 0 && !slices.ContainsFunc(answered[path], func(status int) bool { return status/100 != 4 })
 	}
 }
 

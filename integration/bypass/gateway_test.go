@@ -16,7 +16,7 @@ type gateway struct {
 	*gatewaytest.Process
 	plain, tls, socket string // host:port, host:port, path
 	upstream           *recorder
-	audit              string // the file
+	audit, access      string // the files
 }
 
 func (g *gateway) port() string {
@@ -34,7 +34,7 @@ func startGateway(t *testing.T) *gateway {
 	dir := socketDir(t)
 	g := &gateway{
 		plain: gatewaytest.FreeAddress(t, "127.0.0.1"), tls: gatewaytest.FreeAddress(t, "127.0.0.1"),
-		socket: filepath.Join(dir, "gateway.sock"), audit: filepath.Join(dir, "audit.ndjson"),
+		socket: filepath.Join(dir, "gateway.sock"), audit: filepath.Join(dir, "audit.ndjson"), access: filepath.Join(dir, "access.ndjson"),
 		upstream: startRecorder(t),
 	}
 	cert, key := selfSigned(t)
@@ -54,6 +54,10 @@ func startGateway(t *testing.T) *gateway {
 	authmin {args[0]} {
 		require infer /v1/*
 	}
+	log {
+		output file %s
+		format authmin
+	}
 	reverse_proxy %s
 }
 http://:%s {
@@ -69,7 +73,7 @@ http://:80 {
 	bind unix/%s
 	import guarded socket
 }
-`, g.audit, g.upstream.address(), g.port(), g.tlsPort(), cert, key, g.socket)
+`, g.audit, g.access, g.upstream.address(), g.port(), g.tlsPort(), cert, key, g.socket)
 	file := filepath.Join(dir, "Caddyfile")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
