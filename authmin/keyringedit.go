@@ -116,7 +116,7 @@ func keyringLine(t *Token) []byte {
 func throughLinks(path string) (string, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Lstat(path); err == nil {
+		if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 { // not a file that another edit has just made
 			return "", fmt.Errorf("%s is a link to a file that does not exist", path)
 		}
 		return filepath.Abs(path)
