@@ -17,7 +17,7 @@ var ErrForeignOwner = errors.New("the file belongs to another user")
 func checkOwner(path string, info os.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return fmt.Errorf("the owner of %s is not known", path)
+		return fmt.Errorf("could not read the owner of %s", path)
 	}
 	return checkOwnerID(path, stat.Uid, os.Geteuid())
 }

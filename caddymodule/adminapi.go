@@ -30,7 +30,7 @@ func (*adminAPI) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision keeps the context: the apps are not there yet. It is asked before the
-// endpoint listens, so an exposed one is refused before anybody can reach it.
+// endpoint listens, so an exposed one is refused before it can be reached.
 func (a *adminAPI) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
 	s, err := settingsOf(ctx)

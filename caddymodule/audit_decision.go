@@ -29,7 +29,7 @@ type decisionRecord struct {
 	clientIP, userAgent, correlationID string
 	status                             int // 0 where the upstream answers
 
-	stranger bool // nobody's: a refusal, or a request on a public route
+	stranger bool // a refusal, or a request on a public route
 
 	// Of a record that stands for many refusals.
 	count   int       // 0 for a record of one request

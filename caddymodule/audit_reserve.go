@@ -25,7 +25,7 @@ const (
 )
 
 // diskReserve keeps strangers from filling a disk. Refusals, and requests on public
-// routes, cost whoever sends them nothing: their records are dropped, and counted
+// routes, cost their sender nothing: their records are dropped, and counted
 // as dropped, while less than the reserve is free.
 type diskReserve struct {
 	setting atomic.Int64 // in bytes; 0 for the default, [noReserve] for none
