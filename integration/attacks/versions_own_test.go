@@ -129,6 +129,7 @@ func TestOwnAttacksOfOtherVersions(t *testing.T) {
 	t.Parallel()
 	to := startSecureGateway(t)
 	certified(t, to)
+	sockets := t // they close after all cases, so that no case gets another's port and its requests
 	for version, speak := range versions {
 		for name, c := range ownCases {
 			t.Run(version+" "+name, func(t *testing.T) {
@@ -137,7 +138,7 @@ func TestOwnAttacksOfOtherVersions(t *testing.T) {
 				for i := range m.fields {
 					m.fields[i].value = strings.ReplaceAll(m.fields[i].value, "{{HOST}}", to.pub)
 				}
-				responses, peer, err := speak(t, to.pub, m)
+				responses, peer, err := speak(sockets, to.pub, m)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -37,7 +37,7 @@ func speakHTTP2(t testing.TB, address string, m message) ([]response, string, er
 	if err != nil {
 		return nil, "", err
 	}
-	t.Cleanup(func() { conn.Close() }) // not sooner: the next case shall have another port
+	t.Cleanup(func() { conn.Close() }) // not sooner: the next case needs another port
 	peer := "HTTP/2.0 " + conn.LocalAddr().String()
 	if got := conn.ConnectionState().NegotiatedProtocol; got != "h2" {
 		return nil, peer, fmt.Errorf("negotiated %q, want h2", got)

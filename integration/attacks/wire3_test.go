@@ -34,7 +34,7 @@ func speakHTTP3(t testing.TB, address string, m message) ([]response, string, er
 	if err != nil {
 		return nil, "", err
 	}
-	t.Cleanup(func() { socket.Close() }) // not sooner: the next case shall have another port
+	t.Cleanup(func() { socket.Close() }) // not sooner: the next case needs another port
 	peer := "HTTP/3.0 " + socket.LocalAddr().String()
 	ctx, cancel := context.WithTimeout(context.Background(), dialWait)
 	defer cancel()
