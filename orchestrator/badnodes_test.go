@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/orchestrator/app"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // Nodes that are slow, dead or untruthful, beside one that is well. What a task
@@ -103,18 +103,18 @@ func TestATaskLeavesANodeThatFallsSilent(t *testing.T) {
 }
 
 func TestAStreamThatTricklesEndsAtItsLimit(t *testing.T) {
-	for name, dispatch := range map[string]func(*sink, client.DispatchRequest){
-		"a token at a time": func(out *sink, _ client.DispatchRequest) {
-			paced(out, 20*time.Millisecond, func(i int) { out.send(client.Event{Type: client.EventToken, Text: "x", Index: i}) })
+	for name, dispatch := range map[string]func(*sink, nodeapi.DispatchRequest){
+		"a token at a time": func(out *sink, _ nodeapi.DispatchRequest) {
+			paced(out, 20*time.Millisecond, func(i int) { out.send(nodeapi.Event{Type: nodeapi.EventToken, Text: "x", Index: i}) })
 		},
-		"a byte at a time, never a line": func(out *sink, _ client.DispatchRequest) {
+		"a byte at a time, never a line": func(out *sink, _ nodeapi.DispatchRequest) {
 			out.tokens(1)
 			paced(out, time.Millisecond, func(int) {
 				_, _ = io.WriteString(out.w, "d")
 				_ = http.NewResponseController(out.w).Flush()
 			})
 		},
-		"comments without end": func(out *sink, _ client.DispatchRequest) {
+		"comments without end": func(out *sink, _ nodeapi.DispatchRequest) {
 			out.tokens(1)
 			paced(out, time.Millisecond, func(int) {
 				_, _ = io.WriteString(out.w, ": waiting\n\n")
@@ -137,7 +137,7 @@ func TestAStreamThatTricklesEndsAtItsLimit(t *testing.T) {
 func TestAResetBeforeTheFirstTokenRunsElsewhere(t *testing.T) {
 	s := start(t, app.Options{})
 	good := newPool(t, echo(2))
-	s.join("a", newPool(t, func(out *sink, _ client.DispatchRequest) { reset(out) }), 4)
+	s.join("a", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { reset(out) }), 4)
 	s.join("b", good, 4)
 	if got := types(s.follow(s.submit(""), "").rest()); got != "started token end" || len(good.calls) != 1 {
 		t.Errorf("got %q and %d calls of the good node", got, len(good.calls))
@@ -147,7 +147,7 @@ func TestAResetBeforeTheFirstTokenRunsElsewhere(t *testing.T) {
 func TestAResetInTheMiddleEndsTheTask(t *testing.T) {
 	s := start(t, app.Options{})
 	good := newPool(t, echo(2))
-	s.join("a", newPool(t, func(out *sink, _ client.DispatchRequest) { out.tokens(3); reset(out) }), 4)
+	s.join("a", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { out.tokens(3); reset(out) }), 4)
 	s.join("b", good, 4)
 	events := s.follow(s.submit(""), "").rest()
 	if types(events) != "started token error" || !strings.Contains(events[len(events)-1].Data, "WORKER_RESET") || len(good.calls) != 0 {
@@ -160,7 +160,7 @@ func TestANodeThatLiesAboutItsSlotsDelaysTasksOnly(t *testing.T) {
 	s := start(t, app.Options{})
 	slot := make(chan struct{}, 1)
 	var refused atomic.Int64
-	s.join("liar", newPool(t, func(out *sink, _ client.DispatchRequest) {
+	s.join("liar", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 		select {
 		case slot <- struct{}{}:
 			defer func() { <-slot }()
@@ -200,23 +200,23 @@ func expired(after time.Duration) <-chan struct{} {
 func TestOneGoodNodeAmongBadOnesDoesTheWork(t *testing.T) {
 	s := start(t, app.Options{})
 	var turn atomic.Int64
-	for name, dispatch := range map[string]func(*sink, client.DispatchRequest){
-		"dies":    func(out *sink, _ client.DispatchRequest) { out.die() },
-		"resets":  func(out *sink, _ client.DispatchRequest) { reset(out) },
-		"fails":   func(out *sink, _ client.DispatchRequest) { out.w.WriteHeader(500) },
-		"babbles": func(out *sink, _ client.DispatchRequest) { _, _ = io.WriteString(out.w, "data: {}\n\nevent: end\n") },
-		"redirects": func(out *sink, _ client.DispatchRequest) {
+	for name, dispatch := range map[string]func(*sink, nodeapi.DispatchRequest){
+		"dies":    func(out *sink, _ nodeapi.DispatchRequest) { out.die() },
+		"resets":  func(out *sink, _ nodeapi.DispatchRequest) { reset(out) },
+		"fails":   func(out *sink, _ nodeapi.DispatchRequest) { out.w.WriteHeader(500) },
+		"babbles": func(out *sink, _ nodeapi.DispatchRequest) { _, _ = io.WriteString(out.w, "data: {}\n\nevent: end\n") },
+		"redirects": func(out *sink, _ nodeapi.DispatchRequest) {
 			out.w.Header().Set("Location", "http://127.0.0.1:9/")
 			out.w.WriteHeader(307)
 		},
-		"halves": func(out *sink, _ client.DispatchRequest) {
+		"halves": func(out *sink, _ nodeapi.DispatchRequest) {
 			if turn.Add(1)%2 == 0 {
 				out.die()
 			}
 			out.tokens(1)
 			reset(out)
 		},
-		"good": func(out *sink, _ client.DispatchRequest) { out.tokens(4); out.end(4) },
+		"good": func(out *sink, _ nodeapi.DispatchRequest) { out.tokens(4); out.end(4) },
 	} {
 		s.join(name, newPool(t, dispatch), 2)
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func TestTheBreakerOpensPausesAndProbesOnce(t *testing.T) {
@@ -47,14 +47,14 @@ func TestOnlyTheNodesOwnFaultTripsItsBreaker(t *testing.T) {
 	}{
 		"success":         {nil, 0},
 		"connection lost": {errors.New("reset"), 1},
-		"500":             {&client.StatusError{Status: 500}, 1},
-		"401":             {&client.StatusError{Status: 401}, 0},
-		"403":             {&client.StatusError{Status: 403}, 0},
-		"429":             {&client.StatusError{Status: 429}, 0},
-		"503":             {&client.StatusError{Status: 503}, 0},
+		"500":             {&nodeapi.StatusError{Status: 500}, 1},
+		"401":             {&nodeapi.StatusError{Status: 401}, 0},
+		"403":             {&nodeapi.StatusError{Status: 403}, 0},
+		"429":             {&nodeapi.StatusError{Status: 429}, 0},
+		"503":             {&nodeapi.StatusError{Status: 503}, 0},
 		"a busy engine":   {&busyEngine{}, 0},
-		"502":             {&client.StatusError{Status: 502}, 1},
-		"409":             {&client.StatusError{Status: 409}, 0},
+		"502":             {&nodeapi.StatusError{Status: 502}, 1},
+		"409":             {&nodeapi.StatusError{Status: 409}, 0},
 		"our own reasons": {errNotTheNode, 0},
 	} {
 		ns := &nodes{now: time.Now}

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // A pool that is busy asks to be asked again later: 409, 429, 503, or an engine's
@@ -36,8 +36,8 @@ type busyEngine struct {
 func (e *busyEngine) Error() string { return engineBusyCode + ": " + e.words }
 
 // asBusy makes an error of an event that says that the engine is busy; nil of others.
-func asBusy(end client.Event) error {
-	if end.Type != client.EventError || end.Code != engineBusyCode {
+func asBusy(end nodeapi.Event) error {
+	if end.Type != nodeapi.EventError || end.Code != engineBusyCode {
 		return nil
 	}
 	return &busyEngine{printable(end.Message, maxMessage), time.Duration(end.RetryAfterMS) * time.Millisecond}
@@ -45,7 +45,7 @@ func asBusy(end client.Event) error {
 
 // busy reports whether the pool, or its engine, only asked to come back later.
 func busy(err error) bool {
-	if refused, ok := errors.AsType[*client.StatusError](err); ok {
+	if refused, ok := errors.AsType[*nodeapi.StatusError](err); ok {
 		switch refused.Status {
 		case http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable:
 			return true
@@ -60,7 +60,7 @@ func asked(err error) time.Duration {
 	if engine, ok := errors.AsType[*busyEngine](err); ok {
 		return max(0, engine.after)
 	}
-	if refused, ok := errors.AsType[*client.StatusError](err); ok {
+	if refused, ok := errors.AsType[*nodeapi.StatusError](err); ok {
 		return max(0, refused.RetryAfter)
 	}
 	return 0
@@ -71,7 +71,7 @@ func words(err error) string {
 	if engine, ok := errors.AsType[*busyEngine](err); ok {
 		return engine.words
 	}
-	refused, ok := errors.AsType[*client.StatusError](err)
+	refused, ok := errors.AsType[*nodeapi.StatusError](err)
 	if !ok || refused.Status == http.StatusConflict {
 		return ""
 	}

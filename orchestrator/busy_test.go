@@ -9,14 +9,14 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/orchestrator/app"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // refusing answers each dispatch with a status and a header, until it has done so as
 // often as it is told; then it serves.
-func refusing(times int64, status int, retryAfter, hint string) (func(*sink, client.DispatchRequest), *atomic.Int64) {
+func refusing(times int64, status int, retryAfter, hint string) (func(*sink, nodeapi.DispatchRequest), *atomic.Int64) {
 	var refused atomic.Int64
-	return func(out *sink, _ client.DispatchRequest) {
+	return func(out *sink, _ nodeapi.DispatchRequest) {
 		if refused.Add(1) > times {
 			out.tokens(1)
 			out.end(1)
@@ -31,15 +31,15 @@ func refusing(times int64, status int, retryAfter, hint string) (func(*sink, cli
 }
 
 // busyEngine answers with the error event of an engine that takes no work.
-func busyEngine(times int64, retryMS int64) (func(*sink, client.DispatchRequest), *atomic.Int64) {
+func busyEngine(times int64, retryMS int64) (func(*sink, nodeapi.DispatchRequest), *atomic.Int64) {
 	var refused atomic.Int64
-	return func(out *sink, _ client.DispatchRequest) {
+	return func(out *sink, _ nodeapi.DispatchRequest) {
 		if refused.Add(1) > times {
 			out.tokens(1)
 			out.end(1)
 			return
 		}
-		out.send(client.Event{Type: client.EventError, Code: "ENGINE_BUSY", Message: "the engine answered 429: slow down", Engine: "demo", RetryAfterMS: retryMS})
+		out.send(nodeapi.Event{Type: nodeapi.EventError, Code: "ENGINE_BUSY", Message: "the engine answered 429: slow down", Engine: "demo", RetryAfterMS: retryMS})
 	}, &refused
 }
 
@@ -49,7 +49,7 @@ func TestABusyPoolIsAskedAgainAndCostsNoAttempt(t *testing.T) {
 	too, tooMany := refusing(7, 429, "0", "no slot")
 	un, unavailable := refusing(7, 503, "0", "overloaded")
 	for name, c := range map[string]struct {
-		dispatch func(*sink, client.DispatchRequest)
+		dispatch func(*sink, nodeapi.DispatchRequest)
 		asked    *atomic.Int64
 	}{"an engine's event": {event, events}, "429": {too, tooMany}, "503": {un, unavailable}} {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestABusyPoolIsLeftAloneAsItAsks(t *testing.T) {
 	date, atDate := refusing(1, 503, time.Now().Add(time.Minute).UTC().Format(http.TimeFormat), "")
 	huge, never := refusing(1, 503, "99999999999999999999999", "")
 	for name, c := range map[string]struct {
-		dispatch func(*sink, client.DispatchRequest)
+		dispatch func(*sink, nodeapi.DispatchRequest)
 		asked    *atomic.Int64
 	}{"an event": {event, events}, "seconds": {seconds, inSeconds}, "a date": {date, atDate}, "a number over 2^63": {huge, never}} {
 		t.Run(name, func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestTheEnginesWordsAreKeptAtTheDeadline(t *testing.T) {
 	event, _ := busyEngine(1<<40, 0)
 	status, _ := refusing(1<<40, 503, "3", "model is loading \u202e[2J")
 	for name, c := range map[string]struct {
-		dispatch func(*sink, client.DispatchRequest)
+		dispatch func(*sink, nodeapi.DispatchRequest)
 		want     string
 	}{"an engine": {event, "the engine answered 429: slow down"}, "a pool manager": {status, "503 NO_SLOT model is loading [2J"}} {
 		s := start(t, app.Options{})
@@ -131,11 +131,11 @@ func TestTheEnginesWordsAreKeptAtTheDeadline(t *testing.T) {
 
 // TestABrokenPoolCostsAttempts still, and the task ends soon.
 func TestABrokenPoolCostsAttempts(t *testing.T) {
-	for name, dispatch := range map[string]func(*sink, client.DispatchRequest){
-		"500": func(out *sink, _ client.DispatchRequest) { out.w.WriteHeader(500) },
-		"502": func(out *sink, _ client.DispatchRequest) { out.w.WriteHeader(502) },
-		"no connection to the engine": func(out *sink, _ client.DispatchRequest) {
-			out.send(client.Event{Type: client.EventError, Code: "ENGINE_UNAVAILABLE", Message: "refused"})
+	for name, dispatch := range map[string]func(*sink, nodeapi.DispatchRequest){
+		"500": func(out *sink, _ nodeapi.DispatchRequest) { out.w.WriteHeader(500) },
+		"502": func(out *sink, _ nodeapi.DispatchRequest) { out.w.WriteHeader(502) },
+		"no connection to the engine": func(out *sink, _ nodeapi.DispatchRequest) {
+			out.send(nodeapi.Event{Type: nodeapi.EventError, Code: "ENGINE_UNAVAILABLE", Message: "refused"})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,7 +3,7 @@ package orchestrator
 import (
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // candidates gives every pool, in the order of their names. What a candidate
@@ -75,7 +75,7 @@ func (ns *nodes) hasEngine(engine string) bool {
 
 // pool is what a node has reported of a pool, made ready for placement.
 type pool struct {
-	client.Pool
+	nodeapi.Pool
 	models []string // Models and ModelRef
 }
 

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // What a node claims decides which tasks it gets, so it is bounded by what its
@@ -35,7 +35,7 @@ func legible(name string, limit int) bool {
 }
 
 // checkCapabilities refuses devices that cannot be.
-func checkCapabilities(c client.Capabilities) error {
+func checkCapabilities(c nodeapi.Capabilities) error {
 	switch {
 	case len(c.GPUs) > maxGPUs:
 		return fail(Invalid, "INVALID_NODE", "more than %d gpus", maxGPUs)
@@ -51,7 +51,7 @@ func checkCapabilities(c client.Capabilities) error {
 		if !legible(g.DeviceID, maxDeviceName) || !legible(g.Name, maxDeviceName) || !legible(g.ComputeCapability, maxWord) {
 			return fail(Invalid, "INVALID_NODE", "a name of gpu %d is too long or not printable", i)
 		}
-		if slices.ContainsFunc(c.GPUs[:i], func(other client.GPU) bool { return other.DeviceID == g.DeviceID }) {
+		if slices.ContainsFunc(c.GPUs[:i], func(other nodeapi.GPU) bool { return other.DeviceID == g.DeviceID }) {
 			return fail(Invalid, "INVALID_NODE", "gpu %d has the device_id of another one", i)
 		}
 	}
@@ -59,7 +59,7 @@ func checkCapabilities(c client.Capabilities) error {
 }
 
 // deviceBytes is the memory of all devices: at most maxGPUs × maxDeviceBytes.
-func deviceBytes(c client.Capabilities) (sum int64) {
+func deviceBytes(c nodeapi.Capabilities) (sum int64) {
 	for _, g := range c.GPUs {
 		sum += g.VRAMTotalBytes
 	}
@@ -68,7 +68,7 @@ func deviceBytes(c client.Capabilities) (sum int64) {
 
 // checkMemory refuses a registration in which a pool has more free memory than the
 // devices of the same registration have.
-func checkMemory(pools []client.Pool, c client.Capabilities) error {
+func checkMemory(pools []nodeapi.Pool, c nodeapi.Capabilities) error {
 	for _, p := range pools {
 		if p.VRAMFreeBytes > deviceBytes(c) {
 			return fail(Invalid, "INVALID_NODE", "vram_free_bytes of pool %s is over what the gpus in capabilities have together", p.PoolID)
@@ -81,7 +81,7 @@ func checkMemory(pools []client.Pool, c client.Capabilities) error {
 // with words that can be shown. A
 // heartbeat that says more is not refused: devices may have changed since the
 // registration, and the node would be taken for offline.
-func bounded(pools []client.Pool, c client.Capabilities) []client.Pool {
+func bounded(pools []nodeapi.Pool, c nodeapi.Capabilities) []nodeapi.Pool {
 	pools, most := slices.Clone(pools), deviceBytes(c)
 	for i := range pools {
 		p := &pools[i]

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/orchestrator/store"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 var ci = Who{Identity: "ci"}
@@ -24,9 +24,9 @@ func newWith(t *testing.T, c Config) *Orchestrator {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { o.Stop(context.Background()) })
-	_, err = o.RegisterNode(t.Context(), Who{Identity: "n"}, client.RegisterRequest{
+	_, err = o.RegisterNode(t.Context(), Who{Identity: "n"}, nodeapi.RegisterRequest{
 		NodeID: "n", Address: "http://127.0.0.1:1", DispatchToken: "node-token-of-at-least-32-characters",
-		Pools: []client.Pool{{PoolID: "p", ModelRef: "m"}},
+		Pools: []nodeapi.Pool{{PoolID: "p", ModelRef: "m"}},
 	})
 	if err != nil {
 		t.Fatal(err)

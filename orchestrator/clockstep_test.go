@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // TestANodeIsHeardAfterTheClocksWereSetBack: its last heartbeat has a later time
@@ -16,7 +16,7 @@ func TestANodeIsHeardAfterTheClocksWereSetBack(t *testing.T) {
 	o := newWith(t, Config{Store: openStore(t), Now: clock})
 	now := clock()
 	beat := func(at time.Time) error {
-		_, err := o.Heartbeat(Who{Identity: "n"}, "n", client.HeartbeatRequest{Timestamp: at, Pools: []client.Pool{{PoolID: "p", ModelRef: "m"}}})
+		_, err := o.Heartbeat(Who{Identity: "n"}, "n", nodeapi.HeartbeatRequest{Timestamp: at, Pools: []nodeapi.Pool{{PoolID: "p", ModelRef: "m"}}})
 		return err
 	}
 	if err := beat(now); err != nil {

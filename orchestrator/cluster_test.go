@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/llorch/gateway/orchestrator"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func TestATaskTakenHereIsKnownThereAtOnce(t *testing.T) {
@@ -40,7 +40,7 @@ func TestATaskTakenHereIsKnownThereAtOnce(t *testing.T) {
 func TestAStreamGoesOnAtAnotherReplica(t *testing.T) {
 	t.Parallel()
 	_, rs := cluster(t, orchestrator.Config{}, "a", "b")
-	rs[0].node("n", newPool(t, func(out *sink, r client.DispatchRequest) {
+	rs[0].node("n", newPool(t, func(out *sink, r nodeapi.DispatchRequest) {
 		n, _ := strconv.Atoi(r.Prompt)
 		pause := time.NewTimer(0)
 		<-pause.C
@@ -49,7 +49,7 @@ func TestAStreamGoesOnAtAnotherReplica(t *testing.T) {
 				pause.Reset(time.Millisecond)
 				<-pause.C
 			}
-			out.send(client.Event{Type: client.EventToken, Text: "t" + strconv.Itoa(i), Index: i})
+			out.send(nodeapi.Event{Type: nodeapi.EventToken, Text: "t" + strconv.Itoa(i), Index: i})
 		}
 		out.end(n)
 	}), 8)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/store"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 var (
@@ -168,7 +168,7 @@ func kinds(events []orchestrator.Event) string {
 // held is a pool whose tasks give a number of tokens and then wait.
 func held(t *testing.T, tokens int) (p *pool, goOn chan struct{}) {
 	goOn = make(chan struct{})
-	return newPool(t, func(out *sink, r client.DispatchRequest) {
+	return newPool(t, func(out *sink, r nodeapi.DispatchRequest) {
 		out.tokens(tokens)
 		select {
 		case <-goOn:

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/orchestrator"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func TestANodesWordReachesEveryReplicaAndNoDisk(t *testing.T) {
@@ -22,7 +22,7 @@ func TestANodesWordReachesEveryReplicaAndNoDisk(t *testing.T) {
 	id := a.take(nil)
 	now := time.Now()
 	heartbeat := func(r *replica, at time.Time) error {
-		_, err := r.Heartbeat(n, "n", client.HeartbeatRequest{Timestamp: at, Pools: p.registration("", 1).Pools})
+		_, err := r.Heartbeat(n, "n", nodeapi.HeartbeatRequest{Timestamp: at, Pools: p.registration("", 1).Pools})
 		return err
 	}
 	if err := heartbeat(b, now); err != nil { // now it has a slot

@@ -14,7 +14,7 @@ import (
 	"github.com/openai/openai-go/option"
 
 	"github.com/llorch/gateway/orchestrator/app"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func TestWrongRequestsAreAnsweredWithTheirPlace(t *testing.T) {
@@ -84,7 +84,7 @@ func TestAMediaTypeIsTheSameInCapitals(t *testing.T) {
 func TestARequestOfOneMiBIsTakenAndSurvivesItsRecord(t *testing.T) {
 	got := make(chan int, 1)
 	s := start(t, app.Options{})
-	s.join("n1", newPool(t, func(out *sink, r client.DispatchRequest) { got <- len(r.Prompt); out.end(0) }), 1)
+	s.join("n1", newPool(t, func(out *sink, r nodeapi.DispatchRequest) { got <- len(r.Prompt); out.end(0) }), 1)
 	prompt := strings.Repeat("<&", (1<<20-200)/2) // six times as long in HTML-safe JSON
 	s.want(202, "ci", "infer", "POST", "/v2/tasks", `{"model_ref":"demo","prompt":"`+prompt+`"}`)
 	if n := <-got; n != len(prompt) {
@@ -205,7 +205,7 @@ func TestTheOfficialOpenAIClientIsServed(t *testing.T) {
 func TestAnOpenAICallerThatLeavesCancelsItsTask(t *testing.T) {
 	begun, hungUp := make(chan struct{}), make(chan struct{})
 	s := start(t, app.Options{})
-	s.join("n1", newPool(t, func(out *sink, _ client.DispatchRequest) {
+	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 		out.tokens(1)
 		close(begun)
 		<-out.gone

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // controlTimeout bounds one command on one node. A reload answers when the new
@@ -79,7 +79,7 @@ func listed(nodes []string) string {
 }
 
 // commander gives the client for a node's pool manager; nil while it is offline.
-func (ns *nodes) commander(nodeID string) *client.Client {
+func (ns *nodes) commander(nodeID string) *nodeapi.Client {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	if n := ns.byID[nodeID]; n != nil && n.online(ns.now(), ns.timeout) {
@@ -90,24 +90,24 @@ func (ns *nodes) commander(nodeID string) *client.Client {
 
 // command keeps new tasks away from the pool while it carries the command out.
 // The node's next heartbeat has the last word.
-func (o *Orchestrator) command(ctx context.Context, manager *client.Client, nodeID, poolID string, c PoolCommand) (client.PoolState, error) {
+func (o *Orchestrator) command(ctx context.Context, manager *nodeapi.Client, nodeID, poolID string, c PoolCommand) (nodeapi.PoolState, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), controlTimeout)
 	defer cancel()
 	defer o.poke()
-	before, _ := o.nodes.alter(ctx, nodeID, poolID, func(p *client.Pool) { p.Draining = true })
-	var state client.PoolState
+	before, _ := o.nodes.alter(ctx, nodeID, poolID, func(p *nodeapi.Pool) { p.Draining = true })
+	var state nodeapi.PoolState
 	var err error
 	switch c.Verb {
 	case Drain:
-		state, err = manager.Drain(ctx, poolID, client.DrainRequest{DeadlineMS: c.Deadline.Milliseconds()})
+		state, err = manager.Drain(ctx, poolID, nodeapi.DrainRequest{DeadlineMS: c.Deadline.Milliseconds()})
 	case Reload:
-		state, err = manager.Reload(ctx, poolID, client.ReloadRequest{ModelRef: c.ModelRef})
+		state, err = manager.Reload(ctx, poolID, nodeapi.ReloadRequest{ModelRef: c.ModelRef})
 	case Purge:
 		state, err = manager.Stop(ctx, poolID)
 	}
 	o.log.InfoContext(ctx, "pool commanded", "verb", c.Verb, "pool_id", poolID, "node_id", nodeID, "model_ref", c.ModelRef,
 		"ok", err == nil, "correlation_id", authmin.CorrelationID(ctx))
-	o.nodes.alter(ctx, nodeID, poolID, func(p *client.Pool) {
+	o.nodes.alter(ctx, nodeID, poolID, func(p *nodeapi.Pool) {
 		switch {
 		case err != nil:
 			p.Draining = before.Draining
@@ -122,12 +122,12 @@ func (o *Orchestrator) command(ctx context.Context, manager *client.Client, node
 
 // alter changes what is known of a pool until its node's next heartbeat, here and
 // on other replicas, and gives what was known before.
-func (ns *nodes) alter(ctx context.Context, nodeID, poolID string, f func(*client.Pool)) (before client.Pool, ok bool) {
+func (ns *nodes) alter(ctx context.Context, nodeID, poolID string, f func(*nodeapi.Pool)) (before nodeapi.Pool, ok bool) {
 	ns.mu.Lock()
 	n := ns.byID[nodeID]
 	if n == nil {
 		ns.mu.Unlock()
-		return client.Pool{}, false
+		return nodeapi.Pool{}, false
 	}
 	said, revision := n.said, n.revision
 	said.Pools = slices.Clone(said.Pools)
@@ -155,7 +155,7 @@ var problemCode = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
 // refusedBy translates what a pool manager answered. Its code is passed on: a
 // rollback is told apart from a pool that is not ready.
 func (o *Orchestrator) refusedBy(nodeID string, err error) *Error {
-	refused, ok := errors.AsType[*client.StatusError](err)
+	refused, ok := errors.AsType[*nodeapi.StatusError](err)
 	if !ok {
 		o.log.Warn("node is not reached", "node_id", nodeID, "error", err)
 		return fail(Unavailable, "NODE_UNREACHABLE", "node %s could not be reached; what it has done is not known", nodeID)

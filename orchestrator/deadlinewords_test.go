@@ -7,32 +7,32 @@ import (
 	"testing"
 
 	"github.com/llorch/gateway/orchestrator/app"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // TestADeadlineAmongBrokenPoolsSaysWhatBroke: a pool that fails is not one that is busy,
 // and what it said is kept.
 func TestADeadlineAmongBrokenPoolsSaysWhatBroke(t *testing.T) {
-	answer := func(status int, body string) func(*sink, client.DispatchRequest) {
-		return func(out *sink, _ client.DispatchRequest) {
+	answer := func(status int, body string) func(*sink, nodeapi.DispatchRequest) {
+		return func(out *sink, _ nodeapi.DispatchRequest) {
 			out.w.Header().Set("Content-Type", "text/html")
 			out.w.WriteHeader(status)
 			fmt.Fprint(out.w, body)
 		}
 	}
-	event := func(e client.Event) func(*sink, client.DispatchRequest) {
-		return func(out *sink, _ client.DispatchRequest) { out.send(e) }
+	event := func(e nodeapi.Event) func(*sink, nodeapi.DispatchRequest) {
+		return func(out *sink, _ nodeapi.DispatchRequest) { out.send(e) }
 	}
 	for name, c := range map[string]struct {
-		dispatch func(*sink, client.DispatchRequest)
+		dispatch func(*sink, nodeapi.DispatchRequest)
 		want     string
 	}{
 		"500":         {answer(http.StatusInternalServerError, `{"code":"BROKEN","hint":"see its log"}`), "BROKEN"},
 		"403":         {answer(http.StatusForbidden, "no"), "403"},
 		"418":         {answer(http.StatusTeapot, "no"), "418"},
 		"no stream":   {answer(http.StatusOK, "<h1>Welcome</h1>"), "Welcome"},
-		"an error":    {event(client.Event{Type: client.EventError, Code: "ENGINE_UNAVAILABLE", Message: "it is not there \x1b[2J"}), "it is not there [2J"},
-		"wrong event": {event(client.Event{Type: client.EventScore, Score: 1}), "does not fit the workload"},
+		"an error":    {event(nodeapi.Event{Type: nodeapi.EventError, Code: "ENGINE_UNAVAILABLE", Message: "it is not there \x1b[2J"}), "it is not there [2J"},
+		"wrong event": {event(nodeapi.Event{Type: nodeapi.EventScore, Score: 1}), "does not fit the workload"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -15,7 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/llorch/gateway/orchestrator/store"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // blindfolded is an orchestrator that does not hear what others write, with a
@@ -57,7 +57,7 @@ func onePool(t *testing.T, o *Orchestrator) (called, goOn chan struct{}) {
 			return
 		}
 		w.Header().Set("Content-Type", "text/event-stream")
-		for _, ev := range []client.Event{{Type: client.EventToken, Text: "contradiction"}, {Type: client.EventEnd}} {
+		for _, ev := range []nodeapi.Event{{Type: nodeapi.EventToken, Text: "contradiction"}, {Type: nodeapi.EventEnd}} {
 			text, err := ev.AppendSSE(nil)
 			if err != nil {
 				t.Error(err)
@@ -66,9 +66,9 @@ func onePool(t *testing.T, o *Orchestrator) (called, goOn chan struct{}) {
 		}
 	}))
 	t.Cleanup(pool.Close)
-	_, err := o.RegisterNode(t.Context(), Who{Identity: "n"}, client.RegisterRequest{
+	_, err := o.RegisterNode(t.Context(), Who{Identity: "n"}, nodeapi.RegisterRequest{
 		NodeID: "n", Address: pool.URL, DispatchToken: "node-token-of-at-least-32-characters",
-		Pools: []client.Pool{{PoolID: "p", ModelRef: "m", Ready: true, SlotsFree: 1, SlotsTotal: 1}},
+		Pools: []nodeapi.Pool{{PoolID: "p", ModelRef: "m", Ready: true, SlotsFree: 1, SlotsTotal: 1}},
 	})
 	if err != nil {
 		t.Fatal(err)

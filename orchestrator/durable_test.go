@@ -15,7 +15,7 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator/app"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // child is an orchestrator in another process, which can be killed.
@@ -74,7 +74,7 @@ func TestMain(m *testing.M) {
 // tasks, and while one has streamed, one runs without a token and others wait.
 func TestAnAcknowledgedTaskSurvivesKill(t *testing.T) {
 	dir := t.TempDir()
-	hold := newPool(t, func(out *sink, r client.DispatchRequest) {
+	hold := newPool(t, func(out *sink, r nodeapi.DispatchRequest) {
 		if r.Prompt == "stream" {
 			out.tokens(3)
 		}
@@ -138,7 +138,7 @@ func TestAnAcknowledgedTaskSurvivesKill(t *testing.T) {
 func TestStopEndsOpenStreamsInTime(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, app.Options{StateDir: dir})
-	s.join("n1", newPool(t, func(out *sink, r client.DispatchRequest) {
+	s.join("n1", newPool(t, func(out *sink, r nodeapi.DispatchRequest) {
 		if r.Prompt == "stream" {
 			out.tokens(1)
 		}

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // EventType is the name of an event in a task's stream.
@@ -142,7 +142,7 @@ func encodeData(data any) []byte {
 
 // encodeToken is encodeData for the one type of which there are many.
 func encodeToken(text string, index int) []byte {
-	if !client.Plain(text) {
+	if !nodeapi.Plain(text) {
 		return encodeData(TokenData{text, index})
 	}
 	data := make([]byte, 0, len(text)+len(`{"t":"","i":1000000}`))

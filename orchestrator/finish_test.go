@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/llorch/gateway/orchestrator/app"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // TestAFinishReasonThatIsNotKnownToBeSuccessIsNone: it is told as what it is, on the task
@@ -19,9 +19,9 @@ func TestAFinishReasonThatIsNotKnownToBeSuccessIsNone(t *testing.T) {
 		"abort": false, "error": false, "cancelled": false, "STOP": false, "content_filter": false, "stop ": false, "a\x1b[2J": false,
 	} {
 		s := start(t, app.Options{})
-		p := newPool(t, func(out *sink, _ client.DispatchRequest) {
+		p := newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 			out.tokens(1)
-			out.send(client.Event{Type: client.EventEnd, TokensOut: 1, FinishReason: reason})
+			out.send(nodeapi.Event{Type: nodeapi.EventEnd, TokensOut: 1, FinishReason: reason})
 		})
 		s.join("n1", p, 1)
 		id := s.submit("")
@@ -59,7 +59,7 @@ func TestWhatIsNoEventEndsTheStream(t *testing.T) {
 		"two documents":       "event: token\ndata: {\"t\":\"x\",\"i\":1} {}\n\n",
 	} {
 		s := start(t, app.Options{})
-		s.join("n1", newPool(t, func(out *sink, _ client.DispatchRequest) {
+		s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 			out.tokens(1)
 			_, _ = io.WriteString(out.w, text)
 			out.end(1)
@@ -74,7 +74,7 @@ func TestWhatIsNoEventEndsTheStream(t *testing.T) {
 // TestAnAnswerThatIsNoStreamIsToldInItsWords when a pool has nothing else to say.
 func TestAnAnswerThatIsNoStreamIsToldInItsWords(t *testing.T) {
 	s := start(t, app.Options{})
-	s.join("n1", newPool(t, func(out *sink, _ client.DispatchRequest) {
+	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 		out.w.Header().Set("Content-Type", "text/html")
 		fmt.Fprint(out.w, "<h1>Welcome to nginx!\x1b[2J</h1>")
 	}), 1)
@@ -90,7 +90,7 @@ func TestAnAnswerThatIsNoStreamIsToldInItsWords(t *testing.T) {
 func TestAStopIsToldAsAStop(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, app.Options{StateDir: dir})
-	s.join("n1", newPool(t, func(out *sink, _ client.DispatchRequest) { out.tokens(1); <-out.gone }), 1)
+	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { out.tokens(1); <-out.gone }), 1)
 	id := s.submit("")
 	events := s.follow(id, "")
 	for ev, ok := events.next(); ok && ev.Type != "token"; ev, ok = events.next() {

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // ModelGrants says which models an identity's nodes may offer (node_models): by
@@ -59,7 +59,7 @@ func (g ModelGrants) allows(identity, model string) bool {
 
 // tellWithheld logs, once for a registration, which models of a node tasks do not
 // get there.
-func (ns *nodes) tellWithheld(ctx context.Context, nodeID, identity string, pools []client.Pool) {
+func (ns *nodes) tellWithheld(ctx context.Context, nodeID, identity string, pools []nodeapi.Pool) {
 	var withheld []string
 	for _, p := range pools {
 		for _, m := range append(slices.Clone(p.Models), p.ModelRef) {

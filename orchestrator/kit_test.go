@@ -17,7 +17,7 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator/app"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // within is how long a test waits for something that should take milliseconds.
@@ -206,9 +206,9 @@ type pool struct {
 	id        string
 	model     string
 	workloads []string // none: completions only
-	dispatch  func(out *sink, r client.DispatchRequest)
+	dispatch  func(out *sink, r nodeapi.DispatchRequest)
 	command   func(w http.ResponseWriter, r *http.Request) // anything but a dispatch
-	calls     chan client.DispatchRequest
+	calls     chan nodeapi.DispatchRequest
 }
 
 // sink writes the answer of a dispatch.
@@ -217,7 +217,7 @@ type sink struct {
 	gone <-chan struct{} // closed when the orchestrator hangs up
 }
 
-func (s *sink) send(ev client.Event) {
+func (s *sink) send(ev nodeapi.Event) {
 	text, err := ev.AppendSSE(nil)
 	if err != nil {
 		panic(err)
@@ -229,12 +229,12 @@ func (s *sink) send(ev client.Event) {
 
 func (s *sink) tokens(n int) {
 	for i := range n {
-		s.send(client.Event{Type: client.EventToken, Text: fmt.Sprintf("t%d ", i), Index: i})
+		s.send(nodeapi.Event{Type: nodeapi.EventToken, Text: fmt.Sprintf("t%d ", i), Index: i})
 	}
 }
 
 func (s *sink) end(n int) {
-	s.send(client.Event{Type: client.EventEnd, TokensIn: 1, TokensOut: n, DecodeMS: 1, FinishReason: "stop"})
+	s.send(nodeapi.Event{Type: nodeapi.EventEnd, TokensIn: 1, TokensOut: n, DecodeMS: 1, FinishReason: "stop"})
 }
 
 // die breaks the connection in the middle.
@@ -242,8 +242,8 @@ func (s *sink) die() { panic(http.ErrAbortHandler) }
 
 const nodeToken = "node-token-of-at-least-32-characters"
 
-func newPool(t *testing.T, dispatch func(*sink, client.DispatchRequest)) *pool {
-	p := &pool{id: "p", dispatch: dispatch, calls: make(chan client.DispatchRequest, 1000)}
+func newPool(t *testing.T, dispatch func(*sink, nodeapi.DispatchRequest)) *pool {
+	p := &pool{id: "p", dispatch: dispatch, calls: make(chan nodeapi.DispatchRequest, 1000)}
 	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer "+nodeToken {
 			w.WriteHeader(401)
@@ -253,7 +253,7 @@ func newPool(t *testing.T, dispatch func(*sink, client.DispatchRequest)) *pool {
 			p.command(w, r)
 			return
 		}
-		var d client.DispatchRequest
+		var d nodeapi.DispatchRequest
 		if err := json.NewDecoder(r.Body).Decode(&d); err != nil {
 			w.WriteHeader(400)
 			return
@@ -271,14 +271,14 @@ func newPool(t *testing.T, dispatch func(*sink, client.DispatchRequest)) *pool {
 }
 
 // echo answers n tokens and an end.
-func echo(n int) func(*sink, client.DispatchRequest) {
-	return func(out *sink, _ client.DispatchRequest) { out.tokens(n); out.end(n) }
+func echo(n int) func(*sink, nodeapi.DispatchRequest) {
+	return func(out *sink, _ nodeapi.DispatchRequest) { out.tokens(n); out.end(n) }
 }
 
-func (p *pool) registration(node string, slots int) client.RegisterRequest {
-	return client.RegisterRequest{
+func (p *pool) registration(node string, slots int) nodeapi.RegisterRequest {
+	return nodeapi.RegisterRequest{
 		NodeID: node, MachineID: "m", Address: p.URL, Version: "1", DispatchToken: nodeToken,
-		Pools: []client.Pool{{PoolID: p.id, Engine: "demo", ModelRef: cmp.Or(p.model, "demo"), Ready: true, SlotsFree: slots, SlotsTotal: slots, Models: []string{cmp.Or(p.model, "demo")}, Workloads: p.workloads}},
+		Pools: []nodeapi.Pool{{PoolID: p.id, Engine: "demo", ModelRef: cmp.Or(p.model, "demo"), Ready: true, SlotsFree: slots, SlotsTotal: slots, Models: []string{cmp.Or(p.model, "demo")}, Workloads: p.workloads}},
 	}
 }
 

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // lease is one slot of a pool, taken for one task.
@@ -14,7 +14,7 @@ type lease struct {
 	nodeID, poolID string
 	engine         string
 	model          string // what the pool calls the task's model
-	client         *client.Client
+	client         *nodeapi.Client
 }
 
 // acquire takes a slot of the chosen pool; nil if the node has gone meanwhile.
@@ -40,7 +40,7 @@ func (l *lease) release(err error) {
 		delete(l.n.running, l.poolID)
 	}
 	now := l.ns.now()
-	var refused *client.StatusError
+	var refused *nodeapi.StatusError
 	switch {
 	case err == nil:
 		l.n.breaker.succeed()

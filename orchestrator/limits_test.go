@@ -11,7 +11,7 @@ import (
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/orchestrator/store"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // TestAFullDiskRefusesNewThingsAndKeepsTheOldOnesGoing turns the disk full while
@@ -21,7 +21,7 @@ func TestAFullDiskRefusesNewThingsAndKeepsTheOldOnesGoing(t *testing.T) {
 	free.Store(1 << 40)
 	goOn := make(chan struct{})
 	s := start(t, app.Options{Free: func(string) (uint64, error) { return free.Load(), nil }})
-	s.join("n1", newPool(t, func(out *sink, _ client.DispatchRequest) { out.tokens(1); <-goOn; out.end(1) }), 1)
+	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { out.tokens(1); <-goOn; out.end(1) }), 1)
 	running, waiting := s.submit(""), s.submit("")
 	free.Store(1 << 20)
 	for path, c := range map[string]struct{ scope, body string }{
@@ -64,7 +64,7 @@ func TestAFullDiskRefusesTheStart(t *testing.T) {
 // a task's way while slots come free.
 func TestNoExpiredTaskOfManyReachesAnEngine(t *testing.T) {
 	s := start(t, app.Options{})
-	p := newPool(t, func(out *sink, _ client.DispatchRequest) {
+	p := newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 		timer := time.NewTimer(5 * time.Millisecond)
 		defer timer.Stop()
 		<-timer.C

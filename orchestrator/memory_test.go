@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // until waits for something that nobody tells.
@@ -75,9 +75,9 @@ func TestALargeRequestIsNotKeptWhileItsTaskWaitsAgain(t *testing.T) {
 	pool := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }))
 	t.Cleanup(pool.Close)
 	o := newWith(t, Config{Store: openStore(t)})
-	_, err := o.RegisterNode(t.Context(), Who{Identity: "busy"}, client.RegisterRequest{
+	_, err := o.RegisterNode(t.Context(), Who{Identity: "busy"}, nodeapi.RegisterRequest{
 		NodeID: "busy", Address: pool.URL, DispatchToken: "node-token-of-at-least-32-characters",
-		Pools: []client.Pool{{PoolID: "p", ModelRef: "m", Ready: true, SlotsFree: 1, SlotsTotal: 1}},
+		Pools: []nodeapi.Pool{{PoolID: "p", ModelRef: "m", Ready: true, SlotsFree: 1, SlotsTotal: 1}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 const (
@@ -36,15 +36,15 @@ const (
 
 // Node is what an administrator sees of a node. Its token is not part of it.
 type Node struct {
-	NodeID        string              `json:"node_id"`
-	MachineID     string              `json:"machine_id"`
-	Owner         string              `json:"owner" doc:"The identity that first registered it"`
-	Address       string              `json:"address"`
-	State         NodeState           `json:"state" enum:"online,draining,offline"`
-	Version       string              `json:"version"`
-	LastHeartbeat time.Time           `json:"last_heartbeat"`
-	Pools         []client.Pool       `json:"pools" nullable:"false"`
-	Capabilities  client.Capabilities `json:"capabilities"`
+	NodeID        string               `json:"node_id"`
+	MachineID     string               `json:"machine_id"`
+	Owner         string               `json:"owner" doc:"The identity that first registered it"`
+	Address       string               `json:"address"`
+	State         NodeState            `json:"state" enum:"online,draining,offline"`
+	Version       string               `json:"version"`
+	LastHeartbeat time.Time            `json:"last_heartbeat"`
+	Pools         []nodeapi.Pool       `json:"pools" nullable:"false"`
+	Capabilities  nodeapi.Capabilities `json:"capabilities"`
 }
 
 // node is a registered node. All of it is guarded by nodes.mu.
@@ -55,9 +55,9 @@ type node struct {
 	pools    []pool
 	devices  []string
 	http     *http.Client
-	client   *client.Client
-	control  *client.Client // with patience for reloads
-	seen     time.Time      // when it last called, on our clock
+	client   *nodeapi.Client
+	control  *nodeapi.Client // with patience for reloads
+	seen     time.Time       // when it last called, on our clock
 	breaker  breaker
 	// running counts our tasks a pool; others is what else used its slots when
 	// it last reported; busy is while it asked to be left alone.
@@ -74,14 +74,14 @@ func (n *node) state(now time.Time, timeout time.Duration) NodeState {
 	switch {
 	case !n.online(now, timeout):
 		return NodeOffline
-	case len(n.info.Pools) > 0 && !slices.ContainsFunc(n.info.Pools, func(p client.Pool) bool { return !p.Draining }):
+	case len(n.info.Pools) > 0 && !slices.ContainsFunc(n.info.Pools, func(p nodeapi.Pool) bool { return !p.Draining }):
 		return NodeDraining
 	}
 	return NodeOnline
 }
 
 // report takes over what the node says about its pools.
-func (ns *nodes) report(n *node, pools []client.Pool) {
+func (ns *nodes) report(n *node, pools []nodeapi.Pool) {
 	pools = bounded(pools, n.info.Capabilities)
 	n.info.Pools = pools
 	n.pools = make([]pool, len(pools))
@@ -96,7 +96,7 @@ func (ns *nodes) report(n *node, pools []client.Pool) {
 }
 
 // granted is the models of a pool that its node's identity may offer.
-func (ns *nodes) granted(n *node, p client.Pool) []string {
+func (ns *nodes) granted(n *node, p nodeapi.Pool) []string {
 	models := append(slices.Clone(p.Models), p.ModelRef)
 	if len(ns.grants) == 0 {
 		return models
@@ -105,14 +105,14 @@ func (ns *nodes) granted(n *node, p client.Pool) []string {
 }
 
 // checkPools bounds what a node reports.
-func checkPools(pools []client.Pool) error {
+func checkPools(pools []nodeapi.Pool) error {
 	if len(pools) > MaxPoolsPerNode {
 		return fail(Invalid, "INVALID_NODE", "more than %d pools", MaxPoolsPerNode)
 	}
 	seen, slots := make(map[string]bool, len(pools)), 0
 	for _, p := range pools {
 		switch {
-		case !client.ValidPoolID(p.PoolID):
+		case !nodeapi.ValidPoolID(p.PoolID):
 			return fail(Invalid, "INVALID_NODE", "pool_id must be 1 to 64 of a-z 0-9 _ . -")
 		case seen[p.PoolID]:
 			return fail(Invalid, "INVALID_NODE", "pool_id %s is given twice", p.PoolID)

@@ -14,7 +14,7 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator/store"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 const (
@@ -109,7 +109,7 @@ func (ns *nodes) ownedIDs() []string {
 }
 
 // register takes a node in, or takes over what a known one says now.
-func (ns *nodes) register(ctx context.Context, who Who, r client.RegisterRequest) error {
+func (ns *nodes) register(ctx context.Context, who Who, r nodeapi.RegisterRequest) error {
 	if !nodeID.MatchString(r.NodeID) {
 		return fail(Invalid, "INVALID_NODE", "node_id must be 1 to 64 of A-Z a-z 0-9 _ - (and single dots)")
 	}
@@ -222,7 +222,7 @@ func owns(owner string, who Who) error {
 
 // heartbeat takes over the state of a node's pools. The owner is checked before
 // anything is said about the node.
-func (ns *nodes) heartbeat(ctx context.Context, who Who, id string, h client.HeartbeatRequest) error {
+func (ns *nodes) heartbeat(ctx context.Context, who Who, id string, h nodeapi.HeartbeatRequest) error {
 	if err := checkPools(h.Pools); err != nil {
 		return err
 	}

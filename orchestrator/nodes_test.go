@@ -12,11 +12,11 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator/app"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-func beat(p *pool, at time.Time) client.HeartbeatRequest {
-	return client.HeartbeatRequest{Timestamp: at, Pools: p.registration("", 1).Pools}
+func beat(p *pool, at time.Time) nodeapi.HeartbeatRequest {
+	return nodeapi.HeartbeatRequest{Timestamp: at, Pools: p.registration("", 1).Pools}
 }
 
 func TestANodeBelongsToWhoeverRegisteredItFirst(t *testing.T) {
@@ -62,7 +62,7 @@ func TestHeartbeatsAreNotReplayed(t *testing.T) {
 
 func TestASilentNodeIsOfflineUntilItCallsAgain(t *testing.T) {
 	s := start(t, app.Options{NodeTimeout: 300 * time.Millisecond})
-	p := newPool(t, func(out *sink, _ client.DispatchRequest) { out.tokens(1); <-out.gone })
+	p := newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { out.tokens(1); <-out.gone })
 	s.join("n1", p, 1)
 	events := s.follow(s.submit(""), "").rest()
 	if last := events[len(events)-1]; !strings.Contains(last.Data, "WORKER_RESET") {
@@ -146,7 +146,7 @@ func TestTheConnectionGoesToTheCheckedAddress(t *testing.T) {
 	}
 }
 
-func newRegistration(address string) client.RegisterRequest {
+func newRegistration(address string) nodeapi.RegisterRequest {
 	p := &pool{id: "p", Server: &httptest.Server{URL: address}}
 	return p.registration("n1", 1)
 }
@@ -221,7 +221,7 @@ func TestTheSharedTokenGoesOnlyToNamedAddresses(t *testing.T) {
 func TestABusyPoolDoesNotTripTheBreaker(t *testing.T) {
 	refusals := 8 // more than the breaker's five
 	p := newPool(t, nil)
-	p.dispatch = func(out *sink, _ client.DispatchRequest) {
+	p.dispatch = func(out *sink, _ nodeapi.DispatchRequest) {
 		if refusals--; refusals >= 0 {
 			out.w.WriteHeader(http.StatusTooManyRequests)
 			return

@@ -14,21 +14,21 @@ import (
 	"github.com/openai/openai-go/option"
 
 	"github.com/llorch/gateway/orchestrator/app"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // embedder stands in for a pool that takes every workload: the vector of a text
 // is its length and its index, halved.
 func embedder(t *testing.T) *pool {
-	p := newPool(t, func(out *sink, r client.DispatchRequest) {
+	p := newPool(t, func(out *sink, r nodeapi.DispatchRequest) {
 		for i := len(r.Inputs) - 1; i >= 0; i-- { // an engine may answer in any order
-			if r.Workload == client.WorkloadRerank {
-				out.send(client.Event{Type: client.EventScore, Index: i, Score: float64(len(r.Inputs[i])) / 8})
+			if r.Workload == nodeapi.WorkloadRerank {
+				out.send(nodeapi.Event{Type: nodeapi.EventScore, Index: i, Score: float64(len(r.Inputs[i])) / 8})
 				continue
 			}
-			out.send(client.Event{Type: client.EventEmbedding, Index: i, Vector: vectorOf(r.Inputs[i], i)})
+			out.send(nodeapi.Event{Type: nodeapi.EventEmbedding, Index: i, Vector: vectorOf(r.Inputs[i], i)})
 		}
-		out.send(client.Event{Type: client.EventEnd, TokensIn: len(r.Inputs), DecodeMS: 1})
+		out.send(nodeapi.Event{Type: nodeapi.EventEnd, TokensIn: len(r.Inputs), DecodeMS: 1})
 	})
 	p.workloads = []string{"completion", "embedding", "rerank"}
 	return p
@@ -106,14 +106,14 @@ func TestEmbeddingRequestsThatCannotBeHonouredAreRefusedByName(t *testing.T) {
 		"an empty list":         {`{"model":"demo","input":[]}`, "INVALID_TASK", 422},
 		"an empty text":         {`{"model":"demo","input":["a",""]}`, "INVALID_TASK", 422},
 		"nothing":               {`{"model":"demo","input":""}`, "INVALID_TASK", 422},
-		"too many":              {`{"model":"demo","input":["a"` + strings.Repeat(`,"a"`, client.MaxInputs) + `]}`, "INVALID_TASK", 422},
+		"too many":              {`{"model":"demo","input":["a"` + strings.Repeat(`,"a"`, nodeapi.MaxInputs) + `]}`, "INVALID_TASK", 422},
 		"too large":             {`{"model":"demo","input":"` + strings.Repeat("x", 1<<20) + `"}`, "BODY_TOO_LARGE", 413},
 		"dimensions":            {`{"model":"demo","input":"a","dimensions":2}`, "DIMENSIONS_NOT_SUPPORTED", 422},
 		"another encoding":      {`{"model":"demo","input":"a","encoding_format":"hex"}`, "INVALID_FIELD", 422},
 		"an unknown model":      {`{"model":"nope","input":"a"}`, "MODEL_NOT_AVAILABLE", 404},
 		"a model without it":    {`{"model":"talker","input":"a"}`, "WORKLOAD_NOT_AVAILABLE", 404},
 		"what OpenAI adds":      {`{"model":"demo","input":"a","user":"u","dimensions":null}`, "", 200},
-		"as many as there may":  {`{"model":"demo","input":["a"` + strings.Repeat(`,"a"`, client.MaxInputs-1) + `]}`, "", 200},
+		"as many as there may":  {`{"model":"demo","input":["a"` + strings.Repeat(`,"a"`, nodeapi.MaxInputs-1) + `]}`, "", 200},
 		"base64, named clearly": {`{"model":"demo","input":"a","encoding_format":"base64"}`, "", 200},
 	} {
 		status, _, body := s.send(s.request("ci", "infer", "POST", "/v1/embeddings", c.body))

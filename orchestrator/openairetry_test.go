@@ -8,24 +8,24 @@ import (
 	"github.com/openai/openai-go/option"
 
 	"github.com/llorch/gateway/orchestrator/app"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // TestTheOfficialOpenAIClientRepeatsOnlyWhatMayHelp: by itself it repeats each call
 // that is answered 409 or 502, also one that somebody has canceled.
 func TestTheOfficialOpenAIClientRepeatsOnlyWhatMayHelp(t *testing.T) {
 	for name, c := range map[string]struct {
-		end    client.Event // none: an administrator cancels the task
+		end    nodeapi.Event // none: an administrator cancels the task
 		status int
 		calls  int
 	}{
-		"canceled":              {client.Event{}, 409, 1},
-		"the engine refuses":    {client.Event{Type: client.EventError, Code: "ENGINE_REFUSED", Message: "no"}, 502, 1},
-		"the worker is no more": {client.Event{Type: client.EventError, Code: "WORKER_RESET", Message: "gone"}, 502, 3},
+		"canceled":              {nodeapi.Event{}, 409, 1},
+		"the engine refuses":    {nodeapi.Event{Type: nodeapi.EventError, Code: "ENGINE_REFUSED", Message: "no"}, 502, 1},
+		"the worker is no more": {nodeapi.Event{Type: nodeapi.EventError, Code: "WORKER_RESET", Message: "gone"}, 502, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, app.Options{})
-			p := newPool(t, func(out *sink, _ client.DispatchRequest) {
+			p := newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 				out.tokens(1)
 				if c.end.Type == "" {
 					<-out.gone
@@ -49,7 +49,7 @@ func TestTheOfficialOpenAIClientRepeatsOnlyWhatMayHelp(t *testing.T) {
 					return status == 200
 				})
 				s.want(204, "root", "infer,admin", "POST", path+"/cancel", nil)
-				p.calls <- client.DispatchRequest{} // counted below
+				p.calls <- nodeapi.DispatchRequest{} // counted below
 			}
 			failed, _ := errors.AsType[*openai.Error](<-answered)
 			if failed == nil || failed.StatusCode != c.status || len(p.calls) != c.calls {

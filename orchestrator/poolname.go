@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // A pool is named node_id/pool_id. A bare pool_id means the pool only where
@@ -27,7 +27,7 @@ func splitPool(name string) (nodeID, poolID string) {
 
 func validPoolName(name string) bool {
 	node, pool := splitPool(name)
-	return len(name) <= maxPoolName && client.ValidPoolID(pool) && (!strings.Contains(name, "/") || nodeID.MatchString(node))
+	return len(name) <= maxPoolName && nodeapi.ValidPoolID(pool) && (!strings.Contains(name, "/") || nodeID.MatchString(node))
 }
 
 // carriers gives the nodes that have reported a pool of this name, by id, whether

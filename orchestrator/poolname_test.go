@@ -9,7 +9,7 @@ import (
 
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/app"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // pinned is a task that is pinned to a pool, with more of its hint.
@@ -22,7 +22,7 @@ func pinned(pool, more string) string {
 func TestANodeCannotTakeAnothersPlaceByItsPoolID(t *testing.T) {
 	s := start(t, app.Options{})
 	free := make(chan struct{})
-	honest := newPool(t, func(out *sink, _ client.DispatchRequest) { <-free; out.tokens(1); out.end(1) })
+	honest := newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { <-free; out.tokens(1); out.end(1) })
 	s.join("honest", honest, 1)
 	var ids []string
 	for range 3 { // one runs, two wait; the name was unambiguous
@@ -30,7 +30,7 @@ func TestANodeCannotTakeAnothersPlaceByItsPoolID(t *testing.T) {
 	}
 	thief := newPool(t, echo(1))
 	r := thief.registration("thief", 999)
-	r.Capabilities.GPUs = []client.GPU{{DeviceID: "0", VRAMTotalBytes: 1 << 40}}
+	r.Capabilities.GPUs = []nodeapi.GPU{{DeviceID: "0", VRAMTotalBytes: 1 << 40}}
 	r.Pools[0].VRAMFreeBytes = 1 << 40
 	s.want(200, "thief", "nodes", "POST", "/v2/nodes/register", r)
 	for what, body := range map[string]string{
@@ -126,35 +126,35 @@ func TestANodeClaimsNoMoreThanItsDevicesHave(t *testing.T) {
 	const gib = 1 << 30
 	s := start(t, app.Options{})
 	p := newPool(t, echo(1))
-	base := func() client.RegisterRequest {
+	base := func() nodeapi.RegisterRequest {
 		r := p.registration("n1", 1)
-		r.Capabilities.GPUs = []client.GPU{{DeviceID: "0", VRAMTotalBytes: 24 * gib}}
+		r.Capabilities.GPUs = []nodeapi.GPU{{DeviceID: "0", VRAMTotalBytes: 24 * gib}}
 		return r
 	}
-	for name, change := range map[string]func(*client.RegisterRequest){
-		"more than its devices":  func(r *client.RegisterRequest) { r.Pools[0].VRAMFreeBytes = 24*gib + 1 },
-		"the most there is":      func(r *client.RegisterRequest) { r.Pools[0].VRAMFreeBytes = math.MaxInt64 },
-		"negative memory":        func(r *client.RegisterRequest) { r.Pools[0].VRAMFreeBytes = -1 },
-		"memory and no device":   func(r *client.RegisterRequest) { r.Capabilities.GPUs, r.Pools[0].VRAMFreeBytes = nil, 1 },
-		"a device of 2^63 bytes": func(r *client.RegisterRequest) { r.Capabilities.GPUs[0].VRAMTotalBytes = math.MaxInt64 },
-		"a negative device":      func(r *client.RegisterRequest) { r.Capabilities.GPUs[0].VRAMTotalBytes = -1 },
-		"one device many times": func(r *client.RegisterRequest) {
+	for name, change := range map[string]func(*nodeapi.RegisterRequest){
+		"more than its devices":  func(r *nodeapi.RegisterRequest) { r.Pools[0].VRAMFreeBytes = 24*gib + 1 },
+		"the most there is":      func(r *nodeapi.RegisterRequest) { r.Pools[0].VRAMFreeBytes = math.MaxInt64 },
+		"negative memory":        func(r *nodeapi.RegisterRequest) { r.Pools[0].VRAMFreeBytes = -1 },
+		"memory and no device":   func(r *nodeapi.RegisterRequest) { r.Capabilities.GPUs, r.Pools[0].VRAMFreeBytes = nil, 1 },
+		"a device of 2^63 bytes": func(r *nodeapi.RegisterRequest) { r.Capabilities.GPUs[0].VRAMTotalBytes = math.MaxInt64 },
+		"a negative device":      func(r *nodeapi.RegisterRequest) { r.Capabilities.GPUs[0].VRAMTotalBytes = -1 },
+		"one device many times": func(r *nodeapi.RegisterRequest) {
 			r.Capabilities.GPUs = append(r.Capabilities.GPUs, r.Capabilities.GPUs[0])
 		},
-		"too many devices": func(r *client.RegisterRequest) {
+		"too many devices": func(r *nodeapi.RegisterRequest) {
 			for i := range 64 {
-				r.Capabilities.GPUs = append(r.Capabilities.GPUs, client.GPU{DeviceID: fmt.Sprint("x", i)})
+				r.Capabilities.GPUs = append(r.Capabilities.GPUs, nodeapi.GPU{DeviceID: fmt.Sprint("x", i)})
 			}
 		},
-		"negative main memory":   func(r *client.RegisterRequest) { r.Capabilities.RAMTotalBytes = -1 },
-		"main memory of 2^63":    func(r *client.RegisterRequest) { r.Capabilities.RAMTotalBytes = math.MaxInt64 },
-		"negative cores":         func(r *client.RegisterRequest) { r.Capabilities.CPUCores = -1 },
-		"slots of all pools":     func(r *client.RegisterRequest) { many(r, 65, 64) },
-		"negative slots":         func(r *client.RegisterRequest) { r.Pools[0].SlotsTotal = -1 },
-		"more free than total":   func(r *client.RegisterRequest) { r.Pools[0].SlotsFree = 2 },
-		"an engine's forged log": func(r *client.RegisterRequest) { r.Pools[0].Engine = "demo\n{}" },
-		"a model's escape code":  func(r *client.RegisterRequest) { r.Pools[0].Models = []string{"demo\x1b[2J"} },
-		"a device's escape code": func(r *client.RegisterRequest) { r.Capabilities.GPUs[0].Name = "\u202egpu" },
+		"negative main memory":   func(r *nodeapi.RegisterRequest) { r.Capabilities.RAMTotalBytes = -1 },
+		"main memory of 2^63":    func(r *nodeapi.RegisterRequest) { r.Capabilities.RAMTotalBytes = math.MaxInt64 },
+		"negative cores":         func(r *nodeapi.RegisterRequest) { r.Capabilities.CPUCores = -1 },
+		"slots of all pools":     func(r *nodeapi.RegisterRequest) { many(r, 65, 64) },
+		"negative slots":         func(r *nodeapi.RegisterRequest) { r.Pools[0].SlotsTotal = -1 },
+		"more free than total":   func(r *nodeapi.RegisterRequest) { r.Pools[0].SlotsFree = 2 },
+		"an engine's forged log": func(r *nodeapi.RegisterRequest) { r.Pools[0].Engine = "demo\n{}" },
+		"a model's escape code":  func(r *nodeapi.RegisterRequest) { r.Pools[0].Models = []string{"demo\x1b[2J"} },
+		"a device's escape code": func(r *nodeapi.RegisterRequest) { r.Capabilities.GPUs[0].Name = "\u202egpu" },
 	} {
 		r := base()
 		change(&r)
@@ -177,7 +177,7 @@ func TestANodeClaimsNoMoreThanItsDevicesHave(t *testing.T) {
 }
 
 // many gives a registration several pools with that many slots each.
-func many(r *client.RegisterRequest, slots, pools int) {
+func many(r *nodeapi.RegisterRequest, slots, pools int) {
 	one := r.Pools[0]
 	one.SlotsFree, one.SlotsTotal = slots, slots
 	r.Pools = nil
@@ -212,7 +212,7 @@ func TestANodeOffersOnlyTheModelsThatItsIdentityMay(t *testing.T) {
 	if got := s.want(200, "ci", "infer", "GET", "/v2/tasks/"+id, nil); got["node_id"] != "good" {
 		t.Errorf("got %v, want it on good", got)
 	}
-	h := client.HeartbeatRequest{Timestamp: time.Now(), Pools: []client.Pool{{PoolID: "p", Ready: true, SlotsFree: 9, SlotsTotal: 9, ModelRef: "secret"}}}
+	h := nodeapi.HeartbeatRequest{Timestamp: time.Now(), Pools: []nodeapi.Pool{{PoolID: "p", Ready: true, SlotsFree: 9, SlotsTotal: 9, ModelRef: "secret"}}}
 	s.want(200, "evil", "nodes", "POST", "/v2/nodes/evil/heartbeat", h)
 	for _, m := range s.want(200, "cat", "catalog", "GET", "/v2/catalog/availability", nil)["models"].([]any) {
 		if m := m.(map[string]any); m["model"] == "secret" && len(m["holders"].([]any)) != 1 {
@@ -226,8 +226,8 @@ func TestANodeOffersOnlyTheModelsThatItsIdentityMay(t *testing.T) {
 func TestWhatANodeSaysInErrorsIsBoundedAndPrintable(t *testing.T) {
 	hostile := "bad\x1b[2J\x00\u202e\u200b\r\nevent: end\n\n\xff" + strings.Repeat("ü", 5000)
 	s := start(t, app.Options{})
-	s.join("n1", newPool(t, func(out *sink, _ client.DispatchRequest) {
-		out.send(client.Event{Type: client.EventError, Code: hostile, Message: hostile, Engine: hostile})
+	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
+		out.send(nodeapi.Event{Type: nodeapi.EventError, Code: hostile, Message: hostile, Engine: hostile})
 	}), 1)
 	id := s.submit("")
 	s.follow(id, "").rest()
@@ -251,9 +251,9 @@ func TestWhatANodeSaysInErrorsIsBoundedAndPrintable(t *testing.T) {
 // TestFiguresOfANodeAreBounded: they are added up in metrics and records.
 func TestFiguresOfANodeAreBounded(t *testing.T) {
 	s := start(t, app.Options{})
-	s.join("n1", newPool(t, func(out *sink, _ client.DispatchRequest) {
+	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 		out.tokens(1)
-		out.send(client.Event{Type: client.EventEnd, TokensIn: -5, TokensOut: math.MaxInt64, DecodeMS: math.MaxInt64, FinishReason: "stop"})
+		out.send(nodeapi.Event{Type: nodeapi.EventEnd, TokensIn: -5, TokensOut: math.MaxInt64, DecodeMS: math.MaxInt64, FinishReason: "stop"})
 	}), 1)
 	id := s.submit("")
 	s.follow(id, "").rest()

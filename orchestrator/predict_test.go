@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/orchestrator/app"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // keyed takes a task with a key, or, the second time, says where it is now.
@@ -29,7 +29,7 @@ func TestPositionsAndEstimatesComeTrue(t *testing.T) {
 	const pace, warmUp = 40 * time.Millisecond, 15
 	step, held, release := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	s := start(t, app.Options{})
-	p := newPool(t, func(out *sink, r client.DispatchRequest) {
+	p := newPool(t, func(out *sink, r nodeapi.DispatchRequest) {
 		<-held
 		if r.Prompt == "last" {
 			<-release

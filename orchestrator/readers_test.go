@@ -14,7 +14,7 @@ import (
 
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/orchestrator/store"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // TestAThousandReadersOfOneTaskShareItsTail has them join before, during and
@@ -23,7 +23,7 @@ func TestAThousandReadersOfOneTaskShareItsTail(t *testing.T) {
 	const readers, tokens = 1000, 200
 	half, goOn := make(chan struct{}), make(chan struct{})
 	s := start(t, app.Options{})
-	s.join("n1", newPool(t, func(out *sink, _ client.DispatchRequest) {
+	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 		out.tokens(tokens / 2)
 		close(half)
 		<-goOn
@@ -79,10 +79,10 @@ func TestAStalledReaderIsCutAndResumes(t *testing.T) {
 	const tokens, size = 14_000, 1000
 	goOn := make(chan struct{})
 	s := start(t, app.Options{SlowReader: 200 * time.Millisecond})
-	s.join("n1", newPool(t, func(out *sink, _ client.DispatchRequest) {
+	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 		<-goOn
 		for i := range tokens {
-			out.send(client.Event{Type: client.EventToken, Text: strings.Repeat("x", size), Index: i})
+			out.send(nodeapi.Event{Type: nodeapi.EventToken, Text: strings.Repeat("x", size), Index: i})
 		}
 		out.end(tokens)
 	}), 1)

@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 const (
@@ -33,27 +33,27 @@ const (
 // TaskRequest is what a caller asks for. The tags are the validation that
 // httpapi applies.
 type TaskRequest struct {
-	TaskID         string           `json:"task_id,omitempty" format:"uuid" doc:"Made when absent"`
-	SessionID      string           `json:"session_id,omitempty" format:"uuid" doc:"Made when absent"`
-	Workload       string           `json:"workload,omitempty" enum:"completion,embedding,rerank" default:"completion"`
-	ModelRef       string           `json:"model_ref" minLength:"1" maxLength:"256" example:"demo"`
-	Engine         string           `json:"engine,omitempty" maxLength:"64" pattern:"^[a-z0-9_-]+$" doc:"Only pools of this engine"`
-	Ctx            int              `json:"ctx,omitempty" minimum:"0" maximum:"16777216" doc:"Context length in tokens"`
-	Priority       Priority         `json:"priority,omitempty" enum:"interactive,batch" default:"interactive"`
-	MaxTokens      int              `json:"max_tokens,omitempty" minimum:"0" maximum:"1048576" default:"256"`
-	DeadlineMS     int64            `json:"deadline_ms,omitempty" minimum:"0" maximum:"86400000" doc:"From admission to the first token; when absent, the operator's deadline_ms, by default 600000"`
-	StreamLimitMS  int64            `json:"stream_limit_ms,omitempty" minimum:"0" maximum:"86400000" doc:"From the first token to the last; when absent, the operator's stream_limit_ms, by default none"`
-	Seed           *int64           `json:"seed,omitempty"`
-	Temperature    *float64         `json:"temperature,omitempty" minimum:"0" maximum:"10"`
-	TopP           *float64         `json:"top_p,omitempty" minimum:"0" maximum:"1" doc:"Nucleus sampling: of the likeliest tokens, those that make up this share"`
-	Stop           []string         `json:"stop,omitempty" maxItems:"16"`
-	Determinism    string           `json:"determinism,omitempty" enum:"strict,best_effort" default:"best_effort"`
-	Prompt         string           `json:"prompt,omitempty" doc:"Or messages, not both; the query of a rerank"`
-	Messages       []client.Message `json:"messages,omitempty" maxItems:"1024"`
-	Inputs         []string         `json:"inputs,omitempty" maxItems:"256" doc:"The texts of an embedding, the documents of a rerank"`
-	ExpectedTokens int              `json:"expected_tokens,omitempty" minimum:"0" maximum:"1048576"`
-	KVHint         string           `json:"kv_hint,omitempty" enum:"reuse,cold"`
-	Placement      *PlacementHint   `json:"placement,omitempty"`
+	TaskID         string            `json:"task_id,omitempty" format:"uuid" doc:"Made when absent"`
+	SessionID      string            `json:"session_id,omitempty" format:"uuid" doc:"Made when absent"`
+	Workload       string            `json:"workload,omitempty" enum:"completion,embedding,rerank" default:"completion"`
+	ModelRef       string            `json:"model_ref" minLength:"1" maxLength:"256" example:"demo"`
+	Engine         string            `json:"engine,omitempty" maxLength:"64" pattern:"^[a-z0-9_-]+$" doc:"Only pools of this engine"`
+	Ctx            int               `json:"ctx,omitempty" minimum:"0" maximum:"16777216" doc:"Context length in tokens"`
+	Priority       Priority          `json:"priority,omitempty" enum:"interactive,batch" default:"interactive"`
+	MaxTokens      int               `json:"max_tokens,omitempty" minimum:"0" maximum:"1048576" default:"256"`
+	DeadlineMS     int64             `json:"deadline_ms,omitempty" minimum:"0" maximum:"86400000" doc:"From admission to the first token; when absent, the operator's deadline_ms, by default 600000"`
+	StreamLimitMS  int64             `json:"stream_limit_ms,omitempty" minimum:"0" maximum:"86400000" doc:"From the first token to the last; when absent, the operator's stream_limit_ms, by default none"`
+	Seed           *int64            `json:"seed,omitempty"`
+	Temperature    *float64          `json:"temperature,omitempty" minimum:"0" maximum:"10"`
+	TopP           *float64          `json:"top_p,omitempty" minimum:"0" maximum:"1" doc:"Nucleus sampling: of the likeliest tokens, those that make up this share"`
+	Stop           []string          `json:"stop,omitempty" maxItems:"16"`
+	Determinism    string            `json:"determinism,omitempty" enum:"strict,best_effort" default:"best_effort"`
+	Prompt         string            `json:"prompt,omitempty" doc:"Or messages, not both; the query of a rerank"`
+	Messages       []nodeapi.Message `json:"messages,omitempty" maxItems:"1024"`
+	Inputs         []string          `json:"inputs,omitempty" maxItems:"256" doc:"The texts of an embedding, the documents of a rerank"`
+	ExpectedTokens int               `json:"expected_tokens,omitempty" minimum:"0" maximum:"1048576"`
+	KVHint         string            `json:"kv_hint,omitempty" enum:"reuse,cold"`
+	Placement      *PlacementHint    `json:"placement,omitempty"`
 }
 
 // PlacementHint narrows where a task may run.

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // TestAModelIsNotUnknownBeforeItsNodesAreBack starts again over the same state:
@@ -37,8 +37,8 @@ func TestAModelIsNotUnknownBeforeItsNodesAreBack(t *testing.T) {
 		t.Errorf("when their time is over: got %+v", e)
 	}
 	late.Store(0)
-	if _, err := o.RegisterNode(t.Context(), Who{Identity: "n"}, client.RegisterRequest{
-		NodeID: "n", Address: "http://127.0.0.1:1", DispatchToken: "node-token-of-at-least-32-characters", Pools: []client.Pool{{PoolID: "p", ModelRef: "m"}},
+	if _, err := o.RegisterNode(t.Context(), Who{Identity: "n"}, nodeapi.RegisterRequest{
+		NodeID: "n", Address: "http://127.0.0.1:1", DispatchToken: "node-token-of-at-least-32-characters", Pools: []nodeapi.Pool{{PoolID: "p", ModelRef: "m"}},
 	}); err != nil {
 		t.Fatal(err)
 	}

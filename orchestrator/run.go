@@ -9,7 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 const (
@@ -68,7 +68,7 @@ func (o *Orchestrator) run(reign context.Context, a *attempt) {
 	if err := a.begin(ctx); err != nil {
 		a.tell()
 		a.l.release(errNotTheNode)
-		a.settle(client.Event{}, err, context.Cause(ctx))
+		a.settle(nodeapi.Event{}, err, context.Cause(ctx))
 		return
 	}
 	var watching sync.WaitGroup
@@ -139,25 +139,25 @@ func (a *attempt) begin(ctx context.Context) error {
 }
 
 // perform dispatches and copies tokens until the stream ends.
-func (a *attempt) perform(ctx context.Context) (end client.Event, err error) {
+func (a *attempt) perform(ctx context.Context) (end nodeapi.Event, err error) {
 	ctx, span := a.span(ctx, a.e.view())
 	defer func() { endSpan(span, end, err) }()
 	stream, err := a.l.client.Dispatch(ctx, a.l.poolID, a.dispatch())
 	if err != nil {
-		return client.Event{}, err
+		return nodeapi.Event{}, err
 	}
 	defer stream.Close()
 	for {
 		ev, err := stream.Next()
 		if err != nil {
-			return client.Event{}, err
+			return nodeapi.Event{}, err
 		}
 		if ev.Type.Last() {
 			return ev, a.whole(ev)
 		}
 		a.clock.flows()
 		if err := a.take(ctx, ev); err != nil {
-			return client.Event{}, err
+			return nodeapi.Event{}, err
 		}
 	}
 }
@@ -181,7 +181,7 @@ func (a *attempt) token(ctx context.Context, text string) error {
 	return nil
 }
 
-func (a *attempt) dispatch() client.DispatchRequest {
+func (a *attempt) dispatch() nodeapi.DispatchRequest {
 	d := a.request.dispatch(a.e.id, a.w.deadline.Sub(a.o.now()))
 	if a.l.model != "" {
 		d.ModelRef = a.l.model

@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/llorch/gateway/orchestrator/app"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // turn runs a task in a session and gives its record.
@@ -28,7 +28,7 @@ func (s *service) roomy(node string, p *pool) {
 	s.t.Helper()
 	r := p.registration(node, 4)
 	r.Pools[0].VRAMFreeBytes = 1 << 40
-	r.Capabilities.GPUs = []client.GPU{{DeviceID: "0", VRAMTotalBytes: 1 << 40}}
+	r.Capabilities.GPUs = []nodeapi.GPU{{DeviceID: "0", VRAMTotalBytes: 1 << 40}}
 	s.want(200, node, "nodes", "POST", "/v2/nodes/register", r)
 }
 
@@ -40,7 +40,7 @@ func TestASessionStaysWhereItsKVCacheIs(t *testing.T) {
 		t.Errorf("first turn: got %v", got)
 	}
 	running, goOn := make(chan struct{}), make(chan struct{})
-	s.roomy("b", newPool(t, func(out *sink, _ client.DispatchRequest) {
+	s.roomy("b", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 		running <- struct{}{}
 		<-goOn
 		out.tokens(1)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/orchestrator/store"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 const (
@@ -22,7 +22,7 @@ const (
 )
 
 // settle decides what the end of the dispatch means for the task.
-func (a *attempt) settle(end client.Event, err, cause error) {
+func (a *attempt) settle(end nodeapi.Event, err, cause error) {
 	var change func(*Task)
 	switch {
 	case cause == errEnded || cause == errTaken || cause == errDeposed || errors.Is(err, errTaken):
@@ -30,9 +30,9 @@ func (a *attempt) settle(end client.Event, err, cause error) {
 		return
 	case cause == errCanceled:
 		change = canceled
-	case err == nil && end.Type == client.EventEnd && !Succeeded(end.FinishReason):
+	case err == nil && end.Type == nodeapi.EventEnd && !Succeeded(end.FinishReason):
 		change = failed("ENGINE_ERROR", "the engine ended the answer with finish_reason "+strconv.Quote(printable(end.FinishReason, maxWord))+", which is not known to be success", a.l.engine)
-	case err == nil && end.Type == client.EventEnd:
+	case err == nil && end.Type == nodeapi.EventEnd:
 		change = a.completed(end)
 	case cause == errDeadline:
 		change = failed("DEADLINE_EXCEEDED", "the deadline passed before the first token", a.l.engine)
@@ -44,7 +44,7 @@ func (a *attempt) settle(end client.Event, err, cause error) {
 		change = failed(code(end.Code, "ENGINE_ERROR"), printable(end.Message, maxMessage), printable(end.Engine, maxWord))
 	case errors.Is(err, errTooMuch):
 		change = failed("OUTPUT_TOO_LARGE", err.Error(), a.l.engine)
-	case a.first && (errors.Is(err, errWrongOutput) || errors.Is(err, client.ErrForeign)):
+	case a.first && (errors.Is(err, errWrongOutput) || errors.Is(err, nodeapi.ErrForeign)):
 		change = failed("OUTPUT_INVALID", printable(err.Error(), maxMessage), a.l.engine)
 	case a.first && cause == ErrStopping:
 		change = failed("WORKER_RESET", "the orchestrator stopped after the first token", a.l.engine)
@@ -75,7 +75,7 @@ func (a *attempt) settle(end client.Event, err, cause error) {
 	if ended != nil && !errors.Is(ended, errEnded) {
 		a.o.log.Error("ending task", "task_id", a.e.id, "error", ended)
 	}
-	if ended == nil && err == nil && end.Type == client.EventEnd {
+	if ended == nil && err == nil && end.Type == nodeapi.EventEnd {
 		task := a.e.view()
 		a.o.metrics.completed(task, a.request.operation())
 		a.o.sessions.served(context.WithoutCancel(a.o.ctx), task)
@@ -91,7 +91,7 @@ func (a *attempt) counted(change func(*Task)) func(*Task) {
 	}
 }
 
-func (a *attempt) completed(end client.Event) func(*Task) {
+func (a *attempt) completed(end nodeapi.Event) func(*Task) {
 	m, in, out, decode := a.o.metrics, figure(end.TokensIn), figure(end.TokensOut), figure(end.DecodeMS)
 	m.tokensIn.Add(float64(in))
 	m.decode.Observe(float64(decode))
@@ -102,7 +102,7 @@ func (a *attempt) completed(end client.Event) func(*Task) {
 }
 
 // again puts the task back to the front of its class, elsewhere if possible.
-func (a *attempt) again(err error, end client.Event, cause error) {
+func (a *attempt) again(err error, end nodeapi.Event, cause error) {
 	if err == nil {
 		err = fmt.Errorf("engine error %s", code(end.Code, "ENGINE_ERROR"))
 	}
@@ -113,7 +113,7 @@ func (a *attempt) again(err error, end client.Event, cause error) {
 	}
 	a.note(err, end, stopping)
 	if a.w.failures >= maxFailures {
-		a.settle(client.Event{Type: client.EventError, Code: "WORKER_UNAVAILABLE", Engine: a.l.engine,
+		a.settle(nodeapi.Event{Type: nodeapi.EventError, Code: "WORKER_UNAVAILABLE", Engine: a.l.engine,
 			Message: fmt.Sprintf("%d dispatches failed before the first token%s", a.w.failures, latest(err, end))}, nil, nil)
 		return
 	}
@@ -151,7 +151,7 @@ func (a *attempt) again(err error, end client.Event, cause error) {
 
 // note keeps what the deadline tells: what the latest pool said, and whether it was busy
 // or had failed.
-func (a *attempt) note(err error, end client.Event, stopping bool) {
+func (a *attempt) note(err error, end nodeapi.Event, stopping bool) {
 	switch {
 	case stopping:
 	case !busy(err):
@@ -166,15 +166,15 @@ func (a *attempt) note(err error, end client.Event, stopping bool) {
 
 // latest is what a caller may read of why the latest dispatch failed: what the engine
 // or the pool manager said. Other errors may name addresses of nodes.
-func latest(err error, end client.Event) string {
+func latest(err error, end nodeapi.Event) string {
 	said := ""
-	if end.Type == client.EventError {
+	if end.Type == nodeapi.EventError {
 		said = end.Message
-	} else if foreign, ok := errors.AsType[*client.ForeignError](err); ok {
+	} else if foreign, ok := errors.AsType[*nodeapi.ForeignError](err); ok {
 		said = foreign.Error()
-	} else if refused, ok := errors.AsType[*client.StatusError](err); ok {
+	} else if refused, ok := errors.AsType[*nodeapi.StatusError](err); ok {
 		said = refused.Error()
-	} else if errors.Is(err, errWrongOutput) || errors.Is(err, client.ErrForeign) {
+	} else if errors.Is(err, errWrongOutput) || errors.Is(err, nodeapi.ErrForeign) {
 		said = err.Error()
 	}
 	if said = printable(said, maxMessage); said != "" {
@@ -216,13 +216,13 @@ func retriable(code string) bool {
 // refusedForGood reports whether every pool would refuse the task alike. One
 // that has stopped to take the workload says nothing about the others.
 func refusedForGood(err error) bool {
-	var refused *client.StatusError
+	var refused *nodeapi.StatusError
 	return refusesTask(err) && errors.As(err, &refused) && refused.Code != "WORKLOAD_NOT_SUPPORTED"
 }
 
 // refusesTask reports whether a pool that is well refused this task.
 func refusesTask(err error) bool {
-	var refused *client.StatusError
+	var refused *nodeapi.StatusError
 	if !errors.As(err, &refused) {
 		return false
 	}

@@ -12,24 +12,24 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator/store"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // sharedNode is all that a node has told, as every replica needs it. It has the
 // node's token, and is kept in memory storage only.
 type sharedNode struct {
-	Owner        string              `json:"owner"`
-	MachineID    string              `json:"machine_id"`
-	Address      string              `json:"address"`
-	Pin          netip.AddrPort      `json:"pin"` // what the address resolved to when it was checked
-	Version      string              `json:"version"`
-	Capabilities client.Capabilities `json:"capabilities"`
-	Pools        []client.Pool       `json:"pools"`
-	Token        string              `json:"token"`
-	SharedToken  bool                `json:"shared_token,omitempty"` // it is POOL_MANAGER_TOKEN, as it was at the registration
-	Registered   time.Time           `json:"registered"`
-	Stamp        time.Time           `json:"stamp"` // the node's clock at its last heartbeat
-	Removed      bool                `json:"removed,omitempty"`
+	Owner        string               `json:"owner"`
+	MachineID    string               `json:"machine_id"`
+	Address      string               `json:"address"`
+	Pin          netip.AddrPort       `json:"pin"` // what the address resolved to when it was checked
+	Version      string               `json:"version"`
+	Capabilities nodeapi.Capabilities `json:"capabilities"`
+	Pools        []nodeapi.Pool       `json:"pools"`
+	Token        string               `json:"token"`
+	SharedToken  bool                 `json:"shared_token,omitempty"` // it is POOL_MANAGER_TOKEN, as it was at the registration
+	Registered   time.Time            `json:"registered"`
+	Stamp        time.Time            `json:"stamp"` // the node's clock at its last heartbeat
+	Removed      bool                 `json:"removed,omitempty"`
 }
 
 // publish makes this the newest word on a node, here and for other replicas.
@@ -205,8 +205,8 @@ func (n *node) connect(to target, token func() authmin.Secret) {
 	}
 	n.http = to.httpClient()
 	reveal := func() string { return token().Reveal() }
-	n.client = client.New(to.base, reveal, told(n.http))
-	n.control = client.New(to.base, reveal, told(to.controlClient()))
+	n.client = nodeapi.New(to.base, reveal, told(n.http))
+	n.control = nodeapi.New(to.base, reveal, told(to.controlClient()))
 	n.breaker = breaker{}
 	clear(n.busy)
 }

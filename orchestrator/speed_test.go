@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/orchestrator/store"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // BenchmarkAdmission takes tasks from 32 callers while more and more wait, and
@@ -70,9 +70,9 @@ func benchOrchestrator(b *testing.B, st *store.Store) *Orchestrator {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { o.Stop(b.Context()) })
-	_, err = o.RegisterNode(b.Context(), Who{Identity: "n"}, client.RegisterRequest{
+	_, err = o.RegisterNode(b.Context(), Who{Identity: "n"}, nodeapi.RegisterRequest{
 		NodeID: "n", Address: "http://127.0.0.1:1", DispatchToken: "node-token-of-at-least-32-characters",
-		Pools: []client.Pool{{PoolID: "p", ModelRef: "m"}},
+		Pools: []nodeapi.Pool{{PoolID: "p", ModelRef: "m"}},
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // gated is a log that waits at a line, once.
@@ -38,7 +38,7 @@ func TestATaskThatIsBeingPlacedAtAStopIsDrained(t *testing.T) {
 	pool := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "text/event-stream")
-		for _, ev := range []client.Event{{Type: client.EventToken, Text: "x"}, {Type: client.EventEnd, TokensOut: 1}} {
+		for _, ev := range []nodeapi.Event{{Type: nodeapi.EventToken, Text: "x"}, {Type: nodeapi.EventEnd, TokensOut: 1}} {
 			text, _ := ev.AppendSSE(nil)
 			_, _ = w.Write(text)
 		}
@@ -49,9 +49,9 @@ func TestATaskThatIsBeingPlacedAtAStopIsDrained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = o.RegisterNode(t.Context(), Who{Identity: "n"}, client.RegisterRequest{
+	_, err = o.RegisterNode(t.Context(), Who{Identity: "n"}, nodeapi.RegisterRequest{
 		NodeID: "n", Address: pool.URL, DispatchToken: "node-token-of-at-least-32-characters",
-		Pools: []client.Pool{{PoolID: "p", ModelRef: "m", Ready: true, SlotsFree: 1, SlotsTotal: 1}},
+		Pools: []nodeapi.Pool{{PoolID: "p", ModelRef: "m", Ready: true, SlotsFree: 1, SlotsTotal: 1}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/orchestrator/app"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // dripping sends a token at a time for longer than the deadlines of these tests.
-func dripping(tokens int) func(*sink, client.DispatchRequest) {
-	return func(out *sink, _ client.DispatchRequest) {
+func dripping(tokens int) func(*sink, nodeapi.DispatchRequest) {
+	return func(out *sink, _ nodeapi.DispatchRequest) {
 		tick := time.NewTicker(20 * time.Millisecond)
 		defer tick.Stop()
 		for i := range tokens {
@@ -22,7 +22,7 @@ func dripping(tokens int) func(*sink, client.DispatchRequest) {
 			case <-out.gone:
 				return
 			case <-tick.C:
-				out.send(client.Event{Type: client.EventToken, Text: "x", Index: i})
+				out.send(nodeapi.Event{Type: nodeapi.EventToken, Text: "x", Index: i})
 			}
 		}
 		out.end(tokens)

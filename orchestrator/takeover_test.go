@@ -10,7 +10,7 @@ import (
 
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/store"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func isUnavailable(err error) bool { return errors.Is(err, store.ErrUnavailable) }
@@ -29,16 +29,16 @@ func TestALostSchedulersTasksGoOnOrEnd(t *testing.T) {
 	late := make(chan struct{})
 	var silentCalls atomic.Int32
 	p := newPool(t, nil)
-	p.dispatch = func(out *sink, r client.DispatchRequest) {
+	p.dispatch = func(out *sink, r nodeapi.DispatchRequest) {
 		switch {
 		case r.Prompt == "shown":
 			out.tokens(5)
 			<-late // a has lost its lease, b has taken over: a must not show this
-			out.send(client.Event{Type: client.EventToken, Text: "contradiction", Index: 5})
+			out.send(nodeapi.Event{Type: nodeapi.EventToken, Text: "contradiction", Index: 5})
 			out.end(6)
 		case r.Prompt == "silent" && silentCalls.Add(1) == 1:
 			<-late
-			out.send(client.Event{Type: client.EventToken, Text: "contradiction", Index: 0})
+			out.send(nodeapi.Event{Type: nodeapi.EventToken, Text: "contradiction", Index: 0})
 			out.end(1)
 		default:
 			out.tokens(3)
@@ -169,7 +169,7 @@ func TestAStopWithoutTimeSettles(t *testing.T) {
 	t.Parallel()
 	_, rs := cluster(t, orchestrator.Config{}, "a", "b")
 	a, b := rs[0], rs[1]
-	p := newPool(t, func(out *sink, r client.DispatchRequest) {
+	p := newPool(t, func(out *sink, r nodeapi.DispatchRequest) {
 		if r.Prompt == "shown" {
 			out.tokens(2)
 		}

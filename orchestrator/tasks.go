@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/llorch/gateway/orchestrator/store"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 const (
@@ -197,19 +197,19 @@ func (o *Orchestrator) askToEnd(ctx context.Context, e *entry) error {
 }
 
 // RegisterNode takes a node in, or takes over what a known one says now.
-func (o *Orchestrator) RegisterNode(ctx context.Context, who Who, r client.RegisterRequest) (client.RegisterResponse, error) {
+func (o *Orchestrator) RegisterNode(ctx context.Context, who Who, r nodeapi.RegisterRequest) (nodeapi.RegisterResponse, error) {
 	err := o.nodes.register(ctx, who, r)
 	o.metrics.registrations.WithLabelValues(outcome(err)).Inc()
-	return client.RegisterResponse{NodeID: r.NodeID, NextHeartbeatMS: HeartbeatInterval.Milliseconds()}, err
+	return nodeapi.RegisterResponse{NodeID: r.NodeID, NextHeartbeatMS: HeartbeatInterval.Milliseconds()}, err
 }
 
 // Heartbeat takes over what a node says of its pools.
-func (o *Orchestrator) Heartbeat(who Who, id string, h client.HeartbeatRequest) (client.HeartbeatResponse, error) {
+func (o *Orchestrator) Heartbeat(who Who, id string, h nodeapi.HeartbeatRequest) (nodeapi.HeartbeatResponse, error) {
 	ctx, cancel := context.WithTimeout(o.ctx, lookTimeout)
 	defer cancel()
 	err := o.nodes.heartbeat(ctx, who, id, h)
 	o.metrics.heartbeats.WithLabelValues(outcome(err)).Inc()
-	return client.HeartbeatResponse{NextHeartbeatMS: HeartbeatInterval.Milliseconds()}, err
+	return nodeapi.HeartbeatResponse{NextHeartbeatMS: HeartbeatInterval.Milliseconds()}, err
 }
 
 // RemoveNode takes a node out; an administrator's call also frees its id.

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/orchestrator/app"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func TestATaskStreamsItsLife(t *testing.T) {
@@ -36,7 +36,7 @@ func TestATaskStreamsItsLife(t *testing.T) {
 func TestTokensArriveBeforeTheEngineIsDone(t *testing.T) {
 	goOn := make(chan struct{})
 	s := start(t, app.Options{})
-	s.join("n1", newPool(t, func(out *sink, _ client.DispatchRequest) {
+	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 		out.tokens(1)
 		<-goOn
 		out.end(1)
@@ -55,7 +55,7 @@ func TestTokensArriveBeforeTheEngineIsDone(t *testing.T) {
 
 func TestAnIdleStreamIsKeptAlive(t *testing.T) {
 	s := start(t, app.Options{Heartbeat: 10 * time.Millisecond})
-	s.join("n1", newPool(t, func(out *sink, _ client.DispatchRequest) { <-out.gone }), 1)
+	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { <-out.gone }), 1)
 	st := s.follow(s.submit(""), "")
 	comments := 0
 	for comments < 3 && st.lines.Scan() {
@@ -95,7 +95,7 @@ func TestAReaderThatJoinsLateSeesEverything(t *testing.T) {
 	const tokens = 2500
 	half, goOn := make(chan struct{}), make(chan struct{})
 	s := start(t, app.Options{})
-	s.join("n1", newPool(t, func(out *sink, _ client.DispatchRequest) {
+	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 		out.tokens(tokens)
 		close(half)
 		<-goOn
@@ -123,7 +123,7 @@ func TestAReaderThatJoinsLateSeesEverything(t *testing.T) {
 func TestCancelHangsUpAndFreesTheSlot(t *testing.T) {
 	hungUp := make(chan struct{}, 2)
 	s := start(t, app.Options{})
-	s.join("n1", newPool(t, func(out *sink, _ client.DispatchRequest) {
+	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 		out.tokens(1)
 		<-out.gone
 		hungUp <- struct{}{}
@@ -149,7 +149,7 @@ func TestCancelHangsUpAndFreesTheSlot(t *testing.T) {
 
 func TestAFullQueueSaysWhenToComeBack(t *testing.T) {
 	s := start(t, app.Options{Capacity: 2})
-	p := newPool(t, func(out *sink, _ client.DispatchRequest) { <-out.gone })
+	p := newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { <-out.gone })
 	s.join("n1", p, 1)
 	first := s.submit("")
 	eventually(t, "the first runs", func() bool { return s.state(first) == "running" })
@@ -166,7 +166,7 @@ func TestAFullQueueSaysWhenToComeBack(t *testing.T) {
 
 func TestExpiredWorkNeverReachesAnEngine(t *testing.T) {
 	s := start(t, app.Options{})
-	p := newPool(t, func(out *sink, _ client.DispatchRequest) { out.tokens(1); <-out.gone })
+	p := newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { out.tokens(1); <-out.gone })
 	s.join("n1", p, 1)
 	running := s.submit("")
 	s.follow(running, "").next()
@@ -190,7 +190,7 @@ func (s *service) shown(id string, tokens int) {
 
 func TestARunningTaskWithoutATokenEndsAtItsDeadline(t *testing.T) {
 	s := start(t, app.Options{})
-	s.join("n1", newPool(t, func(out *sink, _ client.DispatchRequest) { <-out.gone }), 1)
+	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { <-out.gone }), 1)
 	id := s.submit(`,"deadline_ms":300`)
 	events := s.follow(id, "").rest()
 	s.shown(id, 0)
@@ -201,7 +201,7 @@ func TestARunningTaskWithoutATokenEndsAtItsDeadline(t *testing.T) {
 
 func TestLostBeforeTheFirstTokenRunsElsewhere(t *testing.T) {
 	s := start(t, app.Options{})
-	bad := newPool(t, func(out *sink, _ client.DispatchRequest) { out.die() })
+	bad := newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { out.die() })
 	good := newPool(t, echo(2))
 	s.join("a", bad, 4) // ties go by name: the bad one is first
 	s.join("b", good, 4)
@@ -216,7 +216,7 @@ func TestLostBeforeTheFirstTokenRunsElsewhere(t *testing.T) {
 
 func TestLostAfterTheFirstTokenIsAReset(t *testing.T) {
 	s := start(t, app.Options{})
-	s.join("a", newPool(t, func(out *sink, _ client.DispatchRequest) { out.tokens(1); out.die() }), 4)
+	s.join("a", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { out.tokens(1); out.die() }), 4)
 	good := newPool(t, echo(2))
 	s.join("b", good, 4)
 	id := s.submit("")

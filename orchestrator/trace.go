@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/llorch/gateway/authmin"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // A request and the dispatch of its task are one trace, across the queue and a
@@ -44,16 +44,16 @@ func (a *attempt) span(ctx context.Context, t Task) (context.Context, trace.Span
 
 // endSpan says how the dispatch went, by words of ours: an error's text may be
 // a node's.
-func endSpan(span trace.Span, end client.Event, err error) {
+func endSpan(span trace.Span, end nodeapi.Event, err error) {
 	defer span.End()
-	var refused *client.StatusError
+	var refused *nodeapi.StatusError
 	switch {
 	case errors.As(err, &refused):
 		span.SetAttributes(attribute.Int("http.response.status_code", refused.Status))
 		span.SetStatus(codes.Error, "refused")
 	case err != nil:
 		span.SetStatus(codes.Error, "broken")
-	case end.Type == client.EventError:
+	case end.Type == nodeapi.EventError:
 		span.SetStatus(codes.Error, "engine")
 	default:
 		span.SetAttributes(attribute.Int("gen_ai.usage.input_tokens", end.TokensIn), attribute.Int("gen_ai.usage.output_tokens", end.TokensOut))

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/orchestrator/store"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // TestADispatchThatShowedNothingIsPutBack takes the store away while the pool says
@@ -32,10 +32,10 @@ func TestADispatchThatShowedNothingIsPutBack(t *testing.T) {
 				land(t, st, a, true)
 			}
 			cut(true)
-			busy := &client.StatusError{Status: http.StatusTooManyRequests}
+			busy := &nodeapi.StatusError{Status: http.StatusTooManyRequests}
 			a.l.release(busy)
 			time.AfterFunc(time.Second, func() { cut(false) })
-			a.settle(client.Event{}, busy, nil)
+			a.settle(nodeapi.Event{}, busy, nil)
 			o.placing.Unlock()
 			select {
 			case <-e.waitEnd():

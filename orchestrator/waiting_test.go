@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/orchestrator/app"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // TestATaskRunsByEveryNameOfItsModel: a catalog id, catalog:ID, an alias, and Ollama's
@@ -78,12 +78,12 @@ func TestAnAliasIsOneModelsAlone(t *testing.T) {
 // TestATaskThatNoPoolCanRunSaysWhy in its record at once, and in its stream within
 // seconds; and it runs when a pool can.
 func TestATaskThatNoPoolCanRunSaysWhy(t *testing.T) {
-	broken := client.Pool{PoolID: "p", Engine: "demo", ModelRef: "demo", SlotsTotal: 1, State: "failed", Restarts: 7, LastError: "exit status 1: no CUDA\x1b[0m"}
-	starting := client.Pool{PoolID: "p", Engine: "demo", ModelRef: "demo", SlotsTotal: 1, State: "starting"}
-	draining := client.Pool{PoolID: "p", Engine: "demo", ModelRef: "demo", Ready: true, Draining: true, SlotsTotal: 1}
-	full := client.Pool{PoolID: "p", Engine: "demo", ModelRef: "demo", Ready: true, SlotsTotal: 1}
+	broken := nodeapi.Pool{PoolID: "p", Engine: "demo", ModelRef: "demo", SlotsTotal: 1, State: "failed", Restarts: 7, LastError: "exit status 1: no CUDA\x1b[0m"}
+	starting := nodeapi.Pool{PoolID: "p", Engine: "demo", ModelRef: "demo", SlotsTotal: 1, State: "starting"}
+	draining := nodeapi.Pool{PoolID: "p", Engine: "demo", ModelRef: "demo", Ready: true, Draining: true, SlotsTotal: 1}
+	full := nodeapi.Pool{PoolID: "p", Engine: "demo", ModelRef: "demo", Ready: true, SlotsTotal: 1}
 	for name, c := range map[string]struct {
-		pool *client.Pool
+		pool *nodeapi.Pool
 		more string
 		want string
 	}{
@@ -101,7 +101,7 @@ func TestATaskThatNoPoolCanRunSaysWhy(t *testing.T) {
 			s.enter("demo", digest("x"), "file:x", "")
 			p := newPool(t, echo(1))
 			if r := p.registration("n1", 1); c.pool != nil {
-				r.Pools = []client.Pool{*c.pool}
+				r.Pools = []nodeapi.Pool{*c.pool}
 				s.want(200, "n1", "nodes", "POST", "/v2/nodes/register", r)
 			}
 			id := s.submit(c.more)
@@ -135,7 +135,7 @@ func TestTheListOfModelsTellsServedFromBroken(t *testing.T) {
 	s := start(t, app.Options{NodeTimeout: time.Hour})
 	p := newPool(t, echo(1))
 	r := p.registration("n1", 1)
-	r.Pools = []client.Pool{
+	r.Pools = []nodeapi.Pool{
 		{PoolID: "a", Engine: "demo", ModelRef: "catalog:good", Models: []string{"catalog:good"}, Ready: true, SlotsTotal: 1},
 		{PoolID: "b", Engine: "demo", ModelRef: "bad", SlotsTotal: 1, State: "failed", Restarts: 3, LastError: "out of memory"},
 	}

@@ -9,14 +9,14 @@ import (
 	"slices"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // The workloads of a task.
 const (
-	Completion = client.WorkloadCompletion
-	Embedding  = client.WorkloadEmbedding
-	Rerank     = client.WorkloadRerank
+	Completion = nodeapi.WorkloadCompletion
+	Embedding  = nodeapi.WorkloadEmbedding
+	Rerank     = nodeapi.WorkloadRerank
 )
 
 // Workloads lists what a task can be.
@@ -63,8 +63,8 @@ func checkInputs(inputs []string) string {
 	switch {
 	case len(inputs) == 0:
 		return "give at least one text in inputs"
-	case len(inputs) > client.MaxInputs:
-		return fmt.Sprintf("at most %d inputs", client.MaxInputs)
+	case len(inputs) > nodeapi.MaxInputs:
+		return fmt.Sprintf("at most %d inputs", nodeapi.MaxInputs)
 	case slices.Contains(inputs, ""):
 		return "an input is empty"
 	}
@@ -99,19 +99,19 @@ type output struct {
 }
 
 // take passes on one event that is not the last.
-func (a *attempt) take(ctx context.Context, ev client.Event) error {
+func (a *attempt) take(ctx context.Context, ev nodeapi.Event) error {
 	switch w := a.request.Workload; {
-	case ev.Type == client.EventToken && (w == "" || w == Completion):
+	case ev.Type == nodeapi.EventToken && (w == "" || w == Completion):
 		return a.token(ctx, ev.Text)
-	case ev.Type == client.EventEmbedding && w == Embedding:
+	case ev.Type == nodeapi.EventEmbedding && w == Embedding:
 		return a.vector(ctx, ev)
-	case ev.Type == client.EventScore && w == Rerank:
+	case ev.Type == nodeapi.EventScore && w == Rerank:
 		return a.result(ctx, ev, EventScore, ScoreData{ev.Index, ev.Score})
 	}
 	return fmt.Errorf("%w: it sent a %s event", errWrongOutput, ev.Type)
 }
 
-func (a *attempt) vector(ctx context.Context, ev client.Event) error {
+func (a *attempt) vector(ctx context.Context, ev nodeapi.Event) error {
 	if a.bytes += numberBytes * len(ev.Vector); a.bytes > maxOutputBytes {
 		return errTooMuch
 	}
@@ -125,7 +125,7 @@ func (a *attempt) vector(ctx context.Context, ev client.Event) error {
 }
 
 // result passes on what belongs to one input, which comes once.
-func (a *attempt) result(ctx context.Context, ev client.Event, kind EventType, data any) error {
+func (a *attempt) result(ctx context.Context, ev nodeapi.Event, kind EventType, data any) error {
 	if a.out.seen == nil {
 		a.out.seen = make([]bool, len(a.request.Inputs))
 	}
@@ -142,8 +142,8 @@ func (a *attempt) result(ctx context.Context, ev client.Event, kind EventType, d
 }
 
 // whole refuses an end that comes before every input has its answer.
-func (a *attempt) whole(end client.Event) error {
-	if w := a.request.Workload; end.Type != client.EventEnd || w == "" || w == Completion || a.out.given == len(a.request.Inputs) {
+func (a *attempt) whole(end nodeapi.Event) error {
+	if w := a.request.Workload; end.Type != nodeapi.EventEnd || w == "" || w == Completion || a.out.given == len(a.request.Inputs) {
 		return nil
 	}
 	return fmt.Errorf("%w: it ended after %d of %d inputs", errWrongOutput, a.out.given, len(a.request.Inputs))
@@ -153,8 +153,8 @@ func (a *attempt) whole(end client.Event) error {
 const maxDispatchBytes = 1 << 20
 
 // dispatch is the request as a pool gets it.
-func (r *TaskRequest) dispatch(id string, left time.Duration) client.DispatchRequest {
-	return client.DispatchRequest{
+func (r *TaskRequest) dispatch(id string, left time.Duration) nodeapi.DispatchRequest {
+	return nodeapi.DispatchRequest{
 		TaskID: id, Workload: r.Workload, ModelRef: r.ModelRef, Prompt: r.Prompt, Messages: r.Messages, Inputs: r.Inputs,
 		MaxTokens: r.MaxTokens, Seed: r.Seed, Temperature: r.Temperature, TopP: r.TopP, Stop: r.Stop,
 		DeadlineMS: max(1, left.Milliseconds()), StreamLimitMS: r.StreamLimitMS,

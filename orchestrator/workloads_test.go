@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llorch/gateway/orchestrator/app"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func inputs(workload, extra string) string {
@@ -50,7 +50,7 @@ func TestEmbeddingAndRerankTasksTellTheirResults(t *testing.T) {
 func TestARequestFitsItsWorkload(t *testing.T) {
 	s := start(t, app.Options{})
 	s.join("n1", embedder(t), 1)
-	many := strings.Repeat(`,"x"`, client.MaxInputs)
+	many := strings.Repeat(`,"x"`, nodeapi.MaxInputs)
 	for name, body := range map[string]string{
 		"a completion with inputs":        task(`,"inputs":["a"]`),
 		"a completion of inputs":          inputs("completion", ""),
@@ -125,21 +125,21 @@ func TestCapabilitiesNameTheWorkloadsOfTheNodes(t *testing.T) {
 // they were asked. Before the first result another pool is tried; after it the
 // task ends.
 func TestAPoolThatAnswersSomethingElseIsNotBelieved(t *testing.T) {
-	vector := func(i, width int) client.Event {
-		return client.Event{Type: client.EventEmbedding, Index: i, Vector: make([]float32, width)}
+	vector := func(i, width int) nodeapi.Event {
+		return nodeapi.Event{Type: nodeapi.EventEmbedding, Index: i, Vector: make([]float32, width)}
 	}
-	end := client.Event{Type: client.EventEnd, TokensIn: 2}
-	for name, events := range map[string][]client.Event{
+	end := nodeapi.Event{Type: nodeapi.EventEnd, TokensIn: 2}
+	for name, events := range map[string][]nodeapi.Event{
 		"ends early":            {vector(0, 2), end},
 		"one twice":             {vector(0, 2), vector(0, 2), end},
 		"one that there is not": {vector(0, 2), vector(2, 2), end},
 		"of different lengths":  {vector(0, 2), vector(1, 3), end},
-		"a score":               {vector(0, 2), {Type: client.EventScore, Index: 1}, end},
-		"a token":               {vector(0, 2), {Type: client.EventToken, Text: "x"}, end},
+		"a score":               {vector(0, 2), {Type: nodeapi.EventScore, Index: 1}, end},
+		"a token":               {vector(0, 2), {Type: nodeapi.EventToken, Text: "x"}, end},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, app.Options{})
-			liar := newPool(t, func(out *sink, _ client.DispatchRequest) {
+			liar := newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 				for _, ev := range events {
 					out.send(ev)
 				}
@@ -169,7 +169,7 @@ func TestAPoolThatAnswersSomethingElseIsNotBelieved(t *testing.T) {
 // idle one of embeddings.
 func TestAWorkloadThatWaitsHoldsUpNoOther(t *testing.T) {
 	s := start(t, app.Options{})
-	s.join("n1", newPool(t, func(out *sink, _ client.DispatchRequest) { out.tokens(1); <-out.gone }), 1)
+	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { out.tokens(1); <-out.gone }), 1)
 	s.submit("")
 	waiting := s.submit("")
 	p := embedder(t)
@@ -183,11 +183,11 @@ func TestAWorkloadThatWaitsHoldsUpNoOther(t *testing.T) {
 
 func TestVectorsAreBoundedInAll(t *testing.T) {
 	s := start(t, app.Options{})
-	p := newPool(t, func(out *sink, r client.DispatchRequest) {
+	p := newPool(t, func(out *sink, r nodeapi.DispatchRequest) {
 		for i := range r.Inputs {
-			out.send(client.Event{Type: client.EventEmbedding, Index: i, Vector: make([]float32, client.MaxVector)})
+			out.send(nodeapi.Event{Type: nodeapi.EventEmbedding, Index: i, Vector: make([]float32, nodeapi.MaxVector)})
 		}
-		out.send(client.Event{Type: client.EventEnd, TokensIn: 1})
+		out.send(nodeapi.Event{Type: nodeapi.EventEnd, TokensIn: 1})
 	})
 	p.workloads = []string{"embedding"}
 	s.join("n1", p, 1)
@@ -197,7 +197,7 @@ func TestVectorsAreBoundedInAll(t *testing.T) {
 	if status, _, answer := s.send(s.request("ci", "infer", "POST", "/v1/embeddings", body(64))); status != 200 || len(answer["data"].([]any)) != 64 {
 		t.Errorf("12 MiB of numbers: got %d", status)
 	}
-	if status, _, answer := s.send(s.request("ci", "infer", "POST", "/v1/embeddings", body(client.MaxInputs))); status != 502 || answer["code"] != "OUTPUT_TOO_LARGE" {
+	if status, _, answer := s.send(s.request("ci", "infer", "POST", "/v1/embeddings", body(nodeapi.MaxInputs))); status != 502 || answer["code"] != "OUTPUT_TOO_LARGE" {
 		t.Errorf("48 MiB of numbers: got %d %.200v, want 502 OUTPUT_TOO_LARGE", status, answer)
 	}
 }
@@ -207,7 +207,7 @@ func TestVectorsAreBoundedInAll(t *testing.T) {
 func TestATaskThatIsRefusedSaysNothingAboutItsNode(t *testing.T) {
 	for _, status := range []int{400, 413, 422} {
 		s := start(t, app.Options{})
-		s.join("n1", newPool(t, func(out *sink, r client.DispatchRequest) {
+		s.join("n1", newPool(t, func(out *sink, r nodeapi.DispatchRequest) {
 			if r.Prompt == "bad" {
 				out.w.WriteHeader(status)
 				return
@@ -232,7 +232,7 @@ func TestATaskThatIsRefusedSaysNothingAboutItsNode(t *testing.T) {
 // older than its configuration.
 func TestAPoolThatNoLongerTakesAWorkloadIsNotTheLastWord(t *testing.T) {
 	s := start(t, app.Options{})
-	stale := newPool(t, func(out *sink, _ client.DispatchRequest) {
+	stale := newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 		out.w.Header().Set("Content-Type", "application/problem+json")
 		out.w.WriteHeader(422)
 		_, _ = out.w.Write([]byte(`{"code":"WORKLOAD_NOT_SUPPORTED"}`))
@@ -251,7 +251,7 @@ func TestAPoolThatNoLongerTakesAWorkloadIsNotTheLastWord(t *testing.T) {
 func TestATaskThatNoPoolCouldTakeIsRefusedAtOnce(t *testing.T) {
 	s := start(t, app.Options{})
 	sizes := make(chan int64, 1)
-	p := newPool(t, func(out *sink, _ client.DispatchRequest) { out.end(0) })
+	p := newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { out.end(0) })
 	inner := p.Config.Handler
 	p.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sizes <- r.ContentLength

@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/llorch/gateway/authmin"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // maxLogLines is what GET logs gives at most: the whole ring.
@@ -33,17 +33,17 @@ type health struct {
 
 type preloadInput struct {
 	ID   string `path:"id" doc:"The pool's id"`
-	Body client.PreloadRequest
+	Body nodeapi.PreloadRequest
 }
 
 type drainInput struct {
 	ID   string `path:"id" doc:"The pool's id"`
-	Body client.DrainRequest
+	Body nodeapi.DrainRequest
 }
 
 type reloadInput struct {
 	ID   string `path:"id" doc:"The pool's id"`
-	Body client.ReloadRequest
+	Body nodeapi.ReloadRequest
 }
 
 type logsInput struct {
@@ -77,24 +77,24 @@ func (a *api) health(context.Context, *none) (*answer[health], error) {
 	return &answer[health]{200, health{"ok", Version}}, nil
 }
 
-func (a *api) listPools(context.Context, *none) (*answer[client.PoolList], error) {
-	list := client.PoolList{Pools: []client.Status{}}
+func (a *api) listPools(context.Context, *none) (*answer[nodeapi.PoolList], error) {
+	list := nodeapi.PoolList{Pools: []nodeapi.Status{}}
 	for _, p := range a.pools.list() {
 		list.Pools = append(list.Pools, p.status())
 	}
 	list.Count = len(list.Pools)
-	return &answer[client.PoolList]{200, list}, nil
+	return &answer[nodeapi.PoolList]{200, list}, nil
 }
 
-func (a *api) poolStatus(ctx context.Context, in *onPool) (*answer[client.Status], error) {
+func (a *api) poolStatus(ctx context.Context, in *onPool) (*answer[nodeapi.Status], error) {
 	p, err := a.pools.find(in.ID)
 	if err != nil {
 		return nil, a.refuse(ctx, err)
 	}
-	return &answer[client.Status]{200, p.status()}, nil
+	return &answer[nodeapi.Status]{200, p.status()}, nil
 }
 
-func (a *api) preload(ctx context.Context, in *preloadInput) (*answer[client.PoolState], error) {
+func (a *api) preload(ctx context.Context, in *preloadInput) (*answer[nodeapi.PoolState], error) {
 	p, err := a.pools.preload(in.ID, in.Body)
 	if err != nil {
 		return nil, a.refuse(ctx, err)
@@ -107,7 +107,7 @@ func (a *api) preload(ctx context.Context, in *preloadInput) (*answer[client.Poo
 	return stateOf(202, p), nil
 }
 
-func (a *api) drain(ctx context.Context, in *drainInput) (*answer[client.PoolState], error) {
+func (a *api) drain(ctx context.Context, in *drainInput) (*answer[nodeapi.PoolState], error) {
 	p, err := a.pools.drain(ctx, in.ID, time.Duration(in.Body.DeadlineMS)*time.Millisecond)
 	if err != nil {
 		return nil, a.refuse(ctx, err)
@@ -115,7 +115,7 @@ func (a *api) drain(ctx context.Context, in *drainInput) (*answer[client.PoolSta
 	return stateOf(202, p), nil
 }
 
-func (a *api) reload(ctx context.Context, in *reloadInput) (*answer[client.PoolState], error) {
+func (a *api) reload(ctx context.Context, in *reloadInput) (*answer[nodeapi.PoolState], error) {
 	p, err := a.pools.reload(ctx, in.ID, in.Body.ModelRef)
 	if err != nil {
 		return nil, a.refuse(ctx, err)
@@ -123,7 +123,7 @@ func (a *api) reload(ctx context.Context, in *reloadInput) (*answer[client.PoolS
 	return stateOf(202, p), nil
 }
 
-func (a *api) stop(ctx context.Context, in *onPool) (*answer[client.PoolState], error) {
+func (a *api) stop(ctx context.Context, in *onPool) (*answer[nodeapi.PoolState], error) {
 	p, err := a.pools.stop(in.ID)
 	if err != nil {
 		return nil, a.refuse(ctx, err)
@@ -134,17 +134,17 @@ func (a *api) stop(ctx context.Context, in *onPool) (*answer[client.PoolState], 
 	return stateOf(202, p), nil
 }
 
-func (a *api) logs(ctx context.Context, in *logsInput) (*answer[client.LogLines], error) {
+func (a *api) logs(ctx context.Context, in *logsInput) (*answer[nodeapi.LogLines], error) {
 	p, err := a.pools.find(in.ID)
 	if err != nil {
 		return nil, a.refuse(ctx, err)
 	}
-	return &answer[client.LogLines]{200, client.LogLines{PoolID: in.ID, Lines: p.logs.last(min(in.Lines, maxLogLines))}}, nil
+	return &answer[nodeapi.LogLines]{200, nodeapi.LogLines{PoolID: in.ID, Lines: p.logs.last(min(in.Lines, maxLogLines))}}, nil
 }
 
-func stateOf(status int, p *pool) *answer[client.PoolState] {
+func stateOf(status int, p *pool) *answer[nodeapi.PoolState] {
 	s := p.status()
-	return &answer[client.PoolState]{status, client.PoolState{PoolID: p.id, State: s.State, Progress: s.Progress}}
+	return &answer[nodeapi.PoolState]{status, nodeapi.PoolState{PoolID: p.id, State: s.State, Progress: s.Progress}}
 }
 
 func (a *api) metrics(w http.ResponseWriter, r *http.Request) {

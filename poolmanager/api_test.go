@@ -14,7 +14,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func TestErrorsAreProblemsWithTheirPlace(t *testing.T) {
@@ -128,7 +128,7 @@ func TestAUnixSocketIsPrivateAndReplacedWhenDead(t *testing.T) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", path)
 	}}}
 	defer dial.CloseIdleConnections()
-	if _, err := client.New("http://pm", r.token.Reveal, dial).Pools(t.Context()); err != nil {
+	if _, err := nodeapi.New("http://pm", r.token.Reveal, dial).Pools(t.Context()); err != nil {
 		t.Error(err)
 	}
 	response, err := dial.Get("http://pm/pools")
@@ -154,7 +154,7 @@ func TestAServerThatRunsAlreadyIsUsedAndNotStopped(t *testing.T) {
 		o.Templates = []Template{t}
 	})
 	r.ready(t, "q", "url", "")
-	events, err := r.run(t, "q", client.DispatchRequest{Prompt: "x", MaxTokens: 3})
+	events, err := r.run(t, "q", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 3})
 	if err != nil || len(events) != 4 || events[3].TokensOut != 3 {
 		t.Errorf("got %+v, %v", events, err)
 	}

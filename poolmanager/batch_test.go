@@ -9,18 +9,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func TestADemoPoolEmbedsAndReranksTheSameEachTime(t *testing.T) {
 	r := startRig(t, nil)
 	r.ready(t, "p", "demo", "")
-	for _, task := range []client.DispatchRequest{
+	for _, task := range []nodeapi.DispatchRequest{
 		{Workload: "embedding", Inputs: []string{"one text", "another"}},
 		{Workload: "rerank", Prompt: "red apple", Inputs: []string{"a green pear", "a red apple"}},
 	} {
 		events, err := r.run(t, "p", task)
-		if err != nil || len(events) != 3 || events[2].Type != client.EventEnd || events[2].TokensIn < 3 {
+		if err != nil || len(events) != 3 || events[2].Type != nodeapi.EventEnd || events[2].TokensIn < 3 {
 			t.Fatalf("%s: got %+v, %v", task.Workload, events, err)
 		}
 		again, err := r.run(t, "p", task)
@@ -37,34 +37,34 @@ func TestADemoPoolEmbedsAndReranksTheSameEachTime(t *testing.T) {
 }
 
 func TestAPoolWithoutTheWorkloadSaysSo(t *testing.T) {
-	r := startRig(t, func(o *Options) { o.Templates[0].Workloads = []string{client.WorkloadEmbedding} })
+	r := startRig(t, func(o *Options) { o.Templates[0].Workloads = []string{nodeapi.WorkloadEmbedding} })
 	r.ready(t, "p", "demo", "")
-	for _, task := range []client.DispatchRequest{{Prompt: "x"}, {Workload: "rerank", Prompt: "x", Inputs: []string{"a"}}} {
+	for _, task := range []nodeapi.DispatchRequest{{Prompt: "x"}, {Workload: "rerank", Prompt: "x", Inputs: []string{"a"}}} {
 		_, err := r.run(t, "p", task)
-		var refused *client.StatusError
+		var refused *nodeapi.StatusError
 		if !errors.As(err, &refused) || refused.Status != 422 || refused.Code != "WORKLOAD_NOT_SUPPORTED" {
 			t.Errorf("%+v: got %v", task, err)
 		}
 	}
-	if events, err := r.run(t, "p", client.DispatchRequest{Workload: "embedding", Inputs: []string{"a"}}); err != nil || len(events) != 2 {
+	if events, err := r.run(t, "p", nodeapi.DispatchRequest{Workload: "embedding", Inputs: []string{"a"}}); err != nil || len(events) != 2 {
 		t.Errorf("got %+v, %v", events, err)
 	}
 	p, err := r.pools.find("p")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := p.report().Workloads; !slices.Equal(got, []string{client.WorkloadEmbedding}) {
+	if got := p.report().Workloads; !slices.Equal(got, []string{nodeapi.WorkloadEmbedding}) {
 		t.Errorf("the orchestrator is told %v", got)
 	}
 }
 
 func TestATaskHasWhatItsWorkloadNeedsAndNothingElse(t *testing.T) {
-	many := make([]string, client.MaxInputs+1)
+	many := make([]string, nodeapi.MaxInputs+1)
 	for i := range many {
 		many[i] = fmt.Sprint(i)
 	}
-	turn := []client.Message{{Role: "user", Content: "x"}}
-	for name, task := range map[string]client.DispatchRequest{
+	turn := []nodeapi.Message{{Role: "user", Content: "x"}}
+	for name, task := range map[string]nodeapi.DispatchRequest{
 		"unknown workload":          {Workload: "training", Prompt: "x"},
 		"completion of inputs":      {Prompt: "x", Inputs: []string{"x"}},
 		"embedding of nothing":      {Workload: "embedding"},
@@ -80,7 +80,7 @@ func TestATaskHasWhatItsWorkloadNeedsAndNothingElse(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	if err := checkTask(client.DispatchRequest{Workload: "embedding", Inputs: many[:client.MaxInputs]}); err != nil {
+	if err := checkTask(nodeapi.DispatchRequest{Workload: "embedding", Inputs: many[:nodeapi.MaxInputs]}); err != nil {
 		t.Error(err)
 	}
 }
@@ -93,7 +93,7 @@ func TestHangingUpOnABatchFreesTheSlotInTheEngineToo(t *testing.T) {
 	r.ready(t, "p", "demo", "")
 	ctx, hangUp := context.WithCancel(t.Context())
 	defer hangUp()
-	task := client.DispatchRequest{Workload: "embedding", Inputs: []string{"a"}}
+	task := nodeapi.DispatchRequest{Workload: "embedding", Inputs: []string{"a"}}
 	stream, err := r.client.Dispatch(ctx, "p", task)
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // addedMost is what a dispatch may add to the engine's first token, at the median.
@@ -39,7 +39,7 @@ func firstToken(b *testing.B, delay string) {
 	r := startRig(b, func(o *Options) { o.Templates[0].Command = append(o.Templates[0].Command, "--token-delay", delay) })
 	r.ready(b, "p", "demo", "")
 	inst := r.engine(b, "p")
-	task := client.DispatchRequest{Prompt: "hello", MaxTokens: 1}
+	task := nodeapi.DispatchRequest{Prompt: "hello", MaxTokens: 1}
 	hc := engineClient()
 	defer hc.CloseIdleConnections()
 	direct := func() time.Duration {
@@ -60,7 +60,7 @@ func firstToken(b *testing.B, delay string) {
 			b.Fatal(err)
 		}
 		defer stream.Close()
-		if e, err := stream.Next(); err != nil || e.Type != client.EventToken {
+		if e, err := stream.Next(); err != nil || e.Type != nodeapi.EventToken {
 			b.Fatal(e, err)
 		}
 		first := time.Since(begin)
@@ -106,7 +106,7 @@ func BenchmarkTwoHundredStreamsOnOnePool(b *testing.B) {
 	eventually(b, "the pool", func() bool { s, err := c.Status(b.Context(), "a"); return err == nil && s.Ready })
 	before, _ := residentOf(b, k.Process.Pid)
 	var got atomic.Int64
-	task := client.DispatchRequest{Prompt: "hello", MaxTokens: tokens}
+	task := nodeapi.DispatchRequest{Prompt: "hello", MaxTokens: tokens}
 	for b.Loop() {
 		var group sync.WaitGroup
 		for range streams {
@@ -122,11 +122,11 @@ func BenchmarkTwoHundredStreamsOnOnePool(b *testing.B) {
 					if err == io.EOF {
 						return
 					}
-					if err != nil || e.Type == client.EventError {
+					if err != nil || e.Type == nodeapi.EventError {
 						b.Error(e, err)
 						return
 					}
-					if e.Type == client.EventToken {
+					if e.Type == nodeapi.EventToken {
 						got.Add(1)
 					}
 				}
@@ -177,7 +177,7 @@ func BenchmarkAHundredIdleEngines(b *testing.B) {
 	c := k.client(b)
 	eventually(b, "all engines", func() bool {
 		pools, err := c.Pools(b.Context())
-		return err == nil && !slices.ContainsFunc(pools, func(s client.Status) bool { return !s.Ready })
+		return err == nil && !slices.ContainsFunc(pools, func(s nodeapi.Status) bool { return !s.Ready })
 	})
 	for range b.N {
 		before := cpuOf(b, k.Process.Pid)

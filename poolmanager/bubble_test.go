@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/poolmanager/adapter"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // stand is a machine for bubbles: engines that are no processes, with memory
@@ -273,7 +273,7 @@ func (b *bubble) pool(id string) *pool {
 // ready preloads a pool of the template of the same name and waits for it.
 func (b *bubble) ready(id string) *pool {
 	b.t.Helper()
-	p, err := b.preload(id, client.PreloadRequest{Template: id})
+	p, err := b.preload(id, nodeapi.PreloadRequest{Template: id})
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/poolmanager/adapter"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // Templates that ship. A configuration may change any field of them.
@@ -47,7 +47,7 @@ func LlamaCPPTemplate() Template {
 // also takes completions away, so this is a template of its own.
 func LlamaCPPEmbeddingTemplate() Template {
 	t := LlamaCPPTemplate()
-	t.Name, t.Workloads = "llamacpp-embedding", []string{client.WorkloadEmbedding}
+	t.Name, t.Workloads = "llamacpp-embedding", []string{nodeapi.WorkloadEmbedding}
 	t.Command = append(t.Command, "--embeddings")
 	return t
 }
@@ -55,7 +55,7 @@ func LlamaCPPEmbeddingTemplate() Template {
 // LlamaCPPRerankTemplate runs llama-server for a reranking model.
 func LlamaCPPRerankTemplate() Template {
 	t := LlamaCPPTemplate()
-	t.Name, t.Workloads = "llamacpp-rerank", []string{client.WorkloadRerank}
+	t.Name, t.Workloads = "llamacpp-rerank", []string{nodeapi.WorkloadRerank}
 	t.Command = append(t.Command, "--reranking")
 	return t
 }
@@ -80,7 +80,7 @@ func OllamaTemplate() Template {
 		Command:    []string{"ollama", "serve"},
 		Env:        map[string]string{"OLLAMA_HOST": "127.0.0.1:{port}", "OLLAMA_NUM_PARALLEL": "{slots}"},
 		HealthPath: "/api/version", ListsModels: true, Slots: 4,
-		Workloads:  []string{client.WorkloadCompletion, client.WorkloadEmbedding},
+		Workloads:  []string{nodeapi.WorkloadCompletion, nodeapi.WorkloadEmbedding},
 		ReadyLimit: time.Minute, StopGrace: 10 * time.Second,
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func TestAnEngineThatSaysThatItIsBusyIsNotBrokenUnlessForLong(t *testing.T) {
@@ -54,7 +54,7 @@ func TestABusyEngineKeepsItsPoolAndTellsItsWordsAndWhenToComeAgain(t *testing.T)
 	r.ready(t, "p", "url", "")
 	busy.Store(true)
 	for range 5 {
-		events, err := r.run(t, "p", client.DispatchRequest{Prompt: "x"})
+		events, err := r.run(t, "p", nodeapi.DispatchRequest{Prompt: "x"})
 		if err != nil || len(events) != 1 {
 			t.Fatalf("got %+v, %v, want an error event", events, err)
 		}

@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // three engines, two of which fit.
@@ -189,7 +189,7 @@ func TestAPreloadMakesRoomTooAndWaitsForIt(t *testing.T) {
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		p, err := b.preload("b", client.PreloadRequest{Template: "b"})
+		p, err := b.preload("b", nodeapi.PreloadRequest{Template: "b"})
 		if err != nil {
 			b.t.Fatal(err)
 		}
@@ -219,7 +219,7 @@ func TestTwoEnginesThatAreLoadedTogetherDoNotShareOneRoom(t *testing.T) {
 	inBubble(t, 100, plans, templates, func(b *bubble) {
 		b.offered("a", "b", "c")
 		for _, id := range []string{"a", "b", "c"} {
-			if _, err := b.preload(id, client.PreloadRequest{Template: id}); err != nil {
+			if _, err := b.preload(id, nodeapi.PreloadRequest{Template: id}); err != nil {
 				b.t.Fatal(err)
 			}
 		}
@@ -345,7 +345,7 @@ func TestALoadThatIsNotForTasksIsWaitedForToo(t *testing.T) {
 	templates[0].Swap, templates[0].MemoryBytes = false, 80 // it takes 40
 	inBubble(t, 100, plans, templates, func(b *bubble) {
 		b.offered("b")
-		if _, err := b.preload("a", client.PreloadRequest{Template: "a"}); err != nil {
+		if _, err := b.preload("a", nodeapi.PreloadRequest{Template: "a"}); err != nil {
 			b.t.Fatal(err)
 		}
 		<-time.After(time.Second) // a is loading, and has 80 reserved

@@ -10,7 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/llorch/gateway/poolmanager/adapter"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 const (
@@ -29,7 +29,7 @@ var (
 
 type dispatchInput struct {
 	ID   string `path:"id" doc:"The pool's id"`
-	Body client.DispatchRequest
+	Body nodeapi.DispatchRequest
 }
 
 // dispatch takes a slot before the answer begins: without one the caller gets a
@@ -63,7 +63,7 @@ func (a *api) dispatch(ctx context.Context, in *dispatchInput) (*huma.StreamResp
 // stream is one loop: the header, what the engine says as it comes, one last
 // event. The slot is free before the caller reads that event and sends the next
 // task.
-func (a *api) stream(w http.ResponseWriter, l *lease, task client.DispatchRequest) {
+func (a *api) stream(w http.ResponseWriter, l *lease, task nodeapi.DispatchRequest) {
 	out := newSSEWriter(w)
 	defer out.keepAlive(commentEvery)()
 	engine := l.pool.wanted().template.Engine
@@ -73,7 +73,7 @@ func (a *api) stream(w http.ResponseWriter, l *lease, task client.DispatchReques
 		return
 	}
 	begin, first := time.Now(), time.Time{}
-	result, err := l.inst.template.Dialect.Run(l.ctx, a.env.http, l.inst.target(l.name), task, func(e client.Event) error {
+	result, err := l.inst.template.Dialect.Run(l.ctx, a.env.http, l.inst.target(l.name), task, func(e nodeapi.Event) error {
 		if first.IsZero() {
 			first = time.Now()
 		}
@@ -90,15 +90,15 @@ func (a *api) stream(w http.ResponseWriter, l *lease, task client.DispatchReques
 		first = begin
 	}
 	// A failed write means that the caller is gone; the slot is given back anyway.
-	_ = out.send(client.Event{
-		Type: client.EventEnd, TokensIn: result.TokensIn, TokensOut: result.TokensOut,
+	_ = out.send(nodeapi.Event{
+		Type: nodeapi.EventEnd, TokensIn: result.TokensIn, TokensOut: result.TokensOut,
 		DecodeMS: time.Since(first).Milliseconds(), FinishReason: result.FinishReason,
 	})
 }
 
 // endWithError tells a caller that is still there why its task ended.
 func (a *api) endWithError(ctx context.Context, out *sseWriter, engine string, err error) {
-	event := client.Event{Type: client.EventError, Code: string(adapter.ClassReset), Message: "the task was ended", Engine: engine}
+	event := nodeapi.Event{Type: nodeapi.EventError, Code: string(adapter.ClassReset), Message: "the task was ended", Engine: engine}
 	var failed *adapter.Error
 	switch {
 	case errors.As(err, &failed):

@@ -12,18 +12,18 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/poolmanager/adapter"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func statusOf(err error) int {
-	var status *client.StatusError
+	var status *nodeapi.StatusError
 	if errors.As(err, &status) {
 		return status.Status
 	}
 	return 0
 }
 
-func textOf(events []client.Event) string {
+func textOf(events []nodeapi.Event) string {
 	var text strings.Builder
 	for _, e := range events {
 		text.WriteString(e.Text)
@@ -35,17 +35,17 @@ func TestATaskStreamsItsTokensAndEndsOnce(t *testing.T) {
 	r := startRig(t, nil)
 	r.ready(t, "p", "demo", "")
 	seed := int64(1)
-	task := client.DispatchRequest{Prompt: "say something", MaxTokens: 12, Seed: &seed}
+	task := nodeapi.DispatchRequest{Prompt: "say something", MaxTokens: 12, Seed: &seed}
 	events, err := r.run(t, "p", task)
 	if err != nil {
 		t.Fatal(err)
 	}
 	last := events[len(events)-1]
-	if len(events) != 13 || last.Type != client.EventEnd || last.TokensOut != 12 || last.TokensIn != 2 || last.FinishReason != "length" {
+	if len(events) != 13 || last.Type != nodeapi.EventEnd || last.TokensOut != 12 || last.TokensIn != 2 || last.FinishReason != "length" {
 		t.Errorf("got %d events, the last %+v", len(events), last)
 	}
 	for i, e := range events[:12] {
-		if e.Type != client.EventToken || e.Index != i {
+		if e.Type != nodeapi.EventToken || e.Index != i {
 			t.Errorf("event %d: got %+v", i, e)
 		}
 	}
@@ -53,7 +53,7 @@ func TestATaskStreamsItsTokensAndEndsOnce(t *testing.T) {
 	if err != nil || textOf(again) != textOf(events) || !strings.HasPrefix(textOf(events), "[demo]") {
 		t.Errorf("first %q, again %q, %v", textOf(events), textOf(again), err)
 	}
-	chat, err := r.run(t, "p", client.DispatchRequest{Messages: []client.Message{{Role: "user", Content: "hi"}}, MaxTokens: 3, ModelRef: "demo"})
+	chat, err := r.run(t, "p", nodeapi.DispatchRequest{Messages: []nodeapi.Message{{Role: "user", Content: "hi"}}, MaxTokens: 3, ModelRef: "demo"})
 	if err != nil || len(chat) != 4 || chat[3].TokensOut != 3 {
 		t.Errorf("chat: got %+v, %v", chat, err)
 	}
@@ -61,19 +61,19 @@ func TestATaskStreamsItsTokensAndEndsOnce(t *testing.T) {
 
 func TestWhatCannotRunIsRefusedBeforeTheStream(t *testing.T) {
 	r := startRig(t, nil)
-	if _, err := r.run(t, "nowhere", client.DispatchRequest{Prompt: "x"}); statusOf(err) != 404 {
+	if _, err := r.run(t, "nowhere", nodeapi.DispatchRequest{Prompt: "x"}); statusOf(err) != 404 {
 		t.Errorf("unknown pool: got %v, want 404", err)
 	}
 	r.ready(t, "p", "demo", "")
-	for want, task := range map[int]client.DispatchRequest{
+	for want, task := range map[int]nodeapi.DispatchRequest{
 		409: {Prompt: "x", ModelRef: "another"},
-		422: {Prompt: "x", Messages: []client.Message{{Role: "user", Content: "x"}}},
+		422: {Prompt: "x", Messages: []nodeapi.Message{{Role: "user", Content: "x"}}},
 	} {
 		if _, err := r.run(t, "p", task); statusOf(err) != want {
 			t.Errorf("%+v: got %v, want %d", task, err, want)
 		}
 	}
-	for _, task := range []client.DispatchRequest{{}, {Prompt: "x", Workload: "training"}, {Prompt: "x", MaxTokens: -1}} {
+	for _, task := range []nodeapi.DispatchRequest{{}, {Prompt: "x", Workload: "training"}, {Prompt: "x", MaxTokens: -1}} {
 		if _, err := r.run(t, "p", task); statusOf(err) != 422 {
 			t.Errorf("%+v: got %v, want 422", task, err)
 		}
@@ -82,7 +82,7 @@ func TestWhatCannotRunIsRefusedBeforeTheStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the pool to stop", func() bool { return r.status(t, "p").State == "stopped" })
-	if _, err := r.run(t, "p", client.DispatchRequest{Prompt: "x"}); statusOf(err) != 409 {
+	if _, err := r.run(t, "p", nodeapi.DispatchRequest{Prompt: "x"}); statusOf(err) != 409 {
 		t.Errorf("stopped pool: got %v, want 409", err)
 	}
 }
@@ -92,7 +92,7 @@ func TestATakenSlotIs429AndHangingUpFreesItInTheEngineToo(t *testing.T) {
 	r.ready(t, "p", "demo", "")
 	ctx, hangUp := context.WithCancel(t.Context())
 	defer hangUp()
-	stream, err := r.client.Dispatch(ctx, "p", client.DispatchRequest{Prompt: "x", MaxTokens: 60_000})
+	stream, err := r.client.Dispatch(ctx, "p", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 60_000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,8 +100,8 @@ func TestATakenSlotIs429AndHangingUpFreesItInTheEngineToo(t *testing.T) {
 	if _, err := stream.Next(); err != nil {
 		t.Fatal(err)
 	}
-	_, err = r.run(t, "p", client.DispatchRequest{Prompt: "y"})
-	var full *client.StatusError
+	_, err = r.run(t, "p", nodeapi.DispatchRequest{Prompt: "y"})
+	var full *nodeapi.StatusError
 	if !errors.As(err, &full) || full.Status != 429 || full.RetryAfter < time.Second || full.Code != "NO_SLOT" {
 		t.Errorf("second task: got %+v, want 429 with Retry-After", err)
 	}
@@ -112,7 +112,7 @@ func TestATakenSlotIs429AndHangingUpFreesItInTheEngineToo(t *testing.T) {
 	eventually(t, "the slot to be free", func() bool { return r.status(t, "p").SlotsFree == 1 })
 	eventually(t, "the engine's slot to be free", func() bool { return engineSlotsBusy(t, r, "p") == 0 })
 	// The engine has one slot as well: a task that was not cancelled there would block this one.
-	if _, err := r.run(t, "p", client.DispatchRequest{Prompt: "y", MaxTokens: 2}); err != nil {
+	if _, err := r.run(t, "p", nodeapi.DispatchRequest{Prompt: "y", MaxTokens: 2}); err != nil {
 		t.Errorf("after the hang-up: %v", err)
 	}
 }
@@ -185,20 +185,20 @@ func TestADeadlineIsForTheFirstTokenAndALimitForTheStream(t *testing.T) {
 	r.ready(t, "p", "demo", "")
 	r.ready(t, "slow", "slow", "")
 	r.ready(t, "steady", "steady", "")
-	events, err := r.run(t, "p", client.DispatchRequest{Prompt: "x", MaxTokens: 60_000, StreamLimitMS: 50})
+	events, err := r.run(t, "p", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 60_000, StreamLimitMS: 50})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last := events[len(events)-1]; len(events) < 2 || last.Type != client.EventError || last.Code != "STREAM_LIMIT_EXCEEDED" {
+	if last := events[len(events)-1]; len(events) < 2 || last.Type != nodeapi.EventError || last.Code != "STREAM_LIMIT_EXCEEDED" {
 		t.Errorf("a stream's limit: got %d events, the last %+v, want STREAM_LIMIT_EXCEEDED", len(events), last)
 	}
-	events, err = r.run(t, "slow", client.DispatchRequest{Prompt: "x", DeadlineMS: 50})
+	events, err = r.run(t, "slow", nodeapi.DispatchRequest{Prompt: "x", DeadlineMS: 50})
 	if err != nil || len(events) != 1 || events[0].Code != "DEADLINE_EXCEEDED" {
 		t.Errorf("a deadline before the first token: got %+v, %v, want DEADLINE_EXCEEDED", events, err)
 	}
 	// 20 tokens at 20 ms each: the deadline is met by the first one.
-	events, err = r.run(t, "steady", client.DispatchRequest{Prompt: "x", MaxTokens: 20, DeadlineMS: 300})
-	if last := len(events) - 1; err != nil || last != 20 || events[last].Type != client.EventEnd {
+	events, err = r.run(t, "steady", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 20, DeadlineMS: 300})
+	if last := len(events) - 1; err != nil || last != 20 || events[last].Type != nodeapi.EventEnd {
 		t.Errorf("a deadline that the first token met: got %d events, %v, want 20 tokens and the end", len(events), err)
 	}
 	eventually(t, "the slot to be free", func() bool { return r.status(t, "p").SlotsFree == 4 })
@@ -207,7 +207,7 @@ func TestADeadlineIsForTheFirstTokenAndALimitForTheStream(t *testing.T) {
 func TestAKilledEngineEndsItsTasksAndTheNextOneWorksAfterTheRestart(t *testing.T) {
 	r := startRig(t, nil)
 	r.ready(t, "p", "demo", "")
-	stream, err := r.client.Dispatch(t.Context(), "p", client.DispatchRequest{Prompt: "x", MaxTokens: 60_000})
+	stream, err := r.client.Dispatch(t.Context(), "p", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 60_000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,21 +219,21 @@ func TestAKilledEngineEndsItsTasksAndTheNextOneWorksAfterTheRestart(t *testing.T
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	var last client.Event
+	var last nodeapi.Event
 	for err == nil {
-		var e client.Event
+		var e nodeapi.Event
 		if e, err = stream.Next(); err == nil {
 			last = e
 		}
 	}
-	if last.Type != client.EventError || last.Code != string(adapter.ClassReset) {
+	if last.Type != nodeapi.EventError || last.Code != string(adapter.ClassReset) {
 		t.Errorf("the running task ended with %+v, %v, want error WORKER_RESET", last, err)
 	}
 	eventually(t, "the restart", func() bool { s := r.status(t, "p"); return s.Restarts == 1 && s.Ready })
 	if s := r.status(t, "p"); !strings.HasPrefix(s.LastError, "signal: ") || s.ActiveLeases != 0 {
 		t.Errorf("status after the restart: %+v", s)
 	}
-	if _, err := r.run(t, "p", client.DispatchRequest{Prompt: "x", MaxTokens: 2}); err != nil {
+	if _, err := r.run(t, "p", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 2}); err != nil {
 		t.Errorf("after the restart: %v", err)
 	}
 	if _, body := r.call(t, "GET", "/metrics", "", "Authorization", "Bearer "+r.token.Reveal()); !strings.Contains(body, `pool_restarts_total{reason="signal"} 1`) {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 	"github.com/llorch/gateway/poolmanager/tinymodel"
 )
 
@@ -55,12 +55,12 @@ func TestAllThatATaskNeedsOfOllama(t *testing.T) {
 	if models := p.report().Models; len(models) != 1 || models[0] != "tiny:latest" {
 		t.Fatalf("it reports %q", models)
 	}
-	text(t, r, client.DispatchRequest{ModelRef: "tiny:latest", Prompt: "the gate is", MaxTokens: 6}, "length", 6)
-	text(t, r, client.DispatchRequest{ModelRef: "tiny:latest", Messages: []client.Message{{Role: "user", Content: "hello"}}, MaxTokens: 5}, "length", 5)
-	if _, err := r.run(t, "p", client.DispatchRequest{ModelRef: "absent", Prompt: "x"}); err == nil {
+	text(t, r, nodeapi.DispatchRequest{ModelRef: "tiny:latest", Prompt: "the gate is", MaxTokens: 6}, "length", 6)
+	text(t, r, nodeapi.DispatchRequest{ModelRef: "tiny:latest", Messages: []nodeapi.Message{{Role: "user", Content: "hello"}}, MaxTokens: 5}, "length", 5)
+	if _, err := r.run(t, "p", nodeapi.DispatchRequest{ModelRef: "absent", Prompt: "x"}); err == nil {
 		t.Error("a model that it has not was taken")
 	}
-	stream, err := r.client.Dispatch(t.Context(), "p", client.DispatchRequest{ModelRef: "tiny:latest", Prompt: "the", MaxTokens: 100_000})
+	stream, err := r.client.Dispatch(t.Context(), "p", nodeapi.DispatchRequest{ModelRef: "tiny:latest", Prompt: "the", MaxTokens: 100_000})
 	if err != nil {
 		t.Fatal(err)
 	}

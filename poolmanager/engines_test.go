@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 	"github.com/llorch/gateway/poolmanager/tinymodel"
 )
 
@@ -109,17 +109,17 @@ func TestAllThatATaskNeedsOfLlamaServer(t *testing.T) {
 	})
 	t.Run("a prompt streams, with counts", func(t *testing.T) {
 		seed := int64(1)
-		task := client.DispatchRequest{Prompt: "the gate is", MaxTokens: 12, Seed: &seed}
+		task := nodeapi.DispatchRequest{Prompt: "the gate is", MaxTokens: 12, Seed: &seed}
 		first := text(t, r, task, "length", 12)
 		if again := text(t, r, task, "length", 12); again != first {
 			t.Errorf("the same seed said %q, then %q", first, again)
 		}
 	})
 	t.Run("a chat streams, with counts", func(t *testing.T) {
-		text(t, r, client.DispatchRequest{Messages: []client.Message{{Role: "user", Content: "hello"}}, MaxTokens: 8}, "length", 8)
+		text(t, r, nodeapi.DispatchRequest{Messages: []nodeapi.Message{{Role: "user", Content: "hello"}}, MaxTokens: 8}, "length", 8)
 	})
 	t.Run("hanging up frees the slot in the engine", func(t *testing.T) {
-		stream, err := r.client.Dispatch(t.Context(), "p", client.DispatchRequest{Prompt: "the", MaxTokens: 100_000})
+		stream, err := r.client.Dispatch(t.Context(), "p", nodeapi.DispatchRequest{Prompt: "the", MaxTokens: 100_000})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,11 +139,11 @@ func TestAllThatATaskNeedsOfLlamaServer(t *testing.T) {
 		if !real {
 			return // the stand-in has no context to fill
 		}
-		events, err := r.run(t, "p", client.DispatchRequest{Prompt: strings.Repeat("gate ", 4*tinymodel.Context), MaxTokens: 4})
+		events, err := r.run(t, "p", nodeapi.DispatchRequest{Prompt: strings.Repeat("gate ", 4*tinymodel.Context), MaxTokens: 4})
 		if err != nil || len(events) != 1 || events[0].Code != "ENGINE_REFUSED" || !strings.Contains(events[0].Message, "context") {
 			t.Errorf("a prompt that is too long: %+v, %v", events, err)
 		}
-		text(t, r, client.DispatchRequest{Prompt: "the", MaxTokens: 2}, "length", 2)
+		text(t, r, nodeapi.DispatchRequest{Prompt: "the", MaxTokens: 2}, "length", 2)
 	})
 	t.Run("its output is kept without the key", func(t *testing.T) {
 		lines, err := r.client.Status(t.Context(), "p")
@@ -162,7 +162,7 @@ func TestAllThatATaskNeedsOfLlamaServer(t *testing.T) {
 }
 
 // text runs a task to its end and checks the counts.
-func text(t *testing.T, r *rig, task client.DispatchRequest, reason string, tokens int) string {
+func text(t *testing.T, r *rig, task nodeapi.DispatchRequest, reason string, tokens int) string {
 	t.Helper()
 	events, err := r.run(t, "p", task)
 	if err != nil || len(events) < 2 {
@@ -170,13 +170,13 @@ func text(t *testing.T, r *rig, task client.DispatchRequest, reason string, toke
 	}
 	var b strings.Builder
 	for i, e := range events[:len(events)-1] {
-		if e.Type != client.EventToken || e.Index != i {
+		if e.Type != nodeapi.EventToken || e.Index != i {
 			t.Errorf("event %d is %+v", i, e)
 		}
 		b.WriteString(e.Text)
 	}
 	end := events[len(events)-1]
-	if end.Type != client.EventEnd || end.FinishReason != reason || end.TokensOut != tokens || end.TokensIn < 1 {
+	if end.Type != nodeapi.EventEnd || end.FinishReason != reason || end.TokensOut != tokens || end.TokensIn < 1 {
 		t.Errorf("it ended with %+v, want %s after %d tokens", end, reason, tokens)
 	}
 	return b.String()
@@ -187,7 +187,7 @@ func TestACrashOfLlamaServerIsSeenAndMended(t *testing.T) {
 	r, _ := llamaRig(t, LlamaCPPTemplate(), nil)
 	r.ready(t, "p", "llamacpp", "file:tiny.gguf")
 	first := r.engine(t, "p")
-	stream, err := r.client.Dispatch(t.Context(), "p", client.DispatchRequest{Prompt: "the", MaxTokens: 100_000})
+	stream, err := r.client.Dispatch(t.Context(), "p", nodeapi.DispatchRequest{Prompt: "the", MaxTokens: 100_000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,11 +203,11 @@ func TestACrashOfLlamaServerIsSeenAndMended(t *testing.T) {
 		if err != nil {
 			t.Fatalf("the stream broke off: %v", err)
 		}
-		if event.Type == client.EventToken {
+		if event.Type == nodeapi.EventToken {
 			continue
 		}
 		// A quick engine may have said all before it was killed.
-		if event.Type != client.EventEnd && event.Code != "WORKER_RESET" {
+		if event.Type != nodeapi.EventEnd && event.Code != "WORKER_RESET" {
 			t.Errorf("it ended with %+v", event)
 		}
 		break
@@ -220,7 +220,7 @@ func TestACrashOfLlamaServerIsSeenAndMended(t *testing.T) {
 	if second.key.Equal(first.key) {
 		t.Error("the key was used twice")
 	}
-	text(t, r, client.DispatchRequest{Prompt: "the", MaxTokens: 3}, "length", 3)
+	text(t, r, nodeapi.DispatchRequest{Prompt: "the", MaxTokens: 3}, "length", 3)
 	if _, err := r.client.Stop(t.Context(), "p"); err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func TestAModelThatIsNoneIsAFailureOfItsOwn(t *testing.T) {
 			t.Fatal(err)
 		}
 		id := strings.TrimSuffix(name, ".gguf")
-		if _, err := r.client.Preload(t.Context(), id, client.PreloadRequest{Template: "llamacpp", ModelRef: "file:" + name}); err != nil {
+		if _, err := r.client.Preload(t.Context(), id, nodeapi.PreloadRequest{Template: "llamacpp", ModelRef: "file:" + name}); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "the failure of "+name, func() bool { return r.status(t, id).State == "failed" })
@@ -265,13 +265,13 @@ func TestEmbeddingsOfLlamaServer(t *testing.T) {
 	})
 	r.ready(t, "p", "llamacpp-embedding", "file:tiny.gguf")
 	inputs := []string{"the gate is open", "the gate is closed", "the gate is open"}
-	events, err := r.run(t, "p", client.DispatchRequest{Workload: client.WorkloadEmbedding, Inputs: inputs})
+	events, err := r.run(t, "p", nodeapi.DispatchRequest{Workload: nodeapi.WorkloadEmbedding, Inputs: inputs})
 	if err != nil || len(events) != 4 {
 		t.Fatalf("%d events, %v: %.500v", len(events), err, events)
 	}
 	vectors := map[int][]float32{}
 	for _, e := range events[:3] {
-		if e.Type != client.EventEmbedding || len(e.Vector) < 2 {
+		if e.Type != nodeapi.EventEmbedding || len(e.Vector) < 2 {
 			t.Fatalf("got %.300v", e)
 		}
 		vectors[e.Index] = e.Vector
@@ -279,10 +279,10 @@ func TestEmbeddingsOfLlamaServer(t *testing.T) {
 	if len(vectors) != 3 || !alike(vectors[0], vectors[2]) || alike(vectors[0], vectors[1]) {
 		t.Error("equal texts have other embeddings, or different ones the same")
 	}
-	if end := events[3]; end.Type != client.EventEnd || end.TokensIn < 3 {
+	if end := events[3]; end.Type != nodeapi.EventEnd || end.TokensIn < 3 {
 		t.Errorf("it ended with %+v", end)
 	}
-	if _, err := r.run(t, "p", client.DispatchRequest{Prompt: "x"}); err == nil {
+	if _, err := r.run(t, "p", nodeapi.DispatchRequest{Prompt: "x"}); err == nil {
 		t.Error("an engine for embeddings takes a completion")
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func TestAnEnginesAddressIsItsServersOrRefusedWithTheMend(t *testing.T) {
@@ -126,7 +126,7 @@ func TestAProbeThatFailsNamesTheAddress(t *testing.T) {
 		gone.URL:                 "connection refused",
 	} {
 		r := startRig(t, func(o *Options) { o.Templates = append(o.Templates, URLTemplate(base+"/v1")) })
-		if _, err := r.client.Preload(t.Context(), "p", client.PreloadRequest{Template: "url"}); err != nil {
+		if _, err := r.client.Preload(t.Context(), "p", nodeapi.PreloadRequest{Template: "url"}); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "the reason", func() bool {

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 const (
@@ -25,7 +25,7 @@ const (
 
 // gpuDevice is a device, or an instance of one, and what it has free.
 type gpuDevice struct {
-	client.GPU
+	nodeapi.GPU
 	index   string // as its tool counts: what a mask may name
 	free    int64
 	unified bool // it has the machine's memory, which is counted once
@@ -123,10 +123,10 @@ func (m *gpuMonitor) run(ctx context.Context, report func(error)) {
 }
 
 // devices is what the node has, in the order of the tools.
-func (m *gpuMonitor) devices() []client.GPU {
+func (m *gpuMonitor) devices() []nodeapi.GPU {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var list []client.GPU
+	var list []nodeapi.GPU
 	for _, d := range m.found {
 		list = append(list, d.GPU)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // recorded is a machine whose tools print what a file of testdata says.
@@ -118,8 +118,8 @@ func TestNonsenseIsAnErrorAndNoDevice(t *testing.T) {
 
 func TestAPoolHasTheMemoryOfItsDevicesOnly(t *testing.T) {
 	m := &gpuMonitor{found: []gpuDevice{
-		{index: "0", free: 1, GPU: client.GPU{DeviceID: "GPU-aaaa1111"}}, {index: "1", free: 10, GPU: client.GPU{DeviceID: "GPU-bbbb2222"}},
-		{free: 100, GPU: client.GPU{DeviceID: "MIG-cccc3333"}}, {index: "2", free: 1000, unified: true}, {index: "3", free: 2000, unified: true},
+		{index: "0", free: 1, GPU: nodeapi.GPU{DeviceID: "GPU-aaaa1111"}}, {index: "1", free: 10, GPU: nodeapi.GPU{DeviceID: "GPU-bbbb2222"}},
+		{free: 100, GPU: nodeapi.GPU{DeviceID: "MIG-cccc3333"}}, {index: "2", free: 1000, unified: true}, {index: "3", free: 2000, unified: true},
 	}}
 	for mask, want := range map[string]int64{
 		"": 2111, "0": 1, "1": 10, "0,1": 11, "GPU-bbbb2222": 10, "GPU-bbbb": 10, "GPU-": 0, "MIG-cccc3333": 100, "9": 0, "2,3": 2000, "GPU-zzzz": 0,

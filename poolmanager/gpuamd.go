@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // readROCm asks rocm-smi.
@@ -51,7 +51,7 @@ func parseROCm(output string) ([]gpuDevice, error) {
 		if err != nil {
 			return nil, err
 		}
-		d := gpuDevice{index: number[1], free: max(total-used, 0), GPU: client.GPU{DeviceID: name, VRAMTotalBytes: total}}
+		d := gpuDevice{index: number[1], free: max(total-used, 0), GPU: nodeapi.GPU{DeviceID: name, VRAMTotalBytes: total}}
 		if id := values["unique id"]; strings.HasPrefix(id, "0x") {
 			d.DeviceID = "GPU-" + strings.TrimPrefix(id, "0x") // as ROCR_VISIBLE_DEVICES names it
 		}
@@ -160,7 +160,7 @@ func parseAMD(static, metric string) ([]gpuDevice, error) {
 	}
 	var devices []gpuDevice
 	for _, a := range known {
-		d := gpuDevice{index: strconv.Itoa(a.GPU), GPU: client.GPU{
+		d := gpuDevice{index: strconv.Itoa(a.GPU), GPU: nodeapi.GPU{
 			DeviceID: "card" + strconv.Itoa(a.GPU), Name: a.ASIC.Name, ComputeCapability: a.ASIC.GFX,
 		}}
 		if strings.HasPrefix(a.ASIC.Serial, "0x") {

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // The fields that are asked for. Drivers before 510 do not know the last two:
@@ -66,7 +66,7 @@ func parseNVIDIA(output string, columns int, ramTotal, ramFree int64) (devices [
 			continue
 		}
 		after := row[len(row)-columns+3:]
-		d := gpuDevice{index: row[0], GPU: client.GPU{DeviceID: row[1], Name: strings.Join(row[2:len(row)-columns+3], ", ")}}
+		d := gpuDevice{index: row[0], GPU: nodeapi.GPU{DeviceID: row[1], Name: strings.Join(row[2:len(row)-columns+3], ", ")}}
 		if strings.HasPrefix(d.DeviceID, "[") || strings.HasPrefix(d.Name, "[") {
 			strange = strings.TrimSpace(line)
 			continue // it is lost
@@ -157,7 +157,7 @@ func withInstances(devices []gpuDevice, list, details string) ([]gpuDevice, erro
 		} else if m := listedInstance.FindStringSubmatch(line); m != nil {
 			bytes := memory[gpu+"/"+m[2]]
 			instances[gpu] = append(instances[gpu], gpuDevice{
-				GPU: client.GPU{DeviceID: m[3], Name: "MIG " + m[1], VRAMTotalBytes: bytes[0]}, free: bytes[1],
+				GPU: nodeapi.GPU{DeviceID: m[3], Name: "MIG " + m[1], VRAMTotalBytes: bytes[0]}, free: bytes[1],
 			})
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // foreign is an engine that somebody else runs; a completion ends when release
@@ -116,11 +116,11 @@ func TestAnEngineThatIsHandedOverIsServedAndNeverStopped(t *testing.T) {
 	for what, call := range map[string]func() error{
 		"stop": func() error { _, err := r.client.Stop(t.Context(), "theirs"); return err },
 		"reload": func() error {
-			_, err := r.client.Reload(t.Context(), "theirs", client.ReloadRequest{ModelRef: "x"})
+			_, err := r.client.Reload(t.Context(), "theirs", nodeapi.ReloadRequest{ModelRef: "x"})
 			return err
 		},
 		"preload": func() error {
-			_, err := r.client.Preload(t.Context(), "theirs", client.PreloadRequest{Template: "demo"})
+			_, err := r.client.Preload(t.Context(), "theirs", nodeapi.PreloadRequest{Template: "demo"})
 			return err
 		},
 	} {
@@ -129,7 +129,7 @@ func TestAnEngineThatIsHandedOverIsServedAndNeverStopped(t *testing.T) {
 		}
 	}
 	// The file goes while a task runs: it ends well, and nothing new is taken.
-	stream, err := r.client.Dispatch(t.Context(), "theirs", client.DispatchRequest{Prompt: "x"})
+	stream, err := r.client.Dispatch(t.Context(), "theirs", nodeapi.DispatchRequest{Prompt: "x"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestAnEngineThatIsHandedOverIsServedAndNeverStopped(t *testing.T) {
 	}
 	eventually(t, "the pool to drain", func() bool { return r.status(t, "theirs").Draining })
 	close(release)
-	if event, err := stream.Next(); err != nil || event.Type != client.EventEnd {
+	if event, err := stream.Next(); err != nil || event.Type != nodeapi.EventEnd {
 		t.Errorf("the running task ended with %+v, %v", event, err)
 	}
 	eventually(t, "the pool to be forgotten", func() bool { _, err := r.client.Status(t.Context(), "theirs"); return err != nil })

@@ -22,7 +22,7 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/adapter"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // maxHandoffBytes bounds one file; an honest one has 400 bytes.
@@ -161,7 +161,7 @@ func parseHandoff(r io.Reader) (handoff, error) {
 
 func (h handoff) check() error {
 	switch {
-	case !client.ValidPoolID(h.PoolID):
+	case !nodeapi.ValidPoolID(h.PoolID):
 		return fmt.Errorf("pool_id: %w", errPoolID)
 	case !handoffReplica.MatchString(h.ReplicaID):
 		return errors.New("replica_id: want 1 to 64 of A-Z a-z 0-9 . _ -")

@@ -11,7 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // step is one thing that happens to a pool.
@@ -115,7 +115,7 @@ func (b *bubble) play(s step, callers map[string][]func()) {
 	case "release", "hang up":
 		pop()
 	case "preload":
-		_, _ = b.preload(s.pool, client.PreloadRequest{Template: s.pool})
+		_, _ = b.preload(s.pool, nodeapi.PreloadRequest{Template: s.pool})
 	case "offer":
 		_, _ = b.offer(s.pool, s.pool, "")
 	case "drain":

@@ -21,7 +21,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 	"github.com/llorch/gateway/poolmanager/proc"
 )
 
@@ -115,14 +115,14 @@ func startKillable(t testing.TB, dir, kind string, env ...string) *killable {
 }
 
 // client waits for the address.
-func (k *killable) client(t testing.TB) *client.Client {
+func (k *killable) client(t testing.TB) *nodeapi.Client {
 	t.Helper()
 	address, err := k.out.ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
 	k.address = strings.TrimSpace(address)
-	return client.New("http://"+k.address, daemonToken.Reveal, nil)
+	return nodeapi.New("http://"+k.address, daemonToken.Reveal, nil)
 }
 
 func (k *killable) kill() {
@@ -195,7 +195,7 @@ func TestKillingThePoolManagerInAnyMomentLeavesNothingForItsSuccessor(t *testing
 		got := running(t, dir)
 		return got["a"] == 1 && got["b"] == 5 && got["c"] == 2
 	})
-	stream, err := c.Dispatch(t.Context(), "a", client.DispatchRequest{Prompt: "x", MaxTokens: 60_000})
+	stream, err := c.Dispatch(t.Context(), "a", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 60_000})
 	if err != nil {
 		t.Fatal(err)
 	}

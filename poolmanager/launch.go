@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // loadFloor is the slowest disk that an engine may have to read its model from,
@@ -44,7 +44,7 @@ func (p *pool) launch(ctx context.Context, spec launchSpec) (*instance, error) {
 		return nil, &failure{ReasonExit, "the start was given up"}
 	}
 	begin := time.Now()
-	p.setProgress(&client.Progress{Phase: client.PhaseStarting, TotalBytes: spec.size})
+	p.setProgress(&nodeapi.Progress{Phase: nodeapi.PhaseStarting, TotalBytes: spec.size})
 	inst, err := p.env.engines.spawn(p.id, spec, p.logs)
 	if err != nil {
 		p.env.ledger.dropped(reserved)
@@ -77,9 +77,9 @@ func (p *pool) fetch(ctx context.Context, spec launchSpec) (launchSpec, error) {
 		if p.env.stage == nil {
 			return spec, errors.New("no model root is configured to download to")
 		}
-		p.setProgress(&client.Progress{Phase: client.PhaseDownloading})
+		p.setProgress(&nodeapi.Progress{Phase: nodeapi.PhaseDownloading})
 		path, err := p.env.stage(ctx, spec.model.ref, func(done, total int64) {
-			p.setProgress(&client.Progress{Phase: client.PhaseDownloading, DoneBytes: done, TotalBytes: total})
+			p.setProgress(&nodeapi.Progress{Phase: nodeapi.PhaseDownloading, DoneBytes: done, TotalBytes: total})
 		})
 		if err != nil {
 			return spec, err
@@ -122,7 +122,7 @@ func (p *pool) prefetch(ctx context.Context, spec launchSpec) error {
 	}()
 	defer p.setProgress(nil)
 	_, err := p.env.stage(ctx, spec.model.ref, func(done, total int64) {
-		p.setProgress(&client.Progress{Phase: client.PhaseDownloading, DoneBytes: done, TotalBytes: total})
+		p.setProgress(&nodeapi.Progress{Phase: nodeapi.PhaseDownloading, DoneBytes: done, TotalBytes: total})
 	})
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -145,7 +145,7 @@ func (p *pool) setRoomless(waits bool) {
 	p.announce()
 }
 
-func (p *pool) setProgress(now *client.Progress) {
+func (p *pool) setProgress(now *nodeapi.Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.progress = now

@@ -8,7 +8,7 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // machineID is stable for this machine and tells nothing else: systemd asks
@@ -43,9 +43,9 @@ func defaultNodeID() string {
 }
 
 // capabilities is what this machine has; a machine without a GPU is fine.
-func capabilities(gpus []client.GPU) client.Capabilities {
+func capabilities(gpus []nodeapi.GPU) nodeapi.Capabilities {
 	if gpus == nil {
-		gpus = []client.GPU{}
+		gpus = []nodeapi.GPU{}
 	}
-	return client.Capabilities{GPUs: gpus, CPUCores: runtime.NumCPU(), RAMTotalBytes: meminfo("/proc/meminfo", "MemTotal")}
+	return nodeapi.Capabilities{GPUs: gpus, CPUCores: runtime.NumCPU(), RAMTotalBytes: meminfo("/proc/meminfo", "MemTotal")}
 }

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
-	"github.com/llorch/gateway/poolmanager/client"
 	"github.com/llorch/gateway/poolmanager/demoengine"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // beOther plays another part if that was asked for; there is one on Linux.
@@ -59,7 +59,7 @@ func (l *logBuffer) String() string {
 // rig is a service over real TCP with real engine processes.
 type rig struct {
 	*Service
-	client *client.Client
+	client *nodeapi.Client
 	token  authmin.Secret
 	log    *logBuffer
 }
@@ -97,14 +97,14 @@ func startRig(t testing.TB, change func(*Options)) *rig {
 			t.Logf("log:\n%s", log)
 		}
 	})
-	c := client.New("http://"+s.Addr(), o.Token.Reveal, nil)
+	c := nodeapi.New("http://"+s.Addr(), o.Token.Reveal, nil)
 	return &rig{Service: s, client: c, token: o.Token, log: log}
 }
 
 // ready preloads a pool and waits for it.
 func (r *rig) ready(t testing.TB, id, template, ref string) {
 	t.Helper()
-	got, err := r.client.Preload(t.Context(), id, client.PreloadRequest{Template: template, ModelRef: ref, WaitMS: 10_000})
+	got, err := r.client.Preload(t.Context(), id, nodeapi.PreloadRequest{Template: template, ModelRef: ref, WaitMS: 10_000})
 	if err != nil || got.State != "ready" {
 		status, _ := r.client.Status(t.Context(), id)
 		t.Fatalf("preload: %+v, %v; status %+v", got, err, status)
@@ -112,14 +112,14 @@ func (r *rig) ready(t testing.TB, id, template, ref string) {
 }
 
 // run dispatches one task and collects its events.
-func (r *rig) run(t *testing.T, id string, task client.DispatchRequest) ([]client.Event, error) {
+func (r *rig) run(t *testing.T, id string, task nodeapi.DispatchRequest) ([]nodeapi.Event, error) {
 	t.Helper()
 	stream, err := r.client.Dispatch(t.Context(), id, task)
 	if err != nil {
 		return nil, err
 	}
 	defer stream.Close()
-	var events []client.Event
+	var events []nodeapi.Event
 	for {
 		event, err := stream.Next()
 		if err == io.EOF {
@@ -132,7 +132,7 @@ func (r *rig) run(t *testing.T, id string, task client.DispatchRequest) ([]clien
 	}
 }
 
-func (r *rig) status(t *testing.T, id string) client.Status {
+func (r *rig) status(t *testing.T, id string) nodeapi.Status {
 	t.Helper()
 	s, err := r.client.Status(t.Context(), id)
 	if err != nil {

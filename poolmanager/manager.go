@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 	"github.com/llorch/gateway/poolmanager/proc"
 )
 
@@ -71,7 +71,7 @@ func (m *manager) find(id string) (*pool, error) {
 }
 
 // preload starts a pool from a template and does not wait for it.
-func (m *manager) preload(id string, r client.PreloadRequest) (*pool, error) {
+func (m *manager) preload(id string, r nodeapi.PreloadRequest) (*pool, error) {
 	spec, err := m.specOf(id, r.Template, r.ModelRef)
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func (m *manager) offer(id, template, ref string) (*pool, error) {
 }
 
 func (m *manager) specOf(id, template, ref string) (launchSpec, error) {
-	if !client.ValidPoolID(id) {
+	if !nodeapi.ValidPoolID(id) {
 		return launchSpec{}, errPoolID
 	}
 	t, ok := m.templates[template]
@@ -126,7 +126,7 @@ func (m *manager) use(id string, f func(*pool) error) (*pool, error) {
 // adopt makes a pool of an engine that another provisioner runs: it is used and
 // watched like a server at a URL, and the API cannot change it.
 func (m *manager) adopt(id string, spec launchSpec) error {
-	if !client.ValidPoolID(id) {
+	if !nodeapi.ValidPoolID(id) {
 		return errPoolID
 	}
 	spec.handed = true

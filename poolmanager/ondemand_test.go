@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // onDemand is a rig with two pools of real engines that no task has started yet,
@@ -33,16 +33,16 @@ func TestTasksSwapRealEnginesWithinTheBudget(t *testing.T) {
 	r := onDemand(t, nil)
 	for _, id := range []string{"a", "b", "a"} {
 		// A task that finds the memory taken is refused, as by the orchestrator's retry.
-		var events []client.Event
+		var events []nodeapi.Event
 		eventually(t, "a task for "+id, func() bool {
 			var err error
-			events, err = r.run(t, id, client.DispatchRequest{Prompt: "x", MaxTokens: 3})
+			events, err = r.run(t, id, nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 3})
 			if err != nil && statusOf(err) != 429 {
 				t.Fatal(err)
 			}
 			return err == nil
 		})
-		if len(events) != 4 || events[3].Type != client.EventEnd {
+		if len(events) != 4 || events[3].Type != nodeapi.EventEnd {
 			t.Errorf("%s: got %+v", id, events)
 		}
 		p, err := r.pools.find(id)
@@ -63,7 +63,7 @@ func TestATaskWithoutMemoryIsRefusedInTimeAndToldWhenToComeAgain(t *testing.T) {
 	r := onDemand(t, nil)
 	ctx, hangUp := context.WithCancel(t.Context())
 	defer hangUp()
-	stream, err := r.client.Dispatch(ctx, "a", client.DispatchRequest{Prompt: "x", MaxTokens: 60_000})
+	stream, err := r.client.Dispatch(ctx, "a", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 60_000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,8 +86,8 @@ func TestATaskWithoutMemoryIsRefusedInTimeAndToldWhenToComeAgain(t *testing.T) {
 	}
 	r.pools.env.ledger.mu.Unlock()
 	begin := time.Now()
-	_, err = r.client.Dispatch(t.Context(), "b", client.DispatchRequest{Prompt: "x"})
-	var refused *client.StatusError
+	_, err = r.client.Dispatch(t.Context(), "b", nodeapi.DispatchRequest{Prompt: "x"})
+	var refused *nodeapi.StatusError
 	if !errors.As(err, &refused) || refused.Status != 429 || refused.Code != "NO_MEMORY" || refused.RetryAfter < time.Second {
 		t.Errorf("got %+v", err)
 	}
@@ -97,7 +97,7 @@ func TestATaskWithoutMemoryIsRefusedInTimeAndToldWhenToComeAgain(t *testing.T) {
 	eventually(t, "b to be offered again", func() bool { s := r.status(t, "b"); return s.State == "stopped" && s.Loadable && s.ActiveLeases == 0 })
 	hangUp()
 	eventually(t, "a task for b", func() bool {
-		_, err := r.run(t, "b", client.DispatchRequest{Prompt: "x", MaxTokens: 1})
+		_, err := r.run(t, "b", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 1})
 		return err == nil
 	})
 }
@@ -107,7 +107,7 @@ func TestATaskWaitsOnAnOpenStreamWhileItsEngineLoads(t *testing.T) {
 		o.Templates[0].Command = append(o.Templates[0].Command, "--load-delay", "2s")
 	})
 	begin := time.Now()
-	stream, err := r.client.Dispatch(t.Context(), "a", client.DispatchRequest{Prompt: "x", MaxTokens: 1})
+	stream, err := r.client.Dispatch(t.Context(), "a", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,14 +115,14 @@ func TestATaskWaitsOnAnOpenStreamWhileItsEngineLoads(t *testing.T) {
 	if took := time.Since(begin); took > 1900*time.Millisecond || r.status(t, "a").State != "starting" {
 		t.Errorf("the stream was open after %v, the pool is %+v", took, r.status(t, "a"))
 	}
-	if e, err := stream.Next(); err != nil || e.Type != client.EventToken {
+	if e, err := stream.Next(); err != nil || e.Type != nodeapi.EventToken {
 		t.Errorf("got %+v, %v", e, err)
 	}
 	// A deadline counts from the dispatch, not from the engine's start.
 	if _, err := r.client.Stop(t.Context(), "a"); err != nil {
 		t.Fatal(err)
 	}
-	events, err := r.run(t, "b", client.DispatchRequest{Prompt: "x", DeadlineMS: 100})
+	events, err := r.run(t, "b", nodeapi.DispatchRequest{Prompt: "x", DeadlineMS: 100})
 	if err != nil || len(events) != 1 || events[0].Code != "DEADLINE_EXCEEDED" {
 		t.Errorf("got %+v, %v", events, err)
 	}
@@ -170,8 +170,8 @@ func TestAPreloadShowsItsDownloadAndAStopEndsTheWait(t *testing.T) {
 		ended <- ctx.Err()
 		return "", ctx.Err()
 	})
-	got, err := r.client.Preload(t.Context(), "p", client.PreloadRequest{Template: "demo", ModelRef: "catalog:m", WaitMS: 100})
-	want := client.Progress{Phase: "downloading", DoneBytes: 10, TotalBytes: 100}
+	got, err := r.client.Preload(t.Context(), "p", nodeapi.PreloadRequest{Template: "demo", ModelRef: "catalog:m", WaitMS: 100})
+	want := nodeapi.Progress{Phase: "downloading", DoneBytes: 10, TotalBytes: 100}
 	if err != nil || got.State != "starting" || got.Progress == nil || *got.Progress != want {
 		t.Errorf("after the wait: %+v, %v", got, err)
 	}
@@ -206,7 +206,7 @@ func TestAReloadBringsTheModelWhileTheOldOneServes(t *testing.T) {
 	r.ready(t, "p", "demo", "catalog:old")
 	reloaded := make(chan error, 1)
 	reload := func() {
-		_, err := r.client.Reload(t.Context(), "p", client.ReloadRequest{ModelRef: "catalog:new"})
+		_, err := r.client.Reload(t.Context(), "p", nodeapi.ReloadRequest{ModelRef: "catalog:new"})
 		reloaded <- err
 	}
 	downloading := func() bool {
@@ -216,7 +216,7 @@ func TestAReloadBringsTheModelWhileTheOldOneServes(t *testing.T) {
 
 	go reload()
 	eventually(t, "the download", downloading)
-	if _, err := r.run(t, "p", client.DispatchRequest{Prompt: "x", MaxTokens: 2}); err != nil {
+	if _, err := r.run(t, "p", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 2}); err != nil {
 		t.Errorf("a task during the download: %v", err)
 	}
 	arrive <- errStaging

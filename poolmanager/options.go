@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"github.com/llorch/gateway/authmin"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // Version is what this program says it is; a build sets it with -ldflags -X.
@@ -137,7 +137,7 @@ func (o Options) check() error {
 		}
 	}
 	for i, p := range o.Preload {
-		if !client.ValidPoolID(p.PoolID) {
+		if !nodeapi.ValidPoolID(p.PoolID) {
 			return fmt.Errorf("preload: %w", errPoolID)
 		}
 		if slices.ContainsFunc(o.Preload[:i], func(other Preload) bool { return other.PoolID == p.PoolID }) {

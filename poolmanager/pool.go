@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // What a pool answers when it cannot do what was asked.
@@ -75,8 +75,8 @@ type pool struct {
 	suspect  suspicion
 	lastErr  string
 	breaker  breakerState
-	progress *client.Progress // never changed in place
-	waiters  chan struct{}    // closed and replaced at each change
+	progress *nodeapi.Progress // never changed in place
+	waiters  chan struct{}     // closed and replaced at each change
 
 	unanswered string    // why a start has not come to its end yet
 	nextStart  time.Time // when a failed pool tries again
@@ -230,10 +230,10 @@ func (p *pool) takes() bool {
 }
 
 // status is a copy of the present state; it never waits for the engine.
-func (p *pool) status() client.Status {
+func (p *pool) status() nodeapi.Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := client.Status{
+	s := nodeapi.Status{
 		PoolID: p.id, Engine: p.spec.template.Engine, ModelRef: p.spec.model.ref, State: string(p.state),
 		Live: p.inst != nil, Ready: p.state == StateReady, Draining: p.state == StateDraining,
 		SlotsTotal: p.spec.template.Slots, ActiveLeases: len(p.leases),
@@ -249,7 +249,7 @@ func (p *pool) status() client.Status {
 
 // report is what the orchestrator is told: a pool that would load its model for a
 // task counts as ready for one.
-func (p *pool) report() client.Pool {
+func (p *pool) report() nodeapi.Pool {
 	s := p.status()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -257,7 +257,7 @@ func (p *pool) report() client.Pool {
 	if s.Ready || s.Loadable {
 		models = p.serves()
 	}
-	told := client.Pool{
+	told := nodeapi.Pool{
 		PoolID: s.PoolID, Engine: s.Engine, ModelRef: s.ModelRef, Ready: s.Ready || s.Loadable, Draining: s.Draining,
 		SlotsFree: s.SlotsFree, SlotsTotal: s.SlotsTotal, VRAMFreeBytes: s.VRAMFreeBytes, Models: models,
 		Workloads: s.Workloads, Loadable: s.Loadable,

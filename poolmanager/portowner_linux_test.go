@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func TestAStrangersListenerIsToldFromOurs(t *testing.T) {
@@ -63,7 +63,7 @@ func TestTheKernelNamesAListenersUser(t *testing.T) {
 func TestAnEngineWhosePortAStrangerHasIsNeverReady(t *testing.T) {
 	r := startRig(t, func(o *Options) { o.Templates[0].ReadyLimit = 300_000_000 })
 	r.pools.env.engines.(*processes).owner = func(int) error { return errors.New("a stranger's") }
-	if _, err := r.client.Preload(t.Context(), "p", client.PreloadRequest{Template: "demo"}); err != nil {
+	if _, err := r.client.Preload(t.Context(), "p", nodeapi.PreloadRequest{Template: "demo"}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the failure", func() bool { return strings.Contains(r.status(t, "p").LastError, "a stranger's") })

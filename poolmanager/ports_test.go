@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // TestTwoStartsNeverHaveOnePort although the kernel gives it twice: nobody listens
@@ -58,7 +58,7 @@ func TestAPortIsHeldAsLongAsItsEngine(t *testing.T) {
 		if err := breaks(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.pools.preload("q", client.PreloadRequest{Template: "demo"}); err != nil {
+		if _, err := r.pools.preload("q", nodeapi.PreloadRequest{Template: "demo"}); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "a failure", func() bool { return strings.Contains(r.status(t, "q").LastError, "no such file") })

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // wrapped is the demo engine started by a shell script that ends in: exec "$0" "$@".
@@ -48,7 +48,7 @@ func TestAnEngineThatFillsItsOutputWithoutALineEndStillServes(t *testing.T) {
 	r := startRig(t, func(o *Options) { o.Templates = []Template{wrapped(t, "yes x | tr -d '\\n' &")} })
 	r.ready(t, "p", "wrapped", "")
 	for range 3 {
-		events, err := r.run(t, "p", client.DispatchRequest{Prompt: "x", MaxTokens: 20})
+		events, err := r.run(t, "p", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 20})
 		if err != nil || len(events) != 21 {
 			t.Fatalf("got %d events, %v", len(events), err)
 		}
@@ -68,7 +68,7 @@ func TestAnEngineWithoutMemoryIsClassified(t *testing.T) {
 	// Its address space is bounded, and it wants all there is; what it prints then
 	// says so.
 	r := startRig(t, func(o *Options) { o.Templates = []Template{scripted("ulimit -v 100000; exec tail /dev/zero")} })
-	if _, err := r.client.Preload(t.Context(), "p", client.PreloadRequest{Template: "script"}); err != nil {
+	if _, err := r.client.Preload(t.Context(), "p", nodeapi.PreloadRequest{Template: "script"}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the failure", func() bool { return strings.HasPrefix(r.status(t, "p").LastError, string(ReasonMemory)+":") })
@@ -140,7 +140,7 @@ func TestStatusAnswersInMillisecondsInEveryState(t *testing.T) {
 	r.ready(t, "ready", "demo", "")
 	r.ready(t, "stopped-engine", "demo", "")
 	for id, template := range map[string]string{"loading": "loads", "starting": "hangs", "stopping": "hangs"} {
-		if _, err := r.client.Preload(t.Context(), id, client.PreloadRequest{Template: template}); err != nil {
+		if _, err := r.client.Preload(t.Context(), id, nodeapi.PreloadRequest{Template: template}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -152,16 +152,16 @@ func TestStatusAnswersInMillisecondsInEveryState(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.ready(t, "draining", "demo", "")
-	stream, err := r.client.Dispatch(t.Context(), "draining", client.DispatchRequest{Prompt: "x", MaxTokens: 60_000})
+	stream, err := r.client.Dispatch(t.Context(), "draining", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 60_000})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stream.Close()
-	if got, err := r.client.Drain(t.Context(), "draining", client.DrainRequest{DeadlineMS: 3_600_000}); err != nil || got.State != "draining" {
+	if got, err := r.client.Drain(t.Context(), "draining", nodeapi.DrainRequest{DeadlineMS: 3_600_000}); err != nil || got.State != "draining" {
 		t.Fatalf("drain: %+v, %v", got, err)
 	}
 	r.measureSlowly(t, reading)
-	if _, err := r.client.Preload(t.Context(), "measuring", client.PreloadRequest{Template: "swaps"}); err != nil {
+	if _, err := r.client.Preload(t.Context(), "measuring", nodeapi.PreloadRequest{Template: "swaps"}); err != nil {
 		t.Fatal(err)
 	}
 	go r.download(t, reading)

@@ -17,7 +17,7 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/adapter"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 const (
@@ -52,8 +52,8 @@ type registration struct {
 	base    string
 	nodeID  string
 	token   func() authmin.Secret
-	request func() client.RegisterRequest
-	pools   func() []client.Pool
+	request func() nodeapi.RegisterRequest
+	pools   func() []nodeapi.Pool
 	http    *http.Client
 	log     *slog.Logger
 	changed chan struct{} // a pool or a token changed: say so soon
@@ -83,8 +83,8 @@ func (r *registration) registerUntilDone(ctx context.Context) (time.Duration, er
 		InitialInterval: min(r.first, registerFirst), RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: registerLongest,
 	}
 	last := ""
-	answer, err := backoff.Retry(ctx, func() (client.RegisterResponse, error) {
-		var answer client.RegisterResponse
+	answer, err := backoff.Retry(ctx, func() (nodeapi.RegisterResponse, error) {
+		var answer nodeapi.RegisterResponse
 		request := r.request()
 		r.told = authmin.NewSecret(request.DispatchToken)
 		err := r.call(ctx, http.MethodPost, "/v2/nodes/register", request, &answer)
@@ -113,8 +113,8 @@ func (r *registration) beat(ctx context.Context, wait time.Duration) error {
 			r.log.Info("registering again: the dispatch token has changed")
 			return errNewDispatchToken
 		}
-		var answer client.HeartbeatResponse
-		body := client.HeartbeatRequest{Timestamp: time.Now().UTC(), Pools: r.pools()}
+		var answer nodeapi.HeartbeatResponse
+		body := nodeapi.HeartbeatRequest{Timestamp: time.Now().UTC(), Pools: r.pools()}
 		err := r.call(ctx, http.MethodPost, "/v2/nodes/"+url.PathEscape(r.nodeID)+"/heartbeat", body, &answer)
 		switch {
 		case ctx.Err() != nil:

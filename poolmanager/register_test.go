@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/llorch/gateway/authmin"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // fakeOrchestrator notes what a node says; forget makes it answer 404 once.
@@ -19,8 +19,8 @@ type fakeOrchestrator struct {
 	mu            sync.Mutex
 	calls         []string
 	tokens        map[string]bool
-	register      client.RegisterRequest
-	last          client.HeartbeatRequest
+	register      nodeapi.RegisterRequest
+	last          nodeapi.HeartbeatRequest
 	refuse        atomic.Int32 // how many registrations are still refused
 	forget        atomic.Bool
 	registrations atomic.Int32
@@ -45,20 +45,20 @@ func (f *fakeOrchestrator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/v2/nodes/register":
 		json.NewDecoder(r.Body).Decode(&f.register)
 		f.registrations.Add(1)
-		json.NewEncoder(w).Encode(client.RegisterResponse{NodeID: f.register.NodeID, NextHeartbeatMS: 100})
+		json.NewEncoder(w).Encode(nodeapi.RegisterResponse{NodeID: f.register.NodeID, NextHeartbeatMS: 100})
 	case r.Method == "DELETE":
 		w.WriteHeader(204)
 	case f.forget.CompareAndSwap(true, false):
 		w.WriteHeader(404)
 	default:
-		f.last = client.HeartbeatRequest{} // a test may still read the one before
+		f.last = nodeapi.HeartbeatRequest{} // a test may still read the one before
 		json.NewDecoder(r.Body).Decode(&f.last)
 		f.heartbeats.Add(1)
-		json.NewEncoder(w).Encode(client.HeartbeatResponse{NextHeartbeatMS: 100})
+		json.NewEncoder(w).Encode(nodeapi.HeartbeatResponse{NextHeartbeatMS: 100})
 	}
 }
 
-func (f *fakeOrchestrator) seen() (calls []string, register client.RegisterRequest, last client.HeartbeatRequest) {
+func (f *fakeOrchestrator) seen() (calls []string, register nodeapi.RegisterRequest, last nodeapi.HeartbeatRequest) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]string{}, f.calls...), f.register, f.last

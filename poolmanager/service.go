@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 const (
@@ -178,7 +178,7 @@ func (s *Service) preload(list []Preload) error {
 		if p.OnDemand {
 			_, err = s.pools.offer(p.PoolID, p.Template, p.ModelRef)
 		} else {
-			_, err = s.pools.preload(p.PoolID, client.PreloadRequest{Template: p.Template, ModelRef: p.ModelRef})
+			_, err = s.pools.preload(p.PoolID, nodeapi.PreloadRequest{Template: p.Template, ModelRef: p.ModelRef})
 		}
 		if err != nil {
 			return fmt.Errorf("preloading %s: %w", p.PoolID, err)
@@ -198,8 +198,8 @@ func (s *Service) registration(o Options, gpus *gpuMonitor, changed chan struct{
 	if address == "" {
 		address = "http://" + s.Addr()
 	}
-	pools := func() []client.Pool {
-		list := []client.Pool{}
+	pools := func() []nodeapi.Pool {
+		list := []nodeapi.Pool{}
 		for _, p := range s.pools.list() {
 			list = append(list, p.report())
 		}
@@ -209,8 +209,8 @@ func (s *Service) registration(o Options, gpus *gpuMonitor, changed chan struct{
 		base: o.OrchestratorURL, nodeID: o.NodeID, token: o.OrchestratorToken, pools: pools, log: o.Log,
 		changed: changed, first: o.times.restartFirst, dispatch: s.tokens.dispatchToken,
 		http: orchestratorClient(),
-		request: func() client.RegisterRequest {
-			return client.RegisterRequest{
+		request: func() nodeapi.RegisterRequest {
+			return nodeapi.RegisterRequest{
 				NodeID: o.NodeID, MachineID: machineID(o.NodeID), Address: address, Version: Version,
 				Pools: pools(), Capabilities: capabilities(gpus.devices()), DispatchToken: s.tokens.dispatchToken().Reveal(),
 			}

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // headerWait is how long the header waits for a first event to travel with: an
@@ -37,7 +37,7 @@ func newSSEWriter(w http.ResponseWriter) *sseWriter {
 	return &sseWriter{control: http.NewResponseController(w), w: w}
 }
 
-func (s *sseWriter) send(e client.Event) error {
+func (s *sseWriter) send(e nodeapi.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var err error

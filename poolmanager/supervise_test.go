@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/poolmanager/adapter"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 	"github.com/llorch/gateway/poolmanager/proc"
 )
 
@@ -24,7 +24,7 @@ func scripted(script string) Template {
 }
 
 // lastEvent reads a stream to its end.
-func lastEvent(stream *client.Stream) (last client.Event) {
+func lastEvent(stream *nodeapi.Stream) (last nodeapi.Event) {
 	for {
 		event, err := stream.Next()
 		if err != nil {
@@ -48,7 +48,7 @@ func TestAnEngineThatEndsIsClassified(t *testing.T) {
 		t.Run(script, func(t *testing.T) {
 			t.Parallel()
 			r := startRig(t, func(o *Options) { o.Templates = []Template{scripted(script)} })
-			if _, err := r.client.Preload(t.Context(), "p", client.PreloadRequest{Template: "script"}); err != nil {
+			if _, err := r.client.Preload(t.Context(), "p", nodeapi.PreloadRequest{Template: "script"}); err != nil {
 				t.Fatal(err)
 			}
 			eventually(t, "the failure", func() bool { return strings.HasPrefix(r.status(t, "p").LastError, string(want)+":") })
@@ -60,7 +60,7 @@ func TestAnEngineThatNeverServedIsQuoted(t *testing.T) {
 	r := startRig(t, func(o *Options) {
 		o.Templates = []Template{scripted("echo 'invalid magic: token=canary-canary-canary'; echo; exit 1")}
 	})
-	if _, err := r.client.Preload(t.Context(), "p", client.PreloadRequest{Template: "script"}); err != nil {
+	if _, err := r.client.Preload(t.Context(), "p", nodeapi.PreloadRequest{Template: "script"}); err != nil {
 		t.Fatal(err)
 	}
 	want := "exit: the engine ended with exit code 1; it said: invalid magic: token=[redacted]"
@@ -72,7 +72,7 @@ func TestAProgramThatIsNotThereFailsToStart(t *testing.T) {
 		o.Templates = []Template{scripted("")}
 		o.Templates[0].Command[0] = "/nonexistent/engine"
 	})
-	got, err := r.client.Preload(t.Context(), "p", client.PreloadRequest{Template: "script", WaitMS: 10_000})
+	got, err := r.client.Preload(t.Context(), "p", nodeapi.PreloadRequest{Template: "script", WaitMS: 10_000})
 	if err != nil || got.State != "failed" {
 		t.Errorf("got %+v, %v, want failed", got, err)
 	}
@@ -88,7 +88,7 @@ func TestAnEngineThatIsNeverReadyIsEndedAtItsLimit(t *testing.T) {
 		o.Templates[0].Key, o.Templates[0].ReadyLimit = KeyFile, 50*time.Millisecond
 		o.times.restartFirst = time.Hour
 	})
-	if _, err := r.client.Preload(t.Context(), "p", client.PreloadRequest{Template: "script"}); err != nil {
+	if _, err := r.client.Preload(t.Context(), "p", nodeapi.PreloadRequest{Template: "script"}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the failure", func() bool { return strings.HasPrefix(r.status(t, "p").LastError, "health: not ready within 50ms") })
@@ -115,7 +115,7 @@ func TestStatusAnswersAtOnceWhateverTheEngineDoes(t *testing.T) {
 		o.Templates[0].ReadyLimit = time.Hour
 	})
 	begin := time.Now()
-	got, err := r.client.Preload(t.Context(), "p", client.PreloadRequest{Template: "demo"})
+	got, err := r.client.Preload(t.Context(), "p", nodeapi.PreloadRequest{Template: "demo"})
 	if err != nil || got.State != "starting" {
 		t.Fatalf("got %+v, %v", got, err)
 	}
@@ -125,7 +125,7 @@ func TestStatusAnswersAtOnceWhateverTheEngineDoes(t *testing.T) {
 	if took := time.Since(begin); took > 500*time.Millisecond {
 		t.Errorf("two calls took %v", took)
 	}
-	if _, err := r.client.Preload(t.Context(), "p", client.PreloadRequest{Template: "demo"}); err != nil {
+	if _, err := r.client.Preload(t.Context(), "p", nodeapi.PreloadRequest{Template: "demo"}); err != nil {
 		t.Errorf("asking for the same again: %v", err)
 	}
 	if _, err := r.client.Stop(t.Context(), "p"); err != nil {
@@ -137,19 +137,19 @@ func TestStatusAnswersAtOnceWhateverTheEngineDoes(t *testing.T) {
 func TestDrainLetsTheRunningTaskEndAndRefusesNewOnes(t *testing.T) {
 	r := startRig(t, nil)
 	r.ready(t, "p", "demo", "")
-	stream, err := r.client.Dispatch(t.Context(), "p", client.DispatchRequest{Prompt: "x", MaxTokens: 200})
+	stream, err := r.client.Dispatch(t.Context(), "p", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 200})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stream.Close()
-	if got, err := r.client.Drain(t.Context(), "p", client.DrainRequest{DeadlineMS: 10_000}); err != nil || got.State != "draining" {
+	if got, err := r.client.Drain(t.Context(), "p", nodeapi.DrainRequest{DeadlineMS: 10_000}); err != nil || got.State != "draining" {
 		t.Fatalf("drain: %+v, %v", got, err)
 	}
-	if _, err := r.run(t, "p", client.DispatchRequest{Prompt: "x"}); statusOf(err) != 409 {
+	if _, err := r.run(t, "p", nodeapi.DispatchRequest{Prompt: "x"}); statusOf(err) != 409 {
 		t.Errorf("a new task: got %v, want 409", err)
 	}
 	last := lastEvent(stream)
-	if last.Type != client.EventEnd || last.TokensOut != 200 {
+	if last.Type != nodeapi.EventEnd || last.TokensOut != 200 {
 		t.Errorf("the running task ended with %+v", last)
 	}
 	eventually(t, "the pool to stop", func() bool { return r.status(t, "p").State == "stopped" })
@@ -159,16 +159,16 @@ func TestDrainLetsTheRunningTaskEndAndRefusesNewOnes(t *testing.T) {
 func TestADrainsDeadlineEndsTheTask(t *testing.T) {
 	r := startRig(t, nil)
 	r.ready(t, "p", "demo", "")
-	stream, err := r.client.Dispatch(t.Context(), "p", client.DispatchRequest{Prompt: "x", MaxTokens: 60_000})
+	stream, err := r.client.Dispatch(t.Context(), "p", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 60_000})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stream.Close()
-	if _, err := r.client.Drain(t.Context(), "p", client.DrainRequest{DeadlineMS: 30}); err != nil {
+	if _, err := r.client.Drain(t.Context(), "p", nodeapi.DrainRequest{DeadlineMS: 30}); err != nil {
 		t.Fatal(err)
 	}
 	last := lastEvent(stream)
-	if last.Type != client.EventError || last.Code != "WORKER_RESET" {
+	if last.Type != nodeapi.EventError || last.Code != "WORKER_RESET" {
 		t.Errorf("the task ended with %+v", last)
 	}
 }
@@ -188,30 +188,30 @@ func TestReloadReplacesTheModelAndARefusedOneBringsTheOldBack(t *testing.T) {
 	})
 	r.ready(t, "p", "demo", "file:good")
 	old := r.engine(t, "p").process.Identity()
-	running, err := r.client.Dispatch(t.Context(), "p", client.DispatchRequest{Prompt: "x", MaxTokens: 100})
+	running, err := r.client.Dispatch(t.Context(), "p", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer running.Close()
-	if got, err := r.client.Reload(t.Context(), "p", client.ReloadRequest{ModelRef: "file:better"}); err != nil || got.State != "ready" {
+	if got, err := r.client.Reload(t.Context(), "p", nodeapi.ReloadRequest{ModelRef: "file:better"}); err != nil || got.State != "ready" {
 		t.Fatalf("reload: %+v, %v", got, err)
 	}
-	if last := lastEvent(running); last.Type != client.EventEnd {
+	if last := lastEvent(running); last.Type != nodeapi.EventEnd {
 		t.Errorf("the task that ran during the reload ended with %+v", last)
 	}
 	if s := r.status(t, "p"); s.ModelRef != "file:better" || old.Alive() {
 		t.Errorf("after the reload: %+v, the old engine alive: %v", s, old.Alive())
 	}
-	if _, err := r.client.Reload(t.Context(), "p", client.ReloadRequest{ModelRef: "file:bad"}); statusOf(err) != 409 {
+	if _, err := r.client.Reload(t.Context(), "p", nodeapi.ReloadRequest{ModelRef: "file:bad"}); statusOf(err) != 409 {
 		t.Errorf("a model that does not start: got %v, want 409", err)
 	}
 	if s := r.status(t, "p"); s.ModelRef != "file:better" || !s.Ready || !strings.Contains(s.LastError, "exit") {
 		t.Errorf("after the rollback: %+v", s)
 	}
-	if _, err := r.run(t, "p", client.DispatchRequest{Prompt: "x", MaxTokens: 2, ModelRef: "file:better"}); err != nil {
+	if _, err := r.run(t, "p", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 2, ModelRef: "file:better"}); err != nil {
 		t.Errorf("after the rollback: %v", err)
 	}
-	if _, err := r.client.Reload(t.Context(), "p", client.ReloadRequest{ModelRef: "file:../etc/passwd"}); statusOf(err) != 422 {
+	if _, err := r.client.Reload(t.Context(), "p", nodeapi.ReloadRequest{ModelRef: "file:../etc/passwd"}); statusOf(err) != 422 {
 		t.Errorf("a hostile reference: got %v, want 422", err)
 	}
 }
@@ -219,7 +219,7 @@ func TestReloadReplacesTheModelAndARefusedOneBringsTheOldBack(t *testing.T) {
 func TestPreloadOfSomethingElseIsRefused(t *testing.T) {
 	r := startRig(t, func(o *Options) { o.Templates = append(o.Templates, scripted("sleep 60")) })
 	r.ready(t, "p", "demo", "")
-	for want, request := range map[int]client.PreloadRequest{
+	for want, request := range map[int]nodeapi.PreloadRequest{
 		409: {Template: "script"},
 		404: {Template: "/bin/sh"},
 		422: {Template: "demo", ModelRef: "--api-key=x"},
@@ -237,7 +237,7 @@ func TestAnOperatorsWishSkipsTheWaitForARestart(t *testing.T) {
 	})
 	again := func() {
 		t.Helper()
-		if _, err := r.client.Preload(t.Context(), "p", client.PreloadRequest{Template: "script", WaitMS: 10_000}); err != nil {
+		if _, err := r.client.Preload(t.Context(), "p", nodeapi.PreloadRequest{Template: "script", WaitMS: 10_000}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -280,7 +280,7 @@ func TestStopLeavesNoProcessWhateverItsEngineDoes(t *testing.T) {
 		o.Templates = append(o.Templates, scripted(`trap "" TERM; setsid sleep 300 & while :; do sleep 60; done`))
 	})
 	r.ready(t, "p", "demo", "")
-	if _, err := r.client.Preload(t.Context(), "q", client.PreloadRequest{Template: "script"}); err != nil {
+	if _, err := r.client.Preload(t.Context(), "q", nodeapi.PreloadRequest{Template: "script"}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "both engines", func() bool { return r.status(t, "q").Live })

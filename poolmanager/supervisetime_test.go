@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func one(p plan) map[string]plan { return map[string]plan{"p": p} }
@@ -32,7 +32,7 @@ func near(got, want time.Duration) bool { return got >= want*9/10 && got <= want
 func TestAnEngineThatDiesBacksOffThenTheBreakerOpensAndTriesOnce(t *testing.T) {
 	inBubble(t, 0, one(plan{lives: time.Second}), []Template{swappable("p")}, func(b *bubble) {
 		t := b.t
-		p, err := b.preload("p", client.PreloadRequest{Template: "p"})
+		p, err := b.preload("p", nodeapi.PreloadRequest{Template: "p"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +57,7 @@ func TestAnEngineThatDiesBacksOffThenTheBreakerOpensAndTriesOnce(t *testing.T) {
 func TestTheOneTryOfAnOpenBreakerClosesItAfterHealth(t *testing.T) {
 	inBubble(t, 0, one(plan{lives: time.Second}), []Template{swappable("p")}, func(b *bubble) {
 		t := b.t
-		p, err := b.preload("p", client.PreloadRequest{Template: "p"})
+		p, err := b.preload("p", nodeapi.PreloadRequest{Template: "p"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,12 +135,12 @@ func TestTheTimeToBecomeReadyGrowsWithTheModel(t *testing.T) {
 		inBubble(t, 0, one(plan{load: load}), []Template{template}, func(b *bubble) {
 			t := b.t
 			b.env.root = root
-			p, err := b.preload("p", client.PreloadRequest{Template: "p"})
+			p, err := b.preload("p", nodeapi.PreloadRequest{Template: "p"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			<-time.After(time.Second)
-			if s := p.status(); s.Progress == nil || *s.Progress != (client.Progress{Phase: "starting", TotalBytes: size}) {
+			if s := p.status(); s.Progress == nil || *s.Progress != (nodeapi.Progress{Phase: "starting", TotalBytes: size}) {
 				t.Errorf("progress %+v", s.Progress)
 			}
 			if got := p.await(t.Context(), StateReady, StateFailed); (got == StateReady) != ready {

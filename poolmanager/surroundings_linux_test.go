@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // TestAnEngineHasTheSurroundingsOfItsTemplate reads them from the kernel.
@@ -56,7 +56,7 @@ func TestAnEngineHasTheSurroundingsOfItsTemplate(t *testing.T) {
 
 func TestAnEngineWithoutItsSurroundingsDoesNotRun(t *testing.T) {
 	r := startRig(t, func(o *Options) { o.Templates[0].Dir = filepath.Join(t.TempDir(), "absent") })
-	if _, err := r.pools.preload("p", client.PreloadRequest{Template: "demo"}); err != nil {
+	if _, err := r.pools.preload("p", nodeapi.PreloadRequest{Template: "demo"}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the failure", func() bool { return strings.Contains(r.status(t, "p").LastError, "absent") })
@@ -72,7 +72,7 @@ func TestAnEngineThatEndsAtOnceSaysWhy(t *testing.T) {
 		hasty.MaxOpenFiles = 512
 		o.Templates = append(o.Templates, hasty)
 	})
-	if _, err := r.pools.preload("p", client.PreloadRequest{Template: "script"}); err != nil {
+	if _, err := r.pools.preload("p", nodeapi.PreloadRequest{Template: "script"}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "its own words", func() bool { return strings.Contains(r.status(t, "p").LastError, "no such model") })

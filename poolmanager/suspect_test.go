@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/poolmanager/adapter"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 var taskStalled = &adapter.Error{Class: adapter.ClassReset, Stalled: true, Message: "the engine stalled"}
@@ -116,7 +116,7 @@ func TestARealEngineThatStallsFreesItsSlotsAndIsRestarted(t *testing.T) {
 	})
 	r.ready(t, "p", "demo", "")
 	stalls := func(of string) {
-		events, err := r.run(t, "p", client.DispatchRequest{Prompt: "x", MaxTokens: 100})
+		events, err := r.run(t, "p", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 100})
 		if err != nil || len(events) != 2 {
 			t.Errorf("%s: got %+v, %v, want a token and an error", of, events, err)
 			return
@@ -131,8 +131,8 @@ func TestARealEngineThatStallsFreesItsSlotsAndIsRestarted(t *testing.T) {
 	}
 	eventually(t, "the engine's slot to be free", func() bool { return engineSlotsBusy(t, r, "p") == 0 })
 	// An innocent third caller is served although two tasks before it have stalled.
-	events, err := r.run(t, "p", client.DispatchRequest{Prompt: "x", MaxTokens: 1})
-	if last := len(events) - 1; err != nil || events[last].Type != client.EventEnd {
+	events, err := r.run(t, "p", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 1})
+	if last := len(events) - 1; err != nil || events[last].Type != nodeapi.EventEnd {
 		t.Errorf("the innocent task: %+v, %v", events, err)
 	}
 	var both sync.WaitGroup

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func TestWaitingTasksAreBoundedByTheSlots(t *testing.T) {
@@ -191,7 +191,7 @@ func TestAPreloadRightAfterAFailedWakeKeepsItsModel(t *testing.T) {
 			run := p.done
 			p.mu.Unlock()
 			<-run
-			if _, err := b.preload("p", client.PreloadRequest{Template: "p", ModelRef: "other"}); err != nil {
+			if _, err := b.preload("p", nodeapi.PreloadRequest{Template: "p", ModelRef: "other"}); err != nil {
 				b.t.Fatal(err)
 			}
 			if err := <-answer; !errors.Is(err, errRollback) {
@@ -213,7 +213,7 @@ func TestAPreloadRightAfterAFailedWakeKeepsItsModel(t *testing.T) {
 // or begun another run, has decided.
 func TestAFailedWakeFallsBackOnlyFromItsOwnRun(t *testing.T) {
 	inBubble(t, 0, one(plan{fails: "broken"}), []Template{swappable("p")}, func(b *bubble) {
-		if _, err := b.preload("p", client.PreloadRequest{Template: "p"}); err != nil {
+		if _, err := b.preload("p", nodeapi.PreloadRequest{Template: "p"}); err != nil {
 			b.t.Fatal(err)
 		}
 		p := b.pool("p")
@@ -226,7 +226,7 @@ func TestAFailedWakeFallsBackOnlyFromItsOwnRun(t *testing.T) {
 		if p.fallBack(run, before) {
 			b.t.Error("a stop was undone")
 		}
-		if _, err := b.preload("p", client.PreloadRequest{Template: "p"}); err != nil && !errors.Is(err, errBusy) {
+		if _, err := b.preload("p", nodeapi.PreloadRequest{Template: "p"}); err != nil && !errors.Is(err, errBusy) {
 			b.t.Error(err)
 		} else if err == nil {
 			synctest.Wait()

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // why is what last_error says. A pool that is not ready always says why, and what it
@@ -37,9 +37,9 @@ func (p *pool) why() string {
 
 func (p *pool) whyStarting() string {
 	switch {
-	case p.progress != nil && p.progress.Phase == client.PhaseDownloading && p.progress.TotalBytes > 0:
+	case p.progress != nil && p.progress.Phase == nodeapi.PhaseDownloading && p.progress.TotalBytes > 0:
 		return fmt.Sprintf("its model is being downloaded, %d of %d bytes are here", p.progress.DoneBytes, p.progress.TotalBytes)
-	case p.progress != nil && p.progress.Phase == client.PhaseDownloading:
+	case p.progress != nil && p.progress.Phase == nodeapi.PhaseDownloading:
 		return "its model is being downloaded"
 	case p.roomless:
 		return "it waits for memory that other engines hold"

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func TestAPoolThatIsNotReadySaysWhy(t *testing.T) {
@@ -55,7 +55,7 @@ func TestAPoolThatIsNotReadySaysWhy(t *testing.T) {
 			template := swappable("p")
 			template.Swap = c.swap
 			inBubble(t, 0, one(c.plan), []Template{template}, func(b *bubble) {
-				p, err := b.preload("p", client.PreloadRequest{Template: "p"})
+				p, err := b.preload("p", nodeapi.PreloadRequest{Template: "p"})
 				if err != nil {
 					b.t.Fatal(err)
 				}

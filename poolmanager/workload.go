@@ -6,13 +6,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // maxTTL bounds how long an idle engine may be kept: longer is for ever.
 const maxTTL = 30 * 24 * time.Hour
 
-var allWorkloads = []string{client.WorkloadCompletion, client.WorkloadEmbedding, client.WorkloadRerank}
+var allWorkloads = []string{nodeapi.WorkloadCompletion, nodeapi.WorkloadEmbedding, nodeapi.WorkloadRerank}
 
 // checkCapacity checks what the template says of its work and its memory.
 func (t Template) checkCapacity() error {
@@ -38,7 +38,7 @@ func (t Template) checkCapacity() error {
 // completion.
 func (t Template) takes(workload string) bool {
 	if workload == "" {
-		workload = client.WorkloadCompletion
+		workload = nodeapi.WorkloadCompletion
 	}
 	return slices.Contains(t.workloads(), workload)
 }
@@ -55,27 +55,27 @@ func (t Template) workloads() []string {
 var errTask = errors.New("the task is not valid")
 
 // checkTask refuses a task that has not exactly what its workload needs.
-func checkTask(r client.DispatchRequest) error {
+func checkTask(r nodeapi.DispatchRequest) error {
 	prompt, messages := r.Prompt != "", len(r.Messages) > 0
 	switch r.Workload {
-	case "", client.WorkloadCompletion:
+	case "", nodeapi.WorkloadCompletion:
 		if prompt == messages || len(r.Inputs) > 0 {
 			return fmt.Errorf("%w: a completion wants either prompt or messages, and no inputs", errTask)
 		}
 		return nil
-	case client.WorkloadEmbedding:
+	case nodeapi.WorkloadEmbedding:
 		if prompt || messages {
 			return fmt.Errorf("%w: an embedding wants inputs alone", errTask)
 		}
-	case client.WorkloadRerank:
+	case nodeapi.WorkloadRerank:
 		if !prompt || messages {
 			return fmt.Errorf("%w: a rerank wants the query as prompt and the documents as inputs", errTask)
 		}
 	default:
 		return fmt.Errorf("%w: workload %q; want completion, embedding or rerank", errTask, r.Workload)
 	}
-	if len(r.Inputs) == 0 || len(r.Inputs) > client.MaxInputs {
-		return fmt.Errorf("%w: %d inputs; want 1 to %d", errTask, len(r.Inputs), client.MaxInputs)
+	if len(r.Inputs) == 0 || len(r.Inputs) > nodeapi.MaxInputs {
+		return fmt.Errorf("%w: %d inputs; want 1 to %d", errTask, len(r.Inputs), nodeapi.MaxInputs)
 	}
 	if i := slices.Index(r.Inputs, ""); i >= 0 {
 		return fmt.Errorf("%w: inputs[%d] is empty", errTask, i)

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 const (
@@ -78,8 +78,8 @@ func (n *node) join(t *testing.T) *node {
 
 // report registers and then sends heartbeats, to one replica after the other.
 func (n *node) report(stop chan struct{}) {
-	pools := []client.Pool{{PoolID: "p", Engine: "demo", ModelRef: "demo", Ready: true, SlotsFree: n.slots, SlotsTotal: n.slots, Models: []string{"demo"}}}
-	register, _ := json.Marshal(client.RegisterRequest{
+	pools := []nodeapi.Pool{{PoolID: "p", Engine: "demo", ModelRef: "demo", Ready: true, SlotsFree: n.slots, SlotsTotal: n.slots, Models: []string{"demo"}}}
+	register, _ := json.Marshal(nodeapi.RegisterRequest{
 		NodeID: "node1", MachineID: "m", Address: n.server.URL, Version: "1", DispatchToken: nodeToken, Pools: pools,
 	})
 	tick := time.NewTicker(500 * time.Millisecond)
@@ -87,7 +87,7 @@ func (n *node) report(stop chan struct{}) {
 	for i := 0; ; i++ {
 		all := n.c.members()
 		r := all[i%len(all)]
-		beat, _ := json.Marshal(client.HeartbeatRequest{Timestamp: n.now(), Pools: pools})
+		beat, _ := json.Marshal(nodeapi.HeartbeatRequest{Timestamp: n.now(), Pools: pools})
 		status, _, err := n.c.try(r, "node1", "nodes", "POST", "/v2/nodes/node1/heartbeat", string(beat))
 		if err == nil && status == http.StatusOK {
 			n.mu.Lock()
@@ -106,7 +106,7 @@ func (n *node) report(stop chan struct{}) {
 }
 
 func (n *node) dispatch(w http.ResponseWriter, r *http.Request) {
-	var d client.DispatchRequest
+	var d nodeapi.DispatchRequest
 	if r.Header.Get("Authorization") != "Bearer "+nodeToken || json.NewDecoder(r.Body).Decode(&d) != nil {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
@@ -114,7 +114,7 @@ func (n *node) dispatch(w http.ResponseWriter, r *http.Request) {
 	who := n.asker(r)
 	nth, run := n.note(d.TaskID, who)
 	w.Header().Set("Content-Type", "text/event-stream")
-	send := func(ev client.Event) bool {
+	send := func(ev nodeapi.Event) bool {
 		text, err := ev.AppendSSE(nil)
 		if err == nil {
 			_, err = w.Write(text)
@@ -124,14 +124,14 @@ func (n *node) dispatch(w http.ResponseWriter, r *http.Request) {
 	}
 	for i := range n.length {
 		n.sends(nth)
-		if !send(client.Event{Type: client.EventToken, Text: text(run, i), Index: i}) || !n.pauses(r) {
+		if !send(nodeapi.Event{Type: nodeapi.EventToken, Text: text(run, i), Index: i}) || !n.pauses(r) {
 			return
 		}
 	}
 	n.mu.Lock()
 	n.finished[d.TaskID]++ // before: who has read the end hangs up
 	n.mu.Unlock()
-	send(client.Event{Type: client.EventEnd, TokensIn: 1, TokensOut: n.length, DecodeMS: 1, FinishReason: "stop"})
+	send(nodeapi.Event{Type: nodeapi.EventEnd, TokensIn: 1, TokensOut: n.length, DecodeMS: 1, FinishReason: "stop"})
 }
 
 // text is a token as the node sends it.

@@ -19,7 +19,7 @@ import (
 	"github.com/llorch/gateway/integration/gatewaytest"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 	"github.com/llorch/gateway/poolmanager/tinymodel"
 )
 
@@ -33,7 +33,7 @@ type node struct {
 	manager      string
 	own          authmin.Secret // the pool manager's
 	root         string
-	pools        *client.Client
+	pools        *nodeapi.Client
 }
 
 func startNode(t *testing.T) node {
@@ -55,7 +55,7 @@ func startNode(t *testing.T) node {
 	}
 	t.Cleanup(func() { stop(t, p.Stop) })
 	n.manager = "http://" + p.Addr()
-	n.pools = client.New(n.manager, n.own.Reveal, nil)
+	n.pools = nodeapi.New(n.manager, n.own.Reveal, nil)
 	return n
 }
 
@@ -131,7 +131,7 @@ func TestAModelGoesFromTheCatalogToAnAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.enter(t, "tiny", digest, "file:upload.gguf")
-	if _, err := n.pools.Preload(t.Context(), "p", client.PreloadRequest{Template: "llamacpp", ModelRef: "catalog:tiny"}); err != nil {
+	if _, err := n.pools.Preload(t.Context(), "p", nodeapi.PreloadRequest{Template: "llamacpp", ModelRef: "catalog:tiny"}); err != nil {
 		t.Fatal(err)
 	}
 	gatewaytest.Eventually(t, patience, "the pool", func() error { return n.state(t, "p", "ready") })
@@ -177,7 +177,7 @@ func TestWrongBytesNeverReachAnEngine(t *testing.T) {
 // mustFail preloads a pool whose engine is never started.
 func (n node) mustFail(t *testing.T, pool, ref, why string) {
 	t.Helper()
-	if _, err := n.pools.Preload(t.Context(), pool, client.PreloadRequest{Template: "llamacpp", ModelRef: ref}); err != nil {
+	if _, err := n.pools.Preload(t.Context(), pool, nodeapi.PreloadRequest{Template: "llamacpp", ModelRef: ref}); err != nil {
 		t.Fatal(err)
 	}
 	gatewaytest.Eventually(t, patience, "the failure of "+pool, func() error {

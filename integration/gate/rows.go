@@ -41,7 +41,7 @@ var criteria = []row{
 		{"./poolmanager", "TestStartRefusesAnOpenAddressWithoutATokenAndEqualTokens", 0},
 	}},
 	{id: "6", title: "the orchestrator sends its bearer token to pool managers", tests: []named{
-		{"./poolmanager/client", "TestEveryCallSendsTheToken", 0},
+		{"./poolmanager/nodeapi", "TestEveryCallSendsTheToken", 0},
 		{"./orchestrator", "TestATaskStreamsItsLife", 0}, // its pools refuse others
 		{"./orchestrator", "TestTheSharedTokenGoesOnlyToNamedAddresses", 0},
 		{"./orchestrator", "TestACredentialOnlyGoesWhereTheOperatorAllows", 0},

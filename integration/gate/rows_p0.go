@@ -11,7 +11,7 @@ var blockers = []row{
 		{"./poolmanager", "TestStartRefusesAnOpenAddressWithoutATokenAndEqualTokens", 0},
 	}},
 	{id: "P0.3", title: "every HTTP client of ours sends its token", tests: []named{
-		{"./poolmanager/client", "TestEveryCallSendsTheToken", 0},
+		{"./poolmanager/nodeapi", "TestEveryCallSendsTheToken", 0},
 		{"./poolmanager", "TestANodeRegistersBeatsComesBackAndLeaves", 0},
 		{"./poolmanager/adapter", "TestTheRequestCarriesTheTasksParameters", 0},
 		{"./orchestrator", "TestTheSharedTokenGoesOnlyToNamedAddresses", 0},

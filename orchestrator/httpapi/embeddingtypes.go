@@ -12,7 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/llorch/gateway/orchestrator"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // EmbeddingRequest is the part of OpenAI's embedding request that we honour.
@@ -34,7 +34,7 @@ type EmbeddingInput struct {
 // Schema is for huma. It lets everything through that UnmarshalJSON can name.
 func (EmbeddingInput) Schema(huma.Registry) *huma.Schema {
 	text := &huma.Schema{Type: huma.TypeString}
-	most := client.MaxInputs
+	most := nodeapi.MaxInputs
 	return &huma.Schema{
 		Description: fmt.Sprintf("A text, or 1 to %d of them, none empty. Token ids are refused", most),
 		OneOf:       []*huma.Schema{text, {Type: huma.TypeArray, Items: &huma.Schema{}}},

@@ -16,7 +16,7 @@ import (
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/store"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // within is how long a test waits for something that should take milliseconds.
@@ -130,21 +130,21 @@ func (s *served) submit() string {
 }
 
 // pool registers a node with a pool of so many slots, whose dispatches f answers.
-func (s *served) pool(slots int, f func(send func(client.Event), r *http.Request)) {
+func (s *served) pool(slots int, f func(send func(nodeapi.Event), r *http.Request)) {
 	s.t.Helper()
 	p := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "text/event-stream")
-		f(func(ev client.Event) {
+		f(func(ev nodeapi.Event) {
 			text, _ := ev.AppendSSE(nil)
 			_, _ = w.Write(text)
 			_ = http.NewResponseController(w).Flush()
 		}, r)
 	}))
 	s.t.Cleanup(func() { p.CloseClientConnections(); p.Close() })
-	_, err := s.o.RegisterNode(s.t.Context(), orchestrator.Who{Identity: "n"}, client.RegisterRequest{
+	_, err := s.o.RegisterNode(s.t.Context(), orchestrator.Who{Identity: "n"}, nodeapi.RegisterRequest{
 		NodeID: "n", Address: p.URL, DispatchToken: "node-token-of-at-least-32-characters",
-		Pools: []client.Pool{{PoolID: "p", ModelRef: "demo", Ready: slots > 0, SlotsFree: slots, SlotsTotal: slots}},
+		Pools: []nodeapi.Pool{{PoolID: "p", ModelRef: "demo", Ready: slots > 0, SlotsFree: slots, SlotsTotal: slots}},
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -152,9 +152,9 @@ func (s *served) pool(slots int, f func(send func(client.Event), r *http.Request
 }
 
 // echo answers one token.
-func echo(send func(client.Event), _ *http.Request) {
-	send(client.Event{Type: client.EventToken, Text: "hello"})
-	send(client.Event{Type: client.EventEnd, TokensIn: 1, TokensOut: 1, FinishReason: "stop"})
+func echo(send func(nodeapi.Event), _ *http.Request) {
+	send(nodeapi.Event{Type: nodeapi.EventToken, Text: "hello"})
+	send(nodeapi.Event{Type: nodeapi.EventEnd, TokensIn: 1, TokensOut: 1, FinishReason: "stop"})
 }
 
 // eventually polls until the condition holds.

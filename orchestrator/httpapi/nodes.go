@@ -6,14 +6,14 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-type registerInput struct{ Body client.RegisterRequest }
+type registerInput struct{ Body nodeapi.RegisterRequest }
 
 type heartbeatInput struct {
 	ID   string `path:"id" maxLength:"256"`
-	Body client.HeartbeatRequest
+	Body nodeapi.HeartbeatRequest
 }
 
 type nodeInput struct {
@@ -39,14 +39,14 @@ func (a *API) nodeRoutes() {
 	}
 }
 
-func (a *API) register(ctx context.Context, in *registerInput) (*body[client.RegisterResponse], error) {
+func (a *API) register(ctx context.Context, in *registerInput) (*body[nodeapi.RegisterResponse], error) {
 	answer, err := a.o.RegisterNode(ctx, who(ctx), in.Body)
-	return &body[client.RegisterResponse]{answer}, err
+	return &body[nodeapi.RegisterResponse]{answer}, err
 }
 
-func (a *API) heartbeat(ctx context.Context, in *heartbeatInput) (*body[client.HeartbeatResponse], error) {
+func (a *API) heartbeat(ctx context.Context, in *heartbeatInput) (*body[nodeapi.HeartbeatResponse], error) {
 	answer, err := a.o.Heartbeat(who(ctx), in.ID, in.Body)
-	return &body[client.HeartbeatResponse]{answer}, err
+	return &body[nodeapi.HeartbeatResponse]{answer}, err
 }
 
 func (a *API) deregister(ctx context.Context, in *nodeInput) (*none, error) {

@@ -11,7 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/llorch/gateway/orchestrator"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // ChatRequest is the part of OpenAI's chat completion request that we honour.
@@ -75,7 +75,7 @@ func (r ChatRequest) task() (orchestrator.TaskRequest, error) {
 		if err := unheard(unheardTurn, m.UnheardTurn, fmt.Sprintf("body.messages[%d].", i)); err != nil {
 			return t, err
 		}
-		t.Messages = append(t.Messages, client.Message{Role: m.Role, Content: string(m.Content)})
+		t.Messages = append(t.Messages, nodeapi.Message{Role: m.Role, Content: string(m.Content)})
 	}
 	return t, checkStop(r.Stop)
 }

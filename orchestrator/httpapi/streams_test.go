@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/orchestrator"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // TestEventsThatCannotBeReadAreLoggedOnce has a record in the event log that is
@@ -44,11 +44,11 @@ func TestEventsThatCannotBeReadAreLoggedOnce(t *testing.T) {
 func TestWhatIsNothingUnusualIsNotLogged(t *testing.T) {
 	s := serve(t, Options{})
 	begun, goOn := make(chan struct{}, 1), make(chan struct{})
-	s.pool(2, func(send func(client.Event), _ *http.Request) {
-		send(client.Event{Type: client.EventToken, Text: "hello"})
+	s.pool(2, func(send func(nodeapi.Event), _ *http.Request) {
+		send(nodeapi.Event{Type: nodeapi.EventToken, Text: "hello"})
 		begun <- struct{}{}
 		<-goOn
-		send(client.Event{Type: client.EventEnd, TokensOut: 1})
+		send(nodeapi.Event{Type: nodeapi.EventEnd, TokensOut: 1})
 	})
 	id := s.submit()
 	<-begun
@@ -90,7 +90,7 @@ const chat = `{"model":"demo","stream":true,"messages":[{"role":"user","content"
 func TestAStreamThatAStopEndsSaysSo(t *testing.T) {
 	s := serve(t, Options{})
 	begun := make(chan struct{}, 1)
-	s.pool(1, func(_ func(client.Event), r *http.Request) {
+	s.pool(1, func(_ func(nodeapi.Event), r *http.Request) {
 		begun <- struct{}{}
 		<-r.Context().Done()
 	})
@@ -144,7 +144,7 @@ func TestACallerThatLeavesCancelsUnlessItMayComeBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, Options{})
 			begun, goOn, ended := make(chan struct{}, 1), make(chan struct{}), make(chan error, 1)
-			s.pool(1, func(send func(client.Event), r *http.Request) {
+			s.pool(1, func(send func(nodeapi.Event), r *http.Request) {
 				begun <- struct{}{}
 				select {
 				case <-goOn:

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 const (
@@ -51,7 +51,7 @@ type Result struct {
 // error of emit ends the task and is returned as it is. Ending ctx hangs up,
 // which is how these engines cancel; that is also done when a limit of t passes.
 // An answer is whole when the engine has said so by its dialect's proper end.
-func (d Dialect) Stream(ctx context.Context, hc *http.Client, t Target, task client.DispatchRequest, emit func(string) error) (Result, error) {
+func (d Dialect) Stream(ctx context.Context, hc *http.Client, t Target, task nodeapi.DispatchRequest, emit func(string) error) (Result, error) {
 	ctx, progress := t.Limits.watch(ctx)
 	defer progress.stop()
 	path, body := d.request(t, task)
@@ -124,7 +124,7 @@ const (
 	textPath       = "/v1/completions"
 )
 
-func (d Dialect) request(t Target, task client.DispatchRequest) (path string, body map[string]any) {
+func (d Dialect) request(t Target, task nodeapi.DispatchRequest) (path string, body map[string]any) {
 	limit := task.MaxTokens
 	if limit == 0 {
 		limit = DefaultMaxTokens
@@ -170,7 +170,7 @@ func (t Target) refusal(ctx context.Context, response *http.Response) error {
 		response.StatusCode, kind(response.Header.Get("Content-Type")), t.message(text, cut))}
 	switch {
 	case later(response.StatusCode, response.Header):
-		failed.Class, failed.RetryAfter = ClassBusy, client.ParseRetryAfter(response.Header.Get("Retry-After"), time.Now())
+		failed.Class, failed.RetryAfter = ClassBusy, nodeapi.ParseRetryAfter(response.Header.Get("Retry-After"), time.Now())
 	case response.StatusCode == http.StatusNotImplemented: // llama-server without --embeddings
 	case response.StatusCode >= 500:
 		failed.Class = ClassFailed

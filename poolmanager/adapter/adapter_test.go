@@ -14,13 +14,13 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/adapter"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-var messages = []client.Message{{Role: "user", Content: "hi"}}
+var messages = []nodeapi.Message{{Role: "user", Content: "hi"}}
 
 // run lets an engine answer with the given stream and gives the pieces back.
-func run(t *testing.T, d adapter.Dialect, task client.DispatchRequest, status int, body string) ([]string, adapter.Result, error) {
+func run(t *testing.T, d adapter.Dialect, task nodeapi.DispatchRequest, status int, body string) ([]string, adapter.Result, error) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if got := r.Header.Get("Authorization"); got != "Bearer key" {
@@ -40,10 +40,10 @@ func run(t *testing.T, d adapter.Dialect, task client.DispatchRequest, status in
 }
 
 func TestTheDialectsAreRead(t *testing.T) {
-	prompt := client.DispatchRequest{Prompt: "hi"}
+	prompt := nodeapi.DispatchRequest{Prompt: "hi"}
 	for name, c := range map[string]struct {
 		dialect adapter.Dialect
-		task    client.DispatchRequest
+		task    nodeapi.DispatchRequest
 		body    string
 		pieces  []string
 		result  adapter.Result
@@ -51,7 +51,7 @@ func TestTheDialectsAreRead(t *testing.T) {
 		"llama.cpp": {adapter.LlamaCPP, prompt,
 			`data: {"content":"a","stop":false}` + "\n\n" + `data: {"content":" b","stop":true,"stop_type":"limit","tokens_predicted":2,"tokens_evaluated":7}` + "\n\n",
 			[]string{"a", " b"}, adapter.Result{TokensIn: 7, TokensOut: 2, FinishReason: "length"}},
-		"chat with usage": {adapter.LlamaCPP, client.DispatchRequest{Messages: messages},
+		"chat with usage": {adapter.LlamaCPP, nodeapi.DispatchRequest{Messages: messages},
 			`data: {"choices":[{"delta":{"content":"a"},"finish_reason":null}]}` + "\n\n" +
 				`data: {"choices":[{"delta":{},"finish_reason":"length"}]}` + "\n\n" +
 				`data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}}` + "\n\ndata: [DONE]\n\n",
@@ -92,7 +92,7 @@ func TestFailuresHaveAClass(t *testing.T) {
 		"endless line":    {200, "data: " + strings.Repeat("x", 5<<20), adapter.ClassReset, "too long"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := run(t, adapter.LlamaCPP, client.DispatchRequest{Prompt: "x"}, c.status, c.body)
+			_, _, err := run(t, adapter.LlamaCPP, nodeapi.DispatchRequest{Prompt: "x"}, c.status, c.body)
 			var got *adapter.Error
 			if !errors.As(err, &got) || got.Class != c.want || !strings.Contains(got.Message, c.text) {
 				t.Errorf("got %v, want %s with %q", err, c.want, c.text)
@@ -104,7 +104,7 @@ func TestFailuresHaveAClass(t *testing.T) {
 func TestAnUnreachableEngineIsUnavailable(t *testing.T) {
 	server := httptest.NewServer(nil)
 	server.Close()
-	_, err := adapter.OpenAI.Stream(t.Context(), http.DefaultClient, adapter.Target{Base: server.URL}, client.DispatchRequest{Prompt: "x"}, nil)
+	_, err := adapter.OpenAI.Stream(t.Context(), http.DefaultClient, adapter.Target{Base: server.URL}, nodeapi.DispatchRequest{Prompt: "x"}, nil)
 	var got *adapter.Error
 	if !errors.As(err, &got) || got.Class != adapter.ClassUnavailable {
 		t.Errorf("got %v, want %s", err, adapter.ClassUnavailable)
@@ -123,7 +123,7 @@ func TestHangingUpReachesTheEngineAndGivesTheCause(t *testing.T) {
 	defer server.Close()
 	cause := errors.New("the slot is taken away")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	_, err := adapter.LlamaCPP.Stream(ctx, server.Client(), adapter.Target{Base: server.URL}, client.DispatchRequest{Prompt: "x"},
+	_, err := adapter.LlamaCPP.Stream(ctx, server.Client(), adapter.Target{Base: server.URL}, nodeapi.DispatchRequest{Prompt: "x"},
 		func(string) error { cancel(cause); return nil })
 	if !errors.Is(err, cause) {
 		t.Errorf("got %v, want %v", err, cause)
@@ -138,7 +138,7 @@ func TestAnErrorOfTheReceiverEndsTheTask(t *testing.T) {
 	}))
 	defer server.Close()
 	calls := 0
-	_, err := adapter.LlamaCPP.Stream(t.Context(), server.Client(), adapter.Target{Base: server.URL}, client.DispatchRequest{Prompt: "x"},
+	_, err := adapter.LlamaCPP.Stream(t.Context(), server.Client(), adapter.Target{Base: server.URL}, nodeapi.DispatchRequest{Prompt: "x"},
 		func(string) error { calls++; return want })
 	if err != want || calls != 1 {
 		t.Errorf("got %v after %d calls, want %v after 1", err, calls, want)
@@ -147,7 +147,7 @@ func TestAnErrorOfTheReceiverEndsTheTask(t *testing.T) {
 
 func TestTheRequestCarriesTheTasksParameters(t *testing.T) {
 	seed, temperature, topP := int64(7), 0.5, 0.9
-	task := client.DispatchRequest{Prompt: "p", MaxTokens: 5, Seed: &seed, Temperature: &temperature, TopP: &topP, Stop: []string{"x"}}
+	task := nodeapi.DispatchRequest{Prompt: "p", MaxTokens: 5, Seed: &seed, Temperature: &temperature, TopP: &topP, Stop: []string{"x"}}
 	for dialect, want := range map[adapter.Dialect]string{
 		adapter.LlamaCPP: `/completion {"cache_prompt":true,"n_predict":5,"prompt":"p","seed":7,"stop":["x"],"stream":true,"temperature":0.5,"top_p":0.9}`,
 		adapter.OpenAI:   `/v1/completions {"max_tokens":5,"model":"m","prompt":"p","seed":7,"stop":["x"],"stream":true,"stream_options":{"include_usage":true},"temperature":0.5,"top_p":0.9}`,

@@ -3,7 +3,7 @@ package adapter
 import (
 	"bytes"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 const (
@@ -28,7 +28,7 @@ type alike struct {
 func (a *alike) text(event []byte) (text string, ok bool) {
 	middle, before := bytes.CutPrefix(event, a.before)
 	middle, after := bytes.CutSuffix(middle, a.after)
-	if len(a.before) == 0 || !before || !after || !client.Plain(middle) {
+	if len(a.before) == 0 || !before || !after || !nodeapi.Plain(middle) {
 		return "", false
 	}
 	a.misses = 0

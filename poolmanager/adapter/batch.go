@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 const (
@@ -29,19 +29,19 @@ var errBatch = errors.New("the engine did not answer each input once")
 
 // Run runs a task of any workload and calls emit for each token, embedding or
 // score as it comes. See [Dialect.Stream] for errors and for how to cancel.
-func (d Dialect) Run(ctx context.Context, hc *http.Client, t Target, task client.DispatchRequest, emit func(client.Event) error) (Result, error) {
+func (d Dialect) Run(ctx context.Context, hc *http.Client, t Target, task nodeapi.DispatchRequest, emit func(nodeapi.Event) error) (Result, error) {
 	switch task.Workload {
-	case client.WorkloadEmbedding:
+	case nodeapi.WorkloadEmbedding:
 		body := map[string]any{"model": t.Model, "input": task.Inputs, "encoding_format": "float"}
 		return batch{embeddingsPath, "data", len(task.Inputs), emit}.run(ctx, hc, t, body)
-	case client.WorkloadRerank:
+	case nodeapi.WorkloadRerank:
 		body := map[string]any{"model": t.Model, "query": task.Prompt, "documents": task.Inputs, "top_n": len(task.Inputs)}
 		return batch{rerankPath, "results", len(task.Inputs), emit}.run(ctx, hc, t, body)
 	}
 	index := 0
 	return d.Stream(ctx, hc, t, task, func(text string) error {
 		index++
-		return emit(client.Event{Type: client.EventToken, Text: text, Index: index - 1})
+		return emit(nodeapi.Event{Type: nodeapi.EventToken, Text: text, Index: index - 1})
 	})
 }
 
@@ -52,7 +52,7 @@ type batch struct {
 	path   string
 	list   string // the member of the answer that holds the elements
 	inputs int
-	emit   func(client.Event) error
+	emit   func(nodeapi.Event) error
 }
 
 // element is one embedding or one score.
@@ -66,13 +66,13 @@ func (b batch) run(ctx context.Context, hc *http.Client, t Target, body map[stri
 	ctx, progress := t.Limits.watch(ctx)
 	defer progress.stop()
 	deliver := b.emit
-	b.emit = func(e client.Event) error { return progress.deliver(func() error { return deliver(e) }) }
+	b.emit = func(e nodeapi.Event) error { return progress.deliver(func() error { return deliver(e) }) }
 	response, err := post(ctx, hc, t, b.path, body)
 	if err != nil {
 		return Result{}, err
 	}
 	defer response.Body.Close()
-	limit := int64(b.inputs+1) * (client.MaxVector*maxNumberBytes + maxAroundBytes)
+	limit := int64(b.inputs+1) * (nodeapi.MaxVector*maxNumberBytes + maxAroundBytes)
 	var head beginning
 	result, err := b.read(io.TeeReader(io.LimitReader(response.Body, limit), &head))
 	if err == nil {
@@ -175,10 +175,10 @@ func (b batch) elements(decoder *json.Decoder, seen []bool) error {
 			return errBatch
 		}
 		seen[e.Index] = true
-		event := client.Event{Type: client.EventEmbedding, Index: e.Index, Vector: e.Embedding}
+		event := nodeapi.Event{Type: nodeapi.EventEmbedding, Index: e.Index, Vector: e.Embedding}
 		switch {
 		case b.path == rerankPath && e.Score != nil:
-			event = client.Event{Type: client.EventScore, Index: e.Index, Score: *e.Score}
+			event = nodeapi.Event{Type: nodeapi.EventScore, Index: e.Index, Score: *e.Score}
 		case b.path == rerankPath || len(e.Embedding) == 0:
 			return errBatch
 		}
@@ -209,8 +209,8 @@ func (v *vector) UnmarshalJSON(text []byte) error {
 	switch {
 	case !ok || !closed:
 		return errors.New("an embedding is not a list of numbers")
-	case count > client.MaxVector:
-		return fmt.Errorf("an embedding has %d numbers, over %d", count, client.MaxVector)
+	case count > nodeapi.MaxVector:
+		return fmt.Errorf("an embedding has %d numbers, over %d", count, nodeapi.MaxVector)
 	}
 	*v = make(vector, 0, count)
 	for number := range bytes.SplitSeq(inside, []byte(",")) {

@@ -14,11 +14,11 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/adapter"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // batch lets an engine answer one embedding or rerank task.
-func batch(t *testing.T, task client.DispatchRequest, status int, body string) (events []client.Event, asked string, result adapter.Result, err error) {
+func batch(t *testing.T, task nodeapi.DispatchRequest, status int, body string) (events []nodeapi.Event, asked string, result adapter.Result, err error) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var request map[string]any
@@ -35,7 +35,7 @@ func batch(t *testing.T, task client.DispatchRequest, status int, body string) (
 	}))
 	defer server.Close()
 	target := adapter.Target{Base: server.URL, Key: authmin.NewSecret("key"), Model: "m"}
-	result, err = adapter.LlamaCPP.Run(t.Context(), server.Client(), target, task, func(e client.Event) error {
+	result, err = adapter.LlamaCPP.Run(t.Context(), server.Client(), target, task, func(e nodeapi.Event) error {
 		events = append(events, e)
 		return nil
 	})
@@ -43,29 +43,29 @@ func batch(t *testing.T, task client.DispatchRequest, status int, body string) (
 }
 
 var (
-	embed  = client.DispatchRequest{Workload: "embedding", Inputs: []string{"a", "b"}}
-	rerank = client.DispatchRequest{Workload: "rerank", Prompt: "q", Inputs: []string{"a", "b"}}
+	embed  = nodeapi.DispatchRequest{Workload: "embedding", Inputs: []string{"a", "b"}}
+	rerank = nodeapi.DispatchRequest{Workload: "rerank", Prompt: "q", Inputs: []string{"a", "b"}}
 )
 
 func TestBatchesAreReadInTheFormsOfTheEngines(t *testing.T) {
 	for name, c := range map[string]struct {
-		task   client.DispatchRequest
+		task   nodeapi.DispatchRequest
 		body   string
 		asked  string
-		events []client.Event
+		events []nodeapi.Event
 		tokens int
 	}{
 		"llama.cpp embeddings": {embed,
 			`{"model":"m","object":"list","usage":{"prompt_tokens":4,"total_tokens":4},"data":[{"embedding":[0.5,-1e-3],"index":0,"object":"embedding"},{"embedding":[1, 2],"index":1,"object":"embedding"}]}`,
 			`/v1/embeddings {"encoding_format":"float","input":["a","b"],"model":"m"} Bearer key`,
-			[]client.Event{{Type: "embedding", Index: 0, Vector: []float32{0.5, -0.001}}, {Type: "embedding", Index: 1, Vector: []float32{1, 2}}}, 4},
+			[]nodeapi.Event{{Type: "embedding", Index: 0, Vector: []float32{0.5, -0.001}}, {Type: "embedding", Index: 1, Vector: []float32{1, 2}}}, 4},
 		"embeddings out of order, without usage": {embed, `{"data":[{"index":1,"embedding":[1]},{"index":0,"embedding":[2]}]}`,
 			`/v1/embeddings {"encoding_format":"float","input":["a","b"],"model":"m"} Bearer key`,
-			[]client.Event{{Type: "embedding", Index: 1, Vector: []float32{1}}, {Type: "embedding", Index: 0, Vector: []float32{2}}}, 0},
+			[]nodeapi.Event{{Type: "embedding", Index: 1, Vector: []float32{1}}, {Type: "embedding", Index: 0, Vector: []float32{2}}}, 0},
 		"vLLM rerank": {rerank,
 			`{"id":"rerank-1","model":"m","usage":{"total_tokens":9},"results":[{"index":1,"document":{"text":"b"},"relevance_score":0.9},{"index":0,"document":{"text":"a"},"relevance_score":-2.5}]}`,
 			`/v1/rerank {"documents":["a","b"],"model":"m","query":"q","top_n":2} Bearer key`,
-			[]client.Event{{Type: "score", Index: 1, Score: 0.9}, {Type: "score", Index: 0, Score: -2.5}}, 9},
+			[]nodeapi.Event{{Type: "score", Index: 1, Score: 0.9}, {Type: "score", Index: 0, Score: -2.5}}, 9},
 	} {
 		t.Run(name, func(t *testing.T) {
 			events, asked, result, err := batch(t, c.task, 200, c.body)
@@ -85,7 +85,7 @@ func TestBatchesAreReadInTheFormsOfTheEngines(t *testing.T) {
 func TestABatchThatIsNotAnsweredWholeAndOnceFails(t *testing.T) {
 	ok := `{"index":0,"embedding":[1]},`
 	for name, c := range map[string]struct {
-		task   client.DispatchRequest
+		task   nodeapi.DispatchRequest
 		status int
 		body   string
 		want   adapter.Class
@@ -98,7 +98,7 @@ func TestABatchThatIsNotAnsweredWholeAndOnceFails(t *testing.T) {
 		"empty":             {embed, 200, `{"data":[` + ok + `{"index":1,"embedding":[]}]}`, adapter.ClassFailed},
 		"base64":            {embed, 200, `{"data":[` + ok + `{"index":1,"embedding":"AACAPw=="}]}`, adapter.ClassFailed},
 		"over 32 bits":      {embed, 200, `{"data":[` + ok + `{"index":1,"embedding":[1e300]}]}`, adapter.ClassFailed},
-		"too long":          {embed, 200, `{"data":[` + ok + `{"index":1,"embedding":[` + strings.Repeat("0,", client.MaxVector) + `0]}]}`, adapter.ClassFailed},
+		"too long":          {embed, 200, `{"data":[` + ok + `{"index":1,"embedding":[` + strings.Repeat("0,", nodeapi.MaxVector) + `0]}]}`, adapter.ClassFailed},
 		"cut":               {embed, 200, `{"data":[` + ok, adapter.ClassFailed},
 		"no list":           {embed, 200, `{}`, adapter.ClassFailed},
 		"not an object":     {embed, 200, `[]`, adapter.ClassFailed},
@@ -131,7 +131,7 @@ func TestHangingUpReachesTheEngineDuringABatchToo(t *testing.T) {
 	cause := errors.New("the slot is taken away")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	go func() { <-asked; cancel(cause) }()
-	_, err := adapter.OpenAI.Run(ctx, server.Client(), adapter.Target{Base: server.URL}, embed, func(client.Event) error { return nil })
+	_, err := adapter.OpenAI.Run(ctx, server.Client(), adapter.Target{Base: server.URL}, embed, func(nodeapi.Event) error { return nil })
 	if !errors.Is(err, cause) {
 		t.Errorf("got %v, want %v", err, cause)
 	}
@@ -146,7 +146,7 @@ func TestAnErrorOfTheReceiverEndsABatch(t *testing.T) {
 	defer server.Close()
 	calls := 0
 	_, err := adapter.LlamaCPP.Run(t.Context(), server.Client(), adapter.Target{Base: server.URL}, embed,
-		func(client.Event) error { calls++; return want })
+		func(nodeapi.Event) error { calls++; return want })
 	if err != want || calls != 1 {
 		t.Errorf("got %v after %d calls, want %v after 1", err, calls, want)
 	}
@@ -161,7 +161,7 @@ func FuzzBatch(f *testing.F) {
 		events, _, _, err := batch(t, embed, 200, body)
 		seen := map[int]bool{}
 		for _, e := range events {
-			if seen[e.Index] || e.Index < 0 || e.Index > 1 || len(e.Vector) == 0 || len(e.Vector) > client.MaxVector {
+			if seen[e.Index] || e.Index < 0 || e.Index > 1 || len(e.Vector) == 0 || len(e.Vector) > nodeapi.MaxVector {
 				t.Errorf("event %+v", e)
 			}
 			seen[e.Index] = true

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // Class says what kind of failure it was; it is the code of the error event.
@@ -82,7 +82,7 @@ func later(status int, h http.Header) bool {
 	case status == http.StatusNotImplemented:
 		return false
 	case status >= 500, status == http.StatusRequestTimeout, status == http.StatusConflict, status == http.StatusTooEarly:
-		return client.ParseRetryAfter(h.Get("Retry-After"), time.Now()) > 0
+		return nodeapi.ParseRetryAfter(h.Get("Retry-After"), time.Now()) > 0
 	}
 	return false
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/llorch/gateway/poolmanager/adapter"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func TestAFinishReasonThatIsNotKnownToBeSuccessIsAFailure(t *testing.T) {
@@ -16,12 +16,12 @@ func TestAFinishReasonThatIsNotKnownToBeSuccessIsAFailure(t *testing.T) {
 	} {
 		for name, c := range map[string]struct {
 			dialect adapter.Dialect
-			task    client.DispatchRequest
+			task    nodeapi.DispatchRequest
 			body    string
 		}{
-			"chat":      {adapter.OpenAI, client.DispatchRequest{Messages: messages}, chatPiece + `data: {"choices":[{"delta":{},"finish_reason":"` + word + `"}]}` + "\n\n" + done},
-			"text":      {adapter.OpenAI, client.DispatchRequest{Prompt: "x"}, `data: {"choices":[{"text":"a","finish_reason":"` + word + `"}]}` + "\n\n" + done},
-			"llama.cpp": {adapter.LlamaCPP, client.DispatchRequest{Prompt: "x"}, `data: {"content":"a","stop":true,"stop_type":"` + word + `"}` + "\n\n"},
+			"chat":      {adapter.OpenAI, nodeapi.DispatchRequest{Messages: messages}, chatPiece + `data: {"choices":[{"delta":{},"finish_reason":"` + word + `"}]}` + "\n\n" + done},
+			"text":      {adapter.OpenAI, nodeapi.DispatchRequest{Prompt: "x"}, `data: {"choices":[{"text":"a","finish_reason":"` + word + `"}]}` + "\n\n" + done},
+			"llama.cpp": {adapter.LlamaCPP, nodeapi.DispatchRequest{Prompt: "x"}, `data: {"content":"a","stop":true,"stop_type":"` + word + `"}` + "\n\n"},
 		} {
 			_, result, err := answerOf(t, c.dialect, c.task, answering("text/event-stream", c.body))
 			var got *adapter.Error
@@ -33,7 +33,7 @@ func TestAFinishReasonThatIsNotKnownToBeSuccessIsAFailure(t *testing.T) {
 			}
 		}
 	}
-	_, _, err := answerOf(t, adapter.LlamaCPP, client.DispatchRequest{Prompt: "x"}, answering("", `data: {"content":"a","stop":true,"stop_type":"none"}`+"\n\n"))
+	_, _, err := answerOf(t, adapter.LlamaCPP, nodeapi.DispatchRequest{Prompt: "x"}, answering("", `data: {"content":"a","stop":true,"stop_type":"none"}`+"\n\n"))
 	if err == nil {
 		t.Error("llama.cpp's stop_type none: got an answer, want an error")
 	}

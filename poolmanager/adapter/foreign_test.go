@@ -10,7 +10,7 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/adapter"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 const (
@@ -20,13 +20,13 @@ const (
 )
 
 // answerOf runs a task of the dialect against an engine that answers so.
-func answerOf(t *testing.T, d adapter.Dialect, task client.DispatchRequest, answer http.HandlerFunc) (int, adapter.Result, error) {
+func answerOf(t *testing.T, d adapter.Dialect, task nodeapi.DispatchRequest, answer http.HandlerFunc) (int, adapter.Result, error) {
 	t.Helper()
 	server := httptest.NewServer(answer)
 	defer server.Close()
 	pieces := 0
 	target := adapter.Target{Base: server.URL, Key: authmin.NewSecret("engine-key-0123456789-abcdefghij"), Model: "m"}
-	result, err := d.Run(t.Context(), server.Client(), target, task, func(client.Event) error { pieces++; return nil })
+	result, err := d.Run(t.Context(), server.Client(), target, task, func(nodeapi.Event) error { pieces++; return nil })
 	return pieces, result, err
 }
 
@@ -38,11 +38,11 @@ func answering(kind, body string) http.HandlerFunc {
 }
 
 func TestWhatIsNoEventStreamFailsWithTheEnginesWordsAndItsContentType(t *testing.T) {
-	chat, prompt := client.DispatchRequest{Messages: messages}, client.DispatchRequest{Prompt: "x"}
+	chat, prompt := nodeapi.DispatchRequest{Messages: messages}, nodeapi.DispatchRequest{Prompt: "x"}
 	const stream, object, page = "text/event-stream", "application/json", "text/html; charset=utf-8"
 	for name, c := range map[string]struct {
 		dialect    adapter.Dialect
-		task       client.DispatchRequest
+		task       nodeapi.DispatchRequest
 		kind, body string
 		want       []string
 	}{
@@ -104,21 +104,21 @@ func TestWhatIsNoEventStreamFailsWithTheEnginesWordsAndItsContentType(t *testing
 func TestAStreamWithoutItsProperEndIsBroken(t *testing.T) {
 	for name, c := range map[string]struct {
 		dialect adapter.Dialect
-		task    client.DispatchRequest
+		task    nodeapi.DispatchRequest
 		body    string
 	}{
-		"nothing":                     {adapter.OpenAI, client.DispatchRequest{Messages: messages}, ""},
-		"comments":                    {adapter.OpenAI, client.DispatchRequest{Messages: messages}, ": alive\n\n: alive\n\n"},
-		"a piece":                     {adapter.OpenAI, client.DispatchRequest{Messages: messages}, chatPiece},
-		"a finish_reason, no [DONE]":  {adapter.OpenAI, client.DispatchRequest{Messages: messages}, chatPiece + chatFinish},
-		"usage, no [DONE]":            {adapter.OpenAI, client.DispatchRequest{Messages: messages}, chatPiece + chatFinish + `data: {"choices":[],"usage":{"completion_tokens":1}}` + "\n\n"},
-		"half of [DONE]":              {adapter.OpenAI, client.DispatchRequest{Messages: messages}, chatPiece + chatFinish + "data: [DO"},
-		"half an event":               {adapter.OpenAI, client.DispatchRequest{Messages: messages}, chatPiece + `data: {"choices":[{"del`},
-		"half a field's name":         {adapter.OpenAI, client.DispatchRequest{Messages: messages}, chatPiece + "dat"},
-		"llama.cpp without its stop":  {adapter.LlamaCPP, client.DispatchRequest{Prompt: "x"}, `data: {"content":"a","stop":false}` + "\n\n"},
-		"llama.cpp with half an end":  {adapter.LlamaCPP, client.DispatchRequest{Prompt: "x"}, `data: {"content":"a"}` + "\n\n" + `data: {"content":"","stop":tr`},
-		"the text route, no [DONE]":   {adapter.OpenAI, client.DispatchRequest{Prompt: "x"}, `data: {"choices":[{"text":"b","finish_reason":"stop"}]}` + "\n\n"},
-		"an end that is in a comment": {adapter.OpenAI, client.DispatchRequest{Messages: messages}, chatPiece + chatFinish + ": data: [DONE]\n\n"},
+		"nothing":                     {adapter.OpenAI, nodeapi.DispatchRequest{Messages: messages}, ""},
+		"comments":                    {adapter.OpenAI, nodeapi.DispatchRequest{Messages: messages}, ": alive\n\n: alive\n\n"},
+		"a piece":                     {adapter.OpenAI, nodeapi.DispatchRequest{Messages: messages}, chatPiece},
+		"a finish_reason, no [DONE]":  {adapter.OpenAI, nodeapi.DispatchRequest{Messages: messages}, chatPiece + chatFinish},
+		"usage, no [DONE]":            {adapter.OpenAI, nodeapi.DispatchRequest{Messages: messages}, chatPiece + chatFinish + `data: {"choices":[],"usage":{"completion_tokens":1}}` + "\n\n"},
+		"half of [DONE]":              {adapter.OpenAI, nodeapi.DispatchRequest{Messages: messages}, chatPiece + chatFinish + "data: [DO"},
+		"half an event":               {adapter.OpenAI, nodeapi.DispatchRequest{Messages: messages}, chatPiece + `data: {"choices":[{"del`},
+		"half a field's name":         {adapter.OpenAI, nodeapi.DispatchRequest{Messages: messages}, chatPiece + "dat"},
+		"llama.cpp without its stop":  {adapter.LlamaCPP, nodeapi.DispatchRequest{Prompt: "x"}, `data: {"content":"a","stop":false}` + "\n\n"},
+		"llama.cpp with half an end":  {adapter.LlamaCPP, nodeapi.DispatchRequest{Prompt: "x"}, `data: {"content":"a"}` + "\n\n" + `data: {"content":"","stop":tr`},
+		"the text route, no [DONE]":   {adapter.OpenAI, nodeapi.DispatchRequest{Prompt: "x"}, `data: {"choices":[{"text":"b","finish_reason":"stop"}]}` + "\n\n"},
+		"an end that is in a comment": {adapter.OpenAI, nodeapi.DispatchRequest{Messages: messages}, chatPiece + chatFinish + ": data: [DONE]\n\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := answerOf(t, c.dialect, c.task, answering("text/event-stream", c.body))

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/poolmanager/adapter"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func TestARefusalThatNamesATimeMeansTryLater(t *testing.T) {
@@ -20,7 +20,7 @@ func TestARefusalThatNamesATimeMeansTryLater(t *testing.T) {
 		"429":                           {429, "7", adapter.ClassBusy, 7 * time.Second},
 		"503 without a time":            {503, "", adapter.ClassBusy, 0},
 		"529 without a time":            {529, "", adapter.ClassBusy, 0},
-		"a time beyond every number":    {503, "99999999999999999999", adapter.ClassBusy, client.MaxRetryAfter},
+		"a time beyond every number":    {503, "99999999999999999999", adapter.ClassBusy, nodeapi.MaxRetryAfter},
 		"a time before now":             {503, "-5", adapter.ClassBusy, 0},
 		"500 with a time":               {500, "3", adapter.ClassBusy, 3 * time.Second},
 		"502 with a time":               {502, "3", adapter.ClassBusy, 3 * time.Second},
@@ -33,7 +33,7 @@ func TestARefusalThatNamesATimeMeansTryLater(t *testing.T) {
 		"400, whatever time it names":   {400, "3", adapter.ClassRefused, 0},
 		"a page found elsewhere, later": {302, "3", adapter.ClassRefused, 0},
 	} {
-		_, _, err := answerOf(t, adapter.OpenAI, client.DispatchRequest{Messages: messages}, func(w http.ResponseWriter, _ *http.Request) {
+		_, _, err := answerOf(t, adapter.OpenAI, nodeapi.DispatchRequest{Messages: messages}, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", c.after)
 			w.WriteHeader(c.status)
 		})

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/poolmanager/adapter"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // scripted is an engine in a bubble: it sends each part after its pause, and then
@@ -49,7 +49,7 @@ var limits = adapter.Limits{FirstToken: 10 * time.Minute, BetweenTokens: 2 * tim
 const whole = 24 * time.Hour
 
 func TestAnEngineThatMakesNoProgressIsHungUpOnInTime(t *testing.T) {
-	chat := client.DispatchRequest{Messages: messages}
+	chat := nodeapi.DispatchRequest{Messages: messages}
 	const minute = time.Minute
 	many := func(n int, every time.Duration, text string) (list []part) {
 		for range n {
@@ -59,7 +59,7 @@ func TestAnEngineThatMakesNoProgressIsHungUpOnInTime(t *testing.T) {
 	}
 	reasoning := `data: {"choices":[{"delta":{"reasoning_content":"hm"}}]}` + "\n\n"
 	for name, c := range map[string]struct {
-		task   client.DispatchRequest
+		task   nodeapi.DispatchRequest
 		parts  []part
 		after  time.Duration
 		reason string
@@ -89,7 +89,7 @@ func TestAnEngineThatMakesNoProgressIsHungUpOnInTime(t *testing.T) {
 				engine := &scripted{c.parts, make(chan struct{})}
 				begin := time.Now()
 				_, err := adapter.OpenAI.Run(t.Context(), &http.Client{Transport: engine}, adapter.Target{Base: "http://engine", Model: "m", Limits: limits}, c.task,
-					func(client.Event) error { return nil })
+					func(nodeapi.Event) error { return nil })
 				var got *adapter.Error
 				if !errors.As(err, &got) || got.Class != adapter.ClassReset || !got.Stalled || !strings.Contains(got.Message, c.reason) {
 					t.Errorf("got %v, want a stall by %s", err, c.reason)
@@ -122,7 +122,7 @@ func TestAStreamThatFlowsHasNoLimit(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			engine := &scripted{c.parts, make(chan struct{})}
 			result, err := adapter.OpenAI.Run(t.Context(), &http.Client{Transport: engine}, adapter.Target{Base: "http://engine", Limits: c.limits},
-				client.DispatchRequest{Messages: messages}, func(client.Event) error { return nil })
+				nodeapi.DispatchRequest{Messages: messages}, func(nodeapi.Event) error { return nil })
 			if err != nil || result.FinishReason != "stop" {
 				t.Errorf("%s: got %+v, %v, want a whole answer", name, result, err)
 			}
@@ -136,7 +136,7 @@ func TestAReceiverThatIsSlowIsNotTakenForAnEngineThatIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := &scripted{[]part{{0, chatPiece}, {0, chatPiece}, {0, chatFinish + done}}, make(chan struct{})}
 		_, err := adapter.OpenAI.Run(t.Context(), &http.Client{Transport: engine}, adapter.Target{Base: "http://engine", Limits: limits},
-			client.DispatchRequest{Messages: messages}, func(client.Event) error { <-time.After(time.Hour); return nil })
+			nodeapi.DispatchRequest{Messages: messages}, func(nodeapi.Event) error { <-time.After(time.Hour); return nil })
 		if err != nil {
 			t.Errorf("got %v, want a whole answer", err)
 		}

@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/poolmanager/adapter"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // dials runs ten tasks and gives how many connections they took.
-func dials(t *testing.T, task client.DispatchRequest, answer http.HandlerFunc) int32 {
+func dials(t *testing.T, task nodeapi.DispatchRequest, answer http.HandlerFunc) int32 {
 	t.Helper()
 	var dialed atomic.Int32
 	server := httptest.NewUnstartedServer(answer)
@@ -26,7 +26,7 @@ func dials(t *testing.T, task client.DispatchRequest, answer http.HandlerFunc) i
 	server.Start()
 	defer server.Close()
 	for range 10 {
-		_, err := adapter.LlamaCPP.Run(t.Context(), server.Client(), adapter.Target{Base: server.URL}, task, func(client.Event) error { return nil })
+		_, err := adapter.LlamaCPP.Run(t.Context(), server.Client(), adapter.Target{Base: server.URL}, task, func(nodeapi.Event) error { return nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,11 +36,11 @@ func dials(t *testing.T, task client.DispatchRequest, answer http.HandlerFunc) i
 
 func TestTasksOneAfterAnotherUseOneConnection(t *testing.T) {
 	for name, c := range map[string]struct {
-		task  client.DispatchRequest
+		task  nodeapi.DispatchRequest
 		parts []string
 	}{
-		"llama.cpp":  {client.DispatchRequest{Prompt: "x"}, []string{`data: {"content":"a","stop":true}` + "\n\n"}},
-		"chat":       {client.DispatchRequest{Messages: messages}, []string{`data: {"choices":[{"finish_reason":"stop"}]}` + "\n\n", "data: [DONE]\n\n"}},
+		"llama.cpp":  {nodeapi.DispatchRequest{Prompt: "x"}, []string{`data: {"content":"a","stop":true}` + "\n\n"}},
+		"chat":       {nodeapi.DispatchRequest{Messages: messages}, []string{`data: {"choices":[{"finish_reason":"stop"}]}` + "\n\n", "data: [DONE]\n\n"}},
 		"embeddings": {embed, []string{`{"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[1]}]}`, "\n"}},
 	} {
 		got := dials(t, c.task, func(w http.ResponseWriter, _ *http.Request) {
@@ -57,7 +57,7 @@ func TestTasksOneAfterAnotherUseOneConnection(t *testing.T) {
 
 func TestAnEngineThatDoesNotCloseItsStreamHoldsNobody(t *testing.T) {
 	begin := time.Now()
-	got := dials(t, client.DispatchRequest{Prompt: "x"}, func(w http.ResponseWriter, r *http.Request) {
+	got := dials(t, nodeapi.DispatchRequest{Prompt: "x"}, func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `data: {"content":"a","stop":true}`+"\n\n")
 		http.NewResponseController(w).Flush()
 		<-r.Context().Done()

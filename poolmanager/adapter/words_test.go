@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/poolmanager/adapter"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func TestTheEnginesWordsAreBoundedPrintableAndWithoutCredentials(t *testing.T) {
@@ -26,7 +26,7 @@ func TestTheEnginesWordsAreBoundedPrintableAndWithoutCredentials(t *testing.T) {
 		"as long as an engine has": strings.Repeat("word ", 100_000),
 	} {
 		for _, status := range []int{200, 500} {
-			_, _, err := answerOf(t, adapter.OpenAI, client.DispatchRequest{Prompt: "x"}, func(w http.ResponseWriter, _ *http.Request) {
+			_, _, err := answerOf(t, adapter.OpenAI, nodeapi.DispatchRequest{Prompt: "x"}, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", "text/plain")
 				w.WriteHeader(status)
 				io.WriteString(w, body)
@@ -54,12 +54,12 @@ func TestABusyEngineSaysWhenToComeAgain(t *testing.T) {
 		"a date":   {time.Now().Add(time.Hour).UTC().Format(http.TimeFormat), 59 * time.Minute, time.Hour},
 		"the past": {time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), 0, 0},
 		"negative": {"-1", 0, 0},
-		"for ever": {"99999999999", client.MaxRetryAfter, client.MaxRetryAfter},
+		"for ever": {"99999999999", nodeapi.MaxRetryAfter, nodeapi.MaxRetryAfter},
 		"nothing":  {"", 0, 0},
 		"no sense": {"soon", 0, 0},
 	} {
 		for _, status := range []int{429, 503} {
-			_, _, err := answerOf(t, adapter.OpenAI, client.DispatchRequest{Prompt: "x"}, func(w http.ResponseWriter, _ *http.Request) {
+			_, _, err := answerOf(t, adapter.OpenAI, nodeapi.DispatchRequest{Prompt: "x"}, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Retry-After", c.header)
 				w.WriteHeader(status)
 				io.WriteString(w, `{"error":{"message":"queue is full"}}`)

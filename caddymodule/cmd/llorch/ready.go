@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 const (
@@ -35,7 +35,7 @@ func waitReady(ctx context.Context, o upOptions, secrets credentials, notices io
 	defer cancel()
 	poll := time.NewTicker(readyPoll)
 	defer poll.Stop()
-	pools := client.New("http://"+o.poolManager, secrets.poolManager.Reveal, readyClient)
+	pools := nodeapi.New("http://"+o.poolManager, secrets.poolManager.Reveal, readyClient)
 	told := &reasons{to: notices, log: o.dataDir + "/llorch.log"}
 	for {
 		if model, err = readyModel(ctx, o, secrets.orchestrator); err == nil {

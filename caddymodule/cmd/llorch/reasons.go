@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // settled is how long something that is no failure has to keep up from being ready
@@ -47,7 +47,7 @@ func (r *reasons) note(now time.Time, reason string, failure bool) {
 
 // poolReason is why the pool is not ready, from the pool manager itself: the
 // orchestrator knows only that it is not. never says that waiting would not help.
-func poolReason(ctx context.Context, pools *client.Client) (reason string, failure bool, never error) {
+func poolReason(ctx context.Context, pools *nodeapi.Client) (reason string, failure bool, never error) {
 	ctx, cancel := context.WithTimeout(ctx, readyCall)
 	defer cancel()
 	list, err := pools.Pools(ctx)

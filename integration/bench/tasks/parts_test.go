@@ -11,7 +11,7 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/integration/gatewaytest"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // startLimit is how long a part may take to answer on a busy machine.
@@ -70,9 +70,9 @@ func (o *orchestratord) call(method, path string, body, into any) error {
 // that nobody will find at its address.
 func (o *orchestratord) register(b *testing.B, slots int) {
 	b.Helper()
-	err := o.call(http.MethodPost, "/v2/nodes/register", client.RegisterRequest{
+	err := o.call(http.MethodPost, "/v2/nodes/register", nodeapi.RegisterRequest{
 		NodeID: "nobody", MachineID: "m", Address: "http://127.0.0.1:9", Version: "1", DispatchToken: authmin.RandomSecret().Reveal(),
-		Pools: []client.Pool{{PoolID: "p", Engine: "demo", ModelRef: "demo", Ready: true, SlotsFree: slots, SlotsTotal: slots, Models: []string{"demo"}}},
+		Pools: []nodeapi.Pool{{PoolID: "p", Engine: "demo", ModelRef: "demo", Ready: true, SlotsFree: slots, SlotsTotal: slots, Models: []string{"demo"}}},
 	}, nil)
 	if err != nil {
 		b.Fatal(err)

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // asDaemon makes the test binary be poolmanagerd; what it starts as the demo
@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 type daemon struct {
 	*exec.Cmd
 	base   string
-	client *client.Client
+	client *nodeapi.Client
 	ended  chan struct{}
 }
 
@@ -68,7 +68,7 @@ func startDaemonWith(t *testing.T, dir string, token authmin.Secret, env string)
 		var line struct{ Msg, Address string }
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "pool manager started" {
 			d.base = "http://" + line.Address
-			d.client = client.New(d.base, token.Reveal, nil)
+			d.client = nodeapi.New(d.base, token.Reveal, nil)
 			break
 		}
 	}
@@ -127,7 +127,7 @@ func TestTERMEndsEverythingWithinFourSecondsStreamsOrNot(t *testing.T) {
 	dir, token := t.TempDir(), authmin.RandomSecret()
 	d := startDaemon(t, dir, token)
 	d.awaitReady(t)
-	stream, err := d.client.Dispatch(t.Context(), "p", client.DispatchRequest{Prompt: "x", MaxTokens: 60_000})
+	stream, err := d.client.Dispatch(t.Context(), "p", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 60_000})
 	if err != nil {
 		t.Fatal(err)
 	}

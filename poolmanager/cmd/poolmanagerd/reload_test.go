@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // HUP goes to the daemon, and to its engines too, as pkill sends it by their
@@ -25,7 +25,7 @@ func TestHUPEndsNoStreamAndATokenInAFileIsFollowed(t *testing.T) {
 	}
 	d := startDaemonWith(t, dir, first, "LLORCH_API_TOKEN_FILE="+file)
 	d.awaitReady(t)
-	stream, err := d.client.Dispatch(t.Context(), "p", client.DispatchRequest{Prompt: "x", MaxTokens: 60_000})
+	stream, err := d.client.Dispatch(t.Context(), "p", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 60_000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestHUPEndsNoStreamAndATokenInAFileIsFollowed(t *testing.T) {
 	if _, err := d.client.Status(t.Context(), "p"); err == nil {
 		t.Error("the old token is still taken")
 	}
-	fresh := client.New(d.base, second.Reveal, nil)
+	fresh := nodeapi.New(d.base, second.Reveal, nil)
 	if _, err := fresh.Status(t.Context(), "p"); err != nil {
 		t.Errorf("the new token: %v", err)
 	}

@@ -1,4 +1,4 @@
-package client_test
+package nodeapi_test
 
 import (
 	"encoding/json"
@@ -15,23 +15,23 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-func serve(t *testing.T, h http.HandlerFunc) *client.Client {
+func serve(t *testing.T, h http.HandlerFunc) *nodeapi.Client {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	return client.New(server.URL, func() string { return "secret-token" }, server.Client())
+	return nodeapi.New(server.URL, func() string { return "secret-token" }, server.Client())
 }
 
-func stream(t *testing.T, body string) *client.Stream {
+func stream(t *testing.T, body string) *nodeapi.Stream {
 	t.Helper()
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		io.WriteString(w, body)
 	})
-	s, err := c.Dispatch(t.Context(), "demo", client.DispatchRequest{Prompt: "x"})
+	s, err := c.Dispatch(t.Context(), "demo", nodeapi.DispatchRequest{Prompt: "x"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,12 +40,12 @@ func stream(t *testing.T, body string) *client.Stream {
 }
 
 func TestEveryEventSurvivesTheWire(t *testing.T) {
-	want := []client.Event{
-		{Type: client.EventToken, Text: "a\n\nevent: end\ndata: {}\r\n\n", Index: 0},
-		{Type: client.EventToken, Text: strings.Repeat("é", 40_000), Index: 1},
-		{Type: client.EventEmbedding, Index: 255, Vector: longest()},
-		{Type: client.EventScore, Index: 1, Score: -0.93},
-		{Type: client.EventEnd, TokensIn: 3, TokensOut: 2, DecodeMS: 12, FinishReason: "stop"},
+	want := []nodeapi.Event{
+		{Type: nodeapi.EventToken, Text: "a\n\nevent: end\ndata: {}\r\n\n", Index: 0},
+		{Type: nodeapi.EventToken, Text: strings.Repeat("é", 40_000), Index: 1},
+		{Type: nodeapi.EventEmbedding, Index: 255, Vector: longest()},
+		{Type: nodeapi.EventScore, Index: 1, Score: -0.93},
+		{Type: nodeapi.EventEnd, TokensIn: 3, TokensOut: 2, DecodeMS: 12, FinishReason: "stop"},
 	}
 	body := ": a comment\n\nevent: later\ndata: {}\n\n"
 	for _, e := range want {
@@ -56,7 +56,7 @@ func TestEveryEventSurvivesTheWire(t *testing.T) {
 		body += string(encoded)
 	}
 	s := stream(t, body)
-	var got []client.Event
+	var got []nodeapi.Event
 	for {
 		e, err := s.Next()
 		if err == io.EOF {
@@ -80,7 +80,7 @@ func TestAStreamThatEndsWrongIsAnError(t *testing.T) {
 		"no end":        {"event: token\ndata: {\"t\":\"a\",\"i\":0}\n\n", io.ErrUnexpectedEOF},
 		"empty":         {"", io.ErrUnexpectedEOF},
 		"half an event": {"event: end\ndata: {}", io.ErrUnexpectedEOF},
-		"endless line":  {"data: " + strings.Repeat("x", 2<<20), client.ErrLineTooLong},
+		"endless line":  {"data: " + strings.Repeat("x", 2<<20), nodeapi.ErrLineTooLong},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := stream(t, c.body)
@@ -98,14 +98,14 @@ func TestAStreamThatEndsWrongIsAnError(t *testing.T) {
 func TestAnErrorSaysHowLongToWaitWithinBounds(t *testing.T) {
 	for name, c := range map[string]struct {
 		data string
-		want client.Event
+		want nodeapi.Event
 	}{
-		"told":     {`{"code":"ENGINE_BUSY","message":"m","engine":"e","retry_after_ms":2000}`, client.Event{Code: "ENGINE_BUSY", Message: "m", Engine: "e", RetryAfterMS: 2000}},
-		"not told": {`{"code":"ENGINE_BUSY"}`, client.Event{Code: "ENGINE_BUSY"}},
-		"negative": {`{"retry_after_ms":-1}`, client.Event{}},
-		"too long": {`{"retry_after_ms":9000000000000}`, client.Event{RetryAfterMS: client.MaxRetryAfter.Milliseconds()}},
+		"told":     {`{"code":"ENGINE_BUSY","message":"m","engine":"e","retry_after_ms":2000}`, nodeapi.Event{Code: "ENGINE_BUSY", Message: "m", Engine: "e", RetryAfterMS: 2000}},
+		"not told": {`{"code":"ENGINE_BUSY"}`, nodeapi.Event{Code: "ENGINE_BUSY"}},
+		"negative": {`{"retry_after_ms":-1}`, nodeapi.Event{}},
+		"too long": {`{"retry_after_ms":9000000000000}`, nodeapi.Event{RetryAfterMS: nodeapi.MaxRetryAfter.Milliseconds()}},
 	} {
-		c.want.Type = client.EventError
+		c.want.Type = nodeapi.EventError
 		got, err := stream(t, "event: error\ndata: "+c.data+"\n\n").Next()
 		if err != nil || !cmp.Equal(got, c.want) {
 			t.Errorf("%s: got %+v, %v, want %+v", name, got, err, c.want)
@@ -122,7 +122,7 @@ func TestAnErrorSaysHowLongToWaitWithinBounds(t *testing.T) {
 
 // longest is an embedding at the bound whose numbers are as long as they come.
 func longest() []float32 {
-	vector := make([]float32, client.MaxVector)
+	vector := make([]float32, nodeapi.MaxVector)
 	for i := range vector {
 		vector[i] = -1.2345678e-38
 	}
@@ -130,7 +130,7 @@ func longest() []float32 {
 }
 
 func TestAnEmbeddingOrScoreOutOfBoundsIsAnErrorOnBothSides(t *testing.T) {
-	numbers := strings.Repeat("0,", client.MaxVector) + "0"
+	numbers := strings.Repeat("0,", nodeapi.MaxVector) + "0"
 	for name, body := range map[string]string{
 		"too long":     `event: embedding` + "\n" + `data: {"i":0,"embedding":[` + numbers + `]}`,
 		"empty":        `event: embedding` + "\n" + `data: {"i":0,"embedding":[]}`,
@@ -146,11 +146,11 @@ func TestAnEmbeddingOrScoreOutOfBoundsIsAnErrorOnBothSides(t *testing.T) {
 			}
 		})
 	}
-	for _, e := range []client.Event{
-		{Type: client.EventEmbedding, Vector: make([]float32, client.MaxVector+1)},
-		{Type: client.EventEmbedding},
-		{Type: client.EventEmbedding, Vector: []float32{float32(math.NaN())}},
-		{Type: client.EventScore, Score: math.Inf(1)},
+	for _, e := range []nodeapi.Event{
+		{Type: nodeapi.EventEmbedding, Vector: make([]float32, nodeapi.MaxVector+1)},
+		{Type: nodeapi.EventEmbedding},
+		{Type: nodeapi.EventEmbedding, Vector: []float32{float32(math.NaN())}},
+		{Type: nodeapi.EventScore, Score: math.Inf(1)},
 	} {
 		if _, err := e.AppendSSE(nil); err == nil {
 			t.Errorf("a %s of %d numbers and score %v was encoded", e.Type, len(e.Vector), e.Score)
@@ -165,7 +165,7 @@ func TestBrokenDataIsAnError(t *testing.T) {
 }
 
 func TestAnEventOfUnknownTypeIsNotEncoded(t *testing.T) {
-	if _, err := (client.Event{Type: "x"}).AppendSSE(nil); err == nil {
+	if _, err := (nodeapi.Event{Type: "x"}).AppendSSE(nil); err == nil {
 		t.Error("an unknown type was encoded")
 	}
 }
@@ -179,12 +179,12 @@ func TestRefusalsAreStatusErrors(t *testing.T) {
 		w.WriteHeader(429)
 		io.WriteString(w, `{"code":"NO_SLOT","hint":"wait"}`)
 	})
-	_, err := c.Dispatch(t.Context(), "demo", client.DispatchRequest{})
-	var got *client.StatusError
+	_, err := c.Dispatch(t.Context(), "demo", nodeapi.DispatchRequest{})
+	var got *nodeapi.StatusError
 	if !errors.As(err, &got) {
 		t.Fatalf("got %v, want a StatusError", err)
 	}
-	want := client.StatusError{Status: 429, Code: "NO_SLOT", Hint: "wait", RetryAfter: 2 * time.Second}
+	want := nodeapi.StatusError{Status: 429, Code: "NO_SLOT", Hint: "wait", RetryAfter: 2 * time.Second}
 	if diff := cmp.Diff(want, *got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -199,7 +199,7 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
 	})
 	_, err := c.Pools(t.Context())
-	var got *client.StatusError
+	var got *nodeapi.StatusError
 	if !errors.As(err, &got) || got.Status != 307 {
 		t.Errorf("got %v, want status 307", err)
 	}
@@ -207,7 +207,7 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 
 func TestAnAnswerThatIsNotAStreamIsRefused(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") })
-	if _, err := c.Dispatch(t.Context(), "demo", client.DispatchRequest{}); err == nil {
+	if _, err := c.Dispatch(t.Context(), "demo", nodeapi.DispatchRequest{}); err == nil {
 		t.Error("a plain answer was taken for a stream")
 	}
 }
@@ -217,22 +217,22 @@ func TestCallsUseTheDocumentedRoutes(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		got = r.Method + " " + r.URL.Path + " " + string(body)
-		json.NewEncoder(w).Encode(client.Status{PoolID: "p1", State: "ready"})
+		json.NewEncoder(w).Encode(nodeapi.Status{PoolID: "p1", State: "ready"})
 	})
 	ctx := t.Context()
 	for want, call := range map[string]func() error{
 		"GET /pools ":           func() error { _, err := c.Pools(ctx); return err },
 		"GET /pools/p1/status ": func() error { _, err := c.Status(ctx, "p1"); return err },
 		`POST /pools/p1/preload {"template":"demo","wait_ms":5}`: func() error {
-			_, err := c.Preload(ctx, "p1", client.PreloadRequest{Template: "demo", WaitMS: 5})
+			_, err := c.Preload(ctx, "p1", nodeapi.PreloadRequest{Template: "demo", WaitMS: 5})
 			return err
 		},
 		`POST /pools/p1/drain {"deadline_ms":5}`: func() error {
-			_, err := c.Drain(ctx, "p1", client.DrainRequest{DeadlineMS: 5})
+			_, err := c.Drain(ctx, "p1", nodeapi.DrainRequest{DeadlineMS: 5})
 			return err
 		},
 		`POST /pools/p1/reload {"model_ref":"file:m"}`: func() error {
-			_, err := c.Reload(ctx, "p1", client.ReloadRequest{ModelRef: "file:m"})
+			_, err := c.Reload(ctx, "p1", nodeapi.ReloadRequest{ModelRef: "file:m"})
 			return err
 		},
 		"POST /pools/p1/stop ": func() error { _, err := c.Stop(ctx, "p1"); return err },
@@ -251,16 +251,16 @@ func TestEveryCallSendsTheToken(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot)
 	}))
 	t.Cleanup(server.Close)
-	c := client.New(server.URL, func() string { return token }, server.Client())
+	c := nodeapi.New(server.URL, func() string { return token }, server.Client())
 	ctx := t.Context()
 	for name, call := range map[string]func(){
 		"pools":    func() { c.Pools(ctx) },
 		"status":   func() { c.Status(ctx, "p") },
-		"preload":  func() { c.Preload(ctx, "p", client.PreloadRequest{}) },
-		"drain":    func() { c.Drain(ctx, "p", client.DrainRequest{}) },
-		"reload":   func() { c.Reload(ctx, "p", client.ReloadRequest{}) },
+		"preload":  func() { c.Preload(ctx, "p", nodeapi.PreloadRequest{}) },
+		"drain":    func() { c.Drain(ctx, "p", nodeapi.DrainRequest{}) },
+		"reload":   func() { c.Reload(ctx, "p", nodeapi.ReloadRequest{}) },
 		"stop":     func() { c.Stop(ctx, "p") },
-		"dispatch": func() { c.Dispatch(ctx, "p", client.DispatchRequest{}) },
+		"dispatch": func() { c.Dispatch(ctx, "p", nodeapi.DispatchRequest{}) },
 	} {
 		for _, token = range []string{"first-token", "rotated-token"} {
 			got = ""
@@ -296,13 +296,13 @@ func TestTasksOneAfterAnotherUseOneConnection(t *testing.T) {
 	}
 	server.Start()
 	defer server.Close()
-	c := client.New(server.URL, func() string { return "" }, server.Client())
+	c := nodeapi.New(server.URL, func() string { return "" }, server.Client())
 	for range 10 {
-		s, err := c.Dispatch(t.Context(), "p", client.DispatchRequest{Prompt: "x"})
+		s, err := c.Dispatch(t.Context(), "p", nodeapi.DispatchRequest{Prompt: "x"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e, err := s.Next(); err != nil || e.Type != client.EventEnd {
+		if e, err := s.Next(); err != nil || e.Type != nodeapi.EventEnd {
 			t.Fatal(e, err)
 		}
 		s.Close()
@@ -316,10 +316,10 @@ func TestRetryAfterIsReadInBothFormsAndBounded(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for value, want := range map[string]time.Duration{
 		"": 0, "0": 0, "2": 2 * time.Second, " 2 ": 2 * time.Second, "-1": 0, "1.5": 0, "soon": 0, "+2": 0, "0x10": 0,
-		"86400": client.MaxRetryAfter, "86401": client.MaxRetryAfter, "9223372036854775807": client.MaxRetryAfter, "99999999999999999999999": client.MaxRetryAfter,
-		"Fri, 02 Jan 2026 03:05:05 GMT": time.Minute, "Fri, 02 Jan 2026 03:03:05 GMT": 0, "Fri, 02 Jan 2099 03:03:05 GMT": client.MaxRetryAfter,
+		"86400": nodeapi.MaxRetryAfter, "86401": nodeapi.MaxRetryAfter, "9223372036854775807": nodeapi.MaxRetryAfter, "99999999999999999999999": nodeapi.MaxRetryAfter,
+		"Fri, 02 Jan 2026 03:05:05 GMT": time.Minute, "Fri, 02 Jan 2026 03:03:05 GMT": 0, "Fri, 02 Jan 2099 03:03:05 GMT": nodeapi.MaxRetryAfter,
 	} {
-		if got := client.ParseRetryAfter(value, now); got != want {
+		if got := nodeapi.ParseRetryAfter(value, now); got != want {
 			t.Errorf("Retry-After: %q: got %s, want %s", value, got, want)
 		}
 	}

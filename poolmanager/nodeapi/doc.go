@@ -1,4 +1,4 @@
-// Package client is how another program talks to a pool manager: the types
+// Package nodeapi is how another program talks to a pool manager: the types
 // that travel on the wire, the calls on pools, and the stream of one dispatched
 // task. It imports the standard library only, so that both sides of the wire,
 // and tests, can share one definition.
@@ -7,8 +7,8 @@
 // it decides nothing: no retry, no placement, no circuit breaker. Redirects are
 // never followed, because a redirect would carry the bearer token elsewhere.
 //
-//	c := client.New("http://127.0.0.1:9200", func() string { return token }, nil)
-//	stream, err := c.Dispatch(ctx, "demo", client.DispatchRequest{Prompt: "hello", MaxTokens: 16})
+//	c := nodeapi.New("http://127.0.0.1:9200", func() string { return token }, nil)
+//	stream, err := c.Dispatch(ctx, "demo", nodeapi.DispatchRequest{Prompt: "hello", MaxTokens: 16})
 //	if err != nil {
 //		return err
 //	}
@@ -23,4 +23,4 @@
 //		}
 //		fmt.Print(event.Text)
 //	}
-package client
+package nodeapi

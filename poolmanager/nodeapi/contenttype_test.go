@@ -1,4 +1,4 @@
-package client_test
+package nodeapi_test
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"github.com/llorch/gateway/poolmanager/client"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func TestAnEventStreamIsKnownByItsMediaType(t *testing.T) {
@@ -19,8 +19,8 @@ func TestAnEventStreamIsKnownByItsMediaType(t *testing.T) {
 			w.Header()["Content-Type"] = []string{kind}
 			io.WriteString(w, "event: end\ndata: {}\n\n")
 		}))
-		stream, err := client.New(server.URL, func() string { return "secret-token" }, server.Client()).Dispatch(t.Context(), "p", client.DispatchRequest{Prompt: "x"})
-		var foreign *client.ForeignError
+		stream, err := nodeapi.New(server.URL, func() string { return "secret-token" }, server.Client()).Dispatch(t.Context(), "p", nodeapi.DispatchRequest{Prompt: "x"})
+		var foreign *nodeapi.ForeignError
 		if (err == nil) != want || !want && !errors.As(err, &foreign) {
 			t.Errorf("%q: got %v, want a stream: %v", kind, err, want)
 		}
