@@ -58,8 +58,8 @@ func credulous(t *testing.T) string {
 	t.Helper()
 	texts := make(map[string]string)
 	for name, change := range map[string][2]string{
-		"lease.go":     {"leaseHold     = 4 * time.Second", "leaseHold     = time.Minute"},
-		"leasehold.go": {"case <-tick.C:\n", "case <-tick.C:\n\t\t\t<-time.After(800 * time.Millisecond)\n"},
+		"lease.go":      {"leaseHold     = 4 * time.Second", "leaseHold     = time.Minute"},
+		"lease_hold.go": {"case <-tick.C:\n", "case <-tick.C:\n\t\t\t<-time.After(800 * time.Millisecond)\n"},
 	} {
 		path, err := filepath.Abs(filepath.Join("../../orchestrator/store", name))
 		if err != nil {

@@ -32,7 +32,7 @@ import (
 
 const (
 	// DefaultMaxStoreBytes bounds the state directory: the sum of the buckets'
-	// and the event stream's limits (see layout.go) with room to spare.
+	// and the event stream's limits (see bucket_layout.go) with room to spare.
 	DefaultMaxStoreBytes = 4 << 30
 	// DefaultMaxMemoryBytes bounds JetStream's memory storage, which only
 	// small buckets use. Zero would mean "75 % of the machine" to JetStream.
@@ -165,7 +165,7 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 	return s.layOut(ctx)
 }
 
-// Bucket gives the bucket of that name, one of the constants in layout.go.
+// Bucket gives the bucket of that name, one of the constants in bucket_layout.go.
 // Any other name is a mistake in the program and panics.
 func (s *Store) Bucket(name string) *Bucket {
 	b, ok := s.buckets[name]
