@@ -21,13 +21,13 @@ func EnsureCorrelationID(h http.Header) string {
 	if sent := h[HeaderCorrelationID]; len(sent) == 1 && isCorrelationID(sent[0]) {
 		return sent[0]
 	}
-	return newCorrelationID()
+	return NewCorrelationID()
 }
 
-// newCorrelationID writes two numbers in the alphabet of RFC 4648 §6. Every
+// NewCorrelationID writes two numbers in the alphabet of RFC 4648 §6. Every
 // request has an id, and the generator of this package, ChaCha8 seeded by the
 // system, costs a tenth of crypto/rand.
-func newCorrelationID() string {
+func NewCorrelationID() string {
 	const alphabet, digits, bits = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 13, 5 // 13 digits hold 64 bits
 	var id [2 * digits]byte
 	for i := range 2 {

@@ -1,7 +1,6 @@
 package authmin
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -45,17 +44,6 @@ func TestEnsureCorrelationID(t *testing.T) {
 				t.Error("the same id was made twice")
 			}
 		})
-	}
-}
-
-func TestContextWithoutValuesHoldsNobody(t *testing.T) {
-	ctx := context.Background()
-	if id, caller := CorrelationID(ctx), CallerFrom(ctx); id != "" || caller.Name != "" || caller.Allows(AllScopes()...) {
-		t.Errorf("got %q and %v", id, caller)
-	}
-	ctx = WithCaller(WithCorrelationID(ctx, "a"), Caller{Name: "ci", Scopes: []Scope{ScopeInfer}})
-	if id, caller := CorrelationID(ctx), CallerFrom(ctx); id != "a" || caller.Name != "ci" || !caller.Allows(ScopeInfer) {
-		t.Errorf("got %q and %v", id, caller)
 	}
 }
 

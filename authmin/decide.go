@@ -76,7 +76,7 @@ func (g *Guard) Decide(r *Request, now time.Time) Decision {
 		return d
 	}
 	if reason := g.identify(&d, r, now); reason != ReasonNone {
-		d.refuse(reason, problemFor(reason))
+		d.refuse(reason, ProblemFor(reason))
 		return d
 	}
 	switch {
@@ -148,6 +148,9 @@ func isLength(lines []string) bool {
 // tokenIdentity stands before the fingerprint in the identity of a token.
 const tokenIdentity = "token:"
 
+// TokenIdentity is the identity of a token that is not known by a name.
+func TokenIdentity(fingerprint string) string { return tokenIdentity + fingerprint }
+
 // identify finds out who asks, or why nobody can be believed to.
 func (g *Guard) identify(d *Decision, r *Request, now time.Time) Reason {
 	var digest Digest
@@ -194,6 +197,10 @@ func (g *Guard) isProxy(peer netip.Addr) bool {
 }
 
 var allScopes = slices.Clip(AllScopes())
+
+// Allows reports whether a holder of scopes may do what needs any of these. Scope
+// admin may do everything; asking for none is refused.
+func Allows(held []Scope, anyOf ...Scope) bool { return allows(held, anyOf, false) }
 
 // allows reports whether a holder of scopes may do what needs any of the wanted
 // ones. Scope admin may do everything unless it is plain; wanting nothing is a

@@ -240,7 +240,7 @@ func TestAllows(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := (Caller{Name: "x", Scopes: c.held}).Allows(c.wanted...); got != c.want {
+			if got := Allows(c.held, c.wanted...); got != c.want {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
 		})

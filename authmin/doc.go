@@ -2,9 +2,8 @@
 //
 // It is the whole of the project's access decision, with no web server around
 // it: pure functions and immutable values over the standard library. The Caddy
-// module puts these decisions at the edge, and both backends use the same code
-// for the credentials that they accept, so there is one place to read and one
-// place to get right.
+// module puts these decisions at the edge, and package backend before the two
+// services behind it, so there is one place to read and one place to get right.
 //
 // # What it does
 //
@@ -16,7 +15,6 @@
 //   - A [Policy] maps a method and a path to a rule, and [CheckTarget] refuses
 //     every path that two parsers could read in two ways.
 //   - [Guard.Decide] puts these together into one [Decision].
-//   - [Backend] guards a service that listens behind the gateway.
 //
 // # What it does not protect against
 //

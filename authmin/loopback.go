@@ -2,12 +2,17 @@ package authmin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strings"
 	"time"
 )
+
+// ErrNonLoopbackWithoutToken is a refused start: the service could be reached
+// from other machines and would have nothing to check.
+var ErrNonLoopbackWithoutToken = errors.New("NON_LOOPBACK_WITHOUT_TOKEN (40301)")
 
 // resolveTimeout bounds the look-up of `localhost` when a bind address is
 // judged at start.

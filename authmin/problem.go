@@ -76,8 +76,8 @@ var (
 
 const realm = `Bearer realm="llorch"`
 
-// problemFor is the answer to a credential that is not valid, and to none.
-func problemFor(reason Reason) *Problem {
+// ProblemFor is the answer to a credential that is not valid, and to none.
+func ProblemFor(reason Reason) *Problem {
 	switch reason {
 	case ReasonMissing:
 		return &ProblemMissingToken

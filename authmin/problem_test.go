@@ -103,7 +103,7 @@ func TestChallenge(t *testing.T) {
 func TestEveryReasonHasAnAnswer(t *testing.T) {
 	want := map[Reason]*Problem{ReasonMissing: &ProblemMissingToken, ReasonHost: &ProblemForeignHost, ReasonOrigin: &ProblemForeignOrigin}
 	for _, reason := range Reasons() {
-		p := problemFor(reason)
+		p := ProblemFor(reason)
 		if w := want[reason]; w != nil && p != w || w == nil && p != &ProblemBadToken || p.Status < http.StatusBadRequest {
 			t.Errorf("%s: got %v", reason, p)
 		}

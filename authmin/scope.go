@@ -85,6 +85,10 @@ func CheckTokenName(name string) error {
 	return nil
 }
 
+// IsName reports whether a text is [a-z0-9_-]{1,64}: what tokens, and callers of
+// the gateway, may be called.
+func IsName(text string) bool { return isName(text) }
+
 func isName(text string) bool {
 	if text == "" || len(text) > maxNameLength {
 		return false

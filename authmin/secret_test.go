@@ -44,7 +44,6 @@ func places(s Secret) map[string]any {
 		"an error":                secretError{s},
 		"a wrapped error":         fmt.Errorf("starting: %w", secretError{s}),
 		"joined errors":           errors.Join(secretError{s}, errors.New("x")),
-		"options of a backend":    BackendOptions{Service: "x", Token: s, UpstreamToken: s},
 		"a token of a keyring":    NewToken("ci", s, ScopeInfer),
 		"a pointer to such token": func() *Token { t := NewToken("ci", s); return &t }(),
 	}

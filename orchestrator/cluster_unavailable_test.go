@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/httpapi"
 )
@@ -28,9 +29,9 @@ func TestAReplicaWithoutItsStoreSaysWhenToComeBack(t *testing.T) {
 		t.Helper()
 		r := httptest.NewRequest(method, path, strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
-		caller := authmin.Caller{Name: "ci", Scopes: []authmin.Scope{authmin.ScopeInfer}}
+		caller := backend.Caller{Name: "ci", Scopes: []authmin.Scope{authmin.ScopeInfer}}
 		w := httptest.NewRecorder()
-		api.ServeHTTP(w, r.WithContext(authmin.WithCaller(t.Context(), caller)))
+		api.ServeHTTP(w, r.WithContext(backend.WithCaller(t.Context(), caller)))
 		var answer map[string]any
 		if err := json.NewDecoder(w.Body).Decode(&answer); err != nil {
 			t.Fatal(err)
@@ -69,8 +70,8 @@ func TestAStreamStaysOpenWhileTheStoreIsAway(t *testing.T) {
 	b.becomes(id, orchestrator.Completed)
 	api := httpapi.New(httpapi.Options{Orchestrator: b.Orchestrator, Log: slog.New(slog.DiscardHandler), Heartbeat: 20 * time.Millisecond}).Handler()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		caller := authmin.Caller{Name: "ci", Scopes: []authmin.Scope{authmin.ScopeInfer}}
-		api.ServeHTTP(w, r.WithContext(authmin.WithCaller(r.Context(), caller)))
+		caller := backend.Caller{Name: "ci", Scopes: []authmin.Scope{authmin.ScopeInfer}}
+		api.ServeHTTP(w, r.WithContext(backend.WithCaller(r.Context(), caller)))
 	}))
 	defer server.Close()
 	b.cut(true)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/orchestrator/httpapi"
 )
 
@@ -171,13 +172,13 @@ func probe(h http.Handler, route, token string) class {
 func TestSecurityTiming(t *testing.T) {
 	secret := longToken()
 	early, late := guesses(secret)
-	backend, err := authmin.NewBackend(authmin.BackendOptions{
+	auth, err := backend.NewAuthenticator(backend.AuthOptions{
 		Service: "orchestrator", Listen: "127.0.0.1:0", Token: authmin.NewSecret(secret), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	real := backend.Wrap(httpapi.New(httpapi.Options{}).Handler())
+	real := auth.Wrap(httpapi.New(httpapi.Options{}).Handler())
 	list := slices.Repeat([]string{secret}, listed)
 	leaky := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sent := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -176,6 +177,6 @@ func (o Options) Check() error {
 	if err := checkRuntimeDir(o.RuntimeDir); err != nil {
 		return err
 	}
-	_, err = authmin.NewBackend(authmin.BackendOptions{Service: "poolmanager", Listen: o.Listen, Token: o.Token, UpstreamToken: o.UpstreamToken, Log: o.Log})
+	_, err = backend.NewAuthenticator(backend.AuthOptions{Service: "poolmanager", Listen: o.Listen, Token: o.Token, UpstreamToken: o.UpstreamToken, Log: o.Log})
 	return err
 }

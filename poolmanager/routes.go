@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
 )
 
 // maxBodyBytes is the largest body, 1 MiB as api.md says; huma refuses a body
@@ -31,7 +32,7 @@ type Route struct {
 type api struct {
 	env    *environment
 	pools  *manager
-	mux    *authmin.Router
+	mux    *backend.Router
 	huma   huma.API
 	routes []Route
 }
@@ -46,7 +47,7 @@ func newAPI(env *environment, pools *manager) *api {
 	config.CreateHooks = nil // no $schema links in answers
 	config.Transformers = []huma.Transformer{problemBody}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{bearer: {Type: "http", Scheme: "bearer"}}
-	mux := authmin.NewRouter()
+	mux := backend.NewRouter()
 	a := &api{env: env, pools: pools, mux: mux, huma: humago.New(mux, config)}
 	a.huma.UseMiddleware(a.checkScope)
 	a.define()
@@ -65,7 +66,7 @@ func (a *api) served() []Route {
 	return all
 }
 
-func (a *api) declares(p authmin.Pattern) bool {
+func (a *api) declares(p backend.Pattern) bool {
 	return slices.ContainsFunc(a.routes, func(r Route) bool { return r.Method == p.Method && r.Path == p.Path })
 }
 
@@ -124,7 +125,7 @@ func (a *api) checkScope(ctx huma.Context, next func(huma.Context)) {
 }
 
 func allowed(w http.ResponseWriter, r *http.Request, scopes []authmin.Scope) bool {
-	if authmin.CallerFrom(r.Context()).Allows(scopes...) {
+	if backend.CallerFrom(r.Context()).Allows(scopes...) {
 		return true
 	}
 	w.Header().Set("WWW-Authenticate", authmin.Challenge(authmin.ProblemScope, scopes))

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -56,13 +56,13 @@ func Start(ctx context.Context, o Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pool manager: %w", err)
 	}
-	backend, err := authmin.NewBackend(authmin.BackendOptions{
+	auth, err := backend.NewAuthenticator(backend.AuthOptions{
 		Service: "poolmanager", Listen: o.Listen, Token: o.Token, UpstreamToken: o.UpstreamToken, Log: o.Log, Others: o.sentTokens(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("pool manager: %w", err)
 	}
-	o.Log = backend.Log()
+	o.Log = auth.Log()
 	listener, err := listen(o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("pool manager: %w", err)
@@ -72,7 +72,7 @@ func Start(ctx context.Context, o Options) (*Service, error) {
 		listener.Close()
 		return nil, fmt.Errorf("pool manager: %w", err)
 	}
-	s, err := start(ctx, o, backend, listener, traces)
+	s, err := start(ctx, o, auth, listener, traces)
 	if err != nil {
 		traces.stop(ctx)
 		listener.Close()
@@ -81,12 +81,12 @@ func Start(ctx context.Context, o Options) (*Service, error) {
 	return s, nil
 }
 
-func start(ctx context.Context, o Options, backend *authmin.Backend, listener net.Listener, traces *traces) (*Service, error) {
+func start(ctx context.Context, o Options, auth *backend.Authenticator, listener net.Listener, traces *traces) (*Service, error) {
 	dir, err := openRuntimeDir(o.RuntimeDir)
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{log: o.Log, listener: listener, dir: dir, traces: traces, failed: make(chan error, 1), tokens: newCredentials(backend, o.DispatchToken)}
+	s := &Service{log: o.Log, listener: listener, dir: dir, traces: traces, failed: make(chan error, 1), tokens: newCredentials(auth, o.DispatchToken)}
 	gpus := &gpuMonitor{}
 	changed := make(chan struct{}, 1)
 	env := &environment{
@@ -128,7 +128,7 @@ func start(ctx context.Context, o Options, backend *authmin.Backend, listener ne
 		return nil, err
 	}
 	s.server = &http.Server{
-		Handler: backend.Wrap(s.traces.handler(requestLog(o.Log, newAPI(env, s.pools)))), ReadHeaderTimeout: headerLimit, IdleTimeout: idleLimit,
+		Handler: auth.Wrap(s.traces.handler(requestLog(o.Log, newAPI(env, s.pools)))), ReadHeaderTimeout: headerLimit, IdleTimeout: idleLimit,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
 		DisableGeneralOptionsHandler: true, // net/http would answer `OPTIONS *` before any credential is asked for
 	}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
 )
 
 // Tokens are the credentials that can change while the service runs.
@@ -19,13 +20,13 @@ type Tokens struct {
 
 // credentials are what of them is in use.
 type credentials struct {
-	backend  *authmin.Backend
+	auth     *backend.Authenticator
 	dispatch atomic.Pointer[authmin.Secret]
 	renew    func() // wakes the registration
 }
 
-func newCredentials(backend *authmin.Backend, dispatch authmin.Secret) *credentials {
-	c := &credentials{backend: backend}
+func newCredentials(auth *backend.Authenticator, dispatch authmin.Secret) *credentials {
+	c := &credentials{auth: auth}
 	c.dispatch.Store(&dispatch)
 	return c
 }
@@ -37,7 +38,7 @@ func (c *credentials) dispatchToken() authmin.Secret { return *c.dispatch.Load()
 // Requests that a caller's own token was let in with end with it. A new dispatch
 // token is told to the orchestrator by registering again.
 func (s *Service) SetTokens(t Tokens) error {
-	if err := s.tokens.backend.SetTokens(t.Own, t.Upstream, append(t.Sent, t.Dispatch)...); err != nil {
+	if err := s.tokens.auth.SetTokens(t.Own, t.Upstream, append(t.Sent, t.Dispatch)...); err != nil {
 		return fmt.Errorf("changing tokens: %w", err)
 	}
 	s.tokens.dispatch.Store(&t.Dispatch)

@@ -16,7 +16,7 @@ import (
 
 // parsing is where requests with credentials come in; authmin is where they are
 // parsed, and is not looked at.
-var parsing = []string{"./caddymodule/...", "./orchestrator/...", "./poolmanager/..."}
+var parsing = []string{"./authmin/backend/...", "./caddymodule/...", "./orchestrator/...", "./poolmanager/..."}
 
 // bearerAllowed names files that may look for a scheme, with the reason: they read
 // no request.

@@ -17,9 +17,9 @@ import (
 // there. The first three list their routes for the tests that walk them; another
 // one would serve routes that no test asks for a guard.
 var routerFiles = map[string]string{
-	"authmin/router.go":                "the router of both backends, which lists its routes",
-	"orchestrator/app/app.go":          "the orchestrator's server, around authmin.Backend",
-	"poolmanager/service.go":           "the pool manager's server, around authmin.Backend",
+	"authmin/backend/router.go":        "the router of both backends, which lists its routes",
+	"orchestrator/app/app.go":          "the orchestrator's server, around backend.Authenticator",
+	"poolmanager/service.go":           "the pool manager's server, around backend.Authenticator",
 	"poolmanager/demoengine/engine.go": "the demo engine, on loopback, with a key of its own",
 	"poolmanager/demoengine/run.go":    "the demo engine's server",
 }

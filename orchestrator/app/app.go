@@ -30,6 +30,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/httpapi"
 	"github.com/llorch/gateway/orchestrator/store"
@@ -113,15 +114,15 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	backend, err := authmin.NewBackend(authmin.BackendOptions{
+	auth, err := backend.NewAuthenticator(backend.AuthOptions{
 		Service: "orchestrator", Listen: o.Listen, Token: o.Token, UpstreamToken: o.UpstreamToken, Log: o.Log,
 		Others: []authmin.Secret{o.PoolManagerToken},
 	})
 	if err != nil {
 		return nil, err
 	}
-	o.Log = backend.Log()
-	s := &Service{failed: make(chan error, 1), tokens: newCredentials(backend, o.PoolManagerToken), cluster: o.Cluster}
+	o.Log = auth.Log()
+	s := &Service{failed: make(chan error, 1), tokens: newCredentials(auth, o.PoolManagerToken), cluster: o.Cluster}
 	defer func() {
 		if err != nil {
 			_ = s.Stop(context.WithoutCancel(ctx))
@@ -141,7 +142,7 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 	var st *store.Store
 	s.push("store", func(context.Context) error { return closeStore(st) })
 	front := newFront()
-	s.serve(ln, backend.Wrap(front), o.Log)
+	s.serve(ln, auth.Wrap(front), o.Log)
 	st, err = store.Open(ctx, store.Options{Dir: o.StateDir, Cluster: o.Cluster, NATS: o.NATS, Fast: o.Fast, Log: o.Log, Free: o.Free})
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
 )
 
 // Tokens are the credentials that can change while the service runs.
@@ -18,13 +19,13 @@ type Tokens struct {
 
 // credentials are what of them is in use.
 type credentials struct {
-	backend      *authmin.Backend
+	auth         *backend.Authenticator
 	poolManager  atomic.Pointer[authmin.Secret]
 	sourceErrors *prometheus.CounterVec
 }
 
-func newCredentials(backend *authmin.Backend, poolManager authmin.Secret) *credentials {
-	c := &credentials{backend: backend, sourceErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
+func newCredentials(auth *backend.Authenticator, poolManager authmin.Secret) *credentials {
+	c := &credentials{auth: auth, sourceErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "orchd_token_source_errors_total",
 		Help: "Files of tokens that could not be read while serving, so that the last good token stays in use, and files whose replacement is not seen because they are mounted by themselves.",
 	}, []string{"source"})}
@@ -41,7 +42,7 @@ func (s *Service) SetTokens(t Tokens) error {
 	if t.PoolManager.IsZero() {
 		t.PoolManager = t.Own
 	}
-	if err := s.tokens.backend.SetTokens(t.Own, t.Upstream, t.PoolManager); err != nil {
+	if err := s.tokens.auth.SetTokens(t.Own, t.Upstream, t.PoolManager); err != nil {
 		return fmt.Errorf("changing tokens: %w", err)
 	}
 	s.tokens.poolManager.Store(&t.PoolManager)

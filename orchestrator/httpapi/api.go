@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/orchestrator"
 )
 
@@ -55,7 +56,7 @@ type API struct {
 	o       *orchestrator.Orchestrator
 	opts    Options
 	log     *slog.Logger
-	mux     *authmin.Router
+	mux     *backend.Router
 	huma    huma.API
 	routes  []Route
 	streams *orchestrator.Shares // the places for open streams
@@ -81,7 +82,7 @@ func New(o Options) *API {
 	if o.MaxStreams == 0 {
 		o.MaxStreams = DefaultMaxStreams
 	}
-	a := &API{o: o.Orchestrator, opts: o, log: o.Log, mux: authmin.NewRouter(), streams: orchestrator.NewShares(int64(o.MaxStreams))}
+	a := &API{o: o.Orchestrator, opts: o, log: o.Log, mux: backend.NewRouter(), streams: orchestrator.NewShares(int64(o.MaxStreams))}
 	config := huma.DefaultConfig("llorch orchestrator", o.Version)
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	config.Formats = formats()
@@ -114,11 +115,11 @@ func (a *API) Routes() []Route {
 	return all
 }
 
-func (a *API) declares(p authmin.Pattern) bool {
+func (a *API) declares(p backend.Pattern) bool {
 	return slices.ContainsFunc(a.routes, func(r Route) bool { return r.Method == p.Method && r.Path == p.Path })
 }
 
-// Handler serves the contract. It expects authmin.Backend around it.
+// Handler serves the contract. It expects backend.Authenticator around it.
 func (a *API) Handler() http.Handler {
 	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		w := &answering{ResponseWriter: out}
@@ -177,6 +178,6 @@ func (a *API) recover(w *answering, r *http.Request) {
 
 // who is the caller of a request in the domain's words.
 func who(ctx context.Context) orchestrator.Who {
-	c := authmin.CallerFrom(ctx)
+	c := backend.CallerFrom(ctx)
 	return orchestrator.Who{Identity: c.Name, Admin: c.Allows(authmin.ScopeAdmin)}
 }

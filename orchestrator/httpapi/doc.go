@@ -2,7 +2,7 @@
 // each route its validation, its place in the OpenAPI document, the scope it
 // needs, and its line in the list that tests walk.
 //
-// It does not check credentials: wrap Handler in authmin.Backend, which puts
+// It does not check credentials: wrap Handler in backend.Authenticator, which puts
 // the caller into the context. It does check scopes, and a route that declares
 // none cannot be reached.
 //

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/store"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
@@ -79,11 +80,11 @@ func serve(t *testing.T, opts Options) *served {
 	return s
 }
 
-// asCaller is authmin.Backend for a test.
+// asCaller is backend.Authenticator for a test.
 func asCaller(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := authmin.Caller{Name: "ci", Scopes: []authmin.Scope{authmin.ScopeAdmin}}
-		h.ServeHTTP(w, r.WithContext(authmin.WithCaller(r.Context(), c)))
+		c := backend.Caller{Name: "ci", Scopes: []authmin.Scope{authmin.ScopeAdmin}}
+		h.ServeHTTP(w, r.WithContext(backend.WithCaller(r.Context(), c)))
 	})
 }
 

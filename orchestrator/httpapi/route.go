@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
 )
 
 // bearer is the name of the security scheme in the OpenAPI document.
@@ -47,7 +48,7 @@ func route[I, O any](a *API, scope authmin.Scope, method, path string, status in
 func (a *API) raw(scope authmin.Scope, path string, h http.Handler) {
 	a.list(http.MethodGet, path, scope)
 	a.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
-		if !authmin.CallerFrom(r.Context()).Allows(scope) {
+		if !backend.CallerFrom(r.Context()).Allows(scope) {
 			forbid(w, r, []authmin.Scope{scope})
 			return
 		}
@@ -79,7 +80,7 @@ func (a *API) authorize(ctx huma.Context, next func(huma.Context)) {
 			}
 		}
 	}
-	if !authmin.CallerFrom(ctx.Context()).Allows(scopes...) {
+	if !backend.CallerFrom(ctx.Context()).Allows(scopes...) {
 		r, w := humago.Unwrap(ctx)
 		forbid(w, r, scopes)
 		return

@@ -8,7 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
 )
 
 // TestEveryServedRouteIsListed: huma's operations and the router's patterns are
@@ -18,7 +18,7 @@ func TestEveryServedRouteIsListed(t *testing.T) {
 	if missing := a.mux.Undeclared(a.declares); len(missing) > 0 {
 		t.Errorf("served without a declared scope: %v", missing)
 	}
-	if none := a.mux.Undeclared(func(authmin.Pattern) bool { return false }); len(none) != len(a.routes) {
+	if none := a.mux.Undeclared(func(backend.Pattern) bool { return false }); len(none) != len(a.routes) {
 		t.Errorf("%d patterns served, %d routes listed", len(none), len(a.routes))
 	}
 	for path, item := range a.huma.OpenAPI().Paths {

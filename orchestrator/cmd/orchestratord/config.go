@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/app"
 )
@@ -151,7 +152,7 @@ func readSettings(file string, lookup func(string) (string, bool)) (s settings, 
 	}
 	tokens := s.secrets.tokens((*authmin.SecretSource).Secret)
 	s.options.Token, s.options.UpstreamToken, s.options.PoolManagerToken = tokens.Own, tokens.Upstream, tokens.PoolManager
-	_, err = authmin.NewBackend(authmin.BackendOptions{
+	_, err = backend.NewAuthenticator(backend.AuthOptions{
 		Service: "orchestrator", Listen: s.options.Listen, Token: tokens.Own, UpstreamToken: tokens.Upstream,
 	})
 	return s, err

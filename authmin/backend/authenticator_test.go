@@ -1,4 +1,4 @@
-package authmin
+package backend
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/llorch/gateway/authmin"
 )
 
 // seen is what a handler behind the guard gets to know.
@@ -28,16 +30,16 @@ type backend struct {
 	log    bytes.Buffer
 }
 
-func newBackend(t *testing.T, token, upstream Secret) *backend {
+func newBackend(t *testing.T, token, upstream authmin.Secret) *backend {
 	t.Helper()
 	b := &backend{}
-	guard, err := NewBackend(BackendOptions{Service: "test", Listen: "127.0.0.1:0", Token: token, UpstreamToken: upstream,
+	guard, err := NewAuthenticator(AuthOptions{Service: "test", Listen: "127.0.0.1:0", Token: token, UpstreamToken: upstream,
 		Log: slog.New(slog.NewJSONHandler(&b.log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.server = httptest.NewServer(guard.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		b.last = &seen{Caller: CallerFrom(r.Context()), ID: CorrelationID(r.Context()), Header: r.Header}
+		b.last = &seen{Caller: CallerFrom(r.Context()), ID: authmin.CorrelationID(r.Context()), Header: r.Header}
 	})))
 	t.Cleanup(b.server.Close)
 	return b
@@ -96,18 +98,18 @@ func TestOnlyExactGetHealthIsOpen(t *testing.T) {
 
 func TestBackendRefusesCredentials(t *testing.T) {
 	b := newBackend(t, secretOf("api"), secretOf("gateway"))
-	good, bad := bearer("api"), bearer("x")
+	good, bad := bearerOf("api"), bearerOf("x")
 	for name, lines := range map[string][]string{
 		"an unknown token": {bad}, "another scheme": {"Basic eA=="}, "an empty line": {""}, "the scheme alone": {"Bearer"},
 		"two lines, the good one last": {bad, good}, "two lines, the good one first": {good, bad}, "two good lines": {good, good},
-		"the good one and the gateway's": {good, bearer("gateway")}, "a comma": {good + "," + good}, "a longer token": {good + "a"}, "a shorter token": {good[:len(good)-1]},
+		"the good one and the gateway's": {good, bearerOf("gateway")}, "a comma": {good + "," + good}, "a longer token": {good + "a"}, "a shorter token": {good[:len(good)-1]},
 	} {
 		t.Run(name, func(t *testing.T) {
 			resp, body := b.do(t, "GET", "/v2/tasks", http.Header{"Authorization": lines})
 			if resp.StatusCode != 401 || b.last != nil || resp.Header.Get("Www-Authenticate") != `Bearer realm="llorch", error="invalid_token"` || !strings.Contains(body, "BAD_TOKEN") {
 				t.Errorf("got %d %s", resp.StatusCode, body)
 			}
-			if resp.Header.Get(HeaderCorrelationID) == "" || resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("Content-Type") != "application/problem+json" {
+			if resp.Header.Get(authmin.HeaderCorrelationID) == "" || resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("Content-Type") != "application/problem+json" {
 				t.Errorf("got header %v", resp.Header)
 			}
 		})
@@ -134,28 +136,28 @@ func TestBackendRefusesCredentials(t *testing.T) {
 }
 
 func TestBackendIdentity(t *testing.T) {
-	gateway, own := bearer("gateway"), bearer("api")
+	gateway, own := bearerOf("gateway"), bearerOf("api")
 	cases := map[string]struct {
 		header http.Header
 		want   Caller
 	}{
-		"the gateway for a token":             {http.Header{"Authorization": {gateway}, HeaderIdentity: {"ci"}, HeaderScopes: {"infer,nodes"}}, Caller{"ci", []Scope{ScopeInfer, ScopeNodes}}},
-		"the gateway for a proxy's user":      {http.Header{"Authorization": {gateway}, HeaderIdentity: {"proxy:alice"}, HeaderScopes: {"infer"}}, Caller{"proxy:alice", []Scope{ScopeInfer}}},
-		"the gateway for a local client":      {http.Header{"Authorization": {gateway}, HeaderIdentity: {"localhost"}, HeaderScopes: {"admin"}}, Caller{"localhost", []Scope{ScopeAdmin}}},
+		"the gateway for a token":             {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci"}, authmin.HeaderScopes: {"infer,nodes"}}, Caller{"ci", []authmin.Scope{authmin.ScopeInfer, authmin.ScopeNodes}}},
+		"the gateway for a proxy's user":      {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"proxy:alice"}, authmin.HeaderScopes: {"infer"}}, Caller{"proxy:alice", []authmin.Scope{authmin.ScopeInfer}}},
+		"the gateway for a local client":      {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"localhost"}, authmin.HeaderScopes: {"admin"}}, Caller{"localhost", []authmin.Scope{authmin.ScopeAdmin}}},
 		"the gateway for nobody":              {http.Header{"Authorization": {gateway}}, Caller{}},
-		"the gateway with scopes alone":       {http.Header{"Authorization": {gateway}, HeaderScopes: {"admin"}}, Caller{}},
-		"the gateway with an empty identity":  {http.Header{"Authorization": {gateway}, HeaderIdentity: {""}, HeaderScopes: {"admin"}}, Caller{}},
-		"the gateway with two identities":     {http.Header{"Authorization": {gateway}, HeaderIdentity: {"ci", "ops"}, HeaderScopes: {"admin"}}, Caller{}},
-		"the gateway with a strange identity": {http.Header{"Authorization": {gateway}, HeaderIdentity: {"Alice <a@b>"}, HeaderScopes: {"admin"}}, Caller{}},
-		"the gateway with a prefix alone":     {http.Header{"Authorization": {gateway}, HeaderIdentity: {"proxy:"}, HeaderScopes: {"admin"}}, Caller{}},
-		"the gateway with a long identity":    {http.Header{"Authorization": {gateway}, HeaderIdentity: {strings.Repeat("a", 65)}, HeaderScopes: {"admin"}}, Caller{}},
-		"the gateway without scopes":          {http.Header{"Authorization": {gateway}, HeaderIdentity: {"ci"}}, Caller{"ci", nil}},
-		"the gateway with empty scopes":       {http.Header{"Authorization": {gateway}, HeaderIdentity: {"ci"}, HeaderScopes: {""}}, Caller{"ci", nil}},
-		"the gateway with two lines":          {http.Header{"Authorization": {gateway}, HeaderIdentity: {"ci"}, HeaderScopes: {"infer", "admin"}}, Caller{"ci", nil}},
-		"the gateway with malformed scopes":   {http.Header{"Authorization": {gateway}, HeaderIdentity: {"ci"}, HeaderScopes: {"infer admin"}}, Caller{"ci", nil}},
+		"the gateway with scopes alone":       {http.Header{"Authorization": {gateway}, authmin.HeaderScopes: {"admin"}}, Caller{}},
+		"the gateway with an empty identity":  {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {""}, authmin.HeaderScopes: {"admin"}}, Caller{}},
+		"the gateway with two identities":     {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci", "ops"}, authmin.HeaderScopes: {"admin"}}, Caller{}},
+		"the gateway with a strange identity": {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"Alice <a@b>"}, authmin.HeaderScopes: {"admin"}}, Caller{}},
+		"the gateway with a prefix alone":     {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"proxy:"}, authmin.HeaderScopes: {"admin"}}, Caller{}},
+		"the gateway with a long identity":    {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {strings.Repeat("a", 65)}, authmin.HeaderScopes: {"admin"}}, Caller{}},
+		"the gateway without scopes":          {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci"}}, Caller{"ci", nil}},
+		"the gateway with empty scopes":       {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci"}, authmin.HeaderScopes: {""}}, Caller{"ci", nil}},
+		"the gateway with two lines":          {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci"}, authmin.HeaderScopes: {"infer", "admin"}}, Caller{"ci", nil}},
+		"the gateway with malformed scopes":   {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci"}, authmin.HeaderScopes: {"infer admin"}}, Caller{"ci", nil}},
 		"the gateway with an alias":           {http.Header{"Authorization": {gateway}, "X_Auth_Identity": {"ops"}, "X_Auth_Scopes": {"admin"}}, Caller{}},
-		"a caller's own token":                {http.Header{"Authorization": {own}}, Caller{NameDefault, AllScopes()}},
-		"an own token and a forged identity":  {http.Header{"Authorization": {own}, HeaderIdentity: {"ops"}, HeaderScopes: {"nodes"}}, Caller{NameDefault, AllScopes()}},
+		"a caller's own token":                {http.Header{"Authorization": {own}}, Caller{authmin.NameDefault, authmin.AllScopes()}},
+		"an own token and a forged identity":  {http.Header{"Authorization": {own}, authmin.HeaderIdentity: {"ops"}, authmin.HeaderScopes: {"nodes"}}, Caller{authmin.NameDefault, authmin.AllScopes()}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -166,7 +168,7 @@ func TestBackendIdentity(t *testing.T) {
 			if diff := cmp.Diff(c.want, b.last.Caller); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
-			for _, name := range []string{"Authorization", HeaderIdentity, HeaderScopes} {
+			for _, name := range []string{"Authorization", authmin.HeaderIdentity, authmin.HeaderScopes} {
 				if b.last.Header[name] != nil {
 					t.Errorf("the service sees %s", name)
 				}
@@ -175,25 +177,25 @@ func TestBackendIdentity(t *testing.T) {
 	}
 	t.Run("nobody with a forged identity", func(t *testing.T) {
 		b := newBackend(t, secretOf("api"), secretOf("gateway"))
-		h := http.Header{HeaderIdentity: {"ops"}, HeaderScopes: {"admin"}}
+		h := http.Header{authmin.HeaderIdentity: {"ops"}, authmin.HeaderScopes: {"admin"}}
 		if resp, _ := b.do(t, "GET", "/v2/tasks", h); resp.StatusCode != 401 {
 			t.Errorf("got %d", resp.StatusCode)
 		}
-		if resp, _ := b.do(t, "GET", "/health", h); resp.StatusCode != 200 || b.last.Caller.Name != "" || b.last.Header[HeaderIdentity] != nil {
+		if resp, _ := b.do(t, "GET", "/health", h); resp.StatusCode != 200 || b.last.Caller.Name != "" || b.last.Header[authmin.HeaderIdentity] != nil {
 			t.Errorf("on /health: %d as %v", resp.StatusCode, b.last)
 		}
 	})
 }
 
 func TestBackendCorrelationID(t *testing.T) {
-	b := newBackend(t, secretOf("api"), Secret{})
-	for _, authorization := range []string{bearer("api"), bearer("x")} {
-		resp, body := b.do(t, "GET", "/v2/tasks", http.Header{"Authorization": {authorization}, HeaderCorrelationID: {"abc-1"}})
-		if resp.Header.Get(HeaderCorrelationID) != "abc-1" || b.last != nil && b.last.ID != "abc-1" || b.last == nil && !strings.Contains(body, `"correlation_id":"abc-1"`) {
+	b := newBackend(t, secretOf("api"), authmin.Secret{})
+	for _, authorization := range []string{bearerOf("api"), bearerOf("x")} {
+		resp, body := b.do(t, "GET", "/v2/tasks", http.Header{"Authorization": {authorization}, authmin.HeaderCorrelationID: {"abc-1"}})
+		if resp.Header.Get(authmin.HeaderCorrelationID) != "abc-1" || b.last != nil && b.last.ID != "abc-1" || b.last == nil && !strings.Contains(body, `"correlation_id":"abc-1"`) {
 			t.Errorf("got %v %s", resp.Header, body)
 		}
-		resp, _ = b.do(t, "GET", "/v2/tasks", http.Header{"Authorization": {authorization}, HeaderCorrelationID: {"a_b"}})
-		if id := resp.Header.Get(HeaderCorrelationID); id == "a_b" || !isCorrelationID(id) {
+		resp, _ = b.do(t, "GET", "/v2/tasks", http.Header{"Authorization": {authorization}, authmin.HeaderCorrelationID: {"a_b"}})
+		if id := resp.Header.Get(authmin.HeaderCorrelationID); id == "a_b" || authmin.EnsureCorrelationID(http.Header{authmin.HeaderCorrelationID: {id}}) != id {
 			t.Errorf("a bad id gives %q", id)
 		}
 	}
@@ -203,34 +205,34 @@ func TestNewBackendRefuses(t *testing.T) {
 	a, b := secretOf("a"), secretOf("b")
 	cases := map[string]struct {
 		listen    string
-		api, gate Secret
+		api, gate authmin.Secret
 		want      string // a part of the message; "" for none
 	}{
 		"both on the network":         {"0.0.0.0:80", a, b, ""},
-		"one on the network":          {":80", a, Secret{}, ""},
-		"the other on the network":    {":80", Secret{}, b, ""},
-		"none on loopback":            {"127.0.0.1:80", Secret{}, Secret{}, ""},
-		"none on a Unix socket":       {"unix//run/x.sock", Secret{}, Secret{}, ""},
-		"none on the network":         {"0.0.0.0:80", Secret{}, Secret{}, "NON_LOOPBACK_WITHOUT_TOKEN"},
-		"none on every address":       {":80", Secret{}, Secret{}, "NON_LOOPBACK_WITHOUT_TOKEN"},
-		"none on an unknown kind":     {"fd/3", Secret{}, Secret{}, "NON_LOOPBACK_WITHOUT_TOKEN"},
-		"none on nothing":             {"", Secret{}, Secret{}, "NON_LOOPBACK_WITHOUT_TOKEN"},
-		"empty ones on the network":   {":80", NewSecret(""), NewSecret(""), "NON_LOOPBACK_WITHOUT_TOKEN"},
-		"equal ones":                  {"127.0.0.1:80", a, NewSecret(tokenOf("a")), "must differ"},
-		"a weak one":                  {"127.0.0.1:80", NewSecret("short"), Secret{}, "unusable token"},
-		"a weak one of the gateway's": {"127.0.0.1:80", a, NewSecret("short"), "unusable token"},
-		"a placeholder":               {"127.0.0.1:80", NewSecret("${LLORCH_API_TOKEN_0123456789abcdef}"), Secret{}, "placeholder"},
+		"one on the network":          {":80", a, authmin.Secret{}, ""},
+		"the other on the network":    {":80", authmin.Secret{}, b, ""},
+		"none on loopback":            {"127.0.0.1:80", authmin.Secret{}, authmin.Secret{}, ""},
+		"none on a Unix socket":       {"unix//run/x.sock", authmin.Secret{}, authmin.Secret{}, ""},
+		"none on the network":         {"0.0.0.0:80", authmin.Secret{}, authmin.Secret{}, "NON_LOOPBACK_WITHOUT_TOKEN"},
+		"none on every address":       {":80", authmin.Secret{}, authmin.Secret{}, "NON_LOOPBACK_WITHOUT_TOKEN"},
+		"none on an unknown kind":     {"fd/3", authmin.Secret{}, authmin.Secret{}, "NON_LOOPBACK_WITHOUT_TOKEN"},
+		"none on nothing":             {"", authmin.Secret{}, authmin.Secret{}, "NON_LOOPBACK_WITHOUT_TOKEN"},
+		"empty ones on the network":   {":80", authmin.NewSecret(""), authmin.NewSecret(""), "NON_LOOPBACK_WITHOUT_TOKEN"},
+		"equal ones":                  {"127.0.0.1:80", a, authmin.NewSecret(tokenOf("a")), "must differ"},
+		"a weak one":                  {"127.0.0.1:80", authmin.NewSecret("short"), authmin.Secret{}, "unusable token"},
+		"a weak one of the gateway's": {"127.0.0.1:80", a, authmin.NewSecret("short"), "unusable token"},
+		"a placeholder":               {"127.0.0.1:80", authmin.NewSecret("${LLORCH_API_TOKEN_0123456789abcdef}"), authmin.Secret{}, "placeholder"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			guard, err := NewBackend(BackendOptions{Service: "test", Listen: c.listen, Token: c.api, UpstreamToken: c.gate})
+			guard, err := NewAuthenticator(AuthOptions{Service: "test", Listen: c.listen, Token: c.api, UpstreamToken: c.gate})
 			if (err == nil) != (c.want == "") || (guard == nil) != (err != nil) {
 				t.Fatalf("got %v, want %q", err, c.want)
 			}
 			if err == nil {
 				return
 			}
-			if !strings.Contains(err.Error(), c.want) || strings.Contains(c.want, "NON_") != errors.Is(err, ErrNonLoopbackWithoutToken) {
+			if !strings.Contains(err.Error(), c.want) || strings.Contains(c.want, "NON_") != errors.Is(err, authmin.ErrNonLoopbackWithoutToken) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 			if leaks(err.Error(), tokenOf("a")) || strings.Contains(err.Error(), "short,") {
@@ -241,8 +243,8 @@ func TestNewBackendRefuses(t *testing.T) {
 }
 
 func TestBackendWithoutTokensRefusesEverybody(t *testing.T) {
-	b := newBackend(t, Secret{}, Secret{})
-	for _, authorization := range []string{"", "Bearer ", "Bearer =", bearer("x")} {
+	b := newBackend(t, authmin.Secret{}, authmin.Secret{})
+	for _, authorization := range []string{"", "Bearer ", "Bearer =", bearerOf("x")} {
 		if resp, _ := b.do(t, "GET", "/v2/tasks", http.Header{"Authorization": {authorization}}); resp.StatusCode != 401 || b.last != nil {
 			t.Errorf("%q: got %d", authorization, resp.StatusCode)
 		}

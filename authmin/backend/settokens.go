@@ -1,4 +1,4 @@
-package authmin
+package backend
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/llorch/gateway/authmin"
 )
 
 // errCallerGone is why a request that was under way has been ended.
@@ -14,21 +16,21 @@ var errCallerGone = errors.New("the token is no longer valid")
 
 // backendRing is the keyring of a service's own credentials: two that are equal,
 // and a weak one, are refused.
-func backendRing(service string, token, upstream Secret) (*Keyring, error) {
-	var tokens []Token
+func backendRing(service string, token, upstream authmin.Secret) (*authmin.Keyring, error) {
+	var tokens []authmin.Token
 	for _, t := range []struct {
 		name   string
-		secret Secret
-	}{{NameDefault, token}, {nameGateway, upstream}} {
+		secret authmin.Secret
+	}{{authmin.NameDefault, token}, {nameGateway, upstream}} {
 		if t.secret.IsZero() {
 			continue
 		}
-		if err := CheckStrength(t.secret); err != nil {
+		if err := authmin.CheckStrength(t.secret); err != nil {
 			return nil, fmt.Errorf("guarding %s: %s token: %w", service, t.name, err)
 		}
-		tokens = append(tokens, NewToken(t.name, t.secret, allScopes...))
+		tokens = append(tokens, authmin.NewToken(t.name, t.secret, authmin.AllScopes()...))
 	}
-	ring, err := NewKeyring(tokens)
+	ring, err := authmin.NewKeyring(tokens)
 	if err != nil {
 		return nil, fmt.Errorf("guarding %s: LLORCH_API_TOKEN and LLORCH_UPSTREAM_TOKEN must differ: %w", service, err)
 	}
@@ -39,7 +41,7 @@ func backendRing(service string, token, upstream Secret) (*Keyring, error) {
 // secrets that its log must not show, or refuses, and then the old ones stay. Requests under way that a caller's own token was let
 // in with are ended when that token has gone. Those that the gateway sent go on:
 // it ends them itself when their clients' tokens go.
-func (b *Backend) SetTokens(token, upstream Secret, others ...Secret) error {
+func (b *Authenticator) SetTokens(token, upstream authmin.Secret, others ...authmin.Secret) error {
 	ring, err := backendRing(b.service, token, upstream)
 	if err != nil {
 		return err
@@ -48,7 +50,7 @@ func (b *Backend) SetTokens(token, upstream Secret, others ...Secret) error {
 		return fmt.Errorf("guarding %s: a credential of the start is missing; the service keeps the old ones", b.service)
 	}
 	b.ring.Store(ring)
-	b.others.Store(SecretRing(others...))
+	b.others.Store(authmin.SecretRing(others...))
 	b.callers.sweep(ring, time.Now())
 	return nil
 }
@@ -62,7 +64,7 @@ type callerSet struct {
 
 // liveCall is one of them.
 type liveCall struct {
-	digest Digest
+	digest authmin.Digest
 	cancel context.CancelCauseFunc
 
 	mu     sync.Mutex // held while the response may be touched
@@ -71,7 +73,7 @@ type liveCall struct {
 }
 
 // track makes a request end with its token, until release is called.
-func (s *callerSet) track(w http.ResponseWriter, r *http.Request, digest Digest) (_ *http.Request, release func()) {
+func (s *callerSet) track(w http.ResponseWriter, r *http.Request, digest authmin.Digest) (_ *http.Request, release func()) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	call := &liveCall{digest: digest, cancel: cancel, writer: w}
 	s.mu.Lock()
@@ -92,11 +94,11 @@ func (s *callerSet) track(w http.ResponseWriter, r *http.Request, digest Digest)
 }
 
 // sweep ends the requests whose token the keyring does not have any more.
-func (s *callerSet) sweep(ring *Keyring, now time.Time) {
+func (s *callerSet) sweep(ring *authmin.Keyring, now time.Time) {
 	s.mu.Lock()
 	var gone []*liveCall
 	for call := range s.calls {
-		if _, verdict := ring.Lookup(call.digest, now); verdict != VerdictValid {
+		if _, verdict := ring.Lookup(call.digest, now); verdict != authmin.VerdictValid {
 			gone = append(gone, call)
 		}
 	}

@@ -1,18 +1,22 @@
-package authmin
+package backend
 
-import "context"
+import (
+	"context"
+
+	"github.com/llorch/gateway/authmin"
+)
 
 // Caller is who asks a backend. The zero value is nobody, and may nothing.
 type Caller struct {
-	Name   string // the gateway's word for it, or [NameDefault]; "" for nobody
-	Scopes []Scope
+	Name   string // the gateway's word for it, or [authmin.NameDefault]; "" for nobody
+	Scopes []authmin.Scope
 }
 
 type callerKey struct{}
 
 // Allows reports whether the caller has any of these scopes. Admin has every
 // one; asking for none is refused.
-func (c Caller) Allows(anyOf ...Scope) bool { return allows(c.Scopes, anyOf, false) }
+func (c Caller) Allows(anyOf ...authmin.Scope) bool { return authmin.Allows(c.Scopes, anyOf...) }
 
 // WithCaller puts a caller into a context.
 func WithCaller(ctx context.Context, c Caller) context.Context {

@@ -1,4 +1,4 @@
-package authmin
+package backend
 
 import (
 	"io"
@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/llorch/gateway/authmin"
 )
 
 // endLimit is how long a stream whose token has gone may stay open.
@@ -14,9 +16,9 @@ const endLimit = time.Second
 
 // streamServer is a guarded service that sends one byte and then nothing, until
 // its context ends.
-func streamServer(t *testing.T) (*Backend, *httptest.Server) {
+func streamServer(t *testing.T) (*Authenticator, *httptest.Server) {
 	t.Helper()
-	guard, err := NewBackend(BackendOptions{Service: "test", Listen: "127.0.0.1:0", Token: secretOf("own"), UpstreamToken: secretOf("gateway")})
+	guard, err := NewAuthenticator(AuthOptions{Service: "test", Listen: "127.0.0.1:0", Token: secretOf("own"), UpstreamToken: secretOf("gateway")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,13 +89,13 @@ func TestACallersStreamEndsWithItsToken(t *testing.T) {
 
 func TestSetTokensRefusesWhatAStartWouldRefuse(t *testing.T) {
 	cases := map[string]struct {
-		token, upstream Secret
+		token, upstream authmin.Secret
 		want            string
 	}{
 		"equal ones":                   {secretOf("a"), secretOf("a"), "must differ"},
-		"a weak one":                   {NewSecret("short"), secretOf("a"), "fewer"},
-		"one that is gone":             {secretOf("a"), Secret{}, "missing"},
-		"none":                         {Secret{}, Secret{}, "missing"},
+		"a weak one":                   {authmin.NewSecret("short"), secretOf("a"), "fewer"},
+		"one that is gone":             {secretOf("a"), authmin.Secret{}, "missing"},
+		"none":                         {authmin.Secret{}, authmin.Secret{}, "missing"},
 		"two that have been exchanged": {secretOf("gateway"), secretOf("own"), ""},
 	}
 	for name, c := range cases {

@@ -1,4 +1,4 @@
-package authmin
+package backend
 
 import (
 	"net/http"
