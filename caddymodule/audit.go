@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
@@ -28,10 +27,6 @@ const (
 
 // reasonAudit is why a request is refused that could not be put on record.
 const reasonAudit authmin.Reason = "audit"
-
-// auditSequence numbers the records of this process, over reloads and for all
-// sinks: a number that one sink misses is a record that it lost.
-var auditSequence atomic.Uint64
 
 // auditLog writes one record a decision, to every sink: one that fails or hangs
 // does not keep the others from it. No field ever holds a token: at most its fp6.
@@ -75,14 +70,14 @@ func newAuditLog(sinks []AuditSink, log *zap.Logger, m *metrics) (*auditLog, err
 			all, deciding = append(all, a.caddy), append(deciding, a.caddy)
 			continue
 		}
-		queue, err := sink.take(m)
+		pooled, err := sink.take(m)
 		if err != nil {
 			return a, fmt.Errorf("audit %s: %w", sink.Sink, err)
 		}
 		a.taken = append(a.taken, sink)
-		a.start = append(a.start, func() error { return queue.begin(sink) })
-		all = append(all, queueHandler{queue.auditQueue, false, queue.room})
-		deciding = append(deciding, queueHandler{queue.auditQueue, sink.Required, queue.room})
+		a.start = append(a.start, func() error { return pooled.begin(sink) })
+		all = append(all, sinkHandler{pooled.Sink, false})
+		deciding = append(deciding, sinkHandler{pooled.Sink, sink.Required})
 		if sink.Required {
 			a.required++
 		}
@@ -112,7 +107,7 @@ func (a *auditLog) close() {
 		a.writeExpired(time.Now(), true)
 	}
 	for _, sink := range a.taken {
-		_ = giveBackQueue(sink.target()) // a sink that hangs has been reported
+		_ = giveBackSink(sink.target()) // a sink that hangs has been reported
 	}
 	a.taken = nil
 	if a.caddy != nil {

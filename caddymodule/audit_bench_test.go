@@ -63,7 +63,7 @@ func benchmarkSink(b *testing.B, sink AuditSink) {
 	r.RemoteAddr = "10.1.2.3:45678"
 	r.Header.Set("User-Agent", "openai-go/1.12.0")
 	p := &passage{answer: answer{id: "0123456789ABCDEF"}, target: "/v1/chat/completions", peer: authmin.PeerAddr(r.RemoteAddr)}
-	dropped := m.sink(sink.Sink).dropped
+	dropped := m.sink(sink.Sink).Dropped
 	before := valueOf(b, dropped)
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {

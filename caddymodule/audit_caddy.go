@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/llorch/gateway/caddymodule/trail"
 	"go.uber.org/zap"
 	"go.uber.org/zap/exp/zapslog"
 )
@@ -27,7 +28,7 @@ const caddyQueue = 2048
 // the logger does. Before start and after end it writes without a queue.
 type caddySink struct {
 	to    slog.Handler
-	count sinkCounters
+	count trail.Counters
 	queue chan slog.Record
 	stop  chan struct{}
 	done  chan struct{}
@@ -36,7 +37,7 @@ type caddySink struct {
 	running bool
 }
 
-func newCaddySink(log *zap.Logger, count sinkCounters) *caddySink {
+func newCaddySink(log *zap.Logger, count trail.Counters) *caddySink {
 	core := log.Named("audit").Core()
 	return &caddySink{
 		to:    zapslog.NewHandler(core, zapslog.WithName(auditLoggerName), zapslog.AddStacktraceAt(neverStacktrace)),
@@ -65,7 +66,7 @@ func (s *caddySink) end() {
 	close(s.stop)
 	select {
 	case <-s.done:
-	case <-time.After(sinkTimeout): // Caddy's log hangs; nothing here can end that
+	case <-time.After(trail.Timeout): // Caddy's log hangs; nothing here can end that
 	}
 }
 
@@ -86,10 +87,10 @@ func (s *caddySink) run() {
 
 func (s *caddySink) write(r slog.Record) {
 	if err := s.to.Handle(context.Background(), r); err != nil {
-		s.count.failed.Inc()
+		s.count.Failed.Inc()
 		return
 	}
-	s.count.written.Inc()
+	s.count.Written.Inc()
 }
 
 // Enabled implements [slog.Handler]: it asks Caddy's log.
@@ -112,7 +113,7 @@ func (s *caddySink) Handle(_ context.Context, r slog.Record) error {
 	select {
 	case s.queue <- r:
 	default:
-		s.count.dropped.Inc()
+		s.count.Dropped.Inc()
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/llorch/gateway/caddymodule/trail"
 	"github.com/spf13/cobra"
 )
 
@@ -70,17 +71,17 @@ func runAuditVerify(cmd *cobra.Command, files []string, keyFile string) error {
 		}
 		keyFile = absolute
 	}
-	key, err := readChainKey(keyFile)
+	key, err := trail.ReadKey(keyFile)
 	if err != nil {
 		return err
 	}
-	report, err := verifyTrail(files, key, time.Now())
-	for _, notice := range report.notices {
+	report, err := trail.Verify(files, key, time.Now())
+	for _, notice := range report.Notices {
 		fmt.Fprintln(cmd.ErrOrStderr(), "note:", notice)
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "whole: %d records, %d to %d, in %d files\n", report.records, report.first, report.last, report.files)
+	fmt.Fprintf(cmd.OutOrStdout(), "whole: %d records, %d to %d, in %d files\n", report.Records, report.First, report.Last, report.Files)
 	return nil
 }

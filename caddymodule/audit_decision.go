@@ -4,12 +4,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/caddymodule/trail"
 )
 
 // decisionRecord is the audit record of one request, before it is text. Every
@@ -40,7 +40,7 @@ type decisionRecord struct {
 }
 
 var decisionRecords = sync.Pool{New: func() any {
-	return &decisionRecord{line: make([]byte, 0, maxRecord)}
+	return &decisionRecord{line: make([]byte, 0, trail.MaxRecord)}
 }}
 
 // about fills in what is known of a request. What the client sent is bounded here.
@@ -63,7 +63,7 @@ func (d *decisionRecord) about(r *http.Request, g *Guard, decision *authmin.Deci
 
 // says sets what was decided, and gives the record its number.
 func (d *decisionRecord) says(level slog.Level, event, decision, reason string, status int) {
-	d.time, d.level, d.seq = time.Now(), level, auditSequence.Add(1)
+	d.time, d.level, d.seq = time.Now(), level, trail.NextSeq()
 	d.event, d.decision, d.reason, d.status = event, decision, reason, status
 	d.line = d.line[:0]
 }
@@ -106,43 +106,38 @@ func (d *decisionRecord) LogValue() slog.Value {
 }
 
 // json is the record as one line, without the line end: the bytes that
-// [appendRecord] makes of its fields. It is written once for all sinks.
+// [trail.AppendRecord] makes of its fields. It is written once for all sinks.
 func (d *decisionRecord) json() []byte {
 	if len(d.line) > 0 {
 		return d.line
 	}
-	line, limit := appendHead(d.line, d.time, d.level)
-	line = strconv.AppendUint(append(line, `,"seq":`...), d.seq, 10)
-	text := func(key, value string) {
-		line = append(line, key...)
-		line = appendAuditString(line, value, limit-len(line))
-	}
-	text(`,"event":`, d.event)
-	text(`,"decision":`, d.decision)
-	text(`,"guard":`, d.guard)
-	text(`,"identity":`, d.identity)
-	text(`,"token":`, d.token)
-	text(`,"fp6":`, d.fp6)
-	text(`,"reason":`, d.reason)
-	text(`,"rule":`, d.rule)
-	text(`,"method":`, d.method)
-	text(`,"path":`, d.path)
-	text(`,"host":`, d.host)
+	line := trail.StartLine(d.line, d.time, d.level)
+	line.Uint("seq", d.seq)
+	line.Text("event", d.event)
+	line.Text("decision", d.decision)
+	line.Text("guard", d.guard)
+	line.Text("identity", d.identity)
+	line.Text("token", d.token)
+	line.Text("fp6", d.fp6)
+	line.Text("reason", d.reason)
+	line.Text("rule", d.rule)
+	line.Text("method", d.method)
+	line.Text("path", d.path)
+	line.Text("host", d.host)
 	var remote [64]byte // on the stack
-	text(`,"remote_ip":`, string(appendAddr(remote[:0], d.remote)))
-	text(`,"client_ip":`, d.clientIP)
-	text(`,"user_agent":`, d.userAgent)
-	text(`,"correlation_id":`, d.correlationID)
+	line.Text("remote_ip", string(appendAddr(remote[:0], d.remote)))
+	line.Text("client_ip", d.clientIP)
+	line.Text("user_agent", d.userAgent)
+	line.Text("correlation_id", d.correlationID)
 	if d.status != 0 {
-		line = strconv.AppendInt(append(line, `,"status":`...), int64(d.status), 10)
+		line.Int("status", int64(d.status))
 	}
 	if d.count != 0 {
-		line = strconv.AppendInt(append(line, `,"count":`...), int64(d.count), 10)
-		text(`,"reasons":`, d.reasons)
-		line = append(line, `,"since":`...)
-		line = appendAuditValue(line, slog.TimeValue(d.since), 0)
+		line.Int("count", int64(d.count))
+		line.Text("reasons", d.reasons)
+		line.Time("since", d.since)
 	}
-	d.line = append(line, '}')
+	d.line = line.End()
 	return d.line
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/caddymodule/trail"
 	"pgregory.net/rapid"
 )
 
@@ -44,11 +45,11 @@ func TestADecisionIsEncodedAsItsFieldsAre(t *testing.T) {
 			count:  rapid.SampledFrom([]int{0, 1, 1 << 40}).Draw(t, "count"), reasons: draw("reasons"),
 			since: time.Unix(rapid.Int64Range(0, 253402300799).Draw(t, "since"), 0),
 		}
-		if got, want := string(d.json()), string(appendRecord(nil, asFields(d))); got != want {
+		if got, want := string(d.json()), string(trail.AppendRecord(nil, asFields(d))); got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}
-		if n := len(d.json()) + chainRoom; n > maxRecord {
-			t.Errorf("%d bytes with the chain, over %d", n, maxRecord)
+		if n := len(d.json()); n > trail.MaxLine {
+			t.Errorf("%d bytes, over %d", n, trail.MaxLine)
 		}
 	})
 }
@@ -67,16 +68,6 @@ func TestADecisionsLine(t *testing.T) {
 	if got := string(d.json()); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-}
-
-// The general encoder's time is that of the layout.
-func TestTheTimeIsThatOfTheLayout(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		at := time.Unix(rapid.Int64Range(-62135596800, 253402300799).Draw(t, "seconds"), rapid.Int64Range(0, 999999999).Draw(t, "nanoseconds")).UTC()
-		if got, want := string(appendAuditTime(nil, at)), at.Format(auditTime); got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
-	})
 }
 
 // A record is given back when its sinks have returned: nothing of one request

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/caddymodule/trail"
 )
 
 // Events beside decisions. None of them holds up whoever writes it.
@@ -17,11 +18,6 @@ const (
 	eventLockoutStart     = "lockout_start"
 	eventLockoutEnd       = "lockout_end"
 	eventStreamTerminated = "stream_terminated"
-
-	// About the trail itself.
-	eventOpened     = "audit_opened"     // in a chained file: why it begins here
-	eventCheckpoint = "audit_checkpoint" // in a chained file: nothing before it was cut
-	eventGap        = "audit_gap"        // so many records are missing before it
 )
 
 // maxAuditError bounds the text of an error in a record.
@@ -71,6 +67,6 @@ func (a *auditLog) streamTerminated(guard string, d *authmin.Decision, why authm
 }
 
 func (a *auditLog) event(level slog.Level, name string, attrs ...slog.Attr) {
-	attrs = append([]slog.Attr{slog.Uint64("seq", auditSequence.Add(1)), slog.String("event", name)}, attrs...)
+	attrs = append([]slog.Attr{slog.Uint64("seq", trail.NextSeq()), slog.String("event", name)}, attrs...)
 	a.out.LogAttrs(context.Background(), level, name, attrs...)
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/llorch/gateway/caddymodule/trail"
 )
 
 // auditing is a global block with the tests' tokens and these audit options.
@@ -90,7 +91,7 @@ func TestARequestGoesOnOnlyWhenItIsOnRecord(t *testing.T) {
 		t.Fatalf("got %d", got)
 	}
 	records := afterStart(auditLines(t, path)) // there before the answer
-	if len(records) != 2 || records[0]["event"] != eventOpened || records[1]["event"] != eventAllowed || records[1]["token"] != "infer-user" {
+	if len(records) != 2 || records[0]["event"] != trail.EventOpened || records[1]["event"] != eventAllowed || records[1]["token"] != "infer-user" {
 		t.Errorf("got %v", records)
 	}
 	up.last()
@@ -112,7 +113,7 @@ func TestARequestGoesOnOnlyWhenItIsOnRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	records = auditLines(t, path)
-	if records[0]["event"] != eventOpened || records[1]["event"] != eventGap || records[1]["lost"].(float64) < 5 {
+	if records[0]["event"] != trail.EventOpened || records[1]["event"] != trail.EventGap || records[1]["lost"].(float64) < 5 {
 		t.Errorf("got %v and %v, want the opening and the gap", records[0], records[1])
 	}
 	expectWhole(t, path)
@@ -153,7 +154,7 @@ func TestNoRequiredSinkCanBeWrittenAtTheStart(t *testing.T) {
 	if got := statusOf(t, g, "/health"); got != 200 {
 		t.Errorf("the public route: got %d, want 200", got)
 	}
-	if info, err := os.Stat("/dev/full"); err != nil || info.Mode().Perm() == auditFileMode {
+	if info, err := os.Stat("/dev/full"); err != nil || info.Mode().Perm() == 0o600 {
 		t.Errorf("the device's mode is ours: %v, %v", info.Mode(), err)
 	}
 	conn, err := net.ListenPacket("unixgram", collector)
@@ -196,7 +197,7 @@ func TestAFailingSinkDoesNotStopTheOthers(t *testing.T) {
 	for _, record := range g.records(t) {
 		add("caddy", record)
 	}
-	buf := make([]byte, 2*maxRecord)
+	buf := make([]byte, 2*trail.MaxRecord)
 	for len(numbers["syslog"]) < requests {
 		n, _, err := collector.ReadFrom(buf)
 		if err != nil {

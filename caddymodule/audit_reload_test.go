@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/llorch/gateway/caddymodule/trail"
 	"go.uber.org/goleak"
 )
 
@@ -20,8 +21,8 @@ var caddysOwn = []goleak.Option{
 // expectGivenBack checks that nobody holds a sink.
 func expectGivenBack(t *testing.T) {
 	t.Helper()
-	auditQueues.Range(func(key, _ any) bool {
-		n, _ := auditQueues.References(key)
+	auditSinks.Range(func(key, _ any) bool {
+		n, _ := auditSinks.References(key)
 		t.Errorf("sink %v is held %d times", key, n)
 		return true
 	})
@@ -47,8 +48,8 @@ func TestAReloadKeepsOneChain(t *testing.T) {
 	}
 	expectGivenBack(t)
 	report := expectWhole(t, path)
-	if len(report.notices) != 0 {
-		t.Errorf("got notices %q", report.notices)
+	if len(report.Notices) != 0 {
+		t.Errorf("got notices %q", report.Notices)
 	}
 	decisions := 0
 	for _, record := range auditLines(t, path) {
@@ -73,7 +74,7 @@ func TestTheKeyOfAFileInUseCannotChange(t *testing.T) {
 	if got := statusOf(t, g, "/v1/x", asUser); got != 200 {
 		t.Errorf("after the refused reloads: got %d", got)
 	}
-	if n, _ := auditQueues.References("file " + path); n != 1 {
+	if n, _ := auditSinks.References("file " + path); n != 1 {
 		t.Errorf("the sink is held %d times, want once", n)
 	}
 }
@@ -127,11 +128,16 @@ func TestValidateLeavesNoFile(t *testing.T) {
 func TestAFailedStartClosesItsSinks(t *testing.T) {
 	dir := t.TempDir()
 	first, second := filepath.Join(dir, "first"), filepath.Join(dir, "second")
-	holder := runQueue(t, newAuditFile(second, chainKey)) // another gateway
+	holder := trail.NewFile(second, chainKey, trail.Options{}) // another gateway
+	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
 	g := &gateway{site: "http://" + freeAddress(t), log: filepath.Join(dir, "log")}
 	before := goleak.IgnoreCurrent()
 	expectRefused(t, g.tryLoad(t, auditing("audit file "+first, "audit file "+second), guarded+"respond ok"), "written by another process")
 	expectGivenBack(t)
 	goleak.VerifyNone(t, append(caddysOwn, before)...)
-	endQueue(t, holder)
+	if err := holder.Stop(); err != nil {
+		t.Error(err)
+	}
 }

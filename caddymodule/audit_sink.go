@@ -1,16 +1,12 @@
 package caddymodule
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"os"
 	"path/filepath"
-	"sync"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/caddymodule/trail"
 )
 
 // The kinds of sinks. They are labels of metrics.
@@ -75,7 +71,7 @@ func (s AuditSink) check() error {
 		return errors.New("audit caddy cannot be required: Caddy's log does not say whether it could write; require a file")
 	}
 	if s.Sink == sinkSyslog && (s.Network != "" || s.Address != "") {
-		if err := checkSyslog(s.Network, s.Address); err != nil {
+		if err := trail.CheckSyslog(s.Network, s.Address); err != nil {
 			return fmt.Errorf("audit syslog: %w", err)
 		}
 	}
@@ -93,124 +89,18 @@ func (s AuditSink) target() string {
 	return s.Sink
 }
 
-// auditQueues are the sinks of this process by target: a new configuration starts
-// before the old one stops, and both write to the same sink.
-var auditQueues = caddy.NewUsagePool()
-
-// pooledQueue is a sink in the pool, with the key that its file is chained by.
-type pooledQueue struct {
-	*auditQueue
-	key  authmin.Secret
-	room *diskReserve
-}
-
-// begin is called when the configuration comes into force.
-func (q *pooledQueue) begin(sink AuditSink) error {
-	q.room.setting.Store(max(sink.Reserve, noReserve))
-	return q.start()
-}
-
-// take returns the sink for these settings. Whoever takes it gives it back with
-// giveBackQueue. Nothing is opened for writing yet.
-func (s AuditSink) take(m *metrics) (*pooledQueue, error) {
-	var key authmin.Secret
-	if s.Chain != "" {
-		var err error
-		if key, err = readChainKey(s.Chain); err != nil {
-			return nil, err
+// chainKeys are the sources of the keys that the sinks are chained by.
+func chainKeys(sinks []AuditSink) ([]*authmin.SecretSource, error) {
+	var keys []*authmin.SecretSource
+	for _, sink := range sinks {
+		if sink.Chain == "" {
+			continue
 		}
-	}
-	if s.Sink == sinkFile {
-		if err := checkAuditFile(s.Path); err != nil {
-			return nil, err
+		key, err := authmin.FileSecret(sourceChain, "the chain key of audit file "+sink.Path, sink.Chain)
+		if err != nil {
+			return nil, fmt.Errorf("chain key: %w", err)
 		}
-		if info, err := os.Stat(s.Path); err == nil && !info.Mode().IsRegular() && !key.IsZero() {
-			return nil, fmt.Errorf("%s is not a regular file: a chain goes on from what can be read again", s.Path)
-		}
+		keys = append(keys, key)
 	}
-	value, _, err := auditQueues.LoadOrNew(s.target(), func() (caddy.Destructor, error) {
-		room := newDiskReserve()
-		return &pooledQueue{newAuditQueue(s.output(key, room), m.sink(s.Sink)), key, room}, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	q := value.(*pooledQueue)
-	if q.key.IsZero() != key.IsZero() || !key.IsZero() && !q.key.Equal(key) {
-		return nil, errors.Join(
-			fmt.Errorf("%s is being written with another chain key, or none; give the new key a file of its own, or restart", s.Path),
-			giveBackQueue(s.target()))
-	}
-	return q, nil
+	return keys, nil
 }
-
-func giveBackQueue(target string) error {
-	_, err := auditQueues.Delete(target)
-	return err
-}
-
-func (s AuditSink) output(key authmin.Secret, room *diskReserve) auditOutput {
-	switch s.Sink {
-	case sinkFile:
-		o := newAuditFile(filepath.Clean(s.Path), key)
-		o.room = room
-		return o
-	case sinkSyslog:
-		if s.Address == "" {
-			return newAuditSyslog("unix", localSyslog)
-		}
-		return newAuditSyslog(s.Network, s.Address)
-	}
-	return auditStderr{os.Stderr}
-}
-
-// queueHandler puts records into one sink's queue.
-type queueHandler struct {
-	queue *auditQueue
-	wait  bool // until the kernel has it
-	room  *diskReserve
-}
-
-// Enabled implements [slog.Handler]: everything in the trail is for every sink.
-func (queueHandler) Enabled(context.Context, slog.Level) bool { return true }
-
-var recordBuffers = sync.Pool{New: func() any {
-	b := make([]byte, 0, maxRecord)
-	return &b
-}}
-
-// Handle implements [slog.Handler]. Its error is for whoever waits: for others a
-// lost record is counted, and that is all.
-func (h queueHandler) Handle(_ context.Context, r slog.Record) error {
-	if d := decisionOf(&r); d != nil {
-		line := d.json()
-		if d.stranger && !h.room.take(len(line)) {
-			h.queue.drop() // counted, and told by the next record; the refusal stands
-			return nil
-		}
-		return h.put(line)
-	}
-	buf := recordBuffers.Get().(*[]byte)
-	defer recordBuffers.Put(buf)
-	*buf = appendRecord((*buf)[:0], &r)
-	if isStrangers(r.Message) && !h.room.take(len(*buf)) {
-		h.queue.drop()
-		return nil
-	}
-	return h.put(*buf)
-}
-
-func (h queueHandler) put(line []byte) error {
-	err := h.queue.put(line, h.wait)
-	if !h.wait {
-		return nil
-	}
-	return err
-}
-
-// WithAttrs implements [slog.Handler]. The trail's records carry all of their
-// fields.
-func (h queueHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
-
-// WithGroup implements [slog.Handler].
-func (h queueHandler) WithGroup(string) slog.Handler { return h }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/llorch/gateway/caddymodule/trail"
 )
 
 // One record a decision, with these fields, and the status where the gateway
@@ -115,7 +116,7 @@ func TestHostileTextCannotBreakARecord(t *testing.T) {
 				t.Fatalf("%d records", len(records))
 			}
 			line := records[0]["line"].(string)
-			if len(line) > maxRecord {
+			if len(line) > trail.MaxRecord {
 				t.Errorf("a record has %d bytes: %.300s", len(line), line)
 			}
 			identity := "anonymous"

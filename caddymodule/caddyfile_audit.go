@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/llorch/gateway/caddymodule/trail"
 )
 
 // parseAudit reads the audit option of the global block. Syntax:
@@ -68,9 +69,9 @@ func (s *AuditSink) parseOption(d *caddyfile.Dispenser) error {
 			return d.Err("reserve is given twice")
 		}
 		if len(args) != 1 {
-			return d.Errf("%v", errReserve)
+			return d.Errf("%v", trail.ErrReserve)
 		}
-		reserve, err := parseReserve(args[0])
+		reserve, err := trail.ParseReserve(args[0])
 		if err != nil {
 			return d.Errf("%v", err)
 		}

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"net/http"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -64,13 +65,16 @@ func TestFailedStartLeavesNothingBehind(t *testing.T) {
 	eventually(t, "the gateway to end", func() bool { return ours() == 0 })
 }
 
+// createdHere is in the stack of a goroutine that this module started.
+var createdHere = regexp.MustCompile(`created by github\.com/llorch/gateway/caddymodule(/trail)?\.\(\*`)
+
 // ours counts the goroutines that this module started.
 func ours() int {
 	stacks := make([]byte, 1<<22)
 	stacks = stacks[:runtime.Stack(stacks, true)]
 	n := 0
 	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
-		if strings.Contains(stack, "created by github.com/llorch/gateway/caddymodule.(*") {
+		if createdHere.MatchString(stack) {
 			n++
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/caddymodule/trail"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -119,11 +120,11 @@ func provisionMetrics(registry *prometheus.Registry) (*metrics, error) {
 }
 
 // sink returns the counters of one kind of sink.
-func (m *metrics) sink(kind string) sinkCounters {
-	return sinkCounters{
-		written: m.auditEvents.WithLabelValues(kind, "written"),
-		dropped: m.auditEvents.WithLabelValues(kind, "dropped"),
-		failed:  m.auditEvents.WithLabelValues(kind, "failed"),
+func (m *metrics) sink(kind string) trail.Counters {
+	return trail.Counters{
+		Written: m.auditEvents.WithLabelValues(kind, "written"),
+		Dropped: m.auditEvents.WithLabelValues(kind, "dropped"),
+		Failed:  m.auditEvents.WithLabelValues(kind, "failed"),
 	}
 }
 

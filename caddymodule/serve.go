@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/caddymodule/trail"
 )
 
 // ruling is a decision with what limits add to it.
@@ -62,7 +63,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 
 // unrecorded refuses a request that could not be put on record.
 func (d *ruling) unrecorded() {
-	d.Allow, d.Reason, d.Problem, d.retry = false, reasonAudit, &problemNoAudit, sinkTimeout
+	d.Allow, d.Reason, d.Problem, d.retry = false, reasonAudit, &problemNoAudit, trail.Timeout
 }
 
 // forget takes off a request, when the handlers behind the guard are done with it,

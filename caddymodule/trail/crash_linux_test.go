@@ -1,4 +1,4 @@
-package caddymodule
+package trail
 
 import (
 	"bufio"
@@ -29,12 +29,12 @@ func TestTheAuditProcess(t *testing.T) {
 		writeOverTheLimit(t, path)
 		return
 	}
-	q := newAuditQueue(newAuditFile(path, chainKey), freshCounters())
-	if err := q.start(); err != nil {
+	s := newTestSink(newTestFile(path, chainKey))
+	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
 	for n := 0; ; n++ {
-		putLine(t, q, n)
+		putLine(t, s, n)
 		fmt.Println("wrote", n)
 	}
 }
@@ -80,8 +80,8 @@ func TestNothingAcceptedIsLostToAKill(t *testing.T) {
 	writeChain(t, path, 0, 1)
 	report := expectWhole(t, path)
 	// The kernel may have been in the middle of a line.
-	if n := len(report.notices); n < 1 || n > 2 || !strings.Contains(report.notices[n-1], causeUnclosed) {
-		t.Errorf("got notices %q, want one of an unclosed file", report.notices)
+	if n := len(report.Notices); n < 1 || n > 2 || !strings.Contains(report.Notices[n-1], causeUnclosed) {
+		t.Errorf("got notices %s, want one of an unclosed file", report.Notices)
 	}
 }
 
@@ -96,8 +96,8 @@ func TestATornLineIsReportedAndTheChainGoesOn(t *testing.T) {
 		expectBroken(t, "cut: a torn line", path)
 		writeChain(t, path, 7, 8)
 		report := expectWhole(t, path)
-		if len(report.notices) != 2 || !strings.Contains(report.notices[0], fmt.Sprintf(":7: a torn line of %d bytes", cut)) {
-			t.Errorf("got notices %q, want the torn line", report.notices)
+		if len(report.Notices) != 2 || !strings.Contains(report.Notices[0], fmt.Sprintf(":7: a torn line of %d bytes", cut)) {
+			t.Errorf("got notices %s, want the torn line", report.Notices)
 		}
 		edited := strings.Replace(contentOf(t, path), torn, torn+"x", 1)
 		writeFile(t, path, edited, 0o600)
@@ -118,8 +118,8 @@ func TestAWriteThatIsCutShortLeavesWholeRecords(t *testing.T) {
 	if !strings.Contains(content, `"k":1,`) || !strings.Contains(content, `"k":777,`) || !strings.Contains(content, `"event":"audit_gap"`) {
 		t.Error("want records from before and after the limit, and one of the gap")
 	}
-	if report := expectWhole(t, path); len(report.notices) != 1 || !strings.Contains(report.notices[0], "could not write every record") {
-		t.Errorf("got notices %q", report.notices)
+	if report := expectWhole(t, path); len(report.Notices) != 1 || !strings.Contains(report.Notices[0], "could not write every record") {
+		t.Errorf("got notices %s", report.Notices)
 	}
 }
 
@@ -141,13 +141,13 @@ func writeOverTheLimit(t *testing.T, path string) {
 	}
 	const most = 5000
 	limit(most)
-	q := newAuditQueue(newAuditFile(path, chainKey), freshCounters())
-	if err := q.start(); err != nil {
+	s := newTestSink(newTestFile(path, chainKey))
+	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
 	failed := 0
 	for n := 1; failed < 3; n++ {
-		if err := q.put(fmt.Appendf(nil, `{"time":"x","event":"auth_success","k":%d,"x":0}`, n), true); err != nil {
+		if err := put(s, fmt.Appendf(nil, `{"time":"x","event":"auth_success","k":%d,"x":0}`, n), true); err != nil {
 			failed++
 		}
 	}
@@ -159,6 +159,6 @@ func writeOverTheLimit(t *testing.T, path string) {
 		t.Errorf("a part of a record was left: %d bytes", info.Size())
 	}
 	limit(before.Cur)
-	putLine(t, q, 777)
-	endQueue(t, q)
+	putLine(t, s, 777)
+	stopSink(t, s)
 }

@@ -1,11 +1,9 @@
-package caddymodule
+package trail
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"hash"
 	"log/slog"
 	"strconv"
@@ -32,8 +30,8 @@ const (
 	lineEnd   = `"}`
 	sealHex   = 2 * sha256.Size
 
-	// chainRoom is what they take at most, with the line end.
-	chainRoom = len(fieldN) + 20 + len(fieldPrev) + sealHex + 1 + len(fieldMAC) + sealHex + len(lineEnd) + 1
+	// chainSize is what they take at most, with the line end.
+	chainSize = len(fieldN) + 20 + len(fieldPrev) + sealHex + 1 + len(fieldMAC) + sealHex + len(lineEnd) + 1
 )
 
 const (
@@ -113,65 +111,16 @@ func (c *chain) due(now time.Time) bool {
 // appendControl writes a record about the trail itself.
 func (c *chain) appendControl(dst []byte, event, cause string, torn int) []byte {
 	r := slog.NewRecord(time.Now(), slog.LevelInfo, event, 0)
-	r.AddAttrs(slog.Uint64("seq", auditSequence.Add(1)), slog.String("event", event), slog.String("cause", cause))
+	r.AddAttrs(slog.Uint64("seq", NextSeq()), slog.String("event", event), slog.String("cause", cause))
 	if torn > 0 {
 		r.AddAttrs(slog.Int("torn", torn))
 	}
-	return c.append(dst, appendRecord(nil, &r))
+	return c.append(dst, AppendRecord(nil, &r))
 }
 
 // appendCheckpoint closes what has been written so far.
 func (c *chain) appendCheckpoint(dst []byte, cause string) []byte {
-	dst = c.appendControl(dst, eventCheckpoint, cause, 0)
+	dst = c.appendControl(dst, EventCheckpoint, cause, 0)
 	c.unsealed, c.checkpoint = 0, time.Now()
 	return dst
-}
-
-// chainedRecord are the chain's fields of one line.
-type chainedRecord struct {
-	chainHead
-	prev seal
-	body []byte // what the seal covers
-}
-
-var errNotChained = errors.New("it is not a record of a chain")
-
-// parseChained splits a line, without its line end. It does not check the seal.
-func parseChained(line []byte) (chainedRecord, error) {
-	var r chainedRecord
-	if len(line) > maxRecord {
-		return r, errNotChained
-	}
-	rest, ok := bytes.CutSuffix(line, []byte(lineEnd))
-	if !ok || !cutSeal(&rest, fieldMAC, &r.seal) {
-		return r, errNotChained
-	}
-	r.body = rest
-	rest, ok = bytes.CutSuffix(rest, []byte(`"`))
-	if !ok || !cutSeal(&rest, fieldPrev, &r.prev) {
-		return r, errNotChained
-	}
-	at := bytes.LastIndex(rest, []byte(fieldN))
-	if at < 0 {
-		return r, errNotChained
-	}
-	n, err := strconv.ParseUint(string(rest[at+len(fieldN):]), 10, 64)
-	if err != nil || n == 0 {
-		return r, errNotChained
-	}
-	r.n = n
-	return r, nil
-}
-
-// cutSeal takes a field's name and its 64 digits off the end of rest.
-func cutSeal(rest *[]byte, field string, s *seal) bool {
-	at := len(*rest) - sealHex
-	if at < len(field) || string((*rest)[at-len(field):at]) != field {
-		return false
-	}
-	if _, err := hex.Decode(s[:], (*rest)[at:]); err != nil {
-		return false
-	}
-	*rest = (*rest)[:at-len(field)]
-	return true
 }

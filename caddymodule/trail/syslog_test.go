@@ -1,4 +1,4 @@
-package caddymodule
+package trail
 
 import (
 	"bufio"
@@ -24,7 +24,7 @@ func expectMessage(t *testing.T, message string, pri int, event string) {
 	t.Helper()
 	m := rfc5424.FindStringSubmatch(message)
 	if m == nil {
-		t.Errorf("not RFC 5424: %q", message)
+		t.Errorf("not RFC 5424: %s", message)
 		return
 	}
 	if _, err := time.Parse(time.RFC3339Nano, m[2]); err != nil {
@@ -60,13 +60,13 @@ func TestDatagramsHoldOneMessageEach(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer collector.Close()
-			q := runQueue(t, newAuditSyslog(strings.TrimSuffix(kind, "gram"), collector.LocalAddr().String()))
-			buf := make([]byte, 2*maxRecord)
+			s := startSink(t, newSyslogOutput(strings.TrimSuffix(kind, "gram"), collector.LocalAddr().String()))
+			buf := make([]byte, 2*MaxRecord)
 			for _, c := range []struct {
 				level, event string
 				pri          int
 			}{{"INFO", "auth_success", 86}, {"WARN", "auth_failed", 84}, {"ERROR", "startup_bind_refused", 83}} {
-				if err := q.put(syslogLine(c.level, c.event), true); err != nil {
+				if err := put(s, syslogLine(c.level, c.event), true); err != nil {
 					t.Fatal(err)
 				}
 				_ = collector.SetReadDeadline(time.Now().Add(10 * time.Second))
@@ -90,8 +90,8 @@ func TestAStreamCountsOctetsAndIsConnectedToAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer l.Close()
-			q := runQueue(t, newAuditSyslog(kind, l.Addr().String()))
-			put := func(level, event string) { _ = q.put(syslogLine(level, event), true) }
+			s := startSink(t, newSyslogOutput(kind, l.Addr().String()))
+			put := func(level, event string) { _ = put(s, syslogLine(level, event), true) }
 			for range 2 { // the second time after the collector has hung up
 				put("INFO", "first")
 				conn := acceptAfter(t, l, func() { put("INFO", "first") })
@@ -106,7 +106,7 @@ func TestAStreamCountsOctetsAndIsConnectedToAgain(t *testing.T) {
 				expectMessage(t, message, 84, "second")
 				conn.Close()
 			}
-			if n := valueOf(t, q.count.failed); n != 0 {
+			if n := valueOf(t, s.counters.Failed); n != 0 {
 				t.Errorf("%d records failed, although somebody listened all the time", n)
 			}
 		})
@@ -137,18 +137,18 @@ func TestACollectorThatNeverReadsHoldsUpNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	out := newAuditSyslog("tcp", l.Addr().String())
+	out := newSyslogOutput("tcp", l.Addr().String())
 	out.timeout = time.Second
-	q := runQueue(t, out)
+	s := startSink(t, out)
 	line := fmt.Appendf(nil, `{"time":"x","level":"INFO","event":"e","x":"%s"}`, strings.Repeat("x", 3500))
 	var longest time.Duration
 	eventually(t, "records to be lost", func() bool {
 		for range 100 {
 			start := time.Now()
-			_ = q.put(line, false)
+			_ = put(s, line, false)
 			longest = max(longest, time.Since(start))
 		}
-		return valueOf(t, q.count.failed) > 0
+		return valueOf(t, s.counters.Failed) > 0
 	})
 	if longest > out.timeout/2 {
 		t.Errorf("a request waited %v", longest)
@@ -157,8 +157,8 @@ func TestACollectorThatNeverReadsHoldsUpNobody(t *testing.T) {
 
 func TestACollectorMayComeLater(t *testing.T) {
 	address := freeAddress(t)
-	q := runQueue(t, newAuditSyslog("tcp", address))
-	if err := q.put(syslogLine("INFO", "early"), true); err == nil {
+	s := startSink(t, newSyslogOutput("tcp", address))
+	if err := put(s, syslogLine("INFO", "early"), true); err == nil {
 		t.Fatal("a record was sent to nobody")
 	}
 	l, err := net.Listen("tcp", address)
@@ -166,7 +166,7 @@ func TestACollectorMayComeLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	eventually(t, "a record to be sent", func() bool { return q.put(syslogLine("INFO", "late"), true) == nil })
+	eventually(t, "a record to be sent", func() bool { return put(s, syslogLine("INFO", "late"), true) == nil })
 	conn, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
@@ -174,20 +174,20 @@ func TestACollectorMayComeLater(t *testing.T) {
 	defer conn.Close()
 	message, err := readFrame(bufio.NewReader(conn))
 	if err != nil || !strings.Contains(message, `"event":"audit_gap","lost":`) {
-		t.Errorf("got %q, %v; want first what was lost", message, err)
+		t.Errorf("got %s, %v; want first what was lost", message, err)
 	}
 }
 
 func TestSyslogAddressesAreChecked(t *testing.T) {
 	for _, good := range []string{"udp 10.0.0.9:514", "tcp [::1]:601", "tcp logs.example.com:601", "unix /dev/log"} {
 		network, address, _ := strings.Cut(good, " ")
-		if err := checkSyslog(network, address); err != nil {
+		if err := CheckSyslog(network, address); err != nil {
 			t.Errorf("%s: %v", good, err)
 		}
 	}
 	for _, bad := range []string{"udp 10.0.0.9", "tcp :601", "udp x:0", "tcp x:http", "tls x:6514", "unix log", "unix ", " "} {
 		network, address, _ := strings.Cut(bad, " ")
-		if err := checkSyslog(network, address); err == nil {
+		if err := CheckSyslog(network, address); err == nil {
 			t.Errorf("%s was accepted", bad)
 		}
 	}

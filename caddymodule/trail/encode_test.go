@@ -1,4 +1,4 @@
-package caddymodule
+package trail
 
 import (
 	"bytes"
@@ -9,7 +9,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/llorch/gateway/authmin"
 	"pgregory.net/rapid"
 )
 
@@ -22,8 +21,8 @@ func recordOf(attrs ...slog.Attr) slog.Record {
 func TestARecordIsOneLineOfJSON(t *testing.T) {
 	r := recordOf(
 		slog.Uint64("seq", 7), slog.String("event", "auth_failed"), slog.Int("status", 401),
-		slog.Bool("shadow", true), slog.Time("since", time.Unix(0, 0)), slog.Any("token", authmin.NewSecret(tokenInfer)))
-	got := string(appendRecord(nil, &r))
+		slog.Bool("shadow", true), slog.Time("since", time.Unix(0, 0)), slog.Any("token", chainKey))
+	got := string(AppendRecord(nil, &r))
 	want := `{"time":"2026-11-22T01:02:03.000004Z","level":"WARN","seq":7,"event":"auth_failed","status":401,"shadow":true,"since":"1970-01-01T00:00:00Z","token":"[redacted]"}`
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -46,9 +45,9 @@ func TestNoTextBreaksARecord(t *testing.T) {
 			attrs = append(attrs, slog.String(key, text.Draw(t, key)))
 		}
 		r := recordOf(append(attrs, slog.Int("status", 503))...)
-		line := appendRecord(nil, &r)
-		if n := len(line) + chainRoom; n > maxRecord {
-			t.Errorf("%d bytes with the chain, over %d", n, maxRecord)
+		line := AppendRecord(nil, &r)
+		if n := len(line) + chainSize; n > MaxRecord {
+			t.Errorf("%d bytes with the chain, over %d", n, MaxRecord)
 		}
 		if bytes.ContainsAny(line, "\r\n\x00\x1b\x7f") || !utf8.Valid(line) {
 			t.Errorf("a line that can break: %q", line)
@@ -66,7 +65,7 @@ func TestNoTextBreaksARecord(t *testing.T) {
 func TestOrdinaryTextIsWrittenAsItIs(t *testing.T) {
 	r := recordOf(slog.String("path", `/v1/models/größe:7b@"x"\y`))
 	got := map[string]any{}
-	if err := json.Unmarshal(appendRecord(nil, &r), &got); err != nil {
+	if err := json.Unmarshal(AppendRecord(nil, &r), &got); err != nil {
 		t.Fatal(err)
 	}
 	if got["path"] != `/v1/models/größe:7b@"x"\y` {
@@ -76,8 +75,18 @@ func TestOrdinaryTextIsWrittenAsItIs(t *testing.T) {
 
 func TestARecordCostsNoAllocation(t *testing.T) {
 	r := recordOf(slog.Uint64("seq", 7), slog.String("event", "auth_failed"), slog.String("path", "/v1/größe"), slog.Int("status", 401))
-	buf := make([]byte, 0, maxRecord)
-	if n := testing.AllocsPerRun(100, func() { buf = appendRecord(buf[:0], &r) }); n != 0 {
+	buf := make([]byte, 0, MaxRecord)
+	if n := testing.AllocsPerRun(100, func() { buf = AppendRecord(buf[:0], &r) }); n != 0 {
 		t.Errorf("%v allocations a record", n)
 	}
+}
+
+// The general encoder's time is that of the layout.
+func TestTheTimeIsThatOfTheLayout(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		at := time.Unix(rapid.Int64Range(-62135596800, 253402300799).Draw(t, "seconds"), rapid.Int64Range(0, 999999999).Draw(t, "nanoseconds")).UTC()
+		if got, want := string(appendTime(nil, at)), at.Format(timeLayout); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
 }

@@ -1,4 +1,4 @@
-package caddymodule
+package trail
 
 import (
 	"fmt"
@@ -12,11 +12,11 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-func verify(paths ...string) (trailReport, error) {
-	return verifyTrail(paths, chainKey, time.Now())
+func verify(paths ...string) (Report, error) {
+	return Verify(paths, chainKey, time.Now())
 }
 
-func expectWhole(t *testing.T, paths ...string) trailReport {
+func expectWhole(t *testing.T, paths ...string) Report {
 	t.Helper()
 	report, err := verify(paths...)
 	if err != nil {
@@ -28,21 +28,21 @@ func expectWhole(t *testing.T, paths ...string) trailReport {
 func expectBroken(t *testing.T, want string, paths ...string) {
 	t.Helper()
 	if _, err := verify(paths...); err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("got %v, want %q", err, want)
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 
 // writeChain writes records in one run of a gateway.
 func writeChain(t *testing.T, path string, from, to int) {
 	t.Helper()
-	q := newAuditQueue(newAuditFile(path, chainKey), freshCounters())
-	if err := q.start(); err != nil {
+	s := newTestSink(newTestFile(path, chainKey))
+	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
 	for n := from; n <= to; n++ {
-		putLine(t, q, n)
+		putLine(t, s, n)
 	}
-	endQueue(t, q)
+	stopSink(t, s)
 }
 
 // chainedLines are the lines of a chain of 12: opened, records 1 to 10, closed.
@@ -173,7 +173,7 @@ func TestAForgedEndIsNotGoneOnFrom(t *testing.T) {
 
 func TestTheWrongKeyIsSaid(t *testing.T) {
 	path, _ := chainedLines(t)
-	_, err := verifyTrail([]string{path}, authmin.NewSecret("canary-wrong-0123456789abcdefghijklmnop"), time.Now())
+	_, err := Verify([]string{path}, authmin.NewSecret("canary-wrong-0123456789abcdefghijklmnop"), time.Now())
 	if err == nil || !strings.Contains(err.Error(), "check --key") {
 		t.Errorf("got %v", err)
 	}
@@ -183,14 +183,14 @@ func TestAChainGoesOnOverRestartsAndNewFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit")
 	writeChain(t, path, 1, 3)
 	writeChain(t, path, 4, 6)
-	if report := expectWhole(t, path); report.records != 10 || len(report.notices) != 0 {
+	if report := expectWhole(t, path); report.Records != 10 || len(report.Notices) != 0 {
 		t.Errorf("got %+v, want 10 records and nothing to notice", report)
 	}
 	if err := os.Rename(path, path+".1"); err != nil { // while nothing runs
 		t.Fatal(err)
 	}
 	writeChain(t, path, 7, 9)
-	if report := expectWhole(t, path+".1", path); report.records != 15 || report.last != 15 {
+	if report := expectWhole(t, path+".1", path); report.Records != 15 || report.Last != 15 {
 		t.Errorf("got %+v, want 15 records", report)
 	}
 	expectWhole(t, path+".1")
@@ -200,7 +200,7 @@ func TestAChainGoesOnOverRestartsAndNewFiles(t *testing.T) {
 
 func TestCheckpointsComeByNumberAndByTime(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit")
-	out := newAuditFile(path, chainKey)
+	out := newTestFile(path, chainKey)
 	if err := out.open(); err != nil {
 		t.Fatal(err)
 	}
@@ -226,11 +226,11 @@ func TestCheckpointsComeByNumberAndByTime(t *testing.T) {
 	if n := checkpoints(); n != 3 {
 		t.Errorf("%d checkpoints after 5 seconds with a record, want 3", n)
 	}
-	report, err := verifyTrail([]string{path}, chainKey, time.Now())
-	if err != nil || len(report.notices) != 1 {
-		t.Errorf("a file being written: %v, %q", err, report.notices)
+	report, err := Verify([]string{path}, chainKey, time.Now())
+	if err != nil || len(report.Notices) != 1 {
+		t.Errorf("a file being written: %v, %s", err, report.Notices)
 	}
-	if _, err := verifyTrail([]string{path}, chainKey, time.Now().Add(time.Hour)); err == nil || !strings.Contains(err.Error(), "its last checkpoint is of") {
+	if _, err := Verify([]string{path}, chainKey, time.Now().Add(time.Hour)); err == nil || !strings.Contains(err.Error(), "its last checkpoint is of") {
 		t.Errorf("a live file without a fresh checkpoint: got %v", err)
 	}
 }

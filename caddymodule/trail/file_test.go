@@ -1,4 +1,4 @@
-package caddymodule
+package trail
 
 import (
 	"bytes"
@@ -12,27 +12,6 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// chainKey is the key of these tests' chains.
-var chainKey = authmin.NewSecret("canary-chain-0123456789abcdefghijklmnop")
-
-func putLine(t *testing.T, q *auditQueue, n int) {
-	t.Helper()
-	if err := q.put(fmt.Appendf(nil, `{"time":"2026-11-22T01:02:03.000004Z","level":"INFO","event":"auth_success","k":%d,"x":0}`, n), true); err != nil {
-		t.Fatalf("record %d: %v", n, err)
-	}
-}
-
-func contentOf(t *testing.T, path string) string {
-	t.Helper()
-	content, err := os.ReadFile(path)
-	if err != nil && !os.IsNotExist(err) {
-		t.Fatal(err)
-	}
-	return string(content)
-}
-
-func seqLine(n int) string { return fmt.Sprintf(`"k":%d,`, n) }
-
 func TestTheFileIsItsOwnersAlone(t *testing.T) {
 	old := syscall.Umask(0)
 	defer syscall.Umask(old)
@@ -40,14 +19,14 @@ func TestTheFileIsItsOwnersAlone(t *testing.T) {
 	made, wide := filepath.Join(dir, "made"), filepath.Join(dir, "wide")
 	writeFile(t, wide, "{}\n", 0o666)
 	for _, path := range []string{made, wide} {
-		q := runQueue(t, newAuditFile(path, authmin.Secret{}))
-		putLine(t, q, 1)
+		s := startSink(t, newTestFile(path, authmin.Secret{}))
+		putLine(t, s, 1)
 		info, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if info.Mode() != auditFileMode {
-			t.Errorf("%s has mode %v, want %v", path, info.Mode(), auditFileMode)
+		if info.Mode() != fileMode {
+			t.Errorf("%s has mode %v, want %v", path, info.Mode(), fileMode)
 		}
 	}
 	if got := contentOf(t, wide); !strings.HasPrefix(got, "{}\n{\"time\"") {
@@ -64,7 +43,7 @@ func TestTheFileMayMove(t *testing.T) {
 		"copied and truncated": func(path string) error {
 			content, err := os.ReadFile(path)
 			if err == nil {
-				err = os.WriteFile(path+".1", content, auditFileMode)
+				err = os.WriteFile(path+".1", content, fileMode)
 			}
 			if err == nil {
 				err = os.Truncate(path, 0)
@@ -76,15 +55,15 @@ func TestTheFileMayMove(t *testing.T) {
 		for _, key := range []authmin.Secret{{}, chainKey} {
 			t.Run(fmt.Sprintf("%s, chained %v", name, !key.IsZero()), func(t *testing.T) {
 				path := filepath.Join(t.TempDir(), "audit")
-				q := runQueue(t, newAuditFile(path, key))
-				putLine(t, q, 1)
+				s := startSink(t, newTestFile(path, key))
+				putLine(t, s, 1)
 				if err := move(path); err != nil {
 					t.Fatal(err)
 				}
 				n := 1
 				eventually(t, "a record in the new file", func() bool {
 					n++
-					putLine(t, q, n)
+					putLine(t, s, n)
 					return strings.Contains(contentOf(t, path), seqLine(n))
 				})
 				if strings.Contains(contentOf(t, path), seqLine(1)) || bytes.ContainsRune([]byte(contentOf(t, path)), 0) {
@@ -100,7 +79,7 @@ func TestTheFileMayMove(t *testing.T) {
 					}
 				}
 				if !key.IsZero() {
-					endQueue(t, q)
+					stopSink(t, s)
 					expectWhole(t, path+".1", path)
 				}
 				if name == "renamed" && !key.IsZero() {
@@ -116,11 +95,11 @@ func TestAFullDiskIsSurvived(t *testing.T) {
 	for _, key := range []authmin.Secret{{}, chainKey} {
 		t.Run(fmt.Sprintf("chained %v", !key.IsZero()), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "audit")
-			out := newAuditFile(path, key)
+			out := newTestFile(path, key)
 			room := false
 			out.openFile = func(path string) (*os.File, error) {
 				if room {
-					return openAuditFile(path)
+					return openFile(path)
 				}
 				return os.OpenFile("/dev/full", os.O_RDWR, 0)
 			}
@@ -163,13 +142,13 @@ func TestWhatIsNoPlainFileIsRefused(t *testing.T) {
 		fifo: "not a regular file", link: "symbolic link", dir: "is a directory",
 		"/dev/null": "not a regular file", filepath.Join(dir, "no", "file"): "no directory",
 	} {
-		if err := checkAuditFile(path); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("checking %s: got %v, want %q", path, err, want)
+		if err := checkFile(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("checking %s: got %v, want %s", path, err, want)
 		}
 		if strings.HasSuffix(path, "no/file") {
 			continue
 		}
-		f, err := openAuditFile(path)
+		f, err := openFile(path)
 		if err == nil {
 			f.Close()
 			t.Errorf("%s was opened", path)
@@ -179,12 +158,12 @@ func TestWhatIsNoPlainFileIsRefused(t *testing.T) {
 
 func TestTwoWritersOfOneFileAreRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit")
-	runQueue(t, newAuditFile(path, chainKey))
-	second := newAuditQueue(newAuditFile(path, chainKey), freshCounters())
-	if err := second.start(); err == nil || !strings.Contains(err.Error(), "written by another process") {
+	startSink(t, newTestFile(path, chainKey))
+	second := newTestSink(newTestFile(path, chainKey))
+	if err := second.Start(); err == nil || !strings.Contains(err.Error(), "written by another process") {
 		t.Errorf("got %v, want that another process writes it", err)
 	}
-	if err := checkAuditFile(path); err != nil {
+	if err := checkFile(path); err != nil {
 		t.Errorf("validate beside a running gateway: %v", err)
 	}
 }
@@ -192,10 +171,10 @@ func TestTwoWritersOfOneFileAreRefused(t *testing.T) {
 func TestATornLineIsEnded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit")
 	writeFile(t, path, `{"whole":1}`+"\n"+`{"time":"20`, 0o600)
-	q := runQueue(t, newAuditFile(path, authmin.Secret{}))
-	putLine(t, q, 1)
+	s := startSink(t, newTestFile(path, authmin.Secret{}))
+	putLine(t, s, 1)
 	lines := strings.Split(contentOf(t, path), "\n")
 	if len(lines) != 4 || lines[1] != `{"time":"20` || !strings.Contains(lines[2], seqLine(1)) {
-		t.Errorf("got %q", lines)
+		t.Errorf("got %s", lines)
 	}
 }

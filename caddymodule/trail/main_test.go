@@ -1,0 +1,104 @@
+package trail
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+)
+
+// chainKey is the key of these tests' chains.
+var chainKey = authmin.NewSecret("canary-chain-0123456789abcdefghijklmnop")
+
+func noLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func newTestFile(path string, key authmin.Secret) *fileOutput { return newFileOutput(path, key, noLog) }
+
+func newTestSink(out output) *Sink { return newSink(out, Options{}) }
+
+// startSink starts a sink over an output, and stops it with the test.
+func startSink(t *testing.T, out output) *Sink {
+	t.Helper()
+	s := newTestSink(out)
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stopSink(t, s) })
+	return s
+}
+
+func stopSink(t *testing.T, s *Sink) {
+	t.Helper()
+	if err := s.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func put(s *Sink, line []byte, wait bool) error { return s.Put(Record{Line: line, Wait: wait}) }
+
+func putLine(t *testing.T, s *Sink, n int) {
+	t.Helper()
+	line := fmt.Appendf(nil, `{"time":"2026-11-22T01:02:03.000004Z","level":"INFO","event":"auth_success","k":%d,"x":0}`, n)
+	if err := put(s, line, true); err != nil {
+		t.Fatalf("record %d: %v", n, err)
+	}
+}
+
+// seqLine is what a line of putLine contains.
+func seqLine(n int) string { return fmt.Sprintf(`"k":%d,`, n) }
+
+func contentOf(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+func writeFile(t *testing.T, path, content string, mode os.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil { // whatever the umask
+		t.Fatal(err)
+	}
+}
+
+func valueOf(t testing.TB, c prometheus.Counter) int {
+	t.Helper()
+	var m dto.Metric
+	if err := c.Write(&m); err != nil {
+		t.Fatal(err)
+	}
+	return int(m.GetCounter().GetValue())
+}
+
+// eventually asks until the answer is yes, for ten seconds at most.
+func eventually(t *testing.T, what string, ask func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(10 * time.Second); !ask(); <-tick.C {
+		if time.Now().After(end) {
+			t.Fatalf("waiting for %s", what)
+		}
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
