@@ -77,7 +77,7 @@ func onePool(t *testing.T, o *Orchestrator) (called, goOn chan struct{}) {
 }
 
 // retracted waits until it is on disk that the task runs and shows nothing yet.
-func retracted(t *testing.T, e *entry) {
+func retracted(t *testing.T, e *taskEntry) {
 	t.Helper()
 	written := func() bool {
 		e.changing.Lock()
@@ -98,7 +98,7 @@ func retracted(t *testing.T, e *entry) {
 // token comes that has to be written before it is shown.
 func TestAFirstTokenWaitsForTheStore(t *testing.T) {
 	o, _, cut, called, goOn := detachable(t)
-	e := o.find(ci, waitingTask(t, o))
+	e := o.found(ci, waitingTask(t, o))
 	<-called
 	retracted(t, e)
 	cut(true)
@@ -109,7 +109,7 @@ func TestAFirstTokenWaitsForTheStore(t *testing.T) {
 }
 
 // completedAtOnce waits for the end of a task, which its first dispatch has to bring.
-func completedAtOnce(t *testing.T, e *entry) {
+func completedAtOnce(t *testing.T, e *taskEntry) {
 	t.Helper()
 	select {
 	case <-e.waitEnd():
@@ -128,10 +128,10 @@ func rewritten(t *testing.T, change func(*record)) (Task, []Event) {
 	o, st, called, goOn := blindfolded(t)
 	id := waitingTask(t, o)
 	<-called
-	e := o.find(ci, id)
+	e := o.found(ci, id)
 	retracted(t, e)
-	o.blind()
-	o.mirrors.Wait()
+	o.lifecycle.stopWatches()
+	o.lifecycle.watches.Wait()
 	stored, err := st.Bucket(store.Tasks).Get(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
@@ -165,7 +165,7 @@ func rewritten(t *testing.T, change func(*record)) (Task, []Event) {
 		}
 	})
 	close(goOn)
-	o.dispatches.Wait()
+	o.scheduler.dispatches.Wait()
 	live.Wait()
 	return e.view(), got
 }
@@ -201,7 +201,7 @@ func TestAWriteWhoseAnswerWasLostIsStillOurs(t *testing.T) {
 func TestWhatALostRunnerWroteAfterTheEndDoesNotCount(t *testing.T) {
 	o := newWith(t, Config{Store: openStore(t)})
 	id := waitingTask(t, o)
-	e := o.find(ci, id)
+	e := o.found(ci, id)
 	write := func(from, to uint64) {
 		t.Helper()
 		var batch []Event
@@ -222,7 +222,7 @@ func TestWhatALostRunnerWroteAfterTheEndDoesNotCount(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.reclaimOne(e); err != nil {
+	if err := o.scheduler.recoverOrphan(e); err != nil {
 		t.Fatal(err)
 	}
 	write(4, 7) // and one of them is half before the end
@@ -305,7 +305,7 @@ func TestAFedTailRepeatsNothingAndHidesNothing(t *testing.T) {
 
 func TestWhoDoesNotHoldTheLeaseShowsNothing(t *testing.T) {
 	first, st, _, _ := blindfolded(t)
-	for !first.leading.Load() {
+	for !first.scheduler.leading.Load() {
 		<-time.After(time.Millisecond)
 	}
 	view, _, err := st.View(t.Context(), "b")
@@ -331,9 +331,9 @@ func TestWhoDoesNotHoldTheLeaseShowsNothing(t *testing.T) {
 // without a runner, and comes to it when the next dispatch has begun.
 func TestATaskThatRunsAgainIsNotReclaimed(t *testing.T) {
 	o, _, called, goOn := blindfolded(t)
-	e := o.find(ci, waitingTask(t, o))
+	e := o.found(ci, waitingTask(t, o))
 	<-called
-	if err := o.reclaimOne(e); err != nil {
+	if err := o.scheduler.recoverOrphan(e); err != nil {
 		t.Fatal(err)
 	}
 	close(goOn)

@@ -39,7 +39,7 @@ func (a *attempt) settle(end nodeapi.Event, err, cause error) {
 	case cause == errStreamLimit:
 		change = failed("STREAM_LIMIT_EXCEEDED", "the answer took longer than its stream_limit_ms", a.l.engine)
 	case cause == errStalled:
-		change = failed("STREAM_STALLED", fmt.Sprintf("nothing came for %s after the first token", a.o.silence), a.l.engine)
+		change = failed("STREAM_STALLED", fmt.Sprintf("nothing came for %s after the first token", a.o.scheduler.silence), a.l.engine)
 	case err == nil && (a.first || !retriable(end.Code)):
 		change = failed(code(end.Code, "ENGINE_ERROR"), printable(end.Message, maxMessage), printable(end.Engine, maxWord))
 	case errors.Is(err, errTooMuch):
@@ -59,7 +59,7 @@ func (a *attempt) settle(end nodeapi.Event, err, cause error) {
 		return
 	}
 	change = a.counted(change)
-	a.o.pace.ended(a.first || a.o.now().Before(a.w.deadline))
+	a.o.scheduler.pace.ended(a.first || a.o.now().Before(a.w.deadline))
 	still := a.owns
 	if !a.noted {
 		still = anybodys
@@ -78,7 +78,7 @@ func (a *attempt) settle(end nodeapi.Event, err, cause error) {
 	if ended == nil && err == nil && end.Type == nodeapi.EventEnd {
 		task := a.e.view()
 		a.o.metrics.completed(task, a.request.operation())
-		a.o.sessions.served(context.WithoutCancel(a.o.ctx), task)
+		a.o.sessions.served(context.WithoutCancel(a.o.lifecycle.ctx), task)
 	}
 	a.leave(false)
 }
@@ -146,7 +146,7 @@ func (a *attempt) again(err error, end nodeapi.Event, cause error) {
 	} else if changeErr != nil && !errors.Is(changeErr, errEnded) { // it counts as running without a runner: see reclaim
 		a.o.log.Warn("requeueing task", "task_id", a.e.id, "error", changeErr)
 	}
-	a.o.letGo(a.e, taken)
+	a.o.tails.letGo(a.e, taken)
 }
 
 // note keeps what the deadline tells: what the latest pool said, and whether it was busy
@@ -186,7 +186,7 @@ func latest(err error, end nodeapi.Event) string {
 // putBack puts on disk that the task waits again. It tries again while the store is
 // away: what is there says that it runs, and may even say that it has shown tokens.
 func (a *attempt) putBack() error {
-	ctx, cancel := a.o.settling()
+	ctx, cancel := a.o.lifecycle.persistContext()
 	defer cancel()
 	again := time.NewTicker(storePause)
 	defer again.Stop()
@@ -235,7 +235,7 @@ func (a *attempt) requeue() {
 	e := a.e
 	e.mu.Lock()
 	e.run, e.stop = nil, nil
-	if e.task.State == Running && e.task.runner == a.o.me {
+	if e.task.State == Running && e.task.runner == a.o.replica {
 		backToQueue(&e.task)
 	}
 	if e.task.State == Queued && !e.gone {
@@ -243,8 +243,8 @@ func (a *attempt) requeue() {
 		a.o.queue.restore(a.w, true)
 	}
 	e.mu.Unlock()
-	a.o.letGo(e, false)
-	a.o.poke()
+	a.o.tails.letGo(e, false)
+	a.o.scheduler.wake()
 }
 
 // leave forgets the dispatch. What the store says of the task stands; if it has
@@ -257,12 +257,12 @@ func (a *attempt) leave(lost bool) {
 	e.run, e.stop = nil, nil
 	switch {
 	case e.gone:
-	case e.task.State == Running && e.task.runner == a.o.me && !a.written:
+	case e.task.State == Running && e.task.runner == a.o.replica && !a.written:
 		e.task = a.before
 		a.o.queue.restore(e.waits, true)
 	case e.task.State == Queued:
 		a.o.queue.restore(e.waits, true)
 	}
 	e.mu.Unlock()
-	a.o.letGo(e, lost)
+	a.o.tails.letGo(e, lost)
 }

@@ -15,7 +15,7 @@ func TestADispatchChangesNoOtherReplicasRecord(t *testing.T) {
 	o, st, called, goOn := blindfolded(t)
 	id := waitingTask(t, o)
 	<-called
-	e := o.find(ci, id)
+	e := o.found(ci, id)
 	e.mu.Lock()
 	a := e.run
 	e.mu.Unlock()
@@ -30,8 +30,8 @@ func TestADispatchChangesNoOtherReplicasRecord(t *testing.T) {
 		}
 		<-time.After(time.Millisecond)
 	}
-	o.blind()
-	o.mirrors.Wait()
+	o.lifecycle.stopWatches()
+	o.lifecycle.watches.Wait()
 	e.changing.Lock() // the dispatch itself waits
 	r := stored(t, st, id)
 	now := time.Now().UTC()
@@ -53,7 +53,7 @@ func TestADispatchChangesNoOtherReplicasRecord(t *testing.T) {
 		t.Errorf("write: %v", err)
 	}
 	close(goOn)
-	o.dispatches.Wait()
+	o.scheduler.dispatches.Wait()
 	if r := stored(t, st, id); r.runner != "b" || r.State != Running || !r.FirstTokenAt.Equal(now) {
 		t.Errorf("the other's record is now %s by %q, first token at %s", r.State, r.runner, r.FirstTokenAt)
 	}
@@ -75,12 +75,12 @@ func stored(t *testing.T, st *store.Store, id string) record {
 // TestATaskStartsOnce has another replica show a task's start, and not write it.
 func TestATaskStartsOnce(t *testing.T) {
 	o := newWith(t, Config{Store: openStore(t)})
-	e := o.find(ci, waitingTask(t, o))
+	e := o.found(ci, waitingTask(t, o))
 	e.mu.Lock()
 	e.tail = newTail(0, nil)
 	e.tail.feed([]Event{newEvent(1, EventStarted, startedData{})}, time.Now())
 	e.mu.Unlock()
-	a := &attempt{o: o, e: e, w: e.waits, l: &lease{nodeID: "n", poolID: "p"}}
+	a := &attempt{o: o, e: e, w: e.waits, l: &slot{nodeID: "n", poolID: "p"}}
 	if err := a.begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}

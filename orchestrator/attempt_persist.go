@@ -55,7 +55,7 @@ func (a *attempt) write(ctx context.Context, mayShow bool) error {
 	if !mayShow {
 		a.retract()
 	}
-	ctx, cancel := a.o.settling() // a write that is cut leaves it open what is on disk
+	ctx, cancel := a.o.lifecycle.persistContext() // a write that is cut leaves it open what is on disk
 	defer cancel()
 	_, err := a.o.changeIf(ctx, a.e, a.owns, func(t *Task) { t.mayShow = mayShow })
 	if errors.Is(err, store.ErrConflict) && a.ours() {
@@ -92,7 +92,7 @@ func (a *attempt) ours() bool {
 
 // owns reports whether a record says that this dispatch runs the task.
 func (a *attempt) owns(t Task) bool {
-	return t.State == Running && t.runner == a.o.me && t.Attempt == a.before.Attempt+1
+	return t.State == Running && t.runner == a.o.replica && t.Attempt == a.before.Attempt+1
 }
 
 // begun is asked before each output. Before anybody sees the first one it is on
@@ -100,7 +100,7 @@ func (a *attempt) owns(t Task) bool {
 // second time and contradict them. When two replicas run the task, each believing
 // that the other is lost, one of them gets that written.
 func (a *attempt) begun(ctx context.Context) error {
-	if err := a.o.awaitShow(ctx); err != nil || a.first {
+	if err := a.o.scheduler.awaitShow(ctx); err != nil || a.first {
 		return err
 	}
 	a.e.changing.Lock()
@@ -110,7 +110,7 @@ func (a *attempt) begun(ctx context.Context) error {
 		return err
 	}
 	a.first = true
-	if err := a.o.awaitShow(ctx); err != nil { // it took long
+	if err := a.o.scheduler.awaitShow(ctx); err != nil { // it took long
 		return err
 	}
 	if task.Workload == Completion {
@@ -154,7 +154,7 @@ func (a *attempt) noteFirst(now time.Time) (Task, error) {
 
 // writeFirst puts the first token on disk.
 func (a *attempt) writeFirst(now time.Time) (Task, error) {
-	ctx, cancel := a.o.settling()
+	ctx, cancel := a.o.lifecycle.persistContext()
 	defer cancel()
 	first := func(t *Task) { t.FirstTokenAt = &now }
 	task, err := a.o.changeIf(ctx, a.e, a.owns, first)

@@ -31,9 +31,9 @@ var errNotBegun = errors.New("the task could not begin")
 // attempt is one dispatch of one task.
 type attempt struct {
 	o       *Orchestrator
-	e       *entry
+	e       *taskEntry
 	w       waiting
-	l       *lease
+	l       *slot
 	tell    func() // logs why it is there, when it is on its way
 	request *TaskRequest
 	session string
@@ -53,13 +53,13 @@ type attempt struct {
 // run takes one task through one dispatch. The lease is given back before the
 // task is settled, so that the slot does not wait for the disk.
 func (o *Orchestrator) run(reign context.Context, a *attempt) {
-	defer o.poke()
-	o.busy.Add(1)
-	defer o.busy.Add(-1)
+	defer o.scheduler.wake()
+	o.scheduler.active.Add(1)
+	defer o.scheduler.active.Add(-1)
 	defer o.sessions.settled(a.session, a.e.id)
 	ctx, stop := context.WithCancelCause(reign)
 	defer stop(nil)
-	a.clock = newClock(a.w.deadline.Sub(o.now()), a.w.limit, o.silence, stop)
+	a.clock = newClock(a.w.deadline.Sub(o.now()), a.w.limit, o.scheduler.silence, stop)
 	defer a.clock.halt()
 	a.e.mu.Lock()
 	a.e.stop = stop
@@ -116,14 +116,14 @@ func (a *attempt) begin(ctx context.Context) error {
 	again := task.StartedAt != nil
 	a.e.request = a.request // each change writes it again
 	task.State, task.NodeID, task.PoolID, task.Engine = Running, a.l.nodeID, a.l.poolID, a.l.engine
-	task.KVWarmth, task.runner = warm, a.o.me
+	task.KVWarmth, task.runner = warm, a.o.replica
 	task.Attempt++
 	if !again {
 		started := now.UTC()
 		task.StartedAt = &started
 	}
 	created := task.CreatedAt
-	t, unfeed := a.o.ownTail(a.e, again)
+	t, unfeed := a.o.tails.own(a.e, again)
 	a.tail = t
 	a.e.mu.Unlock()
 	a.e.changing.Unlock()
@@ -131,7 +131,7 @@ func (a *attempt) begin(ctx context.Context) error {
 		unfeed()
 	}
 	if !again {
-		a.o.pace.started(now, now.Sub(created) > tick)
+		a.o.scheduler.pace.started(now, now.Sub(created) > tick)
 	}
 	m := a.o.metrics
 	m.started.WithLabelValues(m.engines.value(a.l.engine), m.pools.value(a.l.poolID), string(a.w.class)).Inc()

@@ -62,7 +62,7 @@ func endSpan(span trace.Span, end nodeapi.Event, err error) {
 
 // correlation gives the id by which a task's caller, and the gateway's audit,
 // know the request.
-func (e *entry) correlation() string { return e.view().CorrelationID }
+func (e *taskEntry) correlation() string { return e.view().CorrelationID }
 
 // telling tells a node, with each call, the correlation id and the trace that
 // the call's context has.

@@ -18,8 +18,8 @@ func TestADispatchThatShowedNothingIsPutBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o, st, cut, called, goOn := detachable(t)
 			close(goOn)
-			o.placing.Lock() // the first dispatch is played
-			e := o.find(ci, waitingTask(t, o))
+			o.scheduler.placing.Lock() // the first dispatch is played
+			e := o.found(ci, waitingTask(t, o))
 			a := played(t, o)
 			if !heard {
 				cut(true)
@@ -36,7 +36,7 @@ func TestADispatchThatShowedNothingIsPutBack(t *testing.T) {
 			a.l.release(busy)
 			time.AfterFunc(time.Second, func() { cut(false) })
 			a.settle(nodeapi.Event{}, busy, nil)
-			o.placing.Unlock()
+			o.scheduler.placing.Unlock()
 			select {
 			case <-e.waitEnd():
 			case <-time.After(10 * time.Second):
@@ -57,7 +57,7 @@ func played(t *testing.T, o *Orchestrator) *attempt {
 	if !ok || l == nil {
 		t.Fatal("nothing waits, or there is no node")
 	}
-	a := o.assign(w, l)
+	a := o.scheduler.assign(w, l)
 	if err := a.begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -99,9 +99,9 @@ func land(t *testing.T, st *store.Store, a *attempt, mayShow bool) {
 // replica would run the task once more and contradict it.
 func TestATokenIsNotShownOnTheWordOfAnOldRecord(t *testing.T) {
 	o, st, cut, _, _ := detachable(t)
-	o.placing.Lock()
-	defer o.placing.Unlock()
-	e := o.find(ci, waitingTask(t, o))
+	o.scheduler.placing.Lock()
+	defer o.scheduler.placing.Unlock()
+	e := o.found(ci, waitingTask(t, o))
 	a := played(t, o)
 	if err := a.write(t.Context(), true); err != nil {
 		t.Fatal(err)

@@ -39,7 +39,7 @@ func (o *Orchestrator) Catalog(limit int, cursor string) ModelPage {
 
 // CatalogModel gives a model of the catalog.
 func (o *Orchestrator) CatalogModel(id string) (Model, error) {
-	ctx, cancel := context.WithTimeout(o.ctx, lookTimeout)
+	ctx, cancel := context.WithTimeout(o.lifecycle.ctx, lookTimeout)
 	defer cancel()
 	return o.catalog.find(ctx, id)
 }
@@ -51,7 +51,7 @@ func (o *Orchestrator) RemoveModel(ctx context.Context, id string) error {
 
 // VerifyModel begins to read and hash a model.
 func (o *Orchestrator) VerifyModel(ctx context.Context, id string) (Model, error) {
-	if o.closing.Load() {
+	if o.lifecycle.stopping.Load() {
 		return Model{}, stopping()
 	}
 	return o.catalog.verify(ctx, id)

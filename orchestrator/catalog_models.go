@@ -45,6 +45,13 @@ type catalog struct {
 	reading chan struct{}     // a place for each source being read
 }
 
+func newCatalog(c Config, work *sync.WaitGroup) *catalog {
+	return &catalog{
+		bucket: c.Store.Bucket(store.Catalog), sources: modelSources{c.ModelRoot, c.ModelHosts, c.ModelCAs, c.Resolver}, log: c.Log, now: c.Now,
+		work: work, models: map[string]catalogued{}, ids: map[string]string{}, aliases: map[string]string{}, checks: map[string]*check{}, reading: make(chan struct{}, maxReading),
+	}
+}
+
 // observe takes over a model from the store.
 func (c *catalog) observe(e store.Entry) {
 	c.mu.Lock()

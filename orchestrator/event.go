@@ -115,7 +115,7 @@ type metricsData struct {
 func (r *Reader) Metrics(after uint64, tokens int) Event {
 	task := r.e.view()
 	depth := r.o.queue.depth(Interactive) + r.o.queue.depth(Batch)
-	return newEvent(after, EventMetrics, metricsData{depth, r.o.pace.onTime(), max(0, task.MaxTokens-tokens), task.KVWarmth})
+	return newEvent(after, EventMetrics, metricsData{depth, r.o.scheduler.pace.onTime(), max(0, task.MaxTokens-tokens), task.KVWarmth})
 }
 
 type canceledData struct{}

@@ -1,18 +1,24 @@
 package orchestrator
 
 // Leads reports whether this replica schedules now.
-func (o *Orchestrator) Leads() bool { return o.leading.Load() }
+func (o *Orchestrator) Leads() bool { return o.scheduler.leading.Load() }
 
 // Forget removes a task as the sweep does.
 func (o *Orchestrator) Forget(id string) error { return o.forget(id) }
 
 // Remembers counts what is held in memory for tasks.
 func (o *Orchestrator) Remembers() (n int) {
-	o.mu.Lock()
-	n = len(o.tasks)
-	o.mu.Unlock()
+	o.tasks.mu.Lock()
+	n = len(o.tasks.byID)
+	o.tasks.mu.Unlock()
 	count := func(any, any) bool { n++; return true }
-	o.running.Range(count)
-	o.fed.Range(count)
-	return n + o.queue.depth(Interactive) + o.queue.depth(Batch) + o.queue.pending + int(o.stored.Total())
+	o.tasks.running.Range(count)
+	o.tails.fed.Range(count)
+	return n + o.queue.depth(Interactive) + o.queue.depth(Batch) + o.queue.pending + int(o.tasks.bytes.Total())
+}
+
+// found is find for a task that the test knows to be there, or not.
+func (o *Orchestrator) found(who Who, id string) *taskEntry {
+	e, _ := o.find(who, id)
+	return e
 }

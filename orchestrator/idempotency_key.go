@@ -26,7 +26,7 @@ const keyGrace = time.Minute
 
 // remember ties the key to this request's task id, on disk, before the task is
 // made: after a crash between the two the same key makes the same task.
-func (o *Orchestrator) remember(ctx context.Context, who Who, key string, digest requestDigest, r *TaskRequest) (*entry, error) {
+func (o *Orchestrator) remember(ctx context.Context, who Who, key string, digest requestDigest, r *TaskRequest) (*taskEntry, error) {
 	b, id := o.store.Bucket(store.Idempotency), keyOf(who.Identity, key)
 	if o.keys.admits(keyOwner(who.Identity)) {
 		if err := o.writeKey(ctx, id, idempotent{r.TaskID, digest.is, keyOwner(who.Identity)}); !errors.Is(err, store.ErrExists) {
@@ -48,7 +48,7 @@ func (o *Orchestrator) remember(ctx context.Context, who Who, key string, digest
 		return nil, fail(Conflict, "IDEMPOTENCY_KEY_REUSED", "this Idempotency-Key was used with another body")
 	}
 	r.TaskID = earlier.TaskID
-	e := o.find(who, earlier.TaskID)
+	e, _ := o.find(who, earlier.TaskID)
 	if e == nil && o.now().Sub(stored.Created) > keyGrace {
 		return nil, fail(Conflict, "IDEMPOTENCY_KEY_SPENT", "the task of this Idempotency-Key has ended and is no longer known; to run it again, send another key")
 	}
@@ -76,7 +76,7 @@ func tooManyKeys() *Error {
 
 // earlier gives the task that this very request made under its key; nil when there
 // is none, or no key.
-func (o *Orchestrator) earlier(ctx context.Context, who Who, key string, digest requestDigest) *entry {
+func (o *Orchestrator) earlier(ctx context.Context, who Who, key string, digest requestDigest) *taskEntry {
 	if key == "" {
 		return nil
 	}
@@ -85,7 +85,8 @@ func (o *Orchestrator) earlier(ctx context.Context, who Who, key string, digest 
 	if err != nil || json.Unmarshal(stored.Value, &made) != nil || !digest.of(made.Body) {
 		return nil
 	}
-	return o.find(who, made.TaskID)
+	e, _ := o.find(who, made.TaskID)
+	return e
 }
 
 // unused refuses a new key for a task_id that another request has taken: the key
@@ -94,14 +95,12 @@ func (o *Orchestrator) unused(ctx context.Context, who Who, key, taskID string, 
 	if !ownID {
 		return nil // it was made just now
 	}
-	e, err := o.lookUp(taskID)
-	if errors.Is(err, store.ErrUnavailable) {
+	if _, err := o.find(Who{Admin: true}, taskID); errors.Is(err, store.ErrUnavailable) {
 		return err
+	} else if err != nil {
+		return nil // it is free
 	}
-	if e == nil {
-		return nil
-	}
-	_, err = o.store.Bucket(store.Idempotency).Get(ctx, keyOf(who.Identity, key))
+	_, err := o.store.Bucket(store.Idempotency).Get(ctx, keyOf(who.Identity, key))
 	if errors.Is(err, store.ErrNotFound) {
 		return taskExists()
 	}

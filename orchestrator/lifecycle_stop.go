@@ -17,31 +17,24 @@ const settleReserve = time.Second
 // and lets readers go. It returns early with the context's error; what was not
 // settled is settled at the next start, or by the next scheduler.
 func (o *Orchestrator) Stop(ctx context.Context) error {
-	if o.closing.Load() {
+	end, first := o.lifecycle.beginStop(ctx)
+	if !first {
 		return nil
 	}
-	end := time.Now().Add(o.drain)
-	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-settleReserve).Before(end) {
-		end = deadline.Add(-settleReserve)
-	}
-	o.drainEnd.Store(end.UnixNano())
-	if o.closing.Swap(true) {
-		return nil
-	}
-	defer close(o.stopped)
-	o.resign()
-	awaitRelease(&o.placing) // what was being placed counts as running, and nothing comes after it
-	if left := time.Until(end); o.drain > 0 && left > 0 {
-		o.log.Info("draining", "running", o.busy.Load(), "for_ms", left.Milliseconds())
+	defer close(o.lifecycle.stopped)
+	o.scheduler.resign()
+	awaitRelease(&o.scheduler.placing) // what was being placed counts as running, and nothing comes after it
+	if left := time.Until(end); o.lifecycle.drain > 0 && left > 0 {
+		o.log.Info("draining", "running", o.scheduler.active.Load(), "for_ms", left.Milliseconds())
 		drained, cancel := context.WithTimeout(ctx, left)
-		_ = wait(drained, &o.dispatches) // whatever still runs is settled
+		_ = wait(drained, &o.scheduler.dispatches) // whatever still runs is settled
 		cancel()
 	}
-	o.cancel(ErrStopping)
+	o.lifecycle.cancel(ErrStopping)
 	awaitRelease(&o.catalog.mu) // nor is a model's check begun any more
-	err := wait(ctx, &o.dispatches)
-	o.blind()
-	for _, group := range []*sync.WaitGroup{&o.mirrors, &o.work} {
+	err := wait(ctx, &o.scheduler.dispatches)
+	o.lifecycle.stopWatches()
+	for _, group := range []*sync.WaitGroup{&o.lifecycle.watches, &o.lifecycle.work} {
 		if err == nil {
 			err = wait(ctx, group)
 		}

@@ -61,7 +61,7 @@ func TestATaskThatIsBeingPlacedAtAStopIsDrained(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- o.Stop(context.Background()) }()
 	select {
-	case <-o.ctx.Done():
+	case <-o.lifecycle.ctx.Done():
 		t.Error("the stop did not wait for what was being placed")
 	case <-time.After(300 * time.Millisecond): // much longer than a stop takes that has nothing to wait for
 	}
@@ -69,7 +69,7 @@ func TestATaskThatIsBeingPlacedAtAStopIsDrained(t *testing.T) {
 	if err := <-stopped; err != nil {
 		t.Fatal(err)
 	}
-	if task := o.find(ci, id).view(); task.State != Completed {
+	if task := o.found(ci, id).view(); task.State != Completed {
 		t.Errorf("got %s, want it completed", task.State)
 	}
 }
@@ -78,7 +78,7 @@ func TestATaskThatIsBeingPlacedAtAStopIsDrained(t *testing.T) {
 // then.
 func TestAStopWaitsForACheckThatIsBeingBegun(t *testing.T) {
 	o := newWith(t, Config{Store: openStore(t)})
-	until(t, "it schedules", o.leading.Load)
+	until(t, "it schedules", o.scheduler.leading.Load)
 	o.catalog.mu.Lock()
 	stopped := make(chan error, 1)
 	go func() { stopped <- o.Stop(context.Background()) }()

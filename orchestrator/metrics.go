@@ -54,7 +54,7 @@ func newMetrics(reg prometheus.Registerer, o *Orchestrator) *metrics {
 	gauge("orchd_pools_available", "Pools that would take a task now.", nil, func() float64 { return float64(o.nodes.available()) })
 	gauge("orchd_store_consumers", "JetStream consumers; readers of events have none.", nil, func() float64 { return float64(o.store.Consumers()) })
 	gauge("orchd_scheduling", "1 on the replica that schedules.", nil, func() float64 {
-		if o.leading.Load() {
+		if o.scheduler.leading.Load() {
 			return 1
 		}
 		return 0

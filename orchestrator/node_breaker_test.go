@@ -59,7 +59,7 @@ func TestOnlyTheNodesOwnFaultTripsItsBreaker(t *testing.T) {
 	} {
 		ns := &nodes{now: time.Now}
 		n := &node{running: map[string]int{"p": 1}, busy: map[string]pause{}}
-		(&lease{ns: ns, n: n, poolID: "p"}).release(c.err)
+		(&slot{ns: ns, n: n, poolID: "p"}).release(c.err)
 		if n.breaker.failures != c.want || len(n.running) != 0 {
 			t.Errorf("%s: got %d failures, %v, want %d and no running task", name, n.breaker.failures, n.running, c.want)
 		}

@@ -93,7 +93,7 @@ func (ns *nodes) commander(nodeID string) *nodeapi.Client {
 func (o *Orchestrator) command(ctx context.Context, manager *nodeapi.Client, nodeID, poolID string, c PoolCommand) (nodeapi.PoolState, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), controlTimeout)
 	defer cancel()
-	defer o.poke()
+	defer o.scheduler.wake()
 	before, _ := o.nodes.alter(ctx, nodeID, poolID, func(p *nodeapi.Pool) { p.Draining = true })
 	var state nodeapi.PoolState
 	var err error

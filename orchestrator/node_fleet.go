@@ -60,7 +60,7 @@ type Abilities struct {
 // Abilities says what the online nodes can do.
 func (o *Orchestrator) Abilities() Abilities {
 	c := Abilities{Engines: []string{}, Models: o.Models(), Workloads: []string{}}
-	c.Queue.Capacity, c.Queue.Policy = o.queue.capacity, string(o.policy)
+	c.Queue.Capacity, c.Queue.Policy = o.queue.capacity, string(o.rules.policy)
 	c.Queue.Priorities = []string{string(Interactive), string(Batch)}
 	for _, p := range o.nodes.candidates() {
 		if !p.Online {

@@ -7,8 +7,8 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// lease is one slot of a pool, taken for one task.
-type lease struct {
+// slot is one slot of a pool, taken for one task.
+type slot struct {
 	ns             *nodes
 	n              *node
 	nodeID, poolID string
@@ -18,7 +18,7 @@ type lease struct {
 }
 
 // acquire takes a slot of the chosen pool; nil if the node has gone meanwhile.
-func (ns *nodes) acquire(c Candidate, model string) *lease {
+func (ns *nodes) acquire(c Candidate, model string) *slot {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	n := ns.byID[c.NodeID]
@@ -28,11 +28,11 @@ func (ns *nodes) acquire(c Candidate, model string) *lease {
 	n.running[c.PoolID]++
 	n.breaker.begin()
 	own, _ := c.ownName(model)
-	return &lease{ns: ns, model: own, n: n, nodeID: c.NodeID, poolID: c.PoolID, engine: c.Engine, client: n.client}
+	return &slot{ns: ns, model: own, n: n, nodeID: c.NodeID, poolID: c.PoolID, engine: c.Engine, client: n.client}
 }
 
 // release gives the slot back and tells the breaker how it went.
-func (l *lease) release(err error) {
+func (l *slot) release(err error) {
 	l.ns.mu.Lock()
 	defer l.ns.mu.Unlock()
 	l.ns.version.Add(1)
@@ -60,7 +60,7 @@ func (l *lease) release(err error) {
 }
 
 // lost reports whether the node has gone silent.
-func (l *lease) lost() bool {
+func (l *slot) lost() bool {
 	l.ns.mu.Lock()
 	defer l.ns.mu.Unlock()
 	return !l.n.online(l.ns.now(), l.ns.timeout)

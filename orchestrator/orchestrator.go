@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -60,92 +58,60 @@ type Config struct {
 // Orchestrator is the domain, or one replica of it: those that share a store are
 // one orchestrator to their callers. Its methods may be called concurrently.
 type Orchestrator struct {
-	store     *store.Store
-	me        string // the replica's name
+	store   *store.Store
+	replica string // this one's name
+	log     *slog.Logger
+	now     func() time.Time
+	tracer  trace.Tracer // nil: no spans
+	metrics *metrics
+
+	lifecycle *lifecycle // from start to stop
+	scheduler *scheduler // places and dispatches, on one replica at a time
+	tasks     *taskTable // what is known of each task
+	tails     *tails     // their newest events
+
+	rules     admissionRules
+	retention retention
 	queue     *queue
-	nodes     *nodes
-	sessions  *sessions
-	artifacts *artifacts
-	workers   workers
-	catalog   *catalog
 	keys      *keptKeys
-	metrics   *metrics
-	strategy  Strategy
-	policy    Policy
-	tracer    trace.Tracer // nil: no spans
-	log       *slog.Logger
-	now       func() time.Time
+	nodes     *nodes
+	workers   workers
+	sessions  *sessions
+	catalog   *catalog
+	artifacts *artifacts
+}
 
-	mu      sync.Mutex
-	tasks   map[string]*entry
-	running sync.Map // of *entry by id: what is running, anywhere
-	fed     sync.Map // of *entry by id: whose tails are fed from elsewhere
-	loading []*entry // waiting tasks of the first listing; nil after it
-
-	retiring sync.Mutex
-	retired  []*entry      // ended here, with a tail that can go soon
-	retiree  chan struct{} // capacity 1: there are some
-
-	lease                *store.Lease
-	leading              atomic.Bool
-	reclaiming, sweeping atomic.Bool
-	placing              sync.Mutex // held while the scheduler places tasks
-	dispatches           sync.WaitGroup
-	busy                 atomic.Int64 // dispatches under way
-
-	wake     chan struct{}   // capacity 1: something changed for the scheduler
-	stopped  chan struct{}   // closed when readers have to leave
-	ctx      context.Context // ends when running tasks have to stop
-	cancel   context.CancelCauseFunc
-	resign   context.CancelFunc // gives the lease up
-	blind    context.CancelFunc // ends the mirrors
-	mirrors  sync.WaitGroup     // what keeps memory in step with the store
-	work     sync.WaitGroup     // the scheduler and the running tasks
-	closing  atomic.Bool
-	drain    time.Duration
-	drainEnd atomic.Int64 // Unix nanoseconds: when running tasks have to stop
-	stored   *Shares      // bytes of the task records, by identity
-	keep     keeping
-
-	deadline, streamLimit time.Duration // of tasks that name none; streamLimit 0: none
-	silence               time.Duration // maxSilence
-	turn                  uint64        // placements so far; the scheduler's alone
-	pace                  pace
+// admissionRules are for tasks that name nothing else.
+type admissionRules struct {
+	policy                Policy
+	deadline, streamLimit time.Duration // streamLimit 0: none
 }
 
 // New makes memory what the store says and joins in scheduling. Stop it.
 func New(ctx context.Context, c Config) (*Orchestrator, error) {
 	c.fill()
 	o := &Orchestrator{
-		store: c.Store, me: c.Store.Replica(), queue: newQueue(c.Capacity), strategy: c.Strategy, policy: c.Policy, tracer: c.Tracer, log: c.Log, now: c.Now,
-		workers: workers{replicas: make(map[replicaKey]replica)}, tasks: make(map[string]*entry), loading: []*entry{}, drain: c.Drain,
-		stored: NewShares(maxTaskBytes), keep: keeping{c.KeepEnded, c.KeepEndedTasks, max(maxEnded, c.KeepEndedTasks)},
-		deadline: c.Deadline, streamLimit: c.StreamLimit, silence: maxSilence,
-		wake: make(chan struct{}, 1), stopped: make(chan struct{}), retiree: make(chan struct{}, 1),
+		store: c.Store, replica: c.Store.Replica(), log: c.Log, now: c.Now, tracer: c.Tracer,
+		lifecycle: newLifecycle(ctx, c.Drain), tasks: newTaskTable(), queue: newQueue(c.Capacity),
+		rules:     admissionRules{c.Policy, c.Deadline, c.StreamLimit},
+		retention: retention{c.KeepEnded, c.KeepEndedTasks, max(maxEnded, c.KeepEndedTasks)},
+		workers:   workers{replicas: make(map[replicaKey]replica)},
+		keys:      newKeptKeys(c.Now),
 	}
-	o.ctx, o.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
-	o.nodes = newNodes(c, o.poke)
+	o.scheduler = newScheduler(o, c.Strategy)
+	o.tails = newTails(c.Store, o.lifecycle, o.scheduler.active.Load, c.Log, c.Now)
+	o.nodes = newNodes(c, o.scheduler.wake)
 	o.sessions = newSessions(c.Store.Bucket(store.Sessions), c.Log, c.Now)
-	o.keys = newKeptKeys(c.Now)
 	o.artifacts = newArtifacts(c.Store.Bucket(store.Artifacts), c.Log, c.Now)
 	o.artifacts.shared = c.Store.Shared()
-	o.catalog = &catalog{
-		bucket: c.Store.Bucket(store.Catalog), sources: modelSources{c.ModelRoot, c.ModelHosts, c.ModelCAs, c.Resolver}, log: c.Log, now: c.Now,
-		work: &o.work, models: map[string]catalogued{}, ids: map[string]string{}, aliases: map[string]string{}, checks: map[string]*check{}, reading: make(chan struct{}, maxReading),
-	}
+	o.catalog = newCatalog(c, &o.lifecycle.work)
 	o.metrics = newMetrics(c.Registerer, o)
 	o.catalog.checked = func(result string) { o.metrics.verifications.WithLabelValues(result).Inc() }
-	if err := o.reflect(ctx); err != nil {
+	if err := o.startWatches(ctx); err != nil {
 		return nil, fmt.Errorf("starting orchestrator: %w", err)
 	}
-	o.lease = c.Store.Lease(leaseName, o.handOver)
-	if !c.Store.Shared() {
-		o.reclaim(&losses{}) // nobody else runs anything
-	}
-	candidacy, resign := context.WithCancel(o.ctx)
-	o.resign = resign
-	o.work.Go(func() { _ = o.lease.Run(candidacy, o.lead) }) // ends with candidacy, never otherwise
-	o.work.Go(o.retireAll)
+	o.scheduler.start()
+	o.lifecycle.work.Go(o.tails.releaseLoop)
 	return o, nil
 }
 
@@ -169,23 +135,4 @@ func (c *Config) fill() {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-}
-
-// poke wakes the scheduler; one wake-up covers any number of changes.
-func (o *Orchestrator) poke() {
-	select {
-	case o.wake <- struct{}{}:
-	default:
-	}
-}
-
-// once runs f in the background, unless it runs already.
-func (o *Orchestrator) once(running *atomic.Bool, f func()) {
-	if running.Swap(true) {
-		return
-	}
-	o.work.Go(func() {
-		defer running.Store(false)
-		f()
-	})
 }

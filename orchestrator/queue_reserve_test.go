@@ -108,7 +108,7 @@ func TestADisplacedTaskEndsWithTheReason(t *testing.T) {
 		t.Errorf("after it: %v", err)
 	}
 	for _, id := range ids[1:] {
-		if task := o.find(Who{Admin: true}, id).view(); task.State != Queued {
+		if task := o.found(Who{Admin: true}, id).view(); task.State != Queued {
 			t.Errorf("another task of the same identity is %s", task.State)
 		}
 	}

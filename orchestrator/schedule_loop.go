@@ -25,30 +25,30 @@ var (
 	errNotTheNode = errors.New("ended for another reason than the node")
 )
 
-// schedule is the one goroutine that takes tasks out of the queue. What it
+// loop is the one goroutine that takes tasks out of the queue. What it
 // starts runs in reign.
-func (o *Orchestrator) schedule(ctx, reign context.Context, spare spared) {
+func (s *scheduler) loop(ctx, reign context.Context, spare sparedReplicas) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	swept := o.now()
+	swept := s.o.now()
 	pass := &pass{reign: reign}
-	lost := &losses{spare: spare}
+	lost := &orphans{spare: spare}
 	for ticked := true; ctx.Err() == nil; {
 		if ticked {
-			o.once(&o.reclaiming, func() { o.reclaim(lost) })
-			o.expire()
-			if now := o.now(); now.Sub(swept) >= sweepEvery {
+			s.o.lifecycle.once(&s.recovering, func() { s.recoverOrphans(lost) })
+			s.expire()
+			if now := s.o.now(); now.Sub(swept) >= sweepEvery {
 				swept = now
-				o.once(&o.sweeping, o.sweep)
+				s.o.lifecycle.once(&s.sweeping, s.o.sweep)
 			}
 		}
-		o.place(ctx, pass, ticked)
+		s.place(ctx, pass, ticked)
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 			ticked = true
-		case <-o.wake:
+		case <-s.woken:
 			ticked = false
 		}
 	}
@@ -64,62 +64,62 @@ type pass struct {
 
 // place starts every task that can start now, in the queue's order. Tasks with
 // the same needs as one that found no place are passed over without a look.
-func (o *Orchestrator) place(ctx context.Context, p *pass, ticked bool) {
-	o.placing.Lock()
-	defer o.placing.Unlock()
-	for ctx.Err() == nil && o.ctx.Err() == nil && o.lease.Held() {
-		if version := o.nodes.version.Load(); version != p.version || ticked || p.blocked == nil {
+func (s *scheduler) place(ctx context.Context, p *pass, ticked bool) {
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	for ctx.Err() == nil && s.o.lifecycle.ctx.Err() == nil && s.lease.Held() {
+		if version := s.o.nodes.version.Load(); version != p.version || ticked || p.blocked == nil {
 			p.version, p.blocked, ticked = version, make(map[string]bool), false
 		}
-		w, ok := o.queue.next(o.now(), p.blocked)
+		w, ok := s.o.queue.next(s.o.now(), p.blocked)
 		if !ok {
 			return
 		}
-		w.needs.Home = o.sessions.home(w.session, w.needs.Model)
-		w.needs.Model = o.catalog.resolve(w.needs.Model)
-		d := Place(w.needs, o.nodes.candidates(), o.strategy, o.turn)
-		o.metrics.placements.WithLabelValues(d.outcome(), fmt.Sprint(d.Pinned), fmt.Sprint(d.Fallback)).Inc()
+		w.needs.Home = s.o.sessions.home(w.session, w.needs.Model)
+		w.needs.Model = s.o.catalog.resolve(w.needs.Model)
+		d := Place(w.needs, s.o.nodes.candidates(), s.strategy, s.turn)
+		s.o.metrics.placements.WithLabelValues(d.outcome(), fmt.Sprint(d.Pinned), fmt.Sprint(d.Fallback)).Inc()
 		if d.Chosen == nil {
 			p.blocked[w.key] = true
-			o.log.Debug("no place", "task_id", w.id, "considered", d.Considered)
+			s.o.log.Debug("no place", "task_id", w.id, "considered", d.Considered)
 			continue
 		}
-		o.turn++
-		l := o.nodes.acquire(*d.Chosen, w.needs.Model)
+		s.turn++
+		l := s.o.nodes.acquire(*d.Chosen, w.needs.Model)
 		if l == nil {
 			continue // the node left between the two calls
 		}
-		a := o.assign(w, l)
+		a := s.assign(w, l)
 		if a == nil {
 			l.release(errNotTheNode) // canceled or taken meanwhile
 			continue
 		}
 		a.tell = func() {
-			o.log.Info("placed", "task_id", w.id, "correlation_id", a.e.correlation(), "node_id", l.nodeID, "pool_id", l.poolID, "strategy", o.strategy,
+			s.o.log.Info("placed", "task_id", w.id, "correlation_id", a.e.correlation(), "node_id", l.nodeID, "pool_id", l.poolID, "strategy", s.strategy,
 				"pinned", d.Pinned, "fallback", d.Fallback, "home", w.needs.Home, "considered", d.Considered)
 		}
-		o.dispatches.Add(1)
-		o.work.Go(func() {
-			defer o.dispatches.Done()
-			o.run(p.reign, a)
+		s.dispatches.Add(1)
+		s.o.lifecycle.work.Go(func() {
+			defer s.dispatches.Done()
+			s.o.run(p.reign, a)
 		})
 	}
 }
 
 // assign takes a task out of the queue for a dispatch here; nil if it is not
 // there any more.
-func (o *Orchestrator) assign(w waiting, l *lease) *attempt {
-	e := o.known(w.id)
+func (s *scheduler) assign(w waiting, l *slot) *attempt {
+	e := s.o.tasks.get(w.id)
 	if e == nil {
-		o.queue.remove(w.id)
+		s.o.queue.remove(w.id)
 		return nil
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.task.State != Queued || e.run != nil || !o.queue.take(w.id) {
+	if e.task.State != Queued || e.run != nil || !s.o.queue.take(w.id) {
 		return nil
 	}
-	e.run = &attempt{o: o, e: e, w: w, l: l, session: e.task.SessionID}
+	e.run = &attempt{o: s.o, e: e, w: w, l: l, session: e.task.SessionID}
 	return e.run
 }
 
@@ -132,15 +132,15 @@ func (n Needs) key() string {
 
 // expire ends waiting tasks whose deadline has passed: they never reach an
 // engine. Running ones have the deadline in their context.
-func (o *Orchestrator) expire() {
-	for _, id := range o.queue.expired(o.now()) {
-		o.work.Go(func() { o.expireOne(id) })
+func (s *scheduler) expire() {
+	for _, id := range s.o.queue.expired(s.o.now()) {
+		s.o.lifecycle.work.Go(func() { s.expireOne(id) })
 	}
 }
 
-func (o *Orchestrator) expireOne(id string) {
-	e := o.known(id)
-	w, ok := o.queue.remove(id)
+func (s *scheduler) expireOne(id string) {
+	e := s.o.tasks.get(id)
+	w, ok := s.o.queue.remove(id)
 	if e == nil || !ok {
 		return
 	}
@@ -148,27 +148,27 @@ func (o *Orchestrator) expireOne(id string) {
 	if w.failures > 0 {
 		message = fmt.Sprintf("the deadline passed; until then %d dispatches failed%s", w.failures, w.broke)
 	}
-	if why := o.whyWaiting(w.needs); why != "" {
+	if why := s.o.whyWaiting(w.needs); why != "" {
 		message += "; " + why
 	}
 	change := failed("DEADLINE_EXCEEDED", message, "")
 	if w.said == "" && w.failures == 0 { // a pool may rest for what it told another task
-		w.said, w.saidBy = o.restWords(w.needs)
+		w.said, w.saidBy = s.o.restWords(w.needs)
 	}
 	if w.said != "" {
 		change = failed(engineBusyCode, "the deadline passed while every pool for it was busy; the latest said: "+w.said, w.saidBy)
 	}
-	err := o.end(e, change)
+	err := s.o.end(e, change)
 	if err == nil || errors.Is(err, errEnded) {
 		return
 	}
 	if !errors.Is(err, store.ErrConflict) {
-		o.log.Error("ending expired task", "task_id", id, "error", err)
+		s.o.log.Error("ending expired task", "task_id", id, "error", err)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.task.State == Queued && e.run == nil {
-		o.queue.restore(w, true) // tried again at the next tick
+		s.o.queue.restore(w, true) // tried again at the next tick
 	}
 }
 

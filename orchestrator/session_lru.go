@@ -196,7 +196,7 @@ func (ss *sessions) drop(el *list.Element) *session {
 func (o *Orchestrator) Session(who Who, id string) (Session, error) {
 	id = spelled(id)
 	if o.store.Shared() && uuid.Validate(id) == nil && !o.sessions.has(id) {
-		ctx, cancel := context.WithTimeout(o.ctx, lookTimeout)
+		ctx, cancel := context.WithTimeout(o.lifecycle.ctx, lookTimeout)
 		defer cancel()
 		if _, err := o.sessions.reread(ctx, id); err != nil {
 			return Session{}, err

@@ -134,15 +134,15 @@ func TestKeptResultsAreBoundedByIdentity(t *testing.T) {
 		return all
 	}
 	for name, c := range map[string]struct {
-		keep  keeping
+		keep  retention
 		ended []Task
 		want  string
 	}{
-		"few":                     {keeping{time.Hour, 3, 10}, ended("a", 3, 2, 1), "[]"},
-		"old":                     {keeping{time.Hour, 3, 10}, ended("a", 4000, 3600, 3599), "[a4000 a3600]"},
-		"too many of one":         {keeping{time.Hour, 2, 10}, append(ended("a", 5, 4, 3, 2), ended("b", 9)...), "[a5 a4]"},
-		"a flood of one":          {keeping{time.Hour, 9, 4}, append(ended("b", 9), ended("flood", 8, 7, 6, 5, 4)...), "[flood8 flood7]"},
-		"a flood after the other": {keeping{time.Hour, 9, 2}, append(ended("b", 9), ended("flood", 1)...), "[]"},
+		"few":                     {retention{time.Hour, 3, 10}, ended("a", 3, 2, 1), "[]"},
+		"old":                     {retention{time.Hour, 3, 10}, ended("a", 4000, 3600, 3599), "[a4000 a3600]"},
+		"too many of one":         {retention{time.Hour, 2, 10}, append(ended("a", 5, 4, 3, 2), ended("b", 9)...), "[a5 a4]"},
+		"a flood of one":          {retention{time.Hour, 9, 4}, append(ended("b", 9), ended("flood", 8, 7, 6, 5, 4)...), "[flood8 flood7]"},
+		"a flood after the other": {retention{time.Hour, 9, 2}, append(ended("b", 9), ended("flood", 1)...), "[]"},
 	} {
 		if got := fmt.Sprint(c.keep.surplus(c.ended, now)); got != c.want {
 			t.Errorf("%s: forgets %s, want %s", name, got, c.want)

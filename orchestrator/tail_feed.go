@@ -22,7 +22,7 @@ const (
 // join gives the tail to read from and counts the reader; nil when the task has
 // ended and the log and the record have everything. A tail whose end is known
 // stays good for whoever is on it.
-func (o *Orchestrator) join(ctx context.Context, e *entry, held *tail) *tail {
+func (ts *tails) join(ctx context.Context, e *taskEntry, held *tail) *tail {
 	e.mu.Lock()
 	t := e.tail
 	if held != nil && held.over() {
@@ -40,26 +40,26 @@ func (o *Orchestrator) join(ctx context.Context, e *entry, held *tail) *tail {
 	t.enter()
 	e.mu.Unlock()
 	if fresh {
-		o.feed(ctx, e, t)
+		ts.feed(ctx, e, t)
 	}
 	return t
 }
 
 // feed has a tail repeat what another replica appends to the log.
-func (o *Orchestrator) feed(ctx context.Context, e *entry, t *tail) {
-	if !o.store.Shared() {
+func (ts *tails) feed(ctx context.Context, e *taskEntry, t *tail) {
+	if !ts.shared {
 		return
 	}
-	stop, err := o.store.Events().Subscribe(e.id, func(record []byte) {
+	stop, err := ts.events.Subscribe(e.id, func(record []byte) {
 		batch, err := decodeBatch(record)
 		if err != nil {
-			o.log.Error("decoding live events", "task_id", e.id, "error", err)
+			ts.log.Error("decoding live events", "task_id", e.id, "error", err)
 			return
 		}
-		t.feed(batch, o.now())
+		t.feed(batch, ts.now())
 	})
 	if err != nil { // and from time to time the log is asked all the same
-		o.log.Warn("live events may be missed", "task_id", e.id, "error", err)
+		ts.log.Warn("live events may be missed", "task_id", e.id, "error", err)
 	}
 	e.mu.Lock()
 	before := e.unfeed
@@ -74,41 +74,41 @@ func (o *Orchestrator) feed(ctx context.Context, e *entry, t *tail) {
 			f()
 		}
 	}
-	o.fed.Store(e.id, e)
-	o.catchUp(ctx, e, t)
+	ts.fed.Store(e.id, e)
+	ts.catchUp(ctx, e, t)
 }
 
-// ownTail makes this replica the writer of the task's log, for a dispatch, and
+// own makes this replica the writer of the task's log, for a dispatch, and
 // says that the task has started, once: a replica that has lost the task may have
 // said so here, and not in the record. Before the first token there is no other
 // event, so the next id is known. e.mu is held; afterwards, without it, the caller
 // stops what has fed the tail so far.
-func (o *Orchestrator) ownTail(e *entry, again bool) (t *tail, unfeed func()) {
+func (ts *tails) own(e *taskEntry, again bool) (t *tail, unfeed func()) {
 	if e.tail == nil {
 		e.tail = newTail(0, nil)
 	}
 	t, unfeed = e.tail, e.unfeed
 	e.unfeed = nil
-	ctx, abandon := context.WithCancel(context.WithoutCancel(o.ctx))
+	ctx, abandon := context.WithCancel(context.WithoutCancel(ts.lifecycle.ctx))
 	write := func(record []byte) {
-		if err := o.store.Events().Store(ctx, e.id, record); err != nil {
-			o.log.Warn("event log is not written", "task_id", e.id, "error", err)
+		if err := ts.events.Store(ctx, e.id, record); err != nil {
+			ts.log.Warn("event log is not written", "task_id", e.id, "error", err)
 		}
 	}
-	if !again && t.own(0, o.coalesce(), write, abandon) == 0 {
+	if !again && t.own(0, ts.coalesce(), write, abandon) == 0 {
 		t.add(EventStarted, encodeData(startedData{}))
 		return t, unfeed
 	}
 	// The runner before may have shown this event and not brought it to the log.
-	t.own(1, o.coalesce(), write, abandon)
+	t.own(1, ts.coalesce(), write, abandon)
 	t.repeat(newEvent(1, EventStarted, startedData{}))
 	return t, unfeed
 }
 
 // coalesce is how long tokens wait for company: the longer, the more tasks run.
-func (o *Orchestrator) coalesce() time.Duration {
-	busy, longest := min(o.busy.Load(), coalesceTasks), maxCoalesce
-	if !o.store.Shared() {
+func (ts *tails) coalesce() time.Duration {
+	busy, longest := min(ts.active(), coalesceTasks), maxCoalesce
+	if !ts.shared {
 		longest = loneCoalesce
 	}
 	return coalesce + time.Duration(busy)*(longest-coalesce)/coalesceTasks
@@ -116,7 +116,7 @@ func (o *Orchestrator) coalesce() time.Duration {
 
 // letGo ends the writing of a task that does not run here any more, and forgets a
 // large request. lost: another replica may be writing already.
-func (o *Orchestrator) letGo(e *entry, lost bool) {
+func (ts *tails) letGo(e *taskEntry, lost bool) {
 	e.mu.Lock()
 	t := e.tail
 	ended := e.task.State.Ended()
@@ -136,30 +136,30 @@ func (o *Orchestrator) letGo(e *entry, lost bool) {
 	}
 	e.mu.Lock()
 	fed := e.tail == t && e.run == nil
-	if fed && t.idle(o.now(), tailIdle) {
+	if fed && t.idle(ts.now(), tailIdle) {
 		e.tail, fed = nil, false
 	}
 	e.mu.Unlock()
 	if fed {
-		ctx, cancel := o.settling()
+		ctx, cancel := ts.lifecycle.persistContext()
 		defer cancel()
-		o.feed(ctx, e, t)
+		ts.feed(ctx, e, t)
 	}
 }
 
 // catchUp asks the log how far the task is.
-func (o *Orchestrator) catchUp(ctx context.Context, e *entry, t *tail) {
-	last, err := o.lastEvent(ctx, e.id)
+func (ts *tails) catchUp(ctx context.Context, e *taskEntry, t *tail) {
+	last, err := ts.lastEvent(ctx, e.id)
 	if err != nil {
-		o.log.Debug("asking for the newest event", "task_id", e.id, "error", err)
+		ts.log.Debug("asking for the newest event", "task_id", e.id, "error", err)
 		return
 	}
 	t.reach(last)
 }
 
 // lastEvent gives the id of the newest event in the log.
-func (o *Orchestrator) lastEvent(ctx context.Context, id string) (uint64, error) {
-	rec, err := o.store.Events().Last(ctx, id)
+func (ts *tails) lastEvent(ctx context.Context, id string) (uint64, error) {
+	rec, err := ts.events.Last(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, nil
 	}
@@ -175,10 +175,10 @@ func (o *Orchestrator) lastEvent(ctx context.Context, id string) (uint64, error)
 
 // tend looks after the tails that are fed: one that nobody reads goes, one that
 // has heard nothing asks the log.
-func (o *Orchestrator) tend(ctx context.Context) {
-	now := o.now()
-	o.fed.Range(func(id, value any) bool {
-		e := value.(*entry)
+func (ts *tails) tend(ctx context.Context) {
+	now := ts.now()
+	ts.fed.Range(func(id, value any) bool {
+		e := value.(*taskEntry)
 		e.mu.Lock()
 		t, stop := e.tail, e.unfeed
 		gone := t == nil || e.run != nil || e.task.State.Ended()
@@ -187,14 +187,14 @@ func (o *Orchestrator) tend(ctx context.Context) {
 		}
 		if gone {
 			e.unfeed = nil
-			o.fed.Delete(id)
+			ts.fed.Delete(id)
 		}
 		e.mu.Unlock()
 		switch {
 		case gone && stop != nil:
 			stop()
 		case !gone && t.asks(now):
-			o.catchUp(ctx, e, t)
+			ts.catchUp(ctx, e, t)
 		}
 		return ctx.Err() == nil
 	})

@@ -36,16 +36,16 @@ func TestATailThatNobodyReadsIsGivenUp(t *testing.T) {
 		t.Fatalf("got %v, %v, want started", events, err)
 	}
 	fed := func() (n int) {
-		b.fed.Range(func(any, any) bool { n++; return true })
+		b.tails.fed.Range(func(any, any) bool { n++; return true })
 		return n
 	}
-	b.tend(ctx)
-	if e := b.find(ci, id); fed() != 1 || e.tail == nil {
+	b.tails.tend(ctx)
+	if e := b.found(ci, id); fed() != 1 || e.tail == nil {
 		t.Fatal("given up at once")
 	}
 	later.Store(int64(tailIdle + time.Second))
-	b.tend(ctx)
-	e := b.find(ci, id)
+	b.tails.tend(ctx)
+	e := b.found(ci, id)
 	e.mu.Lock()
 	gone := e.tail == nil && e.unfeed == nil
 	e.mu.Unlock()

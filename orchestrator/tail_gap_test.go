@@ -14,14 +14,14 @@ func TestALiveReaderIsToldOfAGap(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { o.Stop(context.Background()) })
-	e := &entry{id: "task", owner: "ci", revision: 1, task: Task{State: Running}, tail: newTail(0, func(record []byte) {
+	e := &taskEntry{id: "task", owner: "ci", revision: 1, task: Task{State: Running}, tail: newTail(0, func(record []byte) {
 		if err := st.Events().Append("task", record); err != nil {
 			t.Error(err)
 		}
 	})}
-	o.mu.Lock()
-	o.tasks[e.id] = e
-	o.mu.Unlock()
+	o.tasks.mu.Lock()
+	o.tasks.byID[e.id] = e
+	o.tasks.mu.Unlock()
 	const events = 2*tailEvents + 100
 	for i := range events {
 		e.tail.add(EventToken, encodeToken("x", i))

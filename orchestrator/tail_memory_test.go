@@ -54,9 +54,9 @@ func TestATailGoesWhenTheLogIsBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { o.Stop(context.Background()); view.Close() })
-	e := &entry{id: "ended", tail: newTail(0, nil)}
+	e := &taskEntry{id: "ended", tail: newTail(0, nil)}
 	cut(true)
-	o.retire(e)
+	o.tails.release(e)
 	select {
 	case <-behind.told:
 	case <-time.After(10 * time.Second):
@@ -86,7 +86,7 @@ func TestALargeRequestIsNotKeptWhileItsTaskWaitsAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := o.find(ci, a.TaskID)
+	e := o.found(ci, a.TaskID)
 	until(t, "the task waits again, without its request", func() bool {
 		e.mu.Lock()
 		defer e.mu.Unlock()

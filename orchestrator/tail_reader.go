@@ -34,7 +34,7 @@ var ErrNothingLeft = errors.New("the stream has ended and was read to its end")
 // and needs no Close.
 type Reader struct {
 	o      *Orchestrator
-	e      *entry
+	e      *taskEntry
 	tail   *tail // of the last call
 	next   uint64
 	cursor uint64 // in the log
@@ -46,7 +46,7 @@ type Reader struct {
 
 // Follow gives the events of a task after the given id; 0 gives all.
 func (o *Orchestrator) Follow(who Who, taskID string, after uint64) (*Reader, error) {
-	e, err := o.seek(who, taskID)
+	e, err := o.find(who, taskID)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (r *Reader) await(ctx context.Context, enough <-chan time.Time) ([]Event, e
 	if r.done {
 		return nil, io.EOF
 	}
-	r.tail = r.o.join(ctx, r.e, r.tail)
+	r.tail = r.o.tails.join(ctx, r.e, r.tail)
 	if r.tail != nil {
 		defer func(t *tail) { t.leave(r.o.now()) }(r.tail)
 	}
@@ -109,7 +109,7 @@ func (r *Reader) await(ctx context.Context, enough <-chan time.Time) ([]Event, e
 			return nil, nil
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-r.o.stopped:
+		case <-r.o.lifecycle.stopped:
 			return nil, ErrStopping
 		}
 	}
@@ -156,7 +156,7 @@ func (r *Reader) runsHere(ctx context.Context) bool {
 	}
 	r.o.observe(stored)
 	task := r.e.view()
-	return task.State == Running && task.runner == r.o.me
+	return task.State == Running && task.runner == r.o.replica
 }
 
 // history reads an ended task: the log as far as it goes, then how it ended,
@@ -193,7 +193,7 @@ func (r *Reader) patient(ctx context.Context) ([]Event, error) {
 		case <-ticker.C:
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-r.o.stopped:
+		case <-r.o.lifecycle.stopped:
 			return nil, ErrStopping
 		}
 	}

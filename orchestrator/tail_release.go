@@ -17,44 +17,44 @@ const (
 )
 
 func (o *Orchestrator) forget(id string) error {
-	if err := o.store.Bucket(store.Tasks).Delete(o.ctx, id); err != nil {
+	if err := o.store.Bucket(store.Tasks).Delete(o.lifecycle.ctx, id); err != nil {
 		return err
 	}
 	o.drop(id, math.MaxUint64-1)
-	return o.store.Events().Forget(o.ctx, id)
+	return o.store.Events().Forget(o.lifecycle.ctx, id)
 }
 
-// retire gives up the tails of tasks that have ended here, once the log has all
+// release gives up the tails of tasks that have ended here, once the log has all
 // of them. Readers that are on a tail keep it alive as long as they need.
-func (o *Orchestrator) retire(ended ...*entry) {
-	o.retiring.Lock()
-	defer o.retiring.Unlock()
-	o.retired = append(o.retired, ended...)
+func (ts *tails) release(ended ...*taskEntry) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	ts.ended = append(ts.ended, ended...)
 	select {
-	case o.retiree <- struct{}{}:
+	case ts.releaseSignal <- struct{}{}:
 	default:
 	}
 }
 
-// retireAll asks the log once for all tasks that have ended in a while.
-func (o *Orchestrator) retireAll() {
+// releaseLoop asks the log once for all tasks that have ended in a while.
+func (ts *tails) releaseLoop() {
 	pause := time.NewTicker(retirePause)
 	defer pause.Stop()
 	for {
 		select {
-		case <-o.ctx.Done():
+		case <-ts.lifecycle.ctx.Done():
 			return
-		case <-o.retiree:
+		case <-ts.releaseSignal:
 		}
-		o.retiring.Lock()
-		all := o.retired
-		o.retired = nil
-		o.retiring.Unlock()
+		ts.mu.Lock()
+		all := ts.ended
+		ts.ended = nil
+		ts.mu.Unlock()
 		wait := pause.C
-		if err := o.store.Events().Barrier(o.ctx); err != nil {
-			o.log.Warn("event log is behind", "tasks", len(all), "error", err)
+		if err := ts.events.Barrier(ts.lifecycle.ctx); err != nil {
+			ts.log.Warn("event log is behind", "tasks", len(all), "error", err)
 			wait = time.After(storePause)
-			o.retire(all...)
+			ts.release(all...)
 			all = nil
 		}
 		for _, e := range all {
@@ -63,7 +63,7 @@ func (o *Orchestrator) retireAll() {
 			e.mu.Unlock()
 		}
 		select {
-		case <-o.ctx.Done():
+		case <-ts.lifecycle.ctx.Done():
 			return
 		case <-wait:
 		}

@@ -40,8 +40,8 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 	if err != nil {
 		return Admission{}, err
 	}
-	setDefault(&r.DeadlineMS, o.deadline.Milliseconds())
-	setDefault(&r.StreamLimitMS, o.streamLimit.Milliseconds())
+	setDefault(&r.DeadlineMS, o.rules.deadline.Milliseconds())
+	setDefault(&r.StreamLimitMS, o.rules.streamLimit.Milliseconds())
 	named, ownID := r.SessionID != "", r.TaskID != ""
 	if err := r.normalize(); err != nil {
 		return Admission{}, o.rejected(r, "invalid", err)
@@ -73,7 +73,7 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 	free := o.nodes.slots(o.catalog.resolve(r.ModelRef), r.Workload) > 0
 	e, place, err := o.create(ctx, who, r, named)
 	if errors.Is(err, store.ErrExists) && key != "" { // the same request, at the same time, here or elsewhere
-		earlier, err := o.seek(who, r.TaskID)
+		earlier, err := o.find(who, r.TaskID)
 		if err == nil || errors.Is(err, store.ErrUnavailable) {
 			return o.admission(earlier), err
 		}
@@ -90,16 +90,16 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 
 // reserve takes room in the queue, or makes some, as the policy says.
 func (o *Orchestrator) reserve(who Who, r TaskRequest) error {
-	switch o.queue.reserve(who.Identity, o.now(), o.policy == Reject) {
+	switch o.queue.reserve(who.Identity, o.now(), o.rules.policy == Reject) {
 	case granted:
 		return nil
 	case overFair:
-		if o.policy == DropLRU && o.displace(who) {
+		if o.rules.policy == DropLRU && o.displace(who) {
 			return nil
 		}
 		return o.rejected(r, "queue_share", o.queueFull("QUEUE_SHARE_FULL", "your tasks fill your share of the queue, and the rest is for others; send it again after retry_after_ms"))
 	}
-	if o.policy == DropLRU && o.displace(who) {
+	if o.rules.policy == DropLRU && o.displace(who) {
 		return nil
 	}
 	return o.rejected(r, "queue_full", o.queueFull("QUEUE_FULL", "send it again after retry_after_ms"))
@@ -112,7 +112,7 @@ func (o *Orchestrator) displace(who Who) bool {
 		if !ok {
 			return false
 		}
-		e := o.known(w.id)
+		e := o.tasks.get(w.id)
 		if e == nil {
 			return true // forgotten meanwhile: its room is free
 		}
@@ -135,7 +135,7 @@ func (o *Orchestrator) displace(who Who) bool {
 // admissible says why a task cannot be taken now, in a word for the metrics and in
 // an error for the caller.
 func (o *Orchestrator) admissible(ctx context.Context, r TaskRequest) (reason string, err error) {
-	if o.closing.Load() {
+	if o.lifecycle.stopping.Load() {
 		return "stopping", stopping()
 	}
 	known, served := o.nodes.offered(o.catalog.resolve(r.ModelRef), r.Workload)
@@ -176,7 +176,7 @@ func (o *Orchestrator) inCatalog(ctx context.Context, r TaskRequest) (reason str
 	return "model", fail(NotFound, "MODEL_NOT_AVAILABLE", "neither the catalog nor a node has this model; see GET /v1/models")
 }
 
-func (o *Orchestrator) admission(e *entry) Admission {
+func (o *Orchestrator) admission(e *taskEntry) Admission {
 	if e == nil {
 		return Admission{}
 	}
@@ -186,7 +186,7 @@ func (o *Orchestrator) admission(e *entry) Admission {
 
 // admitted is the answer for a task at this position. Free says that a slot is
 // there for the first in the queue.
-func (o *Orchestrator) admitted(e *entry, position int, free bool) Admission {
+func (o *Orchestrator) admitted(e *taskEntry, position int, free bool) Admission {
 	task := e.view()
 	starts := o.queue.starts(task.Priority, position)
 	if !free {
@@ -194,7 +194,7 @@ func (o *Orchestrator) admitted(e *entry, position int, free bool) Admission {
 	}
 	path := "/v2/tasks/" + e.id + "/events"
 	return Admission{
-		TaskID: e.id, QueuePosition: position, PredictedStartMS: o.pace.predict(starts),
+		TaskID: e.id, QueuePosition: position, PredictedStartMS: o.scheduler.pace.predict(starts),
 		Streams:     Streams{SSE: path, SSEVerbose: path + "?verbose=true"},
 		Preparation: Preparation{Steps: []string{}},
 	}
@@ -227,7 +227,7 @@ func (o *Orchestrator) full(err error) *Error {
 func (o *Orchestrator) queueFull(code, hint string) *Error {
 	o.metrics.backpressure.WithLabelValues(string(Reject)).Inc()
 	e := fail(Busy, code, "%s", hint)
-	e.Policy, e.RetryAfter = string(o.policy), o.pace.backoff()
+	e.Policy, e.RetryAfter = string(o.rules.policy), o.scheduler.pace.backoff()
 	return e
 }
 

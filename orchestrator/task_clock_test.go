@@ -49,7 +49,7 @@ func waitingTask(t *testing.T, o *Orchestrator) (id string) {
 func TestAStepOfTheClockMovesNoDeadline(t *testing.T) {
 	o := newWith(t, Config{Store: openStore(t)})
 	id := waitingTask(t, o)
-	session := o.find(ci, id).task.SessionID
+	session := o.found(ci, id).task.SessionID
 	o.queue.mu.Lock()
 	w := o.queue.index[id].waiting
 	o.queue.mu.Unlock()
@@ -107,8 +107,8 @@ func TestAClockThatWasSetBackOverARestartMakesNobodyWaitForYears(t *testing.T) {
 func TestTheBytesOfAllTasksAreBounded(t *testing.T) {
 	o := newWith(t, Config{Store: openStore(t)})
 	first := waitingTask(t, o)
-	held := o.stored.Total()
-	o.stored.Add("others", maxTaskBytes-held)
+	held := o.tasks.bytes.Total()
+	o.tasks.bytes.Add("others", maxTaskBytes-held)
 	_, err := o.Submit(t.Context(), ci, TaskRequest{ModelRef: "m", Prompt: "x"}, "")
 	if e, ok := errors.AsType[*Error](err); !ok || e.Kind != Unavailable || e.Code != "STORE_FULL" {
 		t.Errorf("got %v, want STORE_FULL", err)
@@ -116,14 +116,14 @@ func TestTheBytesOfAllTasksAreBounded(t *testing.T) {
 	if o.queue.pending != 0 || o.queue.depth(Interactive) != 1 {
 		t.Errorf("a refused task holds room: %d reserved", o.queue.pending)
 	}
-	o.stored.Add("others", held-maxTaskBytes)
+	o.tasks.bytes.Add("others", held-maxTaskBytes)
 	if err := o.Cancel(t.Context(), ci, first); err != nil {
 		t.Fatal(err)
 	}
 	if err := o.forget(first); err != nil {
 		t.Fatal(err)
 	}
-	if left := o.stored.Total(); left != 0 {
+	if left := o.tasks.bytes.Total(); left != 0 {
 		t.Errorf("%d bytes counted with no task left", left)
 	}
 	if _, err := o.store.Bucket(store.Tasks).Get(t.Context(), first); !errors.Is(err, store.ErrNotFound) {

@@ -18,10 +18,10 @@ type place struct {
 
 // create writes a task down and puts it into the queue, in the room that was
 // reserved; it gives the room back when it fails.
-func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named bool) (*entry, place, error) {
+func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named bool) (*taskEntry, place, error) {
 	rec := o.draft(ctx, who, r)
 	if !o.store.Shared() && o.nodes.slots(o.catalog.resolve(r.ModelRef), r.Workload) > o.queue.size() {
-		rec.State, rec.runner, rec.mayShow = Running, o.me, true // it may be dispatched here without another word on disk
+		rec.State, rec.runner, rec.mayShow = Running, o.replica, true // it may be dispatched here without another word on disk
 	}
 	value, err := rec.encode()
 	if err == nil {
@@ -62,7 +62,7 @@ func (o *Orchestrator) fits(rec record, size int) error {
 	if size > maxDispatchBytes && rec.Request.dispatchBytes() > maxDispatchBytes {
 		return o.rejected(*rec.Request, "too_large", fail(TooLarge, "TASK_TOO_LARGE", "as a pool gets it, the task has over %d bytes", maxDispatchBytes))
 	}
-	if !o.stored.Admits(rec.Owner, int64(size)) {
+	if !o.tasks.bytes.Admits(rec.Owner, int64(size)) {
 		return o.rejected(*rec.Request, "store_full", fail(Unavailable, "STORE_FULL", "too many bytes of tasks are kept, or too many of yours; send it again later"))
 	}
 	return nil
@@ -70,13 +70,13 @@ func (o *Orchestrator) fits(rec record, size int) error {
 
 // late puts a task into the queue that is on disk. Where others write too, memory
 // follows what the store says, and never goes ahead of it.
-func (o *Orchestrator) late(ctx context.Context, rec record, value []byte) (*entry, place, error) {
+func (o *Orchestrator) late(ctx context.Context, rec record, value []byte) (*taskEntry, place, error) {
 	revision, err := o.store.Bucket(store.Tasks).Create(ctx, rec.TaskID, value)
 	if err != nil {
 		o.queue.release(rec.Owner)
 		return nil, place{}, err
 	}
-	e := o.enter(rec.Task)
+	e, _ := o.tasks.add(&taskEntry{id: rec.TaskID, owner: rec.Owner})
 	o.apply(e, rec, revision, int64(len(value)), true)
 	position, waits := o.queue.position(e.id)
 	return e, place{position, waits}, nil
@@ -86,7 +86,7 @@ func (o *Orchestrator) late(ctx context.Context, rec record, value []byte) (*ent
 // that is free need not wait for the disk. Until the record is there the task is
 // not found, nothing of it is shown and nothing more is written (see written); if
 // it does not get there, the task has never been.
-func (o *Orchestrator) early(ctx context.Context, rec record, value []byte) (*entry, place, error) {
+func (o *Orchestrator) early(ctx context.Context, rec record, value []byte) (*taskEntry, place, error) {
 	e, position, err := o.expect(rec, int64(len(value)))
 	if err != nil {
 		o.queue.release(rec.Owner)
@@ -110,7 +110,7 @@ func (o *Orchestrator) early(ctx context.Context, rec record, value []byte) (*en
 
 // arrived notes that the first record is on disk, and reports whether the task
 // still waits.
-func (e *entry) arrived(revision uint64) (waits bool) {
+func (e *taskEntry) arrived(revision uint64) (waits bool) {
 	defer close(e.writing)
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -126,31 +126,20 @@ func (e *entry) arrived(revision uint64) (waits bool) {
 
 // expect makes the entry of a task that is about to be written, and its place in
 // the queue. Another task of the same id is waited for: it may come to nothing.
-func (o *Orchestrator) expect(rec record, size int64) (_ *entry, position int, err error) {
-	e := &entry{id: rec.TaskID, owner: rec.Owner, writing: make(chan struct{}), task: rec.Task, size: size, allowed: rec.mayShow, request: rec.Request}
+func (o *Orchestrator) expect(rec record, size int64) (_ *taskEntry, position int, err error) {
+	e := &taskEntry{id: rec.TaskID, owner: rec.Owner, writing: make(chan struct{}), task: rec.Task, size: size, allowed: rec.mayShow, request: rec.Request}
 	backToQueue(&e.task)
 	e.waits = o.waitsFor(e.task, *rec.Request)
-	for other := o.claim(e); other != nil; other = o.claim(e) {
+	for other, added := o.tasks.add(e); !added; other, added = o.tasks.add(e) {
 		if other.written(); other.stored() {
 			return nil, 0, store.ErrExists
 		}
 	}
-	o.stored.Add(e.owner, size)
+	o.tasks.bytes.Add(e.owner, size)
 	position = o.queue.push(e.waits)
-	o.poke()
+	o.scheduler.wake()
 	if rec.mayShow {
 		runtime.Gosched() // the dispatch goes first: it has further to go than the disk
 	}
 	return e, position, nil
-}
-
-// claim takes the id for this entry, or gives the one that has it.
-func (o *Orchestrator) claim(e *entry) (other *entry) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if other := o.tasks[e.id]; other != nil {
-		return other
-	}
-	o.tasks[e.id] = e
-	return nil
 }

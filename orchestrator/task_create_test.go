@@ -23,7 +23,7 @@ func drafted(t *testing.T) (o *Orchestrator, rec record, value []byte) {
 		t.Fatal(err)
 	}
 	rec = o.draft(t.Context(), ci, r)
-	rec.State, rec.runner, rec.mayShow = Running, o.me, true
+	rec.State, rec.runner, rec.mayShow = Running, o.replica, true
 	value, err := rec.encode()
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ func TestNothingIsSeenOfATaskBeforeItIsOnDisk(t *testing.T) {
 	tail := e.tail
 	e.mu.Unlock()
 	for patience.Err() == nil {
-		if o.find(ci, e.id) != nil || len(o.visible(ci, "")) != 0 || o.Cancel(t.Context(), ci, e.id) == nil {
+		if o.found(ci, e.id) != nil || len(o.tasks.visible(ci, "")) != 0 || o.Cancel(t.Context(), ci, e.id) == nil {
 			t.Fatal("the task is seen before it is on disk")
 		}
 		if events, _, _ := tail.since(2); len(events) > 0 {
@@ -136,12 +136,12 @@ func TestATaskThatCannotBeWrittenHasNeverBeen(t *testing.T) {
 	if !errors.As(err, &refused) || refused.Code != "TASK_EXISTS" {
 		t.Fatalf("got %v, want TASK_EXISTS", err)
 	}
-	holds(t, "its dispatch is over", func() bool { return o.busy.Load() == 0 && o.nodes.slots("m", "") == 1 })
+	holds(t, "its dispatch is over", func() bool { return o.scheduler.active.Load() == 0 && o.nodes.slots("m", "") == 1 })
 	o.queue.mu.Lock()
 	places := o.queue.pending
 	o.queue.mu.Unlock()
-	if got := o.known(rec.TaskID); got != nil || o.queue.size() != 0 || o.stored.Total() != 0 || places != 0 {
-		t.Errorf("left: entry %v, %d queued, %d bytes, %d places", got, o.queue.size(), o.stored.Total(), places)
+	if got := o.tasks.get(rec.TaskID); got != nil || o.queue.size() != 0 || o.tasks.bytes.Total() != 0 || places != 0 {
+		t.Errorf("left: entry %v, %d queued, %d bytes, %d places", got, o.queue.size(), o.tasks.bytes.Total(), places)
 	}
 	if r := onDisk(t, o, rec.TaskID); r.State != Running || r.Attempt != 0 {
 		t.Errorf("the other task of this id was changed: %+v", r.Task)
@@ -160,7 +160,7 @@ func TestWhatADispatchMayShowIsOnDisk(t *testing.T) {
 	id := waitingTask(t, o)
 	<-called
 	first := onDisk(t, o, id)
-	if took := time.Since(begin); took < showWindow && (first.State != Running || !first.mayShow || first.runner != o.me) {
+	if took := time.Since(begin); took < showWindow && (first.State != Running || !first.mayShow || first.runner != o.replica) {
 		t.Errorf("at first: %+v, may show %t, want it to be allowed", first.Task, first.mayShow)
 	}
 	holds(t, "it may no longer show tokens", func() bool { return !onDisk(t, o, id).mayShow })

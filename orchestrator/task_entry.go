@@ -27,9 +27,9 @@ const (
 	resetLeap = tailEvents
 )
 
-// entry is a task in memory: its record, the revision that the next change must
+// taskEntry is a task in memory: its record, the revision that the next change must
 // name, and what happens to it here.
-type entry struct {
+type taskEntry struct {
 	id    string
 	owner string
 	// writing is closed when the first record is on disk, or is not; nil for a
@@ -53,7 +53,7 @@ type entry struct {
 	gone     bool          // the record is deleted
 }
 
-func (e *entry) view() Task {
+func (e *taskEntry) view() Task {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.task
@@ -61,14 +61,14 @@ func (e *entry) view() Task {
 
 // written waits until the first record is on disk, or is not: at most as long as
 // the store's own bound.
-func (e *entry) written() {
+func (e *taskEntry) written() {
 	if e.writing != nil {
 		<-e.writing
 	}
 }
 
 // stored reports whether the task is on disk, and so may be seen.
-func (e *entry) stored() bool {
+func (e *taskEntry) stored() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.revision > 0
@@ -83,14 +83,14 @@ var (
 // change moves the task on: first on disk, by compare-and-set, then in memory.
 // A task that has ended does not change any more (errEnded): that is what makes
 // the end exactly one.
-func (o *Orchestrator) change(ctx context.Context, e *entry, f func(*Task)) (Task, error) {
+func (o *Orchestrator) change(ctx context.Context, e *taskEntry, f func(*Task)) (Task, error) {
 	e.changing.Lock()
 	defer e.changing.Unlock()
 	return o.changeLocked(ctx, e, f)
 }
 
 // changeLocked is change with e.changing held.
-func (o *Orchestrator) changeLocked(ctx context.Context, e *entry, f func(*Task)) (Task, error) {
+func (o *Orchestrator) changeLocked(ctx context.Context, e *taskEntry, f func(*Task)) (Task, error) {
 	return o.changeIf(ctx, e, anybodys, f)
 }
 
@@ -100,7 +100,7 @@ func anybodys(Task) bool { return true }
 // changeIf is changeLocked for a change that was decided on what the task was
 // then: of one that is not so any more it changes nothing (errTaken). The revision
 // does not tell, because memory follows what others write.
-func (o *Orchestrator) changeIf(ctx context.Context, e *entry, still func(Task) bool, f func(*Task)) (Task, error) {
+func (o *Orchestrator) changeIf(ctx context.Context, e *taskEntry, still func(Task) bool, f func(*Task)) (Task, error) {
 	e.written()
 	e.mu.Lock()
 	task, revision, request, gone := e.task, e.revision, e.request, e.gone
@@ -138,7 +138,7 @@ func (o *Orchestrator) changeIf(ctx context.Context, e *entry, still func(Task) 
 
 // reload takes over what somebody else wrote, or what we wrote ourselves when
 // only the acknowledgement was lost.
-func (o *Orchestrator) reload(ctx context.Context, e *entry, cause error) error {
+func (o *Orchestrator) reload(ctx context.Context, e *taskEntry, cause error) error {
 	stored, err := o.store.Bucket(store.Tasks).Get(ctx, e.id)
 	if errors.Is(err, store.ErrNotFound) {
 		return errEnded // and forgotten
@@ -151,7 +151,7 @@ func (o *Orchestrator) reload(ctx context.Context, e *entry, cause error) error 
 }
 
 // readRequest gives the request of a task that has not ended.
-func (o *Orchestrator) readRequest(ctx context.Context, e *entry) (*TaskRequest, error) {
+func (o *Orchestrator) readRequest(ctx context.Context, e *taskEntry) (*TaskRequest, error) {
 	stored, err := o.store.Bucket(store.Tasks).Get(ctx, e.id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errEnded
@@ -172,12 +172,12 @@ func (o *Orchestrator) readRequest(ctx context.Context, e *entry) (*TaskRequest,
 
 // end ends a task, once: record first, then the event, so that no crash shows
 // an end that is not on disk. It tries again while the store is away.
-func (o *Orchestrator) end(e *entry, f func(*Task)) error { return o.endIf(e, anybodys, f) }
+func (o *Orchestrator) end(e *taskEntry, f func(*Task)) error { return o.endIf(e, anybodys, f) }
 
 // endIf is end with changeIf's condition.
-func (o *Orchestrator) endIf(e *entry, still func(Task) bool, f func(*Task)) error {
+func (o *Orchestrator) endIf(e *taskEntry, still func(Task) bool, f func(*Task)) error {
 	e.flush()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.ctx), settleTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.lifecycle.ctx), settleTimeout)
 	defer cancel()
 	task, err := backoff.Retry(ctx, func() (Task, error) {
 		task, err := o.endOnce(ctx, e, still, f)
@@ -199,7 +199,7 @@ func (o *Orchestrator) endIf(e *entry, still func(Task) bool, f func(*Task)) err
 
 // flush brings to the event log what the task has shown here. While nobody leads the
 // log that takes longer than the end itself may.
-func (e *entry) flush() {
+func (e *taskEntry) flush() {
 	e.mu.Lock()
 	t, mine := e.tail, e.run != nil
 	e.mu.Unlock()
@@ -208,7 +208,7 @@ func (e *entry) flush() {
 	}
 }
 
-func (o *Orchestrator) endOnce(ctx context.Context, e *entry, still func(Task) bool, f func(*Task)) (Task, error) {
+func (o *Orchestrator) endOnce(ctx context.Context, e *taskEntry, still func(Task) bool, f func(*Task)) (Task, error) {
 	e.changing.Lock()
 	defer e.changing.Unlock()
 	e.mu.Lock()
@@ -223,7 +223,7 @@ func (o *Orchestrator) endOnce(ctx context.Context, e *entry, still func(Task) b
 	case mine && t != nil && t.owned():
 		last = t.seal()
 	case task.begun(): // its runner is lost, and with it what it knew
-		inLog, err := o.lastEvent(ctx, e.id)
+		inLog, err := o.tails.lastEvent(ctx, e.id)
 		if err != nil {
 			return task, err
 		}

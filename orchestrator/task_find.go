@@ -20,16 +20,12 @@ const (
 	lookTimeout = 3 * time.Second
 )
 
-// find gives the task if who may see it; a foreign one is as if absent.
-func (o *Orchestrator) find(who Who, id string) *entry {
-	e, _ := o.seek(who, id)
-	return e
-}
-
-// seek is find with the answer for a caller, who must not take a task for lost
-// that only the store knows, while that is away.
-func (o *Orchestrator) seek(who Who, id string) (*entry, error) {
-	e, err := o.lookUp(id)
+// find gives a task that who may see: from memory, or, where others admit tasks too,
+// from the store, as a client may come here sooner than the news of what another
+// replica has done. A foreign task is as if absent. While the store is unavailable
+// the error is its own: a task that only it has must not be taken for lost.
+func (o *Orchestrator) find(who Who, id string) (*taskEntry, error) {
+	e, err := o.load(spelled(id))
 	if errors.Is(err, store.ErrUnavailable) {
 		return nil, err
 	}
@@ -39,25 +35,23 @@ func (o *Orchestrator) seek(who Who, id string) (*entry, error) {
 	return e, nil
 }
 
-// lookUp finds a task in memory, or, where others admit tasks too, in the store:
-// a client may come here sooner than the news of what another replica has done.
-func (o *Orchestrator) lookUp(id string) (*entry, error) {
-	id = spelled(id)
-	e := o.known(id)
+// load gives a stored task from memory or from the store; nil when there is none.
+func (o *Orchestrator) load(id string) (*taskEntry, error) {
+	e := o.tasks.get(id)
 	if e != nil && !e.stored() {
 		e = nil
 	}
 	if e != nil || !o.store.Shared() || uuid.Validate(id) != nil || len(id) != 36 {
 		return e, nil
 	}
-	ctx, cancel := context.WithTimeout(o.ctx, lookTimeout)
+	ctx, cancel := context.WithTimeout(o.lifecycle.ctx, lookTimeout)
 	defer cancel()
 	stored, err := o.store.Bucket(store.Tasks).Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	o.observe(stored)
-	return o.known(id), nil
+	return o.tasks.get(id), nil
 }
 
 // spelled gives the one spelling that ids are stored in, also for a caller who
@@ -71,7 +65,7 @@ func spelled(id string) string {
 
 // Task gives a task's record.
 func (o *Orchestrator) Task(who Who, id string) (Task, error) {
-	e, err := o.seek(who, id)
+	e, err := o.find(who, id)
 	if err != nil {
 		return Task{}, err
 	}
@@ -80,7 +74,7 @@ func (o *Orchestrator) Task(who Who, id string) (Task, error) {
 
 // explained is the task's record with why it waits, if it does. known has the reasons
 // that were found already, by needs.
-func (o *Orchestrator) explained(e *entry, known map[string]string) Task {
+func (o *Orchestrator) explained(e *taskEntry, known map[string]string) Task {
 	e.mu.Lock()
 	task, waits, runs := e.task, e.waits, e.run != nil
 	e.mu.Unlock()
@@ -105,7 +99,7 @@ type Page struct {
 // Tasks lists who's tasks, newest first. The cursor is the id of the last task
 // of the page before.
 func (o *Orchestrator) Tasks(who Who, state State, limit int, cursor string) (Page, error) {
-	all := o.visible(who, state)
+	all := o.tasks.visible(who, state)
 	slices.SortFunc(all, func(a, b Task) int {
 		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.TaskID, a.TaskID))
 	})
@@ -123,26 +117,11 @@ func (o *Orchestrator) Tasks(who Who, state State, limit int, cursor string) (Pa
 	}
 	reasons := map[string]string{}
 	for i, t := range page.Tasks {
-		if e := o.known(t.TaskID); e != nil && t.State == Queued {
+		if e := o.tasks.get(t.TaskID); e != nil && t.State == Queued {
 			page.Tasks[i].Waiting = o.explained(e, reasons).Waiting
 		}
 	}
 	return page, nil
-}
-
-func (o *Orchestrator) visible(who Who, state State) []Task {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	all := []Task{}
-	for _, e := range o.tasks {
-		if !who.may(e.owner) || !e.stored() {
-			continue
-		}
-		if task := e.view(); state == "" || task.State == state {
-			all = append(all, task)
-		}
-	}
-	return all
 }
 
 // errCanceled is why a canceled task's dispatch ends.
@@ -152,11 +131,11 @@ var errCanceled = errors.New("canceled by its owner")
 // stays as it is. It returns when the end is on disk, and goes on when its caller
 // hangs up.
 func (o *Orchestrator) Cancel(_ context.Context, who Who, id string) error {
-	e, err := o.seek(who, id)
+	e, err := o.find(who, id)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := o.settling()
+	ctx, cancel := o.lifecycle.persistContext()
 	defer cancel()
 	again := time.NewTicker(tick)
 	defer again.Stop()
@@ -178,7 +157,7 @@ func (o *Orchestrator) Cancel(_ context.Context, who Who, id string) error {
 }
 
 // askToEnd does what can be done here to have a task canceled.
-func (o *Orchestrator) askToEnd(ctx context.Context, e *entry) error {
+func (o *Orchestrator) askToEnd(ctx context.Context, e *taskEntry) error {
 	e.mu.Lock()
 	here, asked, state := e.run != nil, e.task.cancelRequested, e.task.State
 	if here && !state.Ended() {
@@ -205,7 +184,7 @@ func (o *Orchestrator) RegisterNode(ctx context.Context, who Who, r nodeapi.Regi
 
 // Heartbeat takes over what a node says of its pools.
 func (o *Orchestrator) Heartbeat(who Who, id string, h nodeapi.HeartbeatRequest) (nodeapi.HeartbeatResponse, error) {
-	ctx, cancel := context.WithTimeout(o.ctx, lookTimeout)
+	ctx, cancel := context.WithTimeout(o.lifecycle.ctx, lookTimeout)
 	defer cancel()
 	err := o.nodes.heartbeat(ctx, who, id, h)
 	o.metrics.heartbeats.WithLabelValues(outcome(err)).Inc()

@@ -14,7 +14,7 @@ func (o *Orchestrator) observe(s store.Entry) {
 		o.drop(s.Key, s.Revision)
 		return
 	}
-	if e := o.known(s.Key); e != nil && e.knows(s.Revision) {
+	if e := o.tasks.get(s.Key); e != nil && e.knows(s.Revision) {
 		return
 	}
 	r, err := decodeRecord(s.Value)
@@ -22,37 +22,19 @@ func (o *Orchestrator) observe(s store.Entry) {
 		o.log.Error("a task's record is not readable", "key", s.Key, "error", err)
 		return
 	}
-	o.apply(o.enter(r.Task), r, s.Revision, int64(len(s.Value)), false)
+	e, _ := o.tasks.add(&taskEntry{id: r.TaskID, owner: r.Owner})
+	o.apply(e, r, s.Revision, int64(len(s.Value)), false)
 }
 
-func (e *entry) knows(revision uint64) bool {
+func (e *taskEntry) knows(revision uint64) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return revision <= e.revision
 }
 
-// known gives the entry of a task, also while its record is being written.
-func (o *Orchestrator) known(id string) *entry {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.tasks[id]
-}
-
-// enter gives the entry of a task, a new one if need be.
-func (o *Orchestrator) enter(t Task) *entry {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	e := o.tasks[t.TaskID]
-	if e == nil {
-		e = &entry{id: t.TaskID, owner: t.Owner}
-		o.tasks[e.id] = e
-	}
-	return e
-}
-
 // apply makes a stored record what memory knows, unless that is newer, and does
 // here what follows from it. reserved says that room in the queue was taken.
-func (o *Orchestrator) apply(e *entry, r record, revision uint64, size int64, reserved bool) {
+func (o *Orchestrator) apply(e *taskEntry, r record, revision uint64, size int64, reserved bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if revision <= e.revision || e.gone {
@@ -62,11 +44,11 @@ func (o *Orchestrator) apply(e *entry, r record, revision uint64, size int64, re
 		return
 	}
 	before := e.task
-	o.stored.Add(e.owner, size-e.size)
+	o.tasks.bytes.Add(e.owner, size-e.size)
 	e.task, e.revision, e.size = r.Task, revision, size
-	e.allowed = r.mayShow && r.runner == o.me
+	e.allowed = r.mayShow && r.runner == o.replica
 	if before.StartedAt == nil && r.StartedAt != nil && before.TaskID != "" { // it runs elsewhere
-		o.pace.started(o.now(), r.StartedAt.Sub(r.CreatedAt) > tick)
+		o.scheduler.pace.started(o.now(), r.StartedAt.Sub(r.CreatedAt) > tick)
 	}
 	if r.State.Ended() {
 		o.ended(e)
@@ -78,14 +60,14 @@ func (o *Orchestrator) apply(e *entry, r record, revision uint64, size int64, re
 	if e.run == nil && size <= keepRequest {
 		e.request = r.Request
 	}
-	if before.TaskID == "" && o.loading == nil && o.store.Shared() {
+	if before.TaskID == "" && o.tasks.loading == nil && o.store.Shared() {
 		o.sessions.seen(e.task)
 	}
 	if r.State == Running {
 		o.queue.remove(e.id)
-		o.running.Store(e.id, e)
+		o.tasks.running.Store(e.id, e)
 	} else {
-		o.running.Delete(e.id)
+		o.tasks.running.Delete(e.id)
 		o.enqueue(e, reserved)
 	}
 	o.interfere(e)
@@ -93,14 +75,14 @@ func (o *Orchestrator) apply(e *entry, r record, revision uint64, size int64, re
 
 // interfere ends a dispatch here whose task is no longer ours, or not wanted any
 // more. e.mu is held, here and below.
-func (o *Orchestrator) interfere(e *entry) {
+func (o *Orchestrator) interfere(e *taskEntry) {
 	if e.run == nil || e.stop == nil {
 		return
 	}
 	switch t := e.task; {
 	case t.State.Ended(), e.gone:
 		e.stop(errEnded)
-	case t.State == Running && t.runner != o.me, t.State == Queued && e.run.noted:
+	case t.State == Running && t.runner != o.replica, t.State == Queued && e.run.noted:
 		e.stop(errTaken)
 	case t.cancelRequested:
 		e.stop(errCanceled)
@@ -108,29 +90,29 @@ func (o *Orchestrator) interfere(e *entry) {
 }
 
 // enqueue puts a waiting task into the queue, unless it is being dispatched.
-func (o *Orchestrator) enqueue(e *entry, reserved bool) {
+func (o *Orchestrator) enqueue(e *taskEntry, reserved bool) {
 	switch {
 	case e.run != nil:
 	case reserved:
 		o.queue.push(e.waits)
-	case o.loading != nil:
-		o.loading = append(o.loading, e)
+	case o.tasks.loading != nil:
+		o.tasks.loading = append(o.tasks.loading, e)
 	default:
 		o.queue.restore(e.waits, e.task.Attempt > 0)
 	}
-	o.poke()
+	o.scheduler.wake()
 }
 
 // ended does what follows from an end that is on disk.
-func (o *Orchestrator) ended(e *entry) {
+func (o *Orchestrator) ended(e *taskEntry) {
 	o.queue.remove(e.id)
-	o.running.Delete(e.id)
+	o.tasks.running.Delete(e.id)
 	e.request, e.waits = nil, waiting{}
 	o.interfere(e)
 	if e.tail != nil {
 		e.tail.finish(e.task.terminal(), e.task.whole())
 		if e.tail.owned() {
-			o.retire(e)
+			o.tails.release(e)
 		} else {
 			e.tail = nil
 		}
@@ -142,7 +124,7 @@ func (o *Orchestrator) ended(e *entry) {
 }
 
 // waitEnd gives a channel that is closed when the task has ended.
-func (e *entry) waitEnd() <-chan struct{} {
+func (e *taskEntry) waitEnd() <-chan struct{} {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.task.State.Ended() {
@@ -158,21 +140,21 @@ func (e *entry) waitEnd() <-chan struct{} {
 
 // drop forgets a task whose record was deleted at that revision.
 func (o *Orchestrator) drop(id string, revision uint64) {
-	o.mu.Lock()
-	e := o.tasks[id]
+	o.tasks.mu.Lock()
+	e := o.tasks.byID[id]
 	if e == nil || e.knows(revision+1) { // made again since then
-		o.mu.Unlock()
+		o.tasks.mu.Unlock()
 		return
 	}
-	delete(o.tasks, id)
-	o.mu.Unlock()
+	delete(o.tasks.byID, id)
+	o.tasks.mu.Unlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.gone = true
-	o.stored.Add(e.owner, -e.size)
+	o.tasks.bytes.Add(e.owner, -e.size)
 	e.size = 0
 	o.queue.remove(id)
-	o.running.Delete(id)
+	o.tasks.running.Delete(id)
 	if e.stop != nil {
 		e.stop(errEnded)
 	}
@@ -180,9 +162,9 @@ func (o *Orchestrator) drop(id string, revision uint64) {
 
 // loaded puts the tasks of the first listing into the queue, the oldest first.
 func (o *Orchestrator) loaded() {
-	all := o.loading
-	o.loading = nil
-	slices.SortFunc(all, func(a, b *entry) int { return a.view().CreatedAt.Compare(b.view().CreatedAt) })
+	all := o.tasks.loading
+	o.tasks.loading = nil
+	slices.SortFunc(all, func(a, b *taskEntry) int { return a.view().CreatedAt.Compare(b.view().CreatedAt) })
 	for _, e := range all {
 		e.mu.Lock()
 		if e.task.State == Queued {

@@ -17,8 +17,8 @@ const (
 	maxEnded = 100_000
 )
 
-// keeping is for how long and how many ended tasks are kept.
-type keeping struct {
+// retention is for how long and how many ended tasks are kept.
+type retention struct {
 	age  time.Duration
 	each int // of one identity
 	all  int
@@ -27,7 +27,7 @@ type keeping struct {
 // surplus names the ended tasks that are to be forgotten: the old ones; the oldest of
 // each identity that has too many; and then, while all together are too many, the
 // oldest of the identity that has most. ended is in the order of the ends.
-func (k keeping) surplus(ended []Task, now time.Time) (ids []string) {
+func (k retention) surplus(ended []Task, now time.Time) (ids []string) {
 	counts, total := map[string]int{}, 0
 	byOwner := map[string][]Task{}
 	for _, t := range ended {
@@ -58,13 +58,13 @@ func (k keeping) surplus(ended []Task, now time.Time) (ids []string) {
 // sweep forgets ended tasks that are old or too many.
 func (o *Orchestrator) sweep() {
 	var ended []Task
-	for _, t := range o.visible(Who{Admin: true}, "") {
+	for _, t := range o.tasks.visible(Who{Admin: true}, "") {
 		if t.State.Ended() {
 			ended = append(ended, t)
 		}
 	}
 	slices.SortFunc(ended, func(a, b Task) int { return a.EndedAt.Compare(*b.EndedAt) })
-	for _, id := range o.keep.surplus(ended, o.now()) {
+	for _, id := range o.retention.surplus(ended, o.now()) {
 		if err := o.forget(id); err != nil {
 			o.log.Warn("forgetting ended task", "task_id", id, "error", err)
 			return

@@ -22,10 +22,10 @@ type mirror struct {
 	loaded func()            // everything there was has been taken, the first time
 }
 
-// reflect reads everything into memory. Where others write too, it goes on.
-func (o *Orchestrator) reflect(ctx context.Context) error {
+// startWatches reads everything into memory. Where others write too, it goes on.
+func (o *Orchestrator) startWatches(ctx context.Context) error {
 	all := []mirror{
-		{bucket: store.Tasks, take: o.observe, keys: o.taskIDs, loaded: o.loaded},
+		{bucket: store.Tasks, take: o.observe, keys: o.tasks.ids, loaded: o.loaded},
 		{bucket: store.NodeOwners, take: o.nodes.observeOwner, keys: o.nodes.ownedIDs},
 		{bucket: store.Sessions, take: o.sessions.observe, keys: o.sessions.ids},
 		{bucket: store.Artifacts, meta: true, take: o.artifacts.observe, keys: o.artifacts.all},
@@ -36,7 +36,7 @@ func (o *Orchestrator) reflect(ctx context.Context) error {
 		all = append(all, mirror{bucket: store.Nodes, take: o.nodes.observe})
 	}
 	watching, blind := context.WithCancel(context.WithoutCancel(ctx))
-	o.blind = blind
+	o.lifecycle.stopWatches = blind
 	ctx, cancel := context.WithTimeout(ctx, firstListing)
 	defer cancel()
 	for _, m := range all {
@@ -46,7 +46,7 @@ func (o *Orchestrator) reflect(ctx context.Context) error {
 		}
 	}
 	if o.store.Shared() {
-		o.mirrors.Go(func() { o.tendTails(watching) })
+		o.lifecycle.watches.Go(func() { o.tails.tendLoop(watching) })
 	}
 	return nil
 }
@@ -62,7 +62,7 @@ func (o *Orchestrator) begin(ctx, watching context.Context, m mirror) error {
 	watching, enough := context.WithCancel(watching)
 	listed, ended := make(chan struct{}), make(chan error, 1)
 	in := &intake{o: o, mirror: m, ctx: watching, listed: listed}
-	o.mirrors.Go(func() {
+	o.lifecycle.watches.Go(func() {
 		defer enough()
 		ended <- watch(watching, in.begin, in.take)
 	})
@@ -146,8 +146,8 @@ func (in *intake) miss() {
 	}
 }
 
-// tendTails looks after the tails that are fed from other replicas.
-func (o *Orchestrator) tendTails(ctx context.Context) {
+// tendLoop looks after the tails that are fed from other replicas.
+func (ts *tails) tendLoop(ctx context.Context) {
 	ticker := time.NewTicker(newsPause)
 	defer ticker.Stop()
 	for {
@@ -155,17 +155,7 @@ func (o *Orchestrator) tendTails(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			o.tend(ctx)
+			ts.tend(ctx)
 		}
 	}
-}
-
-func (o *Orchestrator) taskIDs() []string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	ids := make([]string, 0, len(o.tasks))
-	for id := range o.tasks {
-		ids = append(ids, id)
-	}
-	return ids
 }

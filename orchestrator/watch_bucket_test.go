@@ -23,7 +23,7 @@ func TestAListingAfterALostConnectionTellsWhatHasVanished(t *testing.T) {
 	stays, goes := waitingTask(t, o), waitingTask(t, o)
 	in := &intake{
 		o: o, ctx: t.Context(), listed: make(chan struct{}),
-		mirror: mirror{bucket: store.Tasks, take: o.observe, keys: o.taskIDs},
+		mirror: mirror{bucket: store.Tasks, take: o.observe, keys: o.tasks.ids},
 	}
 	in.begin()
 	in.take(entry(stays))
@@ -36,11 +36,11 @@ func TestAListingAfterALostConnectionTellsWhatHasVanished(t *testing.T) {
 	ours := waitingTask(t, o) // and this is ours, too new for the listing
 	in.begin()
 	in.take(entry(stays))
-	if o.find(ci, goes) == nil {
+	if o.found(ci, goes) == nil {
 		t.Error("gone before the listing has ended")
 	}
 	in.take(store.Entry{})
-	if o.find(ci, goes) != nil || o.find(ci, stays) == nil || o.find(ci, ours) == nil {
+	if o.found(ci, goes) != nil || o.found(ci, stays) == nil || o.found(ci, ours) == nil {
 		t.Error("want the one that is gone forgotten, and no other")
 	}
 	if got := o.queue.depth(Interactive); got != 2 {
@@ -77,10 +77,10 @@ func TestAListingThatBreaksOffIsNoExcuse(t *testing.T) {
 				return e
 			}
 			e := get(goes)
-			other.loading = []*entry{} // nothing is known there yet
+			other.tasks.loading = []*taskEntry{} // nothing is known there yet
 			in := &intake{
 				o: o, ctx: t.Context(), listed: make(chan struct{}),
-				mirror: mirror{bucket: store.Tasks, take: other.observe, keys: other.taskIDs, loaded: other.loaded},
+				mirror: mirror{bucket: store.Tasks, take: other.observe, keys: other.tasks.ids, loaded: other.loaded},
 			}
 			before(in, e)
 			if err := st.Bucket(store.Tasks).Delete(t.Context(), goes); err != nil {
@@ -90,7 +90,7 @@ func TestAListingThatBreaksOffIsNoExcuse(t *testing.T) {
 			in.take(get(stays))
 			in.take(store.Entry{})
 			<-in.listed
-			if known := other.taskIDs(); len(known) != 1 || known[0] != stays {
+			if known := other.tasks.ids(); len(known) != 1 || known[0] != stays {
 				t.Error("want the one that is gone forgotten, and not the other")
 			}
 			if got := other.queue.depth(Interactive); got != 1 {
@@ -105,7 +105,7 @@ func TestAListingThatBreaksOffIsNoExcuse(t *testing.T) {
 func TestOldNewsChangeNothing(t *testing.T) {
 	o := newWith(t, Config{Store: openStore(t)})
 	id := waitingTask(t, o)
-	e := o.find(ci, id)
+	e := o.found(ci, id)
 	old, err := o.store.Bucket(store.Tasks).Get(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func TestOldNewsChangeNothing(t *testing.T) {
 		t.Errorf("an old record made a task that has ended %s again, %d wait", task.State, o.queue.depth(Interactive))
 	}
 	o.drop(id, old.Revision) // the news that an older task of this id was deleted
-	if o.find(ci, id) == nil {
+	if o.found(ci, id) == nil {
 		t.Error("an old deletion took a newer task away")
 	}
 	if _, err := o.change(t.Context(), e, func(t *Task) { t.State = Queued }); !errors.Is(err, errEnded) {

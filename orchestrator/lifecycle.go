@@ -1,0 +1,69 @@
+package orchestrator
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// lifecycle is from the start of a replica to its stop: what runs in it, and until
+// when.
+type lifecycle struct {
+	ctx     context.Context // ends when running tasks have to stop
+	cancel  context.CancelCauseFunc
+	stopped chan struct{}  // closed when readers have to leave
+	work    sync.WaitGroup // the scheduler and everything it has started
+
+	stopWatches context.CancelFunc
+	watches     sync.WaitGroup // what keeps memory in step with the store
+
+	stopping atomic.Bool   // Stop was called
+	drain    time.Duration // how long running tasks may go on after that
+	drainEnd atomic.Int64  // Unix nanoseconds: when running tasks have to stop
+}
+
+func newLifecycle(ctx context.Context, drain time.Duration) *lifecycle {
+	l := &lifecycle{stopped: make(chan struct{}), drain: drain}
+	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	return l
+}
+
+// persistContext bounds a write that has to happen even when everything stops.
+func (l *lifecycle) persistContext() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(l.ctx), settleTimeout)
+}
+
+// once runs f in the background, unless it runs already.
+func (l *lifecycle) once(running *atomic.Bool, f func()) {
+	if running.Swap(true) {
+		return
+	}
+	l.work.Go(func() {
+		defer running.Store(false)
+		f()
+	})
+}
+
+// beginStop fixes until when running tasks may go on: for the configured time, and
+// no longer than ctx allows. first is false when the stop has begun before.
+func (l *lifecycle) beginStop(ctx context.Context) (end time.Time, first bool) {
+	if l.stopping.Load() {
+		return end, false
+	}
+	end = time.Now().Add(l.drain)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-settleReserve).Before(end) {
+		end = deadline.Add(-settleReserve)
+	}
+	l.drainEnd.Store(end.UnixNano())
+	return end, !l.stopping.Swap(true)
+}
+
+// drainLeft is how long running tasks may go on after a stop; not positive before
+// one, and when that time is over.
+func (l *lifecycle) drainLeft() time.Duration {
+	if !l.stopping.Load() {
+		return 0
+	}
+	return time.Until(time.Unix(0, l.drainEnd.Load()))
+}
