@@ -116,6 +116,13 @@ var houseTests = []named{
 	{"./integration/houserules", "TestFilesCanFail", 10},
 	{"./integration/houserules", "TestExportedNamesAreDocumented", 0},
 	{"./integration/houserules", "TestDocumentedCanFail", 10},
+	{"./integration/houserules", "TestNamedCodeExists", 0},
+	{"./integration/houserules", "TestNamedCodeCanFail", 20},
+	{"./integration/houserules", "TestArchitectureListsEveryReason", 0},
+	{"./integration/houserules", "TestWorkflows", 0},
+	{"./integration/houserules", "TestWorkflowsCanFail", 8},
+	{"./integration/houserules", "TestLicense", 0},
+	{"./integration/houserules", "TestLicenseCanFail", 4},
 }
 
 // A signOff is what a person has to say and no program can.
