@@ -39,8 +39,8 @@ type Decision struct {
 	Presented   Presented
 }
 
-// Guard decides requests. Its fields are read only once it serves.
-type Guard struct {
+// Decider decides requests. Its fields are read only once it serves.
+type Decider struct {
 	Policy       *Policy
 	Keyring      func() *Keyring // the current one, never nil
 	Optional     bool            // the loopback bypass
@@ -51,7 +51,7 @@ type Guard struct {
 // Decide makes the decision of auth-min for one request: refuse what is
 // ambiguous, match the rule, find out who asks, and see whether they may. What
 // is presented but not valid is refused, never taken for nothing.
-func (g *Guard) Decide(r *Request, now time.Time) Decision {
+func (g *Decider) Decide(r *Request, now time.Time) Decision {
 	d := Decision{Rule: NoRule, Identity: NameAnonymous}
 	if reason := unacceptable(r); reason != ReasonNone {
 		d.refuse(reason, &ProblemBadRequest)
@@ -91,14 +91,6 @@ func (g *Guard) Decide(r *Request, now time.Time) Decision {
 	}
 	return d
 }
-
-// Locked turns the refusal of a bad token into the answer to a locked-out
-// client: [ReasonLocked], 429.
-func (d *Decision) Locked() { d.refuse(ReasonLocked, &ProblemLockedOut) }
-
-// Limited refuses what was allowed, because the identity has used up a limit:
-// [ReasonLimited], 429.
-func (d *Decision) Limited() { d.refuse(ReasonLimited, &ProblemLimited) }
 
 // BadToken reports whether a credential was sent and is not valid: what a
 // lockout counts. To send none is no failure.
@@ -152,7 +144,7 @@ const tokenIdentity = "token:"
 func TokenIdentity(fingerprint string) string { return tokenIdentity + fingerprint }
 
 // identify finds out who asks, or why nobody can be believed to.
-func (g *Guard) identify(d *Decision, r *Request, now time.Time) Reason {
+func (g *Decider) identify(d *Decision, r *Request, now time.Time) Reason {
 	var digest Digest
 	digest, d.Presented = ParseBearer(r.Header["Authorization"])
 	switch d.Presented {
@@ -192,7 +184,7 @@ func proxyIdentity(r *Request) (string, bool) {
 }
 
 // isProxy reports whether a socket peer is a trusted proxy.
-func (g *Guard) isProxy(peer netip.Addr) bool {
+func (g *Decider) isProxy(peer netip.Addr) bool {
 	return slices.ContainsFunc(g.TrustProxies, func(p netip.Prefix) bool { return p.Contains(peer) })
 }
 

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-func guardOf(t testing.TB, ring *Keyring) *Guard {
+func guardOf(t testing.TB, ring *Keyring) *Decider {
 	t.Helper()
-	return &Guard{Policy: shipped(t), Keyring: func() *Keyring { return ring }}
+	return &Decider{Policy: shipped(t), Keyring: func() *Keyring { return ring }}
 }
 
 // request is one from the network, with these lines of Authorization.
@@ -198,7 +198,7 @@ func TestProxyIdentity(t *testing.T) {
 
 func TestDecideAsksForTheKeyringOfTheMoment(t *testing.T) {
 	ring := mustKeyring(t)
-	g := &Guard{Policy: shipped(t), Keyring: func() *Keyring { return ring }}
+	g := &Decider{Policy: shipped(t), Keyring: func() *Keyring { return ring }}
 	r := request("GET", "/v1/models", bearer("ci"))
 	if d := g.Decide(r, noon); d.Allow {
 		t.Error("an empty keyring lets somebody in")
@@ -214,7 +214,7 @@ func TestDecideAsksForTheKeyringOfTheMoment(t *testing.T) {
 }
 
 func TestDecideOnAnEmptyPolicy(t *testing.T) {
-	g := &Guard{Policy: &Policy{}, Keyring: func() *Keyring { return fourKinds(t) }, Optional: true}
+	g := &Decider{Policy: &Policy{}, Keyring: func() *Keyring { return fourKinds(t) }, Optional: true}
 	for _, r := range []*Request{request("GET", "/health"), request("GET", "/", bearer("ops")), localRequest()} {
 		if d := g.Decide(r, noon); d.Allow {
 			t.Errorf("%s %s is allowed", r.Method, r.Target)

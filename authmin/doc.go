@@ -14,7 +14,7 @@
 //     depends neither on which token matches nor on whether one does.
 //   - A [Policy] maps a method and a path to a rule, and [CheckTarget] refuses
 //     every path that two parsers could read in two ways.
-//   - [Guard.Decide] puts these together into one [Decision].
+//   - [Decider.Decide] puts these together into one [Decision].
 //
 // # What it does not protect against
 //

@@ -72,7 +72,7 @@ type PolicyOptions struct {
 }
 
 // Allows reports whether a holder of scopes passes the rule with this index, as
-// [Guard.Decide] has it: for what was let in before and goes on.
+// [Decider.Decide] has it: for what was let in before and goes on.
 func (p *Policy) Allows(scopes []Scope, rule int) bool {
 	return allows(scopes, p.Rule(rule).Scopes, p.plainAdmin)
 }

@@ -23,7 +23,7 @@ const appName = "authmin"
 // App holds what all guards share: the tokens, the loopback bypass, and the
 // proxies that may name an identity. Without a configuration of its own it
 // reads the environment (LLORCH_API_TOKEN, AUTH_OPTIONAL, TRUST_PROXY_AUTH);
-// with one, nothing ambient is added.
+// with one, the environment is ignored.
 type App struct {
 	// Tokens that are configured one by one. The tokens themselves are
 	// elsewhere: here is where to read them.
@@ -59,7 +59,7 @@ type App struct {
 	AdminIsSuperuser *bool `json:"admin_is_superuser,omitempty"`
 
 	configured bool // a configuration was given, even an empty one
-	refusal    refusal
+	rejection  rejection
 
 	store    *tokenStore
 	state    *processState
@@ -105,8 +105,8 @@ func (a *App) UnmarshalJSON(data []byte) error {
 // Provision resolves the settings. Everything that can be refused is refused
 // here, so that `validate` sees it.
 func (a *App) Provision(ctx caddy.Context) (err error) {
-	a.refusal.number = configurations.Add(1)
-	defer func() { a.refusal.because(err) }()
+	a.rejection.number = configurations.Add(1)
+	defer func() { a.rejection.because(err) }()
 	a.shield = &logShield{guards: &a.guards}
 	if err := a.shield.place(ctx); err != nil {
 		return err
@@ -144,7 +144,7 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 // configuration or else from the environment.
 func (a *App) resolve() ([]sourcedToken, error) {
 	if !a.configured {
-		return a.resolveAmbient()
+		return a.resolveEnv()
 	}
 	repl := caddy.NewReplacer()
 	value, err := repl.ReplaceOrErr(a.Optional, false, true)

@@ -118,7 +118,7 @@ func (a *auditLog) close() {
 // decision writes the record of one request. It reports false when sinks are
 // required and none of them has taken it: then the request must not go on. The
 // status is the gateway's own answer, and is left out where the upstream answers.
-func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, p *passage) bool {
+func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, s *requestState) bool {
 	level, event, decision := slog.LevelInfo, eventAllowed, decisionAllow
 	if !d.Allow {
 		level, event, decision = slog.LevelWarn, eventRefused, decisionRefuse
@@ -136,11 +136,11 @@ func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, p *p
 	}
 	record := decisionRecords.Get().(*decisionRecord)
 	defer record.giveBack()
-	record.about(r, g, d, p)
+	record.about(r, g, d, s)
 	record.stranger = !d.Allow || d.Public
 	if record.stranger {
 		record.level, record.event, record.decision, record.reason, record.status = level, event, decision, string(d.Reason), status
-		if a.holdStranger(p, record) {
+		if a.holdStranger(s, record) {
 			return true
 		}
 	}

@@ -62,7 +62,7 @@ func benchmarkSink(b *testing.B, sink AuditSink) {
 	r := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", nil)
 	r.RemoteAddr = "10.1.2.3:45678"
 	r.Header.Set("User-Agent", "openai-go/1.12.0")
-	p := &passage{answer: answer{id: "0123456789ABCDEF"}, target: "/v1/chat/completions", peer: authmin.PeerAddr(r.RemoteAddr)}
+	p := &requestState{response: response{id: "0123456789ABCDEF"}, target: "/v1/chat/completions", peer: authmin.PeerAddr(r.RemoteAddr)}
 	dropped := m.sink(sink.Sink).Dropped
 	before := valueOf(b, dropped)
 	b.ReportAllocs()

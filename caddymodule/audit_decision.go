@@ -44,21 +44,21 @@ var decisionRecords = sync.Pool{New: func() any {
 }}
 
 // about fills in what is known of a request. What the client sent is bounded here.
-func (d *decisionRecord) about(r *http.Request, g *Guard, decision *authmin.Decision, p *passage) {
-	path, _, _ := strings.Cut(p.target, "?")
+func (d *decisionRecord) about(r *http.Request, g *Guard, decision *authmin.Decision, s *requestState) {
+	path, _, _ := strings.Cut(s.target, "?")
 	d.guard = g.Name
 	d.identity, d.token, d.fp6 = decision.Identity, tokenName(decision), decision.Fingerprint
 	d.rule = authmin.CleanText(g.policy.RuleText(decision.Rule), authmin.MaxLoggedHost) // a rule may have 256 paths
 	d.method = authmin.CleanField(r.Method, authmin.MaxLoggedMethod)
-	if p.leaks {
+	if s.leaks {
 		path = g.app.store.leaks.Redact(path)
 	}
 	d.path = authmin.CleanPath(path, authmin.MaxLoggedPath)
 	d.host = authmin.CleanField(r.Host, authmin.MaxLoggedHost)
-	d.remote = p.peer
-	d.clientIP = p.clientIP
+	d.remote = s.peer
+	d.clientIP = s.clientIP
 	d.userAgent = authmin.CleanField(r.UserAgent(), authmin.MaxLoggedUserAgent)
-	d.correlationID = p.id
+	d.correlationID = s.id
 }
 
 // says sets what was decided, and gives the record its number.

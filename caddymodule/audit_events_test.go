@@ -76,7 +76,7 @@ func TestAShadowGuardRecordsWhatItWouldDeny(t *testing.T) {
 	r := httptest.NewRequest("GET", "/v1/x", nil)
 	got := trailOf(t, func(a *auditLog) {
 		for _, shadow := range []bool{true, false} {
-			if !a.decision(r, &Guard{Name: "edge", policy: policy, Shadow: shadow}, d, &passage{target: "/v1/x?token=x"}) {
+			if !a.decision(r, &Guard{Name: "edge", policy: policy, Shadow: shadow}, d, &requestState{target: "/v1/x?token=x"}) {
 				t.Error("refused, and no sink is required")
 			}
 		}

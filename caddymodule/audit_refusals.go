@@ -50,8 +50,8 @@ type refuserKey struct {
 
 // refuserOf is whom a refusal counts for. A name has no colon in it, so that none is
 // like a fingerprint.
-func refuserOf(p *passage, d *decisionRecord) refuserKey {
-	key := refuserKey{client: clientKey(p.clientAddr()), token: d.token}
+func refuserOf(s *requestState, d *decisionRecord) refuserKey {
+	key := refuserKey{client: clientKey(s.clientAddr()), token: d.token}
 	switch authmin.Reason(d.reason) {
 	case authmin.ReasonExpired, authmin.ReasonRevoked, authmin.ReasonNotYet:
 		key.token = "fp6:" + d.fp6
@@ -175,12 +175,12 @@ func (r *refuser) together(key refuserKey) *decisionRecord {
 // holdStranger counts a refusal, or a request on a public route, that has no record of
 // its own. The record that may be
 // due at the same time is written.
-func (a *auditLog) holdStranger(p *passage, d *decisionRecord) bool {
+func (a *auditLog) holdStranger(s *requestState, d *decisionRecord) bool {
 	log := &a.refusals
 	if d.event == eventAllowed {
 		log = &a.strangers
 	}
-	held, due := log.hold(refuserOf(p, d), d, time.Now())
+	held, due := log.hold(refuserOf(s, d), d, time.Now())
 	if due != nil {
 		a.writeHeld(due)
 	}

@@ -21,7 +21,7 @@ func TestAFloodDoesNotHideAKnownToken(t *testing.T) {
 		"a token that does not count yet": {event: eventRefused, reason: string(authmin.ReasonNotYet), fp6: "abcdef"},
 	} {
 		log, now := new(refusalLog), time.Unix(1_000_000, 0)
-		victim := &passage{clientIP: "192.0.2.1"}
+		victim := &requestState{clientIP: "192.0.2.1"}
 		for range 2 * recordedRefusals {
 			log.hold(refuserOf(victim, refusedRecord("unknown", "/")), refusedRecord("unknown", "/"), now)
 		}
@@ -33,7 +33,7 @@ func TestAFloodDoesNotHideAKnownToken(t *testing.T) {
 			log.hold(refuserKey{client: addr}, refusedRecord("unknown", "/"), now)
 			addr = addr.Next()
 		}
-		elsewhere := &passage{clientIP: "192.0.2.77"}
+		elsewhere := &requestState{clientIP: "192.0.2.77"}
 		if held, _ := log.hold(refuserOf(elsewhere, d), d, now); held {
 			t.Errorf("%s, in a flood of addresses: it has no record", name)
 		}

@@ -54,7 +54,7 @@ func parseGuard(h httpcaddyfile.Helper) (_ []httpcaddyfile.ConfigValue, err erro
 			return nil, err
 		}
 		if option == "require" {
-			if err := checkHoldable(h, g.Rules[len(g.Rules)-1].Scopes); err != nil {
+			if err := checkGrantable(h, g.Rules[len(g.Rules)-1].Scopes); err != nil {
 				return nil, d.Errf("%v", err)
 			}
 		}

@@ -88,9 +88,9 @@ func isTrustedProxy(addr netip.Addr, server *caddyhttp.Server) bool {
 
 // clientAddr is whom a failure counts for; the zero address stands for all peers of
 // a Unix socket.
-func (p *passage) clientAddr() netip.Addr {
-	if addr, err := netip.ParseAddr(p.clientIP); err == nil {
+func (s *requestState) clientAddr() netip.Addr {
+	if addr, err := netip.ParseAddr(s.clientIP); err == nil {
 		return addr
 	}
-	return p.peer
+	return s.peer
 }

@@ -107,7 +107,7 @@ func (s *settings) ask(q *question, now time.Time) (*explanation, error) {
 		authority = "localhost"
 	}
 	request := authmin.Request{Method: q.method, Target: target, Host: authority, Header: token.header()}
-	decider := authmin.Guard{Policy: policy, Keyring: token.keyring}
+	decider := authmin.Decider{Policy: policy, Keyring: token.keyring}
 	a := &explanation{guard: g, question: q, caller: caller, decision: decider.Decide(&request, now)}
 	a.rule, a.at = policy.RuleText(a.decision.Rule), g.at
 	if a.decision.Rule != authmin.NoRule {

@@ -77,7 +77,7 @@ type Guard struct {
 	upstream  *upstreamCredential // nil: none
 	listeners listenerSet
 	errors    bool // the server has error routes
-	decider   authmin.Guard
+	decider   authmin.Decider
 	metrics   guardMetrics
 }
 
@@ -113,7 +113,7 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	g.app = app.(*App)
-	defer func() { g.app.refusal.because(err) }()
+	defer func() { g.app.rejection.because(err) }()
 	if g.Name == "" {
 		g.Name = defaultGuardName
 	}
@@ -152,7 +152,7 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 		return g.errorf("%w", err)
 	}
 	g.door = g.app.state.doors.of(g.limited)
-	g.decider = authmin.Guard{
+	g.decider = authmin.Decider{
 		Policy: g.policy, Keyring: g.app.store.keyring,
 		Optional: g.app.optional, TrustProxies: g.app.proxies,
 	}
@@ -201,7 +201,7 @@ func (g *Guard) Validate() error {
 	address, err := g.listeners.check(g.app.store.keyring().Len() > 0, g.Plaintext, g.Shadow)
 	if err != nil {
 		g.app.audit.bindRefused(g.Name, address, err)
-		g.app.refusal.because(err)
+		g.app.rejection.because(err)
 		return g.errorf("%w", err)
 	}
 	return nil

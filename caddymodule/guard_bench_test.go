@@ -14,7 +14,7 @@ import (
 )
 
 // BenchmarkGuard is what the guard adds to one request, the upstream left out:
-// decision, audit record to a file, header hygiene, tracking.
+// decision, audit record to a file, header sanitizing, tracking.
 func BenchmarkGuard(b *testing.B) {
 	g := benchGuard(b)
 	next := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil })
@@ -80,6 +80,6 @@ func benchGuard(b *testing.B) *Guard {
 	app := &App{store: store, audit: audit, metrics: shared, state: state, log: zap.NewNop()}
 	return &Guard{
 		Name: "edge", app: app, policy: policy, metrics: shared.guard("edge"), upstream: upstream,
-		decider: authmin.Guard{Policy: policy, Keyring: store.keyring}, listeners: listenerSet{all: []listener{{address: "127.0.0.1:0"}}},
+		decider: authmin.Decider{Policy: policy, Keyring: store.keyring}, listeners: listenerSet{all: []listener{{address: "127.0.0.1:0"}}},
 	}
 }

@@ -30,14 +30,14 @@ type metrics struct {
 	auditEvents *prometheus.CounterVec
 }
 
-// outcome is the label of decisions_total.
-type outcome string
+// decisionLabel is the label of decisions_total.
+type decisionLabel string
 
 const (
-	outcomeAllowed outcome = "allowed"
-	outcomePublic  outcome = "public"
-	outcomeRefused outcome = "refused"
-	outcomeShadow  outcome = "would_deny" // let through by a shadow guard
+	labelledAllowed decisionLabel = "allowed"
+	labelledPublic  decisionLabel = "public"
+	labelledRefused decisionLabel = "refused"
+	labelledShadow  decisionLabel = "would_deny" // let through by a shadow guard
 )
 
 var shared = &metrics{
@@ -139,10 +139,10 @@ type guardMetrics struct {
 }
 
 func (m *metrics) guard(name string) guardMetrics {
-	decisions := func(o outcome) prometheus.Counter { return m.decisions.WithLabelValues(name, string(o)) }
+	decisions := func(l decisionLabel) prometheus.Counter { return m.decisions.WithLabelValues(name, string(l)) }
 	g := guardMetrics{
-		allowed: decisions(outcomeAllowed), public: decisions(outcomePublic),
-		refused: decisions(outcomeRefused), wouldDeny: decisions(outcomeShadow),
+		allowed: decisions(labelledAllowed), public: decisions(labelledPublic),
+		refused: decisions(labelledRefused), wouldDeny: decisions(labelledShadow),
 		failures: map[authmin.Reason]prometheus.Counter{},
 		limited:  map[string]prometheus.Counter{},
 		duration: m.duration,

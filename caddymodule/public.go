@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/llorch/gateway/authmin"
 )
 
@@ -93,51 +92,31 @@ var problemPublicFull = authmin.Problem{
 	Hint:  "Wait as long as Retry-After says, and run fewer requests at once. Routes that need a token are not affected.",
 }
 
-// admit finds a place for a request that a public rule lets in, and reads the
-// beginning of its body before any upstream is asked. The place that it returns
-// has to be left; it is nil where none is needed or none was found.
+// admit takes a place for a request that a public rule lets in, and reads the
+// beginning of its body before any upstream is asked.
 //
 // A shadow guard refuses nothing, so it neither waits nor reads: it reports what
 // finds no place at once.
-func (g *Guard) admit(p *passage, r *http.Request, d *ruling) *publicPlace {
-	if !d.Allow || !d.Public {
-		return nil
-	}
+func (g *Guard) admit(r *http.Request, s *requestState) refusal {
 	if hasForbiddenBody(r) {
-		d.turnAway(authmin.ReasonBody, &problemPublicBody)
-		return nil
+		return refusal{authmin.ReasonBody, &problemPublicBody, 0}
 	}
-	place, reached := g.door.enter(r.Context(), clientKey(p.clientAddr()), g.strangers, !g.Shadow)
-	if place == nil {
+	var reached string
+	s.place, reached = g.door.enter(r.Context(), clientKey(s.clientAddr()), g.strangers, !g.Shadow)
+	if s.place == nil {
 		g.metrics.limited[reached].Inc()
-		d.turnAway(authmin.ReasonLimited, &problemPublicFull)
-		d.retry = time.Second
-		return nil
+		return refusal{authmin.ReasonLimited, &problemPublicFull, time.Second}
 	}
-	p.place = place
-	if !g.Shadow {
-		switch problem := place.receive(p.ResponseWriter, r, g.strangers); problem {
-		case nil:
-		case &problemPublicLarge:
-			g.metrics.limited[limitPublicInflight].Inc()
-			d.turnAway(authmin.ReasonLimited, problem)
-			d.retry = time.Second
-		default:
-			d.turnAway(authmin.ReasonBody, problem)
-		}
+	if g.Shadow {
+		return refusal{}
 	}
-	return place
-}
-
-// turnAway refuses what a public rule had let in.
-func (d *ruling) turnAway(reason authmin.Reason, problem *authmin.Problem) {
-	d.Allow, d.Public, d.Reason, d.Problem = false, false, reason, problem
-}
-
-// next hands a request on, with a writer that gives a stranger's place back.
-func (p *passage) next(next caddyhttp.Handler, r *http.Request) error {
-	if p.place == nil {
-		return next.ServeHTTP(&p.answer, r)
+	switch problem := s.place.receive(s.ResponseWriter, r, g.strangers); problem {
+	case nil:
+		return refusal{}
+	case &problemPublicLarge:
+		g.metrics.limited[limitPublicInflight].Inc()
+		return refusal{authmin.ReasonLimited, problem, time.Second}
+	default:
+		return refusal{authmin.ReasonBody, problem, 0}
 	}
-	return next.ServeHTTP(&publicAnswer{answer: &p.answer, place: p.place, request: r}, r)
 }

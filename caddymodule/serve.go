@@ -12,144 +12,167 @@ import (
 	"github.com/llorch/gateway/caddymodule/trail"
 )
 
-// ruling is a decision with what limits add to it.
-type ruling struct {
+// outcome is the decision on one request, with what the edge adds to it.
+type outcome struct {
 	authmin.Decision
-	retry time.Duration // for Retry-After
-	end   func()        // gives back a place among the requests in progress
+	retryAfter time.Duration // for Retry-After, when refused
+	took       time.Duration // to decide, without waiting for a public slot or a body
 }
 
-// ServeHTTP decides a request, and either answers it or hands it on.
-func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	start := time.Now()
-	p := g.passage(w, r)
-	w.Header()[authmin.HeaderCorrelationID] = p.field(p.id)
+// refusal is why a check ends a request. The zero value lets it pass.
+type refusal struct {
+	reason     authmin.Reason
+	problem    *authmin.Problem
+	retryAfter time.Duration
+}
 
-	sent, nested := g.sentHeader(r)
-	d := ruling{Decision: g.decide(r, p, sent, start)}
-	if nested {
-		d.Decision = nestedDecision
+// apply makes the outcome that of a check.
+func (o *outcome) apply(r refusal) {
+	if r.problem != nil {
+		o.Allow, o.Public = false, false
+		o.Reason, o.Problem, o.retryAfter = r.reason, r.problem, r.retryAfter
 	}
-	if r.TLS != nil && !r.TLS.HandshakeComplete {
-		d.Decision = earlyDecision
+}
+
+// ServeHTTP decides a request, and either answers it or forwards it.
+func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	s := g.newRequestState(w, r)
+	defer s.release()
+	w.Header()[authmin.HeaderCorrelationID] = s.field(s.id)
+	o := g.decide(r, s)
+	return g.answer(r, next, s, &o)
+}
+
+// decide runs the checks in their order: the policy, the limits, and the slots of
+// public routes. In between it takes off the request what no upstream may see, before
+// the first byte of a body is read.
+func (g *Guard) decide(r *http.Request, s *requestState) outcome {
+	o := outcome{Decision: g.authorize(r, s)}
+	o.apply(g.limit(s, &o.Decision))
+	g.sanitize(r, s, o.Path)
+	o.took = time.Since(s.start)
+	if o.Allow && o.Public {
+		o.apply(g.admit(r, s))
 	}
-	if d.Allow && g.misplaced(r, p, start) {
-		d.Decision = misplacedDecision
+	return o
+}
+
+// answer records the outcome and carries it out. A request that could not be recorded
+// is refused, whatever the outcome.
+func (g *Guard) answer(r *http.Request, next caddyhttp.Handler, s *requestState, o *outcome) error {
+	if !g.app.audit.decision(r, g, &o.Decision, s) {
+		o.apply(refusal{reasonAudit, &problemNoAudit, trail.Timeout})
 	}
-	g.limit(p, &d, start)
-	if d.end != nil {
-		defer d.end()
-	}
-	g.strip(r, &d.Decision)
-	r.Header[authmin.HeaderCorrelationID] = p.field(p.id)
-	took := time.Since(start)
-	place := g.admit(p, r, &d)
-	defer place.leave()
-	if !g.app.audit.decision(r, g, &d.Decision, p) {
-		d.unrecorded()
-	}
-	g.metrics.count(&d.Decision, g.Shadow, took)
-	if !d.Allow && !g.Shadow {
-		g.refuse(w, r, &d, p.id)
+	g.metrics.count(&o.Decision, g.Shadow, o.took)
+	if !o.Allow && !g.Shadow {
+		g.refuse(r, s, o)
 		return nil
 	}
 	if g.Shadow {
-		g.scrub(r, p)
+		g.redactTarget(r, s)
 	}
-	g.introduce(r, &d.Decision, p)
+	g.introduce(r, s, &o.Decision)
 	defer forget(r)
-	return g.forward(p, r, next, &d.Decision, start)
+	return g.forward(r, next, s, &o.Decision)
 }
 
-// unrecorded refuses a request that could not be put on record.
-func (d *ruling) unrecorded() {
-	d.Allow, d.Reason, d.Problem, d.retry = false, reasonAudit, &problemNoAudit, trail.Timeout
-}
-
-// forget takes off a request, when the handlers behind the guard are done with it,
-// what the guard told them: error routes and `intercept` run afterwards, with the same
-// header and perhaps without a guard.
-func forget(r *http.Request) {
-	for _, name := range []string{"Authorization", authmin.HeaderIdentity, authmin.HeaderScopes, "X-Auth-Models"} {
-		delete(r.Header, name)
-	}
-}
-
-// forward hands a request on. One that a token was let in with is tracked, so
-// that it ends when the token does.
-func (g *Guard) forward(p *passage, r *http.Request, next caddyhttp.Handler, d *authmin.Decision, start time.Time) error {
-	if !d.Allow || d.Token == nil {
-		return p.next(next, r)
-	}
-	ctx, cancel := context.WithCancelCause(r.Context())
-	q := &p.live
-	q.digest, q.policy, q.rule, q.cancel, q.writer = d.Token.Digest(), g.policy, d.Rule, cancel, p.ResponseWriter
-	p.answer.tracked = q
-	live := g.app.state.live
-	live.add(q)
-	defer func() { // also when the proxy aborts the response by a panic
-		if why := live.remove(q); why != authmin.ReasonNone {
-			g.app.metrics.terminated.WithLabelValues(string(why)).Inc()
-			g.app.audit.streamTerminated(g.Name, d, why, p.id, p.sent.Load(), time.Since(start))
-		}
-	}()
-	return next.ServeHTTP(&p.answer, r.WithContext(ctx))
-}
-
-// limit applies the lockout to bad tokens, and the guard's limits to those who
-// are let in.
-func (g *Guard) limit(p *passage, d *ruling, now time.Time) {
+// authorize returns authmin's decision on the facts of a request, unless the edge sees
+// what authmin cannot: early data, a second guard, a token outside its header.
+func (g *Guard) authorize(r *http.Request, s *requestState) authmin.Decision {
+	sent, nested := g.sentHeader(r)
 	switch {
-	case d.BadToken() && g.app.lockout.failures > 0:
-		client := p.clientAddr()
-		result := g.app.state.lockouts.fail(client, g.app.lockout, now)
-		if result.started {
-			g.app.audit.lockoutStart(clientText(clientKey(client)), g.app.lockout)
-		}
-		if result.locked {
-			d.Locked()
-			d.retry = result.retry
-		}
-	case d.Allow && !d.Public && g.limits != limitRule{}:
-		var reached string
-		d.end, reached, d.retry = g.app.state.limits.begin(limitKey{g.limited, d.Name}, g.limits, now)
-		if reached != "" {
-			g.metrics.limited[reached].Inc()
-			d.Limited()
-		}
+	case r.TLS != nil && !r.TLS.HandshakeComplete:
+		return earlyDecision
+	case nested:
+		return nestedDecision
 	}
-}
-
-// decide gathers the facts of a request for authmin. The header is as it was sent.
-func (g *Guard) decide(r *http.Request, p *passage, sent http.Header, now time.Time) authmin.Decision {
-	facts := authmin.Request{Method: r.Method, Target: p.target, Host: r.Host, Header: sent, Peer: p.peer}
-	if !p.sameBytes {
+	facts := authmin.Request{Method: r.Method, Target: s.target, Host: r.Host, Header: sent, Peer: s.peer}
+	if !s.sameBytes {
 		facts.Target = "" // no origin form: refused as ambiguous
 	}
 	if g.decider.Optional {
 		facts.Listener = g.listeners.of(r)
 	}
-	return g.decider.Decide(&facts, now)
+	d := g.decider.Decide(&facts, s.start)
+	if d.Allow && g.leaked(r, s) {
+		return leakedDecision
+	}
+	return d
+}
+
+// limit applies the lockout to clients that send invalid tokens, and the guard's limits
+// to identities that are let in.
+func (g *Guard) limit(s *requestState, d *authmin.Decision) refusal {
+	switch {
+	case d.BadToken() && g.app.lockout.failures > 0:
+		client := s.clientAddr()
+		result := g.app.state.lockouts.fail(client, g.app.lockout, s.start)
+		if result.started {
+			g.app.audit.lockoutStart(clientText(clientKey(client)), g.app.lockout)
+		}
+		if result.locked {
+			return refusal{authmin.ReasonLocked, &authmin.ProblemLockedOut, result.retry}
+		}
+	case d.Allow && !d.Public && g.limits != limitRule{}:
+		end, reached, retry := g.app.state.limits.begin(limitKey{g.limited, d.Name}, g.limits, s.start)
+		if reached != "" {
+			g.metrics.limited[reached].Inc()
+			return refusal{authmin.ReasonLimited, &authmin.ProblemLimited, retry}
+		}
+		s.endLimit = end
+	}
+	return refusal{}
 }
 
 // refuse answers. On HTTP/1.x it closes the connection: Caddy would otherwise
 // hold the answer while the client still sends its body. On HTTP/2 and 3 that
 // header would end other requests, or be an error.
-func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, d *ruling, id string) {
-	if d.Fingerprint != "" {
-		replacer(r).Set("http.auth.candidate.id", d.Fingerprint)
+func (g *Guard) refuse(r *http.Request, s *requestState, o *outcome) {
+	w := s.ResponseWriter
+	if o.Fingerprint != "" {
+		replacer(r).Set("http.auth.candidate.id", o.Fingerprint)
 	}
 	h := w.Header()
-	if challenge := authmin.Challenge(*d.Problem, g.policy.Rule(d.Rule).Scopes); challenge != "" {
+	if challenge := authmin.Challenge(*o.Problem, g.policy.Rule(o.Rule).Scopes); challenge != "" {
 		h.Set("WWW-Authenticate", challenge)
 	}
-	if d.retry > 0 {
-		h.Set("Retry-After", strconv.FormatInt(int64((d.retry+time.Second-1)/time.Second), 10))
+	if o.retryAfter > 0 {
+		h.Set("Retry-After", strconv.FormatInt(int64((o.retryAfter+time.Second-1)/time.Second), 10))
 	}
 	if r.ProtoMajor == 1 {
 		h.Set("Connection", "close")
 	}
-	authmin.WriteProblem(w, r.WithContext(authmin.WithCorrelationID(r.Context(), id)), *d.Problem)
+	authmin.WriteProblem(w, r.WithContext(authmin.WithCorrelationID(r.Context(), s.id)), *o.Problem)
+}
+
+// forward passes a request to the next handler. One that a token was let in with is
+// tracked, so that it ends when the token does.
+func (g *Guard) forward(r *http.Request, next caddyhttp.Handler, s *requestState, d *authmin.Decision) error {
+	if !d.Allow || d.Token == nil {
+		return s.next(next, r)
+	}
+	ctx, cancel := context.WithCancelCause(r.Context())
+	q := &s.live
+	q.digest, q.policy, q.rule, q.cancel, q.writer = d.Token.Digest(), g.policy, d.Rule, cancel, s.ResponseWriter
+	s.response.tracked = q
+	live := g.app.state.live
+	live.add(q)
+	defer func() { // also when the proxy aborts the response by a panic
+		if why := live.remove(q); why != authmin.ReasonNone {
+			g.app.metrics.terminated.WithLabelValues(string(why)).Inc()
+			g.app.audit.streamTerminated(g.Name, d, why, s.id, s.sent.Load(), time.Since(s.start))
+		}
+	}()
+	return next.ServeHTTP(&s.response, r.WithContext(ctx))
+}
+
+// forget takes off a request what the guard added for the upstream, when the handlers
+// behind the guard have returned: error routes and `intercept` run afterwards, with the
+// same header and perhaps without a guard.
+func forget(r *http.Request) {
+	for _, name := range []string{"Authorization", authmin.HeaderIdentity, authmin.HeaderScopes, "X-Auth-Models"} {
+		delete(r.Header, name)
+	}
 }
 
 func replacer(r *http.Request) *caddy.Replacer {

@@ -112,7 +112,7 @@ func openSource(kind, what, source string) (*authmin.SecretSource, error) {
 		return authmin.FileSecret(kind, what, filepath.Join(dir, name))
 	}
 	secret, err := authmin.SecretFromEnv(func(key string) (string, bool) {
-		if key != name { // NAME_FILE belongs to the ambient settings
+		if key != name { // NAME_FILE belongs to the settings of the environment
 			return "", false
 		}
 		return os.LookupEnv(key)

@@ -64,7 +64,7 @@ func TestNoSpellingPassesAStricterRule(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		guard := authmin.Guard{Policy: policy, Keyring: func() *authmin.Keyring { return ring }}
+		guard := authmin.Decider{Policy: policy, Keyring: func() *authmin.Keyring { return ring }}
 		path := drawnPaths.Draw(rt, "asked")
 		header := http.Header{}
 		holds := rapid.SampledFrom([]authmin.Scope{"", "infer", "nodes", "admin"}).Draw(rt, "holds")

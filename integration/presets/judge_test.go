@@ -33,7 +33,7 @@ func (c class) opensTo(scope authmin.Scope) bool {
 
 // A judge asks a policy by the front door: with a request, with or without a
 // token, and not by looking for a rule.
-type judge struct{ guard authmin.Guard }
+type judge struct{ guard authmin.Decider }
 
 func newJudge(rules []authmin.Rule) (*judge, error) {
 	policy, err := authmin.NewPolicy(authmin.PolicyOptions{Rules: rules})
@@ -48,7 +48,7 @@ func newJudge(rules []authmin.Rule) (*judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &judge{authmin.Guard{Policy: policy, Keyring: func() *authmin.Keyring { return keyring }}}, nil
+	return &judge{authmin.Decider{Policy: policy, Keyring: func() *authmin.Keyring { return keyring }}}, nil
 }
 
 func tokenOf(scope authmin.Scope) string { return strings.Repeat(string(scope)+"-", 12) }

@@ -16,8 +16,8 @@ const (
 	envTrustProxy = "TRUST_PROXY_AUTH"
 )
 
-// resolveAmbient reads the settings from the environment.
-func (a *App) resolveAmbient() ([]sourcedToken, error) {
+// resolveEnv reads the settings from the environment.
+func (a *App) resolveEnv() ([]sourcedToken, error) {
 	var err error
 	if a.optional, err = authmin.ParseOptional(os.Getenv(envOptional)); err != nil {
 		return nil, err

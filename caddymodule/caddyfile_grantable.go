@@ -10,17 +10,17 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// checkHoldable refuses a rule that nobody could ever pass, because no token can
+// checkGrantable refuses a rule that nobody could ever pass, because no token can
 // have its scope: most likely it is misspelt. The shipped scopes are left out: to
 // have no token for one of them now is how an operator closes a route. Scope
 // admin passes every rule, and nobody knows what a keyring file will hold
 // tomorrow: there it is a warning of lint's.
-func checkHoldable(h httpcaddyfile.Helper, scopes []authmin.Scope) error {
+func checkGrantable(h httpcaddyfile.Helper, scopes []authmin.Scope) error {
 	shipped := authmin.AllScopes()
 	if slices.ContainsFunc(scopes, func(s authmin.Scope) bool { return slices.Contains(shipped, s) }) {
 		return nil
 	}
-	held, complete, plainAdmin, err := heldScopes(h)
+	held, complete, plainAdmin, err := grantedScopes(h)
 	if err != nil || !complete || admits(held, scopes, plainAdmin) {
 		return err
 	}
@@ -38,9 +38,9 @@ func checkHoldable(h httpcaddyfile.Helper, scopes []authmin.Scope) error {
 		authmin.JoinScopes(scopes, ","), meant, strings.ReplaceAll(authmin.JoinScopes(shipped, ","), ",", ", "))
 }
 
-// heldScopes are the scopes that the global block gives away. They are not all
+// grantedScopes are the scopes that the global block gives away. They are not all
 // that there will be when it names a keyring file.
-func heldScopes(h httpcaddyfile.Helper) (held []authmin.Scope, complete, plainAdmin bool, err error) {
+func grantedScopes(h httpcaddyfile.Helper) (held []authmin.Scope, complete, plainAdmin bool, err error) {
 	option, ok := h.Option(appName).(httpcaddyfile.App)
 	if !ok {
 		return authmin.AllScopes(), true, false, nil // those of the environment's token

@@ -31,16 +31,17 @@ func clientTarget(r *http.Request) (target string, sameBytes bool) {
 	return target, u != nil && u.Host == "" && u.EscapedPath() == path
 }
 
-// strip takes off the request what a client may not say to an upstream, its own
-// credential first: on public routes too.
-func (g *Guard) strip(r *http.Request, d *authmin.Decision) {
+// sanitize takes off the request what a client may not say to an upstream, its own
+// credential first: on public routes too. The path decides which trailers stay.
+func (g *Guard) sanitize(r *http.Request, s *requestState, path string) {
 	delete(r.Header, "Authorization")
 	g.passing.Sanitize(r.Header)
 	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); !trusted {
 		g.passing.SanitizeForwarded(r.Header)
 	}
 	g.dropTokens(r.Header)
-	g.restrainTrailers(r, g.policy.AllowsTrailers(d.Path))
+	g.sanitizeTrailers(r, g.policy.AllowsTrailers(path))
+	r.Header[authmin.HeaderCorrelationID] = s.field(s.id)
 }
 
 // dropTokens takes off the fields that hold a token of ours in the wrong place, valid
@@ -56,14 +57,14 @@ func (g *Guard) dropTokens(h http.Header) {
 
 // introduce tells the upstream, the templates and the access log who asks. On a
 // public route nobody does, and the upstream gets no credential either.
-func (g *Guard) introduce(r *http.Request, d *authmin.Decision, p *passage) {
+func (g *Guard) introduce(r *http.Request, s *requestState, d *authmin.Decision) {
 	if d.Public || !d.Allow { // not allowed: a shadow guard lets it through all the same
 		return
 	}
-	r.Header[authmin.HeaderIdentity] = p.field(d.Name)
-	r.Header[authmin.HeaderScopes] = p.field(authmin.JoinScopes(d.Scopes, ","))
+	r.Header[authmin.HeaderIdentity] = s.field(d.Name)
+	r.Header[authmin.HeaderScopes] = s.field(authmin.JoinScopes(d.Scopes, ","))
 	if credential := g.upstream.value(); !credential.IsZero() {
-		r.Header["Authorization"] = p.field(credential.Reveal())
+		r.Header["Authorization"] = s.field(credential.Reveal())
 	}
 	replacer(r).Set("http.auth.user.id", d.Name)
 }

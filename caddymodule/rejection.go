@@ -14,9 +14,9 @@ var errElsewhere = errors.New("another part of it was refused; the gateway's log
 // configurations numbers the configurations of this process.
 var configurations atomic.Uint64
 
-// refusal remembers why a configuration is refused, for the trail of the one that
+// rejection remembers why a configuration is refused, for the trail of the one that
 // stays in force.
-type refusal struct {
+type rejection struct {
 	number uint64 // of the configuration
 
 	mu    sync.Mutex
@@ -24,7 +24,7 @@ type refusal struct {
 }
 
 // because notes the first error, if there is one.
-func (r *refusal) because(err error) {
+func (r *rejection) because(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.cause == nil {
@@ -41,13 +41,13 @@ func (a *App) tellRejected() {
 		return
 	}
 	app, ok := running.(*App)
-	if !ok || app.refusal.number >= a.refusal.number { // that is how a configuration ends that was in force
+	if !ok || app.rejection.number >= a.rejection.number { // that is how a configuration ends that was in force
 		return
 	}
-	a.refusal.mu.Lock()
-	defer a.refusal.mu.Unlock()
-	if a.refusal.cause == nil {
-		a.refusal.cause = errElsewhere
+	a.rejection.mu.Lock()
+	defer a.rejection.mu.Unlock()
+	if a.rejection.cause == nil {
+		a.rejection.cause = errElsewhere
 	}
-	app.audit.configRejected("configuration", a.refusal.cause)
+	app.audit.configRejected("configuration", a.rejection.cause)
 }

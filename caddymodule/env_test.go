@@ -41,7 +41,7 @@ func TestEnvironmentIsTheConfiguration(t *testing.T) {
 	}
 }
 
-// A block is complete, an empty one too: nothing ambient is added.
+// A block is complete, an empty one too: the environment is ignored.
 func TestBlockAddsNothingAmbient(t *testing.T) {
 	t.Setenv(envToken, tokenAdmin)
 	t.Setenv(envOptional, "true")

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/llorch/gateway/authmin"
@@ -34,21 +33,21 @@ func (f *leakFinder) setOwn(upstreams []*upstreamCredential, next func(*authmin.
 	f.own.Store(authmin.SecretRing(secrets...))
 }
 
-// misplaced reports whether a request that would be let in has a token where it
+// leaked reports whether a request that would be let in has a valid token where it
 // cannot be taken out and would stand in the upstream's logs.
-func (g *Guard) misplaced(r *http.Request, p *passage, now time.Time) bool {
-	leaks := g.app.store.leaks
-	return p.leaks && leaks.HoldsValid(p.target, now) || leaks.HoldsValidFolded(r.Host, now) || leaks.HoldsValid(r.Method, now)
+func (g *Guard) leaked(r *http.Request, s *requestState) bool {
+	leaks, now := g.app.store.leaks, s.start
+	return s.leaks && leaks.HoldsValid(s.target, now) || leaks.HoldsValidFolded(r.Host, now) || leaks.HoldsValid(r.Method, now)
 }
 
-// scrub replaces the tokens in the target and Host of a request that a shadow guard
+// redactTarget replaces the tokens in the target and Host of a request that a shadow guard
 // lets through although it would refuse it. No upstream and no log needs them.
-func (g *Guard) scrub(r *http.Request, p *passage) {
+func (g *Guard) redactTarget(r *http.Request, s *requestState) {
 	clean := func(text string) string {
 		return strings.ReplaceAll(g.app.store.leaks.Redact(text), "[redacted]", "redacted")
 	}
 	r.Host = clean(r.Host)
-	if !p.leaks {
+	if !s.leaks {
 		return
 	}
 	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {

@@ -38,9 +38,9 @@ var earlyDecision = authmin.Decision{
 	},
 }
 
-// misplacedDecision refuses a request whose target or Host holds a token of ours:
+// leakedDecision refuses a request whose target or Host holds a token of ours:
 // it cannot be taken out of there, and would stand in the upstream's logs.
-var misplacedDecision = authmin.Decision{
+var leakedDecision = authmin.Decision{
 	Rule: authmin.NoRule, Identity: authmin.NameAnonymous, Reason: authmin.ReasonPolicy,
 	Problem: &authmin.Problem{
 		Status: http.StatusBadRequest, Code: "MISPLACED_TOKEN", CodeNumber: 40002,

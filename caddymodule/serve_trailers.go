@@ -10,13 +10,13 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// restrainTrailers holds a request's trailers to what its header is held to, or
+// sanitizeTrailers holds a request's trailers to what its header is held to, or
 // drops them. Some servers merge trailers into the header.
-func (g *Guard) restrainTrailers(r *http.Request, allowed bool) {
+func (g *Guard) sanitizeTrailers(r *http.Request, allowed bool) {
 	if r.Trailer == nil {
 		return
 	}
-	g.cleanTrailer(r.Trailer)
+	g.sanitizeTrailer(r.Trailer)
 	if !allowed || len(r.Trailer) == 0 {
 		r.Trailer = nil
 		delete(r.Header, "Trailer")
@@ -26,7 +26,7 @@ func (g *Guard) restrainTrailers(r *http.Request, allowed bool) {
 	maps.Copy(declared, r.Trailer)
 	r.Body = &trailerBody{ReadCloser: r.Body, trailer: r.Trailer, clean: func(h http.Header) {
 		maps.DeleteFunc(h, func(name string, _ []string) bool { _, ok := declared[name]; return !ok })
-		g.cleanTrailer(h)
+		g.sanitizeTrailer(h)
 	}}
 }
 
@@ -47,11 +47,11 @@ func (b *trailerBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// cleanTrailer leaves what may stand in a trailer (RFC 9110 §6.5.1): nothing that frames
+// sanitizeTrailer leaves what may stand in a trailer (RFC 9110 §6.5.1): nothing that frames
 // or routes a request, or says who sent it and whence. Go knows the names of most of
 // that, and looks at those alone that are declared; Caddy drops what could be taken
 // for another name from the header alone.
-func (g *Guard) cleanTrailer(h http.Header) {
+func (g *Guard) sanitizeTrailer(h http.Header) {
 	maps.DeleteFunc(h, func(name string, _ []string) bool {
 		return !httpguts.ValidTrailerHeader(name) || strings.ContainsAny(name, "_.") ||
 			name == "Cookie" || name == authmin.HeaderCorrelationID || authmin.HasForwardingHeader(http.Header{name: nil})

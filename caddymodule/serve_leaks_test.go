@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// misplacedTargets are targets with the token of a client in them; %s is
+// leakedTargets are targets with the token of a client in them; %s is
 // the token. All of them were let through once, or something like them.
-var misplacedTargets = []string{
+var leakedTargets = []string{
 	"/v1/x?authorization=Bearer+%s", "/v1/x?k=sk-%s", "/v1/x?k=v1_%s&a=b", "/v1/x?k=%s-x", "/v1/x?k=a~%s~b", "/v1/x?k=a%%2B%s",
 	"/v1/x?k=a:%s", "/v1/%s", "/v1/sk-%s/x", "/v1/x.%s", "/v1/x/req-%s", "/v1/x?%s", "/v1/x?k=%%2573k-%s",
 }
@@ -30,7 +30,7 @@ func TestMisplacedTokensInEverySpelling(t *testing.T) {
 	up := newUpstream(t, nil)
 	g := serve(t, false, leakyTokens(t), "authmin {\n\trequire infer /v1/*\n\tupstream_token {env.TEST_UPSTREAM}\n}\nreverse_proxy "+up.address())
 	for _, token := range []string{tokenInfer, slashed, uuid, tokenUpstream} {
-		for _, target := range misplacedTargets {
+		for _, target := range leakedTargets {
 			target = strings.ReplaceAll(strings.ReplaceAll(target, "%s", token), "%%", "%")
 			if answer, body := g.ask(t, plainClient(), "GET", target, asUser); answer.StatusCode != http.StatusBadRequest || !strings.Contains(body, "MISPLACED_TOKEN") {
 				t.Errorf("%s: got %d %s", target, answer.StatusCode, body)
@@ -80,7 +80,7 @@ func TestShadowGuardsPassNoToken(t *testing.T) {
 	for version, client := range clients(t) {
 		for _, token := range []string{tokenInfer, slashed, uuid} {
 			for _, credential := range []string{asUser, "X-Nothing: 1"} {
-				for _, target := range misplacedTargets {
+				for _, target := range leakedTargets {
 					target = strings.ReplaceAll(strings.ReplaceAll(target, "%s", token), "%%", "%")
 					answer, _ := g.ask(t, client, "GET", target, credential, "X-Api-Key: sk-"+token)
 					got := up.last()

@@ -1,0 +1,66 @@
+package caddymodule
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/llorch/gateway/authmin"
+)
+
+// response is the response of a request that was let through. It keeps one
+// correlation id on it (an upstream of ours sends the same one again), counts
+// what was sent, and remembers the connection that a WebSocket takes over.
+type response struct {
+	caddyhttp.ResponseWriterWrapper
+	id   string
+	sent atomic.Int64
+
+	tracked *liveRequest // nil when no token is behind it
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (s *response) WriteHeader(status int) {
+	if h := s.Header(); len(h[authmin.HeaderCorrelationID]) != 1 || h[authmin.HeaderCorrelationID][0] != s.id {
+		h[authmin.HeaderCorrelationID] = []string{s.id}
+	}
+	s.ResponseWriterWrapper.WriteHeader(status)
+}
+
+// Write implements [http.ResponseWriter].
+func (s *response) Write(p []byte) (int, error) {
+	n, err := s.ResponseWriterWrapper.Write(p)
+	s.sent.Add(int64(n))
+	return n, err
+}
+
+// FlushError implements what [http.ResponseController] looks for, so that it need
+// not look for it behind this writer for every event of a stream.
+func (s *response) FlushError() error {
+	if w, ok := s.ResponseWriter.(interface{ FlushError() error }); ok {
+		return w.FlushError()
+	}
+	return http.NewResponseController(s.ResponseWriter).Flush()
+}
+
+// ReadFrom implements [io.ReaderFrom].
+func (s *response) ReadFrom(r io.Reader) (int64, error) {
+	n, err := s.ResponseWriterWrapper.ReadFrom(r)
+	s.sent.Add(n)
+	return n, err
+}
+
+// Hijack implements [http.Hijacker], as far as the wrapped writer does.
+func (s *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(s.ResponseWriter).Hijack()
+	if err != nil || s.tracked == nil {
+		return conn, rw, err
+	}
+	s.tracked.mu.Lock()
+	defer s.tracked.mu.Unlock()
+	s.tracked.conn = conn
+	return conn, rw, nil
+}

@@ -1,0 +1,64 @@
+package caddymodule
+
+import (
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/llorch/gateway/authmin"
+)
+
+// requestState is what the guard keeps of one request while it serves it, in one
+// allocation.
+type requestState struct {
+	response
+	start     time.Time
+	target    string     // as the client sent it
+	sameBytes bool       // the path goes to an upstream as it came
+	leaks     bool       // the target contains a known token, valid or not
+	peer      netip.Addr // the socket's
+	clientIP  string     // for lockout, limits and the audit trail
+	live      liveRequest
+	endLimit  func()       // ends a request in progress of its identity; nil: none
+	place     *publicPlace // on a public route; nil: none
+	fields    [5]string    // the values of the header fields that the guard sets
+	used      int
+}
+
+func (g *Guard) newRequestState(w http.ResponseWriter, r *http.Request) *requestState {
+	s := &requestState{start: time.Now(), response: response{id: g.correlationID(r.Header)}, peer: authmin.PeerAddr(r.RemoteAddr)}
+	s.ResponseWriter = w
+	s.target, s.sameBytes = clientTarget(r)
+	s.clientIP = clientIP(r)
+	s.leaks = g.app.store.leaks.Holds(s.target)
+	return s
+}
+
+// release gives back what the request holds of limits, however it ends.
+func (s *requestState) release() {
+	s.place.leave()
+	if s.endLimit != nil {
+		s.endLimit()
+	}
+}
+
+// field is a header field of one value, as a slice that nothing else shares: later
+// handlers may change it in place.
+func (s *requestState) field(value string) []string {
+	if s.used == len(s.fields) {
+		return []string{value}
+	}
+	s.fields[s.used] = value
+	s.used++
+	return s.fields[s.used-1 : s.used : s.used]
+}
+
+// next calls the next handler, on a public route with a writer that gives the place
+// back.
+func (s *requestState) next(next caddyhttp.Handler, r *http.Request) error {
+	if s.place == nil {
+		return next.ServeHTTP(&s.response, r)
+	}
+	return next.ServeHTTP(&publicResponse{response: &s.response, place: s.place, request: r}, r)
+}
