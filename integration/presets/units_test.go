@@ -95,7 +95,7 @@ var (
 // the environment, and nothing loads an environment file.
 func TestUnitsHoldNoSecret(t *testing.T) {
 	sources := map[string]string{
-		"llorch-gateway": "caddymodule/env.go",
+		"llorch-gateway": "caddymodule/app_env.go",
 		"orchestratord":  "orchestrator/cmd/orchestratord/secrets.go",
 		"poolmanagerd":   "poolmanager/cmd/poolmanagerd/config.go",
 	}
