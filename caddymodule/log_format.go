@@ -129,13 +129,18 @@ func (f *LogFormat) AddReflected(key string, value any) error {
 	return f.Encoder.AddReflected(key, shownValue(value))
 }
 
-// harmlessRequest is what a log may show of a request.
+// harmlessRequest is what a log in the format authmin may show of a request.
 func harmlessRequest(r *http.Request) *http.Request {
+	return shownRequest(r, harmlessTarget, harmlessHeader)
+}
+
+// shownRequest is what a log may show of a request.
+func shownRequest(r *http.Request, target func(string) string, header func(http.Header) http.Header) *http.Request {
 	shown := *r
-	shown.RequestURI = harmlessTarget(r.RequestURI)
+	shown.RequestURI = target(r.RequestURI)
 	shown.Host = authmin.CleanField(r.Host, authmin.MaxLoggedHost)
 	shown.Method = authmin.CleanField(r.Method, authmin.MaxLoggedMethod)
-	shown.Header = harmlessHeader(r.Header)
+	shown.Header = header(r.Header)
 	return &shown
 }
 

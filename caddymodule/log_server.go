@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"errors"
 	"net/http"
-	"reflect"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -26,60 +25,30 @@ var errLogCredentials = errors.New("log_credentials writes tokens into the logs 
 // private to Caddy; it reports whether they could be had.
 func shieldLogs(server *caddyhttp.Server) bool {
 	for _, name := range []string{"logger", "accessLogger", "errorLogger", "traceLogger"} {
-		field := reflect.ValueOf(server).Elem().FieldByName(name)
-		if !field.IsValid() || field.Type() != reflect.TypeFor[*zap.Logger]() {
+		field, ok := privateField[*zap.Logger](server, name)
+		if !ok {
 			return false
 		}
-		if logger := (*zap.Logger)(field.UnsafePointer()); logger != nil { // nil: no access log
-			*logger = *logger.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core { return shieldedCore{core} }))
+		if logger := *field; logger != nil { // nil: no access log
+			*logger = *logger.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core { return cleanedCore{core, serverLog{}} }))
 		}
 	}
 	return true
 }
 
-// shieldedCore cleans the fields on their way to a log.
-type shieldedCore struct{ zapcore.Core }
+// serverLog cleans the fields of a server's own log.
+type serverLog struct{}
 
-// With implements [zapcore.Core].
-func (c shieldedCore) With(fields []zapcore.Field) zapcore.Core {
-	return shieldedCore{c.Core.With(shielded(fields))}
-}
+// text implements [logCleaner]: messages are Caddy's own.
+func (serverLog) text(text string) string { return text }
 
-// Check implements [zapcore.Core]. The logs behind it are asked one by one: each
-// has a level and a list of names of its own.
-func (c shieldedCore) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	inner := c.Core.Check(entry, nil)
-	if inner == nil {
-		return checked
-	}
-	return checked.AddCore(entry, shieldedEntry{c, inner})
-}
-
-// shieldedEntry is one entry on its way to the logs that want it.
-type shieldedEntry struct {
-	shieldedCore
-	inner *zapcore.CheckedEntry
-}
-
-// Write implements [zapcore.Core].
-func (e shieldedEntry) Write(entry zapcore.Entry, fields []zapcore.Field) error {
-	e.inner.Entry = entry
-	e.inner.Write(shielded(fields)...)
-	return nil
-}
-
-// shielded returns the fields with what a log may show of requests and headers.
-func shielded(fields []zapcore.Field) []zapcore.Field {
+// fields implements [logCleaner]: what a log may show of requests and headers.
+func (serverLog) fields(fields []zapcore.Field) []zapcore.Field {
 	clean := make([]zapcore.Field, len(fields))
 	for i, field := range fields {
 		switch value := field.Interface.(type) {
 		case caddyhttp.LoggableHTTPRequest:
-			shown := *value.Request
-			shown.RequestURI = shieldedTarget(shown.RequestURI)
-			shown.Host = authmin.CleanField(shown.Host, authmin.MaxLoggedHost)
-			shown.Method = authmin.CleanField(shown.Method, authmin.MaxLoggedMethod)
-			shown.Header = shieldedHeader(shown.Header)
-			value.Request = &shown
+			value.Request = shownRequest(value.Request, shieldedTarget, shieldedHeader)
 			field.Interface = cleanedRequest{value}
 		case caddyhttp.LoggableHTTPHeader:
 			value.Header = shieldedHeader(value.Header)

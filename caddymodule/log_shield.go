@@ -4,8 +4,6 @@ import (
 	"io"
 	"log"
 	"sync/atomic"
-
-	"go.uber.org/zap/zapcore"
 )
 
 // logShield keeps tokens out of every log of the process, whatever its format, level
@@ -23,47 +21,12 @@ type logShield struct {
 	guards *guardList
 }
 
-// redact cleans one text of an entry.
-func (s *logShield) redact(text string) string {
+// text implements [logCleaner].
+func (s *logShield) text(text string) string {
 	if leaks := s.leaks.Load(); leaks != nil {
 		return leaks.RedactLine(text)
 	}
 	return text
-}
-
-// shieldedLog is a log behind the shield.
-type shieldedLog struct {
-	zapcore.Core
-	shield *logShield
-}
-
-// With implements [zapcore.Core].
-func (l shieldedLog) With(fields []zapcore.Field) zapcore.Core {
-	return shieldedLog{l.Core.With(l.shield.fields(fields)), l.shield}
-}
-
-// Check implements [zapcore.Core]. The logs behind it are asked one by one: each
-// has a level and a list of names of its own.
-func (l shieldedLog) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	inner := l.Core.Check(entry, nil)
-	if inner == nil {
-		return checked
-	}
-	return checked.AddCore(entry, shieldedWrite{l, inner})
-}
-
-// shieldedWrite is one entry on its way to the logs that want it.
-type shieldedWrite struct {
-	shieldedLog
-	inner *zapcore.CheckedEntry
-}
-
-// Write implements [zapcore.Core].
-func (w shieldedWrite) Write(entry zapcore.Entry, fields []zapcore.Field) error {
-	entry.Message, entry.Stack = w.shield.redact(entry.Message), w.shield.redact(entry.Stack)
-	w.inner.Entry = entry
-	w.inner.Write(w.shield.fields(fields)...)
-	return nil
 }
 
 // stdShield cleans what is written with the standard library's log.
@@ -78,7 +41,7 @@ func (w stdShield) Write(line []byte) (int, error) {
 	if shield == nil {
 		return w.to.Write(line)
 	}
-	if _, err := w.to.Write([]byte(shield.redact(string(line)))); err != nil {
+	if _, err := w.to.Write([]byte(shield.text(string(line)))); err != nil {
 		return 0, err
 	}
 	return len(line), nil

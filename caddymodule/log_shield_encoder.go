@@ -31,7 +31,7 @@ func (f shieldedFields) AddString(key, value string) {
 	if !f.chosen {
 		value = shownString(key, value)
 	}
-	f.ObjectEncoder.AddString(f.shield.redact(key), f.shield.redact(value))
+	f.ObjectEncoder.AddString(f.shield.text(key), f.shield.text(value))
 }
 
 // AddByteString implements [zapcore.ObjectEncoder].
@@ -40,19 +40,19 @@ func (f shieldedFields) AddByteString(key string, value []byte) { f.AddString(ke
 // AddObject implements [zapcore.ObjectEncoder].
 func (f shieldedFields) AddObject(key string, object zapcore.ObjectMarshaler) error {
 	if f.chosen {
-		return f.ObjectEncoder.AddObject(f.shield.redact(key), shieldedObject{object, f.shield})
+		return f.ObjectEncoder.AddObject(f.shield.text(key), shieldedObject{object, f.shield})
 	}
-	return f.ObjectEncoder.AddObject(f.shield.redact(key), f.shield.object(key, object))
+	return f.ObjectEncoder.AddObject(f.shield.text(key), f.shield.object(key, object))
 }
 
 // AddArray implements [zapcore.ObjectEncoder].
 func (f shieldedFields) AddArray(key string, array zapcore.ArrayMarshaler) error {
-	return f.ObjectEncoder.AddArray(f.shield.redact(key), shieldedArray{array, f.shield})
+	return f.ObjectEncoder.AddArray(f.shield.text(key), shieldedArray{array, f.shield})
 }
 
 // AddReflected implements [zapcore.ObjectEncoder].
 func (f shieldedFields) AddReflected(key string, value any) error {
-	return f.ObjectEncoder.AddReflected(f.shield.redact(key), f.shield.value(value))
+	return f.ObjectEncoder.AddReflected(f.shield.text(key), f.shield.value(value))
 }
 
 // shieldedArray is a list whose texts are cleaned as they are written.
@@ -73,7 +73,7 @@ type shieldedElements struct {
 
 // AppendString implements [zapcore.PrimitiveArrayEncoder].
 func (e shieldedElements) AppendString(value string) {
-	e.ArrayEncoder.AppendString(e.shield.redact(value))
+	e.ArrayEncoder.AppendString(e.shield.text(value))
 }
 
 // AppendByteString implements [zapcore.PrimitiveArrayEncoder].

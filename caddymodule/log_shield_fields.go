@@ -21,15 +21,15 @@ type (
 // responseHeaders is the field of an access log with the header of the answer.
 const responseHeaders = "resp_headers"
 
-// fields are those without what a log may not show. An error, or another value that
+// fields implements [logCleaner]. An error, or another value that
 // would be printed with a token, becomes text.
 func (s *logShield) fields(fields []zapcore.Field) []zapcore.Field {
 	clean := make([]zapcore.Field, len(fields))
 	for i, field := range fields {
-		field.Key = s.redact(field.Key)
+		field.Key = s.text(field.Key)
 		switch field.Type {
 		case zapcore.StringType:
-			field.String = s.redact(shownString(field.Key, field.String))
+			field.String = s.text(shownString(field.Key, field.String))
 		case zapcore.ByteStringType, zapcore.StringerType, zapcore.ErrorType:
 			field = s.printed(field)
 		case zapcore.ReflectType:
@@ -54,7 +54,7 @@ func (s *logShield) printed(field zapcore.Field) zapcore.Field {
 	field.AddTo(out)
 	for key, value := range out.Fields {
 		if text := fmt.Sprint(value); len(text) >= authmin.MinTokenLength {
-			if clean := s.redact(text); len(clean) != len(text) { // no token is as short as what stands for it
+			if clean := s.text(text); len(clean) != len(text) { // no token is as short as what stands for it
 				return zap.String(key, clean)
 			}
 		}
@@ -67,7 +67,7 @@ func (s *logShield) printed(field zapcore.Field) zapcore.Field {
 func (s *logShield) value(value any) any {
 	value = shownValue(value)
 	text := fmt.Sprintf("%+v", value)
-	if clean := s.redact(text); len(clean) != len(text) {
+	if clean := s.text(text); len(clean) != len(text) {
 		return clean
 	}
 	return value

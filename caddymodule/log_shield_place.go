@@ -38,7 +38,7 @@ func (s *logShield) place(ctx caddy.Context) error {
 			return errUnknownLogs
 		}
 		if *core != nil {
-			*core = shieldedLog{*core, s}
+			*core = cleanedCore{*core, s}
 		}
 	}
 	_, standard, _ := caddy.BufferedLog()
@@ -55,10 +55,12 @@ func (s *logShield) place(ctx caddy.Context) error {
 
 // wrap shields a core that is not shielded.
 func (s *logShield) wrap(core zapcore.Core) zapcore.Core {
-	if _, ok := core.(shieldedLog); ok {
-		return core
+	if cleaned, ok := core.(cleanedCore); ok {
+		if _, ok := cleaned.cleaner.(*logShield); ok {
+			return core
+		}
 	}
-	return shieldedLog{core, s}
+	return cleanedCore{core, s}
 }
 
 // maxSweep bounds the depth of modules in modules: a handler in 16 routes in each
