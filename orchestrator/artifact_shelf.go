@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/llorch/gateway/orchestrator/store"
@@ -38,7 +37,7 @@ type artifacts struct {
 
 	writing [artifactWriters]chan struct{} // by shelf; capacity 1: held over a write
 
-	mu       sync.Mutex
+	mu       mutex[lockArtifacts]
 	shelves  map[string]*shelf // by shelfOf an identity
 	bytes    int64             // of all shelves
 	reserved int64             // of what is being written

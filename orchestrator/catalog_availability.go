@@ -46,7 +46,7 @@ func (o *Orchestrator) CatalogModel(id string) (Model, error) {
 
 // RemoveModel takes a model out of the catalog; pools keep what they hold.
 func (o *Orchestrator) RemoveModel(ctx context.Context, id string) error {
-	return o.catalog.remove(ctx, id)
+	return o.catalog.removeModel(ctx, id)
 }
 
 // VerifyModel begins to read and hash a model.

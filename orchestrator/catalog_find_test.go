@@ -38,7 +38,7 @@ func TestAModelThatOnlyTheStoreKnowsIsThere(t *testing.T) {
 			unheard := func() {
 				o.catalog.mu.Lock()
 				defer o.catalog.mu.Unlock()
-				o.catalog.dropLocked(modelKey(id), id)
+				o.catalog.drop(modelKey(id))
 			}
 			if err := f(ctx, id); err == nil || !strings.Contains(err.Error(), "MODEL_NOT_") {
 				t.Errorf("one that is nowhere: got %v", err)

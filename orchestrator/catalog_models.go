@@ -3,8 +3,6 @@ package orchestrator
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -17,27 +15,17 @@ import (
 // catalogRef is what nodes put before a catalog id in a model_ref.
 const catalogRef = "catalog:"
 
-// catalogued is a model and the revision that its next change must name.
-type catalogued struct {
-	Model
-	revision uint64
-}
-
 // catalog is the models that operators know. Its keys on disk are digests of
 // the ids, so an id is never a path nor a subject. Changes are rare and made one
-// at a time on a replica, first on disk, by compare-and-set.
+// at a time on a replica.
 type catalog struct {
-	bucket  *store.Bucket
+	recordCache[Model]
 	sources modelSources
-	log     *slog.Logger
 	now     func() time.Time
 	work    *sync.WaitGroup
 	checked func(result string)
 
-	changing sync.Mutex // held over a write
-
-	mu      sync.Mutex
-	models  map[string]catalogued
+	models  map[string]*cached[Model]
 	ids     map[string]string // by key
 	aliases map[string]string // ids by their aliases
 	reign   context.Context   // while this replica does the checks; ends them
@@ -46,65 +34,67 @@ type catalog struct {
 }
 
 func newCatalog(c Config, work *sync.WaitGroup) *catalog {
-	return &catalog{
-		bucket: c.Store.Bucket(store.Catalog), sources: modelSources{c.ModelRoot, c.ModelHosts, c.ModelCAs, c.Resolver}, log: c.Log, now: c.Now,
-		work: work, models: map[string]catalogued{}, ids: map[string]string{}, aliases: map[string]string{}, checks: map[string]*check{}, reading: make(chan struct{}, maxReading),
+	ms := &catalog{
+		sources: modelSources{c.ModelRoot, c.ModelHosts, c.ModelCAs, c.Resolver}, now: c.Now, work: work,
+		models: map[string]*cached[Model]{}, ids: map[string]string{}, aliases: map[string]string{},
+		checks: map[string]*check{}, reading: make(chan struct{}, maxReading),
 	}
+	ms.recordCache = newRecordCache("model", c.Store.Bucket(store.Catalog), c.Log, 1, ms)
+	return ms
 }
 
-// observe takes over a model from the store.
-func (c *catalog) observe(e store.Entry) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e.Deleted {
-		if id := c.ids[e.Key]; c.models[id].revision <= e.Revision {
-			c.dropLocked(e.Key, id)
-		}
-		return
-	}
-	m := catalogued{revision: e.Revision}
-	if err := json.Unmarshal(e.Value, &m.Model); err != nil {
-		c.log.Error("a model's record is not readable", "key", e.Key, "error", err)
-		return
-	}
-	c.apply(m)
+func modelKey(id string) string { return keyOf("", id) }
+
+// The catalog is the index of its recordCache: mu is held in what follows.
+
+func (c *catalog) decode(value []byte) (m Model, err error) {
+	err = json.Unmarshal(value, &m)
+	return m, err
 }
 
-// apply makes a stored model what memory knows, unless that is newer. mu is held.
-func (c *catalog) apply(m catalogued) {
-	before, known := c.models[m.ID]
-	if known && m.revision <= before.revision {
-		return
+func (c *catalog) encode(m Model) ([]byte, error) { return m.encode() }
+
+func (c *catalog) inMemory(Model) bool { return false }
+
+func (c *catalog) lookUp(key string) *cached[Model] { return c.models[c.ids[key]] }
+
+func (c *catalog) put(key string, next cached[Model]) (evicted string) {
+	m := next.value
+	before := c.models[m.ID]
+	if before != nil && next.revision <= before.revision {
+		return ""
 	}
-	if known && !before.CreatedAt.Equal(m.CreatedAt) { // another model under an old id
+	if before != nil && !before.value.CreatedAt.Equal(m.CreatedAt) { // another model under an old id
 		c.stopCheck(m.ID)
 	}
-	c.models[m.ID], c.ids[modelKey(m.ID)] = m, m.ID
+	c.models[m.ID], c.ids[key] = &next, m.ID
 	c.unname(m.ID)
 	for _, alias := range m.Aliases {
 		if _, taken := c.aliases[alias]; !taken { // by a model that another replica has entered
 			c.aliases[alias] = m.ID
 		}
 	}
-	c.consider(m.Model)
+	c.consider(m)
+	return ""
 }
 
-func (c *catalog) dropLocked(key, id string) {
+func (c *catalog) drop(key string) {
+	id := c.ids[key]
 	delete(c.models, id)
 	c.unname(id)
 	delete(c.ids, key)
 	c.stopCheck(id)
 }
 
-// unname forgets the aliases of a model. mu is held.
+func (c *catalog) vanished(key string) { c.drop(key) }
+
+// unname forgets the aliases of a model.
 func (c *catalog) unname(id string) {
 	maps.DeleteFunc(c.aliases, func(_, of string) bool { return of == id })
 }
 
 // named reports whether a model's id or one of its aliases is another model's.
 func (c *catalog) named(r ModelRequest) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	for _, name := range append([]string{r.ID}, r.Aliases...) {
 		_, isID := c.models[name]
 		if of, isAlias := c.aliases[name]; isID || isAlias && of != r.ID {
@@ -120,8 +110,6 @@ func (c *catalog) keys() []string {
 	return slices.Collect(maps.Keys(c.ids))
 }
 
-func modelKey(id string) string { return keyOf("", id) }
-
 // add enters a model.
 func (c *catalog) add(ctx context.Context, who Who, r ModelRequest) (Model, error) {
 	if err := r.check(); err != nil {
@@ -131,43 +119,27 @@ func (c *catalog) add(ctx context.Context, who Who, r ModelRequest) (Model, erro
 		ModelRequest: r, State: ModelActive, Verification: Verification{Status: Unverified},
 		CreatedBy: who.Identity, CreatedAt: c.now().UTC(),
 	}
-	c.changing.Lock()
-	defer c.changing.Unlock()
-	taken, full := c.room(who, r.ID)
-	if taken || c.named(r) {
-		return Model{}, modelExists()
-	}
-	if full {
-		return Model{}, fail(Busy, "CATALOG_FULL", "the catalog takes %d models, and is full or your share of it is; DELETE some", MaxModels)
-	}
-	value, err := m.encode()
-	if err != nil {
-		return Model{}, err
-	}
-	revision, err := c.bucket.Create(ctx, modelKey(r.ID), value)
-	if errors.Is(err, store.ErrExists) {
-		return Model{}, modelExists()
-	}
-	if err != nil {
-		return Model{}, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.apply(catalogued{m, revision})
-	return m, nil
+	return c.modify(ctx, modelKey(r.ID), func(next *cached[Model], found bool) (bool, error) {
+		if found || next.revision > 0 || c.named(r) {
+			return false, modelExists()
+		}
+		if c.full(who) {
+			return false, fail(Busy, "CATALOG_FULL", "the catalog takes %d models, and is full or your share of it is; DELETE some", MaxModels)
+		}
+		next.value = m
+		return true, nil
+	})
 }
 
-func (c *catalog) room(who Who, id string) (taken, full bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_, taken = c.models[id]
+// full reports whether the caller may enter no more models.
+func (c *catalog) full(who Who) bool {
 	own := int64(0)
 	for _, m := range c.models {
-		if m.CreatedBy == who.Identity {
+		if m.value.CreatedBy == who.Identity {
 			own++
 		}
 	}
-	return taken, !admits(MaxModels, int64(len(c.models)), own, 1)
+	return !admits(MaxModels, int64(len(c.models)), own, 1)
 }
 
 func modelExists() *Error {
@@ -182,71 +154,26 @@ func (m Model) encode() ([]byte, error) {
 	return value, err
 }
 
-// change writes a model down in its new form. When another replica was faster, it
-// takes that over and tries again.
+// change writes a model down in its new form.
 func (c *catalog) change(ctx context.Context, id string, f func(*Model)) (Model, error) {
-	c.changing.Lock()
-	defer c.changing.Unlock()
 	if _, err := c.find(ctx, id); err != nil {
 		return Model{}, err
 	}
-	for {
-		c.mu.Lock()
-		m, ok := c.models[id]
-		c.mu.Unlock()
-		if !ok {
-			return Model{}, noSuchModel()
+	return c.modify(ctx, modelKey(id), func(next *cached[Model], found bool) (bool, error) {
+		if !found {
+			return false, noSuchModel()
 		}
-		f(&m.Model)
-		value, err := m.encode()
-		if err != nil {
-			return Model{}, err
-		}
-		m.revision, err = c.bucket.Update(ctx, modelKey(id), value, m.revision)
-		if errors.Is(err, store.ErrConflict) {
-			if err := c.reread(ctx, id); err != nil {
-				return Model{}, err
-			}
-			continue
-		}
-		if err != nil {
-			return Model{}, err
-		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.apply(m)
-		return m.Model, nil
-	}
+		f(&next.value)
+		return true, nil
+	})
 }
 
-func (c *catalog) reread(ctx context.Context, id string) error {
-	e, err := c.bucket.Get(ctx, modelKey(id))
-	if errors.Is(err, store.ErrNotFound) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.dropLocked(modelKey(id), id)
-		return nil
-	}
-	if err == nil {
-		c.observe(e)
-	}
-	return err
-}
-
-// remove takes a model out and ends a check of it.
-func (c *catalog) remove(ctx context.Context, id string) error {
-	c.changing.Lock()
-	defer c.changing.Unlock()
+// removeModel takes a model out and ends a check of it.
+func (c *catalog) removeModel(ctx context.Context, id string) error {
 	if _, err := c.find(ctx, id); err != nil {
 		return err
 	}
-	if err := c.bucket.Delete(ctx, modelKey(id)); err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.dropLocked(modelKey(id), id)
-	return nil
+	return c.remove(ctx, modelKey(id))
 }
 
 // setState retires a model, after a while if asked, or brings it back.
@@ -263,17 +190,12 @@ func (c *catalog) setState(ctx context.Context, id string, state ModelState, in 
 // find gives a model, or reads it from the store: another replica may have
 // entered it just now.
 func (c *catalog) find(ctx context.Context, id string) (Model, error) {
-	m, ok := c.get(id)
-	if !ok && modelID.MatchString(id) {
-		e, err := c.bucket.Get(ctx, modelKey(id))
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
+	if modelID.MatchString(id) {
+		if err := c.fetch(ctx, modelKey(id)); err != nil {
 			return Model{}, err
 		}
-		if err == nil {
-			c.observe(e)
-			m, ok = c.get(id)
-		}
 	}
+	m, ok := c.get(id)
 	if !ok {
 		return Model{}, noSuchModel()
 	}
@@ -283,8 +205,10 @@ func (c *catalog) find(ctx context.Context, id string) (Model, error) {
 func (c *catalog) get(id string) (Model, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m, ok := c.models[id]
-	return m.Model, ok
+	if m := c.models[id]; m != nil {
+		return m.value, true
+	}
+	return Model{}, false
 }
 
 // all gives the models by id.
@@ -293,7 +217,7 @@ func (c *catalog) all() []Model {
 	defer c.mu.Unlock()
 	out := make([]Model, 0, len(c.models))
 	for _, m := range c.models {
-		out = append(out, m.Model)
+		out = append(out, m.value)
 	}
 	slices.SortFunc(out, func(a, b Model) int { return strings.Compare(a.ID, b.ID) })
 	return out

@@ -1,5 +1,5 @@
 // Package orchestrator takes tasks, keeps them, finds each one a pool, runs it
-// there and tells whoever asks what happened.
+// there and tells its callers what happened.
 //
 // A task goes queue → placement → dispatch → events. It is acknowledged when
 // its record has been fsynced, and from then on it is never lost: the queue is
@@ -8,11 +8,10 @@
 //
 // Orchestrators that share a store are one to their callers. Each has all of it in
 // memory, through watches, and takes tasks, cancels them and shows their events.
-// One of them at a time, the holder of a lease, places and dispatches. When it is
-// lost, the next one runs its tasks again, or, if somebody may have seen a token
-// of theirs, ends them. Because each step is a compare-and-set, a scheduler that
-// has lost its lease and does not know it yet does no harm. A single server is the
-// same with a lease that is always held.
+// One of them at a time, the leader, places and dispatches. When it is lost, the
+// next one runs its tasks again, or ends those of which a token may have been seen.
+// Because each step is a compare-and-set, a scheduler that has lost the leadership
+// and does not know it yet does no harm. A single server always leads.
 //
 // The package is not the HTTP contract (httpapi), not the storage (store), and
 // does not start engines (poolmanager does). It decides nothing about who a
@@ -22,4 +21,47 @@
 //	adm, err := o.Submit(ctx, orchestrator.Who{Identity: "ci"}, request, "")
 //	r, err := o.Follow(orchestrator.Who{Identity: "ci"}, adm.TaskID, 0)
 //	for events, err := r.Next(ctx); err == nil; events, err = r.Next(ctx) { … }
+//
+// # Files
+//
+// A file's first word says which idea it belongs to.
+//
+//	task_         a task's request, record and entry in memory; taking one in, finding,
+//	              changing and forgetting it
+//	queue_        who waits, in which order, and how many may
+//	schedule_     the leadership, the loop that places tasks, orphaned tasks
+//	place_        which pool a task goes to, and why none takes it now
+//	attempt_      one dispatch of one task: run, persist, finish, trace
+//	tail_         the newest events of a task, and how readers follow them
+//	watch_        memory follows the store
+//	node_         nodes, their pools, slots, breakers and commands
+//	session_      conversations, and where their KV caches are
+//	catalog_      models that operators know, and their verification
+//	artifact_     what callers keep
+//	idempotency_  keys under which a request is one task
+//	lifecycle_    from start to stop
+//	lock_         the order of the locks
+//
+// # Locks
+//
+// A goroutine that holds a lock takes only those below it, and never two of one
+// kind. Builds with the race detector check that at each Lock.
+//
+//	scheduler.placing     one look at the queue at a time
+//	recordCache.changing  one change of a model, or of a session, at a time; held over a write
+//	taskEntry.changing    one change of a task's record at a time; held over a write
+//	taskTable.mu          which tasks there are
+//	taskEntry.mu          one task in memory
+//	tail.writing          the order of a task's log records; held over a write
+//	tail.mu               the newest events of one task
+//	tails.mu              the ended tasks whose tails go next
+//	queue.mu              the waiting tasks
+//	nodes.mu              nodes, their pools and slots
+//	recordCache.mu        the models, or the sessions, in memory
+//	artifacts.mu          which artifacts there are
+//	workers.mu            registered replicas of pools
+//	keptKeys.mu           which idempotency keys there are
+//	Shares.mu             what each identity holds of a bound
+//	pace.mu               the speed of the queue
+//	labelSet.mu           the values of a metric's label
 package orchestrator

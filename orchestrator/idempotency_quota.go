@@ -3,7 +3,6 @@ package orchestrator
 import (
 	"container/list"
 	"encoding/json"
-	"sync"
 	"time"
 
 	"github.com/llorch/gateway/orchestrator/store"
@@ -20,7 +19,7 @@ type keptKeys struct {
 	now    func() time.Time
 	shares *Shares
 
-	mu    sync.Mutex
+	mu    mutex[lockKeys]
 	known map[string]bool // by key
 	order *list.List      // of kept keys, the oldest first
 }

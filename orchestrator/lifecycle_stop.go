@@ -47,7 +47,7 @@ func (o *Orchestrator) Stop(ctx context.Context) error {
 
 // awaitRelease waits until nobody holds the lock who took it before now: whoever takes
 // it later sees what was ended, and adds nothing to what is waited for.
-func awaitRelease(held *sync.Mutex) {
+func awaitRelease(held sync.Locker) {
 	held.Lock()
 	defer held.Unlock()
 }

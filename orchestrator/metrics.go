@@ -1,8 +1,6 @@
 package orchestrator
 
 import (
-	"sync"
-
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -116,7 +114,7 @@ func outcome(err error) string {
 
 // labelSet lets the first few values through and folds the rest.
 type labelSet struct {
-	mu   sync.Mutex
+	mu   mutex[lockLabels]
 	seen map[string]bool
 }
 

@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -51,7 +50,7 @@ type nodes struct {
 	// found none before.
 	version atomic.Uint64
 
-	mu     sync.Mutex
+	mu     mutex[lockNodes]
 	byID   map[string]*node
 	order  []*node // by node id
 	owners map[string]string

@@ -3,7 +3,6 @@ package orchestrator
 import (
 	"context"
 	"regexp"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,7 +35,7 @@ type replica struct {
 // workers notes external replicas. They are shown, and never dispatched to: that
 // needs a node with an address that was checked.
 type workers struct {
-	mu       sync.Mutex
+	mu       mutex[lockWorkers]
 	replicas map[replicaKey]replica
 }
 

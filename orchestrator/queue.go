@@ -2,7 +2,6 @@ package orchestrator
 
 import (
 	"container/heap"
-	"sync"
 	"time"
 )
 
@@ -31,7 +30,7 @@ type waiting struct {
 // task is written to disk and used after, so an acknowledged task always has its
 // place.
 type queue struct {
-	mu       sync.Mutex
+	mu       mutex[lockQueue]
 	capacity int
 	reserved map[string]int // by identity
 	pending  int            // the sum of reserved

@@ -1,7 +1,6 @@
 package orchestrator
 
 import (
-	"sync"
 	"time"
 )
 
@@ -18,7 +17,7 @@ const (
 // pace is the moving average of the time between two starts while tasks wait:
 // the queue's speed, from which starts are predicted. Zero until measured.
 type pace struct {
-	mu   sync.Mutex
+	mu   mutex[lockPace]
 	last time.Time
 	gap  time.Duration
 	late [paceMemory]bool // the newest ended tasks, a ring

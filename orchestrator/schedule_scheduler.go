@@ -24,8 +24,8 @@ type scheduler struct {
 
 	recovering, sweeping atomic.Bool
 
-	placing    sync.Mutex // held while tasks are placed
-	turn       uint64     // placements so far; guarded by placing
+	placing    mutex[lockPlacing] // held while tasks are placed
+	turn       uint64             // placements so far; guarded by placing
 	dispatches sync.WaitGroup
 	active     atomic.Int64 // dispatches under way
 }

@@ -152,15 +152,13 @@ func TestASessionThatOnlyTheStoreKnowsCanBeForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.sessions.mu.Lock()
-	o.sessions.drop(o.sessions.byID[id])
+	o.sessions.drop(id)
 	o.sessions.mu.Unlock()
 	if err := o.RemoveSession(t.Context(), Who{Identity: "eve"}, id); err == nil {
 		t.Error("somebody else removed it")
 	}
 	o.sessions.mu.Lock()
-	if el := o.sessions.byID[id]; el != nil {
-		o.sessions.drop(el)
-	}
+	o.sessions.drop(id)
 	o.sessions.mu.Unlock()
 	if err := o.RemoveSession(t.Context(), ci, id); err != nil {
 		t.Errorf("got %v, want it removed", err)

@@ -3,9 +3,7 @@ package orchestrator
 import (
 	"container/list"
 	"context"
-	"encoding/json"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/llorch/gateway/orchestrator/store"
@@ -41,51 +39,26 @@ type Session struct {
 // most tasks are the only one of theirs, and losing it costs warmth at most.
 type session struct {
 	Session
-	named    bool
-	revision uint64    // of the record; 0: there is none
-	expires  time.Time // as ExpiresAt, with the monotonic clock
-	turn     string    // the task that was placed last, while it runs here
+	named   bool
+	expires time.Time // as ExpiresAt, with the monotonic clock
+	turn    string    // the task that was placed last, while it runs here
 }
 
 // sessions are all there are, those first that expire first, which are the least
-// recently used. A record changes by
-// compare-and-set: turns are counted once, whichever replica takes them.
+// recently used. Turns are counted once, whichever replica takes them.
 type sessions struct {
-	bucket *store.Bucket
-	log    *slog.Logger
-	now    func() time.Time
+	recordCache[session]
+	now func() time.Time
 
-	changing [64]sync.Mutex // by id, held over a write
-
-	mu   sync.Mutex
-	byID map[string]*list.Element // of *session
+	byID map[string]*list.Element // of *cached[session]
 	used *list.List               // by expires
 	each map[string]int           // how many each identity has
 }
 
 func newSessions(b *store.Bucket, log *slog.Logger, now func() time.Time) *sessions {
-	return &sessions{bucket: b, log: log, now: now, byID: map[string]*list.Element{}, used: list.New(), each: map[string]int{}}
-}
-
-// observe takes over a session from the store.
-func (ss *sessions) observe(e store.Entry) {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	el := ss.byID[e.Key]
-	if e.Deleted {
-		if el != nil && el.Value.(*session).revision <= e.Revision {
-			ss.drop(el)
-		}
-		return
-	}
-	s := session{named: true, revision: e.Revision}
-	if err := json.Unmarshal(e.Value, &s.Session); err != nil {
-		ss.log.Error("a session's record is not readable", "session_id", e.Key, "error", err)
-		return
-	}
-	now := ss.now()
-	s.expires = now.Add(min(s.ExpiresAt.Sub(now), store.SessionTTL))
-	ss.apply(s) // whom it pushes out, the replica that added it deletes
+	ss := &sessions{now: now, byID: map[string]*list.Element{}, used: list.New(), each: map[string]int{}}
+	ss.recordCache = newRecordCache("session", b, log, 64, ss)
+	return ss
 }
 
 // seen notes the session of a task that another replica has taken. If a caller
@@ -93,28 +66,18 @@ func (ss *sessions) observe(e store.Entry) {
 func (ss *sessions) seen(t Task) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if ss.find(t.SessionID) == nil {
+	if ss.lookUp(t.SessionID) == nil {
 		s := session{Session: Session{SessionID: t.SessionID, Owner: t.Owner, Turns: 1, MaxTurns: MaxTurns, CreatedAt: t.CreatedAt}}
 		ss.renew(&s)
-		ss.apply(s)
+		ss.put(t.SessionID, cached[session]{value: s})
 	}
-}
-
-func (ss *sessions) ids() (named []string) {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	for id, el := range ss.byID {
-		if el.Value.(*session).revision > 0 {
-			named = append(named, id)
-		}
-	}
-	return named
 }
 
 // take counts a turn of the session and makes it if there is none. A named one
 // is on disk afterwards.
 func (ss *sessions) take(ctx context.Context, who Who, id string, named bool) error {
-	return ss.modify(ctx, id, func(s *session, found bool) (bool, error) {
+	_, err := ss.modify(ctx, id, func(next *cached[session], found bool) (bool, error) {
+		s := &next.value
 		if !found {
 			*s = session{Session: Session{SessionID: id, Owner: who.Identity, MaxTurns: MaxTurns, CreatedAt: ss.now().UTC()}}
 		}
@@ -129,12 +92,13 @@ func (ss *sessions) take(ctx context.Context, who Who, id string, named bool) er
 		ss.renew(s)
 		return true, nil
 	})
+	return err
 }
 
 // giveBack takes a turn back whose task was not taken after all.
 func (ss *sessions) giveBack(ctx context.Context, id string) {
-	err := ss.modify(ctx, id, func(s *session, found bool) (bool, error) {
-		s.Turns--
+	_, err := ss.modify(ctx, id, func(next *cached[session], found bool) (bool, error) {
+		next.value.Turns--
 		return found, nil
 	})
 	if err != nil {
@@ -160,7 +124,8 @@ func (ss *sessions) placed(id, taskID, nodeID, poolID, model string) (warm bool)
 
 // served notes that a turn has ended well, and where.
 func (ss *sessions) served(ctx context.Context, t Task) {
-	err := ss.modify(ctx, t.SessionID, func(s *session, found bool) (bool, error) {
+	_, err := ss.modify(ctx, t.SessionID, func(next *cached[session], found bool) (bool, error) {
+		s := &next.value
 		if s.turn == "" || s.turn == t.TaskID {
 			s.NodeID, s.PoolID, s.ModelRef, s.KVWarmth = t.NodeID, t.PoolID, t.ModelRef, true
 		}
@@ -204,19 +169,10 @@ func (ss *sessions) get(who Who, id string) (Session, error) {
 	return s.Session, nil
 }
 
-// remove forgets a session; its tasks go on.
-func (ss *sessions) remove(ctx context.Context, who Who, id string) error {
+// forget forgets a session; its tasks go on.
+func (ss *sessions) forget(ctx context.Context, who Who, id string) error {
 	if _, err := ss.get(who, id); err != nil {
 		return err
 	}
-	defer ss.lock(id)()
-	if err := ss.bucket.Delete(ctx, id); err != nil {
-		return err
-	}
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	if el := ss.byID[id]; el != nil {
-		ss.drop(el)
-	}
-	return nil
+	return ss.remove(ctx, id)
 }

@@ -1,16 +1,12 @@
 package orchestrator
 
-import (
-	"sync"
-)
-
 // Shares is a bound that identities share (auth.md §9.10). A tenth of it is a reserve
 // from which only identities draw that hold less than a tenth: one identity alone
 // reaches nine tenths, and the next one gets in. A bound under ten has no reserve.
 type Shares struct {
 	capacity int64
 
-	mu    sync.Mutex
+	mu    mutex[lockShares]
 	total int64
 	each  map[string]int64 // by identity; none for who holds nothing
 }

@@ -63,13 +63,13 @@ func TestEachBoundKeepsATenthForOthers(t *testing.T) {
 	worker := func(who string) bool {
 		return ws.note(Who{Identity: who}, replicaKey{"n/p", fmt.Sprint(who, len(ws.replicas))}, now()) == nil
 	}
-	c := &catalog{models: map[string]catalogued{}, ids: map[string]string{}}
+	c := &catalog{models: map[string]*cached[Model]{}, ids: map[string]string{}}
 	model := func(who string) bool {
 		id := fmt.Sprint(who, len(c.models))
-		if _, full := c.room(Who{Identity: who}, id); full {
+		if c.full(Who{Identity: who}) {
 			return false
 		}
-		c.models[id] = catalogued{Model: Model{CreatedBy: who}}
+		c.models[id] = &cached[Model]{value: Model{CreatedBy: who}}
 		return true
 	}
 	ss := newSessions(nil, log, now)

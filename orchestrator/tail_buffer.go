@@ -1,7 +1,6 @@
 package orchestrator
 
 import (
-	"sync"
 	"time"
 )
 
@@ -35,7 +34,7 @@ const (
 // tail is the only writer of the task's log (own); while it runs elsewhere, the
 // tail repeats what comes from there (feed).
 type tail struct {
-	mu      sync.Mutex
+	mu      mutex[lockTail]
 	write   func(record []byte) // to the log, in bounded time. nil: not ours
 	pause   time.Duration       // how long tokens wait for company
 	events  []Event             // ids are consecutive
@@ -58,7 +57,7 @@ type tail struct {
 	news     time.Time     // when something was fed last, or the log was asked
 	patience time.Duration // how long to be without news before asking
 
-	writing sync.Mutex // keeps log records in order
+	writing mutex[lockTailWrite] // keeps log records in order
 }
 
 func newTail(last uint64, write func([]byte)) *tail {

@@ -20,7 +20,7 @@ type tails struct {
 
 	fed sync.Map // of *taskEntry by id: whose tails are fed from elsewhere
 
-	mu            sync.Mutex
+	mu            mutex[lockEnded]
 	ended         []*taskEntry  // ended here, with a tail to release
 	releaseSignal chan struct{} // capacity 1: there are some
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -36,9 +35,9 @@ type taskEntry struct {
 	// task that came from there.
 	writing chan struct{}
 
-	changing sync.Mutex // one change at a time, held over the write
+	changing mutex[lockTaskChange] // one change at a time, held over the write
 
-	mu       sync.Mutex
+	mu       mutex[lockTask]
 	task     Task         // while it runs here, perhaps newer than what is stored
 	revision uint64       // 0: the first record is not there yet
 	size     int64        // of the stored record

@@ -6,7 +6,7 @@ import (
 
 // taskTable is every task that this replica has in memory.
 type taskTable struct {
-	mu      sync.Mutex
+	mu      mutex[lockTasks]
 	byID    map[string]*taskEntry
 	running sync.Map     // of *taskEntry by id: what is running, anywhere
 	loading []*taskEntry // waiting tasks of the first listing; nil after it

@@ -33,7 +33,7 @@ func (c *catalog) verifying() (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, m := range c.models {
-		if m.Verification.Status == Verifying {
+		if m.value.Verification.Status == Verifying {
 			n++
 		}
 	}
@@ -50,7 +50,7 @@ func (c *catalog) lead(reign context.Context) {
 	}
 	c.reign = reign
 	for _, m := range c.models {
-		c.consider(m.Model)
+		c.consider(m.value)
 	}
 }
 
@@ -134,8 +134,8 @@ func (c *catalog) finish(ctx context.Context, job *check, m Model, v Verificatio
 	}
 	if err != nil {
 		c.log.Error("writing down a verification", "model_id", m.ID, "error", err)
-		if again, ok := c.models[m.ID]; ok {
-			c.consider(again.Model)
+		if again := c.models[m.ID]; again != nil {
+			c.consider(again.value)
 		}
 		return
 	}
