@@ -14,6 +14,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -139,7 +140,7 @@ func TestAUnixSocketIsPrivateAndReplacedWhenDead(t *testing.T) {
 	if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != 401 {
 		t.Errorf("without a token: %d, %v", response.StatusCode, err)
 	}
-	if _, err := listen("unix/" + path); err == nil {
+	if _, err := backend.Listen("unix/" + path); err == nil {
 		t.Error("a living socket was taken away")
 	}
 }

@@ -136,7 +136,7 @@ func TestTheSlotIsFreeBeforeTheEndIsRead(t *testing.T) {
 		request := httptest.NewRequestWithContext(t.Context(), "POST", "/pools/p/dispatch", strings.NewReader(body))
 		request.Header.Set("Authorization", "Bearer "+r.token.Reveal())
 		seen := -1
-		r.server.Handler.ServeHTTP(observed{httptest.NewRecorder(), func(text string) {
+		r.handler.ServeHTTP(observed{httptest.NewRecorder(), func(text string) {
 			if strings.HasPrefix(text, end) {
 				seen = r.status(t, "p").ActiveLeases
 			}

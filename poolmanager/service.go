@@ -15,14 +15,13 @@ import (
 )
 
 const (
-	headerLimit    = 10 * time.Second // a slow header is an attack, or useless
-	idleLimit      = 2 * time.Minute
-	maxHeaderBytes = 64 << 10 // a token is at most 8 KiB
+	// idleLimit is how long an idle connection to another server is kept.
+	idleLimit = 2 * time.Minute
+	// maxHeaderBytes bounds the header of another server's answer.
+	maxHeaderBytes = 64 << 10
 	// stopLimit bounds a whole stop whatever the caller's context allows:
 	// serviceGrace, then the kill, with deregistering at the same time.
 	stopLimit = 3 * time.Second
-	// shutdownLimit is how long answers that are under way may still take.
-	shutdownLimit = 500 * time.Millisecond
 	// idleEngineConns is how many connections to one engine are kept: one for each
 	// slot of a busy one.
 	idleEngineConns = 1024
@@ -35,7 +34,8 @@ const (
 type Service struct {
 	log      *slog.Logger
 	listener net.Listener
-	server   *http.Server
+	handler  http.Handler
+	server   *backend.Server
 	dir      *runtimeDir
 	pools    *manager
 	traces   *traces
@@ -43,7 +43,6 @@ type Service struct {
 
 	cancel context.CancelFunc // ends the background goroutines
 	group  sync.WaitGroup
-	failed chan error
 	once   sync.Once
 	result error
 }
@@ -63,7 +62,7 @@ func Start(ctx context.Context, o Options) (*Service, error) {
 		return nil, fmt.Errorf("pool manager: %w", err)
 	}
 	o.Log = auth.Log()
-	listener, err := listen(o.Listen)
+	listener, err := backend.Listen(o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("pool manager: %w", err)
 	}
@@ -86,7 +85,7 @@ func start(ctx context.Context, o Options, auth *backend.Authenticator, listener
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{log: o.Log, listener: listener, dir: dir, traces: traces, failed: make(chan error, 1), tokens: newCredentials(auth, o.DispatchToken)}
+	s := &Service{log: o.Log, listener: listener, dir: dir, traces: traces, tokens: newCredentials(auth, o.DispatchToken)}
 	gpus := &gpuMonitor{}
 	changed := make(chan struct{}, 1)
 	env := &environment{
@@ -127,14 +126,10 @@ func start(ctx context.Context, o Options, auth *backend.Authenticator, listener
 		dir.close()
 		return nil, err
 	}
-	s.server = &http.Server{
-		Handler: auth.Wrap(s.traces.handler(requestLog(o.Log, newAPI(env, s.pools)))), ReadHeaderTimeout: headerLimit, IdleTimeout: idleLimit,
-		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
-		DisableGeneralOptionsHandler: true, // net/http would answer `OPTIONS *` before any credential is asked for
-	}
+	s.handler = auth.Wrap(s.traces.handler(requestLog(o.Log, newAPI(env, s.pools))))
+	s.server = backend.Serve(listener, s.handler, o.Log)
 	background, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
-	s.group.Go(s.serve)
 	s.group.Go(func() { gpus.run(background, func(err error) { o.Log.Warn("measuring the GPUs", "error", err) }) })
 	s.group.Go(func() { handoffs.run(background) })
 	if o.OrchestratorURL != "" {
@@ -185,12 +180,6 @@ func (s *Service) preload(list []Preload) error {
 		}
 	}
 	return nil
-}
-
-func (s *Service) serve() {
-	if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-		s.failed <- fmt.Errorf("pool manager: serving: %w", err)
-	}
 }
 
 func (s *Service) registration(o Options, gpus *gpuMonitor, changed chan struct{}) *registration {
@@ -251,7 +240,7 @@ func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastRe
 func (s *Service) Addr() string { return s.listener.Addr().String() }
 
 // Failed gives an error when the service stops serving by itself.
-func (s *Service) Failed() <-chan error { return s.failed }
+func (s *Service) Failed() <-chan error { return s.server.Failed() }
 
 // Stop deregisters, ends every engine and every stream, and closes the address.
 // It takes at most 3 s, less if ctx ends before; what is left then is killed.
@@ -266,11 +255,7 @@ func (s *Service) stop(ctx context.Context) error {
 	defer cancel()
 	s.cancel() // deregisters meanwhile: no new task comes
 	engines := s.pools.stopAll(ctx)
-	closing, cancelClosing := context.WithTimeout(ctx, shutdownLimit)
-	defer cancelClosing()
-	if s.server.Shutdown(closing) != nil {
-		s.server.Close()
-	}
+	serving := s.server.Stop(ctx)
 	s.pools.env.http.CloseIdleConnections()
 	s.traces.stop(ctx)
 	background := make(chan struct{})
@@ -281,5 +266,5 @@ func (s *Service) stop(ctx context.Context) error {
 		engines = errors.Join(engines, fmt.Errorf("stopping the pool manager: %w", ctx.Err()))
 	}
 	s.dir.close()
-	return engines
+	return errors.Join(engines, serving)
 }
