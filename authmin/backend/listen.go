@@ -1,12 +1,14 @@
 package backend
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -33,7 +35,7 @@ func Listen(address string) (net.Listener, error) {
 	if err := removeStaleSocket(path); err != nil {
 		return nil, fmt.Errorf("opening the socket: %w", err)
 	}
-	ln, err := net.Listen("unix", path)
+	ln, err := listenUnix(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening the socket: %w", err)
 	}
@@ -43,7 +45,17 @@ func Listen(address string) (net.Listener, error) {
 	return ln, nil
 }
 
-// removeStaleSocket removes a socket that no process serves.
+// listenUnix sets the mode before bind creates the file: on Linux the socket is
+// private from its first moment. Other systems ignore it, hence the chmod above.
+func listenUnix(path string) (net.Listener, error) {
+	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { _ = syscall.Fchmod(int(fd), socketMode) })
+	}}
+	return config.Listen(context.Background(), "unix", path)
+}
+
+// removeStaleSocket removes a socket that refuses connections: its process has
+// ended. Any other answer (a full backlog, a timeout) may come from one that runs.
 func removeStaleSocket(path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -55,9 +67,12 @@ func removeStaleSocket(path string) error {
 		return fmt.Errorf("%s exists and is not a socket", path)
 	}
 	conn, err := net.DialTimeout("unix", path, dialLimit)
-	if err == nil {
+	switch {
+	case err == nil:
 		_ = conn.Close()
 		return fmt.Errorf("%s is in use by another process", path)
+	case !errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%s may be in use by another process: %w", path, err)
 	}
 	return os.Remove(path)
 }

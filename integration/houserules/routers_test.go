@@ -18,8 +18,7 @@ import (
 // one would serve routes that no test asks for a guard.
 var routerFiles = map[string]string{
 	"authmin/backend/router.go":        "the router of both backends, which lists its routes",
-	"authmin/backend/server.go":        "the server of the pool manager, around backend.Authenticator",
-	"orchestrator/app/app.go":          "the orchestrator's server, around backend.Authenticator",
+	"authmin/backend/server.go":        "the server of both backends, around backend.Authenticator",
 	"poolmanager/demoengine/engine.go": "the demo engine, on loopback, with a key of its own",
 	"poolmanager/demoengine/run.go":    "the demo engine's server",
 }

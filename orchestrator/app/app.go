@@ -18,10 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
-	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -40,16 +37,9 @@ import (
 const (
 	// DefaultListen is api.md's address.
 	DefaultListen = "127.0.0.1:8081"
-	// drainTimeout is how long running tasks have to be settled at a stop, and
-	// closeTimeout how long open requests have after it: 2 s together.
+	// drainTimeout is how long running tasks have to be settled at a stop; with what
+	// backend.Server gives open requests after it that is 2 s.
 	drainTimeout = 1500 * time.Millisecond
-	closeTimeout = 500 * time.Millisecond
-	// headerTimeout and idleTimeout keep slow or silent clients from holding
-	// connections; the gateway in front keeps its own open for 90 s or less.
-	headerTimeout = 10 * time.Second
-	idleTimeout   = 2 * time.Minute
-	// maxHeaderBytes is a token of 8 KiB and room for everything else.
-	maxHeaderBytes = 64 << 10
 )
 
 // Options say how to run. StateDir is required, unless NATS is given.
@@ -92,7 +82,7 @@ type Options struct {
 type Service struct {
 	addr     string
 	cleanups []cleanup // last in, first out
-	failed   chan error
+	server   *backend.Server
 	once     sync.Once
 	err      error
 	tokens   *credentials
@@ -122,13 +112,13 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 		return nil, err
 	}
 	o.Log = auth.Log()
-	s := &Service{failed: make(chan error, 1), tokens: newCredentials(auth, o.PoolManagerToken), cluster: o.Cluster}
+	s := &Service{tokens: newCredentials(auth, o.PoolManagerToken), cluster: o.Cluster}
 	defer func() {
 		if err != nil {
 			_ = s.Stop(context.WithoutCancel(ctx))
 		}
 	}()
-	ln, err := listen(o.Listen)
+	ln, err := backend.Listen(o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listening: %w", err)
 	}
@@ -142,7 +132,8 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 	var st *store.Store
 	s.push("store", func(context.Context) error { return closeStore(st) })
 	front := newFront()
-	s.serve(ln, auth.Wrap(front), o.Log)
+	s.server = backend.Serve(ln, auth.Wrap(front), o.Log)
+	s.push("server", s.server.Stop)
 	st, err = store.Open(ctx, store.Options{Dir: o.StateDir, Cluster: o.Cluster, NATS: o.NATS, Fast: o.Fast, Log: o.Log, Free: o.Free})
 	if err != nil {
 		return nil, err
@@ -177,32 +168,11 @@ func (o Options) domain(st *store.Store, reg prometheus.Registerer, tracer trace
 	}
 }
 
-func (s *Service) serve(ln net.Listener, h http.Handler, log *slog.Logger) {
-	srv := &http.Server{
-		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		DisableGeneralOptionsHandler: true, // net/http would answer `OPTIONS *` before any credential is asked for
-	}
-	go func() {
-		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			s.failed <- fmt.Errorf("serving: %w", err)
-		}
-	}()
-	s.push("server", func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, closeTimeout)
-		defer cancel()
-		if srv.Shutdown(ctx) != nil {
-			return srv.Close() // whoever still talks is cut
-		}
-		return nil
-	})
-}
-
 // Addr is the bound address: host:port, or a socket's path.
 func (s *Service) Addr() string { return s.addr }
 
 // Failed gives an error if the service stops serving by itself.
-func (s *Service) Failed() <-chan error { return s.failed }
+func (s *Service) Failed() <-chan error { return s.server.Failed() }
 
 // Stop ends the service within about 2 s, and the time for draining: no new tasks, running ones settled,
 // streams closed, state closed. A second call gives the first one's answer.
@@ -219,29 +189,6 @@ func (s *Service) Stop(ctx context.Context) error {
 
 func (s *Service) push(name string, f func(context.Context) error) {
 	s.cleanups = append(s.cleanups, cleanup{name, f})
-}
-
-// listen opens host:port or, with mode 0600, unix//path.
-func listen(address string) (net.Listener, error) {
-	path, isUnix := strings.CutPrefix(address, "unix/")
-	if !isUnix {
-		return net.Listen("tcp", address)
-	}
-	if conn, err := net.Dial("unix", path); err == nil {
-		conn.Close()
-		return nil, fmt.Errorf("%s is in use by another process", path)
-	}
-	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket != 0 {
-		_ = os.Remove(path) // left by a process that was killed
-	}
-	ln, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, errors.Join(err, ln.Close())
-	}
-	return ln, nil
 }
 
 func closeStore(st *store.Store) error {
