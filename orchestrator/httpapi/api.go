@@ -4,14 +4,10 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"path"
-	"runtime/debug"
-	"slices"
-	"strings"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/llorch/gateway/authmin"
@@ -20,9 +16,6 @@ import (
 )
 
 const (
-	// maxBody is api.md's limit of a request body: 1 MiB. huma refuses a body
-	// of exactly its own limit, hence the one.
-	maxBody = 1<<20 + 1
 	// DefaultHeartbeat is api.md's interval of SSE comments.
 	DefaultHeartbeat = 15 * time.Second
 	// DefaultSlowReader is shorter than any heartbeat: who has not taken an event
@@ -45,20 +38,14 @@ type Options struct {
 }
 
 // Route is one entry of the contract.
-type Route struct {
-	Method, Path string
-	Scopes       []authmin.Scope // any of them
-	Public       bool            // needs no credential at all
-}
+type Route = backend.Route
 
 // API is the contract, ready to serve.
 type API struct {
 	o       *orchestrator.Orchestrator
 	opts    Options
 	log     *slog.Logger
-	mux     *backend.Router
-	huma    huma.API
-	routes  []Route
+	base    *backend.API
 	streams *orchestrator.Shares // the places for open streams
 }
 
@@ -82,15 +69,12 @@ func New(o Options) *API {
 	if o.MaxStreams == 0 {
 		o.MaxStreams = DefaultMaxStreams
 	}
-	a := &API{o: o.Orchestrator, opts: o, log: o.Log, mux: backend.NewRouter(), streams: orchestrator.NewShares(int64(o.MaxStreams))}
-	config := huma.DefaultConfig("llorch orchestrator", o.Version)
-	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
-	config.Formats = formats()
-	config.CreateHooks = nil // no $schema links: they would point nowhere
-	config.Transformers = []huma.Transformer{transformProblem}
-	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{bearer: {Type: "http", Scheme: "bearer"}}
-	a.huma = humago.New(a.mux, config)
-	a.huma.UseMiddleware(a.authorize)
+	a := &API{o: o.Orchestrator, opts: o, log: o.Log, streams: orchestrator.NewShares(int64(o.MaxStreams))}
+	a.base = backend.NewAPI(backend.APIOptions{
+		Title: "llorch orchestrator", Version: o.Version, Log: o.Log, Rewrite: withPoolName,
+		Translate: func(ctx context.Context, err error) huma.StatusError { return a.problem(ctx, err) },
+		Shape:     shape, Problem: reflect.TypeFor[Problem](),
+	})
 	a.taskRoutes()
 	a.sessionRoutes()
 	a.artifactRoutes()
@@ -105,76 +89,11 @@ func New(o Options) *API {
 // Routes lists the contract without an orchestrator behind it.
 func Routes() []Route { return New(Options{}).Routes() }
 
-// Routes lists every route that is served. One that was registered without a
-// declared scope is listed without one, so that no test overlooks it.
-func (a *API) Routes() []Route {
-	all := slices.Clone(a.routes)
-	for _, p := range a.mux.Undeclared(a.declares) {
-		all = append(all, Route{Method: p.Method, Path: p.Path})
-	}
-	return all
-}
-
-func (a *API) declares(p backend.Pattern) bool {
-	return slices.ContainsFunc(a.routes, func(r Route) bool { return r.Method == p.Method && r.Path == p.Path })
-}
+// Routes lists every route that is served.
+func (a *API) Routes() []Route { return a.base.Routes() }
 
 // Handler serves the contract. It expects backend.Authenticator around it.
-func (a *API) Handler() http.Handler {
-	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
-		w := &answering{ResponseWriter: out}
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		defer a.recover(w, r)
-		if kind := r.Header.Get("Content-Type"); kind != "" {
-			r.Header.Set("Content-Type", strings.ToLower(kind)) // huma compares letter by letter
-		}
-		r = withPoolName(r)
-		// The mux would redirect an unclean path; here it is no route.
-		if _, pattern := a.mux.Handler(r); pattern == "" || path.Clean(r.URL.Path) != r.URL.Path {
-			a.notFound(w, r)
-			return
-		}
-		a.mux.ServeHTTP(w, r)
-	})
-}
-
-// notFound answers 405 where another method has a route, else 404.
-func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
-	var allow []string
-	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
-		probe := r.Clone(r.Context())
-		probe.Method = method
-		if _, pattern := a.mux.Handler(probe); pattern != "" {
-			allow = append(allow, method)
-		}
-	}
-	if slices.Contains(allow, http.MethodGet) {
-		allow = append(allow, http.MethodHead)
-	}
-	if len(allow) > 0 && path.Clean(r.URL.Path) == r.URL.Path {
-		w.Header().Set("Allow", strings.Join(allow, ", "))
-		writeProblem(w, r, newProblem(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "see Allow"))
-		return
-	}
-	writeProblem(w, r, newProblem(http.StatusNotFound, "ROUTE_NOT_FOUND", "see /openapi.json"))
-}
-
-// recover turns a defect of ours into a 500 and a log line. Nothing of the
-// request is logged but its route. An answer that has begun is broken off: with a
-// proper end it would look whole.
-func (a *API) recover(w *answering, r *http.Request) {
-	if v := recover(); v != nil {
-		if v == http.ErrAbortHandler {
-			panic(v)
-		}
-		a.log.Error("handler panicked", "route", r.Pattern, "panic", v, "stack", string(debug.Stack()), "correlation_id", authmin.CorrelationID(r.Context()))
-		if w.begun {
-			panic(http.ErrAbortHandler)
-		}
-		writeProblem(w, r, newProblem(http.StatusInternalServerError, "INTERNAL", "a defect; the log has it under this correlation_id"))
-	}
-}
+func (a *API) Handler() http.Handler { return a.base }
 
 // who is the caller of a request in the domain's words.
 func who(ctx context.Context) orchestrator.Who {

@@ -82,23 +82,6 @@ func TestAPanicInTheMiddleOfAnAnswerBreaksItOff(t *testing.T) {
 	}
 }
 
-// stalled is a connection that says which deadline its answer has.
-type stalled struct {
-	*httptest.ResponseRecorder
-	until time.Time
-}
-
-func (s *stalled) SetWriteDeadline(t time.Time) error { s.until = t; return nil }
-
-func TestEveryAnswerHasToBeRead(t *testing.T) {
-	a := New(Options{})
-	w := &stalled{ResponseRecorder: httptest.NewRecorder()}
-	asCaller(a.Handler()).ServeHTTP(w, httptest.NewRequest("GET", "/openapi.json", nil))
-	if left := time.Until(w.until); w.Code != 200 || left <= 0 || left > answerTimeout {
-		t.Errorf("got %d, %s for reading it, want up to %s", w.Code, left, answerTimeout)
-	}
-}
-
 func TestOfManyWrongFieldsSomeAreNamed(t *testing.T) {
 	s := serve(t, Options{})
 	body := `{"model_ref":"demo","prompt":"x"`
@@ -106,7 +89,7 @@ func TestOfManyWrongFieldsSomeAreNamed(t *testing.T) {
 		body += `,"x` + strings.Repeat("y", i) + `":1`
 	}
 	got := s.want(422, "POST", "/v2/tasks", body+"}")
-	if n := strings.Count(got, `"location"`); n != maxFieldErrors {
-		t.Errorf("%d places are named, want %d", n, maxFieldErrors)
+	if n := strings.Count(got, `"location"`); n != 32 {
+		t.Errorf("%d places are named, want 32", n)
 	}
 }

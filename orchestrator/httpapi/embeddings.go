@@ -72,7 +72,7 @@ func (c *conversation) failure(ctx context.Context, err error) *Problem {
 	case errors.Is(err, orchestrator.ErrStopping):
 		c.again = true
 		p := newProblem(http.StatusServiceUnavailable, "STOPPING", "the orchestrator is stopping; send it again")
-		p.headers.Set("Retry-After", "1") // another replica takes it, or this one after its restart
+		p.Header.Set("Retry-After", "1") // another replica takes it, or this one after its restart
 		return p
 	}
 	c.a.unreadable(ctx, c.id, err)
@@ -91,7 +91,7 @@ func (c *conversation) answer(w http.ResponseWriter, r *http.Request, answer any
 	}
 	if end.failed != nil {
 		kind, status = "application/problem+json", end.failed.Status
-		maps.Copy(w.Header(), end.failed.headers)
+		maps.Copy(w.Header(), end.failed.Header)
 		if text, err = json.Marshal(finished(r.Context(), "/v1/", end.failed)); err != nil {
 			panic(err) // a defect: it is all strings and numbers
 		}

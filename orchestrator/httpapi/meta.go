@@ -2,12 +2,12 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/orchestrator"
 )
 
@@ -24,17 +24,17 @@ type Version struct {
 }
 
 func (a *API) metaRoutes() {
-	route(a, public, http.MethodGet, "/health", http.StatusOK, "Whether it serves", a.health)
+	route(a, backend.Public, http.MethodGet, "/health", http.StatusOK, "Whether it serves", a.health)
 	route(a, authmin.ScopeInfer, http.MethodGet, "/v2/meta/version", http.StatusOK, "Which version it is", a.version)
 	for _, path := range []string{"/v2/meta/capabilities", "/v1/capabilities"} {
 		route(a, authmin.ScopeInfer, http.MethodGet, path, http.StatusOK, "What it can do now", a.capabilities)
 	}
 	metrics := promhttp.HandlerFor(a.opts.Gatherer, promhttp.HandlerOpts{})
 	for _, path := range []string{"/metrics", "/orchestrator/metrics"} {
-		a.raw(authmin.ScopeMetrics, path, metrics)
+		a.base.AddRaw(authmin.ScopeMetrics, path, metrics)
 	}
 	for _, path := range []string{"/openapi.json", "/orchestrator/openapi.json"} {
-		a.raw(authmin.ScopeAdmin, path, http.HandlerFunc(a.document))
+		a.base.AddRaw(authmin.ScopeAdmin, path, http.HandlerFunc(a.base.Document))
 	}
 }
 
@@ -48,14 +48,4 @@ func (a *API) version(context.Context, *none) (*body[Version], error) {
 
 func (a *API) capabilities(context.Context, *none) (*body[orchestrator.Abilities], error) {
 	return &body[orchestrator.Abilities]{a.o.Abilities()}, nil
-}
-
-func (a *API) document(w http.ResponseWriter, r *http.Request) {
-	text, err := json.Marshal(a.huma.OpenAPI())
-	if err != nil {
-		writeProblem(w, r, a.problem(r.Context(), err))
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(text)
 }

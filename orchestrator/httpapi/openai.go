@@ -199,7 +199,7 @@ func forGood(p *Problem) *Problem {
 	switch p.Code {
 	case "WORKER_RESET", "WORKER_UNAVAILABLE", "ENGINE_UNAVAILABLE", "ENGINE_BUSY":
 	default:
-		p.headers.Set("X-Should-Retry", "false")
+		p.Header.Set("X-Should-Retry", "false")
 	}
 	return p
 }

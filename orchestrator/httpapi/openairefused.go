@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/llorch/gateway/authmin/backend"
 )
 
 // Unheard are members of OpenAI's two text requests that would change the answer,
@@ -98,7 +100,7 @@ func unheard(all []member, sent any, place string) error {
 			continue
 		}
 		p := newProblem(http.StatusUnprocessableEntity, "NOT_SUPPORTED", "the answer would be another one than was asked for; the member errors names what to leave out")
-		p.Errors = []FieldError{{place + m.name, "not supported, or not with this value; leave it out"}}
+		p.Errors = []backend.FieldError{{Location: place + m.name, Message: "not supported, or not with this value; leave it out"}}
 		return p
 	}
 	return nil

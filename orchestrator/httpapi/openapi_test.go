@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write the golden file anew")
 func TestTheDocumentIsTheGoldenFile(t *testing.T) {
 	const file = "testdata/openapi.json"
 	w := httptest.NewRecorder()
-	New(Options{Version: "golden"}).document(w, httptest.NewRequest("GET", "/openapi.json", nil))
+	New(Options{Version: "golden"}).base.Document(w, httptest.NewRequest("GET", "/openapi.json", nil))
 	var got bytes.Buffer
 	if err := json.Indent(&got, w.Body.Bytes(), "", "  "); err != nil {
 		t.Fatal(err)

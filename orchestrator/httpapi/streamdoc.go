@@ -29,7 +29,7 @@ func noContent(when string) func(*huma.Operation) {
 }
 
 func (a *API) schemaOf(t reflect.Type) *huma.Schema {
-	return a.huma.OpenAPI().Components.Schemas.Schema(t, true, "")
+	return a.base.Huma().OpenAPI().Components.Schemas.Schema(t, true, "")
 }
 
 // taskEvents describes a task's stream as the list of its events. What travels

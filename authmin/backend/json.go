@@ -1,4 +1,4 @@
-package httpapi
+package backend
 
 import (
 	"encoding/json"
