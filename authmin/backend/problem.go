@@ -41,7 +41,7 @@ const maxFieldErrors = 32
 func NewProblem(status int, code, hint string) *Problem {
 	return &Problem{
 		Type: "urn:llorch:problem:" + strings.ToLower(code), Title: http.StatusText(status),
-		Status: status, Code: code, CodeNumber: status * 100, Hint: hint, Header: http.Header{},
+		Status: status, Code: code, CodeNumber: CodeNumber(code, status), Hint: hint, Header: http.Header{},
 	}
 }
 
