@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -56,7 +57,7 @@ func (a *api) define() {
 	op := func(method, path, id, summary string) huma.Operation {
 		return huma.Operation{Method: method, Path: path, OperationID: id, Summary: summary}
 	}
-	add(a, op("GET", "/health", "health", "Whether the pool manager runs"), "", a.health)
+	add(a, op("GET", "/health", "health", "Whether the pool manager runs"), backend.Public, a.health)
 	add(a, op("GET", "/pools", "list-pools", "All pools"), authmin.ScopeDispatch, a.listPools)
 	add(a, op("GET", "/pools/{id}/status", "pool-status", "One pool"), authmin.ScopeDispatch, a.poolStatus)
 	add(a, op("POST", "/pools/{id}/preload", "preload-pool", "Start an engine from a template"), authmin.ScopeDispatch, a.preload)
@@ -66,10 +67,10 @@ func (a *api) define() {
 	add(a, op("POST", "/pools/{id}/stop", "stop-pool", "Stop the engine and its tasks"), authmin.ScopeDispatch, a.stop)
 	add(a, op("GET", "/pools/{id}/logs", "pool-logs", "The engine's last lines"), authmin.ScopeAdmin, a.logs)
 	for _, path := range []string{"/metrics", "/poolmanager/metrics"} {
-		a.addRaw(path, authmin.ScopeMetrics, a.metrics)
+		a.AddRaw(authmin.ScopeMetrics, path, http.HandlerFunc(a.metrics))
 	}
 	for _, path := range []string{"/openapi.json", "/poolmanager/openapi.json"} {
-		a.addRaw(path, authmin.ScopeAdmin, a.openAPI)
+		a.AddRaw(authmin.ScopeAdmin, path, http.HandlerFunc(a.Document))
 	}
 }
 
@@ -89,7 +90,7 @@ func (a *api) listPools(context.Context, *none) (*answer[nodeapi.PoolList], erro
 func (a *api) poolStatus(ctx context.Context, in *onPool) (*answer[nodeapi.Status], error) {
 	p, err := a.pools.find(in.ID)
 	if err != nil {
-		return nil, a.refuse(ctx, err)
+		return nil, err
 	}
 	return &answer[nodeapi.Status]{200, p.status()}, nil
 }
@@ -97,7 +98,7 @@ func (a *api) poolStatus(ctx context.Context, in *onPool) (*answer[nodeapi.Statu
 func (a *api) preload(ctx context.Context, in *preloadInput) (*answer[nodeapi.PoolState], error) {
 	p, err := a.pools.preload(in.ID, in.Body)
 	if err != nil {
-		return nil, a.refuse(ctx, err)
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(in.Body.WaitMS)*time.Millisecond)
 	defer cancel()
@@ -110,7 +111,7 @@ func (a *api) preload(ctx context.Context, in *preloadInput) (*answer[nodeapi.Po
 func (a *api) drain(ctx context.Context, in *drainInput) (*answer[nodeapi.PoolState], error) {
 	p, err := a.pools.drain(ctx, in.ID, time.Duration(in.Body.DeadlineMS)*time.Millisecond)
 	if err != nil {
-		return nil, a.refuse(ctx, err)
+		return nil, err
 	}
 	return stateOf(202, p), nil
 }
@@ -118,7 +119,7 @@ func (a *api) drain(ctx context.Context, in *drainInput) (*answer[nodeapi.PoolSt
 func (a *api) reload(ctx context.Context, in *reloadInput) (*answer[nodeapi.PoolState], error) {
 	p, err := a.pools.reload(ctx, in.ID, in.Body.ModelRef)
 	if err != nil {
-		return nil, a.refuse(ctx, err)
+		return nil, err
 	}
 	return stateOf(202, p), nil
 }
@@ -126,7 +127,7 @@ func (a *api) reload(ctx context.Context, in *reloadInput) (*answer[nodeapi.Pool
 func (a *api) stop(ctx context.Context, in *onPool) (*answer[nodeapi.PoolState], error) {
 	p, err := a.pools.stop(in.ID)
 	if err != nil {
-		return nil, a.refuse(ctx, err)
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandWait)
 	defer cancel()
@@ -137,7 +138,7 @@ func (a *api) stop(ctx context.Context, in *onPool) (*answer[nodeapi.PoolState],
 func (a *api) logs(ctx context.Context, in *logsInput) (*answer[nodeapi.LogLines], error) {
 	p, err := a.pools.find(in.ID)
 	if err != nil {
-		return nil, a.refuse(ctx, err)
+		return nil, err
 	}
 	return &answer[nodeapi.LogLines]{200, nodeapi.LogLines{PoolID: in.ID, Lines: p.logs.last(min(in.Lines, maxLogLines))}}, nil
 }
@@ -149,15 +150,4 @@ func stateOf(status int, p *pool) *answer[nodeapi.PoolState] {
 
 func (a *api) metrics(w http.ResponseWriter, r *http.Request) {
 	promhttp.HandlerFor(a.env.metrics.registry, promhttp.HandlerOpts{}).ServeHTTP(w, r)
-}
-
-func (a *api) openAPI(w http.ResponseWriter, r *http.Request) {
-	document, err := a.huma.OpenAPI().MarshalJSON()
-	if err != nil {
-		a.env.log.Error("encoding the OpenAPI document", "error", err)
-		authmin.WriteProblem(w, r, problemOf(err))
-		return
-	}
-	w.Header().Set("Content-Type", "application/openapi+json")
-	_, _ = w.Write(document) // the client is gone when this fails
 }

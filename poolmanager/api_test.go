@@ -26,6 +26,8 @@ func TestErrorsAreProblemsWithTheirPlace(t *testing.T) {
 		code, has          string
 	}{
 		"not JSON":       {"POST", "/pools/p/preload", "{", 400, "INVALID_JSON", ""},
+		"not UTF-8":      {"POST", "/pools/p/preload", "{\"template\":\"canary-value\xff\"}", 400, "INVALID_JSON", ""},
+		"unclean path":   {"GET", "//pools", "", 404, "NOT_FOUND", ""},
 		"unknown field":  {"POST", "/pools/p/preload", `{"template":"demo","command":["canary-value"]}`, 422, "INVALID_FIELD", "body.command"},
 		"other letters":  {"POST", "/pools/p/preload", `{"template":"demo","WAIT_MS":-1}`, 422, "INVALID_FIELD", "body.WAIT_MS"},
 		"missing field":  {"POST", "/pools/p/preload", `{}`, 422, "INVALID_FIELD", "template"},
@@ -59,6 +61,18 @@ func TestErrorsAreProblemsWithTheirPlace(t *testing.T) {
 	}
 }
 
+// TestEveryAnswerIsForItsCallerAlone: what is no problem may not be cached, nor
+// taken for another type, either.
+func TestEveryAnswerIsForItsCallerAlone(t *testing.T) {
+	r := startRig(t, nil)
+	for _, path := range []string{"/health", "/pools", "/metrics", "/openapi.json"} {
+		response, body := r.call(t, "GET", path, "", "Authorization", "Bearer "+r.token.Reveal())
+		if h := response.Header; response.StatusCode != 200 || h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: got %d %s, header %v", path, response.StatusCode, body, h)
+		}
+	}
+}
+
 // TestAPoolThatIsStoppedIsNotCalledReady: the answer to the command is about it.
 func TestAPoolThatIsStoppedIsNotCalledReady(t *testing.T) {
 	r := startRig(t, nil)
@@ -71,7 +85,7 @@ func TestAPoolThatIsStoppedIsNotCalledReady(t *testing.T) {
 
 func TestTheOpenAPIDocumentIsValidAndNamesTheScopes(t *testing.T) {
 	a := newAPI(&environment{log: slog.Default()}, &manager{})
-	text, err := a.huma.OpenAPI().Downgrade()
+	text, err := a.Huma().OpenAPI().Downgrade()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +96,7 @@ func TestTheOpenAPIDocumentIsValidAndNamesTheScopes(t *testing.T) {
 	if err := document.Validate(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if got := (*document.Paths.Value("/pools/{id}/dispatch").Post.Security)[0][bearer]; len(got) != 1 || got[0] != "dispatch" {
+	if got := (*document.Paths.Value("/pools/{id}/dispatch").Post.Security)[0]["bearer"]; len(got) != 1 || got[0] != "dispatch" {
 		t.Errorf("scopes of dispatch: %v", got)
 	}
 }

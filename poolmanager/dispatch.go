@@ -38,21 +38,21 @@ type dispatchInput struct {
 // have it is refused by status; while its engine loads, the stream is open.
 func (a *api) dispatch(ctx context.Context, in *dispatchInput) (*huma.StreamResponse, error) {
 	if err := checkTask(in.Body); err != nil {
-		return nil, a.refuse(ctx, err)
+		return nil, err
 	}
 	p, err := a.pools.find(in.ID)
 	if err != nil {
-		return nil, a.refuse(ctx, err)
+		return nil, err
 	}
 	l, err := p.acquire(ctx, in.Body.ModelRef, in.Body.Workload, time.Duration(in.Body.DeadlineMS)*time.Millisecond)
 	if err != nil {
-		return nil, a.refuse(ctx, err)
+		return nil, err
 	}
 	// The request's end gives the slot back, whatever became of the answer.
 	context.AfterFunc(ctx, l.release)
 	if err := l.await(a.env.times.roomWait); errors.Is(err, errNoRoom) || errors.Is(err, errModel) {
 		l.release()
-		return nil, a.refuse(ctx, err)
+		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		_, w := humago.Unwrap(h)
