@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // llamaServer stands in for llama-server on the PATH: it takes its arguments and
@@ -87,7 +88,7 @@ func TestUpSaysWhatAnEngineNeeds(t *testing.T) {
 	// What a machine has installed is nothing to the test.
 	nothing := append([]string{"PATH=" + t.TempDir()}, ownerEnv...)
 	broken := append([]string{"PATH=" + dir}, ownerEnv...)
-	gone := gatewaytest.FreeAddress(t, "127.0.0.1")
+	gone := testkit.FreeAddress(t)
 	for _, c := range []struct {
 		env        []string
 		args, want string
@@ -126,7 +127,7 @@ func saysInOneLine(t *testing.T, env []string, args, want string) {
 	t.Helper()
 	command := append([]string{"up", "--data-dir", t.TempDir()}, strings.Fields(args)...)
 	if !strings.Contains(args, "--listen") {
-		command = append(command, "--listen", gatewaytest.FreeAddress(t, "127.0.0.1"))
+		command = append(command, "--listen", testkit.FreeAddress(t))
 	}
 	out, err := gatewaytest.Command(t, env, command...).CombinedOutput()
 	if err == nil || strings.Count(strings.TrimSpace(string(out)), "\n") > 0 || !strings.Contains(string(out), want) || strings.Contains(string(out), "hunter2") {
@@ -153,9 +154,9 @@ func TestUpSaysWhatKeepsItFromBeingReady(t *testing.T) {
 		"--engine " + none.URL:  none.URL + "/v1/models: it answers 404",
 		"--engine " + empty.URL: "the engine has no model yet",
 	} {
-		command := append([]string{"up", "--data-dir", t.TempDir(), "--listen", gatewaytest.FreeAddress(t, "127.0.0.1")}, strings.Fields(args)...)
+		command := append([]string{"up", "--data-dir", t.TempDir(), "--listen", testkit.FreeAddress(t)}, strings.Fields(args)...)
 		p := gatewaytest.Start(t, env, command...)
-		gatewaytest.Eventually(t, 30*time.Second, "the reason", func() error {
+		testkit.Within(t, 30*time.Second, "the reason", func() error {
 			if !strings.Contains(p.Output(), want) {
 				return fmt.Errorf("want %q in:\n%s", want, p.Output())
 			}

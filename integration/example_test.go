@@ -12,6 +12,7 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // scopes are the ones of the shipped policy.
@@ -62,7 +63,7 @@ func startExample(t *testing.T) string {
 	yes := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(yes.Close)
 	upstream := yes.Listener.Addr().String()
-	address := gatewaytest.FreeAddress(t, "127.0.0.1")
+	address := testkit.FreeAddress(t)
 	_, port, _ := strings.Cut(address, ":")
 	var tokens []string
 	for _, scope := range scopes {

@@ -9,8 +9,7 @@ import (
 	"time"
 
 	"github.com/cucumber/godog"
-
-	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 func (s *scenario) registerAnswers(sc *godog.ScenarioContext) {
@@ -141,5 +140,5 @@ func (s *scenario) answeredWithin(seconds int, path, credential string, status i
 }
 
 func within(seconds int, ask func() error) error {
-	return gatewaytest.Poll(time.Duration(seconds)*time.Second, ask)
+	return testkit.Poll(time.Duration(seconds)*time.Second, ask)
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // fleet is what the scenarios run against, each part a process of its own: a
@@ -59,8 +60,8 @@ func startFleet(t *testing.T) *fleet {
 	f := &fleet{
 		t: t, dir: t.TempDir(), tokens: map[string]string{}, upstream: rand.Text() + rand.Text(),
 		nodes: map[string]*fleetNode{}, processes: map[string]*gatewaytest.Process{},
-		edge: "http://" + gatewaytest.StableAddress(t), local: "http://" + gatewaytest.StableAddress(t),
-		orchestrator: "http://" + gatewaytest.StableAddress(t),
+		edge: "http://" + testkit.FreeAddress(t), local: "http://" + testkit.FreeAddress(t),
+		orchestrator: "http://" + testkit.FreeAddress(t),
 	}
 	lines := map[string]string{}
 	for name, scope := range fleetScopes {
@@ -73,7 +74,7 @@ func startFleet(t *testing.T) *fleet {
 		name := fmt.Sprint("node", i+1)
 		f.nodes[name] = &fleetNode{
 			name: name, pool: fmt.Sprint("pool", i+1),
-			site: gatewaytest.StableAddress(t), address: gatewaytest.StableAddress(t), upstream: rand.Text() + rand.Text(),
+			site: testkit.FreeAddress(t), address: testkit.FreeAddress(t), upstream: rand.Text() + rand.Text(),
 		}
 	}
 	f.env = []string{"LLORCH_ADMIN_SOCKET=" + filepath.Join(f.dir, "admin.sock"), "LLORCH_UPSTREAM_TOKEN=" + f.upstream}

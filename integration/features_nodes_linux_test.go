@@ -8,8 +8,7 @@ import (
 	"syscall"
 
 	"github.com/cucumber/godog"
-
-	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 func (s *scenario) registerNodes(sc *godog.ScenarioContext) {
@@ -58,7 +57,7 @@ func (f *fleet) node(id string) (*listedNode, error) {
 
 // online waits until nodes are online with a pool that is ready.
 func (f *fleet) online(names ...string) error {
-	return gatewaytest.Poll(startLimit, func() error {
+	return testkit.Poll(startLimit, func() error {
 		for _, name := range names {
 			n, err := f.node(name)
 			if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/cucumber/godog"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 func (s *scenario) registerOperator(sc *godog.ScenarioContext) {
@@ -92,7 +93,7 @@ func (s *scenario) spoilKeyring(text string) (err error) {
 
 // freePort sets {port} to one that is free on all addresses.
 func (s *scenario) freePort() {
-	_, port, _ := net.SplitHostPort(gatewaytest.FreeAddress(s.fleet.t, "0.0.0.0"))
+	_, port, _ := net.SplitHostPort(testkit.FreeAddressOn(s.fleet.t, "0.0.0.0"))
 	s.vars["port"] = port
 }
 

@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // What `up --print-config` prints is all that is needed to go on without it: its lines
 // for a shell are pasted, and the three commands serve a task.
 func TestWhatPrintConfigPrintsRuns(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "it's here")
-	gateway, orchestrator, pools := gatewaytest.FreeAddress(t, "127.0.0.1"), gatewaytest.FreeAddress(t, "127.0.0.1"), gatewaytest.FreeAddress(t, "127.0.0.1")
+	gateway, orchestrator, pools := testkit.FreeAddress(t), testkit.FreeAddress(t), testkit.FreeAddress(t)
 	out, err := gatewaytest.Command(t, nil, "up", "--print-config", "--listen", gateway, "--data-dir", dir).Output()
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +59,7 @@ func TestWhatPrintConfigPrintsRuns(t *testing.T) {
 		gatewaytest.StartCommand(t, shell(strings.Join(prepare, "\n")+"\nexec "+command))
 	}
 	client := gatewaytest.Client{Base: "http://" + gateway}.As(strings.TrimSpace(string(token)))
-	gatewaytest.Eventually(t, 30*time.Second, "an answer of the engine", func() error {
+	testkit.Within(t, 30*time.Second, "an answer of the engine", func() error {
 		answer, err := client.Do("POST", "/v1/chat/completions", `{"model":"demo","max_tokens":4,"messages":[{"role":"user","content":"hello"}]}`, "Content-Type: application/json")
 		if err == nil && answer.Status != 200 {
 			err = fmt.Errorf("got %d %s", answer.Status, answer.Body)

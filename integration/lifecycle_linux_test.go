@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // TestUpTwice: the first start makes a token, prints it once and keeps its
@@ -86,7 +87,7 @@ func TestUpKilled(t *testing.T) {
 	if err := u.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	gatewaytest.Eventually(t, 5*time.Second, "the engine's end", func() error {
+	testkit.Within(t, 5*time.Second, "the engine's end", func() error {
 		for _, pid := range engines {
 			if alive(pid) {
 				return os.ErrExist
@@ -124,7 +125,7 @@ func TestUpRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.listen == "" {
-				c.listen = gatewaytest.FreeAddress(t, "127.0.0.1")
+				c.listen = testkit.FreeAddress(t)
 			}
 			if c.dir == "" {
 				c.dir = t.TempDir()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // mayMount reports whether this user may mount in a name space of its own.
@@ -50,7 +51,7 @@ func TestASingleMountedKeyringIsNoticed(t *testing.T) {
 	}
 	config := filepath.Join(dir, "Caddyfile")
 	text := fmt.Sprintf("{\n\tadmin unix/%s|0600\n\tpersist_config off\n\tlog {\n\t\tformat authmin\n\t}\n\tauthmin {\n\t\ttoken_file %s\n\t}\n}\nhttp://%s {\n\tbind 127.0.0.1\n\tauthmin {\n\t\trequire infer /*\n\t}\n\trespond ok\n}\n",
-		socket, inside, gatewaytest.FreeAddress(t, "127.0.0.1"))
+		socket, inside, testkit.FreeAddress(t))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,7 @@ func TestASingleMountedKeyringIsNoticed(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	p := gatewaytest.StartCommand(t, cmd)
 	said := func(what string) {
-		gatewaytest.Eventually(t, 20*time.Second, what, func() error {
+		testkit.Within(t, 20*time.Second, what, func() error {
 			select {
 			case <-p.Exited():
 				t.Fatalf("the gateway has ended:\n%s", p.Output())

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // TestUp talks to one "llorch up". The order matters little: each part makes
@@ -241,7 +242,7 @@ func killedEngineComesBack(t *testing.T, u *gatewaytest.Up) {
 		}
 	}
 	// A second until the restart, the start itself, and the next heartbeat.
-	gatewaytest.Eventually(t, 45*time.Second, "a task after the engine's restart", func() error {
+	testkit.Within(t, 45*time.Second, "a task after the engine's restart", func() error {
 		events, err := runTask(u.Client)
 		if err != nil {
 			return err

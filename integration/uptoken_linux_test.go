@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // up follows the file of its clients' token, and a hang-up does not end it.
@@ -31,7 +32,7 @@ func TestUpFollowsATokenFileAndIgnoresHUP(t *testing.T) {
 	if err := os.Rename(file+".new", file); err != nil {
 		t.Fatal(err)
 	}
-	gatewaytest.Eventually(t, 10*time.Second, "the new token", func() error {
+	testkit.Within(t, 10*time.Second, "the new token", func() error {
 		answer, err := u.As(second).Do("GET", "/v1/models", "")
 		if err == nil && answer.Status != 200 {
 			err = fmt.Errorf("status %d", answer.Status)

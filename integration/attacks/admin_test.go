@@ -13,12 +13,13 @@ import (
 	"testing"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // withAdmin is a guarded site with the admin endpoint on, at a TCP address.
 func withAdmin(t *testing.T, upstream string) (address, admin string, p *gatewaytest.Process) {
 	t.Helper()
-	admin = gatewaytest.FreeAddress(t, "127.0.0.1")
+	admin = testkit.FreeAddress(t)
 	s := onLoopback
 	s.global, s.authmin = "admin "+admin, "token ci {env.TOKEN} infer"
 	address, p = s.start(t, upstream, "TOKEN="+tokenOK)

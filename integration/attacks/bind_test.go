@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // accepts is a listener of this machine only: without a token it may start.
@@ -21,7 +22,7 @@ func accepts(bind string) func(*testing.T) {
 		}
 		p := gatewaytest.Start(t, nil, "run", "--adapter", "caddyfile", "--config", config)
 		if strings.Contains(bind, "unix/") {
-			gatewaytest.Eventually(t, waitForStart, "the socket", func() error { return socketIn(config) })
+			testkit.Within(t, waitForStart, "the socket", func() error { return socketIn(config) })
 			return
 		}
 		host := strings.TrimPrefix(bind, "bind ")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // A target is something to attack: a guarded listener that is exposed, one on
@@ -85,8 +86,8 @@ func startListeners(t testing.TB, kind gatewayKind) target {
 	}
 	before := strings.ReplaceAll(kind.before, "UPSTREAM", upstream.address())
 	listen, dial := pubHosts(t)
-	_, pubPort, _ := net.SplitHostPort(gatewaytest.FreeAddress(t, listen))
-	loop := gatewaytest.FreeAddress(t, "127.0.0.1")
+	_, pubPort, _ := net.SplitHostPort(testkit.FreeAddressOn(t, listen))
+	loop := testkit.FreeAddress(t)
 	_, loopPort, _ := net.SplitHostPort(loop)
 	// A site named by its port alone answers every Host: none may slip past the guard.
 	site := func(name, port, bind, guard string) string {

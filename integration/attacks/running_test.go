@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // withToken is a site on loopback that one token of scope infer may use.
@@ -52,7 +53,7 @@ func unknownHostIsDenied(t *testing.T) {
 // Caddy looks hosts up differently when a site has more than a hundred.
 func manyHostsOnePolicy(t *testing.T) {
 	upstream := startEcho(t)
-	port := portOf(gatewaytest.FreeAddress(t, "127.0.0.1"))
+	port := portOf(testkit.FreeAddress(t))
 	var hosts []string
 	for i := range 150 {
 		hosts = append(hosts, fmt.Sprintf("http://host%d.example:%s", i, port))
@@ -157,7 +158,7 @@ func keepAliveAfterRevocation(t *testing.T) {
 	}
 	// The file is read again within a second; the rest is for a busy machine. Others
 	// ask when: a request on its way in that very moment is cut, not answered.
-	err = gatewaytest.Poll(3*time.Second, func() error {
+	err = testkit.Poll(3*time.Second, func() error {
 		r, err := tryAsk(address, "GET", "/v1/models", bearer(tokenOK))
 		if err == nil && r.status != 401 {
 			err = fmt.Errorf("status %d", r.status)

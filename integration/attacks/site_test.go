@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // A site is a Caddyfile of one guarded site, from which each case changes
@@ -29,7 +30,7 @@ var onLoopback = site{authmin: "optional true", bind: "bind 127.0.0.1"}
 // write makes a Caddyfile on a free port and returns its path and the port.
 func (s site) write(t testing.TB, upstream string) (config, port string) {
 	t.Helper()
-	_, port, _ = net.SplitHostPort(gatewaytest.FreeAddress(t, "127.0.0.1"))
+	_, port, _ = net.SplitHostPort(testkit.FreeAddress(t))
 	return s.writeOn(t, upstream, port), port
 }
 
@@ -138,7 +139,7 @@ func tryAsk(address, method, uri string, headers ...string) (response, error) {
 // (SO_REUSEPORT), and drops it.
 func askAcrossReload(t testing.TB, address, method, uri string, headers ...string) (r response) {
 	t.Helper()
-	gatewaytest.Eventually(t, waitForStart, "an answer", func() (err error) {
+	testkit.Within(t, waitForStart, "an answer", func() (err error) {
 		r, err = tryAsk(address, method, uri, headers...)
 		return err
 	})

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // versions are the others beside HTTP/1.1.
@@ -40,7 +40,7 @@ func TestAttacksOnOtherVersions(t *testing.T) {
 func certified(t *testing.T, to target) {
 	t.Helper()
 	for _, address := range []string{to.pub, to.loop} {
-		gatewaytest.Eventually(t, waitForStart, "a certificate", func() error {
+		testkit.Within(t, waitForStart, "a certificate", func() error {
 			conn, err := tls.Dial("tcp", address, clientTLS("h2"))
 			if err != nil {
 				return err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 const (
@@ -46,7 +47,7 @@ func startWith(b *testing.B, authminBlock, global string) *setup {
 	upstream := httptest.NewServer(http.HandlerFunc(engine))
 	b.Cleanup(upstream.Close)
 	s := &setup{
-		bare: gatewaytest.FreeAddress(b, "127.0.0.1"), guarded: gatewaytest.FreeAddress(b, "127.0.0.1"),
+		bare: testkit.FreeAddress(b), guarded: testkit.FreeAddress(b),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: mostClients}},
 	}
 	s.shape(shapes[len(shapes)-1])
@@ -89,7 +90,7 @@ http://:%[5]s {
 		b.Fatal(err)
 	}
 	s.gateway = gatewaytest.Start(b, []string{"UPSTREAM=" + authmin.RandomSecret().Reveal()}, "run", "--adapter", "caddyfile", "--config", path)
-	gatewaytest.Eventually(b, 20*time.Second, "the gateway", func() error {
+	testkit.Within(b, 20*time.Second, "the gateway", func() error {
 		_, err := s.ask(s.guarded, s.token)
 		return err
 	})

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
-	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // arriveLimit is how long a browser on a busy machine may take to send what its
@@ -22,7 +22,7 @@ const arriveLimit = 30 * time.Second
 // allArrive waits until every path has been seen by somebody.
 func allArrive(t *testing.T, who string, paths map[string]string, prefix string, seen func() func(path string) bool) {
 	t.Helper()
-	err := gatewaytest.Poll(arriveLimit, func() error {
+	err := testkit.Poll(arriveLimit, func() error {
 		var missing []string
 		has := seen()
 		for name, path := range paths {
@@ -187,7 +187,7 @@ func TestBrowserReloadAndHistory(t *testing.T) {
 			path := "/v1/" + name
 			refusals := func(n int) {
 				t.Helper()
-				gatewaytest.Eventually(t, arriveLimit, fmt.Sprintf("refusal %d", n), func() error {
+				testkit.Within(t, arriveLimit, fmt.Sprintf("refusal %d", n), func() error {
 					if got := len(g.audited(t)[path]); got < n {
 						return fmt.Errorf("got %d", got)
 					}

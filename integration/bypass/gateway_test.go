@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // A gateway guards an upstream with the bypass on, on loopback, by plain HTTP,
@@ -33,11 +34,11 @@ func startGateway(t *testing.T) *gateway {
 	t.Helper()
 	dir := socketDir(t)
 	g := &gateway{
-		plain: gatewaytest.FreeAddress(t, "127.0.0.1"), tls: gatewaytest.FreeAddress(t, "127.0.0.1"),
+		plain: testkit.FreeAddress(t), tls: testkit.FreeAddress(t),
 		socket: filepath.Join(dir, "gateway.sock"), audit: filepath.Join(dir, "audit.ndjson"), access: filepath.Join(dir, "access.ndjson"),
 		upstream: startRecorder(t),
 	}
-	cert, key := selfSigned(t)
+	cert, key := testkit.NewAuthority(t).Issue("localhost", []string{"localhost"}) // no client checks it
 	// Sites named by a port alone answer every Host: none may slip past the guard.
 	config := fmt.Sprintf(`{
 	admin off

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // A program is a real proxy, with the arguments and the configuration that make
@@ -119,7 +120,7 @@ func TestDoublesOfRealPrograms(t *testing.T) {
 // Caddy is a proxy that says so; llorch has its command.
 func TestCaddyInFrontNeedsAToken(t *testing.T) {
 	g := startGateway(t)
-	_, port, _ := net.SplitHostPort(gatewaytest.FreeAddress(t, "127.0.0.1"))
+	_, port, _ := net.SplitHostPort(testkit.FreeAddress(t))
 	for _, args := range [][]string{nil, {"--change-host-header"}} {
 		p := gatewaytest.Start(t, nil, append([]string{"reverse-proxy", "--from", "http://:" + port, "--to", g.plain}, args...)...)
 		at := net.JoinHostPort("127.0.0.1", port)
@@ -136,7 +137,7 @@ func TestCaddyInFrontNeedsAToken(t *testing.T) {
 // start runs a program until the test ends.
 func (p program) start(t *testing.T, path, target string) string {
 	t.Helper()
-	dir, listen := socketDir(t), gatewaytest.FreeAddress(t, "127.0.0.1")
+	dir, listen := socketDir(t), testkit.FreeAddress(t)
 	if p.config != nil {
 		if err := os.WriteFile(filepath.Join(dir, "config"), []byte(p.config(dir, listen, target)), 0o600); err != nil {
 			t.Fatal(err)
@@ -164,7 +165,7 @@ func (p program) start(t *testing.T, path, target string) string {
 			t.Logf("%s: %s", p.command, &out)
 		}
 	})
-	gatewaytest.Eventually(t, callLimit, p.command+" listens", func() error {
+	testkit.Within(t, callLimit, p.command+" listens", func() error {
 		conn, err := net.Dial("tcp", listen)
 		if err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // planted is everything that one run has put somewhere.
@@ -158,7 +159,7 @@ func (p *planted) gather(t *testing.T, g *gateway) map[string]string {
 		t.Fatal(err)
 	}
 	sinks["argv"] = string(argv)
-	gatewaytest.Eventually(t, 10*time.Second, "spans", func() error {
+	testkit.Within(t, 10*time.Second, "spans", func() error {
 		if !strings.Contains(g.traces.String(), "canary") {
 			return fmt.Errorf("%d bytes of spans", len(g.traces.String()))
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // A gateway is a llorch that writes all that it can, at DEBUG.
@@ -88,8 +89,8 @@ http://:{unguarded} {
 func startGateway(t *testing.T, format string, secrets secrets) *gateway {
 	t.Helper()
 	g := &gateway{folder: t.TempDir(), upstream: newUpstream(t), traces: newCollector(t), syslog: newSyslog(t)}
-	g.address = gatewaytest.FreeAddress(t, "127.0.0.1")
-	g.unguarded = gatewaytest.FreeAddress(t, "127.0.0.1")
+	g.address = testkit.FreeAddress(t)
+	g.unguarded = testkit.FreeAddress(t)
 	_, port, _ := net.SplitHostPort(g.address)
 	_, unguarded, _ := net.SplitHostPort(g.unguarded)
 	g.config, g.socket = filepath.Join(g.folder, "Caddyfile"), filepath.Join(g.folder, "admin.sock")

@@ -1,7 +1,6 @@
 package canary_test
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -11,34 +10,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
-
-// A record collects what came to one place.
-type record struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (r *record) add(text []byte) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.buf.Write(text)
-	r.buf.WriteByte('\n')
-}
-
-func (r *record) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.buf.String()
-}
 
 // upstream answers everybody, keeps every byte of the requests, and breaks off
 // in the middle when it is asked to.
 type upstream struct {
 	*httptest.Server
-	record
+	testkit.Buffer
 }
 
 func newUpstream(t *testing.T) *upstream {
@@ -48,7 +29,7 @@ func newUpstream(t *testing.T) *upstream {
 		if err != nil {
 			t.Error(err)
 		}
-		u.add(fmt.Appendf(head, "\ntrailers %v", r.Trailer))
+		fmt.Fprintf(u, "%s\ntrailers %v\n", head, r.Trailer)
 		if strings.HasPrefix(r.URL.Path, "/v1/abort") {
 			w.Header().Set("Content-Length", "100")
 			_, _ = io.WriteString(w, "cut")
@@ -64,7 +45,7 @@ func newUpstream(t *testing.T) *upstream {
 // collector takes what OTLP exporters post.
 type collector struct {
 	*httptest.Server
-	record
+	testkit.Buffer
 }
 
 func newCollector(t *testing.T) *collector {
@@ -74,7 +55,7 @@ func newCollector(t *testing.T) *collector {
 		if err != nil {
 			t.Error(err)
 		}
-		c.add(body)
+		fmt.Fprintf(c, "%s\n", body)
 	}))
 	t.Cleanup(c.Close)
 	return c
@@ -83,7 +64,7 @@ func newCollector(t *testing.T) *collector {
 // syslog takes datagrams.
 type syslog struct {
 	address string
-	record
+	testkit.Buffer
 }
 
 func newSyslog(t *testing.T) *syslog {
@@ -101,7 +82,7 @@ func newSyslog(t *testing.T) *syslog {
 			if err != nil {
 				return
 			}
-			s.add(datagram[:n])
+			fmt.Fprintf(s, "%s\n", datagram[:n])
 		}
 	}()
 	t.Cleanup(func() {

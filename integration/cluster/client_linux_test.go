@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // try makes one request as the gateway would.
@@ -71,7 +73,7 @@ func ended(state any) bool { return state == "completed" || state == "failed" ||
 func (c *cluster) settle(r *replica, ids []string, limit time.Duration) map[string]map[string]any {
 	c.t.Helper()
 	tasks := make(map[string]map[string]any)
-	eventually(c.t, limit, "all acknowledged tasks have ended", func() error {
+	testkit.Within(c.t, limit, "all acknowledged tasks have ended", func() error {
 		for _, id := range ids {
 			if tasks[id] != nil {
 				continue

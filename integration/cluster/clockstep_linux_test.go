@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // TestTheClocksAreSet sets the clock of all machines by an hour, forward and back,
@@ -41,7 +43,7 @@ func stepped(t *testing.T, c *cluster, hands *clock, step time.Duration) {
 	n.runs(streams, 1, 20*time.Second)
 	follower := c.follow(c.replicas[1], streams, 0)
 	expectKinds(t, follower, "started", "token")
-	eventually(t, 10*time.Second, "the node's clock is known", func() error {
+	testkit.Within(t, 10*time.Second, "the node's clock is known", func() error {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		if n.beats < 2 {
@@ -64,7 +66,7 @@ func stepped(t *testing.T, c *cluster, hands *clock, step time.Duration) {
 	if again := c.keyed(r, "before"); again != first {
 		t.Errorf("the same Idempotency-Key: got task %s, want %s", again, first)
 	}
-	eventually(t, 20*time.Second, "the deadline passes", func() error {
+	testkit.Within(t, 20*time.Second, "the deadline passes", func() error {
 		task, err := c.task(r, late)
 		if err == nil && task["state"] != "failed" {
 			err = fmt.Errorf("it is %v", task["state"])
@@ -96,7 +98,7 @@ func stepped(t *testing.T, c *cluster, hands *clock, step time.Duration) {
 	}
 	said := ""
 	for _, r := range c.replicas {
-		said += r.all()
+		said += r.out.String()
 	}
 	if reigns := strings.Count(said, "scheduling begins"); reigns != 1 {
 		t.Errorf("%d reigns of schedulers, want one", reigns)

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // TestAReplicaOpensTwoPortsAndKeepsItsTokens: the API on loopback, the routes,
@@ -24,7 +26,7 @@ func TestAReplicaOpensTwoPortsAndKeepsItsTokens(t *testing.T) {
 	c.start()
 	n := newNode(t, c, 2, nil)
 	var ids []string
-	eventually(t, 20*time.Second, "tasks are admitted", func() error {
+	testkit.Within(t, 20*time.Second, "tasks are admitted", func() error {
 		id, err := c.submit(c.replicas[len(ids)%3], "")
 		if err == nil {
 			ids = append(ids, id)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // TestTheShippedClusterAndItsMigration runs what deploy/cluster ships, with the
@@ -37,7 +38,7 @@ func TestTheShippedClusterAndItsMigration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, port, _ := strings.Cut(freeAddress(t), ":")
+	_, port, _ := strings.Cut(testkit.FreeAddress(t), ":")
 	for i, h := range hosts {
 		text = bytes.ReplaceAll(text, fmt.Appendf(nil, "orch%d.internal:6222", i+1), []byte(h+":"+port))
 	}
@@ -48,7 +49,7 @@ func TestTheShippedClusterAndItsMigration(t *testing.T) {
 
 	c := &cluster{t: t, upstream: authmin.RandomSecret()}
 	add := func(name string, args []string, env ...string) *replica {
-		r := &replica{c: c, name: name, http: freeAddress(t), dir: filepath.Join(t.TempDir(), "state"), args: args}
+		r := &replica{c: c, name: name, http: testkit.FreeAddress(t), dir: filepath.Join(t.TempDir(), "state"), args: args}
 		r.env = append([]string{"PATH=" + os.Getenv("PATH"), "ORCHD_ADDR=" + r.http, "LLORCH_UPSTREAM_TOKEN=" + c.upstream.Reveal()}, env...)
 		r.env = append(r.env, "ORCHD_STATE_DIR="+r.dir)
 		t.Cleanup(r.kill)
@@ -130,6 +131,6 @@ func TestTheShippedClusterAndItsMigration(t *testing.T) {
 // admitted submits until the node is known.
 func (c *cluster) admitted(r *replica) (id string, err error) {
 	c.t.Helper()
-	eventually(c.t, 20*time.Second, "a task is admitted", func() (err error) { id, err = c.submit(r, ""); return err })
+	testkit.Within(c.t, 20*time.Second, "a task is admitted", func() (err error) { id, err = c.submit(r, ""); return err })
 	return id, nil
 }

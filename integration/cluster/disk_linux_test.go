@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // TestAFullDiskOfOneReplica fills the disk of one replica while tasks are
@@ -36,7 +38,7 @@ func TestAFullDiskOfOneReplica(t *testing.T) {
 
 	ballast := filepath.Join(full.dir, "ballast")
 	fill(t, ballast, 150<<20)
-	eventually(t, 10*time.Second, "the replica refuses new work", func() error {
+	testkit.Within(t, 10*time.Second, "the replica refuses new work", func() error {
 		if _, err := c.submit(full, ""); err == nil {
 			return fmt.Errorf("it was admitted")
 		}

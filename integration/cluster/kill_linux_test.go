@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // admissions submits tasks at every replica that answers until stopped, and
@@ -84,7 +86,7 @@ func (a *admissions) count() int {
 func (a *admissions) more(n int, limit time.Duration) {
 	a.c.t.Helper()
 	want := a.count() + n
-	eventually(a.c.t, limit, "admissions go on", func() error {
+	testkit.Within(a.c.t, limit, "admissions go on", func() error {
 		if have := a.count(); have < want {
 			return fmt.Errorf("%d of %d", have, want)
 		}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // others gives a replica that is not r.
@@ -34,7 +36,7 @@ func TestTheSchedulerIsLost(t *testing.T) {
 		t.Helper()
 		begin := time.Now()
 		var id string
-		eventually(t, limit, "a task is admitted", func() (err error) { id, err = c.submit(at, ""); return err })
+		testkit.Within(t, limit, "a task is admitted", func() (err error) { id, err = c.submit(at, ""); return err })
 		who := n.runs(id, 1, limit-time.Since(begin))
 		return who, time.Since(begin)
 	}
@@ -108,10 +110,10 @@ func TestAMinorityDoesNoHarm(t *testing.T) {
 	n := newNode(t, c, 1, hold)
 	first := c.replicas[0]
 	var streaming string
-	eventually(t, 20*time.Second, "the node is known", func() (err error) { streaming, err = c.submit(first, ""); return err })
+	testkit.Within(t, 20*time.Second, "the node is known", func() (err error) { streaming, err = c.submit(first, ""); return err })
 	alone := n.runs(streaming, 1, 20*time.Second)
 	major := c.other(alone)
-	eventually(t, 10*time.Second, "the first token is known", func() error {
+	testkit.Within(t, 10*time.Second, "the first token is known", func() error {
 		task, err := c.task(major, streaming)
 		if err == nil && task["first_token_at"] == nil {
 			err = fmt.Errorf("got %v", task)
@@ -135,8 +137,8 @@ func TestAMinorityDoesNoHarm(t *testing.T) {
 		t.Errorf("the minority does not tell what it knows: %v, %v", task, err)
 	}
 	var later string
-	eventually(t, 15*time.Second, "the majority admits", func() (err error) { later, err = c.submit(major, ""); return err })
-	eventually(t, 20*time.Second, "the streaming task is given up", func() error {
+	testkit.Within(t, 15*time.Second, "the majority admits", func() (err error) { later, err = c.submit(major, ""); return err })
+	testkit.Within(t, 20*time.Second, "the streaming task is given up", func() error {
 		task, err := c.task(major, streaming)
 		if err == nil && !ended(task["state"]) {
 			err = fmt.Errorf("%v", task["state"])
@@ -148,7 +150,7 @@ func TestAMinorityDoesNoHarm(t *testing.T) {
 	ids := []string{streaming, waiting, later}
 	c.settle(major, ids, 20*time.Second)
 	c.isolate(alone, false)
-	eventually(t, 30*time.Second, "who was cut off admits again", func() error {
+	testkit.Within(t, 30*time.Second, "who was cut off admits again", func() error {
 		id, err := c.submit(alone, "")
 		if err == nil {
 			ids = append(ids, id)
@@ -165,7 +167,7 @@ func TestAMinorityDoesNoHarm(t *testing.T) {
 	follower := c.other(n.runs(ids[len(ids)-1], 1, time.Second))
 	c.isolate(follower, true)
 	rest := c.other(follower)
-	eventually(t, 15*time.Second, "two of three admit", func() error {
+	testkit.Within(t, 15*time.Second, "two of three admit", func() error {
 		id, err := c.submit(rest, "")
 		if err == nil {
 			ids = append(ids, id)
@@ -185,7 +187,7 @@ func (c *cluster) oneEnd(r *replica, id string) {
 	var types []string
 	last := ""
 	ids := make(map[string]bool)
-	eventually(c.t, 20*time.Second, "the end of task "+id+" at "+r.name, func() error {
+	testkit.Within(c.t, 20*time.Second, "the end of task "+id+" at "+r.name, func() error {
 		status, events := c.events(r, id, last)
 		for _, ev := range events {
 			if ids[ev.id] && ev.kind != "gap" {

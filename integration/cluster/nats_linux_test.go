@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 var buildNATS = sync.OnceValues(func() (string, error) {
@@ -31,12 +32,12 @@ func newForeign(t *testing.T) (c *cluster, servers []*replica) {
 		t.Fatal(err)
 	}
 	c = &cluster{t: t, upstream: authmin.RandomSecret()}
-	a := newAuthority(t)
-	cert, key := a.issue("nats", "127.0.0.1")
+	a := testkit.NewAuthority(t)
+	cert, key := a.Issue("nats", []string{"127.0.0.1"})
 	trust, creds := accounts(t)
 	var routes, urls []string
 	for range 3 {
-		routes, urls = append(routes, freeAddress(t)), append(urls, freeAddress(t))
+		routes, urls = append(routes, testkit.FreeAddress(t)), append(urls, testkit.FreeAddress(t))
 	}
 	for i := range 3 {
 		conf := filepath.Join(t.TempDir(), "nats.conf")
@@ -52,10 +53,10 @@ cluster { name: theirs, listen: %q, routes: [ %s ] }
 			t.Fatal(err)
 		}
 		servers = append(servers, &replica{c: c, name: fmt.Sprint("nats", i+1), path: server, args: []string{"-c", conf}})
-		name, http := fmt.Sprint("replica", i+1), freeAddress(t)
+		name, http := fmt.Sprint("replica", i+1), testkit.FreeAddress(t)
 		c.replicas = append(c.replicas, &replica{c: c, name: name, http: http, env: []string{
 			"PATH=" + os.Getenv("PATH"), "ORCHD_ADDR=" + http, "LLORCH_UPSTREAM_TOKEN=" + c.upstream.Reveal(), "ORCHD_CLUSTER_REPLICA=" + name,
-			"ORCHD_NATS_URL=tls://" + strings.Join(urls, ",tls://"), "ORCHD_NATS_CREDS=" + creds, "ORCHD_NATS_CA=" + a.file,
+			"ORCHD_NATS_URL=tls://" + strings.Join(urls, ",tls://"), "ORCHD_NATS_CREDS=" + creds, "ORCHD_NATS_CA=" + a.File,
 		}})
 	}
 	c.cleanUp(servers...)

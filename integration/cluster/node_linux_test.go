@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -190,7 +191,7 @@ func (n *node) asker(r *http.Request) *replica {
 func (n *node) runs(id string, times int, limit time.Duration) *replica {
 	n.c.t.Helper()
 	var who *replica
-	eventually(n.c.t, limit, "task "+id+" runs", func() error {
+	testkit.Within(n.c.t, limit, "task "+id+" runs", func() error {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		if who = n.runner[id]; n.started[id] < times || who == nil {

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // TestTheLossOfAnotherReplicaIsNotSeen kills a replica that neither runs the tasks
@@ -25,7 +27,7 @@ func TestTheLossOfAnotherReplicaIsNotSeen(t *testing.T) {
 		var runner *replica
 		for range 3 {
 			var id string
-			eventually(t, 20*time.Second, "a task is admitted", func() (err error) { id, err = c.submit(c.replicas[0], ""); return err })
+			testkit.Within(t, 20*time.Second, "a task is admitted", func() (err error) { id, err = c.submit(c.replicas[0], ""); return err })
 			runner = n.runs(id, 1, 20*time.Second)
 			ids = append(ids, id)
 		}

@@ -4,6 +4,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // TestAllAreLostAndThenADisk takes the power from all replicas at once, in the
@@ -40,7 +42,7 @@ func TestAllAreLostAndThenADisk(t *testing.T) {
 	lost.serves()
 	c.settle(lost, ids, 20*time.Second)
 	t.Logf("a replica without its disk knows all tasks after %s", time.Since(begin))
-	eventually(t, 20*time.Second, "the new disk has what was acknowledged", func() error { return has(lost.dir, ids[len(ids)-1]) })
+	testkit.Within(t, 20*time.Second, "the new disk has what was acknowledged", func() error { return has(lost.dir, ids[len(ids)-1]) })
 	c.replicas[0].stop()
 	c.replicas[2].stop()
 	c.replicas[2].start()

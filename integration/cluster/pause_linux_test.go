@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // leaseHold is how long after its last renewal a scheduler may still show tokens.
@@ -129,12 +131,12 @@ func (c *cluster) pause(n *node, d time.Duration, unaware bool) pause {
 	if err := process.Signal(syscall.SIGSTOP); err != nil {
 		c.t.Fatal(err)
 	}
-	eventually(c.t, 5*time.Second, p.who.name+" is stopped", func() error { return halted(process.Pid) })
+	testkit.Within(c.t, 5*time.Second, p.who.name+" is stopped", func() error { return halted(process.Pid) })
 	p.from = time.Now()
 	if d > 0 {
 		<-time.After(d)
 	} else {
-		eventually(c.t, 20*time.Second, "another replica schedules", func() error { return n.without(p, 20) })
+		testkit.Within(c.t, 20*time.Second, "another replica schedules", func() error { return n.without(p, 20) })
 	}
 	p.to = time.Now()
 	if err := process.Signal(syscall.SIGCONT); err != nil {
@@ -257,7 +259,7 @@ func gaveUp(task map[string]any, runs []asking) bool {
 		return false
 	}
 	last := runs[len(runs)-1]
-	for line := range strings.Lines(last.by.all()) {
+	for line := range strings.Lines(last.by.out.String()) {
 		var said struct {
 			Time time.Time
 			Msg  string

@@ -1,11 +1,8 @@
 package cluster_test
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +14,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // cluster is three orchestratord and what they have in common.
@@ -42,7 +40,7 @@ type replica struct {
 	mu     sync.Mutex
 	cmd    *exec.Cmd
 	exited chan struct{}
-	out    bytes.Buffer
+	out    testkit.Buffer // since its first start
 }
 
 // newCluster prepares n replicas; env is added to what each one gets.
@@ -52,20 +50,20 @@ func newCluster(t *testing.T, n int, env ...string) *cluster {
 		t.Fatal(err)
 	}
 	c := &cluster{t: t, upstream: authmin.RandomSecret()}
-	a := newAuthority(t)
+	a := testkit.NewAuthority(t)
 	var peers []string
 	for i := range n {
-		r := &replica{c: c, name: fmt.Sprint("replica", i+1), http: freeAddress(t), routes: freeAddress(t), dir: filepath.Join(t.TempDir(), "state")}
+		r := &replica{c: c, name: fmt.Sprint("replica", i+1), http: testkit.FreeAddress(t), routes: testkit.FreeAddress(t), dir: filepath.Join(t.TempDir(), "state")}
 		w := newWire(t, c, r)
 		c.replicas, c.wires, peers = append(c.replicas, r), append(c.wires, w), append(peers, w.address)
 	}
 	for i, r := range c.replicas {
-		cert, key := a.issue(r.name, "127.0.0.1")
+		cert, key := a.Issue(r.name, []string{"127.0.0.1"})
 		r.env = append([]string{
 			"PATH=" + os.Getenv("PATH"), "ORCHD_ADDR=" + r.http, "ORCHD_STATE_DIR=" + r.dir, "LLORCH_UPSTREAM_TOKEN=" + c.upstream.Reveal(),
 			"ORCHD_CLUSTER_NAME=test", "ORCHD_CLUSTER_REPLICA=" + r.name, "ORCHD_CLUSTER_ADDR=" + r.routes,
 			"ORCHD_CLUSTER_PEERS=" + strings.Join(peers, ","), "ORCHD_CLUSTER_ADVERTISE=" + peers[i],
-			"ORCHD_CLUSTER_CERT=" + cert, "ORCHD_CLUSTER_KEY=" + key, "ORCHD_CLUSTER_CA=" + a.file,
+			"ORCHD_CLUSTER_CERT=" + cert, "ORCHD_CLUSTER_KEY=" + key, "ORCHD_CLUSTER_CA=" + a.File,
 		}, env...)
 	}
 	c.cleanUp()
@@ -98,28 +96,6 @@ func (c *cluster) become(replicas ...*replica) {
 	c.replicas = replicas
 }
 
-var given sync.Map // addresses, by freeAddress
-
-// freeAddress gives an address that nobody listens on. It is below the ports that
-// the kernel gives to connections (32768 and up, on Linux): one of those could be
-// taken before the replica listens, or while it is restarted. No two calls get the
-// same.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(22_000))
-		if _, given := given.LoadOrStore(address, true); given {
-			continue
-		}
-		if ln, err := net.Listen("tcp", address); err == nil {
-			defer ln.Close()
-			return address
-		}
-	}
-	t.Fatal("no free port was found")
-	return ""
-}
-
 // start starts all replicas and waits until each of them serves.
 func (c *cluster) start() {
 	c.t.Helper()
@@ -141,7 +117,7 @@ func (r *replica) start() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	cmd := exec.Command(path, r.args...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = r.env, &locked{r}, &locked{r}
+	cmd.Env, cmd.Stdout, cmd.Stderr = r.env, &r.out, &r.out
 	// A test that is killed must not leave replicas behind.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -152,24 +128,9 @@ func (r *replica) start() {
 	r.cmd, r.exited = cmd, exited
 }
 
-// locked collects what the replica says.
-type locked struct{ r *replica }
-
-func (l *locked) Write(p []byte) (int, error) {
-	l.r.mu.Lock()
-	defer l.r.mu.Unlock()
-	return l.r.out.Write(p)
-}
-
-// all is what it has said since its first start, and tail the end of it.
-func (r *replica) all() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.out.String()
-}
-
+// tail is the end of its output.
 func (r *replica) tail() string {
-	text := r.all()
+	text := r.out.String()
 	return text[max(0, len(text)-3000):]
 }
 
@@ -208,30 +169,11 @@ func (r *replica) stop() { r.signal(syscall.SIGTERM) }
 // serves waits until the replica takes requests.
 func (r *replica) serves() {
 	r.c.t.Helper()
-	eventually(r.c.t, 40*time.Second, r.name+" serves", func() error {
+	testkit.Within(r.c.t, 40*time.Second, r.name+" serves", func() error {
 		status, _, err := r.c.try(r, "ci", "infer", "GET", "/v2/tasks?limit=1", "")
 		if err == nil && status != 200 {
 			err = fmt.Errorf("status %d", status)
 		}
 		return err
 	})
-}
-
-// eventually asks until there is no error.
-func eventually(t *testing.T, limit time.Duration, what string, ask func() error) {
-	t.Helper()
-	deadline := time.After(limit)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := ask()
-		if err == nil {
-			return
-		}
-		select {
-		case <-deadline:
-			t.Fatalf("%s: not within %s: %v", what, limit, err)
-		case <-tick.C:
-		}
-	}
 }

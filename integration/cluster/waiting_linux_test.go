@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // TestAReplicaThatIsAloneSaysSo: it answers 503 to everything, its health too,
@@ -16,7 +18,7 @@ func TestAReplicaThatIsAloneSaysSo(t *testing.T) {
 	c := newCluster(t, 3)
 	r := c.replicas[0]
 	r.start()
-	eventually(t, 10*time.Second, "503 while it waits", func() error {
+	testkit.Within(t, 10*time.Second, "503 while it waits", func() error {
 		res, err := http.Get("http://" + r.http + "/health")
 		if err != nil {
 			return err
@@ -30,7 +32,7 @@ func TestAReplicaThatIsAloneSaysSo(t *testing.T) {
 	if _, err := c.submit(r, ""); err == nil || !strings.Contains(err.Error(), "status 503 STARTING") {
 		t.Errorf("got %v, want 503 STARTING", err)
 	}
-	eventually(t, 10*time.Second, "it says what it waits for", func() error {
+	testkit.Within(t, 10*time.Second, "it says what it waits for", func() error {
 		if !strings.Contains(r.tail(), "waiting for the other replicas") {
 			return fmt.Errorf("got %s", r.tail())
 		}

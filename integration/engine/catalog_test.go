@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
-	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
@@ -134,13 +134,13 @@ func TestAModelGoesFromTheCatalogToAnAnswer(t *testing.T) {
 	if _, err := n.pools.Preload(t.Context(), "p", nodeapi.PreloadRequest{Template: "llamacpp", ModelRef: "catalog:tiny"}); err != nil {
 		t.Fatal(err)
 	}
-	gatewaytest.Eventually(t, patience, "the pool", func() error { return n.state(t, "p", "ready") })
+	testkit.Within(t, patience, "the pool", func() error { return n.state(t, "p", "ready") })
 	staged := filepath.Join(n.root, "sha256-"+digest)
 	if got, err := os.ReadFile(staged); err != nil || !bytes.Equal(got, model) {
 		t.Errorf("the staged file has %d bytes, %v", len(got), err)
 	}
 	var said string
-	gatewaytest.Eventually(t, patience, "an answer", func() error {
+	testkit.Within(t, patience, "an answer", func() error {
 		status, text := n.call(t, "POST", "/v1/chat/completions", map[string]any{
 			"model": "catalog:tiny", "messages": []map[string]string{{"role": "user", "content": "hello"}}, "max_tokens": 5,
 		})
@@ -180,7 +180,7 @@ func (n node) mustFail(t *testing.T, pool, ref, why string) {
 	if _, err := n.pools.Preload(t.Context(), pool, nodeapi.PreloadRequest{Template: "llamacpp", ModelRef: ref}); err != nil {
 		t.Fatal(err)
 	}
-	gatewaytest.Eventually(t, patience, "the failure of "+pool, func() error {
+	testkit.Within(t, patience, "the failure of "+pool, func() error {
 		s, err := n.pools.Status(t.Context(), pool)
 		if err == nil && !strings.Contains(s.LastError, why) {
 			return errorText(s.LastError)

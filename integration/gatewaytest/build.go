@@ -8,7 +8,7 @@
 //
 //	func TestHealth(t *testing.T) {
 //		p := gatewaytest.Start(t, nil, "run", "--config", file)
-//		gatewaytest.Eventually(t, 10*time.Second, "health", func() error { … })
+//		testkit.Within(t, 10*time.Second, "health", func() error { … })
 //	}
 package gatewaytest
 

@@ -1,16 +1,16 @@
 package gatewaytest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // stopLimit is how long a stop may take before it counts as a failure: the
@@ -20,9 +20,9 @@ const stopLimit = 5 * time.Second
 // A Process is one running program.
 type Process struct {
 	cmd    *exec.Cmd
-	out    output
-	exited chan struct{} // closed when the process is gone
-	err    error         // how it went; read after exited
+	out    testkit.Buffer // both streams
+	exited chan struct{}  // closed when the process is gone
+	err    error          // how it went; read after exited
 }
 
 // Command prepares llorch with an environment of its own: nothing of the
@@ -112,22 +112,4 @@ func (p *Process) Stop() error {
 	}
 	<-p.exited
 	return fmt.Errorf("still running %v after the interrupt", stopLimit)
-}
-
-// output collects two streams; the test reads while the process writes.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // upLimit is how long "llorch up" may take until everything answers; a busy
@@ -34,11 +36,11 @@ func StartUp(t testing.TB, env []string, args ...string) *Up {
 // StartUpIn is StartUp with a data directory that outlives it.
 func StartUpIn(t testing.TB, dir string, env []string, args ...string) *Up {
 	t.Helper()
-	address := FreeAddress(t, "127.0.0.1")
+	address := testkit.FreeAddress(t)
 	all := append([]string{"up", "--listen", address, "--data-dir", dir}, args...)
 	u := &Up{Process: Start(t, env, all...), Address: address, Dir: dir}
 	u.Base = "http://" + address
-	Eventually(t, upLimit, "the lines to paste", func() error {
+	testkit.Within(t, upLimit, "the lines to paste", func() error {
 		select {
 		case <-u.Exited():
 			log, _ := os.ReadFile(filepath.Join(dir, "llorch.log"))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // inDir runs a command where the ones before it left their files.
@@ -56,15 +57,15 @@ func (r *readme) onPolicy(t *testing.T, b block) {
 // auditVerify runs the policy shown, lets it refuse a request, and checks what it
 // wrote.
 func (r *readme) auditVerify(t *testing.T, b block) {
-	address := gatewaytest.FreeAddress(t, "127.0.0.1")
+	address := testkit.FreeAddress(t)
 	dir := r.asShown(t, "gateway.example.com {", "http://"+address+" {\n\tbind 127.0.0.1")
 	cmd := gatewaytest.Command(t, nil, "run", "--config", "Caddyfile")
 	cmd.Dir = dir
-	cmd.Env = append(cmd.Env, "CADDY_ADMIN="+gatewaytest.FreeAddress(t, "127.0.0.1"))
+	cmd.Env = append(cmd.Env, "CADDY_ADMIN="+testkit.FreeAddress(t))
 	p := gatewaytest.StartCommand(t, cmd)
 	p.Listening(t, address)
 	client := gatewaytest.Client{Base: "http://" + address}
-	gatewaytest.Eventually(t, 10*time.Second, "a refusal", func() error {
+	testkit.Within(t, 10*time.Second, "a refusal", func() error {
 		_, err := client.As("").Do("GET", "/v1/models", "")
 		return err
 	})

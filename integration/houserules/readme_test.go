@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // A block is a fenced piece of a document, and the plain one that follows it
@@ -174,10 +175,10 @@ func (r *readme) run(t *testing.T, b block) {
 	ollama := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Host) }))
 	t.Cleanup(ollama.Close)
 	upstream := ollama.Listener.Addr().String()
-	address := gatewaytest.FreeAddress(t, "127.0.0.1")
+	address := testkit.FreeAddress(t)
 	cmd := gatewaytest.Command(t, readmeEnv, strings.Fields(b.text)[1:]...)
 	cmd.Dir = r.withCaddyfile(t, "gateway.example.com {", "http://"+address+" {\n\tbind 127.0.0.1", "127.0.0.1:11434", upstream)
-	admin := gatewaytest.FreeAddress(t, "127.0.0.1")
+	admin := testkit.FreeAddress(t)
 	cmd.Env = append(cmd.Env, "CADDY_ADMIN="+admin)
 	gatewaytest.StartCommand(t, cmd).Listening(t, address)
 	client := gatewaytest.Client{Base: "http://" + address}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // The tokens: one to be taken back, one that stays.
@@ -33,7 +34,7 @@ type gateway struct {
 
 func startGateway(t *testing.T, upstream string) *gateway {
 	t.Helper()
-	g := &gateway{folder: t.TempDir(), address: gatewaytest.FreeAddress(t, "127.0.0.1")}
+	g := &gateway{folder: t.TempDir(), address: testkit.FreeAddress(t)}
 	_, port, _ := net.SplitHostPort(g.address)
 	socket := filepath.Join(g.folder, "admin.sock")
 	config := fmt.Sprintf(`{

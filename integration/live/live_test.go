@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 const (
@@ -148,7 +148,7 @@ func othersGoOn(t *testing.T, others []*stream) {
 // memory of the gateway.
 func nothingIsLeft(t *testing.T, g *gateway, up *events, number int, heap, goroutines float64) {
 	t.Helper()
-	gatewaytest.Eventually(t, 30*time.Second, "the end of everything", func() error {
+	testkit.Within(t, 30*time.Second, "the end of everything", func() error {
 		if n := up.serving.Load(); n != otherStreams {
 			return fmt.Errorf("the upstream serves %d, want %d", n, otherStreams)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // seen is what an echo upstream tells of a request.
@@ -181,7 +182,7 @@ func writeTrials(t *testing.T, upstream string) (file string, sites map[string]s
 	text.WriteString("\t}\n}\n")
 	sites = map[string]string{}
 	for name, trial := range trials {
-		sites[name] = gatewaytest.FreeAddress(t, "127.0.0.1")
+		sites[name] = testkit.FreeAddress(t)
 		_, port, _ := strings.Cut(sites[name], ":")
 		args := strings.ReplaceAll(trial.args, "ADDRESS", upstream)
 		fmt.Fprintf(&text, "http://:%s {\n\tbind 127.0.0.1\n\timport %s %s %s\n}\n", port, trial.snippet, args, trial.body)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // keys is the number of tokens in the keyring.
@@ -44,7 +45,7 @@ func keyringText() string {
 func startGateway(t *testing.T) *client {
 	t.Helper()
 	folder := t.TempDir()
-	_, port, _ := net.SplitHostPort(gatewaytest.FreeAddress(t, "127.0.0.1"))
+	_, port, _ := net.SplitHostPort(testkit.FreeAddress(t))
 	config := fmt.Sprintf(`{
 	admin off
 	local_certs
@@ -77,7 +78,7 @@ https://localhost:%[2]s {
 	p := gatewaytest.Start(t, nil, "run", "--adapter", "caddyfile", "--config", filepath.Join(folder, "Caddyfile"))
 	p.Listening(t, "127.0.0.1:"+port)
 	c := newClient(t, "https://localhost:"+port+"/v1/x")
-	gatewaytest.Eventually(t, 30*time.Second, "the first key", func() error {
+	testkit.Within(t, 30*time.Second, "the first key", func() error {
 		status, _, err := c.ask(tokenOf(0))
 		if err == nil && status != http.StatusOK {
 			err = fmt.Errorf("status %d", status)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // TestOneCorrelationIDFollowsATaskThroughEveryLog looks for the id in the
@@ -25,7 +26,7 @@ func TestOneCorrelationIDFollowsATaskThroughEveryLog(t *testing.T) {
 		"http.handlers.authmin.audit|authmin.audit: auth_success",
 		"orchestrator: placed", "poolmanager: request ended", "orchestrator: task ended",
 	}
-	gatewaytest.Eventually(t, within, "a line of each part", func() error {
+	testkit.Within(t, within, "a line of each part", func() error {
 		got, err := linesOf(filepath.Join(up.Dir, "llorch.log"), id)
 		if err != nil {
 			return err

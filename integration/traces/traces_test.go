@@ -13,6 +13,7 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // within is how long an export may take; it is asked for every 100 ms.
@@ -63,7 +64,7 @@ func TestATraceGoesFromTheGatewayToTheEngine(t *testing.T) {
 			if err != nil || res.Status/100 != 2 {
 				t.Fatalf("got %d %s, %v", res.Status, res.Body, err)
 			}
-			gatewaytest.Eventually(t, within, "the whole trace", func() error { return whole(c.of(id), name) })
+			testkit.Within(t, within, "the whole trace", func() error { return whole(c.of(id), name) })
 		})
 	}
 	if err := up.Stop(); err != nil {
@@ -122,7 +123,7 @@ func TestAStrangersTraceIsBounded(t *testing.T) {
 	if _, err := up.Do("POST", "/v2/tasks", `{"model_ref":"demo","prompt":"x","max_tokens":1}`, "Traceparent: 00-"+marker+"-"+parent+"-01"); err != nil {
 		t.Fatal(err)
 	}
-	gatewaytest.Eventually(t, within, "a later trace", func() error { return whole(c.of(marker), "POST /v2/tasks") })
+	testkit.Within(t, within, "a later trace", func() error { return whole(c.of(marker), "POST /v2/tasks") })
 	for _, id := range []string{unsampled, refused} {
 		if spans := c.of(id); len(spans) > 0 {
 			t.Errorf("exported of %s: %+v", id, spans)
@@ -132,10 +133,10 @@ func TestAStrangersTraceIsBounded(t *testing.T) {
 
 // TestACollectorThatIsNotThereCostsALogLine has one whose port nobody listens on.
 func TestACollectorThatIsNotThereCostsALogLine(t *testing.T) {
-	gone := gatewaytest.FreeAddress(t, "127.0.0.1")
+	gone := testkit.FreeAddress(t)
 	up := gatewaytest.StartUp(t, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + gone, "OTEL_BSP_SCHEDULE_DELAY=50"})
 	const line = "does not take spans"
-	gatewaytest.Eventually(t, within, "the line", func() error {
+	testkit.Within(t, within, "the line", func() error {
 		if res, err := up.Do("POST", "/v1/completions", `{"model":"demo","prompt":"x","max_tokens":1}`); err != nil || res.Status != 200 {
 			return fmt.Errorf("got %d %s, %v", res.Status, res.Body, err)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // chain is the demo engine and, before it, pool manager, orchestrator and
@@ -31,11 +32,11 @@ func startChain(b *testing.B, delay string) *chain {
 	dir := b.TempDir()
 	key, client := authmin.RandomSecret().Reveal(), authmin.RandomSecret().Reveal()
 	keyFile := write(b, dir, "key", key)
-	engine := gatewaytest.FreeAddress(b, "127.0.0.1")
+	engine := testkit.FreeAddress(b)
 	_, port, _ := net.SplitHostPort(engine)
 	gatewaytest.Start(b, nil, "demo-engine", "--port", port, "--api-key-file", keyFile, "--parallel", fmt.Sprint(slots), "--token-delay", delay).Listening(b, engine)
 	c.startPoolManager(b, dir, engine, keyFile)
-	c.gatewayAddress = gatewaytest.FreeAddress(b, "127.0.0.1")
+	c.gatewayAddress = testkit.FreeAddress(b)
 	_, port, _ = net.SplitHostPort(c.gatewayAddress)
 	config := fmt.Sprintf(`{
 	admin off
@@ -68,7 +69,7 @@ http://:%s {
 	c.gateway.Listening(b, c.gatewayAddress)
 	c.direct = newEndpoint("http://"+engine, key)
 	c.through = newEndpoint("http://"+c.gatewayAddress, client)
-	gatewaytest.Eventually(b, startLimit, "an answer through everything", func() error {
+	testkit.Within(b, startLimit, "an answer through everything", func() error {
 		_, err := c.through.ask(1)
 		return err
 	})
@@ -88,7 +89,7 @@ templates:
 preload:
   - {pool_id: bench, template: bench}
 `, dir, c.orchestrator.address, engine, keyFile, slots)
-	address := gatewaytest.FreeAddress(b, "127.0.0.1")
+	address := testkit.FreeAddress(b)
 	p := daemon(b, "poolmanagerd", []string{"POOL_MANAGERD_ADDR=" + address, "LLORCH_API_TOKEN=" + token,
 		"ORCHESTRATORD_TOKEN=" + c.orchestrator.token, "POOL_MANAGERD_DISPATCH_TOKEN=" + token},
 		"--config", write(b, dir, "poolmanagerd.yaml", config))

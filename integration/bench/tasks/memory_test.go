@@ -12,6 +12,7 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 const (
@@ -73,7 +74,7 @@ func memoryRound(b *testing.B) map[string]float64 {
 // caller, which is less than its capacity as soon as another one asks.
 func startMemory(b *testing.B) *chain {
 	b.Helper()
-	c := &chain{orchestrator: startOrchestrator(b, "ORCHD_ADMISSION_CAPACITY=20000"), gatewayAddress: gatewaytest.FreeAddress(b, "127.0.0.1")}
+	c := &chain{orchestrator: startOrchestrator(b, "ORCHD_ADMISSION_CAPACITY=20000"), gatewayAddress: testkit.FreeAddress(b)}
 	c.orchestrator.register(b, 0)
 	client := authmin.RandomSecret().Reveal()
 	config := fmt.Sprintf(`{

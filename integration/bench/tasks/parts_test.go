@@ -11,6 +11,7 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -26,13 +27,13 @@ type orchestratord struct {
 func startOrchestrator(b *testing.B, env ...string) *orchestratord {
 	b.Helper()
 	o := &orchestratord{
-		address: gatewaytest.FreeAddress(b, "127.0.0.1"),
+		address: testkit.FreeAddress(b),
 		token:   authmin.RandomSecret().Reveal(), upstream: authmin.RandomSecret().Reveal(),
 	}
 	o.Process = daemon(b, "orchestratord", append(env, "ORCHD_ADDR="+o.address, "ORCHD_STATE_DIR="+b.TempDir(),
 		"LLORCH_API_TOKEN="+o.token, "LLORCH_UPSTREAM_TOKEN="+o.upstream))
 	o.Listening(b, o.address)
-	gatewaytest.Eventually(b, startLimit, "the orchestrator", func() error { return o.call(http.MethodGet, "/v2/meta/version", nil, nil) })
+	testkit.Within(b, startLimit, "the orchestrator", func() error { return o.call(http.MethodGet, "/v2/meta/version", nil, nil) })
 	return o
 }
 
