@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // admin asks an admin endpoint, at a Unix socket or a TCP address.
@@ -94,7 +95,7 @@ func TestTheAdminAPIIsOffAndOnUnixSocketsOnly(t *testing.T) {
 			}
 		})
 		t.Run("tcp"+path, func(t *testing.T) {
-			address := freeAddress(t)
+			address := testkit.FreeAddress(t)
 			(&gateway{}).serveAdmin(t, address, ring, "admin_api")
 			if status, body := admin(t, "tcp", address, "GET", path, ""); status != 403 {
 				t.Errorf("over TCP: %d %s", status, body)

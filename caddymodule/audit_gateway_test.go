@@ -13,6 +13,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/llorch/gateway/caddymodule/trail"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // auditing is a global block with the tests' tokens and these audit options.
@@ -108,7 +109,7 @@ func TestARequestGoesOnOnlyWhenItIsOnRecord(t *testing.T) {
 		t.Errorf("the public route: got %d, want 200", got)
 	}
 	mend(t, path)
-	eventually(t, "requests to be served again", func() bool { return statusOf(t, g, "/v1/x", asUser) == 200 })
+	testkit.Eventually(t, "requests to be served again", func() bool { return statusOf(t, g, "/v1/x", asUser) == 200 })
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +136,7 @@ func TestOneOfTheRequiredSinksIsEnough(t *testing.T) {
 		}
 	}
 	mend(t, first)
-	eventually(t, "requests to be served again", func() bool { return statusOf(t, g, "/v1/x", asUser) == 200 })
+	testkit.Eventually(t, "requests to be served again", func() bool { return statusOf(t, g, "/v1/x", asUser) == 200 })
 }
 
 // A full disk and a collector that is not there: the gateway starts, refuses what it
@@ -162,7 +163,7 @@ func TestNoRequiredSinkCanBeWrittenAtTheStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	eventually(t, "requests to be served", func() bool { return statusOf(t, g, "/v1/x", asUser) == 200 })
+	testkit.Eventually(t, "requests to be served", func() bool { return statusOf(t, g, "/v1/x", asUser) == 200 })
 }
 
 // A sink that nobody requires may fail; the others have everything.
@@ -174,7 +175,7 @@ func TestAFailingSinkDoesNotStopTheOthers(t *testing.T) {
 	defer collector.Close()
 	dir := t.TempDir()
 	broken, whole := filepath.Join(dir, "broken"), filepath.Join(dir, "whole")
-	g := serve(t, false, auditing("audit file "+broken, "audit syslog udp "+collector.LocalAddr().String(), "audit syslog tcp "+freeAddress(t), "audit caddy", "audit file "+whole), guarded+"respond ok")
+	g := serve(t, false, auditing("audit file "+broken, "audit syslog udp "+collector.LocalAddr().String(), "audit syslog tcp "+testkit.FreeAddress(t), "audit caddy", "audit file "+whole), guarded+"respond ok")
 	spoil(t, broken)
 	const requests = 20
 	for range requests {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/llorch/gateway/caddymodule/trail"
+	"github.com/llorch/gateway/integration/testkit"
 	"go.uber.org/goleak"
 )
 
@@ -132,7 +133,7 @@ func TestAFailedStartClosesItsSinks(t *testing.T) {
 	if err := holder.Start(); err != nil {
 		t.Fatal(err)
 	}
-	g := &gateway{site: "http://" + freeAddress(t), log: filepath.Join(dir, "log")}
+	g := &gateway{site: "http://" + testkit.FreeAddress(t), log: filepath.Join(dir, "log")}
 	before := goleak.IgnoreCurrent()
 	expectRefused(t, g.tryLoad(t, auditing("audit file "+first, "audit file "+second), guarded+"respond ok"), "written by another process")
 	expectGivenBack(t)

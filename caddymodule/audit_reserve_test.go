@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/llorch/gateway/caddymodule/trail"
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
@@ -46,13 +47,13 @@ func TestTheReserveIsForRequestsThatWereLetIn(t *testing.T) {
 	// A reload with another reserve, of the same file.
 	for _, reserve := range []string{"1KiB", "off"} {
 		g.load(t, auditing(fmt.Sprintf(sink, reserve)), site)
-		eventually(t, "refusals to be recorded again", func() bool {
+		testkit.Eventually(t, "refusals to be recorded again", func() bool {
 			statusOf(t, g, "/v1/x")
 			lines := auditLines(t, path)
 			return lines[len(lines)-1]["decision"] == decisionRefuse
 		})
 		g.load(t, auditing(fmt.Sprintf(sink, "1000000TiB")), site)
-		eventually(t, "the reserve to count again", func() bool {
+		testkit.Eventually(t, "the reserve to count again", func() bool {
 			before := len(auditLines(t, path))
 			statusOf(t, g, "/v1/x")
 			statusOf(t, g, "/v1/x", asUser)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/llorch/gateway/caddymodule/trail"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // One record a decision, with these fields, and the status where the gateway
@@ -137,11 +138,11 @@ func TestHostileTextCannotBreakARecord(t *testing.T) {
 
 // A refused start leaves a record, with the address and the remedy.
 func TestRefusedBindIsAudited(t *testing.T) {
-	g := &gateway{address: freeAddress(t), log: t.TempDir() + "/log"}
+	g := &gateway{address: testkit.FreeAddress(t), log: t.TempDir() + "/log"}
 	config := options("\tlog {\n\t\toutput file "+g.log+"\n\t\tformat json\n\t}\n\tauthmin\n") + "http://x:8080 {\n\tauthmin edge\n}\n"
 	expectRefused(t, validate(t, config), "no token is configured")
 	var records []map[string]any
-	eventually(t, "the record", func() bool { records = g.records(t); return len(records) > 0 })
+	testkit.Eventually(t, "the record", func() bool { records = g.records(t); return len(records) > 0 })
 	if len(records) != 1 {
 		t.Fatalf("%d records", len(records))
 	}

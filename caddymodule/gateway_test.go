@@ -12,9 +12,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/quic-go/quic-go/http3"
 )
 
@@ -72,7 +72,7 @@ func serve(t *testing.T, secure bool, globals, body string) *gateway {
 // start is serve for a gateway with settings of its own.
 func (g *gateway) start(t *testing.T, secure bool, globals, body string) {
 	t.Helper()
-	g.address, g.log = freeAddress(t), filepath.Join(t.TempDir(), "log")
+	g.address, g.log = testkit.FreeAddress(t), filepath.Join(t.TempDir(), "log")
 	_, port, _ := net.SplitHostPort(g.address)
 	g.base, g.site = "http://"+g.address, "http://:"+port
 	if secure {
@@ -81,7 +81,7 @@ func (g *gateway) start(t *testing.T, secure bool, globals, body string) {
 	}
 	g.load(t, globals, body)
 	if secure {
-		eventually(t, "a certificate", func() bool {
+		testkit.Eventually(t, "a certificate", func() bool {
 			conn, err := tls.Dial("tcp", g.address, &tls.Config{ServerName: "localhost", InsecureSkipVerify: true})
 			if err == nil {
 				conn.Close()
@@ -113,28 +113,6 @@ func (g *gateway) tryLoad(t *testing.T, globals, body string) error {
 	}
 	config := mustAdapt(t, all+g.site+" {\n\tbind 127.0.0.1\n"+body+"\n}\n")
 	return caddy.Load(config, true)
-}
-
-// eventually asks until the answer is yes, for ten seconds at most.
-func eventually(t *testing.T, what string, ask func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(10 * time.Second); !ask(); <-tick.C {
-		if time.Now().After(end) {
-			t.Fatalf("waiting for %s", what)
-		}
-	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // clients are one client for each version of HTTP.
@@ -201,7 +179,7 @@ const (
 // bytes of each line are in "line".
 func (g *gateway) recordsOf(t *testing.T, atLeast int) (records []map[string]any) {
 	t.Helper()
-	eventually(t, "audit records", func() bool {
+	testkit.Eventually(t, "audit records", func() bool {
 		records = slices.DeleteFunc(g.records(t), func(r map[string]any) bool { return r["decision"] == nil })
 		return len(records) >= atLeast
 	})

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/llorch/gateway/integration/testkit"
 	"go.uber.org/goleak"
 )
 
@@ -55,14 +56,14 @@ func TestFailedStartLeavesNothingBehind(t *testing.T) {
 	if err := other.tryLoad(t, twoTokens, "authmin {\n\trequire infer /*\n}\nrespond ok"); err == nil {
 		t.Fatal("a taken port was bound")
 	}
-	eventually(t, "the refused configuration to end", func() bool { return ours() <= before })
+	testkit.Eventually(t, "the refused configuration to end", func() bool { return ours() <= before })
 	if answer, _ := g.ask(t, plainClient(), "GET", "/x", asUser); answer.StatusCode != http.StatusOK {
 		t.Errorf("the old configuration answers %d", answer.StatusCode)
 	}
 	if err := caddy.Stop(); err != nil {
 		t.Error(err)
 	}
-	eventually(t, "the gateway to end", func() bool { return ours() == 0 })
+	testkit.Eventually(t, "the gateway to end", func() bool { return ours() == 0 })
 }
 
 // createdHere is in the stack of a goroutine that this module started.

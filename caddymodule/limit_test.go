@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
@@ -71,7 +72,7 @@ func TestLimitsAtTheGate(t *testing.T) {
 	before := testutil.ToFloat64(shared.limited.WithLabelValues("limited", limitInflight))
 	done := make(chan int)
 	go func() { done <- ask("/v1/hold", asUser) }()
-	until(t, "the first request to be under way", func() bool { return liveRequests(t) == 1 })
+	testkit.Eventually(t, "the first request to be under way", func() bool { return liveRequests(t) == 1 })
 	if got := ask("/v1/x", asUser); got != 429 {
 		t.Errorf("a second request at once: got %d, want 429", got)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/llorch/gateway/integration/testkit"
 	"pgregory.net/rapid"
 )
 
@@ -18,7 +19,7 @@ import (
 // without a token reaches the handler `metrics` in a running Caddy, lint has said
 // that it is open.
 func TestWhatLintTakesForGuardedCannotBeReached(t *testing.T) {
-	address := freeAddress(t)
+	address := testkit.FreeAddress(t)
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
@@ -45,22 +46,6 @@ func (k keyring) write(t *testing.T, lines ...string) {
 }
 
 func (k keyring) globals() string { return "\tauthmin {\n\t\ttoken_file " + k.path + "\n\t}\n" }
-
-// until waits for a condition, and fails the test when it does not come.
-func until(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(liveLimit)
-	defer deadline.Stop()
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for !condition() {
-		select {
-		case <-deadline.C:
-			t.Fatalf("waited %v for %s", liveLimit, what)
-		case <-ticker.C:
-		}
-	}
-}
 
 // stream is an upstream that sends a line every few milliseconds until its
 // client has gone, and counts those that it serves.
@@ -134,14 +119,14 @@ func TestStreamsEndWithTheirTokenAndNoOthers(t *testing.T) {
 
 			ring.write(t, infer+" state=revoked", boss)
 			ends(t, mine)
-			until(t, "the upstream to be told", func() bool { return s.serving.Load() == 1 })
+			testkit.Eventually(t, "the upstream to be told", func() bool { return s.serving.Load() == 1 })
 			if _, err := others.ReadString('\n'); err != nil {
 				t.Errorf("another token's stream: %v", err)
 			}
-			until(t, "streams_terminated_total to grow by one", func() bool {
+			testkit.Eventually(t, "streams_terminated_total to grow by one", func() bool {
 				return testutil.ToFloat64(shared.terminated.WithLabelValues(string(authmin.ReasonRevoked))) == before+1
 			})
-			until(t, "the audit record", func() bool {
+			testkit.Eventually(t, "the audit record", func() bool {
 				for _, record := range g.records(t) {
 					if record["event"] == eventStreamTerminated && record["token"] == "ci" && record["bytes"].(float64) > 0 {
 						return true
@@ -213,7 +198,7 @@ func TestAClientThatDoesNotReadIsCutOffToo(t *testing.T) {
 	case <-time.After(liveLimit):
 		t.Fatal("the upstream is still writing")
 	}
-	until(t, "the request to end", func() bool { return liveRequests(t) == 0 })
+	testkit.Eventually(t, "the request to end", func() bool { return liveRequests(t) == 0 })
 }
 
 func TestAnUploadIsCutOffAndNotCompletedForTheUpstream(t *testing.T) {
@@ -266,7 +251,7 @@ func TestAWebSocketIsClosedWithItsToken(t *testing.T) {
 	if _, err := answer.ReadByte(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the WebSocket is still open: %v", err)
 	}
-	until(t, "the tunnel to end", func() bool { return liveRequests(t) == 0 })
+	testkit.Eventually(t, "the tunnel to end", func() bool { return liveRequests(t) == 0 })
 }
 
 // dial sends bytes to the gateway. Reads give up after a while.

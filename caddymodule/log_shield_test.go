@@ -13,6 +13,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/llorch/gateway/integration/testkit"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
@@ -42,7 +43,7 @@ func TestNoLogOfTheProcessHoldsAToken(t *testing.T) {
 				panic(http.ErrAbortHandler)
 			}))
 			t.Cleanup(up.Close)
-			open := freeAddress(t)
+			open := testkit.FreeAddress(t)
 			t.Setenv("TEST_ENGINE_KEY", operatorsKey)
 			g := &gateway{format: format}
 			second := filepath.Join(t.TempDir(), "second")
@@ -107,7 +108,7 @@ func TestTheStandardLogHoldsNoToken(t *testing.T) {
 	var text bytes.Buffer
 	log.SetOutput(&text)
 	g := serve(t, false, twoTokens, "authmin {\n\trequire infer /v1/*\n}\nrespond ok")
-	eventually(t, "the shield", func() bool { _, ok := log.Writer().(stdShield); return ok })
+	testkit.Eventually(t, "the shield", func() bool { _, ok := log.Writer().(stdShield); return ok })
 	log.Printf("http: panic serving %s: a token %s", g.address, "sk-"+tokenInfer)
 	if got := text.String(); !strings.Contains(got, "a token sk-[redacted]\n") {
 		t.Errorf("the log says %q", got)

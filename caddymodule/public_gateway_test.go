@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // engine is an upstream with a few threads, as many engines have: each reads a
@@ -134,7 +136,7 @@ func TestASlowPublicBodyIsCut(t *testing.T) {
 			if got := began.Load() - was; got != c.began {
 				t.Errorf("%s, %s: the upstream was asked %d times, want %d", version, c.name, got, c.began)
 			}
-			until(t, "the upstream to be let go", func() bool { return ended.Load() == began.Load() })
+			testkit.Eventually(t, "the upstream to be let go", func() bool { return ended.Load() == began.Load() })
 		}
 	}
 }
@@ -193,7 +195,7 @@ func TestStrangersDoNotHoldTheThreadsOfAnUpstream(t *testing.T) {
 			})
 		}
 	}
-	until(t, "the attack to be under way", func() bool { return strangers(t) >= defaultPublicInflight })
+	testkit.Eventually(t, "the attack to be under way", func() bool { return strangers(t) >= defaultPublicInflight })
 	for version, client := range all {
 		if version == "HTTP/2.0" {
 			continue // its connection has no stream left for us: the attacker's own
@@ -291,7 +293,7 @@ func TestAStrangerBeyondTheBoundIsToldToWait(t *testing.T) {
 	for range 2 {
 		wg.Go(func() { _, _ = all["HTTP/2.0"].Get(g.base + "/open/hold") })
 	}
-	until(t, "both places to be taken", func() bool { return strangers(t) == 2 })
+	testkit.Eventually(t, "both places to be taken", func() bool { return strangers(t) == 2 })
 	for version, client := range all {
 		start := time.Now()
 		answer, body := g.ask(t, client, "GET", "/open/x")
@@ -360,7 +362,7 @@ func TestAShadowGuardOnlyReportsStrangersBeyondTheBound(t *testing.T) {
 	})
 	done := make(chan struct{})
 	go func() { defer close(done); _, _ = plainClient().Get(g.base + "/open/hold") }()
-	until(t, "the place to be taken", func() bool { return strangers(t) == 1 })
+	testkit.Eventually(t, "the place to be taken", func() bool { return strangers(t) == 1 })
 	if got := statusOf(t, g, "/open/x"); got != 200 {
 		t.Errorf("beyond the bound: got %d, want 200", got)
 	}

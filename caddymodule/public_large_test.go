@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // Bodies that are too large to be read before the upstream is asked do not hold its
@@ -28,7 +30,7 @@ func TestLargePublicBodiesDoNotHoldTheThreadsOfAnUpstream(t *testing.T) {
 			}()
 		}
 		most := defaultPublicInflight / placesPerLarge
-		until(t, "each of them to have a thread, to wait for a turn or to be refused", func() bool {
+		testkit.Eventually(t, "each of them to have a thread, to wait for a turn or to be refused", func() bool {
 			return len(e.threads) == most && int64(most+waitingForATurn(t))+answered.Load() == defaultPublicInflight
 		})
 		for v, client := range clients(t) { // with connections of their own
@@ -76,7 +78,7 @@ func TestLargePublicBodiesOfOneAddressAllArrive(t *testing.T) {
 			t.Errorf("%s: %d of %d bodies arrived", version, served.Load(), defaultPublicInflight)
 		}
 	}
-	until(t, "places and memory to be given back", func() bool { return strangers(t) == 0 && gathered(t) == 0 })
+	testkit.Eventually(t, "places and memory to be given back", func() bool { return strangers(t) == 0 && gathered(t) == 0 })
 }
 
 // A client that waits too long for its turn is told.

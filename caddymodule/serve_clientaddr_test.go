@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // behindProxy are options of a server whose peers on loopback are proxies. A
@@ -89,7 +91,7 @@ func TestInventedAddressesDoNotWalkAroundTheBoundOfStrangers(t *testing.T) {
 		defer close(done)
 		_, _ = g.ask(t, plainClient(), "GET", "/v1/hold", "X-Forwarded-For: 198.51.100.1, 203.0.113.7")
 	}()
-	until(t, "the place to be taken", func() bool { return strangers(t) == 1 })
+	testkit.Eventually(t, "the place to be taken", func() bool { return strangers(t) == 1 })
 	if got := statusOf(t, g, "/v1/x", "X-Forwarded-For: 198.51.100.2, 203.0.113.7"); got != 429 {
 		t.Errorf("the same client, with another invented address: got %d, want 429", got)
 	}

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // leakedTargets are targets with the token of a client in them; %s is
@@ -110,7 +112,7 @@ func TestUpstreamTokenIsNoClientToken(t *testing.T) {
 	writeKeyring(t, file, keyringLine("a", tokenAdmin, "infer"))
 	g := serve(t, false, "\tauthmin {\n\t\ttoken_file "+file+"\n\t}\n", "authmin {\n\trequire infer /v1/*\n\tupstream_token {env.TEST_UPSTREAM}\n}\nrespond ok")
 	writeKeyring(t, file, keyringLine("a", tokenAdmin, "infer"), keyringLine("b", tokenUpstream, "infer"))
-	eventually(t, "the file to be refused", func() bool { return strings.Contains(readFile(t, g.log), "keyring not loaded") })
+	testkit.Eventually(t, "the file to be refused", func() bool { return strings.Contains(readFile(t, g.log), "keyring not loaded") })
 	for token, want := range map[string]int{tokenAdmin: http.StatusOK, tokenUpstream: http.StatusUnauthorized} {
 		if answer, _ := g.ask(t, plainClient(), "GET", "/v1/x", "Authorization: Bearer "+token); answer.StatusCode != want {
 			t.Errorf("got %d, want %d", answer.StatusCode, want)

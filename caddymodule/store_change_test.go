@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 func TestAChangedKeyringSaysWhatWasRevokedAndWhatIsReplaced(t *testing.T) {
@@ -68,7 +69,7 @@ func TestRevocationAndRotationAreInTheAuditTrail(t *testing.T) {
 	g := serve(t, false, ring.globals(), "\tauthmin {\n\t\trequire infer /v1/*\n\t}\n\treverse_proxy "+up.address()+"\n")
 	ring.write(t, line+" expires=2099-01-01T00:00:00Z", keyringLine("ci", tokenUpstream, "infer"), keyringLine("boss", tokenAdmin, "admin state=revoked"))
 	for _, event := range []string{eventConfigLoaded, eventRotation, eventRevoked} {
-		until(t, event, func() bool {
+		testkit.Eventually(t, event, func() bool {
 			for _, record := range g.records(t) {
 				if record["event"] == event {
 					return true

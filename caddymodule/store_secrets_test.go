@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
@@ -207,14 +208,14 @@ func TestAGatewayFollowsItsFiles(t *testing.T) {
 			defer stream.Body.Close()
 			replaceFile(t, token, tokenFresh)
 			replaceFile(t, credential, upstreamFresh)
-			eventually(t, "the new token", func() bool { return status(tokenFresh) == 200 })
-			eventually(t, "the new credential", func() bool { return status(tokenFresh) == 200 && seen.Load() == "Bearer "+upstreamFresh })
+			testkit.Eventually(t, "the new token", func() bool { return status(tokenFresh) == 200 })
+			testkit.Eventually(t, "the new credential", func() bool { return status(tokenFresh) == 200 && seen.Load() == "Bearer "+upstreamFresh })
 			if got := status(tokenInfer); got != 401 && got != 429 { // 429: the client was too early with the new one
 				t.Errorf("the old token: got %d, want 401 or 429", got)
 			}
 			ended := make(chan struct{})
 			go func() { defer close(ended); _, _ = stream.Body.Read(make([]byte, 1)) }()
-			eventually(t, "the end of the old token's stream", func() bool {
+			testkit.Eventually(t, "the end of the old token's stream", func() bool {
 				select {
 				case <-ended:
 					return true

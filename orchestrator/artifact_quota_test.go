@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
@@ -175,7 +176,7 @@ func TestAWriteInDoubtKeepsItsRoomUntilItIsKnown(t *testing.T) {
 				}
 			}
 			cut(false)
-			until(t, "the store is back", func() bool { _, err := put(t.Context(), "eve", name); return err == nil })
+			testkit.Eventually(t, "the store is back", func() bool { _, err := put(t.Context(), "eve", name); return err == nil })
 			as.account(t)
 			if got := as.shelves[shelfOf("ci")] != nil; got != stored {
 				t.Errorf("on the shelf: %v, want %v", got, stored)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -79,7 +80,7 @@ func TestANodeThatAcceptsAndNeverAnswersCostsATaskItsDeadlineOnly(t *testing.T) 
 	if last := events[len(events)-1]; last.Type != "error" || !strings.Contains(last.Data, "DEADLINE_EXCEEDED") {
 		t.Errorf("got %v", events)
 	}
-	eventually(t, "its slot is free", func() bool {
+	testkit.Eventually(t, "its slot is free", func() bool {
 		return s.want(200, "root", "admin", "GET", "/v2/pools/p/health", nil)["slots_free"] == 1.0
 	})
 }
@@ -91,9 +92,9 @@ func TestATaskLeavesANodeThatFallsSilent(t *testing.T) {
 	good := newPool(t, echo(2))
 	s.join("a", silent(t), 4)
 	id := s.submit("")
-	eventually(t, "it runs on the silent node", func() bool { return s.state(id) == "running" })
+	testkit.Eventually(t, "it runs on the silent node", func() bool { return s.state(id) == "running" })
 	s.join("b", good, 4)
-	eventually(t, "it has run elsewhere", func() bool {
+	testkit.Eventually(t, "it has run elsewhere", func() bool {
 		s.want(200, "b", "nodes", "POST", "/v2/nodes/b/heartbeat", beat(good, time.Now()))
 		return s.state(id) == "completed"
 	})

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
@@ -47,14 +48,14 @@ func TestAModelThatOnlyTheStoreKnowsIsThere(t *testing.T) {
 				t.Fatal(err)
 			}
 			cut(true)
-			until(t, "the store is away", func() bool { // after the last news from it
+			testkit.Eventually(t, "the store is away", func() bool { // after the last news from it
 				unheard()
 				short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 				defer cancel()
 				return errors.Is(f(short, id), store.ErrUnavailable)
 			})
 			cut(false)
-			until(t, "the store is back", func() bool {
+			testkit.Eventually(t, "the store is back", func() bool {
 				return !errors.Is(view.Bucket(store.Catalog).Delete(ctx, "nothing"), store.ErrUnavailable)
 			})
 			unheard()

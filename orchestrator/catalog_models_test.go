@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
 )
 
@@ -33,7 +34,7 @@ func (s *service) verified(id string) (status, reason string) {
 	s.t.Helper()
 	s.catalog(202, "POST", "/models/"+id+"/verify", nil)
 	var v map[string]any
-	eventually(s.t, id+" is verified or not", func() bool {
+	testkit.Eventually(s.t, id+" is verified or not", func() bool {
 		v = s.catalog(200, "GET", "/models/"+id, nil)["verification"].(map[string]any)
 		return v["status"] != "verifying"
 	})

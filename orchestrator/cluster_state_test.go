@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -18,7 +19,7 @@ func TestANodesWordReachesEveryReplicaAndNoDisk(t *testing.T) {
 	p := newPool(t, echo(1))
 	n := orchestrator.Who{Identity: "n"}
 	b.node("n", p, 0)
-	eventually(t, "a knows the node", func() bool { return len(a.Nodes()) == 1 })
+	testkit.Eventually(t, "a knows the node", func() bool { return len(a.Nodes()) == 1 })
 	id := a.take(nil)
 	now := time.Now()
 	heartbeat := func(r *replica, at time.Time) error {
@@ -30,7 +31,7 @@ func TestANodesWordReachesEveryReplicaAndNoDisk(t *testing.T) {
 	}
 	a.becomes(id, orchestrator.Completed) // with the token that b was told
 	for _, r := range rs {
-		eventually(t, "a replay is known at "+r.name, func() bool { return heartbeat(r, now) != nil })
+		testkit.Eventually(t, "a replay is known at "+r.name, func() bool { return heartbeat(r, now) != nil })
 	}
 	if err := heartbeat(a, now.Add(time.Second)); err != nil {
 		t.Errorf("the next one elsewhere: %v", err)
@@ -44,9 +45,9 @@ func TestANodesWordReachesEveryReplicaAndNoDisk(t *testing.T) {
 	if err := a.RemoveNode(t.Context(), n, "n"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "b does not know the node", func() bool { return len(b.Nodes()) == 0 })
+	testkit.Eventually(t, "b does not know the node", func() bool { return len(b.Nodes()) == 0 })
 	b.node("n", p, 1)
-	eventually(t, "a knows it again", func() bool { return len(a.Nodes()) == 1 })
+	testkit.Eventually(t, "a knows it again", func() bool { return len(a.Nodes()) == 1 })
 }
 
 func TestTheCatalogIsOne(t *testing.T) {
@@ -70,7 +71,7 @@ func TestTheCatalogIsOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range rs {
-		eventually(t, r.name+" knows that it is verified", func() bool {
+		testkit.Eventually(t, r.name+" knows that it is verified", func() bool {
 			m, err := r.CatalogModel("m")
 			return err == nil && m.Verification.Status == orchestrator.Verified
 		})
@@ -81,14 +82,14 @@ func TestTheCatalogIsOne(t *testing.T) {
 			t.Errorf("change %d: got %v, %v", i, m, err)
 		}
 	}
-	eventually(t, "a takes no task for it", func() bool {
+	testkit.Eventually(t, "a takes no task for it", func() bool {
 		_, err := a.Submit(t.Context(), ci, orchestrator.TaskRequest{ModelRef: "m", Prompt: "x"}, "")
 		return err != nil
 	})
 	if err := b.RemoveModel(t.Context(), "m"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is gone at a", func() bool { return a.Catalog(10, "").Count == 0 })
+	testkit.Eventually(t, "it is gone at a", func() bool { return a.Catalog(10, "").Count == 0 })
 }
 
 func TestArtifactsAreEverywhere(t *testing.T) {
@@ -113,7 +114,7 @@ func TestArtifactsAreEverywhere(t *testing.T) {
 		t.Errorf("a child of it: %v", err)
 	}
 	if _, err := a.Artifact(t.Context(), root, second.ID); err != nil {
-		eventually(t, "an administrator sees it", func() bool { _, err := a.Artifact(t.Context(), root, second.ID); return err == nil })
+		testkit.Eventually(t, "an administrator sees it", func() bool { _, err := a.Artifact(t.Context(), root, second.ID); return err == nil })
 	}
 	if _, err := a.Artifact(t.Context(), orchestrator.Who{Identity: "eve"}, second.ID); err == nil {
 		t.Error("somebody else sees it")

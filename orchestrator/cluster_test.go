@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -19,7 +20,7 @@ func TestATaskTakenHereIsKnownThereAtOnce(t *testing.T) {
 	_, rs := cluster(t, orchestrator.Config{}, "a", "b")
 	a, b := rs[0], rs[1]
 	a.node("n", newPool(t, echo(3)), 0)
-	eventually(t, "b knows the node", func() bool { return len(b.Nodes()) == 1 })
+	testkit.Eventually(t, "b knows the node", func() bool { return len(b.Nodes()) == 1 })
 	for i := range 20 {
 		from, to := rs[i%2], rs[(i+1)%2]
 		if got := to.task(from.take(nil)); got.State != orchestrator.Queued {
@@ -27,11 +28,11 @@ func TestATaskTakenHereIsKnownThereAtOnce(t *testing.T) {
 		}
 	}
 	for _, r := range rs {
-		eventually(t, "all of them wait at "+r.name, func() bool { return r.QueueDepth(orchestrator.Interactive) == 20 })
+		testkit.Eventually(t, "all of them wait at "+r.name, func() bool { return r.QueueDepth(orchestrator.Interactive) == 20 })
 	}
 	a.node("n", newPool(t, echo(3)), 4)
 	for _, r := range rs {
-		eventually(t, "none waits at "+r.name, func() bool { return r.QueueDepth(orchestrator.Interactive) == 0 })
+		testkit.Eventually(t, "none waits at "+r.name, func() bool { return r.QueueDepth(orchestrator.Interactive) == 0 })
 	}
 }
 
@@ -113,7 +114,7 @@ func TestASessionsTurnsAreCountedOnce(t *testing.T) {
 	t.Parallel()
 	_, rs := cluster(t, orchestrator.Config{}, "a", "b")
 	rs[0].node("n", newPool(t, echo(1)), 4)
-	eventually(t, "b knows the model", func() bool { return len(rs[1].Models()) == 1 })
+	testkit.Eventually(t, "b knows the model", func() bool { return len(rs[1].Models()) == 1 })
 	const session = "0197f3a0-0000-7000-8000-000000000001"
 	var mu sync.Mutex
 	taken, refused := 0, 0
@@ -135,7 +136,7 @@ func TestASessionsTurnsAreCountedOnce(t *testing.T) {
 		t.Errorf("%d turns were taken and %d refused, want %d taken", taken, refused, orchestrator.MaxTurns)
 	}
 	for _, r := range rs {
-		eventually(t, "all turns are known at "+r.name, func() bool {
+		testkit.Eventually(t, "all turns are known at "+r.name, func() bool {
 			s, err := r.Session(ci, session)
 			return err == nil && s.Turns == orchestrator.MaxTurns && s.KVWarmth
 		})
@@ -143,7 +144,7 @@ func TestASessionsTurnsAreCountedOnce(t *testing.T) {
 	if err := rs[0].RemoveSession(t.Context(), ci, session); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is gone at b", func() bool { _, err := rs[1].Session(ci, session); return err != nil })
+	testkit.Eventually(t, "it is gone at b", func() bool { _, err := rs[1].Session(ci, session); return err != nil })
 }
 
 func TestAnIdempotencyKeyIsOneTaskEverywhere(t *testing.T) {
@@ -151,7 +152,7 @@ func TestAnIdempotencyKeyIsOneTaskEverywhere(t *testing.T) {
 	_, rs := cluster(t, orchestrator.Config{}, "a", "b")
 	p := newPool(t, echo(1))
 	rs[0].node("n", p, 4)
-	eventually(t, "b knows the model", func() bool { return len(rs[1].Models()) == 1 })
+	testkit.Eventually(t, "b knows the model", func() bool { return len(rs[1].Models()) == 1 })
 	for round := range 10 {
 		ids := make([]string, 8)
 		var all sync.WaitGroup
@@ -190,7 +191,7 @@ func TestAReplicaForgetsWithTheOthers(t *testing.T) {
 	_, rs := cluster(t, orchestrator.Config{}, "a", "b")
 	a, b := rs[0], rs[1]
 	a.node("n", newPool(t, echo(2)), 4)
-	eventually(t, "b knows the model", func() bool { return len(b.Models()) == 1 })
+	testkit.Eventually(t, "b knows the model", func() bool { return len(b.Models()) == 1 })
 	var ids []string
 	for range 10 {
 		id := b.take(nil)
@@ -207,12 +208,12 @@ func TestAReplicaForgetsWithTheOthers(t *testing.T) {
 		}
 	}
 	forget(ids[:5])
-	eventually(t, "five are gone at b", func() bool { page, _ := b.Tasks(ci, "", 200, ""); return len(page.Tasks) == 5 })
+	testkit.Eventually(t, "five are gone at b", func() bool { page, _ := b.Tasks(ci, "", 200, ""); return len(page.Tasks) == 5 })
 	b.cut(true)
 	forget(ids[5:])
 	b.cut(false)
 	for _, r := range rs {
-		eventually(t, "nothing is left at "+r.name, func() bool { return r.Remembers() == 0 })
+		testkit.Eventually(t, "nothing is left at "+r.name, func() bool { return r.Remembers() == 0 })
 	}
 }
 
@@ -235,7 +236,7 @@ func TestWithoutTheStoreReadsGoOnAndWritesSayWhy(t *testing.T) {
 		t.Errorf("got %v, want store.ErrUnavailable", err)
 	}
 	b.cut(false)
-	eventually(t, "b takes tasks again", func() bool {
+	testkit.Eventually(t, "b takes tasks again", func() bool {
 		_, err := b.Submit(t.Context(), ci, orchestrator.TaskRequest{ModelRef: "demo", Prompt: "x"}, "")
 		return err == nil
 	})

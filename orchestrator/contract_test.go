@@ -13,6 +13,7 @@ import (
 	"github.com/openai/openai-go"
 	"github.com/openai/openai-go/option"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -100,7 +101,7 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 	s.enter("m", digest("x"), "file:x", "")
 	s.verified("m")
 	s.want(200, "root", "admin", "GET", "/v2/pools/p/health", nil)
-	eventually(t, "the task is counted", func() bool { return strings.Contains(s.metrics(), "gen_ai_server_request_duration_seconds_count") })
+	testkit.Eventually(t, "the task is counted", func() bool { return strings.Contains(s.metrics(), "gen_ai_server_request_duration_seconds_count") })
 	const genAI = `gen_ai_operation_name="text_completion",gen_ai_provider_name="demo",gen_ai_request_model="demo"`
 	for _, path := range []string{"/metrics", "/orchestrator/metrics"} {
 		res, err := http.DefaultClient.Do(s.request("prom", "metrics", "GET", path, nil))
@@ -219,7 +220,7 @@ func TestAnOpenAICallerThatLeavesCancelsItsTask(t *testing.T) {
 	<-begun
 	res.Body.Close()
 	<-hungUp
-	eventually(t, "the task is canceled", func() bool { return s.state(res.Header.Get("X-Task-Id")) == "canceled" })
+	testkit.Eventually(t, "the task is canceled", func() bool { return s.state(res.Header.Get("X-Task-Id")) == "canceled" })
 }
 
 func TestMetaRoutesAnswer(t *testing.T) {

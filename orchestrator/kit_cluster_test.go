@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/store"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
@@ -44,7 +45,7 @@ func cluster(t *testing.T, c orchestrator.Config, names ...string) (dir string, 
 		all[i].all = together
 		*together = all
 		if i == 0 {
-			eventually(t, name+" schedules", all[0].Leads)
+			testkit.Eventually(t, name+" schedules", all[0].Leads)
 		}
 	}
 	return dir, all
@@ -82,7 +83,7 @@ func (r *replica) node(id string, p *pool, slots int) {
 		r.t.Fatal(err)
 	}
 	for _, other := range *r.all {
-		eventually(r.t, other.name+" knows the node", func() bool {
+		testkit.Eventually(r.t, other.name+" knows the node", func() bool {
 			return slices.ContainsFunc(other.Nodes(), func(n orchestrator.Node) bool { return n.NodeID == id && n.Pools[0].SlotsTotal == slots })
 		})
 	}
@@ -112,7 +113,7 @@ func (r *replica) task(id string) orchestrator.Task {
 
 func (r *replica) becomes(id string, state orchestrator.State) {
 	r.t.Helper()
-	eventually(r.t, "task is "+string(state)+" at "+r.name, func() bool {
+	testkit.Eventually(r.t, "task is "+string(state)+" at "+r.name, func() bool {
 		task, err := r.Task(ci, id)
 		return err == nil && task.State == state
 	})

@@ -23,21 +23,6 @@ import (
 // within is how long a test waits for something that should take milliseconds.
 const within = 10 * time.Second
 
-// eventually polls until the condition holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.After(within)
-	for !holds() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			t.Fatalf("not within %s: %s", within, what)
-		}
-	}
-}
-
 // service is a running orchestrator on a real socket, and who talks to it.
 type service struct {
 	*app.Service // nil when it runs in another process

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/store"
 )
@@ -41,7 +42,7 @@ func TestAStopLetsRunningTasksEnd(t *testing.T) {
 	waiting := o.take(nil)
 	stopped := make(chan error, 1)
 	go func() { stopped <- o.Stop(context.Background()) }()
-	eventually(t, "new tasks are refused", func() bool {
+	testkit.Eventually(t, "new tasks are refused", func() bool {
 		_, err := o.Submit(t.Context(), ci, orchestrator.TaskRequest{ModelRef: "demo", Prompt: "x"}, "")
 		return err != nil && strings.Contains(err.Error(), "STOPPING")
 	})

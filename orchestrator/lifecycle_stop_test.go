@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -78,7 +79,7 @@ func TestATaskThatIsBeingPlacedAtAStopIsDrained(t *testing.T) {
 // then.
 func TestAStopWaitsForACheckThatIsBeingBegun(t *testing.T) {
 	o := newWith(t, Config{Store: openStore(t)})
-	until(t, "it schedules", o.scheduler.leading.Load)
+	testkit.Eventually(t, "it schedules", o.scheduler.leading.Load)
 	o.catalog.mu.Lock()
 	stopped := make(chan error, 1)
 	go func() { stopped <- o.Stop(context.Background()) }()

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -59,7 +60,7 @@ func TestABusyPoolIsAskedAgainAndCostsNoAttempt(t *testing.T) {
 			s.join("n1", p, 1)
 			id := s.submit("")
 			at := time.Now()
-			eventually(t, "the task has run", func() bool { // each heartbeat ends a pause that was not asked for
+			testkit.Eventually(t, "the task has run", func() bool { // each heartbeat ends a pause that was not asked for
 				at = at.Add(time.Millisecond)
 				s.want(200, "n1", "nodes", "POST", "/v2/nodes/n1/heartbeat", beat(p, at))
 				return s.state(id) == "completed"
@@ -88,7 +89,7 @@ func TestABusyPoolIsLeftAloneAsItAsks(t *testing.T) {
 			p, other := newPool(t, c.dispatch), newPool(t, echo(1))
 			s.join("a", p, 4)
 			id := s.submit(`,"deadline_ms":1500`)
-			eventually(t, "it was asked", func() bool { return c.asked.Load() == 1 })
+			testkit.Eventually(t, "it was asked", func() bool { return c.asked.Load() == 1 })
 			s.want(200, "a", "nodes", "POST", "/v2/nodes/a/heartbeat", beat(p, time.Now()))
 			events := s.follow(id, "").rest()
 			if c.asked.Load() != 1 {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
 )
 
@@ -133,7 +134,7 @@ func TestWhatAPoolManagerAnswersIsTranslated(t *testing.T) {
 	if status, _, got := s.send(s.request("root", "admin", "POST", "/v2/pools/p/drain", `{"deadline_ms":0}`)); status != 503 {
 		t.Errorf("a node that is gone: got %d %v", status, got)
 	}
-	eventually(t, "the node is offline", func() bool {
+	testkit.Eventually(t, "the node is offline", func() bool {
 		_, _, got := s.send(s.request("root", "admin", "POST", "/v2/pools/p/drain", `{"deadline_ms":0}`))
 		return got["code"] == "NODE_OFFLINE"
 	})
@@ -163,7 +164,7 @@ func TestACommandGoesOnWhenItsCallerHangsUp(t *testing.T) {
 	hangUp()
 	<-left
 	close(goOn)
-	eventually(t, "the new model is there", func() bool {
+	testkit.Eventually(t, "the new model is there", func() bool {
 		text := fmt.Sprint(s.want(200, "ci", "infer", "GET", "/v1/models", nil))
 		return strings.Contains(text, "id:new")
 	})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -234,7 +235,7 @@ func TestABusyPoolDoesNotTripTheBreaker(t *testing.T) {
 	// Each heartbeat ends the pause after a 429.
 	id := s.submit("")
 	beats := time.Now()
-	eventually(t, "the task is done", func() bool {
+	testkit.Eventually(t, "the task is done", func() bool {
 		beats = beats.Add(time.Millisecond)
 		s.want(200, "n1", "nodes", "POST", "/v2/nodes/n1/heartbeat", beat(p, beats))
 		return s.state(id) == "completed"

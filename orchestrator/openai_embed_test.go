@@ -13,6 +13,7 @@ import (
 	"github.com/openai/openai-go"
 	"github.com/openai/openai-go/option"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -161,7 +162,7 @@ func TestMetricsOfAnEmbeddingHaveNoTokensOfItsOwn(t *testing.T) {
 	s.join("n1", embedder(t), 1)
 	s.want(200, "ci", "infer", "POST", "/v1/embeddings", `{"model":"demo","input":["a","b"]}`)
 	const labels = `gen_ai_operation_name="embeddings",gen_ai_provider_name="demo",gen_ai_request_model="demo"`
-	eventually(t, "the task is counted", func() bool {
+	testkit.Eventually(t, "the task is counted", func() bool {
 		return strings.Contains(s.metrics(), "gen_ai_server_request_duration_seconds_count{"+labels+"} 1\n")
 	})
 	text := s.metrics()

@@ -7,6 +7,7 @@ import (
 	"github.com/openai/openai-go"
 	"github.com/openai/openai-go/option"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -44,7 +45,7 @@ func TestTheOfficialOpenAIClientRepeatsOnlyWhatMayHelp(t *testing.T) {
 			}()
 			if c.end.Type == "" {
 				path := "/v2/tasks/" + (<-p.calls).TaskID
-				eventually(t, "the task is stored", func() bool {
+				testkit.Eventually(t, "the task is stored", func() bool {
 					status, _, _ := s.send(s.request("root", "infer,admin", "GET", path, nil))
 					return status == 200
 				})

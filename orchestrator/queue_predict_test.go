@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -49,7 +50,7 @@ func TestPositionsAndEstimatesComeTrue(t *testing.T) {
 	for range warmUp {
 		<-step
 	}
-	eventually(t, "only the last of the warm-up runs", func() bool { return s.state(running) == "running" })
+	testkit.Eventually(t, "only the last of the warm-up runs", func() bool { return s.state(running) == "running" })
 
 	type told struct {
 		id       string

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/store"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
@@ -53,7 +54,7 @@ func TestALostSchedulersTasksGoOnOrEnd(t *testing.T) {
 	before := a.reader(t, shown, 0)
 	before.until(6)
 	silent := a.take(prompt("silent"))
-	eventually(t, "b knows that the silent one shows nothing yet", func() bool {
+	testkit.Eventually(t, "b knows that the silent one shows nothing yet", func() bool {
 		task := b.task(silent)
 		return task.StartedAt != nil && time.Since(*task.StartedAt) > time.Second
 	})
@@ -79,7 +80,7 @@ func TestALostSchedulersTasksGoOnOrEnd(t *testing.T) {
 	soon(t, "taking over", begin, takeover)
 	close(late)
 	a.cut(false)
-	eventually(t, "a does not schedule", func() bool { return !a.Leads() && b.Leads() })
+	testkit.Eventually(t, "a does not schedule", func() bool { return !a.Leads() && b.Leads() })
 	end := before.until(-1)
 	last := end[len(end)-1]
 	if kinds(end) != "started token error" || len(end) != 7 || !strings.Contains(string(last.Data), "WORKER_RESET") || last.ID <= 7 {
@@ -111,7 +112,7 @@ func TestAStopHandsOverAtOnceAndDrains(t *testing.T) {
 	atB.until(4)
 	begin, stopped := time.Now(), make(chan error, 1)
 	go func() { stopped <- a.Stop(context.Background()) }()
-	eventually(t, "b schedules", b.Leads)
+	testkit.Eventually(t, "b schedules", b.Leads)
 	soon(t, "handing over", begin, 2*time.Second)
 	if _, err := a.Submit(t.Context(), ci, orchestrator.TaskRequest{ModelRef: "demo", Prompt: "x"}, ""); err == nil || !strings.Contains(err.Error(), "STOPPING") {
 		t.Errorf("a takes a task while it stops: %v", err)
@@ -150,7 +151,7 @@ func TestAStopWithoutTheStoreDrains(t *testing.T) {
 	go func() { stopped <- a.Stop(context.Background()) }()
 	<-time.After(time.Second)
 	a.cut(false)
-	eventually(t, "b schedules", b.Leads)
+	testkit.Eventually(t, "b schedules", b.Leads)
 	<-time.After(3 * time.Second) // it has looked for tasks that nobody runs
 	if got := b.task(id); got.State != orchestrator.Running {
 		t.Errorf("b has taken the task of a that drains: %s %v", got.State, got.Error)
@@ -186,7 +187,7 @@ func TestAStopWithoutTimeSettles(t *testing.T) {
 	if got := kinds(b.reader(t, shown, 0).until(-1)); got != "started token error" {
 		t.Errorf("the one with tokens: got %q", got)
 	}
-	eventually(t, "the silent one runs at b", func() bool {
+	testkit.Eventually(t, "the silent one runs at b", func() bool {
 		task := b.task(silent)
 		return task.State == orchestrator.Running && task.Attempt == 2
 	})

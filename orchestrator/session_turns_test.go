@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -56,7 +57,7 @@ func TestASessionStaysWhereItsKVCacheIs(t *testing.T) {
 	}
 	goOn <- struct{}{}
 	s.follow(cold, "").rest()
-	eventually(t, "b is warm", func() bool { return s.session(id)["kv_warmth"] == true })
+	testkit.Eventually(t, "b is warm", func() bool { return s.session(id)["kv_warmth"] == true })
 	s.want(204, "b", "nodes", "DELETE", "/v2/nodes/b", nil)
 	if got := s.session(id); got["kv_warmth"] != false {
 		t.Errorf("after its node left: got %v, want cold", got)
@@ -120,7 +121,7 @@ func TestANamedSessionSurvivesARestart(t *testing.T) {
 	s.turn(id)
 	unnamed := s.want(200, "ci", "infer", "GET", "/v2/tasks/"+s.submit(""), nil)["session_id"].(string)
 	s.session(unnamed)
-	eventually(t, "warm", func() bool { return s.session(id)["kv_warmth"] == true })
+	testkit.Eventually(t, "warm", func() bool { return s.session(id)["kv_warmth"] == true })
 	s.Stop(context.Background())
 
 	s = start(t, app.Options{StateDir: dir})

@@ -10,20 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
-
-// until waits for something that nobody tells.
-func until(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(10 * time.Second); !f(); <-tick.C {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within 10 s", what)
-		}
-	}
-}
 
 // heard is told of each line of a log that has the text.
 type heard struct {
@@ -63,7 +52,7 @@ func TestATailGoesWhenTheLogIsBack(t *testing.T) {
 		t.Fatal("the log was asked all the same")
 	}
 	cut(false)
-	until(t, "the tail is given up", func() bool {
+	testkit.Eventually(t, "the tail is given up", func() bool {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		return e.tail == nil
@@ -87,7 +76,7 @@ func TestALargeRequestIsNotKeptWhileItsTaskWaitsAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := o.found(ci, a.TaskID)
-	until(t, "the task waits again, without its request", func() bool {
+	testkit.Eventually(t, "the task waits again, without its request", func() bool {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		return e.run == nil && e.task.Attempt > 0 && e.task.State == Queued && e.request == nil

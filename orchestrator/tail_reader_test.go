@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/orchestrator/store"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
@@ -104,7 +105,7 @@ func TestAStalledReaderIsCutAndResumes(t *testing.T) {
 		t.Fatal(err)
 	}
 	close(goOn)
-	eventually(t, "the task is done and its reader cut", func() bool {
+	testkit.Eventually(t, "the task is done and its reader cut", func() bool {
 		return s.state(id) == "completed" && strings.Contains(s.metrics(), "\norchd_stream_readers_cut_total 1\n")
 	})
 	first := (&stream{res, bufio.NewScanner(res.Body)}).rest()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -88,7 +89,7 @@ func TestAnAcknowledgedTaskSurvivesKill(t *testing.T) {
 		seen.next()
 	}
 	silent := c.submit("")
-	eventually(t, "the silent one has run for a while, so that it is on disk that it shows nothing yet", func() bool {
+	testkit.Eventually(t, "the silent one has run for a while, so that it is on disk that it shows nothing yet", func() bool {
 		task := c.want(200, "ci", "infer", "GET", "/v2/tasks/"+silent, nil)
 		started, err := time.Parse(time.RFC3339, fmt.Sprint(task["started_at"]))
 		return err == nil && time.Since(started) > time.Second
@@ -117,7 +118,7 @@ func TestAnAcknowledgedTaskSurvivesKill(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "some are acknowledged", func() bool { mu.Lock(); defer mu.Unlock(); return len(acknowledged) > 50 })
+	testkit.Eventually(t, "some are acknowledged", func() bool { mu.Lock(); defer mu.Unlock(); return len(acknowledged) > 50 })
 	c.kill()
 	admitting.Wait()
 
@@ -149,7 +150,7 @@ func TestStopEndsOpenStreamsInTime(t *testing.T) {
 	st.next()
 	st.next()
 	silent, waiting := s.submit(""), s.submit("")
-	eventually(t, "the silent one runs", func() bool { return s.state(silent) == "running" })
+	testkit.Eventually(t, "the silent one runs", func() bool { return s.state(silent) == "running" })
 	open := s.follow(waiting, "")
 	begin := time.Now()
 	if err := s.Stop(context.Background()); err != nil {

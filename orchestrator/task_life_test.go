@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -144,7 +145,7 @@ func TestCancelHangsUpAndFreesTheSlot(t *testing.T) {
 	}
 	s.shown(running, 1)
 	<-hungUp
-	eventually(t, "the next task has the slot", func() bool { return s.state(next) == "running" })
+	testkit.Eventually(t, "the next task has the slot", func() bool { return s.state(next) == "running" })
 }
 
 func TestAFullQueueSaysWhenToComeBack(t *testing.T) {
@@ -152,7 +153,7 @@ func TestAFullQueueSaysWhenToComeBack(t *testing.T) {
 	p := newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { <-out.gone })
 	s.join("n1", p, 1)
 	first := s.submit("")
-	eventually(t, "the first runs", func() bool { return s.state(first) == "running" })
+	testkit.Eventually(t, "the first runs", func() bool { return s.state(first) == "running" })
 	s.submit("")
 	s.submit("")
 	status, header, body := s.send(s.request("ci", "infer", "POST", "/v2/tasks", task("")))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -217,7 +218,7 @@ func TestATaskThatIsRefusedSaysNothingAboutItsNode(t *testing.T) {
 		}), 4)
 		for range 8 {
 			id := s.want(202, "eve", "infer", "POST", "/v2/tasks", `{"model_ref":"demo","prompt":"bad"}`)["task_id"].(string)
-			eventually(t, "the task has failed", func() bool {
+			testkit.Eventually(t, "the task has failed", func() bool {
 				task := s.want(200, "eve", "infer", "GET", "/v2/tasks/"+id, nil)
 				return task["state"] == "failed" && task["error"].(map[string]any)["code"] == "DISPATCH_REFUSED"
 			})

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
 )
 
@@ -40,10 +41,10 @@ func TestVerificationsAreBoundedAndSurviveAStop(t *testing.T) {
 			s.catalog(202, "POST", "/models/"+id+"/verify", nil)
 		}
 	}
-	eventually(t, "two are read", func() bool { return reading.Load() == 2 })
+	testkit.Eventually(t, "two are read", func() bool { return reading.Load() == 2 })
 	s.catalog(204, "DELETE", "/models/a", nil)
 	s.enter("a", digest("/a"), source.URL+"/a", "")
-	eventually(t, "still two are read", func() bool { return reading.Load() == 2 })
+	testkit.Eventually(t, "still two are read", func() bool { return reading.Load() == 2 })
 	if got := s.catalog(200, "GET", "/models/a", nil)["verification"].(map[string]any)["status"]; got != "unverified" {
 		t.Errorf("a new model under an old id: got %v, want unverified", got)
 	}
@@ -55,7 +56,7 @@ func TestVerificationsAreBoundedAndSurviveAStop(t *testing.T) {
 	open.Store(true)
 	s = start(t, o)
 	for _, id := range ids[1:] {
-		eventually(t, id+" is verified", func() bool {
+		testkit.Eventually(t, id+" is verified", func() bool {
 			return s.catalog(200, "GET", "/models/"+id, nil)["verification"].(map[string]any)["status"] == "verified"
 		})
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -99,12 +100,12 @@ func TestHangingUpOnABatchFreesTheSlotInTheEngineToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stream.Close()
-	eventually(t, "the engine to work", func() bool { return engineSlotsBusy(t, r, "p") == 1 })
+	testkit.Eventually(t, "the engine to work", func() bool { return engineSlotsBusy(t, r, "p") == 1 })
 	if _, err := r.run(t, "p", task); statusOf(err) != 429 {
 		t.Errorf("second batch: got %v, want 429", err)
 	}
 	hangUp()
-	eventually(t, "the slot to be free", func() bool {
+	testkit.Eventually(t, "the slot to be free", func() bool {
 		return r.status(t, "p").SlotsFree == 1 && engineSlotsBusy(t, r, "p") == 0
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -103,7 +104,7 @@ func BenchmarkTwoHundredStreamsOnOnePool(b *testing.B) {
 	const streams, tokens = 200, 100
 	k := startKillable(b, b.TempDir(), "wide")
 	c := k.client(b)
-	eventually(b, "the pool", func() bool { s, err := c.Status(b.Context(), "a"); return err == nil && s.Ready })
+	testkit.Eventually(b, "the pool", func() bool { s, err := c.Status(b.Context(), "a"); return err == nil && s.Ready })
 	before, _ := residentOf(b, k.Process.Pid)
 	var got atomic.Int64
 	task := nodeapi.DispatchRequest{Prompt: "hello", MaxTokens: tokens}
@@ -175,7 +176,7 @@ func BenchmarkAHundredIdleEngines(b *testing.B) {
 	}
 	k := startKillable(b, b.TempDir(), "hundred")
 	c := k.client(b)
-	eventually(b, "all engines", func() bool {
+	testkit.Eventually(b, "all engines", func() bool {
 		pools, err := c.Pools(b.Context())
 		return err == nil && !slices.ContainsFunc(pools, func(s nodeapi.Status) bool { return !s.Ready })
 	})

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/adapter"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -182,7 +183,7 @@ func (s *stand) count(poolID string) int {
 type bubble struct {
 	*manager
 	stand *stand
-	log   *logBuffer // of defects of ours
+	log   *testkit.Buffer // of defects of ours
 	t     *testing.T
 }
 
@@ -200,7 +201,7 @@ func inBubble(t *testing.T, total int64, plans map[string]plan, templates []Temp
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := &stand{total: total, plans: plans, running: map[*instance]*standIn{}, starts: map[string][]time.Time{}}
-		log := &logBuffer{}
+		log := &testkit.Buffer{}
 		env := &environment{
 			engines: standEngines{s}, log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelError})), times: defaultTimings,
 			vram: func([]string) int64 { return 0 }, changed: func() {},

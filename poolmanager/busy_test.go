@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -63,7 +64,7 @@ func TestABusyEngineKeepsItsPoolAndTellsItsWordsAndWhenToComeAgain(t *testing.T)
 		}
 	}
 	begin := time.Now()
-	eventually(t, "many probes", func() bool { return time.Since(begin) > 10*quick.liveEvery })
+	testkit.Eventually(t, "many probes", func() bool { return time.Since(begin) > 10*quick.liveEvery })
 	if s := r.status(t, "p"); !s.Ready || s.Restarts != 0 || s.Suspect || s.SlotsFree != s.SlotsTotal {
 		t.Errorf("the pool of a busy engine: %+v", s)
 	}

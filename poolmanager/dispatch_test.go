@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/adapter"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -81,7 +82,7 @@ func TestWhatCannotRunIsRefusedBeforeTheStream(t *testing.T) {
 	if _, err := r.client.Stop(t.Context(), "p"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the pool to stop", func() bool { return r.status(t, "p").State == "stopped" })
+	testkit.Eventually(t, "the pool to stop", func() bool { return r.status(t, "p").State == "stopped" })
 	if _, err := r.run(t, "p", nodeapi.DispatchRequest{Prompt: "x"}); statusOf(err) != 409 {
 		t.Errorf("stopped pool: got %v, want 409", err)
 	}
@@ -109,8 +110,8 @@ func TestATakenSlotIs429AndHangingUpFreesItInTheEngineToo(t *testing.T) {
 		t.Errorf("status while running: %+v", s)
 	}
 	hangUp()
-	eventually(t, "the slot to be free", func() bool { return r.status(t, "p").SlotsFree == 1 })
-	eventually(t, "the engine's slot to be free", func() bool { return engineSlotsBusy(t, r, "p") == 0 })
+	testkit.Eventually(t, "the slot to be free", func() bool { return r.status(t, "p").SlotsFree == 1 })
+	testkit.Eventually(t, "the engine's slot to be free", func() bool { return engineSlotsBusy(t, r, "p") == 0 })
 	// The engine has one slot as well: a task that was not cancelled there would block this one.
 	if _, err := r.run(t, "p", nodeapi.DispatchRequest{Prompt: "y", MaxTokens: 2}); err != nil {
 		t.Errorf("after the hang-up: %v", err)
@@ -201,7 +202,7 @@ func TestADeadlineIsForTheFirstTokenAndALimitForTheStream(t *testing.T) {
 	if last := len(events) - 1; err != nil || last != 20 || events[last].Type != nodeapi.EventEnd {
 		t.Errorf("a deadline that the first token met: got %d events, %v, want 20 tokens and the end", len(events), err)
 	}
-	eventually(t, "the slot to be free", func() bool { return r.status(t, "p").SlotsFree == 4 })
+	testkit.Eventually(t, "the slot to be free", func() bool { return r.status(t, "p").SlotsFree == 4 })
 }
 
 func TestAKilledEngineEndsItsTasksAndTheNextOneWorksAfterTheRestart(t *testing.T) {
@@ -229,7 +230,7 @@ func TestAKilledEngineEndsItsTasksAndTheNextOneWorksAfterTheRestart(t *testing.T
 	if last.Type != nodeapi.EventError || last.Code != string(adapter.ClassReset) {
 		t.Errorf("the running task ended with %+v, %v, want error WORKER_RESET", last, err)
 	}
-	eventually(t, "the restart", func() bool { s := r.status(t, "p"); return s.Restarts == 1 && s.Ready })
+	testkit.Eventually(t, "the restart", func() bool { s := r.status(t, "p"); return s.Restarts == 1 && s.Ready })
 	if s := r.status(t, "p"); !strings.HasPrefix(s.LastError, "signal: ") || s.ActiveLeases != 0 {
 		t.Errorf("status after the restart: %+v", s)
 	}

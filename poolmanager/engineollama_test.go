@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 	"github.com/llorch/gateway/poolmanager/tinymodel"
 )
@@ -45,7 +46,7 @@ func TestAllThatATaskNeedsOfOllama(t *testing.T) {
 		if _, err := r.client.Stop(t.Context(), "p"); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the pool to stop", func() bool { return r.status(t, "p").State == "stopped" })
+		testkit.Eventually(t, "the pool to stop", func() bool { return r.status(t, "p").State == "stopped" })
 		r.ready(t, "p", "ollama", "")
 	}
 	p, err := r.pools.find("p")
@@ -68,12 +69,12 @@ func TestAllThatATaskNeedsOfOllama(t *testing.T) {
 		t.Fatal(err)
 	}
 	stream.Close()
-	eventually(t, "the slot", func() bool { s := r.status(t, "p"); return s.SlotsFree == s.SlotsTotal })
+	testkit.Eventually(t, "the slot", func() bool { s := r.status(t, "p"); return s.SlotsFree == s.SlotsTotal })
 	inst := r.engine(t, "p")
 	if _, err := r.client.Stop(t.Context(), "p"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the pool to stop", func() bool { return r.status(t, "p").State == "stopped" })
+	testkit.Eventually(t, "the pool to stop", func() bool { return r.status(t, "p").State == "stopped" })
 	if inst.process.Identity().Alive() {
 		t.Error("the engine outlived its pool")
 	}

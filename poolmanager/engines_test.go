@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 	"github.com/llorch/gateway/poolmanager/tinymodel"
 )
@@ -132,8 +133,8 @@ func TestAllThatATaskNeedsOfLlamaServer(t *testing.T) {
 			t.Errorf("%d slots are in use, want 1", busy)
 		}
 		stream.Close()
-		eventually(t, "the engine's slot", func() bool { return busySlots(t, inst) == 0 })
-		eventually(t, "the pool's slot", func() bool { return r.status(t, "p").SlotsFree == 2 })
+		testkit.Eventually(t, "the engine's slot", func() bool { return busySlots(t, inst) == 0 })
+		testkit.Eventually(t, "the pool's slot", func() bool { return r.status(t, "p").SlotsFree == 2 })
 	})
 	t.Run("what is wrong with a task is told as such", func(t *testing.T) {
 		if !real {
@@ -212,7 +213,7 @@ func TestACrashOfLlamaServerIsSeenAndMended(t *testing.T) {
 		}
 		break
 	}
-	eventually(t, "another engine", func() bool {
+	testkit.Eventually(t, "another engine", func() bool {
 		s := r.status(t, "p")
 		return s.Ready && s.Restarts == 1
 	})
@@ -224,7 +225,7 @@ func TestACrashOfLlamaServerIsSeenAndMended(t *testing.T) {
 	if _, err := r.client.Stop(t.Context(), "p"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the pool to stop", func() bool { return r.status(t, "p").State == "stopped" })
+	testkit.Eventually(t, "the pool to stop", func() bool { return r.status(t, "p").State == "stopped" })
 	if second.process.Identity().Alive() {
 		t.Error("the engine outlived its pool")
 	}
@@ -246,7 +247,7 @@ func TestAModelThatIsNoneIsAFailureOfItsOwn(t *testing.T) {
 		if _, err := r.client.Preload(t.Context(), id, nodeapi.PreloadRequest{Template: "llamacpp", ModelRef: "file:" + name}); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the failure of "+name, func() bool { return r.status(t, id).State == "failed" })
+		testkit.Eventually(t, "the failure of "+name, func() bool { return r.status(t, id).State == "failed" })
 		t.Logf("%s: %s", name, r.status(t, id).LastError)
 		if s := r.status(t, id); real && !strings.HasPrefix(s.LastError, "exit") || s.Ready {
 			t.Errorf("%s: %+v", name, s)

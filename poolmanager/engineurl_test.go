@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -80,7 +81,7 @@ func TestAnAddressWithV1IsReadyAndUnusableNamesAreOneLine(t *testing.T) {
 	r.ready(t, "p", "url", "")
 	probes := r.engine(t, "p")
 	begin := time.Now()
-	eventually(t, "many probes", func() bool { return time.Since(begin) > 20*quick.liveEvery })
+	testkit.Eventually(t, "many probes", func() bool { return time.Since(begin) > 20*quick.liveEvery })
 	if probes != r.engine(t, "p") {
 		t.Error("the engine was restarted")
 	}
@@ -129,7 +130,7 @@ func TestAProbeThatFailsNamesTheAddress(t *testing.T) {
 		if _, err := r.client.Preload(t.Context(), "p", nodeapi.PreloadRequest{Template: "url"}); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the reason", func() bool {
+		testkit.Eventually(t, "the reason", func() bool {
 			s := r.status(t, "p")
 			return s.State == "starting" && strings.Contains(s.LastError, base+"/v1/models") && strings.Contains(s.LastError, mend)
 		})

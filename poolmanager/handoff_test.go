@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -72,9 +73,9 @@ func put(t *testing.T, dir, name, text string) {
 }
 
 // newHandoffRig has a directory of its own, which only scan looks at.
-func newHandoffRig(t *testing.T) (*rig, *handoffs, *logBuffer) {
+func newHandoffRig(t *testing.T) (*rig, *handoffs, *testkit.Buffer) {
 	t.Helper()
-	r, log := startRig(t, nil), &logBuffer{}
+	r, log := startRig(t, nil), &testkit.Buffer{}
 	h, err := openHandoffs(t.TempDir(), r.pools, slog.New(slog.NewTextHandler(log, nil)), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +96,7 @@ func TestAnEngineThatIsHandedOverIsServedAndNeverStopped(t *testing.T) {
 	dir := filepath.Join(r.dir.path, "engines")
 	begin := time.Now()
 	put(t, dir, "theirs.json", content(engine.URL, nil))
-	eventually(t, "the pool to be ready", func() bool {
+	testkit.Eventually(t, "the pool to be ready", func() bool {
 		s, err := r.client.Status(t.Context(), "theirs")
 		return err == nil && s.Ready
 	})
@@ -140,12 +141,12 @@ func TestAnEngineThatIsHandedOverIsServedAndNeverStopped(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "theirs.json")); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the pool to drain", func() bool { return r.status(t, "theirs").Draining })
+	testkit.Eventually(t, "the pool to drain", func() bool { return r.status(t, "theirs").Draining })
 	close(release)
 	if event, err := stream.Next(); err != nil || event.Type != nodeapi.EventEnd {
 		t.Errorf("the running task ended with %+v, %v", event, err)
 	}
-	eventually(t, "the pool to be forgotten", func() bool { _, err := r.client.Status(t.Context(), "theirs"); return err != nil })
+	testkit.Eventually(t, "the pool to be forgotten", func() bool { _, err := r.client.Status(t.Context(), "theirs"); return err != nil })
 	if response, err := http.Get(engine.URL + "/v1/models"); err != nil || response.StatusCode != 200 {
 		t.Errorf("the engine was stopped: %v", err)
 	} else {
@@ -197,7 +198,7 @@ func TestABadHandoffFileIsIsolatedAndNamedOnce(t *testing.T) {
 	for range 3 {
 		h.scan()
 	}
-	eventually(t, "the good one to be ready", func() bool { return r.status(t, "theirs").Ready })
+	testkit.Eventually(t, "the good one to be ready", func() bool { return r.status(t, "theirs").Ready })
 	for name := range bad {
 		if n := strings.Count(log.String(), "file="+name+".json "); n != 1 {
 			t.Errorf("%s is named %d times", name, n)
@@ -284,7 +285,7 @@ func TestAHandoffPoolCollidesWithNoOther(t *testing.T) {
 	if _, err := r.client.Stop(t.Context(), "stopped"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it to stop", func() bool { return r.status(t, "stopped").State == "stopped" })
+	testkit.Eventually(t, "it to stop", func() bool { return r.status(t, "stopped").State == "stopped" })
 	put(t, h.dir, "a.json", content(engine.URL, map[string]any{"pool_id": "ours"}))
 	put(t, h.dir, "b.json", content(engine.URL, map[string]any{"pool_id": "stopped"}))
 	put(t, h.dir, "c.json", content(engine.URL, nil))
@@ -317,14 +318,14 @@ func TestAChangedHandoffFileIsServedAnew(t *testing.T) {
 	engine := foreign(t, nil)
 	put(t, h.dir, "a.json", content(engine.URL, nil))
 	h.scan()
-	eventually(t, "the first", func() bool { return r.status(t, "theirs").Ready })
+	testkit.Eventually(t, "the first", func() bool { return r.status(t, "theirs").Ready })
 	put(t, h.dir, "a.json", content(engine.URL, nil)) // the same again
 	h.scan()
 	if h.counted(handoffRemoved) != 0 {
 		t.Error("the same contents took the pool away")
 	}
 	put(t, h.dir, "a.json", content(engine.URL, map[string]any{"slots_total": 7, "pid": 1}))
-	eventually(t, "the second", func() bool {
+	testkit.Eventually(t, "the second", func() bool {
 		h.scan()
 		s, err := r.client.Status(t.Context(), "theirs")
 		return err == nil && s.Ready && s.SlotsTotal == 7

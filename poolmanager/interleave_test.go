@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -50,7 +51,7 @@ func play(t *testing.T, program []step) error {
 	for i := range templates {
 		templates[i].TTL = 2 * time.Minute
 	}
-	illegal := &logBuffer{}
+	illegal := &testkit.Buffer{}
 	s := &stand{total: 100, reading: 300 * time.Millisecond, plans: plans, running: map[*instance]*standIn{}, starts: map[string][]time.Time{}}
 	env := &environment{
 		engines: standEngines{s}, log: slog.New(slog.NewTextHandler(illegal, &slog.HandlerOptions{Level: slog.LevelError})),

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 	"github.com/llorch/gateway/poolmanager/proc"
 )
@@ -188,10 +189,10 @@ func TestKillingThePoolManagerInAnyMomentLeavesNothingForItsSuccessor(t *testing
 	last := startKillable(t, dir, "")
 	c := last.client(t)
 	for _, id := range []string{"a", "b"} {
-		eventually(t, "pool "+id, func() bool { s, err := c.Status(t.Context(), id); return err == nil && s.Ready })
+		testkit.Eventually(t, "pool "+id, func() bool { s, err := c.Status(t.Context(), id); return err == nil && s.Ready })
 	}
 	// a is one process; b the demo engine and its four children; c a shell and a sleep.
-	eventually(t, "each engine to run once", func() bool {
+	testkit.Eventually(t, "each engine to run once", func() bool {
 		got := running(t, dir)
 		return got["a"] == 1 && got["b"] == 5 && got["c"] == 2
 	})
@@ -206,7 +207,7 @@ func TestKillingThePoolManagerInAnyMomentLeavesNothingForItsSuccessor(t *testing
 	stream.Close()
 	final := startKillable(t, dir, "")
 	c = final.client(t)
-	eventually(t, "the successor to serve", func() bool { s, err := c.Status(t.Context(), "b"); return err == nil && s.Ready })
+	testkit.Eventually(t, "the successor to serve", func() bool { s, err := c.Status(t.Context(), "b"); return err == nil && s.Ready })
 	if got := running(t, dir); got["a"] > 1 || got["b"] > 5 || got["c"] > 2 {
 		t.Errorf("something runs twice: %v", got)
 	}

@@ -1,7 +1,6 @@
 package poolmanager
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -9,11 +8,11 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/demoengine"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -38,30 +37,12 @@ func TestMain(m *testing.M) {
 
 var quick = timings{readyEvery: 10 * time.Millisecond, liveEvery: 20 * time.Millisecond, liveMisses: 3, restartFirst: 20 * time.Millisecond, probeLimit: 100 * time.Millisecond, bodyLimit: time.Second, minStay: 50 * time.Millisecond, roomWait: 300 * time.Millisecond}
 
-// logBuffer is a log that a test can read while it is written.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // rig is a service over real TCP with real engine processes.
 type rig struct {
 	*Service
 	client *nodeapi.Client
 	token  authmin.Secret
-	log    *logBuffer
+	log    *testkit.Buffer
 }
 
 func demoOptions(t testing.TB) Options {
@@ -80,7 +61,7 @@ func demoOptions(t testing.TB) Options {
 func startRig(t testing.TB, change func(*Options)) *rig {
 	t.Helper()
 	o := demoOptions(t)
-	log := &logBuffer{}
+	log := &testkit.Buffer{}
 	o.Log = slog.New(slog.NewTextHandler(log, nil))
 	if change != nil {
 		change(&o)
@@ -179,18 +160,4 @@ func (r *rig) call(t *testing.T, method, path, body string, headers ...string) (
 		t.Fatal(err)
 	}
 	return response, string(text)
-}
-
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.After(30 * time.Second)
-	for !ok() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
 }

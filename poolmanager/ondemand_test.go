@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -34,7 +35,7 @@ func TestTasksSwapRealEnginesWithinTheBudget(t *testing.T) {
 	for _, id := range []string{"a", "b", "a"} {
 		// A task that finds the memory taken is refused, as by the orchestrator's retry.
 		var events []nodeapi.Event
-		eventually(t, "a task for "+id, func() bool {
+		testkit.Eventually(t, "a task for "+id, func() bool {
 			var err error
 			events, err = r.run(t, id, nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 3})
 			if err != nil && statusOf(err) != 429 {
@@ -49,7 +50,7 @@ func TestTasksSwapRealEnginesWithinTheBudget(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "what it took to be measured", func() bool { return p.memory() > 1<<20 && p.memory() < 200<<20 })
+		testkit.Eventually(t, "what it took to be measured", func() bool { return p.memory() > 1<<20 && p.memory() < 200<<20 })
 	}
 	if s := r.status(t, "b"); s.Restarts != 0 || strings.Contains(s.LastError, "failed") {
 		t.Errorf("b: %+v", s)
@@ -76,7 +77,7 @@ func TestATaskWithoutMemoryIsRefusedInTimeAndToldWhenToComeAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	// What it took is little: let it count as much as was declared.
-	eventually(t, "the measurement", func() bool { return p.memory() != 200<<20 })
+	testkit.Eventually(t, "the measurement", func() bool { return p.memory() != 200<<20 })
 	r.pools.env.ledger.mu.Lock()
 	r.pools.env.ledger.read = func(context.Context, []string) (int64, error) {
 		if p.status().Live {
@@ -94,9 +95,9 @@ func TestATaskWithoutMemoryIsRefusedInTimeAndToldWhenToComeAgain(t *testing.T) {
 	if took := time.Since(begin); took > 10*quick.roomWait {
 		t.Errorf("the refusal took %v", took)
 	}
-	eventually(t, "b to be offered again", func() bool { s := r.status(t, "b"); return s.State == "stopped" && s.Loadable && s.ActiveLeases == 0 })
+	testkit.Eventually(t, "b to be offered again", func() bool { s := r.status(t, "b"); return s.State == "stopped" && s.Loadable && s.ActiveLeases == 0 })
 	hangUp()
-	eventually(t, "a task for b", func() bool {
+	testkit.Eventually(t, "a task for b", func() bool {
 		_, err := r.run(t, "b", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 1})
 		return err == nil
 	})
@@ -133,7 +134,7 @@ func TestTheOrchestratorHearsOfPoolsThatLoadOnDemand(t *testing.T) {
 	onDemand(t, func(o *Options) {
 		o.OrchestratorURL, o.OrchestratorToken = f.URL, func() authmin.Secret { return o.Token }
 	})
-	eventually(t, "a heartbeat", func() bool {
+	testkit.Eventually(t, "a heartbeat", func() bool {
 		_, _, beat := f.seen()
 		return len(beat.Pools) == 2 && beat.Pools[0].Loadable && beat.Pools[0].Ready && beat.Pools[0].SlotsFree == 4 && beat.Pools[1].Models[0] == "other"
 	})
@@ -182,7 +183,7 @@ func TestAPreloadShowsItsDownloadAndAStopEndsTheWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-ended
-	eventually(t, "the pool to stop", func() bool { s := r.status(t, "p"); return s.State == "stopped" && s.Progress == nil })
+	testkit.Eventually(t, "the pool to stop", func() bool { s := r.status(t, "p"); return s.State == "stopped" && s.Progress == nil })
 }
 
 func TestAReloadBringsTheModelWhileTheOldOneServes(t *testing.T) {
@@ -215,7 +216,7 @@ func TestAReloadBringsTheModelWhileTheOldOneServes(t *testing.T) {
 	}
 
 	go reload()
-	eventually(t, "the download", downloading)
+	testkit.Eventually(t, "the download", downloading)
 	if _, err := r.run(t, "p", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 2}); err != nil {
 		t.Errorf("a task during the download: %v", err)
 	}
@@ -228,7 +229,7 @@ func TestAReloadBringsTheModelWhileTheOldOneServes(t *testing.T) {
 	}
 
 	go reload()
-	eventually(t, "the second download", downloading)
+	testkit.Eventually(t, "the second download", downloading)
 	arrive <- nil
 	arrive <- nil // the launch asks again; the real one has the file then
 	if err := <-reloaded; err != nil {
@@ -239,7 +240,7 @@ func TestAReloadBringsTheModelWhileTheOldOneServes(t *testing.T) {
 	}
 
 	go reload()
-	eventually(t, "the third download", downloading)
+	testkit.Eventually(t, "the third download", downloading)
 	if _, err := r.client.Stop(t.Context(), "p"); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -66,5 +67,5 @@ func TestAnEngineWhosePortAStrangerHasIsNeverReady(t *testing.T) {
 	if _, err := r.client.Preload(t.Context(), "p", nodeapi.PreloadRequest{Template: "demo"}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the failure", func() bool { return strings.Contains(r.status(t, "p").LastError, "a stranger's") })
+	testkit.Eventually(t, "the failure", func() bool { return strings.Contains(r.status(t, "p").LastError, "a stranger's") })
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -50,7 +51,7 @@ func TestAPortIsHeldAsLongAsItsEngine(t *testing.T) {
 	if _, err := r.pools.stop("p"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the end of the engine", func() bool { return count() == 0 })
+	testkit.Eventually(t, "the end of the engine", func() bool { return count() == 0 })
 	for name, breaks := range map[string]func() error{
 		"without room for its key":    func() error { return os.RemoveAll(filepath.Join(r.dir.path, "keys")) },
 		"without room for its record": func() error { return os.RemoveAll(filepath.Join(r.dir.path, "processes")) },
@@ -61,11 +62,11 @@ func TestAPortIsHeldAsLongAsItsEngine(t *testing.T) {
 		if _, err := r.pools.preload("q", nodeapi.PreloadRequest{Template: "demo"}); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "a failure", func() bool { return strings.Contains(r.status(t, "q").LastError, "no such file") })
+		testkit.Eventually(t, "a failure", func() bool { return strings.Contains(r.status(t, "q").LastError, "no such file") })
 		if _, err := r.pools.stop("q"); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "an end "+name, func() bool { return r.status(t, "q").State == "stopped" })
+		testkit.Eventually(t, "an end "+name, func() bool { return r.status(t, "q").State == "stopped" })
 		if count() != 0 {
 			t.Errorf("a start %s holds %d ports", name, count())
 		}

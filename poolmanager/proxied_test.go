@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // proxiedOrchestrator tells a pool manager of kind proxied where to register.
@@ -76,7 +77,7 @@ func TestNoProxyIsAsked(t *testing.T) {
 		"HTTPS_PROXY=http://127.0.0.1:"+proxy.port, "HTTP_PROXY=http://127.0.0.1:"+proxy.port, "ALL_PROXY=http://127.0.0.1:"+proxy.port, "NO_PROXY=",
 		proxiedOrchestrator+"=https://LOCALHOST:"+orchestrator.port, "OTEL_EXPORTER_OTLP_ENDPOINT=https://LOCALHOST:"+collector.port)
 	c := k.client(t)
-	eventually(t, "the pool", func() bool { s, err := c.Status(t.Context(), "a"); return err == nil && s.Ready })
+	testkit.Eventually(t, "the pool", func() bool { s, err := c.Status(t.Context(), "a"); return err == nil && s.Ready })
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+k.address+"/pools/a/dispatch", strings.NewReader(`{"prompt": "hello", "max_tokens": 1}`))
 	if err != nil {
 		t.Fatal(err)
@@ -92,12 +93,12 @@ func TestNoProxyIsAsked(t *testing.T) {
 	if err != nil || response.StatusCode != http.StatusOK {
 		t.Fatal(response.Status, err)
 	}
-	eventually(t, "the registration", func() bool { return len(orchestrator.knocks())+len(proxy.knocks()) > 0 })
+	testkit.Eventually(t, "the registration", func() bool { return len(orchestrator.knocks())+len(proxy.knocks()) > 0 })
 	asked := len(proxy.knocks())
 	if err := k.Process.Signal(syscall.SIGTERM); err != nil { // what is left of traces goes out now
 		t.Fatal(err)
 	}
-	eventually(t, "the traces", func() bool { return len(collector.knocks())+len(proxy.knocks())-asked > 0 })
+	testkit.Eventually(t, "the traces", func() bool { return len(collector.knocks())+len(proxy.knocks())-asked > 0 })
 	if err := k.Wait(); err != nil {
 		t.Error(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -38,7 +39,7 @@ func TestChildrenThatLeftTheGroupEndWithTheEngineThatBroke(t *testing.T) {
 	if err := syscall.Kill(r.engine(t, "p").process.Identity().PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the restart", func() bool { s := r.status(t, "p"); return s.Restarts == 1 && s.Ready })
+	testkit.Eventually(t, "the restart", func() bool { s := r.status(t, "p"); return s.Restarts == 1 && s.Ready })
 	if got := running(t, dir); got["p"] != 3 {
 		t.Errorf("after the restart: %v, want three processes, not the old ones too", got)
 	}
@@ -71,7 +72,7 @@ func TestAnEngineWithoutMemoryIsClassified(t *testing.T) {
 	if _, err := r.client.Preload(t.Context(), "p", nodeapi.PreloadRequest{Template: "script"}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the failure", func() bool { return strings.HasPrefix(r.status(t, "p").LastError, string(ReasonMemory)+":") })
+	testkit.Eventually(t, "the failure", func() bool { return strings.HasPrefix(r.status(t, "p").LastError, string(ReasonMemory)+":") })
 }
 
 func TestAKillIsTheKernelsOnlyWhenTheKernelSaysSo(t *testing.T) {
@@ -91,7 +92,7 @@ func TestAKillIsTheKernelsOnlyWhenTheKernelSaysSo(t *testing.T) {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the restart", func() bool { s := r.status(t, "p"); return s.Restarts == 1 && s.Ready })
+		testkit.Eventually(t, "the restart", func() bool { s := r.status(t, "p"); return s.Restarts == 1 && s.Ready })
 		if s := r.status(t, "p"); !strings.HasPrefix(s.LastError, string(want)+":") {
 			t.Errorf("the kernel counted %v: got %q, want %s", kernel, s.LastError, want)
 		}
@@ -144,7 +145,7 @@ func TestStatusAnswersInMillisecondsInEveryState(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "the engines to run", func() bool { return r.status(t, "stopping").Live && r.status(t, "starting").Live })
+	testkit.Eventually(t, "the engines to run", func() bool { return r.status(t, "stopping").Live && r.status(t, "starting").Live })
 	if err := syscall.Kill(r.engine(t, "stopped-engine").process.Identity().PID, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +166,7 @@ func TestStatusAnswersInMillisecondsInEveryState(t *testing.T) {
 		t.Fatal(err)
 	}
 	go r.download(t, reading)
-	eventually(t, "the download", func() bool {
+	testkit.Eventually(t, "the download", func() bool {
 		s := r.status(t, "ready")
 		return s.Progress != nil && s.Progress.Phase == "downloading" && s.Ready
 	})

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -74,18 +75,18 @@ func TestANodeRegistersBeatsComesBackAndLeaves(t *testing.T) {
 		o.OrchestratorURL, o.OrchestratorToken = f.URL, func() authmin.Secret { return *token.Load() }
 		o.DispatchToken, o.Preload = o.Token, []Preload{{PoolID: "p", Template: "demo"}}
 	})
-	eventually(t, "the registration, after two refusals", func() bool { return f.registrations.Load() == 1 })
+	testkit.Eventually(t, "the registration, after two refusals", func() bool { return f.registrations.Load() == 1 })
 	_, said, _ := f.seen()
 	if said.NodeID != "test-node" || said.Address != "http://"+r.Addr() || said.DispatchToken != r.token.Reveal() || said.MachineID == "" || said.Capabilities.CPUCores < 1 {
 		t.Errorf("registered as %+v", said)
 	}
-	eventually(t, "a heartbeat with the ready pool", func() bool {
+	testkit.Eventually(t, "a heartbeat with the ready pool", func() bool {
 		_, _, beat := f.seen()
 		return len(beat.Pools) == 1 && beat.Pools[0].Ready && len(beat.Pools[0].Models) == 1 && beat.Pools[0].Models[0] == "demo"
 	})
 	token.Store(&second)
 	f.forget.Store(true)
-	eventually(t, "the second registration", func() bool { return f.registrations.Load() == 2 })
+	testkit.Eventually(t, "the second registration", func() bool { return f.registrations.Load() == 2 })
 	if err := r.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}

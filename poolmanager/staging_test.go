@@ -22,12 +22,13 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // stagingRig is a catalog, a source and a stager over real HTTP.
 type stagingRig struct {
 	*stager
-	log     *logBuffer
+	log     *testkit.Buffer
 	bytes   []byte
 	hex     string
 	catalog *httptest.Server
@@ -47,7 +48,7 @@ var quickStaging = stagerTimes{retryFirst: time.Millisecond, stall: 2 * time.Sec
 
 func newStagingRig(t *testing.T, size int, change func(*stagerOptions)) *stagingRig {
 	t.Helper()
-	r := &stagingRig{log: &logBuffer{}, bytes: make([]byte, size), token: authmin.RandomSecret(), models: map[string]map[string]any{}}
+	r := &stagingRig{log: &testkit.Buffer{}, bytes: make([]byte, size), token: authmin.RandomSecret(), models: map[string]map[string]any{}}
 	random := rand.NewChaCha8([32]byte{byte(size)})
 	_, _ = random.Read(r.bytes)
 	sum := sha256.Sum256(r.bytes)
@@ -287,14 +288,14 @@ func TestManyCallersShareOneDownloadAndEachMayLeave(t *testing.T) {
 		})
 	}
 	<-begun
-	eventually(t, "all to wait", func() bool {
+	testkit.Eventually(t, "all to wait", func() bool {
 		r.stager.mu.Lock()
 		defer r.stager.mu.Unlock()
 		f := r.flights[r.hex]
 		return f != nil && f.waiters == 20
 	})
 	leave()
-	eventually(t, "half to leave", func() bool {
+	testkit.Eventually(t, "half to leave", func() bool {
 		r.stager.mu.Lock()
 		defer r.stager.mu.Unlock()
 		return r.flights[r.hex].waiters == 10
@@ -317,7 +318,7 @@ func TestADownloadThatNobodyWaitsForEnds(t *testing.T) {
 	ended := make(chan error)
 	go func() { _, err := r.Stage(ctx, "catalog:m", nil); ended <- err }()
 	<-begun
-	eventually(t, "the first bytes to be written", func() bool {
+	testkit.Eventually(t, "the first bytes to be written", func() bool {
 		r.stager.mu.Lock()
 		defer r.stager.mu.Unlock()
 		return r.flights[r.hex].done.Load() == 1000

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 func TestOnlySoManyDownloadsRunAtOnce(t *testing.T) {
@@ -39,7 +40,7 @@ func TestOnlySoManyDownloadsRunAtOnce(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "the places to be taken", func() bool { return now.Load() == maxDownloads })
+	testkit.Eventually(t, "the places to be taken", func() bool { return now.Load() == maxDownloads })
 	open()
 	group.Wait()
 	if most.Load() != maxDownloads {
@@ -137,7 +138,7 @@ func TestAKilledProcessResumes(t *testing.T) {
 		<-hold
 	})
 	first := child()
-	eventually(t, "the first part to be written", func() bool { return sizeOf(r.partPath(r.hex)) == kill })
+	testkit.Eventually(t, "the first part to be written", func() bool { return sizeOf(r.partPath(r.hex)) == kill })
 	if err := first.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

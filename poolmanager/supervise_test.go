@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/adapter"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 	"github.com/llorch/gateway/poolmanager/proc"
@@ -51,7 +52,7 @@ func TestAnEngineThatEndsIsClassified(t *testing.T) {
 			if _, err := r.client.Preload(t.Context(), "p", nodeapi.PreloadRequest{Template: "script"}); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "the failure", func() bool { return strings.HasPrefix(r.status(t, "p").LastError, string(want)+":") })
+			testkit.Eventually(t, "the failure", func() bool { return strings.HasPrefix(r.status(t, "p").LastError, string(want)+":") })
 		})
 	}
 }
@@ -64,7 +65,7 @@ func TestAnEngineThatNeverServedIsQuoted(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "exit: the engine ended with exit code 1; it said: invalid magic: token=[redacted]"
-	eventually(t, "the failure", func() bool { return r.status(t, "p").LastError == want })
+	testkit.Eventually(t, "the failure", func() bool { return r.status(t, "p").LastError == want })
 }
 
 func TestAProgramThatIsNotThereFailsToStart(t *testing.T) {
@@ -91,7 +92,7 @@ func TestAnEngineThatIsNeverReadyIsEndedAtItsLimit(t *testing.T) {
 	if _, err := r.client.Preload(t.Context(), "p", nodeapi.PreloadRequest{Template: "script"}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the failure", func() bool { return strings.HasPrefix(r.status(t, "p").LastError, "health: not ready within 50ms") })
+	testkit.Eventually(t, "the failure", func() bool { return strings.HasPrefix(r.status(t, "p").LastError, "health: not ready within 50ms") })
 	if keys, err := os.ReadDir(filepath.Join(r.dir.path, "keys")); err != nil || len(keys) != 0 {
 		t.Errorf("keys left: %v, %v", keys, err)
 	}
@@ -103,7 +104,7 @@ func TestAHungEngineIsFoundAndReplaced(t *testing.T) {
 	if err := syscall.Kill(r.engine(t, "p").process.Identity().PID, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the restart", func() bool { s := r.status(t, "p"); return s.Restarts == 1 && s.Ready })
+	testkit.Eventually(t, "the restart", func() bool { s := r.status(t, "p"); return s.Restarts == 1 && s.Ready })
 	if s := r.status(t, "p"); !strings.HasPrefix(s.LastError, "health: 3 probes failed") {
 		t.Errorf("last error %q", s.LastError)
 	}
@@ -131,7 +132,7 @@ func TestStatusAnswersAtOnceWhateverTheEngineDoes(t *testing.T) {
 	if _, err := r.client.Stop(t.Context(), "p"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the start to be given up", func() bool { return r.status(t, "p").State == "stopped" })
+	testkit.Eventually(t, "the start to be given up", func() bool { return r.status(t, "p").State == "stopped" })
 }
 
 func TestDrainLetsTheRunningTaskEndAndRefusesNewOnes(t *testing.T) {
@@ -152,7 +153,7 @@ func TestDrainLetsTheRunningTaskEndAndRefusesNewOnes(t *testing.T) {
 	if last.Type != nodeapi.EventEnd || last.TokensOut != 200 {
 		t.Errorf("the running task ended with %+v", last)
 	}
-	eventually(t, "the pool to stop", func() bool { return r.status(t, "p").State == "stopped" })
+	testkit.Eventually(t, "the pool to stop", func() bool { return r.status(t, "p").State == "stopped" })
 	r.ready(t, "p", "demo", "")
 }
 
@@ -242,9 +243,9 @@ func TestAnOperatorsWishSkipsTheWaitForARestart(t *testing.T) {
 		}
 	}
 	again()
-	eventually(t, "the failure", func() bool { return r.status(t, "p").State == "failed" })
+	testkit.Eventually(t, "the failure", func() bool { return r.status(t, "p").State == "failed" })
 	again()
-	eventually(t, "the second try", func() bool { return r.status(t, "p").Restarts == 1 })
+	testkit.Eventually(t, "the second try", func() bool { return r.status(t, "p").Restarts == 1 })
 }
 
 func TestWhatAKilledPredecessorLeftIsEndedAtTheStart(t *testing.T) {
@@ -283,7 +284,7 @@ func TestStopLeavesNoProcessWhateverItsEngineDoes(t *testing.T) {
 	if _, err := r.client.Preload(t.Context(), "q", nodeapi.PreloadRequest{Template: "script"}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "both engines", func() bool { return r.status(t, "q").Live })
+	testkit.Eventually(t, "both engines", func() bool { return r.status(t, "q").Live })
 	begin := time.Now()
 	if err := r.Stop(context.Background()); err != nil {
 		t.Fatal(err)

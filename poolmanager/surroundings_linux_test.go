@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -59,7 +60,7 @@ func TestAnEngineWithoutItsSurroundingsDoesNotRun(t *testing.T) {
 	if _, err := r.pools.preload("p", nodeapi.PreloadRequest{Template: "demo"}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the failure", func() bool { return strings.Contains(r.status(t, "p").LastError, "absent") })
+	testkit.Eventually(t, "the failure", func() bool { return strings.Contains(r.status(t, "p").LastError, "absent") })
 	if err := (Template{MaxOpenFiles: 512}).limit(1 << 30); err == nil {
 		t.Error("a process that is not there was limited")
 	}
@@ -75,7 +76,7 @@ func TestAnEngineThatEndsAtOnceSaysWhy(t *testing.T) {
 	if _, err := r.pools.preload("p", nodeapi.PreloadRequest{Template: "script"}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "its own words", func() bool { return strings.Contains(r.status(t, "p").LastError, "no such model") })
+	testkit.Eventually(t, "its own words", func() bool { return strings.Contains(r.status(t, "p").LastError, "no such model") })
 }
 
 func TestSurroundingsThatAreRefused(t *testing.T) {

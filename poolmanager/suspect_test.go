@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/adapter"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -129,7 +130,7 @@ func TestARealEngineThatStallsFreesItsSlotsAndIsRestarted(t *testing.T) {
 	if s := r.status(t, "p"); !s.Suspect || !s.Ready || !strings.HasPrefix(s.LastError, "stalled: ") || s.SlotsFree != 2 || s.Restarts != 0 {
 		t.Errorf("after one stall: %+v", s)
 	}
-	eventually(t, "the engine's slot to be free", func() bool { return engineSlotsBusy(t, r, "p") == 0 })
+	testkit.Eventually(t, "the engine's slot to be free", func() bool { return engineSlotsBusy(t, r, "p") == 0 })
 	// An innocent third caller is served although two tasks before it have stalled.
 	events, err := r.run(t, "p", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 1})
 	if last := len(events) - 1; err != nil || events[last].Type != nodeapi.EventEnd {
@@ -140,7 +141,7 @@ func TestARealEngineThatStallsFreesItsSlotsAndIsRestarted(t *testing.T) {
 		both.Go(func() { stalls("one of two") })
 	}
 	both.Wait()
-	eventually(t, "the restart", func() bool { s := r.status(t, "p"); return s.Restarts == 1 && s.Ready && !s.Suspect })
+	testkit.Eventually(t, "the restart", func() bool { s := r.status(t, "p"); return s.Restarts == 1 && s.Ready && !s.Suspect })
 	if s := r.status(t, "p"); !strings.HasPrefix(s.LastError, "stalled: ") {
 		t.Errorf("after the restart: %+v", s)
 	}

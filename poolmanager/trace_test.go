@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -130,7 +131,7 @@ func TestTheLineOfATracedRequestNamesItsRoute(t *testing.T) {
 	traced(t) // for the variable
 	r := startRig(t, nil)
 	r.call(t, "POST", "/pools/p/stop", "", "Authorization", "Bearer "+r.token.Reveal(), "Traceparent", aTraceparent)
-	eventually(t, "the line", func() bool { return strings.Contains(r.log.String(), "request ended") })
+	testkit.Eventually(t, "the line", func() bool { return strings.Contains(r.log.String(), "request ended") })
 	if want := "route=/pools/{id}/stop pool_id=p status=404"; !strings.Contains(r.log.String(), want) {
 		t.Errorf("no %q in the log:\n%s", want, r.log)
 	}

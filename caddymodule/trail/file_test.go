@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 func TestTheFileIsItsOwnersAlone(t *testing.T) {
@@ -61,7 +62,7 @@ func TestTheFileMayMove(t *testing.T) {
 					t.Fatal(err)
 				}
 				n := 1
-				eventually(t, "a record in the new file", func() bool {
+				testkit.Eventually(t, "a record in the new file", func() bool {
 					n++
 					putLine(t, s, n)
 					return strings.Contains(contentOf(t, path), seqLine(n))

@@ -3,10 +3,8 @@ package trail
 import (
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/prometheus/client_golang/prometheus"
@@ -79,26 +77,4 @@ func valueOf(t testing.TB, c prometheus.Counter) int {
 		t.Fatal(err)
 	}
 	return int(m.GetCounter().GetValue())
-}
-
-// eventually asks until the answer is yes, for ten seconds at most.
-func eventually(t *testing.T, what string, ask func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(10 * time.Second); !ask(); <-tick.C {
-		if time.Now().After(end) {
-			t.Fatalf("waiting for %s", what)
-		}
-	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // fakeOutput remembers lines. While gate is held it hangs; fail makes it fail.
@@ -107,7 +109,7 @@ func TestAHungSinkHoldsUpNobodyAndIsCounted(t *testing.T) {
 		t.Errorf("%d puts were refused, %d are counted", full, dropped)
 	}
 	out.gate.Unlock()
-	eventually(t, "the queue to move on", func() bool { return put(s, []byte("{}"), true) == nil })
+	testkit.Eventually(t, "the queue to move on", func() bool { return put(s, []byte("{}"), true) == nil })
 	if text := out.text(); !strings.Contains(text, `"event":"audit_gap","lost":`) {
 		t.Error("no record tells of the lost ones")
 	}
@@ -128,7 +130,7 @@ func TestWaitingForAHungSinkEndsAndLaterOnesDoNotWait(t *testing.T) {
 	if err := put(s, []byte("{}"), true); !errors.Is(err, ErrStalled) || time.Since(start) > 100*s.timeout {
 		t.Errorf("got %v after %v, want a time-out after %v", err, time.Since(start), s.timeout)
 	}
-	eventually(t, "the sink to count as stalled", s.stalled)
+	testkit.Eventually(t, "the sink to count as stalled", s.stalled)
 	before := time.Now()
 	for range 100 {
 		if err := put(s, []byte("{}"), true); !errors.Is(err, ErrStalled) {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // rfc5424 is `<PRI>1 TIMESTAMP HOSTNAME APP-NAME PROCID MSGID SD MSG`.
@@ -118,7 +120,7 @@ func TestAStreamCountsOctetsAndIsConnectedToAgain(t *testing.T) {
 func acceptAfter(t *testing.T, l net.Listener, send func()) net.Conn {
 	t.Helper()
 	var conn net.Conn
-	eventually(t, "a connection", func() bool {
+	testkit.Eventually(t, "a connection", func() bool {
 		_ = l.(interface{ SetDeadline(time.Time) error }).SetDeadline(time.Now().Add(20 * time.Millisecond))
 		var err error
 		if conn, err = l.Accept(); err != nil {
@@ -142,7 +144,7 @@ func TestACollectorThatNeverReadsHoldsUpNobody(t *testing.T) {
 	s := startSink(t, out)
 	line := fmt.Appendf(nil, `{"time":"x","level":"INFO","event":"e","x":"%s"}`, strings.Repeat("x", 3500))
 	var longest time.Duration
-	eventually(t, "records to be lost", func() bool {
+	testkit.Eventually(t, "records to be lost", func() bool {
 		for range 100 {
 			start := time.Now()
 			_ = put(s, line, false)
@@ -156,7 +158,7 @@ func TestACollectorThatNeverReadsHoldsUpNobody(t *testing.T) {
 }
 
 func TestACollectorMayComeLater(t *testing.T) {
-	address := freeAddress(t)
+	address := testkit.FreeAddress(t)
 	s := startSink(t, newSyslogOutput("tcp", address))
 	if err := put(s, syslogLine("INFO", "early"), true); err == nil {
 		t.Fatal("a record was sent to nobody")
@@ -166,7 +168,7 @@ func TestACollectorMayComeLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	eventually(t, "a record to be sent", func() bool { return put(s, syslogLine("INFO", "late"), true) == nil })
+	testkit.Eventually(t, "a record to be sent", func() bool { return put(s, syslogLine("INFO", "late"), true) == nil })
 	conn, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)

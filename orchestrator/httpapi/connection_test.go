@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // TestABodysTimeLimitIsNotTheHandlers has a handler that takes longer than the
@@ -54,7 +55,7 @@ func TestABodysTimeLimitIsNotTheHandlers(t *testing.T) {
 // TestAPanicInTheMiddleOfAnAnswerBreaksItOff: no proper end, and no second answer
 // in the first one.
 func TestAPanicInTheMiddleOfAnAnswerBreaksItOff(t *testing.T) {
-	log := &lines{}
+	log := &testkit.Buffer{}
 	a := New(Options{Log: slog.New(slog.NewTextHandler(log, nil))})
 	route(a, authmin.ScopeInfer, http.MethodGet, "/broken", http.StatusOK, "Broken", func(context.Context, *none) (*huma.StreamResponse, error) {
 		return &huma.StreamResponse{Body: func(hc huma.Context) {
@@ -77,7 +78,7 @@ func TestAPanicInTheMiddleOfAnAnswerBreaksItOff(t *testing.T) {
 	if err == nil || string(text) != "data: one\n\n" {
 		t.Errorf("got %q, %v, want what came before, and no proper end", text, err)
 	}
-	if got := log.with("handler panicked"); len(got) != 1 || !strings.Contains(got[0], "connection_test.go") {
+	if got := log.Lines("handler panicked"); len(got) != 1 || !strings.Contains(got[0], "connection_test.go") {
 		t.Errorf("logged %q, want one line that says where", got)
 	}
 }

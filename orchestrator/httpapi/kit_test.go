@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -9,12 +8,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/authmin/backend"
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/store"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
@@ -30,37 +29,13 @@ type served struct {
 	api   *API
 	o     *orchestrator.Orchestrator
 	store *store.Store
-	log   *lines
-}
-
-// lines is a log that may be read meanwhile.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-// with gives the lines that have the text.
-func (l *lines) with(text string) (found []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.buf.String()) {
-		if strings.Contains(line, text) {
-			found = append(found, line)
-		}
-	}
-	return found
+	log   *testkit.Buffer
 }
 
 // serve runs the contract with the given options before an orchestrator.
 func serve(t *testing.T, opts Options) *served {
 	t.Helper()
-	s := &served{t: t, log: &lines{}}
+	s := &served{t: t, log: &testkit.Buffer{}}
 	var err error
 	if s.store, err = store.Open(t.Context(), store.Options{Dir: t.TempDir()}); err != nil {
 		t.Fatal(err)
@@ -156,16 +131,4 @@ func (s *served) pool(slots int, f func(send func(nodeapi.Event), r *http.Reques
 func echo(send func(nodeapi.Event), _ *http.Request) {
 	send(nodeapi.Event{Type: nodeapi.EventToken, Text: "hello"})
 	send(nodeapi.Event{Type: nodeapi.EventEnd, TokensIn: 1, TokensOut: 1, FinishReason: "stop"})
-}
-
-// eventually polls until the condition holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	for end := time.Now().Add(within); !holds(); <-ticker.C {
-		if time.Now().After(end) {
-			t.Fatalf("not within %s: %s", within, what)
-		}
-	}
 }

@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 	"testing"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // TestStreamsOfOneCallerLeaveRoomForTheNext holds one task's stream open as often as
@@ -30,5 +32,5 @@ func TestStreamsOfOneCallerLeaveRoomForTheNext(t *testing.T) {
 		t.Errorf("another caller is refused at %d of 20", s.api.streams.Total())
 	}
 	leave()
-	eventually(t, "the places are free", func() bool { return s.api.streams.Total() == 1 })
+	testkit.Eventually(t, "the places are free", func() bool { return s.api.streams.Total() == 1 })
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -26,15 +27,15 @@ func TestEventsThatCannotBeReadAreLoggedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.pool(1, echo)
-	eventually(t, "the task has ended, and its events are read from the log", func() bool {
+	testkit.Eventually(t, "the task has ended, and its events are read from the log", func() bool {
 		return s.want(200, "GET", "/v2/tasks/"+id+"/events", "") == ""
 	})
-	before := len(s.log.with("reading a task's events"))
+	before := len(s.log.Lines("reading a task's events"))
 	if got := s.want(200, "GET", "/v2/tasks/"+id+"/events", ""); got != "" {
 		t.Errorf("got %q, want a stream that is cut", got)
 	}
-	eventually(t, "a line in the log", func() bool { return len(s.log.with("reading a task's events")) > before })
-	if got := s.log.with("reading a task's events"); len(got) != before+1 || !strings.Contains(got[before], id) || !strings.Contains(got[before], "correlation_id=") {
+	testkit.Eventually(t, "a line in the log", func() bool { return len(s.log.Lines("reading a task's events")) > before })
+	if got := s.log.Lines("reading a task's events"); len(got) != before+1 || !strings.Contains(got[before], id) || !strings.Contains(got[before], "correlation_id=") {
 		t.Errorf("logged %q, want one line with the task", got[before:])
 	}
 }
@@ -58,12 +59,12 @@ func TestWhatIsNothingUnusualIsNotLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	leave()
-	eventually(t, "its place is free", func() bool { return s.api.streams.Total() == 0 })
+	testkit.Eventually(t, "its place is free", func() bool { return s.api.streams.Total() == 0 })
 	close(goOn)
 	if got := s.want(200, "GET", "/v2/tasks/"+id+"/events", ""); !strings.Contains(got, "event: end") {
 		t.Errorf("got %q", got)
 	}
-	if got := s.log.with(id); len(got) != 0 {
+	if got := s.log.Lines(id); len(got) != 0 {
 		t.Errorf("logged %q", got)
 	}
 }
@@ -76,7 +77,7 @@ func TestAHeadOfAStreamDoesNotWait(t *testing.T) {
 	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/event-stream" {
 		t.Errorf("got %d %v", res.StatusCode, res.Header)
 	}
-	eventually(t, "its place is free", func() bool { return s.api.streams.Total() == 0 })
+	testkit.Eventually(t, "its place is free", func() bool { return s.api.streams.Total() == 0 })
 	s.want(422, "GET", "/v2/tasks/"+id+"/events", "", "Last-Event-ID", "18446744073709551615")
 	if got := s.send(t.Context(), "PUT", "/v2/tasks/"+id, "").Header.Get("Allow"); got != "GET, HEAD" {
 		t.Errorf("Allow: got %q", got)
@@ -115,7 +116,7 @@ func TestWhoIsToldToSendItAgainLeavesNoTask(t *testing.T) {
 			ended <- string(text)
 		}()
 		var id string
-		eventually(t, "the call waits", func() bool {
+		testkit.Eventually(t, "the call waits", func() bool {
 			page, err := s.o.Tasks(orchestrator.Who{Identity: "ci"}, orchestrator.Queued, 1, "")
 			if err == nil && len(page.Tasks) == 1 {
 				id = page.Tasks[0].TaskID
@@ -126,7 +127,7 @@ func TestWhoIsToldToSendItAgainLeavesNoTask(t *testing.T) {
 		if got := <-ended; !strings.Contains(got, `"code":"STOPPING"`) {
 			t.Errorf("got %q", got)
 		}
-		eventually(t, "its place is free", func() bool { return s.api.streams.Total() == 0 })
+		testkit.Eventually(t, "its place is free", func() bool { return s.api.streams.Total() == 0 })
 		want := orchestrator.Canceled
 		if key != "" {
 			want = orchestrator.Queued
@@ -157,7 +158,7 @@ func TestACallerThatLeavesCancelsUnlessItMayComeBack(t *testing.T) {
 			s.send(ctx, "POST", "/v1/chat/completions", chat, "Idempotency-Key", key)
 			<-begun
 			leave()
-			eventually(t, "its place is free", func() bool { return s.api.streams.Total() == 0 })
+			testkit.Eventually(t, "its place is free", func() bool { return s.api.streams.Total() == 0 })
 			if key == "" {
 				select {
 				case err := <-ended:

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
@@ -26,7 +27,7 @@ func TestStrangersCannotJoin(t *testing.T) {
 	r := newReplicas(t, 3)
 	r.open(0, 1, 2)
 	mine := r.options[0].Cluster
-	ours, foreign := reopen(t, mine.CAFile), newAuthority(t)
+	ours, foreign := reopen(t, mine.CAFile), testkit.NewAuthority(t)
 	cases := map[string]struct {
 		cert, key string
 		version   uint16
@@ -45,15 +46,15 @@ func TestStrangersCannotJoin(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			switch name {
 			case "a foreign certificate":
-				c.cert, c.key = foreign.issue("replica1", []string{"127.0.0.1"}, nil)
+				c.cert, c.key = foreign.Issue("replica1", []string{"127.0.0.1"})
 			case "another name":
-				c.cert, c.key = r.authority.issue("web", []string{"web.example.com"}, nil)
+				c.cert, c.key = r.authority.Issue("web", []string{"web.example.com"})
 			case "a server's certificate":
-				c.cert, c.key = r.authority.issue("server", []string{"127.0.0.1"}, func(x *x509.Certificate) {
+				c.cert, c.key = r.authority.Issue("server", []string{"127.0.0.1"}, func(x *x509.Certificate) {
 					x.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 				})
 			case "an expired certificate":
-				c.cert, c.key = r.authority.issue("old", []string{"127.0.0.1"}, func(x *x509.Certificate) { x.NotAfter = time.Now().Add(-time.Minute) })
+				c.cert, c.key = r.authority.Issue("old", []string{"127.0.0.1"}, func(x *x509.Certificate) { x.NotAfter = time.Now().Add(-time.Minute) })
 			}
 			told := knock(t, mine.Listen, c.version, ours, c.cert, c.key)
 			if want := strings.HasPrefix(name, "our own"); strings.Contains(told, "INFO") != want {
@@ -178,18 +179,18 @@ func ignoreGone(err error) error {
 
 // TestSettingsThatLeaveTheHostInClear are refused before anything is opened.
 func TestUnsafeClustersAreRefused(t *testing.T) {
-	a := newAuthority(t)
-	cert, key := a.issue("replica1", []string{"10.0.0.1"}, nil)
-	both, bothKey := a.issue("both", []string{"10.0.0.1", "10.0.0.2"}, nil)
-	other, _ := a.issue("other", []string{"10.9.9.9"}, nil)
-	_, wrongKey := a.issue("wrong", []string{"10.0.0.1"}, nil)
-	_, openKey := a.issue("open", []string{"10.0.0.1"}, nil)
+	a := testkit.NewAuthority(t)
+	cert, key := a.Issue("replica1", []string{"10.0.0.1"})
+	both, bothKey := a.Issue("both", []string{"10.0.0.1", "10.0.0.2"})
+	other, _ := a.Issue("other", []string{"10.9.9.9"})
+	_, wrongKey := a.Issue("wrong", []string{"10.0.0.1"})
+	_, openKey := a.Issue("open", []string{"10.0.0.1"})
 	if err := os.Chmod(openKey, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	foreign := newAuthority(t)
+	foreign := testkit.NewAuthority(t)
 	good := store.Cluster{Name: "llorch", Replica: "a", Listen: "10.0.0.1:6222", Peers: []string{"10.0.0.1:6222", "10.0.0.2:6222", "10.0.0.3:6222"},
-		CertFile: cert, KeyFile: key, CAFile: a.file}
+		CertFile: cert, KeyFile: key, CAFile: a.File}
 	if err := good.Check(); err != nil {
 		t.Fatalf("the control: %v", err)
 	}
@@ -204,7 +205,7 @@ func TestUnsafeClustersAreRefused(t *testing.T) {
 		"a key of another":           {func(c *store.Cluster) { c.KeyFile = wrongKey }, "private key does not match"},
 		"a key that everybody reads": {func(c *store.Cluster) { c.KeyFile = openKey }, "chmod 600"},
 		"a certificate of another":   {func(c *store.Cluster) { c.CertFile = other }, ""},
-		"a foreign authority":        {func(c *store.Cluster) { c.CAFile = foreign.file }, "not valid"},
+		"a foreign authority":        {func(c *store.Cluster) { c.CAFile = foreign.File }, "not valid"},
 		"two replicas":               {func(c *store.Cluster) { c.Peers = c.Peers[:2] }, "3 or 5"},
 		"one replica twice":          {func(c *store.Cluster) { c.Peers = append(c.Peers[:2:2], c.Peers[0]) }, "twice"},
 		"a peer without a port":      {func(c *store.Cluster) { c.Peers = append(c.Peers[:2:2], "10.0.0.3") }, "host:port"},

@@ -4,36 +4,35 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
 // replicas is a cluster in this process, over TLS on loopback.
 type replicas struct {
 	t         *testing.T
-	authority *authority
+	authority *testkit.Authority
 	options   []store.Options
 	stores    []*store.Store
 }
 
 func newReplicas(t *testing.T, n int) *replicas {
 	t.Helper()
-	a := newAuthority(t)
+	a := testkit.NewAuthority(t)
 	r := &replicas{t: t, authority: a, stores: make([]*store.Store, n)}
 	var peers []string
 	for range n {
-		peers = append(peers, freeAddress(t))
+		peers = append(peers, testkit.FreeAddress(t))
 	}
 	for i, listen := range peers {
 		name := fmt.Sprint("replica", i+1)
-		cert, key := a.issue(name, []string{"127.0.0.1"}, nil)
+		cert, key := a.Issue(name, []string{"127.0.0.1"})
 		r.options = append(r.options, store.Options{Dir: t.TempDir(), Cluster: &store.Cluster{
-			Name: "test", Replica: name, Listen: listen, Peers: peers, CertFile: cert, KeyFile: key, CAFile: a.file,
+			Name: "test", Replica: name, Listen: listen, Peers: peers, CertFile: cert, KeyFile: key, CAFile: a.File,
 		}})
 	}
 	t.Cleanup(r.close)
@@ -43,28 +42,6 @@ func newReplicas(t *testing.T, n int) *replicas {
 func contextFor(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
 	t.Helper()
 	return context.WithTimeout(t.Context(), d)
-}
-
-var given sync.Map // addresses, by freeAddress
-
-// freeAddress gives an address that nobody listens on. It is below the ports that
-// the kernel gives to connections (32768 and up, on Linux): one of those could be
-// taken before the replica listens, or while it is restarted. No two calls get the
-// same.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(22_000))
-		if _, given := given.LoadOrStore(address, true); given {
-			continue
-		}
-		if ln, err := net.Listen("tcp", address); err == nil {
-			defer ln.Close()
-			return address
-		}
-	}
-	t.Fatal("no free port was found")
-	return ""
 }
 
 // open starts the given replicas together: alone they would wait.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
@@ -23,7 +24,7 @@ func natsServers(t *testing.T, n int, edit func(*server.Options)) string {
 	t.Helper()
 	var routes []*url.URL
 	for range n {
-		routes = append(routes, &url.URL{Scheme: "nats-route", Host: freeAddress(t)})
+		routes = append(routes, &url.URL{Scheme: "nats-route", Host: testkit.FreeAddress(t)})
 	}
 	var urls []string
 	for i := range n {
@@ -108,8 +109,8 @@ func TestALoneServerElsewhereIsRefusedUnlessFast(t *testing.T) {
 }
 
 func TestAnExistingClusterOverTLS(t *testing.T) {
-	a := newAuthority(t)
-	cert, key := a.issue("nats", []string{"127.0.0.1"}, nil)
+	a := testkit.NewAuthority(t)
+	cert, key := a.Issue("nats", []string{"127.0.0.1"})
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +118,7 @@ func TestAnExistingClusterOverTLS(t *testing.T) {
 	text := natsServers(t, 1, func(o *server.Options) {
 		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13}
 	})
-	x := &store.External{URL: strings.Replace(text, "nats://", "tls://", 1), CAFile: a.file, Replica: "one"}
+	x := &store.External{URL: strings.Replace(text, "nats://", "tls://", 1), CAFile: a.File, Replica: "one"}
 	ctx, cancel := contextFor(t, 30*time.Second)
 	defer cancel()
 	st, err := store.Open(ctx, store.Options{NATS: x, Fast: true})
@@ -125,7 +126,7 @@ func TestAnExistingClusterOverTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	st.Close()
-	x.CAFile = newAuthority(t).file
+	x.CAFile = testkit.NewAuthority(t).File
 	if _, err := store.Open(ctx, store.Options{NATS: x, Fast: true}); err == nil || ctx.Err() != nil {
 		t.Errorf("a server of another authority: got %v", err)
 	}
@@ -252,7 +253,7 @@ func loneServer(t *testing.T, o *server.Options) *server.Server {
 // TestABucketInMemoryIsMadeAgain restarts a lone server, which forgets it.
 func TestABucketInMemoryIsMadeAgain(t *testing.T) {
 	o := loneOptions(t)
-	if _, err := fmt.Sscanf(freeAddress(t), "127.0.0.1:%d", &o.Port); err != nil {
+	if _, err := fmt.Sscanf(testkit.FreeAddress(t), "127.0.0.1:%d", &o.Port); err != nil {
 		t.Fatal(err)
 	}
 	srv := loneServer(t, o)

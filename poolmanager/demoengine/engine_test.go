@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 const testKey = "0123456789012345678901234567890123456789012"
@@ -42,23 +43,9 @@ func start(t *testing.T, change func(*settings)) (string, *engine) {
 	})
 	base := "http://" + listener.Addr().String()
 	if s.loadDelay == 0 {
-		eventually(t, "the engine to be loaded", func() bool { return e.loaded.Load() })
+		testkit.Eventually(t, "the engine to be loaded", func() bool { return e.loaded.Load() })
 	}
 	return base, e
-}
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(2 * time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.After(5 * time.Second)
-	for !ok() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
 }
 
 func do(t *testing.T, ctx context.Context, method, url, key, body string) *http.Response {
@@ -201,7 +188,7 @@ func TestHangingUpFreesTheSlot(t *testing.T) {
 		t.Fatalf("slots in use: got %d, want 1", len(e.slots))
 	}
 	hangUp()
-	eventually(t, "the slot to be free", func() bool { return len(e.slots) == 0 })
+	testkit.Eventually(t, "the slot to be free", func() bool { return len(e.slots) == 0 })
 }
 
 func TestEmbeddingsAreUnitVectorsThatDependOnTheText(t *testing.T) {

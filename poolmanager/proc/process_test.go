@@ -4,18 +4,17 @@ package proc_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/proc"
 )
 
@@ -39,40 +38,9 @@ func TestMain(m *testing.M) {
 func sh(script string) []string { return []string{"/bin/sh", "-c", script} }
 func path() []string            { return []string{"PATH=" + os.Getenv("PATH")} }
 
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
-
-func eventually(t *testing.T, what string, ok func() bool) {
+func start(t *testing.T, script string) (*proc.Process, *testkit.Buffer) {
 	t.Helper()
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.After(5 * time.Second)
-	for !ok() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
-
-func start(t *testing.T, script string) (*proc.Process, *output) {
-	t.Helper()
-	out := &output{}
+	out := &testkit.Buffer{}
 	p, err := proc.Start(proc.Spec{Command: sh(script), Env: path(), Output: out, Marker: "test/" + t.Name()})
 	if err != nil {
 		t.Fatal(err)
@@ -82,9 +50,9 @@ func start(t *testing.T, script string) (*proc.Process, *output) {
 }
 
 // pids reads the numbers that the script printed, and waits for all n of them.
-func pids(t *testing.T, out *output, n int) []int {
+func pids(t *testing.T, out *testkit.Buffer, n int) []int {
 	t.Helper()
-	eventually(t, "the pids", func() bool { return strings.Count(out.String(), "\n") >= n })
+	testkit.Eventually(t, "the pids", func() bool { return strings.Count(out.String(), "\n") >= n })
 	var list []int
 	for word := range strings.FieldsSeq(out.String()) {
 		pid, err := strconv.Atoi(word)
@@ -109,7 +77,7 @@ func TestTerminateEndsTheWholeGroup(t *testing.T) {
 	if got := p.State().Sys().(syscall.WaitStatus).Signal(); got != syscall.SIGTERM {
 		t.Errorf("ended by %v, want TERM", got)
 	}
-	eventually(t, "the grandchild to be gone", func() bool { return !running(child) })
+	testkit.Eventually(t, "the grandchild to be gone", func() bool { return !running(child) })
 }
 
 func TestAProcessThatIgnoresTermIsKilled(t *testing.T) {
@@ -128,7 +96,7 @@ func TestWhatTheLeaderLeftBehindIsKilled(t *testing.T) {
 	if got := p.State().ExitCode(); got != 3 {
 		t.Errorf("exit code: got %d, want 3", got)
 	}
-	eventually(t, "the grandchild to be gone", func() bool { return !running(child) })
+	testkit.Eventually(t, "the grandchild to be gone", func() bool { return !running(child) })
 }
 
 func TestNothingIsInheritedFromOurEnvironment(t *testing.T) {
@@ -174,7 +142,7 @@ func TestNothingSurvivesTheKillOfItsParent(t *testing.T) {
 	}
 	command.Process.Kill()
 	command.Wait()
-	eventually(t, "the kernel to kill the child", func() bool { return !child.Alive() })
+	testkit.Eventually(t, "the kernel to kill the child", func() bool { return !child.Alive() })
 	if got := proc.EndMarked("test-killed-parent/"); got < 1 {
 		t.Errorf("marked processes found: got %d, want at least the one that left the group", got)
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -80,23 +81,9 @@ func startDaemonWith(t *testing.T, dir string, token authmin.Secret, env string)
 	return d
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.After(10 * time.Second)
-	for !ok() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
-
 func (d *daemon) awaitReady(t *testing.T) {
 	t.Helper()
-	eventually(t, "the pool to be ready", func() bool {
+	testkit.Eventually(t, "the pool to be ready", func() bool {
 		s, err := d.client.Status(t.Context(), "p")
 		return err == nil && s.Ready
 	})
@@ -162,7 +149,7 @@ func TestKillingTheDaemonOrphansNothingAndItsSuccessorServes(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-first.ended
-	eventually(t, "the engine to be gone", func() bool { return len(engines(t, dir)) == 0 })
+	testkit.Eventually(t, "the engine to be gone", func() bool { return len(engines(t, dir)) == 0 })
 	second := startDaemon(t, dir, token)
 	second.awaitReady(t)
 	if after := engines(t, dir); len(after) != 1 || after[0] == before[0] {
