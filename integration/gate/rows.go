@@ -114,6 +114,8 @@ var houseTests = []named{
 	{"./integration/houserules", "TestSecretLintFlags", 2},
 	{"./integration/houserules", "TestFiles", 0},
 	{"./integration/houserules", "TestFilesCanFail", 10},
+	{"./integration/houserules", "TestShape", 0},
+	{"./integration/houserules", "TestShapeCanFail", 5},
 	{"./integration/houserules", "TestExportedNamesAreDocumented", 0},
 	{"./integration/houserules", "TestDocumentedCanFail", 10},
 	{"./integration/houserules", "TestNamedCodeExists", 0},
