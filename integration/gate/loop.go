@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +24,7 @@ var allSteps = []step{
 	{"format", "gofmt, on every Go file", true, (*runner).format},
 	{"vet", "go vet, on what is built by a tag only, too", true, func(r *runner, ctx context.Context) error { return r.onAll(ctx, "go", "vet") }},
 	{"staticcheck", "staticcheck, likewise", true, func(r *runner, ctx context.Context) error { return r.onAll(ctx, "go", "tool", "staticcheck") }},
+	{"lint", "errorlint, bodyclose and sloglint, likewise", false, (*runner).lint},
 	{"house", "secret lint, layers, documents and links", true, func(r *runner, ctx context.Context) error {
 		return r.goTest(ctx, "-count=1", ".", "./integration/houserules")
 	}},
@@ -49,7 +52,7 @@ func chosen(names []string, full bool) ([]step, error) {
 	}
 	for _, name := range names {
 		if !slices.ContainsFunc(allSteps, func(s step) bool { return s.name == name }) {
-			return nil, fmt.Errorf("no step is called %q: want format, vet, staticcheck, house, race or tests", name)
+			return nil, fmt.Errorf("no step is called %q: want format, vet, staticcheck, lint, house, race or tests", name)
 		}
 	}
 	return steps, nil
@@ -123,6 +126,20 @@ func (r *runner) onAll(ctx context.Context, command ...string) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// lint builds the module integration/lint and has go vet run it.
+func (r *runner) lint(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "gate-lint-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	tool := filepath.Join(dir, "lint")
+	if _, err := output(ctx, filepath.Join(r.root, "integration", "lint"), "go", "build", "-o", tool, "."); err != nil {
+		return err
+	}
+	return r.onAll(ctx, "go", "vet", "-vettool="+tool)
 }
 
 // race tests what changed since the last commit, or everything: when that was

@@ -44,7 +44,7 @@ func scratch(t *testing.T, files map[string]string) *runner {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"go.mod", "go.sum"} {
+	for _, name := range []string{"go.mod", "go.sum", "integration/lint/go.mod", "integration/lint/go.sum", "integration/lint/main.go"} {
 		content, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {
 			t.Fatal(err)
@@ -72,11 +72,14 @@ func TestStepsCanFail(t *testing.T) {
 		name, steps, file, content string
 		ok                         bool
 	}{
-		{"nothing is wrong", "format,vet,staticcheck,house,race", "authmin/x.go", "package authmin\n", true},
+		{"nothing is wrong", "format,vet,staticcheck,lint,house,race", "authmin/x.go", "package authmin\n", true},
 		{"a file that is not formatted", "format", "authmin/x.go", "package authmin\nfunc  x( ) { }\n", false},
 		{"a format that does not fit its argument", "vet", "authmin/x.go", "package authmin\n\nimport \"fmt\"\n\nfunc init() { fmt.Printf(\"%d\", \"x\") }\n", false},
 		{"the same in a tagged file", "vet", "integration/bypass/x.go", "//go:build browser\n\npackage bypass\n\nimport \"fmt\"\n\nfunc init() { fmt.Printf(\"%d\", \"x\") }\n", false},
 		{"a function of no use", "staticcheck", "authmin/x.go", "package authmin\n\nfunc unused() {}\n", false},
+		{"an error compared with ==", "lint", "authmin/x.go", "package authmin\n\nimport \"io/fs\"\n\n// X is a test.\nfunc X(err error) bool { return err == fs.ErrExist }\n", false},
+		{"a body that is not closed", "lint", "authmin/x.go", "package authmin\n\nimport \"net/http\"\n\n// X is a test.\nfunc X() int {\n\tres, err := http.Get(\"http://127.0.0.1:1\")\n\tif err != nil {\n\t\treturn 0\n\t}\n\treturn res.StatusCode\n}\n", false},
+		{"a log key in camel case", "lint", "authmin/x.go", "package authmin\n\nimport \"log/slog\"\n\n// X is a test.\nfunc X() { slog.Info(\"x\", \"aKey\", 1) }\n", false},
 		{"a broken rule of the house", "house", "integration/houserules/x_test.go", "package houserules\n\nimport \"testing\"\n\nfunc TestX(t *testing.T) { t.Error(\"broken\") }\n", false},
 		{"a data race", "race", "authmin/x_test.go", "package authmin\n\nimport \"testing\"\n\nfunc TestX(*testing.T) {\n\tn, done := 0, make(chan int)\n\tgo func() { n++; close(done) }()\n\tn++\n\t<-done\n}\n", false},
 		{"a package that does not compile", "race", "authmin/x_test.go", "package authmin\n\nvar x int = \"\"\n", false},

@@ -111,8 +111,9 @@ type Event struct{ ID, Type, Data string }
 // A Stream is an open text/event-stream.
 type Stream struct {
 	Header http.Header
+	body   io.Closer
 	lines  *bufio.Scanner
-	close  func()
+	cancel func()
 }
 
 // Stream opens a text/event-stream; any other answer is an error.
@@ -123,12 +124,12 @@ func (c Client) Stream(path string, headers ...string) (*Stream, error) {
 		cancel()
 		return nil, err
 	}
-	s := &Stream{Header: res.Header, lines: bufio.NewScanner(res.Body), close: func() { cancel(); res.Body.Close() }}
 	if kind := res.Header.Get("Content-Type"); res.StatusCode != http.StatusOK || !strings.HasPrefix(kind, "text/event-stream") {
-		s.Close()
+		cancel()
+		res.Body.Close()
 		return nil, fmt.Errorf("GET %s: status %d, %s", path, res.StatusCode, kind)
 	}
-	return s, nil
+	return &Stream{Header: res.Header, body: res.Body, lines: bufio.NewScanner(res.Body), cancel: cancel}, nil
 }
 
 // Next reads one event; io.EOF is the end of the stream.
@@ -170,4 +171,7 @@ func (s *Stream) All() ([]Event, error) {
 }
 
 // Close hangs up.
-func (s *Stream) Close() { s.close() }
+func (s *Stream) Close() {
+	s.cancel()
+	s.body.Close()
+}
