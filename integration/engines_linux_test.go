@@ -135,8 +135,8 @@ func saysInOneLine(t *testing.T, env []string, args, want string) {
 	}
 }
 
-// TestUpSaysWhatKeepsItFromBeingReady: an engine that ends, or a server that does not
-// answer as one, is told while up waits, in the engine's own words.
+// TestUpSaysWhatKeepsItFromBeingReady: while up waits, it reports an engine that has
+// ended, with the engine's own message, and a server that does not answer as one.
 func TestUpSaysWhatKeepsItFromBeingReady(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{"llama-server": "#!/bin/sh\necho 'gguf: wrong magic' >&2\nexit 3\n", "tiny.gguf": "GGUF"} {

@@ -25,9 +25,9 @@ var scopes = []authmin.Scope{
 // does, which looks again.
 var coarser = map[string]authmin.Scope{"GET /pools/{id}/logs": authmin.ScopeDispatch}
 
-// TestExamplePolicy walks the route tables of both backends and asks
-// Caddyfile.example, with a token of each scope, who may pass: the scopes that
-// the route declares, and admin.
+// TestExamplePolicy sends a request to each route of both backends through
+// Caddyfile.example, with a token of each scope. Allowed are the scopes that the
+// route declares, and admin.
 func TestExamplePolicy(t *testing.T) {
 	address := startExample(t)
 	for _, p := range contract(t) {

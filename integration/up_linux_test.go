@@ -172,7 +172,7 @@ func healthTellsNothing(t *testing.T, u *gatewaytest.Up) {
 		t.Fatal(err)
 	}
 	if len(body) != 1 || body["status"] == nil {
-		t.Errorf("GET /health says %s to everybody, want its status alone", res.Body)
+		t.Errorf("GET /health without a token: %s, want the status alone", res.Body)
 	}
 }
 

@@ -73,8 +73,8 @@ func TestAttacksCanFail(t *testing.T) {
 		score.add(c.Severity, len(judge(c.Expect, got)) == 0)
 	}
 	t.Logf("unguarded: %s", score)
-	// Four of five is what an open door is known to fail; one that judges less
-	// has lost its teeth.
+	// Without a guard, four of five critical cases fail. If fewer do, the runner
+	// no longer notices a broken guard.
 	if critical := score["critical"]; critical.failed < 4*critical.passed {
 		t.Errorf("critical cases: %d failed and %d passed without any guard; the runner must notice more", critical.failed, critical.passed)
 	}

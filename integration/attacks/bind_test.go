@@ -124,7 +124,7 @@ func mustRead(t *testing.T, s site) string {
 	return string(text)
 }
 
-// A listener on every address is no loopback listener, whoever calls.
+// A listener on every address is not a loopback listener, even for a local peer.
 func noBypassOnExposedListener(t *testing.T) {
 	s := site{authmin: "token ci {env.TOKEN} infer\noptional true", bind: "bind 0.0.0.0", guard: "plaintext"}
 	address, _ := s.start(t, startEcho(t).address(), "TOKEN="+tokenOK)

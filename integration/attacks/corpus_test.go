@@ -128,7 +128,7 @@ func isUnderstood(t *testing.T, file string) {
 	for _, e := range entries {
 		for key := range e.Expect {
 			if !known[key] {
-				t.Errorf("%s expects %q, which nobody looks at", e.ID, key)
+				t.Errorf("%s expects %q, which the runner does not check", e.ID, key)
 			}
 		}
 	}

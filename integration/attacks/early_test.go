@@ -11,9 +11,9 @@ import (
 	"github.com/quic-go/quic-go"
 )
 
-// earlyDataIsRefused: whoever records the first packets of a resumed HTTP/3
-// connection can send them again, token and all. What comes before the end of
-// the handshake is answered 425 and goes nowhere (RFC 8470 §5.2).
+// earlyDataIsRefused: the first packets of a resumed HTTP/3 connection can be
+// recorded and replayed, with the token in them. A request that arrives before the
+// handshake has ended is answered 425 and not forwarded (RFC 8470 §5.2).
 func earlyDataIsRefused(t *testing.T) {
 	to := startSecureGateway(t)
 	certified(t, to)

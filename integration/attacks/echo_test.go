@@ -18,7 +18,7 @@ import (
 // that a request which arrives late still counts for the case that sent it.
 const peerHeader = "X-Attack-Peer"
 
-// The echo upstream believes everybody and tells what it was sent.
+// The echo upstream checks no credential and returns what it was sent.
 type echo struct {
 	*httptest.Server
 	mu    sync.Mutex

@@ -57,8 +57,8 @@ func continuationFlood(t *testing.T) {
 	}
 }
 
-// stalledPreface: who begins like an HTTP/2 client and stops is held to the same
-// time as everybody.
+// stalledPreface: a client that sends a part of the HTTP/2 preface and stops is
+// disconnected by the same timeout as any other.
 func stalledPreface(t *testing.T) {
 	s := onLoopback
 	s.global = "servers {\ntimeouts {\nread_header 1s\n}\n}"

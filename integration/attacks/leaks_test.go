@@ -6,13 +6,13 @@ import (
 	"testing"
 )
 
-// misplaced are requests with the valid token where it belongs and once more where it
-// does not; %s is the token, %S in capital letters. The upstream may see none of it.
-var misplaced = map[string]struct {
+// leaked are requests with the valid token in Authorization and once more in another
+// place; %s is the token, %S in capital letters. The upstream must not see it.
+var leaked = map[string]struct {
 	field, value string
 	want         int
 }{
-	"nothing misplaced":                   {"x-a", "b", 200},
+	"in no other place":                   {"x-a", "b", 200},
 	"form-encoded, as Authorization":      {":path", "/v1/models?authorization=Bearer+%s", 400},
 	"behind sk-":                          {":path", "/v1/models?k=sk-%s", 400},
 	"behind v1_":                          {":path", "/v1/models?k=v1_%s&a=b", 400},
@@ -37,12 +37,12 @@ var misplaced = map[string]struct {
 	"a field with the token escaped":      {"x-a", "%61mt_3f9c1b7e5d2a48c06f1e9b3d7a5c2e80", 200},
 }
 
-// TestMisplacedTokensReachNoUpstream sends them in every version of HTTP.
-func TestMisplacedTokensReachNoUpstream(t *testing.T) {
+// TestLeakedTokensReachNoUpstream sends them in every version of HTTP.
+func TestLeakedTokensReachNoUpstream(t *testing.T) {
 	t.Parallel()
 	plain, secure := startGateway(t), startSecureGateway(t)
 	certified(t, secure)
-	for name, c := range misplaced {
+	for name, c := range leaked {
 		fill := strings.NewReplacer("%s", tokenOK, "%S", strings.ToUpper(tokenOK)).Replace
 		field, value := fill(c.field), fill(c.value)
 		t.Run("HTTP/1.1 "+name, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestMisplacedTokensReachNoUpstream(t *testing.T) {
 			default:
 				headers = append(headers, field+": "+value)
 			}
-			judgeMisplaced(t, c.want, ask(t, plain.pub, "GET", path, headers...))
+			judgeLeaked(t, c.want, ask(t, plain.pub, "GET", path, headers...))
 		})
 		for version, speak := range versions {
 			t.Run(version+" "+name, func(t *testing.T) {
@@ -63,14 +63,14 @@ func TestMisplacedTokensReachNoUpstream(t *testing.T) {
 				if err != nil || len(responses) == 0 {
 					t.Fatalf("no answer: %v", err)
 				}
-				judgeMisplaced(t, c.want, responses[len(responses)-1])
+				judgeLeaked(t, c.want, responses[len(responses)-1])
 			})
 		}
 	}
 }
 
-// judgeMisplaced: the answer says what the upstream saw.
-func judgeMisplaced(t *testing.T, want int, got response) {
+// judgeLeaked: the answer says what the upstream saw.
+func judgeLeaked(t *testing.T, want int, got response) {
 	t.Helper()
 	if got.status != want {
 		t.Errorf("status %d, want %d: %.300s", got.status, want, got.body)

@@ -123,8 +123,8 @@ func readHTTP2(framer *http2.Framer) (all []response) {
 	}
 }
 
-// addSection adds an answer, or the trailers of the last one, which nobody
-// looks at.
+// addSection adds a response, or the trailers of the last one, which no test
+// reads.
 func addSection(all []response, fields []hpack.HeaderField) []response {
 	r := response{header: map[string][]string{}}
 	for _, f := range fields {

@@ -19,7 +19,7 @@ import (
 // page has asked for.
 const arriveLimit = 30 * time.Second
 
-// allArrive waits until every path has been seen by somebody.
+// allArrive waits until each path has been requested.
 func allArrive(t *testing.T, who string, paths map[string]string, prefix string, seen func() func(path string) bool) {
 	t.Helper()
 	err := testkit.Poll(arriveLimit, func() error {
@@ -89,7 +89,7 @@ func refusedBy(t *testing.T, g *gateway) func(path string) bool {
 }
 
 // A page of the gateway's own origin is a local client; its sandboxed frames are
-// nobody's.
+// not.
 func TestBrowserOwnPagesGetThrough(t *testing.T) {
 	g := startGateway(t)
 	ctx := startChromium(t)
@@ -156,7 +156,7 @@ func TestBrowserTypedAddresses(t *testing.T) {
 	cases := map[string]bool{ // whether it gets through
 		"127.0.0.1": true, "localhost": true, "LOCALHOST": true,
 		"127.1": true, "2130706433": true, "0x7f.1": true, "0177.0.0.1": true, // the browser writes 127.0.0.1
-		"user:x@127.0.0.1": true, // it keeps the credential until somebody asks
+		"user:x@127.0.0.1": true, // it keeps the credential until a server asks for it
 		"localhost.":       false, "evil.localhost": false, "evil.example": false, "127.0.0.2": false,
 		"0.0.0.0": false, "0": false, "[::]": false, "[::ffff:127.0.0.1]": false, "[::ffff:7f00:1]": false,
 	}
@@ -228,9 +228,9 @@ func reload(t *testing.T, ctx context.Context) {
 	}
 }
 
-// The limit: Chromium says of a redirect from a typed address, or from a link
-// that another program opened, that nobody's page has sent the user. It is a GET
-// whose answer only the user sees.
+// A known limit: for a redirect from a typed address, or from a link that another
+// program opened, Chromium sends Sec-Fetch-Site: none. The request is a GET whose
+// answer only the user sees.
 func TestBrowserLimitATypedAddressThatRedirects(t *testing.T) {
 	g, stranger := startGateway(t), startStranger(t)
 	ctx := startChromium(t)
@@ -240,6 +240,6 @@ func TestBrowserLimitATypedAddressThatRedirects(t *testing.T) {
 	}
 	requests := g.upstream.requests("/v1/typed")
 	if len(requests) != 1 || requests[0].Method != "GET" || requests[0].Header.Get("Sec-Fetch-Site") != "none" {
-		t.Errorf("got %d requests, want one GET that nobody's page has sent", len(requests))
+		t.Errorf("got %d requests, want one GET with Sec-Fetch-Site: none", len(requests))
 	}
 }

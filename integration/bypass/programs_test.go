@@ -206,7 +206,7 @@ func (l *headListener) answer(conn net.Conn) {
 	_ = conn.SetDeadline(time.Now().Add(callLimit))
 	h, err := readHead(bufio.NewReader(conn))
 	if err != nil {
-		return // somebody who only wanted to know whether we listen
+		return // a probe: it connected and sent nothing
 	}
 	fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 	l.heads <- h.String()

@@ -25,7 +25,7 @@ func startRecorder(t *testing.T) *recorder {
 	r := &recorder{seen: map[string][]*http.Request{}}
 	r.Server = httptest.NewServer(r)
 	t.Cleanup(func() {
-		r.CloseClientConnections() // a WebSocket that nobody ends
+		r.CloseClientConnections() // a WebSocket that neither side closes
 		r.Close()
 	})
 	return r

@@ -9,8 +9,9 @@ import (
 	"github.com/llorch/gateway/integration/gatewaytest"
 )
 
-// What the bypass cannot know is told wherever somebody could turn it on.
-func TestTheLimitIsTold(t *testing.T) {
+// What the bypass cannot detect is documented in each place where it can be turned
+// on.
+func TestTheBypassDocumentsItsLimit(t *testing.T) {
 	root, err := gatewaytest.Root()
 	if err != nil {
 		t.Fatal(err)

@@ -38,8 +38,8 @@ func nginx(h *head, host string, more ...[2]string) {
 	h.remove("Host").first(append(more, [2]string{"Host", host}, [2]string{"Connection", "close"})...)
 }
 
-// honest are programs that say that they pass on somebody else's request, as
-// each comes or as its documents tell to set it up.
+// honest are programs that mark the requests they forward, by default or when set up
+// as their documents say.
 var honest = map[string]func(h *head, target string){
 	"cloudflared": appends("Cdn-Loop: cloudflare; loops=1", "Cf-Connecting-Ip: 203.0.113.9", "Cf-Ipcountry: XX", "Cf-Ray: 8c1f0d2e3b4a5c6d-FRA",
 		`Cf-Visitor: {"scheme":"https"}`, "Cf-Warp-Tag-Id: 0c0ffee0-0000-4000-8000-000000000000", "X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https"),
@@ -143,8 +143,8 @@ func TestLimitATunnelThatSaysNothingCountsAsThisMachine(t *testing.T) {
 	})
 }
 
-// A stranger who does not know what Host to send is told apart all the same,
-// unless the program writes Host anew.
+// A remote client that sends another Host is refused all the same, unless the program
+// replaces Host.
 func TestATunnelThatSaysNothingButKeepsAForeignHost(t *testing.T) {
 	g := startGateway(t)
 	for _, name := range []string{"ssh -R", "socat", "HAProxy as it comes"} {

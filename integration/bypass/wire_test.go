@@ -12,7 +12,7 @@ import (
 	"github.com/quic-go/quic-go/http3"
 )
 
-// A sent is what a browser, or somebody who acts as one, puts into a request.
+// A sent is what a browser, or a program that imitates one, puts into a request.
 // PORT is the listener's port, SELF its origin at 127.0.0.1.
 type sent struct {
 	host   string // "" is 127.0.0.1:PORT

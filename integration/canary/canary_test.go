@@ -56,7 +56,7 @@ func TestTheSearchFinds(t *testing.T) {
 	log := p.gather(t, g)["file /access.log"]
 	for _, where := range []string{"query", "path segment", "X-Api-Key", "User-Agent", "Host"} {
 		if !p.inPlaces[where].in(log) {
-			t.Errorf("a log that leaks does not show the token in the place %q; the search is blind", where)
+			t.Errorf("the search does not find the token planted as %q in a log that has it", where)
 		}
 	}
 }
@@ -95,8 +95,8 @@ func (p *planted) plant(t *testing.T, g *gateway) {
 		}
 		p.answers = append(p.answers, g.send(t, where.request("/v1/down", c.token, valid)))
 		g.send(t, where.request("/v1/abort", c.token, valid))
-		// The valid token itself in the wrong place. Nobody reads bodies, and a
-		// field's name arrives in other letters.
+		// The valid token itself in another place. The guard does not read bodies, and
+		// the name of a header field arrives in other letters.
 		if where.body == "" && where.name != "a header's name" && !slices.Contains(tracedPlaces, where.name) {
 			g.send(t, where.request("/v1/x", p.valid.token, valid))
 		}

@@ -20,7 +20,7 @@ func (p *planted) judgeTraces(t *testing.T, spans string) {
 	}
 	for where, c := range p.inPlaces {
 		if c.in(spans) != slices.Contains(tracedPlaces, where) {
-			t.Errorf("the token in the place %q is in a span: %v, which is not what is known of tracing: %s", where, c.in(spans), excerpt(spans, c))
+			t.Errorf("the token in the place %q in a span: %v, which differs from tracedPlaces: %s", where, c.in(spans), excerpt(spans, c))
 		}
 	}
 }

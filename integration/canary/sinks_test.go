@@ -15,8 +15,8 @@ import (
 	"github.com/llorch/gateway/integration/testkit"
 )
 
-// upstream answers everybody, keeps every byte of the requests, and breaks off
-// in the middle when it is asked to.
+// upstream answers every request, keeps its bytes, and aborts the response of
+// /v1/abort.
 type upstream struct {
 	*httptest.Server
 	testkit.Buffer

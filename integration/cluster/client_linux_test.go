@@ -69,8 +69,8 @@ func (c *cluster) task(r *replica, id string) (map[string]any, error) {
 
 func ended(state any) bool { return state == "completed" || state == "failed" || state == "canceled" }
 
-// settle waits until the replica says that every task has ended, and gives how.
-func (c *cluster) settle(r *replica, ids []string, limit time.Duration) map[string]map[string]any {
+// finish waits until every task has ended at the replica, and returns their records.
+func (c *cluster) finish(r *replica, ids []string, limit time.Duration) map[string]map[string]any {
 	c.t.Helper()
 	tasks := make(map[string]map[string]any)
 	testkit.Within(c.t, limit, "all acknowledged tasks have ended", func() error {

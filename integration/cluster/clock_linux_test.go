@@ -13,7 +13,7 @@ import (
 )
 
 // clock is a wall clock that a test can set, of all processes that were built for
-// it: the machine's own belongs to everybody. Only time.Now is changed, and of it
+// it: the machine's own clock is shared. Only time.Now is changed, and of it
 // only what the wall says; what Go takes from the monotonic clock goes on, as
 // after settimeofday.
 type clock struct {

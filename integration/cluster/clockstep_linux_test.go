@@ -43,7 +43,7 @@ func stepped(t *testing.T, c *cluster, hands *clock, step time.Duration) {
 	n.runs(streams, 1, 20*time.Second)
 	follower := c.follow(c.replicas[1], streams, 0)
 	expectKinds(t, follower, "started", "token")
-	testkit.Within(t, 10*time.Second, "the node's clock is known", func() error {
+	testkit.Within(t, 10*time.Second, "the node is registered with its clock", func() error {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		if n.beats < 2 {
@@ -82,7 +82,7 @@ func stepped(t *testing.T, c *cluster, hands *clock, step time.Duration) {
 	expectKinds(t, follower, "token")
 	close(hold)
 	expectKinds(t, follower, "end", "")
-	for id, task := range c.settle(r, []string{streams, waits, first}, 30*time.Second) {
+	for id, task := range c.finish(r, []string{streams, waits, first}, 30*time.Second) {
 		if task["state"] != "completed" || task["attempt"] != 1.0 {
 			t.Errorf("task %s: %v", id, task)
 		}

@@ -64,7 +64,7 @@ func TestTheShippedClusterAndItsMigration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := c.settle(single, []string{done}, 10*time.Second)[done]
+	before := c.finish(single, []string{done}, 10*time.Second)[done]
 	single.stop()
 
 	var replicas []*replica
@@ -128,7 +128,7 @@ func TestTheShippedClusterAndItsMigration(t *testing.T) {
 	}
 }
 
-// admitted submits until the node is known.
+// admitted submits until the node is registered.
 func (c *cluster) admitted(r *replica) (id string, err error) {
 	c.t.Helper()
 	testkit.Within(c.t, 20*time.Second, "a task is admitted", func() (err error) { id, err = c.submit(r, ""); return err })

@@ -32,7 +32,7 @@ func (c *cluster) admit(workers int) *admissions {
 type load struct {
 	workers int
 	every   time.Duration   // each of them, at most
-	sticky  bool            // each at a replica of its own: one that hangs holds up nobody else
+	sticky  bool            // each at a replica of its own: one that hangs does not delay the others
 	took    func(id string) // called for each task that was acknowledged; may be nil
 }
 
@@ -125,10 +125,10 @@ func TestNothingAcknowledgedIsLostByKills(t *testing.T) {
 	c.judge(n, ids)
 }
 
-// judge waits for the end of all tasks and compares what everybody says.
+// judge waits for the end of all tasks and compares the replicas' records of them.
 func (c *cluster) judge(n *node, ids []string) {
 	c.t.Helper()
-	tasks := c.settle(c.replicas[0], ids, 60*time.Second)
+	tasks := c.finish(c.replicas[0], ids, 60*time.Second)
 	ends := make(map[string]int)
 	for id, task := range tasks {
 		ends[fmt.Sprint(task["state"])]++
@@ -149,7 +149,7 @@ func (c *cluster) judge(n *node, ids []string) {
 	}
 	c.t.Logf("%d tasks: %v", len(ids), ends)
 	for _, r := range c.replicas[1:] {
-		for id, task := range c.settle(r, ids, 20*time.Second) {
+		for id, task := range c.finish(r, ids, 20*time.Second) {
 			if task["state"] != tasks[id]["state"] || task["ended_at"] != tasks[id]["ended_at"] {
 				c.t.Errorf("task %s: %s says %v at %v, %s says %v at %v", id, r.name, task["state"], task["ended_at"],
 					c.replicas[0].name, tasks[id]["state"], tasks[id]["ended_at"])

@@ -89,7 +89,7 @@ func TestAStreamOutlivesTheStopOfItsScheduler(t *testing.T) {
 		t.Errorf("the next task ran by %s after %s, want another replica within 2 s", second.name, time.Since(begin))
 	}
 	close(hold)
-	for id, task := range c.settle(other, []string{running, later}, 10*time.Second) {
+	for id, task := range c.finish(other, []string{running, later}, 10*time.Second) {
 		if task["state"] != "completed" || task["attempt"] != 1.0 {
 			t.Errorf("task %s: got %v", id, task)
 		}
@@ -110,10 +110,10 @@ func TestAMinorityDoesNoHarm(t *testing.T) {
 	n := newNode(t, c, 1, hold)
 	first := c.replicas[0]
 	var streaming string
-	testkit.Within(t, 20*time.Second, "the node is known", func() (err error) { streaming, err = c.submit(first, ""); return err })
+	testkit.Within(t, 20*time.Second, "the node is registered", func() (err error) { streaming, err = c.submit(first, ""); return err })
 	alone := n.runs(streaming, 1, 20*time.Second)
 	major := c.other(alone)
-	testkit.Within(t, 10*time.Second, "the first token is known", func() error {
+	testkit.Within(t, 10*time.Second, "the first token is recorded", func() error {
 		task, err := c.task(major, streaming)
 		if err == nil && task["first_token_at"] == nil {
 			err = fmt.Errorf("got %v", task)
@@ -148,9 +148,9 @@ func TestAMinorityDoesNoHarm(t *testing.T) {
 	t.Logf("the majority schedules %s after the cut", time.Since(begin))
 	close(hold)
 	ids := []string{streaming, waiting, later}
-	c.settle(major, ids, 20*time.Second)
+	c.finish(major, ids, 20*time.Second)
 	c.isolate(alone, false)
-	testkit.Within(t, 30*time.Second, "who was cut off admits again", func() error {
+	testkit.Within(t, 30*time.Second, "the isolated replica admits again", func() error {
 		id, err := c.submit(alone, "")
 		if err == nil {
 			ids = append(ids, id)
@@ -174,7 +174,7 @@ func TestAMinorityDoesNoHarm(t *testing.T) {
 		}
 		return err
 	})
-	c.settle(rest, ids, 20*time.Second)
+	c.finish(rest, ids, 20*time.Second)
 	c.isolate(follower, false)
 	c.judge(n, ids)
 }

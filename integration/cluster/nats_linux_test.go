@@ -19,7 +19,7 @@ var buildNATS = sync.OnceValues(func() (string, error) {
 	return buildProgram("github.com/nats-io/nats-server/v2", "nats-server")
 })
 
-// newForeign prepares three replicas that keep their state in somebody else's NATS:
+// newForeign prepares three replicas that keep their state in an existing NATS cluster:
 // three servers, each a process too, over TLS, with an account for the orchestrators
 // that an operator's JWT names.
 func newForeign(t *testing.T) (c *cluster, servers []*replica) {

@@ -154,7 +154,7 @@ func (n *node) sends(nth int) {
 	n.asked[nth].sent = append(n.asked[nth].sent, time.Now())
 }
 
-// pauses waits between two tokens, and reports whether anybody still listens.
+// pauses waits between two tokens, and reports whether the caller is still connected.
 func (n *node) pauses(r *http.Request) bool {
 	if n.hold == nil && n.pace == 0 {
 		return true
@@ -187,7 +187,8 @@ func (n *node) asker(r *http.Request) *replica {
 	return nil
 }
 
-// runs waits until the node was asked for the task again, and gives by whom.
+// runs waits until the task was dispatched to the node that many times, and returns
+// the replica that did so last.
 func (n *node) runs(id string, times int, limit time.Duration) *replica {
 	n.c.t.Helper()
 	var who *replica

@@ -42,7 +42,7 @@ func TestTheLossOfAnotherReplicaIsNotSeen(t *testing.T) {
 		<-time.After(time.Second)
 		victim.kill()
 		reading.Wait()
-		for id, task := range c.settle(witness, ids, 20*time.Second) {
+		for id, task := range c.finish(witness, ids, 20*time.Second) {
 			if task["state"] != "completed" || task["attempt"] != 1.0 {
 				t.Errorf("round %d, %s runs and %s is killed: task %s: %v", round, runner.name, victim.name, id, task)
 			}

@@ -82,8 +82,8 @@ func credulous(t *testing.T) string {
 	return program
 }
 
-// paused does that many pauses of whoever schedules; of one replica only, when it
-// is the one that does not know of them.
+// paused pauses the replica that schedules that many times; only the unaware replica,
+// if there is one.
 func paused(t *testing.T, c *cluster, rounds int, unaware *replica) {
 	t.Helper()
 	c.start()
@@ -108,7 +108,7 @@ func paused(t *testing.T, c *cluster, rounds int, unaware *replica) {
 	clients.all.Wait()
 	t.Logf("%d tasks acknowledged; the longest time without: %s", len(ids), a.gap)
 	c.judge(n, ids)
-	clients.judge(n, pauses, c.settle(c.replicas[0], ids, 20*time.Second))
+	clients.judge(n, pauses, c.finish(c.replicas[0], ids, 20*time.Second))
 	for _, r := range c.replicas {
 		id, err := c.submit(r, "")
 		if err != nil {
@@ -166,7 +166,7 @@ func (n *node) scheduler() *replica {
 			return a.by
 		}
 	}
-	n.c.t.Fatal("nobody has placed a task")
+	n.c.t.Fatal("no replica has placed a task")
 	return nil
 }
 
@@ -240,8 +240,8 @@ func (rs *readings) judge(n *node, pauses []pause, tasks map[string]map[string]a
 }
 
 // explains reports whether a task's runner can have been lost by this pause. It need
-// not be the last one: whoever took the task over may have been too late to show a
-// token. Or the task was lost on its way to the node.
+// not be the last one: the next runner may not have sent a token in time. Or the
+// dispatch did not reach the node.
 func (p pause) explains(task map[string]any, runs []asking) bool {
 	ended, err := time.Parse(time.RFC3339Nano, fmt.Sprint(task["ended_at"]))
 	if err != nil || ended.Before(p.begin) || ended.After(p.to.Add(noticed)) {
@@ -250,9 +250,9 @@ func (p pause) explains(task map[string]any, runs []asking) bool {
 	return len(runs) == 0 || slices.ContainsFunc(runs, func(a asking) bool { return a.by == nil || a.by == p.who })
 }
 
-// gaveUp reports whether the task's last runner had lost the lease itself: who goes
-// on after a pause has leaders elected once more, which may take longer than a
-// lease holds.
+// gaveUp reports whether the task's last runner had lost the lease itself: a replica
+// that continues after a pause causes another election, which may take longer than
+// a lease holds.
 func gaveUp(task map[string]any, runs []asking) bool {
 	ended, err := time.Parse(time.RFC3339Nano, fmt.Sprint(task["ended_at"]))
 	if err != nil || len(runs) == 0 || runs[len(runs)-1].by == nil {

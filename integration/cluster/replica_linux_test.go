@@ -70,8 +70,8 @@ func newCluster(t *testing.T, n int, env ...string) *cluster {
 	return c
 }
 
-// cleanUp ends all replicas when the test does, and then these processes; what they
-// have said last is told if it failed.
+// cleanUp ends all replicas, and then these processes, when the test ends. If it
+// failed, it logs the end of their output.
 func (c *cluster) cleanUp(others ...*replica) {
 	c.t.Cleanup(func() {
 		for _, r := range slices.Concat(c.replicas, others) {

@@ -12,7 +12,7 @@ import (
 )
 
 // TestAReplicaThatIsAloneSaysSo: it answers 503 to everything, its health too,
-// says in its log what it waits for, and ends when it is told to.
+// says in its log what it waits for, and ends on SIGTERM.
 func TestAReplicaThatIsAloneSaysSo(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 3)

@@ -90,7 +90,7 @@ func (w *wire) forget(conn net.Conn) {
 	delete(w.conns, conn)
 }
 
-// set cuts a replica off, or connects it again; "" is everybody.
+// set disconnects a replica, or connects it again; "" is all of them.
 func (w *wire) set(name string, cut bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -125,7 +125,7 @@ func (c *cluster) owner(local, remote int) string {
 			}
 		}
 	}
-	return "nobody"
+	return "no replica"
 }
 
 // socketInode finds the socket with the given ports in the kernel's table.

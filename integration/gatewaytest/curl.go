@@ -45,7 +45,7 @@ var curlArguments = map[byte]func(*curlOptions, string){
 	'd': func(o *curlOptions, v string) { o.body = v },
 	'o': func(o *curlOptions, v string) { o.output = v },
 	'w': func(o *curlOptions, v string) { o.format = v },
-	'u': func(o *curlOptions, v string) { o.socket = v }, // --unix-socket; curl's own -u is not known here
+	'u': func(o *curlOptions, v string) { o.socket = v }, // --unix-socket; curl's own -u is not supported here
 }
 
 var curlLong = map[string]byte{
@@ -80,7 +80,7 @@ func parseCurl(args []string) (curlOptions, error) {
 			}
 			set, ok := curlArguments[letters[j]]
 			if !ok {
-				return o, fmt.Errorf("option %s is not known here", arg)
+				return o, fmt.Errorf("option %s is not supported here", arg)
 			}
 			value := letters[j+1:]
 			if value == "" {

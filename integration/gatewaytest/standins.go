@@ -46,7 +46,7 @@ func exitCode(name string, run func([]string) error) func([]string) int {
 // a start, stop or restart is only checked to be of a unit that there is.
 func systemctl(args []string) error {
 	if len(args) != 2 || !slices.Contains([]string{"start", "stop", "restart", "reload"}, args[0]) {
-		return fmt.Errorf("%q is not known here", args)
+		return fmt.Errorf("%q is not supported here", args)
 	}
 	text, err := unit(args[1])
 	if err != nil || args[0] != "reload" {
@@ -79,7 +79,7 @@ func unit(name string) (string, error) {
 // in the folder.
 func journalctl(args []string) error {
 	if len(args) != 4 || args[0] != "-u" || args[2] != "-o" || args[3] != "cat" {
-		return fmt.Errorf("%q is not known here: want -u UNIT -o cat", args)
+		return fmt.Errorf("%q is not supported here: want -u UNIT -o cat", args)
 	}
 	if _, err := unit(args[1]); err != nil {
 		return err
@@ -126,7 +126,7 @@ func kubectl(args []string) error {
 		fmt.Printf("%s/%s configured\n", strings.ToLower(manifest.Kind), manifest.Metadata.Name)
 		return nil
 	}
-	return fmt.Errorf("%q is not known here", args)
+	return fmt.Errorf("%q is not supported here", args)
 }
 
 // chown looks that the user and group are of a shipped unit, or root, and that the

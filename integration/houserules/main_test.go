@@ -27,8 +27,8 @@ func root(t *testing.T) string {
 	return dir
 }
 
-// eachFile visits the files of the tree whose name ends in one of the given
-// ways; test data and hidden folders are nobody's house.
+// eachFile visits the files of the tree whose extension is one of the given; test
+// data and hidden folders are left out.
 func eachFile(t *testing.T, tree fs.FS, extensions []string, visit func(name string, content []byte)) {
 	t.Helper()
 	wanted := map[string]bool{}

@@ -53,8 +53,8 @@ type recipe struct {
 	run     func(*readme, *testing.T, block)
 }
 
-// howToRun knows the commands of the README. One that it does not know is a
-// failure, so that nothing is written there that nobody has tried.
+// howToRun has the commands of the README. A command that it does not have fails the
+// test, so that each command in the README has been run.
 var howToRun = []recipe{
 	{regexp.MustCompile(`^go run \./caddymodule/cmd/llorch up$`), (*readme).isRunning},
 	{regexp.MustCompile(`^go test \./\.\.\.$`), thisIsIt},
@@ -86,7 +86,7 @@ func TestReadme(t *testing.T) {
 			line := strings.TrimSpace(b.text)
 			i := slices.IndexFunc(howToRun, func(h recipe) bool { return h.command.MatchString(line) })
 			if i < 0 || strings.Contains(line, "\n") {
-				t.Errorf("nobody knows how to run %q: add it to howToRun, a command to a block", line)
+				t.Errorf("no recipe for %q: add it to howToRun, one command to a block", line)
 				continue
 			}
 			t.Run(line, func(t *testing.T) { howToRun[i].run(r, t, b) })

@@ -13,7 +13,7 @@ const authminPath = "github.com/llorch/gateway/authmin"
 var secretWords = []string{"token", "secret", "digest", "mac", "apikey", "password", "passphrase", "bearer"}
 
 // contentPackages are those in which a digest is one of content, such as a
-// model file's: what hashes tokens is authmin, whose Digest is known by its type.
+// model file's: what hashes tokens is authmin, whose Digest is recognized by its type.
 var contentPackages = []string{"github.com/llorch/gateway/orchestrator", "github.com/llorch/gateway/poolmanager"}
 
 // aboutWords, at the end of a name, say that it is about a secret and not one:

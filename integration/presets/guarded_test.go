@@ -74,7 +74,7 @@ func unguarded(r route, policies []policy) []string {
 	return wrong
 }
 
-// TestANewRouteIsSeen: routes that somebody adds without the rest of it.
+// TestANewRouteIsSeen: a route that is added to the code alone is reported.
 func TestANewRouteIsSeen(t *testing.T) {
 	policies := shipped(t, "orchestrator")
 	cases := map[string]struct {

@@ -12,8 +12,8 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// A class is who may use a route: public, denied, or the scopes any of which
-// opens it. Scope admin opens all but what is denied.
+// A class is the access to a route: public, denied, or the scopes any of which is
+// enough. Scope admin is enough for every route that is not denied.
 type class string
 
 const (

@@ -148,7 +148,7 @@ func (c call) send(t *testing.T, site string) gatewaytest.Response {
 }
 
 // compare holds what the upstream saw to what it is to see: never the client's
-// token, and nobody's identity on a public route.
+// token, and no identity on a public route.
 func (tr trial) compare(t *testing.T, c call, upstream string, res gatewaytest.Response) {
 	t.Helper()
 	var got seen

@@ -6,7 +6,7 @@
 //
 // A recorded list (testdata/routes) is facts about one version of a server. To
 // record a newer one, read that version's sources, write the version down, and
-// give each new route a class: denied, until somebody needs it.
+// give each new route a class: denied, until a user needs it.
 package presets_test
 
 import (

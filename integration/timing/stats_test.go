@@ -64,7 +64,7 @@ func TestCompare(t *testing.T) {
 		same = append(same, 1000+float64((i*104729)%101)*10)
 		later = append(later, 1400+float64((i*104729)%101)*10)
 	}
-	later[3] = 1e9 // somebody else's moment
+	later[3] = 1e9 // another process ran
 	if d, score := compare(a, same); math.Abs(score) > 4 {
 		t.Errorf("alike: difference %v, t = %.1f", d, score)
 	}

@@ -49,7 +49,7 @@ var classes = []class{
 	{"last key", tokenOf(keys - 1), 200},
 }
 
-// pairs are the classes that nobody may tell from each other by the clock.
+// pairs are the classes that must not differ in time.
 var pairs = [][2]string{
 	{"unknown", "unknown, again"},
 	{"wrong first byte", "wrong last byte"},

@@ -131,7 +131,7 @@ func TestAStrangersTraceIsBounded(t *testing.T) {
 	}
 }
 
-// TestACollectorThatIsNotThereCostsALogLine has one whose port nobody listens on.
+// TestACollectorThatIsNotThereCostsALogLine has one whose port has no listener.
 func TestACollectorThatIsNotThereCostsALogLine(t *testing.T) {
 	gone := testkit.FreeAddress(t)
 	up := gatewaytest.StartUp(t, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + gone, "OTEL_BSP_SCHEDULE_DELAY=50"})

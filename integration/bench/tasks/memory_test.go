@@ -170,9 +170,9 @@ func (c *chain) fill(b *testing.B) {
 	atOnce(b, waitingTasks, func(int) error { return c.orchestrator.admit(client, neverPlaced) })
 }
 
-// neverPlaced is a task that is pinned to a pool that nobody has.
+// neverPlaced is a task that is pinned to a pool that does not exist.
 const neverPlaced = `{"model_ref":"demo","prompt":"Why is the sky blue? Answer in one sentence, please.","max_tokens":64,` +
-	`"deadline_ms":86400000,"placement":{"mode":"pin","pin_pool_id":"nobody-has-it"}}`
+	`"deadline_ms":86400000,"placement":{"mode":"pin","pin_pool_id":"no-such-pool"}}`
 
 // openStreams follows tasks that wait, through the gateway, and gives what hangs
 // up on all. The gateway's caller made them, so that it may follow them.

@@ -67,12 +67,12 @@ func (o *orchestratord) call(method, path string, body, into any) error {
 	return json.Unmarshal(got, into)
 }
 
-// register makes the model demo known, by a node that has so many slots and
-// that nobody will find at its address.
+// register registers a node for the model demo with that many slots. Nothing listens
+// at its address.
 func (o *orchestratord) register(b *testing.B, slots int) {
 	b.Helper()
 	err := o.call(http.MethodPost, "/v2/nodes/register", nodeapi.RegisterRequest{
-		NodeID: "nobody", MachineID: "m", Address: "http://127.0.0.1:9", Version: "1", DispatchToken: authmin.RandomSecret().Reveal(),
+		NodeID: "unreachable", MachineID: "m", Address: "http://127.0.0.1:9", Version: "1", DispatchToken: authmin.RandomSecret().Reveal(),
 		Pools: []nodeapi.Pool{{PoolID: "p", Engine: "demo", ModelRef: "demo", Ready: true, SlotsFree: slots, SlotsTotal: slots, Models: []string{"demo"}}},
 	}, nil)
 	if err != nil {
