@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -146,10 +147,10 @@ func TestWhereTheStateIs(t *testing.T) {
 
 func TestCheckValidatesAndExits(t *testing.T) {
 	var out bytes.Buffer
-	if err := run(t.Context(), []string{"--check", "--config", write(t, "state_dir: /nowhere/at/all\n")}, environment(), &out); err != nil {
+	if err := run(t.Context(), []string{"--check", "--config", write(t, "state_dir: /nowhere/at/all\n")}, environment(), &out, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(out.String(), "valid") {
+	if !strings.Contains(out.String(), "orchestratord: the configuration is valid") {
 		t.Errorf("got %q", out.String())
 	}
 }
@@ -158,7 +159,7 @@ func TestASignalStopsTheDaemon(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	lines, ended := make(lineWriter, 100), make(chan error, 1)
 	file := write(t, "addr: 127.0.0.1:0\nstate_dir: "+t.TempDir()+"\n")
-	go func() { ended <- run(ctx, []string{"--config", file}, environment(), lines) }()
+	go func() { ended <- run(ctx, []string{"--config", file}, environment(), io.Discard, lines) }()
 	for line := range lines {
 		if strings.Contains(line, `"serving"`) {
 			break

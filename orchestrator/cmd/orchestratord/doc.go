@@ -2,6 +2,7 @@
 //
 //	orchestratord --config F              runs
 //	orchestratord --config F --check      validates and exits
+//	orchestratord --version               prints the version and exits
 //	orchestratord migrate --help          a single server's state into a cluster, and back
 //
 // TERM and INT stop it: no new tasks, running ones settled (after the time that

@@ -2,8 +2,7 @@ package main
 
 import (
 	"bytes"
-	"errors"
-	"flag"
+	"io"
 	"reflect"
 	"regexp"
 	"slices"
@@ -15,8 +14,8 @@ import (
 // to look them up in.
 func TestHelpListsEveryKeyAndVariable(t *testing.T) {
 	var out bytes.Buffer
-	if err := run(t.Context(), []string{"--help"}, environment(), &out); !errors.Is(err, flag.ErrHelp) {
-		t.Fatalf("got %v, want that help was asked for", err)
+	if err := run(t.Context(), []string{"--help"}, environment(), io.Discard, &out); err != nil {
+		t.Fatal(err)
 	}
 	words := regexp.MustCompile(`[A-Za-z_]+`).FindAllString(out.String(), -1)
 	wanted := []string{"LLORCH_API_TOKEN", "LLORCH_UPSTREAM_TOKEN", "POOL_MANAGER_TOKEN", "check", "migrate"}

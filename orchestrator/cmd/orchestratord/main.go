@@ -24,7 +24,7 @@ const stopTimeout = 5 * time.Second
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.LookupEnv, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
+	if err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "orchestratord:", err)
 		os.Exit(1)
 	}
@@ -47,10 +47,7 @@ func usage(flags *flag.FlagSet) {
 }
 
 // run is the program with everything it touches given to it.
-func run(ctx context.Context, args []string, lookup func(string) (string, bool), stderr io.Writer) error {
-	if err := checkVariables(environ()); err != nil {
-		return err
-	}
+func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == "migrate" {
 		return migrate(ctx, args[1:], lookup, stderr)
 	}
@@ -58,12 +55,22 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	flags.SetOutput(stderr)
 	file := flags.String("config", "", "YAML `file`; every key is an environment variable too")
 	check := flags.Bool("check", false, "validate the configuration and exit")
+	showVersion := flags.Bool("version", false, "print the version and exit")
 	flags.Usage = func() { usage(flags) }
-	if err := flags.Parse(args); err != nil {
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q; see --help", flags.Arg(0))
+	}
+	if *showVersion {
+		fmt.Fprintln(stdout, version())
+		return nil
+	}
+	if err := checkVariables(environ()); err != nil {
+		return err
 	}
 	hangUps := make(chan os.Signal, 1) // one that waits says all that several would
 	signal.Notify(hangUps, syscall.SIGHUP)
@@ -76,7 +83,7 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		if err := checkStateDir(s.options.StateDir); err != nil {
 			return err
 		}
-		fmt.Fprintln(stderr, "orchestratord: the configuration is valid")
+		fmt.Fprintln(stdout, "orchestratord: the configuration is valid")
 		return nil
 	}
 	r := &reloader{file: *file, lookup: lookup, started: s.config, secrets: s.secrets, level: new(slog.LevelVar)}

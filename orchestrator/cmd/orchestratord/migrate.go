@@ -35,7 +35,12 @@ func migrate(ctx context.Context, args []string, lookup func(string) (string, bo
 	from := flags.String("from-dir", "", "")
 	to := flags.String("to-dir", "", "")
 	again := flags.Bool("again", false, "")
-	if err := flags.Parse(args); err != nil {
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if err := checkVariables(environ()); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 || (*from == "") == (*to == "") {

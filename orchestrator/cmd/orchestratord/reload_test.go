@@ -36,7 +36,7 @@ func startDaemon(t *testing.T) *daemon {
 	}
 	ended := make(chan error, 1)
 	env := environment("LLORCH_API_TOKEN_FILE", d.token, "LLORCH_UPSTREAM_TOKEN", gatewayOwn)
-	go func() { ended <- run(ctx, []string{"--config", d.config}, env, d.lines) }()
+	go func() { ended <- run(ctx, []string{"--config", d.config}, env, io.Discard, d.lines) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {

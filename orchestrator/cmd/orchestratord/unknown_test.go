@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,9 +49,15 @@ func TestAVariableThatIsNoneOfOursIsNamed(t *testing.T) {
 	}
 	environ = func() []string { return []string{"ORCHD_ADRR=1"} }
 	defer func() { environ = os.Environ }()
-	for _, args := range [][]string{{"--check"}, {"migrate"}, {}} {
-		if err := run(t.Context(), args, environment("ORCHD_STATE_DIR", t.TempDir()), &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "ORCHD_ADDR") {
+	for _, args := range [][]string{{"--check"}, {"migrate", "--to-dir", "x"}, {}} {
+		if err := run(t.Context(), args, environment("ORCHD_STATE_DIR", t.TempDir()), io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "ORCHD_ADDR") {
 			t.Errorf("%v: got %v, want a refusal that names ORCHD_ADDR", args, err)
+		}
+	}
+	for _, args := range [][]string{{"--help"}, {"--version"}, {"migrate", "--help"}} {
+		var out bytes.Buffer
+		if err := run(t.Context(), args, environment(), &out, &out); err != nil || out.Len() == 0 {
+			t.Errorf("%v: got %v, %q, want an answer whatever the environment holds", args, err, &out)
 		}
 	}
 }
@@ -79,7 +86,7 @@ func TestCheckRefusesAStateDirectoryThatCannotBeMade(t *testing.T) {
 		"in a name with a zero":     {filepath.Join(dir, "a\x00b"), false},
 	} {
 		var out bytes.Buffer
-		err := run(t.Context(), []string{"--check"}, environment("ORCHD_STATE_DIR", c.dir), &out)
+		err := run(t.Context(), []string{"--check"}, environment("ORCHD_STATE_DIR", c.dir), &out, &out)
 		if (err == nil) != c.ok {
 			t.Errorf("%s: got %v, %s", name, err, &out)
 		}
