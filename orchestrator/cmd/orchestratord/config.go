@@ -183,7 +183,7 @@ func (c *config) read(file string, at places) error {
 	return at.find(file, text)
 }
 
-// environment takes what is set; an empty value counts as not set.
+// environment takes what is set; an empty value is a mistake.
 func (c *config) environment(lookup func(string) (string, bool), at places) error {
 	for name, to := range map[string]any{
 		"ORCHD_ADDR": &c.Addr, "ORCHD_STATE_DIR": &c.StateDir, "ORCHD_ADMISSION_CAPACITY": &c.AdmissionCapacity,
@@ -198,8 +198,11 @@ func (c *config) environment(lookup func(string) (string, bool), at places) erro
 		"ORCHD_CLUSTER_CA": &c.ClusterCA, "ORCHD_NATS_URL": &c.NATSURL, "ORCHD_NATS_CREDS": &c.NATSCreds, "ORCHD_NATS_CA": &c.NATSCA, "ORCHD_LOG_LEVEL": &c.LogLevel,
 	} {
 		value, ok := lookup(name)
-		if !ok || value == "" {
+		if !ok {
 			continue
+		}
+		if value == "" {
+			return fmt.Errorf("%s is set but empty; give it a value or unset it", name)
 		}
 		at.override(name)
 		switch to := to.(type) {

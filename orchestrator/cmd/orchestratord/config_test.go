@@ -38,7 +38,7 @@ func environment(pairs ...string) func(string) (string, bool) {
 
 func TestTheEnvironmentWinsOverTheFile(t *testing.T) {
 	file := write(t, "state_dir: /a\nadmission_capacity: 5\nnode_networks: [10.0.0.1/8]\n")
-	o, err := configure(file, environment("ORCHD_STATE_DIR", "/b", "ORCHD_ADDR", ""))
+	o, err := configure(file, environment("ORCHD_STATE_DIR", "/b"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,6 +86,7 @@ func TestMistakesAreNamedWithTheirPlaceAndRemedy(t *testing.T) {
 		"an empty grant":       {"state_dir: /a\nnode_models: {gpu1: [\"\"]}\n", nil, []string{"orchestratord.yaml:2:", "ORCHD_NODE_MODELS", "gpu1"}},
 		"a grant of nothing":   {"state_dir: /a\n", []string{"ORCHD_NODE_MODELS", "gpu1"}, []string{"environment", "ORCHD_NODE_MODELS", "gpu1"}},
 		"durability":           {"state_dir: /a\ndurability: some\n", nil, []string{"full or fast"}},
+		"an empty variable":    {"state_dir: /a\nnode_networks: [10.0.0.0/8]\n", []string{"ORCHD_NODE_NETWORKS", ""}, []string{"ORCHD_NODE_NETWORKS", "set but empty", "unset it"}},
 		"both forms":           {"state_dir: /a\n", []string{"LLORCH_API_TOKEN", token, "LLORCH_API_TOKEN_FILE", "/x"}, []string{"LLORCH_API_TOKEN"}},
 	} {
 		_, err := configure(write(t, c.yaml), environment(c.env...))
