@@ -65,12 +65,12 @@ func IsLoopbackHost(host string) bool {
 func CheckListen(address string) error {
 	if path, ok := strings.CutPrefix(address, "unix/"); ok {
 		if len(path) < 2 || path[0] != '/' {
-			return fmt.Errorf("is %q: want unix/ and an absolute path, such as unix//run/llorch/x.sock", CleanField(address, maxNameLength))
+			return fmt.Errorf("invalid value %q: want unix/ and an absolute path, such as unix//run/llorch/x.sock", CleanField(address, maxNameLength))
 		}
 		return nil
 	}
 	if _, port, err := net.SplitHostPort(address); err != nil || !isPort(port) {
-		return fmt.Errorf("is %q: want host:port, such as 127.0.0.1:8081, or unix//path", CleanField(address, maxNameLength))
+		return fmt.Errorf("invalid value %q: want host:port, such as 127.0.0.1:8081, or unix//path", CleanField(address, maxNameLength))
 	}
 	return nil
 }

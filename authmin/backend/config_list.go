@@ -85,12 +85,18 @@ type milliseconds struct {
 	to          *time.Duration
 	least, most time.Duration
 	number      *int64 // as it was set; nil: it was not
+	zero        string // what 0 means; "": itself
 }
 
 // Milliseconds is a time in milliseconds, from least to most, both included. Other
 // than [Duration] it is a number where it is set, so its key ends in _ms.
 func Milliseconds(to *time.Duration, least, most time.Duration) Value {
 	return &milliseconds{to: to, least: least, most: most}
+}
+
+// Limit is [Milliseconds] of which 0 means that there is no limit.
+func Limit(to *time.Duration, most time.Duration) Value {
+	return &milliseconds{to: to, most: most, zero: " (none)"}
 }
 
 // InMilliseconds is a duration as a [Milliseconds] setting has it.
@@ -130,7 +136,7 @@ func (m *milliseconds) Check() error {
 }
 
 func (m *milliseconds) Want() string {
-	return fmt.Sprintf("%d to %d", m.least.Milliseconds(), m.most.Milliseconds())
+	return fmt.Sprintf("%d%s to %d", m.least.Milliseconds(), m.zero, m.most.Milliseconds())
 }
 
 func (m *milliseconds) Get() any { return *m.to }

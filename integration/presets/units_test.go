@@ -96,7 +96,7 @@ var (
 func TestUnitsHoldNoSecret(t *testing.T) {
 	sources := map[string]string{
 		"llorch-gateway": "caddymodule/app_env.go",
-		"orchestratord":  "orchestrator/cmd/orchestratord/secrets.go",
+		"orchestratord":  "orchestrator/cmd/orchestratord/settings.go",
 		"poolmanagerd":   "poolmanager/cmd/poolmanagerd/config.go",
 	}
 	for name, u := range readUnits(t) {

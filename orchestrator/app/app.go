@@ -42,13 +42,20 @@ const (
 	drainTimeout = 1500 * time.Millisecond
 )
 
+// The durabilities: with Full an acknowledged write is on the disk, with Fast it gets
+// there within two minutes.
+const (
+	Full = "full"
+	Fast = "fast"
+)
+
 // Options say how to run. StateDir is required, unless NATS is given.
 type Options struct {
 	Listen        string // host:port (port 0: any) or unix//path; "": DefaultListen
 	StateDir      string
 	Cluster       *store.Cluster  // the other replicas; nil: this one is alone
 	NATS          *store.External // an existing NATS cluster; nil: embedded servers
-	Fast          bool            // durability: fast
+	Durability    string          // [Full] or [Fast]; "": Full
 	Token         authmin.Secret  // a caller's own
 	UpstreamToken authmin.Secret  // the gateway's
 
@@ -134,7 +141,7 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 	front := newFront()
 	s.server = backend.Serve(ln, auth.Wrap(front), o.Log)
 	s.push("server", s.server.Stop)
-	st, err = store.Open(ctx, store.Options{Dir: o.StateDir, Cluster: o.Cluster, NATS: o.NATS, Fast: o.Fast, Log: o.Log, Free: o.Free})
+	st, err = store.Open(ctx, store.Options{Dir: o.StateDir, Cluster: o.Cluster, NATS: o.NATS, Fast: o.Durability == Fast, Log: o.Log, Free: o.Free})
 	if err != nil {
 		return nil, err
 	}

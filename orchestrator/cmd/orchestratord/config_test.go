@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"flag"
 	"io"
 	"maps"
 	"os"
@@ -13,8 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/orchestrator/app"
 )
+
+var update = flag.Bool("update", false, "write the golden files anew")
 
 func write(t *testing.T, text string) string {
 	t.Helper()
@@ -48,16 +51,17 @@ func TestTheEnvironmentWinsOverTheFile(t *testing.T) {
 }
 
 func TestMistakesAreNamedWithTheirPlaceAndRemedy(t *testing.T) {
-	token := authmin.RandomSecret().Reveal()
+	token := "canary-0123456789abcdefghijklmnopqrstuv"
+	var texts []string
 	for name, c := range map[string]struct {
 		yaml string
 		env  []string
 		want []string
 	}{
-		"unknown key":          {"state_dir: /a\ncolour: red\n", nil, []string{"orchestratord.yaml", "line 2", "colour"}},
-		"wrong type":           {"state_dir: /a\nadmission_capacity: many\n", nil, []string{"orchestratord.yaml", "line 2"}},
-		"not YAML":             {"state_dir: [\n", nil, []string{"orchestratord.yaml", "line"}},
-		"two documents":        {"state_dir: /a\n---\nstate_dir: /b\n", nil, []string{"more than one document"}},
+		"unknown key":          {"state_dir: /a\ncolour: red\n", nil, []string{"orchestratord.yaml:2:", "colour"}},
+		"wrong type":           {"state_dir: /a\nadmission_capacity: many\n", nil, []string{"orchestratord.yaml:2:", "ORCHD_ADMISSION_CAPACITY"}},
+		"not YAML":             {"state_dir: [\n", nil, []string{"orchestratord.yaml:1:"}},
+		"two documents":        {"state_dir: /a\n---\nstate_dir: /b\n", nil, []string{"more than one YAML document"}},
 		"no state dir":         {"addr: 127.0.0.1:1\n", nil, []string{"state_dir", "ORCHD_STATE_DIR"}},
 		"capacity":             {"state_dir: /a\nadmission_capacity: 0\n", nil, []string{"orchestratord.yaml:2:", "ORCHD_ADMISSION_CAPACITY", "1 to"}},
 		"policy":               {"state_dir: /a\nadmission_policy: lifo\n", nil, []string{"ORCHD_ADMISSION_POLICY", "reject", "drop-lru"}},
@@ -73,7 +77,7 @@ func TestMistakesAreNamedWithTheirPlaceAndRemedy(t *testing.T) {
 		"short token":          {"state_dir: /a\n", []string{"LLORCH_API_TOKEN", "short"}, []string{"LLORCH_API_TOKEN"}},
 		"equal tokens":         {"state_dir: /a\n", []string{"LLORCH_API_TOKEN", token, "LLORCH_UPSTREAM_TOKEN", token}, []string{"must differ"}},
 		"drain":                {"state_dir: /a\ndrain_ms: -1\n", nil, []string{"orchestratord.yaml:2:", "ORCHD_DRAIN_MS"}},
-		"half a cluster":       {"state_dir: /a\ncluster_name: llorch\n", nil, []string{"is not set: a cluster needs"}},
+		"half a cluster":       {"state_dir: /a\ncluster_name: llorch\n", nil, []string{"orchestratord.yaml: cluster_addr (ORCHD_CLUSTER_ADDR): not set: a cluster needs"}},
 		"routes in clear":      {"state_dir: /a\n", clusterOf("10.0.0.1:6222", "10.0.0.1:6222,10.0.0.2:6222,10.0.0.3:6222"), []string{"ORCHD_CLUSTER_NAME", "without TLS", "ORCHD_CLUSTER_CERT"}},
 		"two replicas":         {"state_dir: /a\n", clusterOf("127.0.0.1:1", "127.0.0.1:1,127.0.0.1:2"), []string{"3 or 5"}},
 		"two homes":            {"state_dir: /a\nnats_url: nats://127.0.0.1:4222\n", clusterOf("127.0.0.1:1", "127.0.0.1:1,127.0.0.1:2,127.0.0.1:3"), []string{"orchestratord.yaml:2:", "ORCHD_NATS_URL", "one or the other"}},
@@ -89,16 +93,38 @@ func TestMistakesAreNamedWithTheirPlaceAndRemedy(t *testing.T) {
 		"an empty variable":    {"state_dir: /a\nnode_networks: [10.0.0.0/8]\n", []string{"ORCHD_NODE_NETWORKS", ""}, []string{"ORCHD_NODE_NETWORKS", "set but empty", "unset it"}},
 		"both forms":           {"state_dir: /a\n", []string{"LLORCH_API_TOKEN", token, "LLORCH_API_TOKEN_FILE", "/x"}, []string{"LLORCH_API_TOKEN"}},
 	} {
-		_, err := configure(write(t, c.yaml), environment(c.env...))
+		path := write(t, c.yaml)
+		_, err := configure(path, environment(c.env...))
 		if err == nil {
 			t.Errorf("%s: was accepted", name)
 			continue
 		}
+		texts = append(texts, name+": "+strings.ReplaceAll(err.Error(), path, filepath.Base(path)))
 		for _, want := range c.want {
 			if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), token) {
 				t.Errorf("%s: got %q, want one line with %q and no token", name, err, want)
 			}
 		}
+	}
+	golden(t, "testdata/refused.txt", texts)
+}
+
+// golden compares lines, in order, with a file, and writes it under -update.
+func golden(t *testing.T, file string, lines []string) {
+	t.Helper()
+	slices.Sort(lines)
+	got := strings.Join(lines, "\n") + "\n"
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s: got\n%s\nwant\n%s", file, got, want)
 	}
 }
 
@@ -134,14 +160,14 @@ func TestWhereTheStateIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := o.Cluster; c == nil || c.Name != "llorch" || c.Replica != "a" || len(c.Peers) != 3 || c.Peers[1] != "127.0.0.1:2" || !o.Fast || o.NATS != nil {
+	if c := o.Cluster; c == nil || c.Name != "llorch" || c.Replica != "a" || len(c.Peers) != 3 || c.Peers[1] != "127.0.0.1:2" || o.Durability != app.Fast || o.NATS != nil {
 		t.Errorf("got %+v", o)
 	}
 	o, err = configure("", environment("ORCHD_NATS_URL", "nats://127.0.0.1:4222", "ORCHD_CLUSTER_REPLICA", "b"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if x := o.NATS; x == nil || x.Replica != "b" || o.Fast || o.Cluster != nil {
+	if x := o.NATS; x == nil || x.Replica != "b" || o.Durability != app.Full || o.Cluster != nil {
 		t.Errorf("got %+v", o)
 	}
 }

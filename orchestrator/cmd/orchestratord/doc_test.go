@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"io"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,11 +18,8 @@ func TestHelpListsEveryKeyAndVariable(t *testing.T) {
 	}
 	words := regexp.MustCompile(`[A-Za-z_]+`).FindAllString(out.String(), -1)
 	wanted := []string{"LLORCH_API_TOKEN", "LLORCH_UPSTREAM_TOKEN", "POOL_MANAGER_TOKEN", "check", "migrate"}
-	of := reflect.TypeFor[config]()
-	for i := range of.NumField() {
-		key := of.Field(i).Tag.Get("yaml")
-		wanted = append(wanted, key, variables[key])
-	}
+	settings := new(config).Settings()
+	wanted = slices.Concat(wanted, settings.Keys(), settings.Variables(), []string{"log_level", program.LogVariable})
 	for _, word := range wanted {
 		if !slices.Contains(words, word) {
 			t.Errorf("the help does not name %q", word)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/orchestrator/store"
 )
@@ -27,7 +28,7 @@ done with and forgotten. --again makes it all the same.
 `
 
 // migrate moves state between a single server's directory and a cluster.
-func migrate(ctx context.Context, args []string, lookup func(string) (string, bool), stderr io.Writer) error {
+func migrate(ctx context.Context, args []string, lookup backend.Lookup, stderr io.Writer) error {
 	flags := flag.NewFlagSet("orchestratord migrate", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() { fmt.Fprint(stderr, migrateUsage) }
@@ -40,7 +41,7 @@ func migrate(ctx context.Context, args []string, lookup func(string) (string, bo
 	} else if err != nil {
 		return err
 	}
-	if err := checkVariables(environ()); err != nil {
+	if err := program.CheckVariables(); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 || (*from == "") == (*to == "") {
@@ -75,7 +76,7 @@ func move(ctx context.Context, options app.Options, from, to string, again bool,
 		return fmt.Errorf("migrate: %w", err)
 	}
 	fmt.Fprintln(stderr, "orchestratord: joining the cluster")
-	cluster, err := store.Open(ctx, store.Options{Dir: options.StateDir, Cluster: options.Cluster, NATS: options.NATS, Fast: options.Fast, Log: log})
+	cluster, err := store.Open(ctx, store.Options{Dir: options.StateDir, Cluster: options.Cluster, NATS: options.NATS, Fast: options.Durability == app.Fast, Log: log})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/llorch/gateway/authmin/backend"
 )
 
 const (
@@ -197,10 +199,15 @@ func TestATokenInAFileIsFollowedAndItsStreamsEndWithIt(t *testing.T) {
 }
 
 func TestChangedKeysAreNamed(t *testing.T) {
-	was := defaults()
-	is := was
-	is.Addr, is.LogLevel, is.NodeNetworks = "127.0.0.1:1", "debug", []string{"10.0.0.0/8"}
-	if got, want := changedKeys(was, is), []string{"addr", "node_networks"}; !slices.Equal(got, want) {
+	read := func(text string) backend.Daemon {
+		d, err := program.Read(write(t, "state_dir: /a\n"+text), environment())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	was, is := read(""), read("addr: 127.0.0.1:1\nlog_level: debug\nnode_networks: [10.0.0.0/8]\nadmission_capacity: 1000\n")
+	if got, want := is.Settings().Changed(was.Settings()), []string{"addr", "node_networks"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -4,67 +4,66 @@ import (
 	"os"
 	"strings"
 
-	"github.com/llorch/gateway/orchestrator/app"
+	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
-// state checks where the state is: in a server of this process alone, in a
-// cluster of such, or in an existing NATS cluster. The files that are named are
-// read here, so that --check finds what a start would.
-func (c config) state(o *app.Options) error {
-	switch c.Durability {
-	case "full":
-	case "fast":
-		o.Fast = true
-	default:
-		return badKey("durability", "is %q: want full or fast", c.Durability)
-	}
-	clustered := c.ClusterName+c.ClusterReplica+c.ClusterAddr+c.ClusterCert+c.ClusterKey+c.ClusterCA != "" || len(c.ClusterPeers) > 0
-	if c.NATSURL == "" && c.NATSCreds+c.NATSCA != "" {
-		return badKey("nats_url", "is not set, but its credentials or authority are")
-	}
-	if !clustered && c.NATSURL == "" {
+// Check checks where the state is: in a server of this process alone, in a cluster of
+// such, or in an existing NATS cluster. The files that are named are read here, so
+// that --check finds what a start would.
+func (d *config) Check(backend.Lookup) error {
+	c, x := &d.cluster, &d.nats
+	clustered := c.Name+c.Replica+c.Listen+c.CertFile+c.KeyFile+c.CAFile != "" || len(c.Peers) > 0
+	switch {
+	case d.options.StateDir == "" && x.URL == "":
+		return backend.KeyErrorf("state_dir", "not set: name a directory of this service's own")
+	case x.URL == "" && x.CredsFile+x.CAFile != "":
+		return backend.KeyErrorf("nats_url", "not set, but its credentials or authority are")
+	case !clustered && x.URL == "":
 		return nil
 	}
-	replica := c.ClusterReplica
+	replica := c.Replica
 	if replica == "" {
 		host, err := os.Hostname()
 		if err != nil {
-			return badKey("cluster_replica", "is not set and this host has no name: %v", err)
+			return backend.KeyErrorf("cluster_replica", "not set, and this host has no name: %w", err)
 		}
 		replica, _, _ = strings.Cut(host, ".")
 	}
-	if c.NATSURL != "" {
-		return c.external(o, replica)
+	if x.URL != "" {
+		return d.external(replica)
 	}
-	return c.cluster(o, replica)
+	return d.clustered(replica)
 }
 
-func (c config) external(o *app.Options, replica string) error {
-	if c.ClusterName+c.ClusterAddr+c.ClusterCert+c.ClusterKey+c.ClusterCA != "" || len(c.ClusterPeers) > 0 {
-		return badKey("nats_url", "is set and so are cluster_ keys: the state is in one or the other")
+func (d *config) external(replica string) error {
+	c := &d.cluster
+	if c.Name+c.Listen+c.CertFile+c.KeyFile+c.CAFile != "" || len(c.Peers) > 0 {
+		return backend.KeyErrorf("nats_url", "set, and so are cluster_ keys: the state is in one or the other")
 	}
-	o.NATS = &store.External{URL: c.NATSURL, CredsFile: c.NATSCreds, CAFile: c.NATSCA, Replica: replica}
-	if err := o.NATS.Check(); err != nil {
-		return badKey("nats_url", "cannot be used: %v", err)
+	nats := d.nats
+	nats.Replica = replica
+	if err := nats.Check(); err != nil {
+		return backend.KeyErrorf("nats_url", "cannot be used: %w", err)
 	}
+	d.options.NATS = &nats
 	return nil
 }
 
-func (c config) cluster(o *app.Options, replica string) error {
-	for key, value := range map[string]string{"cluster_name": c.ClusterName, "cluster_addr": c.ClusterAddr, "cluster_peers": strings.Join(c.ClusterPeers, "")} {
-		if value == "" {
-			return badKey(key, "is not set: a cluster needs its name, an address for routes, and all peers")
+func (d *config) clustered(replica string) error {
+	c := d.cluster
+	for _, needed := range [][2]string{{"cluster_name", c.Name}, {"cluster_addr", c.Listen}, {"cluster_peers", strings.Join(c.Peers, "")}} {
+		if needed[1] == "" {
+			return backend.KeyErrorf(needed[0], "not set: a cluster needs its name, an address for routes, and all peers")
 		}
 	}
-	o.Cluster = &store.Cluster{
-		Name: c.ClusterName, Replica: replica, Listen: c.ClusterAddr, Advertise: c.ClusterAdvertise, CertFile: c.ClusterCert, KeyFile: c.ClusterKey, CAFile: c.ClusterCA,
+	cluster := &store.Cluster{
+		Name: c.Name, Replica: replica, Listen: c.Listen, Advertise: c.Advertise, Peers: c.Peers,
+		CertFile: c.CertFile, KeyFile: c.KeyFile, CAFile: c.CAFile,
 	}
-	for _, peer := range c.ClusterPeers {
-		o.Cluster.Peers = append(o.Cluster.Peers, strings.TrimSpace(peer))
+	if err := cluster.Check(); err != nil {
+		return backend.KeyErrorf("cluster_name", "cannot be used: %w", err)
 	}
-	if err := o.Cluster.Check(); err != nil {
-		return badKey("cluster_name", "names a cluster that cannot be: %v", err)
-	}
+	d.options.Cluster = cluster
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/llorch/gateway/authmin/backend"
 )
 
 // checkStateDir refuses a state directory that a start could not make or write to. It
@@ -17,20 +19,20 @@ func checkStateDir(dir string) error {
 	}
 	there, err := filepath.Abs(dir)
 	if err != nil {
-		return badKey("state_dir", "cannot be: %v", err)
+		return backend.KeyErrorf("state_dir", "%v", err)
 	}
 	for {
 		info, err := os.Stat(there)
 		switch {
 		case err == nil && !info.IsDir():
-			return badKey("state_dir", "cannot be made: %s is not a directory", there)
+			return backend.KeyErrorf("state_dir", "cannot be made: %s is not a directory", there)
 		case err == nil:
 			return tryDir(dir, there)
 		case !errors.Is(err, fs.ErrNotExist):
-			return badKey("state_dir", "cannot be read: %v", err)
+			return backend.KeyErrorf("state_dir", "cannot be read: %v", err)
 		}
 		if _, err := os.Lstat(there); err == nil {
-			return badKey("state_dir", "cannot be made: %s is a link to nothing", there)
+			return backend.KeyErrorf("state_dir", "cannot be made: %s is a link to nothing", there)
 		}
 		there = filepath.Dir(there)
 	}
@@ -42,7 +44,7 @@ func tryDir(dir, there string) error {
 		err = os.Remove(tried)
 	}
 	if err != nil {
-		return badKey("state_dir", "cannot be used: %s", fmt.Sprintf("making a directory in %s, for %s: %v", there, dir, errors.Unwrap(err)))
+		return backend.KeyErrorf("state_dir", "cannot be used: %s", fmt.Sprintf("making a directory in %s, for %s: %v", there, dir, errors.Unwrap(err)))
 	}
 	return nil
 }

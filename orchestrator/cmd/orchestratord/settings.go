@@ -1,0 +1,145 @@
+package main
+
+import (
+	"fmt"
+
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
+	"github.com/llorch/gateway/orchestrator"
+	"github.com/llorch/gateway/orchestrator/app"
+)
+
+const (
+	// maxCapacity is what has been measured; each waiting task costs about 1 KiB of
+	// memory and its record on disk.
+	maxCapacity = 100_000
+	// maxKept bounds the ended tasks of one identity: each costs 2 KiB of memory on each
+	// replica.
+	maxKept = 100_000
+	// maxPause bounds drain and silence.
+	maxPause = time.Hour
+	// maxKeepEnded bounds how long an ended task is kept.
+	maxKeepEnded = 24 * time.Hour
+)
+
+// Settings declares every key. doc.go has them in order.
+func (d *config) Settings() backend.Settings {
+	o := &d.options
+	return backend.Settings{
+		{Key: "addr", Variable: "ORCHD_ADDR", Default: app.DefaultListen, Value: backend.Text(&o.Listen, authmin.CheckListen),
+			Doc: "where to listen: host:port or unix//path"},
+		{Key: "state_dir", Variable: "ORCHD_STATE_DIR", Value: backend.Text(&o.StateDir, nil),
+			Doc: "directory of tasks and everything else that must survive; required, unless nats_url is set"},
+		{Key: "durability", Variable: "ORCHD_DURABILITY", Default: app.Full, Value: backend.Choice(&o.Durability, app.Full, app.Fast),
+			Doc: "full: acknowledged means fsynced"},
+		{Key: "drain_ms", Variable: "ORCHD_DRAIN_MS", Default: "0", Unit: "ms", Value: backend.Milliseconds(&o.Drain, 0, maxPause),
+			Doc: "how long running tasks may go on after SIGTERM; in a cluster the others take new ones at once"},
+
+		{Key: "admission_capacity", Variable: "ORCHD_ADMISSION_CAPACITY", Default: fmt.Sprint(orchestrator.DefaultCapacity), Unit: "tasks",
+			Value: backend.Number(&o.Capacity, 1, maxCapacity), Doc: "how many tasks may wait"},
+		{Key: "admission_policy", Variable: "ORCHD_ADMISSION_POLICY", Default: string(orchestrator.Reject),
+			Value: backend.Choice(&o.Policy, orchestrator.Reject, orchestrator.DropLRU),
+			Doc:   "what a full queue does: drop-lru ends the oldest batch task of the identity with the most tasks"},
+		{Key: "placement_strategy", Variable: "ORCHESTRATORD_PLACEMENT_STRATEGY", Default: string(orchestrator.MostFreeVRAM),
+			Value: backend.Choice(&o.Strategy, orchestrator.MostFreeVRAM, orchestrator.LeastLoaded, orchestrator.RoundRobin),
+			Doc:   "which of the pools that can run a task gets it"},
+		{Key: "deadline_ms", Variable: "ORCHD_DEADLINE_MS", Default: backend.InMilliseconds(orchestrator.DefaultDeadline), Unit: "ms",
+			Value: backend.Milliseconds(&o.Deadline, time.Millisecond, orchestrator.MaxDeadline),
+			Doc:   "how long a task that names no deadline may take to its first token, waiting included"},
+		{Key: "stream_limit_ms", Variable: "ORCHD_STREAM_LIMIT_MS", Default: "0", Unit: "ms",
+			Value: backend.Limit(&o.StreamLimit, orchestrator.MaxDeadline),
+			Doc:   "how long an answer may take from its first token on, where the task names no limit"},
+		{Key: "keep_ended_ms", Variable: "ORCHD_KEEP_ENDED_MS", Default: backend.InMilliseconds(orchestrator.DefaultKeepEnded), Unit: "ms",
+			Value: backend.Milliseconds(&o.KeepEnded, time.Second, maxKeepEnded), Doc: "how long an ended task can be asked for"},
+		{Key: "keep_ended_tasks", Variable: "ORCHD_KEEP_ENDED_TASKS", Default: fmt.Sprint(orchestrator.DefaultKeepEndedTasks), Unit: "tasks",
+			Value: backend.Number(&o.KeepEndedTasks, 1, maxKept), Doc: "how many ended tasks are kept for one identity"},
+
+		{Key: "node_timeout_ms", Variable: "ORCHESTRATORD_NODE_TIMEOUT_MS", Default: backend.InMilliseconds(orchestrator.DefaultNodeTimeout), Unit: "ms",
+			Value: backend.Milliseconds(&o.NodeTimeout, time.Second, maxPause), Doc: "after how much silence a node is offline"},
+		{Key: "node_networks", Variable: "ORCHD_NODE_NETWORKS", Value: backend.List(&o.NodeNetworks, network),
+			Doc: "CIDRs where nodes may be, besides loopback"},
+		{Key: "node_addresses", Variable: "ORCHD_NODE_ADDRESSES", Value: backend.List(&o.NodeAddresses, nodeAddress),
+			Doc: "base URLs of the nodes that may get POOL_MANAGER_TOKEN"},
+		{Key: "node_models", Variable: "ORCHD_NODE_MODELS", Value: backend.TextLists(&o.NodeModels, grants),
+			Doc: "which models an identity's nodes may offer, * for any characters; a model that is given to some is offered by no others"},
+		{Key: "model_root", Variable: "ORCHD_MODEL_ROOT", Value: backend.Text(&o.ModelRoot, absolute),
+			Doc: "directory of the models that the catalog names as file:NAME"},
+		{Key: "model_hosts", Variable: "ORCHD_MODEL_HOSTS", Value: backend.List(&o.ModelHosts, modelHost),
+			Doc: "https hosts, host or host:port, that the catalog may read models from"},
+
+		{Key: "cluster_name", Variable: "ORCHD_CLUSTER_NAME", Value: backend.Text(&d.cluster.Name, nil),
+			Doc: "makes this one of several replicas; the same on each"},
+		{Key: "cluster_replica", Variable: "ORCHD_CLUSTER_REPLICA", Value: backend.Text(&d.cluster.Replica, nil),
+			Doc: "this replica's own name, for ever; default: the host's"},
+		{Key: "cluster_addr", Variable: "ORCHD_CLUSTER_ADDR", Value: backend.Text(&d.cluster.Listen, nil),
+			Doc: "where to listen for the other replicas, host:port"},
+		{Key: "cluster_peers", Variable: "ORCHD_CLUSTER_PEERS", Value: backend.List(&d.cluster.Peers, asItIs),
+			Doc: "host:port of all replicas, this one too: 3 or 5"},
+		{Key: "cluster_advertise", Variable: "ORCHD_CLUSTER_ADVERTISE", Value: backend.Text(&d.cluster.Advertise, nil),
+			Doc: "which of the peers this one is, where address and certificate do not tell"},
+		{Key: "cluster_cert", Variable: "ORCHD_CLUSTER_CERT", Value: backend.Text(&d.cluster.CertFile, nil),
+			Doc: "certificate for mutual TLS between replicas, a PEM file; required beyond loopback"},
+		{Key: "cluster_key", Variable: "ORCHD_CLUSTER_KEY", Value: backend.Text(&d.cluster.KeyFile, nil), Doc: "its key, a PEM file"},
+		{Key: "cluster_ca", Variable: "ORCHD_CLUSTER_CA", Value: backend.Text(&d.cluster.CAFile, nil), Doc: "its authority, a PEM file"},
+		{Key: "nats_url", Variable: "ORCHD_NATS_URL", Value: backend.Text(&d.nats.URL, nil),
+			Doc: "an existing NATS cluster to use instead: tls://host:port, several separated by commas"},
+		{Key: "nats_creds", Variable: "ORCHD_NATS_CREDS", Value: backend.Text(&d.nats.CredsFile, nil), Doc: "its credentials file"},
+		{Key: "nats_ca", Variable: "ORCHD_NATS_CA", Value: backend.Text(&d.nats.CAFile, nil),
+			Doc: "its authority, a PEM file, where that is not one of the system's"},
+	}
+}
+
+// Secrets declares the credentials.
+func (d *config) Secrets() backend.Secrets {
+	return backend.Secrets{
+		{Variable: "LLORCH_API_TOKEN", Source: &d.own, Doc: "a caller's own"},
+		{Variable: "LLORCH_UPSTREAM_TOKEN", Source: &d.upstream, Doc: "the gateway's"},
+		{Variable: "POOL_MANAGER_TOKEN", Source: &d.poolManager, Fallback: "LLORCH_API_TOKEN", Doc: "for nodes that bring no token of their own"},
+	}
+}
+
+func network(text string) (netip.Prefix, error) {
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil {
+		return prefix, fmt.Errorf("%q is not a CIDR such as 10.1.0.0/16", text)
+	}
+	return prefix.Masked(), nil
+}
+
+// nodeAddress does not repeat the address: it could hold a password.
+func nodeAddress(text string) (string, error) {
+	text = strings.TrimRight(text, "/")
+	if err := orchestrator.CheckNodeAddress(text); err != nil {
+		return "", fmt.Errorf("%w; want such as https://gpu1.internal", err)
+	}
+	return text, nil
+}
+
+func grants(models orchestrator.ModelGrants) error {
+	if err := models.Check(); err != nil {
+		return fmt.Errorf("%w; want identity: [model, …]", err)
+	}
+	return nil
+}
+
+func absolute(path string) error {
+	if path != "" && !filepath.IsAbs(path) {
+		return fmt.Errorf("invalid value %q: want an absolute path", path)
+	}
+	return nil
+}
+
+func modelHost(text string) (string, error) {
+	if u, err := url.Parse("https://" + text); err != nil || u.Host != text || u.Hostname() == "" {
+		return "", fmt.Errorf("%q is not a host or host:port", text)
+	}
+	return text, nil
+}
+
+func asItIs(text string) (string, error) { return text, nil }
