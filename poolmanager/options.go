@@ -1,10 +1,8 @@
 package poolmanager
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"slices"
 
@@ -86,11 +84,8 @@ func (o Options) sentTokens() []authmin.Secret {
 
 // withDefaults fills in what was left out and refuses what cannot work.
 func (o Options) withDefaults() (Options, error) {
-	if o.Listen == "" {
-		o.Listen = DefaultListen
-	}
-	if o.NodeID == "" {
-		o.NodeID = defaultNodeID()
+	if err := o.Settings().FillDefaults(); err != nil {
+		return o, err
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -109,43 +104,26 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 func (o Options) check() error {
-	if err := authmin.CheckListen(o.Listen); err != nil {
-		return fmt.Errorf("listen %w (POOL_MANAGERD_ADDR)", err)
-	}
-	if !nodeIDPattern.MatchString(o.NodeID) {
-		return errors.New("node_id: want 1 to 64 of a-z 0-9 _ -, beginning and ending with a letter or digit (POOL_MANAGERD_NODE_ID)")
-	}
-	for name, text := range map[string]string{"orchestrator_url": o.OrchestratorURL, "address": o.Address} {
-		if text == "" {
-			continue
-		}
-		if err := checkServerURL(text); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		if u, err := url.Parse(text); err != nil || u.RawQuery != "" {
-			return fmt.Errorf("%s: want a URL without a query", name)
-		}
+	if err := o.Settings().Check(); err != nil {
+		return err
 	}
 	if o.OrchestratorURL != "" && o.OrchestratorToken == nil {
-		return errors.New("orchestrator_url is set, but no token for it (ORCHESTRATORD_TOKEN or LLORCH_API_TOKEN)")
-	}
-	if o.MemoryBytes < 0 {
-		return errors.New("memory_bytes: want 0 or more (POOL_MANAGERD_MEMORY_BYTES)")
-	}
-	for _, host := range o.ModelHosts {
-		if err := checkModelHost(host); err != nil {
-			return err
-		}
+		return backend.KeyErrorf("orchestrator_url", "set, but no token for it (ORCHESTRATORD_TOKEN or LLORCH_API_TOKEN)")
 	}
 	for i, p := range o.Preload {
 		if !nodeapi.ValidPoolID(p.PoolID) {
-			return fmt.Errorf("preload: %w", errPoolID)
+			return badPreload(i, "pool_id", "%w", errPoolID)
 		}
 		if slices.ContainsFunc(o.Preload[:i], func(other Preload) bool { return other.PoolID == p.PoolID }) {
-			return fmt.Errorf("preload %s: there is a pool of this id above", p.PoolID)
+			return badPreload(i, "pool_id", "pool %s: there is a pool of this id above", p.PoolID)
 		}
 	}
 	return nil
+}
+
+// badPreload is an error of a pool to preload, counted from 0.
+func badPreload(i int, field, format string, args ...any) error {
+	return &backend.KeyError{Key: "preload", Item: i + 1, Field: field, Err: fmt.Errorf(format, args...)}
 }
 
 // Check reports what Start would refuse before it opens anything.
@@ -155,23 +133,23 @@ func (o Options) Check() error {
 		return err
 	}
 	if info, err := os.Stat(o.ModelRoot); o.ModelRoot != "" && err == nil && !info.IsDir() {
-		return fmt.Errorf("model_root: %s is not a directory (POOL_MANAGERD_MODEL_ROOT)", o.ModelRoot)
+		return backend.KeyErrorf("model_root", "%s is not a directory", o.ModelRoot)
 	}
 	env := &environment{root: o.ModelRoot}
 	pools, err := newManager(env, o.Templates)
 	if err != nil {
 		return err
 	}
-	for _, p := range o.Preload {
+	for i, p := range o.Preload {
 		t, ok := pools.templates[p.Template]
 		if !ok {
-			return fmt.Errorf("preload %s: %w: %q", p.PoolID, errNoTemplate, p.Template)
+			return badPreload(i, "template", "pool %s: %w: %q", p.PoolID, errNoTemplate, p.Template)
 		}
 		if _, err := pools.resolve(t, p.ModelRef); err != nil {
-			return fmt.Errorf("preload %s: %w", p.PoolID, err)
+			return badPreload(i, "model_ref", "pool %s: %w", p.PoolID, err)
 		}
 		if p.OnDemand && !t.Swap {
-			return fmt.Errorf("preload %s: on_demand wants a template with swap", p.PoolID)
+			return badPreload(i, "on_demand", "pool %s: on_demand wants a template with swap", p.PoolID)
 		}
 	}
 	if err := checkRuntimeDir(o.RuntimeDir); err != nil {

@@ -6,17 +6,19 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/llorch/gateway/authmin/backend"
 )
 
 // checkRuntimeDir reports, and leaves nothing behind, why openRuntimeDir would refuse a
 // directory: --check tells before a start.
 func checkRuntimeDir(path string) error {
 	if path == "" {
-		return errors.New("runtime_dir: missing; name a private directory (POOL_MANAGERD_RUNTIME_DIR)")
+		return backend.KeyErrorf("runtime_dir", "not set: name a private directory")
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return fmt.Errorf("runtime_dir: %w", err)
+		return backend.KeyErrorf("runtime_dir", "%w", err)
 	}
 	for _, dir := range []string{path, filepath.Join(path, "keys"), filepath.Join(path, "processes")} {
 		_, err := os.Lstat(dir)
@@ -29,7 +31,7 @@ func checkRuntimeDir(path string) error {
 			}
 		}
 		if err != nil {
-			return fmt.Errorf("runtime_dir: %w", err)
+			return backend.KeyErrorf("runtime_dir", "%w", err)
 		}
 	}
 	return nil

@@ -28,7 +28,7 @@ func TestCheckRefusesARuntimeDirectoryThatCannotBeMadeAndLeavesNothingBehind(t *
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		"":                     "missing",
+		"":                     "not set",
 		file:                   "not a directory",
 		file + "/run":          "not a directory",
 		file + "/a/b/run":      "not a directory",

@@ -74,10 +74,10 @@ func checkModelHost(entry string) error {
 	host, plain := strings.CutPrefix(entry, "http://")
 	u, err := url.Parse("https://" + host)
 	if err != nil || u.Host != host || u.Hostname() == "" || strings.ToLower(entry) != entry || strings.ContainsAny(host, "*?#@/\\ ") {
-		return fmt.Errorf("model_hosts: %q: want a host or host:port in lower case, each by its full name (POOL_MANAGERD_MODEL_HOSTS)", entry)
+		return fmt.Errorf("%q: want a host or host:port in lower case, each by its full name", entry)
 	}
 	if plain && !authmin.IsLoopbackHost(u.Hostname()) {
-		return fmt.Errorf("model_hosts: %q: plain http only on loopback (POOL_MANAGERD_MODEL_HOSTS)", entry)
+		return fmt.Errorf("%q: plain http only on loopback", entry)
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package backend
 import (
 	"fmt"
 	"reflect"
+	"slices"
+	"strings"
 )
 
 // Setting is one key of a program's configuration. It is declared here and nowhere
@@ -73,6 +75,13 @@ func (s Settings) SetDefaults() error {
 	return nil
 }
 
+// FillDefaults sets the settings that have a default, and zero as their value.
+func (s Settings) FillDefaults() error {
+	return slices.DeleteFunc(slices.Clone(s), func(setting Setting) bool {
+		return !reflect.ValueOf(setting.Value.Get()).IsZero()
+	}).SetDefaults()
+}
+
 // Changed are the keys that a restart would give another value than they have in
 // before, which has the same settings.
 func (s Settings) Changed(before Settings) []string {
@@ -92,6 +101,11 @@ func (s Settings) find(key string) (Setting, bool) {
 		}
 	}
 	return Setting{}, false
+}
+
+// Want says which values are allowed, with their unit; "": the value's check says more.
+func (s Setting) Want() string {
+	return strings.TrimSpace(s.Value.Want() + " " + s.Unit)
 }
 
 // error makes an error of the value one of the key.

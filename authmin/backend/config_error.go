@@ -13,6 +13,8 @@ type KeyError struct {
 	Variable string // of the key; "": none, or not known yet
 	// Item is the number of the list's item that is wrong, from 1; 0: the whole value.
 	Item int
+	// Field is the key within that item that is wrong; "": all of it.
+	Field string
 	// Near is a text within the value, on whose line the mistake is; "": anywhere.
 	Near string
 	Err  error
@@ -71,17 +73,18 @@ func lineOf(mapping *yaml.Node, err error) int {
 	if !ok {
 		return 0
 	}
-	key, value := child(mapping, bad.Key)
-	if key == nil {
-		return 0
+	line, part := 0, resolve(mapping)
+	if key, value := child(mapping, bad.Key); key != nil {
+		line, part = key.Line, resolve(value)
 	}
-	if items := resolve(value); bad.Item > 0 && items.Kind == yaml.SequenceNode && bad.Item <= len(items.Content) {
-		return items.Content[bad.Item-1].Line
+	if bad.Item > 0 && part != nil && part.Kind == yaml.SequenceNode && bad.Item <= len(part.Content) {
+		item := part.Content[bad.Item-1]
+		line = keyLine(item, bad.Field, item.Line)
 	}
 	if bad.Near != "" {
-		if found := scalarWith(value, bad.Near); found != nil {
-			return found.Line
+		if found := scalarWith(part, bad.Near); found != nil {
+			line = found.Line
 		}
 	}
-	return key.Line
+	return line
 }

@@ -100,6 +100,9 @@ func (c *Config) readEnvironment(lookup Lookup) error {
 		}
 		c.fromEnvironment[setting.Key] = true
 		if err := setting.Value.Set(text); err != nil {
+			if want := setting.Want(); want != "" {
+				err = fmt.Errorf("%w: want %s", err, want)
+			}
 			return c.Locate(setting.error(err))
 		}
 	}

@@ -125,10 +125,10 @@ func (m *milliseconds) take(number int64) {
 }
 
 func (m *milliseconds) Check() error {
-	number := m.to.Milliseconds()
-	if m.number != nil {
-		number = *m.number
+	if m.number == nil {
+		return nil
 	}
+	number := *m.number
 	if number < m.least.Milliseconds() || number > m.most.Milliseconds() {
 		return fmt.Errorf("invalid value %d: want %s", number, m.Want())
 	}
@@ -156,14 +156,14 @@ func Objects[T any](key string, to *[]T, settings func(item *T) Settings, check 
 }
 
 func (o *objects[T]) Decode(node *yaml.Node) error {
-	var nodes []yaml.Node
-	if err := node.Decode(&nodes); err != nil {
-		return err
+	if node = resolve(node); node.Kind != yaml.SequenceNode {
+		return errors.New("want a list")
 	}
+	nodes := node.Content
 	items := make([]T, 0, len(nodes))
 	for i := range nodes {
 		var item T
-		if wrong := o.decode(&item, &nodes[i], items); len(wrong) > 0 {
+		if wrong := o.decode(&item, nodes[i], items); len(wrong) > 0 {
 			for j := range wrong {
 				wrong[j].text = fmt.Sprintf("%s[%d]: %s", o.key, i, wrong[j].text)
 			}

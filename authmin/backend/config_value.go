@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,14 +35,26 @@ type value[T any] struct {
 	parse func(text string) (T, error)
 	check func(T) error // nil: any value
 	want  string
+	keeps bool // see Override
 }
+
+// Override is a value that zero in a file, as in slots: 0, leaves as it is: what an
+// object has from the one that it is based on.
+func Override(v Value) Value {
+	v.(interface{ keep() }).keep()
+	return v
+}
+
+func (v *value[T]) keep() { v.keeps = true }
 
 func (v *value[T]) Decode(node *yaml.Node) error {
 	var read T
 	if err := node.Decode(&read); err != nil {
 		return err
 	}
-	*v.to = read
+	if !v.keeps || !reflect.ValueOf(&read).Elem().IsZero() {
+		*v.to = read
+	}
 	return nil
 }
 
@@ -105,6 +118,9 @@ func Number[N ~int | ~int64](to *N, least, most N) Value {
 		return nil
 	}}
 }
+
+// AnyNumber is a whole number whose range is checked elsewhere.
+func AnyNumber[N ~int | ~int64](to *N) Value { return &value[N]{to: to, parse: parseNumber[N]} }
 
 func parseNumber[N ~int | ~int64](text string) (N, error) {
 	n, err := strconv.ParseInt(text, 10, 64)

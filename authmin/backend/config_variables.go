@@ -42,7 +42,7 @@ func (v Variables) Check(environ []string) error {
 		}
 		near := v.byDistance(name)
 		switch {
-		case typos(fold(name), near[0]) <= maxTypo || v.owns(name) && strings.HasPrefix(near[0], fold(name)):
+		case typos(fold(name), near[0]) <= maxTypo || v.begins(near[0], fold(name)):
 			return fmt.Errorf("environment: unknown variable %.64q; did you mean %s? Correct or unset it", name, near[0])
 		case v.owns(name):
 			return fmt.Errorf("environment: unknown variable %.64q; unset it. The nearest are %s; %s --help lists all",
@@ -50,6 +50,12 @@ func (v Variables) Check(environ []string) error {
 		}
 	}
 	return nil
+}
+
+// begins reports whether a known variable begins with a name that is more than a
+// prefix of the program.
+func (v Variables) begins(known, name string) bool {
+	return v.owns(name) && strings.HasPrefix(known, name) && !slices.Contains(v.Prefixes, name)
 }
 
 // owns reports whether a variable has a prefix of the program.

@@ -97,7 +97,7 @@ func TestUnitsHoldNoSecret(t *testing.T) {
 	sources := map[string]string{
 		"llorch-gateway": "caddymodule/app_env.go",
 		"orchestratord":  "orchestrator/cmd/orchestratord/settings.go",
-		"poolmanagerd":   "poolmanager/cmd/poolmanagerd/config.go",
+		"poolmanagerd":   "poolmanager/cmd/poolmanagerd/settings.go",
 	}
 	for name, u := range readUnits(t) {
 		loaded := map[string]bool{}

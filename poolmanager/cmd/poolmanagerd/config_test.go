@@ -2,17 +2,49 @@ package main
 
 import (
 	"bytes"
+	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
+	"github.com/llorch/gateway/poolmanager"
 )
 
 func env(pairs map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) { v, ok := pairs[name]; return v, ok }
+}
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// load reads a configuration, and gives the options of it.
+func load(path string, lookup backend.Lookup) (poolmanager.Options, error) {
+	d, err := program().Read(path, lookup)
+	return d.(*config).options, err
+}
+
+// golden compares lines, in order, with a file, and writes it under -update.
+func golden(t *testing.T, file string, lines []string) {
+	t.Helper()
+	slices.Sort(lines)
+	got := strings.Join(lines, "\n") + "\n"
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s: got\n%s\nwant\n%s", file, got, want)
+	}
 }
 
 func write(t *testing.T, name, text string) string {
@@ -49,7 +81,7 @@ memory_bytes: 5000
 
 func TestAValidFileIsReadAndTheEnvironmentWins(t *testing.T) {
 	token := authmin.RandomSecret()
-	o, _, err := load(write(t, "c.yaml", valid), env(map[string]string{
+	o, err := load(write(t, "c.yaml", valid), env(map[string]string{
 		"POOL_MANAGERD_NODE_ID": "gpu-2", "LLORCH_API_TOKEN": token.Reveal(), "ORCHESTRATORD_URL": "http://127.0.0.1:8081",
 	}))
 	if err != nil {
@@ -73,34 +105,42 @@ func TestAValidFileIsReadAndTheEnvironmentWins(t *testing.T) {
 func TestARotatedTokenFileNeedsNoRestart(t *testing.T) {
 	first, second := authmin.RandomSecret(), authmin.RandomSecret()
 	path := write(t, "token", first.Reveal())
-	o, _, err := load("", env(map[string]string{"ORCHESTRATORD_TOKEN_FILE": path, "POOL_MANAGERD_RUNTIME_DIR": "/tmp/x"}))
-	if err != nil {
+	c := new(config)
+	p := program()
+	p.New = func() backend.Daemon { return c }
+	if _, err := p.Read("", env(map[string]string{"ORCHESTRATORD_TOKEN_FILE": path, "POOL_MANAGERD_RUNTIME_DIR": "/tmp/x"})); err != nil {
 		t.Fatal(err)
 	}
-	if !o.OrchestratorToken().Equal(first) {
+	var sent authmin.Secret
+	watch := authmin.NewSecretWatch([]*authmin.SecretSource{c.orchestrator}, func(next func(*authmin.SecretSource) authmin.Secret) error {
+		sent = c.tokens(next).Sent[0]
+		return nil
+	}, func(authmin.SecretEvent) {})
+	if !c.options.OrchestratorToken().Equal(first) {
 		t.Error("not the first token")
 	}
 	if err := os.WriteFile(path, []byte(second.Reveal()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if !o.OrchestratorToken().Equal(second) {
+	if watch.ReadAll(); !c.options.OrchestratorToken().Equal(second) || !sent.Equal(second) {
 		t.Error("not the second token")
 	}
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if !o.OrchestratorToken().Equal(first) {
+	if watch.ReadAll(); !c.options.OrchestratorToken().Equal(second) {
 		t.Error("an empty file must keep a token that was good")
 	}
 }
 
 func TestErrorsNameTheFileTheLineAndTheRemedy(t *testing.T) {
+	var texts []string
 	for name, c := range map[string]struct{ text, want string }{
-		"unknown key":       {"listen: 127.0.0.1:1\nlisten_adress: x\n", "line 2"},
-		"unknown key below": {"templates:\n  - name: a\n    shell: rm\n", "line 3"},
-		"wrong type":        {"listen: [1]\n", "line 1"},
-		"not YAML":          {"listen: x\nnode_id: b: c\n", "line 2"},
-		"key twice":         {"listen: a\nlisten: b\n", "line 2"},
+		"unknown key":       {"listen: 127.0.0.1:1\nlisten_adress: x\n", "c.yaml:2: "},
+		"unknown key below": {"templates:\n  - name: a\n    shell: rm\n", "c.yaml:3: "},
+		"wrong type":        {"listen: [1]\n", "c.yaml:1: "},
+		"not YAML":          {"listen: x\nnode_id: b: c\n", "c.yaml:2: "},
+		"key twice":         {"listen: a\nlisten: b\n", "c.yaml:2: "},
 		"two documents":     {"listen: a\n---\nlisten: b\n", "more than one"},
 		"unknown base":      {"templates:\n  - name: a\n    base: bash\n", ":3: templates[0]: base"},
 		"bad placeholder":   {"templates:\n- name: a\n  base: llamacpp\n  command:\n  - x\n  - '{home}'\n  - '{port}'\n", ":6: templates[0]: template \"a\": command: unknown placeholder {home}"},
@@ -114,24 +154,27 @@ func TestErrorsNameTheFileTheLineAndTheRemedy(t *testing.T) {
 		"a relative dir":    {"templates:\n- name: a\n  base: llamacpp\n\n  dir: work\n", ":5: templates[0]: template \"a\": dir: want an absolute path"},
 		"few files":         {"templates:\n- name: a\n  base: llamacpp\n  max_open_files: 3\n", ":4: "},
 		"little memory":     {"templates:\n- name: a\n  base: llamacpp\n  max_address_space_bytes: 1000\n", ":4: "},
-		"a limit of zero":   {"templates:\n- name: a\n  base: demo\n  between_tokens_limit_ms: 0\n", ":4: templates[0]: between_tokens_limit_ms: want 1 to 86400000"},
-		"a negative limit":  {"templates:\n- name: a\n  base: demo\n  first_token_limit_ms: -1\n", ":4: templates[0]: first_token_limit_ms: want 1 to 86400000"},
-		"a limit too long":  {"templates:\n- name: a\n  base: demo\n  first_token_limit_ms: 90000000000000\n", ":4: templates[0]: first_token_limit_ms: want 1 to 86400000"},
-		"a limit in words":  {"templates:\n- name: a\n  base: demo\n  first_token_limit_ms: 10m\n", "line 4"},
-		"no unit":           {"templates:\n- name: a\n  base: demo\n  first_token_limit: 10m\n", "line 4"},
+		"a limit of zero":   {"templates:\n- name: a\n  base: demo\n  between_tokens_limit_ms: 0\n", ":4: templates[0]: between_tokens_limit_ms: invalid value 0: want 1 to 86400000"},
+		"a negative limit":  {"templates:\n- name: a\n  base: demo\n  first_token_limit_ms: -1\n", ":4: templates[0]: first_token_limit_ms: invalid value -1: want 1 to 86400000"},
+		"a limit too long":  {"templates:\n- name: a\n  base: demo\n  first_token_limit_ms: 90000000000000\n", ":4: templates[0]: first_token_limit_ms: invalid value 90000000000000: want 1 to 86400000"},
+		"a limit in words":  {"templates:\n- name: a\n  base: demo\n  first_token_limit_ms: 10m\n", "c.yaml:4: "},
+		"no unit":           {"templates:\n- name: a\n  base: demo\n  first_token_limit: 10m\n", "c.yaml:4: "},
 		"a name twice":      {"templates:\n- name: a\n  base: demo\n- name: a\n  base: demo\n", ":4: templates[1]: name: there is"},
-		"no such template":  {"templates:\n- name: a\n  base: demo\npreload:\n- pool_id: x\n  template: b\n", ":6: template: \"b\" is not among the templates"},
+		"no such template":  {"templates:\n- name: a\n  base: demo\npreload:\n- pool_id: x\n  template: b\n", ":6: preload: template: \"b\" is not among the templates"},
 	} {
 		path := write(t, "c.yaml", c.text)
-		_, _, err := load(path, env(nil))
+		_, err := load(path, env(nil))
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: got %v, want %s and the file's name", name, err, c.want)
+			continue
 		}
+		texts = append(texts, name+": "+strings.ReplaceAll(err.Error(), path, filepath.Base(path)))
 	}
-	if _, _, err := load("", env(map[string]string{"POOL_MANAGERD_ADDR": ""})); err == nil || !strings.Contains(err.Error(), "POOL_MANAGERD_ADDR") {
+	golden(t, "testdata/refused.txt", texts)
+	if _, err := load("", env(map[string]string{"POOL_MANAGERD_ADDR": ""})); err == nil || !strings.Contains(err.Error(), "POOL_MANAGERD_ADDR") {
 		t.Errorf("empty variable: got %v", err)
 	}
-	if _, _, err := load("", env(map[string]string{"LLORCH_API_TOKEN": "short"})); err == nil || strings.Contains(err.Error(), "short\"") {
+	if _, err := load("", env(map[string]string{"LLORCH_API_TOKEN": "short"})); err == nil || strings.Contains(err.Error(), "short\"") {
 		t.Errorf("weak token: got %v", err)
 	}
 }
@@ -139,30 +182,35 @@ func TestErrorsNameTheFileTheLineAndTheRemedy(t *testing.T) {
 // TestWhatIsFoundLaterHasItsPlaceToo: the whole is checked after it was read, and
 // before anything starts.
 func TestWhatIsFoundLaterHasItsPlaceToo(t *testing.T) {
+	var texts []string
 	for name, c := range map[string]struct {
 		text, want string
 		env        map[string]string
 	}{
 		"a node's name":      {"runtime_dir: /tmp/x\nnode_id: A/B\n", "c.yaml:2: node_id", nil},
 		"an address":         {"runtime_dir: /tmp/x\naddress: http://10.0.0.1\n", "c.yaml:2: address", nil},
-		"a model host":       {"runtime_dir: /tmp/x\nmodel_hosts:\n- good.example\n- '*'\n", "c.yaml:2: model_hosts: \"*\"", nil},
-		"a model":            {"preload:\n- {pool_id: a, template: demo}\n- pool_id: b\n  template: demo\n  model_ref: file:../x\n", "c.yaml:3: preload b: ", nil},
-		"a pool's name":      {"preload:\n- {pool_id: ../a, template: demo}\n", "c.yaml:1: preload", nil},
-		"where to listen":    {"runtime_dir: /tmp/x\nlisten: here\n", "c.yaml:2: listen is \"here\": want host:port", nil},
-		"a port":             {"", "POOL_MANAGERD_ADDR: listen is ", map[string]string{"POOL_MANAGERD_ADDR": "127.0.0.1:99999"}},
-		"a pool twice":       {"preload:\n- {pool_id: a, template: demo}\n- {pool_id: a, template: demo}\n", "preload a: there is a pool of this id above", nil},
-		"a variable instead": {"node_id: good\n", "POOL_MANAGERD_NODE_ID: node_id", map[string]string{"POOL_MANAGERD_NODE_ID": "A/B"}},
-		"hosts by variable":  {"", "POOL_MANAGERD_MODEL_HOSTS: model_hosts: \"https://x\"", map[string]string{"POOL_MANAGERD_MODEL_HOSTS": "good.example, https://x"}},
-		"bytes by variable":  {"", "POOL_MANAGERD_MEMORY_BYTES: want", map[string]string{"POOL_MANAGERD_MEMORY_BYTES": "4G"}},
+		"a model host":       {"runtime_dir: /tmp/x\nmodel_hosts:\n- good.example\n- '*'\n", "c.yaml:4: model_hosts (POOL_MANAGERD_MODEL_HOSTS): \"*\"", nil},
+		"a model":            {"preload:\n- {pool_id: a, template: demo}\n- pool_id: b\n  template: demo\n  model_ref: file:../x\n", "c.yaml:5: preload: pool b: ", nil},
+		"a pool's name":      {"preload:\n- {pool_id: ../a, template: demo}\n", "c.yaml:2: preload", nil},
+		"where to listen":    {"runtime_dir: /tmp/x\nlisten: here\n", "c.yaml:2: listen (POOL_MANAGERD_ADDR): invalid value \"here\": want host:port", nil},
+		"a port":             {"", "environment: listen (POOL_MANAGERD_ADDR): invalid value ", map[string]string{"POOL_MANAGERD_ADDR": "127.0.0.1:99999"}},
+		"a pool twice":       {"preload:\n- {pool_id: a, template: demo}\n- {pool_id: a, template: demo}\n", "preload: pool a: there is a pool of this id above", nil},
+		"a variable instead": {"node_id: good\n", "environment: node_id (POOL_MANAGERD_NODE_ID)", map[string]string{"POOL_MANAGERD_NODE_ID": "A/B"}},
+		"hosts by variable":  {"", "environment: model_hosts (POOL_MANAGERD_MODEL_HOSTS): \"https://x\"", map[string]string{"POOL_MANAGERD_MODEL_HOSTS": "good.example, https://x"}},
+		"bytes by variable":  {"", "environment: memory_bytes (POOL_MANAGERD_MEMORY_BYTES): \"4G\" is not a number: want 0 or more bytes", map[string]string{"POOL_MANAGERD_MEMORY_BYTES": "4G"}},
 	} {
 		for _, args := range [][]string{{"--check"}, nil} {
 			var out, log bytes.Buffer
-			err := run(t.Context(), append([]string{"--config", write(t, "c.yaml", c.text)}, args...), env(c.env), &out, &log)
+			path := write(t, "c.yaml", c.text)
+			err := run(t.Context(), append([]string{"--config", path}, args...), env(c.env), &out, &log)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s %v: got %v, want %s", name, args, err, c.want)
+				continue
 			}
+			texts = append(texts, fmt.Sprintf("%s %s: %s", name, args, strings.ReplaceAll(err.Error(), path, filepath.Base(path))))
 		}
 	}
+	golden(t, "testdata/refused_later.txt", texts)
 }
 
 func TestCheckSaysWhetherItIsValid(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -70,9 +71,17 @@ func TestHUPEndsNoStreamAndATokenInAFileIsFollowed(t *testing.T) {
 }
 
 func TestChangedKeysAreNamed(t *testing.T) {
-	was := file{Listen: "127.0.0.1:1"}
-	is := file{Listen: "127.0.0.1:2", LogLevel: "debug", ModelHosts: []string{"a.example"}}
-	if got, want := changedKeys(was, is), []string{"listen", "model_hosts"}; !slices.Equal(got, want) {
+	read := func(text string) backend.Daemon {
+		d, err := program().Read(write(t, "c.yaml", "runtime_dir: /tmp/x\n"+text), env(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	const same = "templates:\n- {name: a, base: demo}\n"
+	was := read("listen: 127.0.0.1:1\npreload:\n- {pool_id: a, template: a}\n" + same)
+	is := read("listen: 127.0.0.1:2\nlog_level: debug\nmodel_hosts: [a.example]\npreload:\n- {pool_id: b, template: a}\n" + same)
+	if got, want := is.Settings().Changed(was.Settings()), []string{"listen", "model_hosts", "preload"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

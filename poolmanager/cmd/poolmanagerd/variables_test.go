@@ -11,11 +11,11 @@ func TestAVariableThatIsNoneIsRefusedByName(t *testing.T) {
 		"POOL_MANAGERD_ADR=hunter2":                      "did you mean POOL_MANAGERD_ADDR?",
 		"POOL_MANAGERD_RUNTIMEDIR=hunter2":               "did you mean POOL_MANAGERD_RUNTIME_DIR?",
 		"POOL_MANAGERD_MODEL=hunter2":                    "POOL_MANAGERD_MODEL_ROOT",
-		"POOL_MANAGERD_SLOTS=hunter2":                    "POOL_MANAGERD_SLOTS: there is no such variable; unset it",
-		"POOL_MANAGERD_ADDR_FILE=hunter2":                "there is no such variable",
-		"POOL_MANAGERD_TOKEN=hunter2":                    "there is no such variable",
-		"POOL_MANAGERD_PORT=9300":                        "there is no such variable",
-		"POOL_MANAGERD_=hunter2":                         "there is no such variable",
+		"POOL_MANAGERD_SLOTS=hunter2":                    "unset it. The nearest are POOL_MANAGERD_ADDR",
+		"POOL_MANAGERD_ADDR_FILE=hunter2":                "unset it. The nearest are POOL_MANAGERD_",
+		"POOL_MANAGERD_TOKEN=hunter2":                    "unset it. The nearest are POOL_MANAGERD_",
+		"POOL_MANAGERD_PORT=9300":                        "unset it. The nearest are POOL_MANAGERD_",
+		"POOL_MANAGERD_=hunter2":                         "unset it. The nearest are POOL_MANAGERD_",
 		"pool_managerd_addr=hunter2":                     "did you mean POOL_MANAGERD_ADDR?",
 		"POOLMANAGERD_ADDR=hunter2":                      "did you mean POOL_MANAGERD_ADDR?",
 		"POOL_MANAGER_ADDR=hunter2":                      "did you mean POOL_MANAGERD_ADDR?",
@@ -39,11 +39,13 @@ func TestAVariableThatIsNoneIsRefusedByName(t *testing.T) {
 		"PATH=/bin": "",
 	} {
 		name, _, _ := strings.Cut(pair, "=")
-		err := checkVariables([]string{"HOME=/", pair})
+		p := program()
+		p.Environ = func() []string { return []string{"HOME=/", pair} }
+		err := p.CheckVariables()
 		switch {
 		case want == "" && err != nil:
 			t.Errorf("%s: got %v, want it taken", name, err)
-		case want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), name+": ") || strings.Contains(err.Error(), "hunter2")):
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), `environment: unknown variable "`+name+`"; `) || strings.Contains(err.Error(), "hunter2")):
 			t.Errorf("%s: got %v, want %q", name, err, want)
 		}
 	}
