@@ -152,8 +152,13 @@ func TestAProgramReloadsAndStops(t *testing.T) {
 		{"size: 1\n", "INFO [tokens in files certificate log_level INFO] [authority] []"},
 		{"size: 13\n", "ERROR [tokens in files certificate] [authority] [configuration: " + config + ":1: size (T_SIZE): unlucky]"},
 		{"size: 2\nlog_level: debug\n", "INFO [tokens in files certificate log_level DEBUG] [authority size] []"},
+		{"spoiled", "INFO [tokens in files certificate log_level DEBUG] [authority size] []"},
 	} {
-		write(config, c.text)
+		if c.text == "spoiled" {
+			write(token, "short") // the watch reports it, and the rest is reloaded
+		} else {
+			write(config, c.text)
+		}
 		if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
@@ -161,6 +166,10 @@ func TestAProgramReloadsAndStops(t *testing.T) {
 		if got := fmt.Sprint(record["level"], " ", record["reloaded"], " ", record["needs_restart"], " ", record["failed"]); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
 		}
+	}
+	r.logged(t, "token not loaded; the last good one stays in use", 1)
+	if got := <-r.thing.inUse; got != "failed T_TOKEN" {
+		t.Errorf("got %s, want a count of the token's file", got)
 	}
 	r.stop()
 	if err := <-r.ended; err != nil {

@@ -3,11 +3,9 @@ package backend
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 )
 
 // StopSignals is a context that ends at SIGTERM or SIGINT. After stop they end the
@@ -26,10 +24,6 @@ func hangUps() (hangUps <-chan os.Signal, done func()) {
 	signal.Notify(c, syscall.SIGHUP)
 	return c, func() { signal.Stop(c) }
 }
-
-// stopGrace is how long a step of a stop is waited for after its context has ended:
-// it has to notice that.
-const stopGrace = time.Second
 
 // serve starts the daemon and stops it when ctx ends, or when it fails.
 func (p Program) serve(ctx context.Context, hangUps <-chan os.Signal, r *reloader) error {
@@ -55,24 +49,7 @@ func (p Program) serve(ctx context.Context, hangUps <-chan os.Signal, r *reloade
 	r.log.Info("stopping")
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), service.StopLimit())
 	defer cancel()
-	return errors.Join(failed, bounded(stopping, service.Stop))
-}
-
-// bounded waits for f no longer than [stopGrace] after ctx has ended.
-func bounded(ctx context.Context, f func(context.Context) error) error {
-	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-	}
-	grace := time.NewTimer(stopGrace)
-	defer grace.Stop()
-	select {
-	case err := <-done:
-		return err
-	case <-grace.C:
-		return fmt.Errorf("did not end in time: %w", ctx.Err())
-	}
+	var stop Cleanups
+	stop.Push(p.Name, service.Stop)
+	return errors.Join(failed, stop.Run(stopping))
 }

@@ -6,10 +6,19 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
+// stopGrace is how long a stop goes on after its context has ended: its steps have to
+// notice that.
+const stopGrace = 500 * time.Millisecond
+
+// errAbandoned is a step of a stop that was not waited for any longer.
+var errAbandoned = errors.New("did not end in time")
+
 // Cleanups undo the steps of a start: the last step first. Each has a name, for
-// errors, and is waited for until its context has ended and a second more.
+// errors. All of them together are waited for until their context ends, and for half
+// a second more.
 type Cleanups struct {
 	steps []cleanup
 	once  sync.Once
@@ -30,11 +39,26 @@ func (c *Cleanups) Push(name string, f func(context.Context) error) {
 // what the first one did.
 func (c *Cleanups) Run(ctx context.Context) error {
 	c.once.Do(func() {
+		end := make(chan struct{})
+		forget := context.AfterFunc(ctx, func() { time.AfterFunc(stopGrace, func() { close(end) }) })
+		defer forget()
 		for _, step := range slices.Backward(c.steps) {
-			if err := bounded(ctx, step.f); err != nil {
+			if err := step.run(ctx, end); err != nil {
 				c.err = errors.Join(c.err, fmt.Errorf("stopping %s: %w", step.name, err))
 			}
 		}
 	})
 	return c.err
+}
+
+// run waits for a step, until end at the latest.
+func (s cleanup) run(ctx context.Context, end <-chan struct{}) error {
+	done := make(chan error, 1)
+	go func() { done <- s.f(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case <-end:
+		return errAbandoned
+	}
 }

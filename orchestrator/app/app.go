@@ -19,7 +19,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -88,17 +87,10 @@ type Options struct {
 // Service is a running orchestrator.
 type Service struct {
 	addr     string
-	cleanups []cleanup // last in, first out
+	cleanups backend.Cleanups
 	server   *backend.Server
-	once     sync.Once
-	err      error
 	tokens   *credentials
 	cluster  *store.Cluster // nil: this one is alone
-}
-
-type cleanup struct {
-	name string
-	f    func(context.Context) error
 }
 
 // Start binds first, then opens the state, then serves. While it waits for the
@@ -130,17 +122,17 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 		return nil, fmt.Errorf("listening: %w", err)
 	}
 	s.addr = ln.Addr().String()
-	s.push("listener", func(context.Context) error { return ignoreClosed(ln.Close()) })
+	s.cleanups.Push("listener", func(context.Context) error { return ignoreClosed(ln.Close()) })
 	traces, err := tracing.Start(ctx, tracing.Options{Service: "llorch-orchestrator", Version: o.Version, Log: o.Log})
 	if err != nil {
 		return nil, err
 	}
-	s.push("traces", traces.Stop)
+	s.cleanups.Push("traces", traces.Stop)
 	var st *store.Store
-	s.push("store", func(context.Context) error { return closeStore(st) })
+	s.cleanups.Push("store", func(context.Context) error { return closeStore(st) })
 	front := newFront()
 	s.server = backend.Serve(ln, auth.Wrap(front), o.Log)
-	s.push("server", s.server.Stop)
+	s.cleanups.Push("server", s.server.Stop)
 	st, err = store.Open(ctx, store.Options{Dir: o.StateDir, Cluster: o.Cluster, NATS: o.NATS, Fast: o.Durability == Fast, Log: o.Log, Free: o.Free})
 	if err != nil {
 		return nil, err
@@ -157,7 +149,7 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 		Orchestrator: domain, Gatherer: reg, Version: o.Version, Log: o.Log, Heartbeat: o.Heartbeat, SlowReader: o.SlowReader,
 	})
 	front.open(traces.Handler(api.Handler()))
-	s.push("tasks", func(ctx context.Context) error {
+	s.cleanups.Push("tasks", func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, o.Drain+drainTimeout)
 		defer cancel()
 		return domain.Stop(ctx)
@@ -184,18 +176,7 @@ func (s *Service) Failed() <-chan error { return s.server.Failed() }
 // Stop ends the service within about 2 s, and the time for draining: no new tasks, running ones settled,
 // streams closed, state closed. A second call gives the first one's answer.
 func (s *Service) Stop(ctx context.Context) error {
-	s.once.Do(func() {
-		for i := len(s.cleanups) - 1; i >= 0; i-- {
-			if err := s.cleanups[i].f(ctx); err != nil {
-				s.err = errors.Join(s.err, fmt.Errorf("stopping %s: %w", s.cleanups[i].name, err))
-			}
-		}
-	})
-	return s.err
-}
-
-func (s *Service) push(name string, f func(context.Context) error) {
-	s.cleanups = append(s.cleanups, cleanup{name, f})
+	return s.cleanups.Run(ctx)
 }
 
 func closeStore(st *store.Store) error {

@@ -4,9 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
+	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/poolmanager/demoengine"
 )
 
@@ -16,9 +15,9 @@ const demoEngineCommand = "demo-engine"
 
 // runDemoEngine serves until it is told to stop, and returns the exit code.
 func runDemoEngine(args []string) int {
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := backend.StopSignals(context.Background())
 	defer cancel()
-	signal.Ignore(syscall.SIGHUP) // it has llorch's name, and nothing to reload
+	backend.IgnoreHangUps() // it has llorch's name, and nothing to reload
 	if err := demoengine.Run(ctx, args); err != nil {
 		fmt.Fprintln(os.Stderr, "demo-engine:", err)
 		return 1

@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
 	orchestratorapp "github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager"
 )
@@ -35,12 +34,6 @@ func newCredentials() credentials {
 	}
 }
 
-// part is something that was started and has to be stopped.
-type part struct {
-	name string
-	stop func(context.Context) error
-}
-
 // runHome starts everything, says so, and stops everything when ctx ends.
 func runHome(ctx context.Context, o upOptions) (err error) {
 	if err := preflight(ctx, o); err != nil {
@@ -57,7 +50,16 @@ func runHome(ctx context.Context, o upOptions) (err error) {
 		return err
 	}
 	h := &home{secrets: newCredentials()}
-	defer func() { err = errors.Join(err, stopAll(h.parts)) }()
+	defer func() { err = errors.Join(err, h.stop()) }()
+	// The last to stop: the pool manager deregisters through it, and the orchestrator
+	// ends the streams that it carries.
+	gateway := false
+	h.cleanups.Push("the gateway", func(context.Context) error {
+		if gateway {
+			return caddy.Stop()
+		}
+		return nil
+	})
 	if err := h.startOrchestrator(ctx, &o); err != nil {
 		return fmt.Errorf("starting the orchestrator: %w", err)
 	}
@@ -67,9 +69,7 @@ func runHome(ctx context.Context, o upOptions) (err error) {
 	if err := startGateway(o, client, h.secrets); err != nil {
 		return err
 	}
-	// The last to stop: the pool manager deregisters through it, and the
-	// orchestrator ends the streams that it carries.
-	h.parts = slices.Insert(h.parts, 0, part{"gateway", func(context.Context) error { return caddy.Stop() }})
+	gateway = true
 	model, err := waitReady(ctx, o, h.secrets, os.Stderr)
 	if err != nil {
 		return ignoreCanceled(ctx, err)
@@ -92,7 +92,7 @@ type home struct {
 	secrets      credentials
 	orchestrator *orchestratorapp.Service
 	pools        *poolmanager.Service
-	parts        []part // the last is the first to stop
+	cleanups     backend.Cleanups
 }
 
 func (h *home) startOrchestrator(ctx context.Context, o *upOptions) error {
@@ -107,7 +107,7 @@ func (h *home) startOrchestrator(ctx context.Context, o *upOptions) error {
 		return err
 	}
 	o.orchestrator = h.orchestrator.Addr()
-	h.parts = append(h.parts, part{"orchestrator", h.orchestrator.Stop})
+	h.cleanups.Push("the orchestrator", h.orchestrator.Stop)
 	return nil
 }
 
@@ -127,7 +127,7 @@ func (h *home) startPoolManager(ctx context.Context, o *upOptions) error {
 		return err
 	}
 	o.poolManager = h.pools.Addr()
-	h.parts = append(h.parts, part{"pool manager", h.pools.Stop})
+	h.cleanups.Push("the pool manager", h.pools.Stop)
 	return nil
 }
 
@@ -166,24 +166,11 @@ func startGateway(o upOptions, client clientToken, secrets credentials) error {
 	return nil
 }
 
-// stopAll stops the parts, the last first, within one limit.
-func stopAll(parts []part) error {
+// stop stops everything, the last first, within one limit.
+func (h *home) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
 	defer cancel()
-	var all error
-	for i := len(parts) - 1; i >= 0; i-- {
-		done := make(chan error, 1)
-		go func() { done <- parts[i].stop(ctx) }()
-		select {
-		case err := <-done:
-			if err != nil {
-				all = errors.Join(all, fmt.Errorf("stopping the %s: %w", parts[i].name, err))
-			}
-		case <-ctx.Done():
-			return errors.Join(all, fmt.Errorf("the %s did not stop in %v", parts[i].name, stopLimit.Round(time.Second)))
-		}
-	}
-	return all
+	return h.cleanups.Run(ctx)
 }
 
 // prepareDataDir makes the directory, for this user only, and writes to it once.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -15,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
 	"github.com/spf13/cobra"
 )
 
@@ -92,10 +92,9 @@ func runUp(flags caddycmd.Flags) error {
 		_, err = os.Stdout.WriteString(above + text)
 		return err
 	}
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := backend.StopSignals(context.Background())
 	defer cancel()
-	// A terminal that closes, or pkill -HUP, must not end streams; run ignores it too.
-	signal.Ignore(syscall.SIGHUP)
+	backend.IgnoreHangUps() // as run does: it must not end streams
 	return runHome(ctx, o)
 }
 
