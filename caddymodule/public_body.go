@@ -59,13 +59,13 @@ func (p *publicPlace) receive(w http.ResponseWriter, r *http.Request, rule publi
 	var start bytes.Buffer
 	n, err := io.CopyN(&start, body, size)
 	switch {
-	case bodiless(r) && err == io.EOF:
+	case bodiless(r) && errors.Is(err, io.EOF):
 		r.Body, r.ContentLength = http.NoBody, 0
 	case bodiless(r):
 		return &problemPublicBody
 	case p.wasLate():
 		return &problemPublicLate
-	case err != nil && (err != io.EOF || n < r.ContentLength):
+	case err != nil && (!errors.Is(err, io.EOF) || n < r.ContentLength):
 		return &problemPublicBroken
 	case err == nil:
 		rest, problem := body.gather(r, rule)

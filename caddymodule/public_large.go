@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -40,7 +41,7 @@ func (b *publicBody) gather(r *http.Request, rule publicRule) (*net.Buffers, *au
 		switch {
 		case b.place.wasLate():
 			return nil, &problemPublicLate
-		case b.ended == io.EOF:
+		case errors.Is(b.ended, io.EOF):
 			return rest, nil
 		case b.ended != nil:
 			return nil, &problemPublicBroken

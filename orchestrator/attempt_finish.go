@@ -25,20 +25,20 @@ const (
 func (a *attempt) settle(end nodeapi.Event, err, cause error) {
 	var change func(*Task)
 	switch {
-	case cause == errEnded || cause == errTaken || cause == errDeposed || errors.Is(err, errTaken):
+	case errors.Is(cause, errEnded) || errors.Is(cause, errTaken) || errors.Is(cause, errDeposed) || errors.Is(err, errTaken):
 		a.leave(true) // it is no longer ours to say
 		return
-	case cause == errCanceled:
+	case errors.Is(cause, errCanceled):
 		change = canceled
 	case err == nil && end.Type == nodeapi.EventEnd && !Succeeded(end.FinishReason):
 		change = failed("ENGINE_ERROR", "the engine ended the answer with finish_reason "+strconv.Quote(printable(end.FinishReason, maxWord))+", which is not known to be success", a.l.engine)
 	case err == nil && end.Type == nodeapi.EventEnd:
 		change = a.completed(end)
-	case cause == errDeadline:
+	case errors.Is(cause, errDeadline):
 		change = failed("DEADLINE_EXCEEDED", "the deadline passed before the first token", a.l.engine)
-	case cause == errStreamLimit:
+	case errors.Is(cause, errStreamLimit):
 		change = failed("STREAM_LIMIT_EXCEEDED", "the answer took longer than its stream_limit_ms", a.l.engine)
-	case cause == errStalled:
+	case errors.Is(cause, errStalled):
 		change = failed("STREAM_STALLED", fmt.Sprintf("nothing came for %s after the first token", a.o.scheduler.silence), a.l.engine)
 	case err == nil && (a.first || !retriable(end.Code)):
 		change = failed(code(end.Code, "ENGINE_ERROR"), printable(end.Message, maxMessage), printable(end.Engine, maxWord))
@@ -46,9 +46,9 @@ func (a *attempt) settle(end nodeapi.Event, err, cause error) {
 		change = failed("OUTPUT_TOO_LARGE", err.Error(), a.l.engine)
 	case a.first && (errors.Is(err, errWrongOutput) || errors.Is(err, nodeapi.ErrForeign)):
 		change = failed("OUTPUT_INVALID", printable(err.Error(), maxMessage), a.l.engine)
-	case a.first && cause == ErrStopping:
+	case a.first && errors.Is(cause, ErrStopping):
 		change = failed("WORKER_RESET", "the orchestrator stopped after the first token", a.l.engine)
-	case a.first && cause == errNodeLost:
+	case a.first && errors.Is(cause, errNodeLost):
 		change = failed("WORKER_RESET", "the node went silent after the first token", a.l.engine)
 	case a.first:
 		change = failed("WORKER_RESET", "the worker was lost after the first token", a.l.engine)
@@ -106,7 +106,7 @@ func (a *attempt) again(err error, end nodeapi.Event, cause error) {
 	if err == nil {
 		err = fmt.Errorf("engine error %s", code(end.Code, "ENGINE_ERROR"))
 	}
-	stopping := cause == ErrStopping
+	stopping := errors.Is(cause, ErrStopping)
 	if !busy(err) && !stopping && !errors.Is(err, errNotBegun) && !errors.Is(err, errNotTheNode) {
 		a.w.failures++
 		a.w.needs.Failed = append(a.w.needs.Failed[:len(a.w.needs.Failed):len(a.w.needs.Failed)], poolKey(a.l.nodeID, a.l.poolID))

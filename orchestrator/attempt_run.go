@@ -79,7 +79,7 @@ func (o *Orchestrator) run(reign context.Context, a *attempt) {
 	}
 	cause := context.Cause(ctx)
 	switch {
-	case cause == nil || cause == errNodeLost || cause == errStalled:
+	case cause == nil || errors.Is(cause, errNodeLost) || errors.Is(cause, errStalled):
 		a.l.release(err)
 	default:
 		a.l.release(errNotTheNode)

@@ -162,7 +162,7 @@ func (s *stager) fetch(ctx context.Context, p *part, from source, f *flight) err
 	stalled := time.AfterFunc(s.times.stall, func() { cancel(errStalled) })
 	defer stalled.Stop()
 	err = s.copyBody(p, body, f, stalled)
-	if context.Cause(ctx) == errStalled {
+	if errors.Is(context.Cause(ctx), errStalled) {
 		return errStalled
 	}
 	if err == nil && v.Length >= 0 && p.size < v.Length {

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"errors"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -46,7 +47,7 @@ func (w *answer) Write(p []byte) (int, error) {
 // proper end it would look whole.
 func (a *API) recover(w *answer, r *http.Request) {
 	if v := recover(); v != nil {
-		if v == http.ErrAbortHandler {
+		if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 			panic(v)
 		}
 		a.o.Log.Error("handler panicked", "route", r.Pattern, "panic", v, "stack", string(debug.Stack()), "correlation_id", authmin.CorrelationID(r.Context()))

@@ -105,7 +105,7 @@ func (s *Stream) failure(err error) error {
 	if errors.Is(err, ErrLineTooLong) {
 		return err
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = errors.New("no end event")
 	}
 	return fmt.Errorf("reading the task's stream: %w (%v)", io.ErrUnexpectedEOF, err)
