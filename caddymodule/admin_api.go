@@ -33,11 +33,11 @@ func (*adminAPI) CaddyModule() caddy.ModuleInfo {
 // endpoint listens, so an exposed one is refused before it can be reached.
 func (a *adminAPI) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
-	s, err := settingsOf(ctx)
+	c, err := configOf(ctx)
 	if err != nil {
 		return err
 	}
-	return adminRefusal(s)
+	return adminRefusal(c)
 }
 
 // Routes implements [caddy.AdminRouter].
@@ -56,7 +56,7 @@ func (a *adminAPI) answer(method string, endpoint func(*App, *http.Request) (any
 		if local == nil || local.Network() != "unix" {
 			return adminError(http.StatusForbidden, "the authmin endpoints are served on a Unix socket only; write `admin unix//run/llorch/admin.sock|0600`")
 		}
-		module, err := a.ctx.AppIfConfigured(appName)
+		module, err := a.ctx.AppIfConfigured(AppName)
 		app, ok := module.(*App)
 		if err != nil || !ok || app.AdminAPI != nil && !*app.AdminAPI {
 			return adminError(http.StatusNotFound, "the configuration has no guard, or its global authmin block says `admin_api off`")
@@ -108,7 +108,7 @@ func listTokens(a *App, r *http.Request) (any, error) {
 			continue
 		}
 		list.Tokens = append(list.Tokens, tokenEntry{
-			Name: t.Name, Scopes: t.Scopes, FP6: t.Fingerprint(), State: stateNames[t.VerdictAt(now)],
+			Name: t.Name, Scopes: t.Scopes, FP6: t.Fingerprint(), State: TokenState(t.VerdictAt(now)),
 			Created: unixTime(t.Created), NotBefore: unixTime(t.NotBefore), Expires: unixTime(t.Expires),
 		})
 	}

@@ -42,9 +42,9 @@ func revokeTokens(a *App, r *http.Request) (any, error) {
 	found := false
 	for _, path := range a.TokenFiles {
 		err := authmin.EditKeyringFile(ctx, path, func(tokens []authmin.Token) ([]authmin.Token, error) {
-			return revoked(tokens, asked.Name, asked.FP6)
+			return Revoke(tokens, asked.Name, asked.FP6)
 		})
-		if err != nil && !errors.Is(err, errNoToken) {
+		if err != nil && !errors.Is(err, ErrNoToken) {
 			return nil, adminError(http.StatusInternalServerError, err.Error())
 		}
 		found = found || err == nil
@@ -57,6 +57,24 @@ func revokeTokens(a *App, r *http.Request) (any, error) {
 	}
 	return map[string]any{"revoked": asked}, nil
 }
+
+// Revoke marks the tokens of a name. The lines stay: the audit trail can tell a
+// revoked token from one that never was.
+func Revoke(tokens []authmin.Token, name, fp6 string) ([]authmin.Token, error) {
+	found := false
+	for i := range tokens {
+		if t := &tokens[i]; t.Name == name && (fp6 == "" || t.Fingerprint() == fp6) {
+			t.Revoked, found = true, true
+		}
+	}
+	if !found {
+		return nil, ErrNoToken
+	}
+	return tokens, nil
+}
+
+// ErrNoToken does not repeat the name: somebody may have typed the token.
+var ErrNoToken = errors.New("no usable token has that name; `authmin token list` shows them")
 
 // waitRevoked returns when none of the tokens is valid in the keyring in use.
 func (a *App) waitRevoked(ctx context.Context, asked revocation) error {

@@ -16,9 +16,9 @@ func init() {
 	caddy.RegisterModule(new(App))
 }
 
-// appName is the app's module id, its key in the configuration, and the name of
+// AppName is the app's module id, its key in the configuration, and the name of
 // its directive and global option.
-const appName = "authmin"
+const AppName = "authmin"
 
 // App holds what all guards share: the tokens, the loopback bypass, and the
 // proxies that may name an identity. Without a configuration of its own it
@@ -84,12 +84,16 @@ type TrustProxy struct {
 	Scopes []authmin.Scope `json:"scopes,omitempty"`
 }
 
-// plainAdmin reports whether scope admin passes only the rules that name it.
-func (a *App) plainAdmin() bool { return a.AdminIsSuperuser != nil && !*a.AdminIsSuperuser }
+// PlainAdmin reports whether scope admin passes only the rules that name it.
+func (a *App) PlainAdmin() bool { return a.AdminIsSuperuser != nil && !*a.AdminIsSuperuser }
+
+// Configured reports whether there is a global authmin block, even an empty one. Without
+// one the environment has the settings.
+func (a *App) Configured() bool { return a.configured }
 
 // CaddyModule implements [caddy.Module].
 func (*App) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: appName, New: func() caddy.Module { return new(App) }}
+	return caddy.ModuleInfo{ID: AppName, New: func() caddy.Module { return new(App) }}
 }
 
 // UnmarshalJSON notes that there is a configuration: an empty block and no block
@@ -210,7 +214,7 @@ func (a *App) announce() {
 
 // watch runs until stop is closed.
 func (a *App) watch(stop <-chan struct{}) {
-	ticker, secrets := time.NewTicker(pollInterval), time.NewTicker(authmin.SecretInterval)
+	ticker, secrets := time.NewTicker(PollInterval), time.NewTicker(authmin.SecretInterval)
 	defer ticker.Stop()
 	defer secrets.Stop()
 	a.tick(time.Now())

@@ -10,19 +10,19 @@ import (
 
 // The variables that are read when no global authmin block says anything.
 const (
-	envToken      = "LLORCH_API_TOKEN"
-	envTokenAlias = "AUTH_TOKEN" // deprecated
-	envOptional   = "AUTH_OPTIONAL"
-	envTrustProxy = "TRUST_PROXY_AUTH"
+	EnvToken      = "LLORCH_API_TOKEN" // a token with every scope; with _FILE, where it is
+	EnvTokenAlias = "AUTH_TOKEN"       // the same, deprecated
+	EnvOptional   = "AUTH_OPTIONAL"    // whether requests of this machine need no token
+	EnvTrustProxy = "TRUST_PROXY_AUTH" // refused unless false: it names no proxy
 )
 
 // resolveEnv reads the settings from the environment.
 func (a *App) resolveEnv() ([]sourcedToken, error) {
 	var err error
-	if a.optional, err = authmin.ParseOptional(os.Getenv(envOptional)); err != nil {
+	if a.optional, err = authmin.ParseOptional(os.Getenv(EnvOptional)); err != nil {
 		return nil, err
 	}
-	trust, err := authmin.ParseOptional(os.Getenv(envTrustProxy))
+	trust, err := authmin.ParseOptional(os.Getenv(EnvTrustProxy))
 	if err != nil || trust {
 		return nil, errors.New("TRUST_PROXY_AUTH needs to know the proxies: unset it, and write `trust_proxy CIDR…` into a global authmin block")
 	}
@@ -44,10 +44,10 @@ func EnvironmentToken() (authmin.Secret, error) {
 // environmentSources are where that token is, and the alias that holds it too;
 // nil when there is none.
 func environmentSources() (token, alias *authmin.SecretSource, err error) {
-	if token, err = environmentSource(envToken); err != nil {
+	if token, err = environmentSource(EnvToken); err != nil {
 		return nil, nil, err
 	}
-	if alias, err = environmentSource(envTokenAlias); err != nil {
+	if alias, err = environmentSource(EnvTokenAlias); err != nil {
 		return nil, nil, err
 	}
 	switch {

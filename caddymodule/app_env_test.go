@@ -26,8 +26,8 @@ func provisionApp(t *testing.T, config string) (*App, error) {
 
 // Without a global block the environment is the configuration.
 func TestEnvironmentIsTheConfiguration(t *testing.T) {
-	t.Setenv(envToken, tokenInfer)
-	t.Setenv(envOptional, "1")
+	t.Setenv(EnvToken, tokenInfer)
+	t.Setenv(EnvOptional, "1")
 	app, err := provisionApp(t, "")
 	if err != nil {
 		t.Fatal(err)
@@ -43,9 +43,9 @@ func TestEnvironmentIsTheConfiguration(t *testing.T) {
 
 // A block is complete, an empty one too: the environment is ignored.
 func TestBlockAddsNothingAmbient(t *testing.T) {
-	t.Setenv(envToken, tokenAdmin)
-	t.Setenv(envOptional, "true")
-	t.Setenv(envTrustProxy, "true") // an error where it is read
+	t.Setenv(EnvToken, tokenAdmin)
+	t.Setenv(EnvOptional, "true")
+	t.Setenv(EnvTrustProxy, "true") // an error where it is read
 	for _, config := range []string{`{}`, `{"tokens":[{"name":"ci","source":"{env.TEST_INFER}","scopes":["infer"]}]}`} {
 		app, err := provisionApp(t, config)
 		if err != nil {
@@ -60,7 +60,7 @@ func TestBlockAddsNothingAmbient(t *testing.T) {
 	}
 	site := ":8080 {\n\tauthmin {\n\t\tplaintext\n\t}\n}\n"
 	expectRefused(t, validate(t, options(silent, "\tauthmin\n")+site), "no token is configured")
-	t.Setenv(envTrustProxy, "")
+	t.Setenv(EnvTrustProxy, "")
 	if err := validate(t, options(silent)+site); err != nil {
 		t.Errorf("without a block: %v", err)
 	}
@@ -73,24 +73,24 @@ func TestEnvironmentMistakes(t *testing.T) {
 		env  map[string]string
 		want string // "" for accepted
 	}{
-		"a file":                  {map[string]string{envToken + "_FILE": file}, ""},
-		"the alias":               {map[string]string{envTokenAlias: tokenInfer}, ""},
-		"the alias, equal":        {map[string]string{envToken: tokenInfer, envTokenAlias: tokenInfer}, ""},
-		"the alias, different":    {map[string]string{envToken: tokenInfer, envTokenAlias: tokenAdmin}, "both set and differ"},
-		"the alias, empty":        {map[string]string{envToken: tokenInfer, envTokenAlias: ""}, "AUTH_TOKEN"},
-		"both":                    {map[string]string{envToken: tokenInfer, envToken + "_FILE": file}, "both set"},
-		"empty":                   {map[string]string{envToken: ""}, "it is empty"},
-		"white space":             {map[string]string{envToken: " \t "}, "it is empty"},
-		"short":                   {map[string]string{envToken: "canary-plain"}, "12 characters are fewer than 32"},
-		"no such file":            {map[string]string{envToken + "_FILE": file + "x"}, "LLORCH_API_TOKEN_FILE"},
-		"a relative file":         {map[string]string{envToken + "_FILE": "token"}, "absolute"},
-		"optional, misspelled":    {map[string]string{envToken: tokenInfer, envOptional: "yes"}, "AUTH_OPTIONAL"},
-		"optional, other letters": {map[string]string{envToken: tokenInfer, envOptional: "tRue"}, "AUTH_OPTIONAL"},
-		"optional, white space":   {map[string]string{envToken: tokenInfer, envOptional: " "}, "AUTH_OPTIONAL"},
-		"optional, empty":         {map[string]string{envToken: tokenInfer, envOptional: ""}, ""},
-		"trust_proxy":             {map[string]string{envToken: tokenInfer, envTrustProxy: "true"}, "trust_proxy CIDR"},
-		"trust_proxy, misspelled": {map[string]string{envToken: tokenInfer, envTrustProxy: "on"}, "TRUST_PROXY_AUTH"},
-		"trust_proxy, off":        {map[string]string{envToken: tokenInfer, envTrustProxy: "0"}, ""},
+		"a file":                  {map[string]string{EnvToken + "_FILE": file}, ""},
+		"the alias":               {map[string]string{EnvTokenAlias: tokenInfer}, ""},
+		"the alias, equal":        {map[string]string{EnvToken: tokenInfer, EnvTokenAlias: tokenInfer}, ""},
+		"the alias, different":    {map[string]string{EnvToken: tokenInfer, EnvTokenAlias: tokenAdmin}, "both set and differ"},
+		"the alias, empty":        {map[string]string{EnvToken: tokenInfer, EnvTokenAlias: ""}, "AUTH_TOKEN"},
+		"both":                    {map[string]string{EnvToken: tokenInfer, EnvToken + "_FILE": file}, "both set"},
+		"empty":                   {map[string]string{EnvToken: ""}, "it is empty"},
+		"white space":             {map[string]string{EnvToken: " \t "}, "it is empty"},
+		"short":                   {map[string]string{EnvToken: "canary-plain"}, "12 characters are fewer than 32"},
+		"no such file":            {map[string]string{EnvToken + "_FILE": file + "x"}, "LLORCH_API_TOKEN_FILE"},
+		"a relative file":         {map[string]string{EnvToken + "_FILE": "token"}, "absolute"},
+		"optional, misspelled":    {map[string]string{EnvToken: tokenInfer, EnvOptional: "yes"}, "AUTH_OPTIONAL"},
+		"optional, other letters": {map[string]string{EnvToken: tokenInfer, EnvOptional: "tRue"}, "AUTH_OPTIONAL"},
+		"optional, white space":   {map[string]string{EnvToken: tokenInfer, EnvOptional: " "}, "AUTH_OPTIONAL"},
+		"optional, empty":         {map[string]string{EnvToken: tokenInfer, EnvOptional: ""}, ""},
+		"trust_proxy":             {map[string]string{EnvToken: tokenInfer, EnvTrustProxy: "true"}, "trust_proxy CIDR"},
+		"trust_proxy, misspelled": {map[string]string{EnvToken: tokenInfer, EnvTrustProxy: "on"}, "TRUST_PROXY_AUTH"},
+		"trust_proxy, off":        {map[string]string{EnvToken: tokenInfer, EnvTrustProxy: "0"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for key, value := range c.env {

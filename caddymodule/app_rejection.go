@@ -36,7 +36,7 @@ func (r *rejection) because(err error) {
 // before it was in force. Without a running gateway (`validate`, a first start)
 // there is none, and the command's own message says why.
 func (a *App) tellRejected() {
-	running, err := caddy.ActiveContext().AppIfConfigured(appName)
+	running, err := caddy.ActiveContext().AppIfConfigured(AppName)
 	if err != nil {
 		return
 	}

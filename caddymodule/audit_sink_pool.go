@@ -81,7 +81,7 @@ func (s AuditSink) open(key authmin.Secret, m *metrics) *trail.Sink {
 // operatorLog is Caddy's log of the moment: a sink outlives configurations, and their
 // logs.
 func operatorLog() *slog.Logger {
-	return slog.New(zapslog.NewHandler(caddy.Log().Core(), zapslog.WithName(appName), zapslog.AddStacktraceAt(neverStacktrace)))
+	return slog.New(zapslog.NewHandler(caddy.Log().Core(), zapslog.WithName(AppName), zapslog.AddStacktraceAt(neverStacktrace)))
 }
 
 // Interface guards

@@ -15,12 +15,12 @@ import (
 )
 
 func init() {
-	httpcaddyfile.RegisterGlobalOption(appName, parseGlobal)
+	httpcaddyfile.RegisterGlobalOption(AppName, parseGlobal)
 	// RegisterHandlerDirective would accept a matcher in front of the block, and
 	// so leave open what it does not match.
-	httpcaddyfile.RegisterDirective(appName, parseGuard)
+	httpcaddyfile.RegisterDirective(AppName, parseGuard)
 	// Before everything that can answer.
-	httpcaddyfile.RegisterDirectiveOrder(appName, httpcaddyfile.Before, "redir")
+	httpcaddyfile.RegisterDirectiveOrder(AppName, httpcaddyfile.Before, "redir")
 }
 
 // parseGlobal reads the global option. Syntax:
@@ -62,7 +62,7 @@ func parseGlobal(d *caddyfile.Dispenser, earlier any) (_ any, err error) {
 			return nil, err
 		}
 	}
-	return httpcaddyfile.App{Name: appName, Value: caddyconfig.JSON(app, nil)}, nil
+	return httpcaddyfile.App{Name: AppName, Value: caddyconfig.JSON(app, nil)}, nil
 }
 
 func (a *App) parseOption(d *caddyfile.Dispenser, option string) error {

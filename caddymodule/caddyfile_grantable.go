@@ -41,7 +41,7 @@ func checkGrantable(h httpcaddyfile.Helper, scopes []authmin.Scope) error {
 // grantedScopes are the scopes that the global block gives away. They are not all
 // that there will be when it names a keyring file.
 func grantedScopes(h httpcaddyfile.Helper) (held []authmin.Scope, complete, plainAdmin bool, err error) {
-	option, ok := h.Option(appName).(httpcaddyfile.App)
+	option, ok := h.Option(AppName).(httpcaddyfile.App)
 	if !ok {
 		return authmin.AllScopes(), true, false, nil // those of the environment's token
 	}
@@ -55,7 +55,7 @@ func grantedScopes(h httpcaddyfile.Helper) (held []authmin.Scope, complete, plai
 	if app.TrustProxy != nil {
 		held = append(held, app.TrustProxy.Scopes...)
 	}
-	return held, len(app.TokenFiles) == 0, app.plainAdmin(), nil
+	return held, len(app.TokenFiles) == 0, app.PlainAdmin(), nil
 }
 
 // admits reports whether one who holds all of these scopes passes a rule that asks for

@@ -176,7 +176,7 @@ func (g *Guard) parseRule(d *caddyfile.Dispenser, config RuleConfig, args []stri
 		args = args[1:]
 	}
 	config.Paths = args
-	rule, err := config.rule()
+	rule, err := config.Rule()
 	if err == nil {
 		_, err = authmin.NewPolicy(authmin.PolicyOptions{Rules: []authmin.Rule{rule}})
 	}

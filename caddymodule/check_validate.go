@@ -20,7 +20,7 @@ var ofModules = regexp.MustCompile(`(?s)^.*(?:provision [a-z0-9_.]+|[a-z0-9_.]+:
 // no port is opened, and no log of the configuration is written to. What lint says is
 // left out.
 func (s *settings) validate(h host) error {
-	raw, err := json.Marshal(s.config)
+	raw, err := json.Marshal(s.Caddy)
 	if err != nil {
 		return fmt.Errorf("encoding configuration: %w", err)
 	}
@@ -42,7 +42,7 @@ func (s *settings) validate(h host) error {
 	}
 	defer s.standIns(h)()
 	err = caddy.Validate(config)
-	if err == nil || strings.Contains(err.Error(), refusedConfiguration) {
+	if err == nil || IsRefusal(err) {
 		return nil
 	}
 	return errors.New("it does not start: " + withoutExpanded(errors.New(ofModules.ReplaceAllString(err.Error(), "")), nil))
@@ -55,7 +55,7 @@ func (s *settings) standIns(h host) func() {
 	var set, credentials []string
 	d := doctor{host: h, settings: s}
 	for _, source := range d.sources() {
-		kind, name, err := splitSource(source.source)
+		kind, name, err := SplitSource(source.source)
 		switch _, known := h.getenv(name); {
 		case err != nil:
 		case kind == "credential" && !d.hasCredentials():
@@ -100,7 +100,7 @@ func standInCredentials(names []string) string {
 // examineAdminSocket looks at the directories of the admin socket. What the endpoint's
 // address gives away, lint says.
 func (d *doctor) examineAdminSocket() {
-	admin := d.settings.config.Admin
+	admin := d.settings.Caddy.Admin
 	if admin == nil || admin.Disabled {
 		return
 	}

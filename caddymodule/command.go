@@ -10,7 +10,7 @@ import (
 
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
-		Name:  appName,
+		Name:  AppName,
 		Usage: "token|check|lint|explain|test|doctor|audit",
 		Short: "Makes tokens, and checks, explains and tests the access policy",
 		Long: `

@@ -14,7 +14,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // maxConfigSize bounds a configuration that a command reads. Caddy's own limit
@@ -24,11 +23,9 @@ const maxConfigSize = 16 << 20
 // settings are a configuration as the commands look at it: the Caddyfile for the
 // places, and what Caddy makes of it for the truth.
 type settings struct {
+	*Config
 	file   string
 	blocks []caddyfile.ServerBlock // empty for a JSON configuration
-	config *caddy.Config
-	http   caddyhttp.App
-	app    App // its configured is false without a global authmin block
 }
 
 var errNoConfig = errors.New("name the configuration with --config CADDYFILE")
@@ -44,45 +41,21 @@ func readSettings(path string) (*settings, error) {
 		return nil, fmt.Errorf("reading configuration: %w", err)
 	}
 	s := &settings{file: path}
+	adapted := new(caddy.Config)
 	if filepath.Ext(path) == ".json" {
-		s.config = new(caddy.Config)
-		if err := json.Unmarshal(body, s.config); err != nil {
+		if err := json.Unmarshal(body, adapted); err != nil {
 			return nil, fmt.Errorf("reading configuration: %s: %w", path, err)
 		}
-		return s, s.decode()
-	}
-	if s.blocks, err = caddyfile.Parse(path, body); err != nil {
-		return nil, fmt.Errorf("reading configuration: %s", withoutExpanded(hintFor(err), body))
-	}
-	if s.config, err = adaptBlocks(s.blocks); err != nil {
-		return nil, fmt.Errorf("reading configuration: %s", withoutExpanded(hintFor(err), body))
-	}
-	return s, s.decode()
-}
-
-func (s *settings) decode() error {
-	apps := s.config.AppsRaw
-	if raw, ok := apps["http"]; ok {
-		if err := json.Unmarshal(raw, &s.http); err != nil {
-			return fmt.Errorf("reading configuration: app http: %w", err)
+	} else {
+		if s.blocks, err = caddyfile.Parse(path, body); err != nil {
+			return nil, fmt.Errorf("reading configuration: %s", withoutExpanded(WithHint(err), body))
+		}
+		if adapted, err = adaptBlocks(s.blocks); err != nil {
+			return nil, fmt.Errorf("reading configuration: %s", withoutExpanded(WithHint(err), body))
 		}
 	}
-	if raw, ok := apps[appName]; ok {
-		if err := json.Unmarshal(raw, &s.app); err != nil {
-			return fmt.Errorf("reading configuration: app %s: %w", appName, err)
-		}
-	}
-	return nil
-}
-
-// servers are the names of the HTTP servers, in order.
-func (s *settings) servers() []string {
-	names := make([]string, 0, len(s.http.Servers))
-	for name := range s.http.Servers {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	s.Config, err = DecodeConfig(adapted)
+	return s, err
 }
 
 // adaptBlocks does what Caddy does with a parsed Caddyfile. Parsers of directives

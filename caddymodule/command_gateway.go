@@ -50,7 +50,7 @@ type gatewayState struct {
 
 // readBound is how long a running gateway may take to read a changed file: twice
 // the time between its looks, for the reading.
-const readBound = 2 * pollInterval
+const readBound = 2 * PollInterval
 
 // confirm waits until the running gateway has the keyring file as it is now, and
 // says whether one was asked. That none runs is no error: it will read the file
@@ -122,11 +122,11 @@ func (g *gatewayState) knowsOneOf(after []authmin.Token, name string) bool {
 // people.
 func (k *keyringFlags) socket(s *settings) (path, address string) {
 	address = k.admin
-	if address == "" && s != nil && s.config.Admin != nil {
-		if s.config.Admin.Disabled {
+	if address == "" && s != nil && s.Caddy.Admin != nil {
+		if s.Caddy.Admin.Disabled {
 			return "", "(off)"
 		}
-		address = s.config.Admin.Listen
+		address = s.Caddy.Admin.Listen
 	}
 	if address == "" {
 		address = defaultAdminSocket

@@ -50,12 +50,12 @@ func (k *keyringFlags) resolve() (path string, s *settings, err error) {
 		return path, s, err
 	case s == nil:
 		return "", nil, errors.New("which keyring file? name it with --file PATH, or the Caddyfile that has it as token_file with --config CADDYFILE")
-	case len(s.app.TokenFiles) == 0:
+	case len(s.App.TokenFiles) == 0:
 		return "", nil, fmt.Errorf("%s has no token_file; write `token_file /etc/llorch/tokens` into its global authmin block, or name the file with --file", k.config)
-	case len(s.app.TokenFiles) > 1:
-		return "", nil, fmt.Errorf("%s has %d token_files; say with --file which one", k.config, len(s.app.TokenFiles))
+	case len(s.App.TokenFiles) > 1:
+		return "", nil, fmt.Errorf("%s has %d token_files; say with --file which one", k.config, len(s.App.TokenFiles))
 	}
-	return s.app.TokenFiles[0], s, nil
+	return s.App.TokenFiles[0], s, nil
 }
 
 // edit changes the file, prints a new token's secret, and waits until the running

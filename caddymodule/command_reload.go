@@ -19,7 +19,7 @@ func ReloadNotes(config string) []string {
 	}
 	var notes []string
 	for _, source := range (&doctor{settings: s}).sources() {
-		kind, name, err := splitSource(source.source)
+		kind, name, err := SplitSource(source.source)
 		switch {
 		case err != nil:
 		case kind == "credential", kind == "file" && (strings.HasPrefix(name, "/run/credentials/") || authmin.IsCredential(os.LookupEnv, name)):

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
@@ -38,7 +39,7 @@ func tokenNewCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			now := time.Now()
 			secret := authmin.RandomSecret()
-			scopes, err := parseScopes(args[1:])
+			scopes, err := authmin.ParseScopes(strings.Join(args[1:], ","))
 			if err != nil {
 				return errors.New("token new: a scope is 1 to 64 of a-z, 0-9, _ and -, and is named once")
 			}
@@ -123,7 +124,7 @@ func rotated(tokens []authmin.Token, next authmin.Token, now time.Time, end int6
 		}
 	}
 	if !found {
-		return nil, errNoToken
+		return nil, ErrNoToken
 	}
 	next.Scopes = current.Scopes
 	if next.Expires == 0 && current.Expires != 0 {
@@ -144,7 +145,7 @@ func tokenRevokeCommand() *cobra.Command {
 		Args:  arguments(1, 1, "one NAME; a token itself has no place on a command line"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return where.edit(cmd, args[0], authmin.Secret{}, func(tokens []authmin.Token) ([]authmin.Token, error) {
-				return revoked(tokens, args[0], fp6)
+				return Revoke(tokens, args[0], fp6)
 			})
 		},
 	}
@@ -152,24 +153,6 @@ func tokenRevokeCommand() *cobra.Command {
 	cmd.Flags().StringVar(&fp6, "fp6", "", "Only the token with this fingerprint; `token list` shows it")
 	return cmd
 }
-
-// revoked marks the tokens of a name. The lines stay: the audit trail can tell a
-// revoked token from one that never was.
-func revoked(tokens []authmin.Token, name, fp6 string) ([]authmin.Token, error) {
-	found := false
-	for i := range tokens {
-		if t := &tokens[i]; t.Name == name && (fp6 == "" || t.Fingerprint() == fp6) {
-			t.Revoked, found = true, true
-		}
-	}
-	if !found {
-		return nil, errNoToken
-	}
-	return tokens, nil
-}
-
-// errNoToken does not repeat the name: somebody may have typed the token.
-var errNoToken = errors.New("no usable token has that name; `authmin token list` shows them")
 
 // checkNewToken refuses a token that could never be used, and a name that is
 // rather a token.

@@ -59,7 +59,7 @@ func tokenListCommand() *cobra.Command {
 
 func listed(t *authmin.Token, now time.Time) listedToken {
 	return listedToken{
-		Name: t.Name, Scopes: t.Scopes, FP6: t.Fingerprint(), State: stateNames[t.VerdictAt(now)],
+		Name: t.Name, Scopes: t.Scopes, FP6: t.Fingerprint(), State: TokenState(t.VerdictAt(now)),
 		Created: moment(t.Created), NotBefore: moment(t.NotBefore), Expires: moment(t.Expires),
 	}
 }
@@ -77,7 +77,7 @@ func printTokens(out io.Writer, list []listedToken) error {
 	_, _ = fmt.Fprintln(w, "NAME\tSCOPES\tFP6\tSTATE\tCREATED\tEXPIRES")
 	for _, t := range list {
 		state := t.State
-		if t.NotBefore != "" && state == stateNames[authmin.VerdictNotYet] {
+		if t.NotBefore != "" && state == TokenState(authmin.VerdictNotYet) {
 			state += " (" + t.NotBefore + ")"
 		}
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", t.Name, authmin.JoinScopes(t.Scopes, ","), t.FP6, state, orDash(t.Created), orDash(t.Expires))

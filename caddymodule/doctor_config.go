@@ -15,10 +15,10 @@ import (
 func (d *doctor) examineBypass() {
 	value, set := "", false
 	switch {
-	case d.settings == nil || !d.settings.app.configured:
-		value, set = d.getenv(envOptional)
+	case d.settings == nil || !d.settings.App.Configured():
+		value, set = d.getenv(EnvOptional)
 	default:
-		value, set = d.fill(d.settings.app.Optional)
+		value, set = d.fill(d.settings.App.Optional)
 	}
 	on, err := authmin.ParseOptional(value)
 	switch {
@@ -31,7 +31,7 @@ func (d *doctor) examineBypass() {
 	case set && value != "":
 		d.ok("requests from this machine need a token")
 	}
-	if value, _ := d.getenv(envTrustProxy); value != "" && (d.settings == nil || !d.settings.app.configured) {
+	if value, _ := d.getenv(EnvTrustProxy); value != "" && (d.settings == nil || !d.settings.App.Configured()) {
 		if trust, err := authmin.ParseOptional(value); err != nil || trust {
 			d.problem("TRUST_PROXY_AUTH is set, but names no proxy, so that the gateway does not start",
 				"unset it, and write `trust_proxy CIDR…` into a global authmin block")
@@ -57,8 +57,8 @@ func (d *doctor) examineListeners() {
 		return // lint says so
 	}
 	haveToken := d.tokenIsConfigured()
-	for _, name := range s.servers() {
-		server := s.http.Servers[name]
+	for _, name := range s.Servers() {
+		server := s.HTTP.Servers[name]
 		plaintext, guarded := false, false
 		for _, g := range guards {
 			if g.server == name {
@@ -76,7 +76,7 @@ func (d *doctor) examineListener(address string, tls, guarded, plaintext, haveTo
 	switch {
 	case err != nil:
 		d.problem(fmt.Sprintf("listener %s is not an address", address), "correct it")
-	case isLoopback(parsed):
+	case IsLoopback(parsed):
 		d.ok("listener %s is for this machine only", address)
 	case !guarded:
 		d.note(fmt.Sprintf("listener %s can be reached from other machines, and has no authmin guard", address), "see that it serves nothing but what is for everybody, or bind 127.0.0.1")
@@ -99,7 +99,7 @@ func (d *doctor) servesTLS(server *caddyhttp.Server, address string) bool {
 	if err != nil {
 		return false
 	}
-	httpPort := d.settings.http.HTTPPort
+	httpPort := d.settings.HTTP.HTTPPort
 	if httpPort == 0 {
 		httpPort = caddyhttp.DefaultHTTPPort
 	}
@@ -138,7 +138,7 @@ func skipsHTTPS(server *caddyhttp.Server, hosts []string) bool {
 // examineAdmin looks at the endpoint that can change everything.
 func (d *doctor) examineAdmin() {
 	const fix = "write `admin unix//run/llorch/admin.sock|0600`, or `admin off`, into the global options"
-	admin := d.settings.config.Admin
+	admin := d.settings.Caddy.Admin
 	switch {
 	case admin != nil && admin.Disabled:
 		d.ok("the admin endpoint is off")
@@ -155,7 +155,7 @@ func (d *doctor) examineAdmin() {
 		d.ok("the admin endpoint is the Unix socket %s", path)
 		d.examineTree(path, "the admin socket")
 	}
-	if remote := d.settings.config.Admin; remote != nil && remote.Remote != nil {
+	if remote := d.settings.Caddy.Admin; remote != nil && remote.Remote != nil {
 		d.note("the admin endpoint is also served to other machines (remote administration)", "remove it from the configuration unless you need it")
 	}
 }

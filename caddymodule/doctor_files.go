@@ -13,8 +13,6 @@ import (
 // Mode bits that open a file to others than its owner and group.
 const (
 	groupWrite  os.FileMode = 0o020
-	otherRead   os.FileMode = 0o004
-	otherWrite  os.FileMode = 0o002
 	anyoneWrite             = groupWrite | otherWrite
 )
 
@@ -29,7 +27,7 @@ type namedSource struct {
 
 func (d *doctor) sources() []namedSource {
 	var list []namedSource
-	for _, token := range d.settings.app.Tokens {
+	for _, token := range d.settings.App.Tokens {
 		list = append(list, namedSource{what: "token " + token.Name, source: token.Source})
 	}
 	guards, _ := guardsOf(d.settings)
@@ -46,7 +44,7 @@ func (d *doctor) examineSecrets() {
 	var known []authmin.Secret
 	var earlier []namedSource
 	for _, s := range d.sources() {
-		kind, name, err := splitSource(s.source)
+		kind, name, err := SplitSource(s.source)
 		if err != nil {
 			d.problem(fmt.Sprintf("%s: %v", s.what, err), "write {env.NAME}, {file./absolute/path} or credential:NAME")
 			continue
@@ -60,7 +58,7 @@ func (d *doctor) examineSecrets() {
 				"run it as root after export CREDENTIALS_DIRECTORY=/etc/llorch/credentials, or where the unit's LoadCredential takes "+name+" from")
 			continue
 		}
-		secret, err := readSource(s.source)
+		secret, err := ReadSource(s.source)
 		if err != nil {
 			d.problem(fmt.Sprintf("%s: %v", s.what, err), "make one with `openssl rand -hex 32`, in a file that only the gateway's user can read")
 			continue
@@ -73,7 +71,7 @@ func (d *doctor) examineSecrets() {
 		known, earlier = append(known, secret), append(earlier, s)
 		d.ok("%s is strong enough", s.what)
 	}
-	if !d.settings.app.configured {
+	if !d.settings.App.Configured() {
 		d.examineAmbientToken()
 	}
 }
@@ -102,8 +100,8 @@ func (d *doctor) examineAmbientToken() {
 // tokenIsConfigured reports whether the gateway will have a token. One that is not
 // in this environment may be in the gateway's.
 func (d *doctor) tokenIsConfigured() bool {
-	app := &d.settings.app
-	if !app.configured {
+	app := &d.settings.App
+	if !app.Configured() {
 		secret, err := EnvironmentToken()
 		return err != nil || !secret.IsZero()
 	}
@@ -118,20 +116,20 @@ func (d *doctor) examineFiles() {
 		d.examineFile(path, "the imported configuration", anyoneWrite)
 	}
 	for _, s := range d.sources() {
-		kind, path, err := splitSource(s.source)
+		kind, path, err := SplitSource(s.source)
 		if err == nil && (kind == "credential" || authmin.IsCredential(d.getenv, path)) {
 			d.note(fmt.Sprintf("%s is a credential of systemd (%s): it is copied when the service starts, and a reload does not take up a changed one", s.what, path), "after a change: systemctl restart llorch-gateway")
 		}
 		if err == nil && kind == "file" {
 			d.examineMount(path)
 			forbidden := anyoneWrite | otherRead
-			if inPrivateTree(path) {
+			if InPrivateTree(path) {
 				forbidden = anyoneWrite
 			}
 			d.examineFile(path, s.what, forbidden)
 		}
 	}
-	for _, path := range d.settings.app.TokenFiles {
+	for _, path := range d.settings.App.TokenFiles {
 		d.examineMount(path)
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			d.problem(fmt.Sprintf("the keyring: %s does not exist", path), "make its first token: authmin token new NAME SCOPE... --file "+path+"; or correct the path")
@@ -173,21 +171,6 @@ func (d *doctor) examineFile(path, what string, forbidden os.FileMode) bool {
 		return false
 	}
 	return d.examineTree(path, what)
-}
-
-// inPrivateTree reports whether others are kept out by a directory above: so
-// container platforms mount secrets that are world-readable by themselves.
-func inPrivateTree(path string) bool {
-	const otherEnter os.FileMode = 0o001
-	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
-	for err == nil && dir != filepath.Dir(dir) {
-		info, statErr := os.Stat(dir)
-		if statErr == nil && info.Mode().Perm()&otherEnter == 0 {
-			return true
-		}
-		dir = filepath.Dir(dir)
-	}
-	return false
 }
 
 // examineTree looks for a directory above a path that others can change: they

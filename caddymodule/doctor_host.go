@@ -177,7 +177,7 @@ func (d *doctor) ownPorts() map[uint16]bool {
 	if d.settings == nil {
 		return ports
 	}
-	for _, server := range d.settings.http.Servers {
+	for _, server := range d.settings.HTTP.Servers {
 		for _, address := range server.Listen {
 			if _, port, ok := splitAddress(address); ok {
 				ports[port] = true
@@ -196,7 +196,7 @@ func (d *doctor) upstreamPorts() map[uint16]bool {
 	if d.settings == nil {
 		return ports
 	}
-	for _, match := range dialAddress.FindAllSubmatch(d.settings.config.AppsRaw["http"], -1) {
+	for _, match := range dialAddress.FindAllSubmatch(d.settings.Caddy.AppsRaw["http"], -1) {
 		var address string
 		if json.Unmarshal(match[1], &address) != nil {
 			continue

@@ -95,7 +95,7 @@ func (s *settings) ask(q *question, now time.Time) (*explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	policy, err := g.policy(s.app.plainAdmin())
+	policy, err := g.policy(s.App.PlainAdmin())
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func (a *explanation) why() string {
 	d := &a.decision
 	rule := authmin.Rule{}
 	if d.Rule != authmin.NoRule {
-		rule, _ = a.guard.Rules[d.Rule].rule()
+		rule, _ = a.guard.Rules[d.Rule].Rule()
 	}
 	switch {
 	case d.Public:

@@ -18,7 +18,7 @@ import (
 func (g *placedGuard) policy(plainAdmin bool) (*authmin.Policy, error) {
 	rules := make([]authmin.Rule, 0, len(g.Rules))
 	for i, config := range g.Rules {
-		rule, err := config.rule()
+		rule, err := config.Rule()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", g.rules[i], err)
 		}
@@ -63,7 +63,7 @@ func (s *settings) serves(g placedGuard, authority string) bool {
 	if err != nil {
 		host = authority
 	}
-	server := s.http.Servers[g.server]
+	server := s.HTTP.Servers[g.server]
 	if server == nil {
 		return true
 	}
@@ -101,10 +101,7 @@ func hostMatches(route *caddyhttp.Route, host string) bool {
 
 // holds reports whether a guard stands somewhere in a route.
 func holds(route *caddyhttp.Route, guard string, named map[string]*caddyhttp.Route) bool {
-	var found coverage
-	w := walker{named: named, found: &found}
-	w.route(route, flow{open: true}, 0)
-	return slices.ContainsFunc(found.guards, func(seen sighting) bool { return seen.raw == guard })
+	return slices.ContainsFunc(GuardsIn(route, named), func(seen RouteHandler) bool { return seen.Raw == guard })
 }
 
 // credential is what a question's caller sends: a token made for it.
@@ -148,16 +145,16 @@ var errUnknownToken = errors.New("no configured token has that name; `authmin to
 // tokenNamed finds a token's scopes and times. Of two that overlap in a rotation
 // it takes the one that is valid.
 func (s *settings) tokenNamed(name string, now time.Time) (authmin.Token, error) {
-	if !s.app.configured && name == authmin.NameDefault {
+	if !s.App.Configured() && name == authmin.NameDefault {
 		return authmin.Token{Name: name, Scopes: authmin.AllScopes()}, nil
 	}
-	for _, source := range s.app.Tokens {
+	for _, source := range s.App.Tokens {
 		if source.Name == name {
 			return authmin.Token{Name: name, Scopes: source.Scopes}, nil
 		}
 	}
 	var found *authmin.Token
-	for _, path := range s.app.TokenFiles {
+	for _, path := range s.App.TokenFiles {
 		tokens, err := authmin.ReadKeyringFile(path)
 		if err != nil {
 			return authmin.Token{}, err

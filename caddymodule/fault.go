@@ -19,26 +19,31 @@ const (
 	refused
 )
 
-// fault is one way in which a configuration gives away what its guards protect. It
+// Fault is one way in which a configuration gives away what its guards protect. It
 // is found in the adapted configuration, so that JSON and every directive that
 // makes the same handler are judged alike.
-type fault struct {
+type Fault struct {
 	gravity gravity
-	server  string // "" for what belongs to no server
-	text    string // what is wrong, and the mend
 
-	guard string // its configuration, where it is a guard's own fault
-	rule  int    // of the guard, counted from 1; 0: the guard itself
+	Server string // "" for what belongs to no server
+	Text   string // what is wrong, and the mend
+
+	Guard string // its configuration, where it is a guard's own fault
+	Rule  int    // of the guard, counted from 1; 0: the guard itself
 }
+
+// IsWarning reports whether the fault may be meant: it is logged and shown, and
+// refuses nothing.
+func (f Fault) IsWarning() bool { return f.gravity == suspect }
 
 // examinations look at a whole configuration. A file that has one adds it in an
 // init function.
-var examinations []func(*inspection) []fault
+var examinations []func(*inspection) []Fault
 
-// faultsOf examines a configuration in every way.
-func faultsOf(s *settings) []fault {
-	in := inspect(s)
-	var faults []fault
+// Faults examines a configuration in every way.
+func (c *Config) Faults() []Fault {
+	in := inspect(c)
+	var faults []Fault
 	if in.tooDeep {
 		faults = append(faults, faultf(in.severityAnywhere(), "", "the routes are nested too deep, or named routes call each other; authmin cannot tell what they give away"))
 	}
@@ -53,17 +58,17 @@ const maxRefusals = 8
 
 // refusalOf is the error of a configuration with faults that are refused; nil when
 // there is none.
-func refusalOf(faults []fault) error {
+func refusalOf(faults []Fault) error {
 	var texts []string
 	for _, f := range faults {
-		if f.gravity != refused || slices.Contains(texts, f.text) {
+		if f.gravity != refused || slices.Contains(texts, f.Text) {
 			continue
 		}
 		if len(texts) == maxRefusals {
 			texts = append(texts, "and more; see `authmin lint`")
 			break
 		}
-		texts = append(texts, f.text)
+		texts = append(texts, f.Text)
 	}
 	if len(texts) == 0 {
 		return nil
@@ -71,49 +76,9 @@ func refusalOf(faults []fault) error {
 	return errors.New(strings.Join(texts, "; "))
 }
 
-// lintFaults reports the faults with their places.
-func lintFaults(s *settings) []finding {
-	faults := faultsOf(s)
-	unplaced := func(s *settings) (list []sighting) {
-		for _, f := range faultsOf(s) {
-			if f.guard == "" {
-				list = append(list, f.sighting())
-			}
-		}
-		return list
-	}
-	places := locate(s, unplaced, appName, "order")
-	written := guardsWritten(s.blocks)
-	var findings []finding
-	for _, f := range faults {
-		place := places
-		if f.guard != "" {
-			place = map[string][]position{f.text: {f.placeIn(written[f.guard], s.file)}}
-		}
-		findings = append(findings, f.sighting().report(place, f.gravity == suspect, f.text)...)
-	}
-	return findings
-}
-
-// placeIn is the line of the guard, or of its rule, that a fault belongs to.
-func (f fault) placeIn(guard placedGuard, file string) position {
-	switch {
-	case guard.at.line == 0:
-		return position{file: file}
-	case f.rule > 0 && f.rule <= len(guard.rules):
-		return guard.rules[f.rule-1]
-	}
-	return guard.at
-}
-
-// sighting makes a fault something that locate can find the line of.
-func (f fault) sighting() sighting {
-	return sighting{server: f.server, handler: f.text}
-}
-
 // of says which guard has the fault, and which of its rules, counted from 1.
-func (f fault) of(h inspected, rule int) fault {
-	f.guard, f.rule = canonical(h.raw), rule
+func (f Fault) of(h inspected, rule int) Fault {
+	f.Guard, f.Rule = canonical(h.raw), rule
 	return f
 }
 
@@ -128,12 +93,12 @@ func (in *inspection) severity(server string) gravity {
 
 // severityAnywhere is the same for what concerns every server.
 func (in *inspection) severityAnywhere() gravity {
-	if len(in.guarded) > 0 || in.app.configured {
+	if len(in.guarded) > 0 || in.App.configured {
 		return refused
 	}
 	return wrong
 }
 
-func faultf(g gravity, server, format string, args ...any) fault {
-	return fault{gravity: g, server: server, text: fmt.Sprintf(format, args...)}
+func faultf(g gravity, server, format string, args ...any) Fault {
+	return Fault{gravity: g, Server: server, Text: fmt.Sprintf(format, args...)}
 }

@@ -18,8 +18,8 @@ const adminMend = "write `admin unix//run/llorch/admin.sock|0600`, or `admin off
 
 // exposedAdmin judges the admin endpoint as a listener: who reaches it can load a
 // configuration without a guard.
-func exposedAdmin(in *inspection) (faults []fault) {
-	admin := in.config.Admin
+func exposedAdmin(in *inspection) (faults []Fault) {
+	admin := in.Caddy.Admin
 	severity := in.severityAnywhere()
 	if admin != nil && admin.Remote != nil {
 		if len(admin.Remote.AccessControl) == 0 {
@@ -56,7 +56,7 @@ func adminAddress(listen string) string {
 
 func isAdminOnTCP(listen string) bool {
 	parsed, err := caddy.ParseNetworkAddress(listen)
-	return err == nil && isLoopback(parsed) && !parsed.IsUnixNetwork()
+	return err == nil && IsLoopback(parsed) && !parsed.IsUnixNetwork()
 }
 
 // checkAdminListen applies the bind policy to the admin endpoint.
@@ -65,7 +65,7 @@ func checkAdminListen(listen string) error {
 	if err != nil {
 		return fmt.Errorf("the admin endpoint %s is not an address: %w", authmin.CleanField(listen, authmin.MaxLoggedHost), err)
 	}
-	if !isLoopback(parsed) {
+	if !IsLoopback(parsed) {
 		return fmt.Errorf("the admin endpoint %s can be reached from other machines, and asks for no token: everybody could remove the guard; %s", listen, adminMend)
 	}
 	return nil
@@ -73,6 +73,6 @@ func checkAdminListen(listen string) error {
 
 // adminRefusal is the bind policy's word on the admin endpoint, nil where no guard
 // depends on it.
-func adminRefusal(s *settings) error {
-	return refusalOf(exposedAdmin(inspect(s)))
+func adminRefusal(c *Config) error {
+	return refusalOf(exposedAdmin(inspect(c)))
 }

@@ -20,13 +20,13 @@ const (
 
 // forgedClients finds servers at which a client can invent the address that the
 // lockout counts and the audit trail shows.
-func forgedClients(in *inspection) (faults []fault) {
+func forgedClients(in *inspection) (faults []Fault) {
 	severity, effect := refused, "lockouts and the audit trail"
-	if in.app.Lockout != nil && in.app.Lockout.Off {
+	if in.App.Lockout != nil && in.App.Lockout.Off {
 		severity, effect = suspect, "the audit trail"
 	}
-	for _, name := range in.servers() {
-		server := in.http.Servers[name]
+	for _, name := range in.Servers() {
+		server := in.HTTP.Servers[name]
 		if !in.guarded[name] || len(server.TrustedProxiesRaw) == 0 {
 			continue
 		}

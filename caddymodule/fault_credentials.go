@@ -27,11 +27,11 @@ var captured = regexp.MustCompile(`http\.regexp\.([A-Za-z0-9_\-]+)`)
 
 // copiedCredentials finds credentials that a handler or a log copies to where they
 // can be read: an answer, another header, a log line, the path.
-func copiedCredentials(in *inspection) []fault {
+func copiedCredentials(in *inspection) []Fault {
 	c := credentials{sources: in.sourcesOfTokens(), captures: in.capturesOfCredentials()}
-	var faults []fault
+	var faults []Fault
 	for _, h := range in.handlers {
-		if h.name == appName {
+		if h.name == AppName {
 			continue
 		}
 		what := c.in(textsOf(h.doc))
@@ -49,7 +49,7 @@ func copiedCredentials(in *inspection) []fault {
 				"a matcher reads %s, which holds a credential; remove it, and let a rule of the guard decide", shown))
 		}
 	}
-	logging, _ := json.Marshal(in.config.Logging)
+	logging, _ := json.Marshal(in.Caddy.Logging)
 	for _, shown := range c.in(textsOf(decoded(logging))) {
 		faults = append(faults, faultf(in.severityAnywhere(), "", "a log shows %s, which holds a credential; remove it", shown))
 	}
@@ -120,19 +120,19 @@ func credentialName(name string) bool {
 // sourcesOfTokens are the placeholders by which this configuration reads tokens.
 func (in *inspection) sourcesOfTokens() []string {
 	list := []string{"env.LLORCH_UPSTREAM_TOKEN"}
-	if !in.app.configured {
-		list = append(list, "env."+envToken, "env."+envTokenAlias)
+	if !in.App.configured {
+		list = append(list, "env."+EnvToken, "env."+EnvTokenAlias)
 	}
 	add := func(text string) {
-		if kind, name, err := splitSource(text); err == nil {
+		if kind, name, err := SplitSource(text); err == nil {
 			list = append(list, kind+"."+name)
 		}
 	}
-	for _, token := range in.app.Tokens {
+	for _, token := range in.App.Tokens {
 		add(token.Source)
 	}
 	for _, h := range in.handlers {
-		if text, ok := h.doc["upstream_token"].(string); ok && h.name == appName {
+		if text, ok := h.doc["upstream_token"].(string); ok && h.name == AppName {
 			add(text)
 		}
 	}

@@ -13,13 +13,13 @@ func init() {
 
 // misplacedGuards finds guards that are not asked, or not for every request, and
 // what takes the credential that a guard needs.
-func misplacedGuards(in *inspection) (faults []fault) {
+func misplacedGuards(in *inspection) (faults []Fault) {
 	for _, h := range in.handlers {
 		switch {
 		case h.name == "authentication" && len(h.way.guards) > 0:
 			faults = append(faults, faultf(wrong, h.server,
 				"basic_auth behind a guard never lets a request in: both read Authorization, and the guard has taken it off; remove basic_auth, or put it into a handle block without a guard"))
-		case h.name != appName:
+		case h.name != AppName:
 			continue
 		case h.way.answered:
 			faults = append(faults, faultf(refused, h.server,
@@ -28,7 +28,7 @@ func misplacedGuards(in *inspection) (faults []fault) {
 			faults = append(faults, faultf(refused, h.server,
 				"guard %s stands alone in a route with a matcher, so that what the matcher does not match passes by; remove the matcher and write rules, or put what it guards into the same route", h.guardName()).of(h, 0))
 		}
-		if h.name == appName && h.way.basicAuth {
+		if h.name == AppName && h.way.basicAuth {
 			faults = append(faults, faultf(wrong, h.server,
 				"guard %s stands behind basic_auth, so that no request passes both: each reads Authorization; remove basic_auth, or put it into a handle block without a guard", h.guardName()).of(h, 0))
 		}
@@ -44,12 +44,12 @@ func (h *inspected) hasMatcher() bool {
 // deadRules finds rules that no request can match, since the guard is asked only for
 // other paths. Below handle_path that is a mistake; in a policy that several handle
 // blocks share, each has rules for the others.
-func deadRules(in *inspection) (faults []fault) {
+func deadRules(in *inspection) (faults []Fault) {
 	for _, h := range in.handlers {
-		if h.name != appName {
+		if h.name != AppName {
 			continue
 		}
-		g, err := readGuard(canonical(h.raw))
+		g, err := ReadGuard(canonical(h.raw))
 		if err != nil {
 			continue // it does not start
 		}
@@ -119,10 +119,10 @@ func mayMeet(rule, pattern string) bool {
 
 // namesTwice finds guards that cannot be told apart in metrics, in the audit trail, by
 // `explain` and by `test`. One that a snippet brings into several sites is one guard.
-func namesTwice(in *inspection) (faults []fault) {
+func namesTwice(in *inspection) (faults []Fault) {
 	first := map[string]string{} // name to configuration
 	for _, h := range in.handlers {
-		if h.name != appName {
+		if h.name != AppName {
 			continue
 		}
 		raw, name := canonical(h.raw), h.guardName()
@@ -138,12 +138,12 @@ func namesTwice(in *inspection) (faults []fault) {
 }
 
 // slashedPaths finds rules whose author may have meant a prefix.
-func slashedPaths(in *inspection) (faults []fault) {
+func slashedPaths(in *inspection) (faults []Fault) {
 	for _, h := range in.handlers {
-		if h.name != appName {
+		if h.name != AppName {
 			continue
 		}
-		g, err := readGuard(canonical(h.raw))
+		g, err := ReadGuard(canonical(h.raw))
 		if err != nil {
 			continue
 		}

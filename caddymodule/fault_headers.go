@@ -92,7 +92,7 @@ var fromClient = regexp.MustCompile(`(?i)\{http\.(request\.(header|cookie|uri|or
 
 // writtenHeaders finds handlers that put words into the guard's mouth: who asks, and
 // what the upstream takes for the gateway's credential.
-func writtenHeaders(in *inspection) (faults []fault) {
+func writtenHeaders(in *inspection) (faults []Fault) {
 	for _, h := range in.handlers {
 		severity := in.severity(h.server)
 		for _, w := range h.writes() {
@@ -106,7 +106,7 @@ func writtenHeaders(in *inspection) (faults []fault) {
 		if h.name == "map" && slices.ContainsFunc(destinations, func(d string) bool { return strings.HasPrefix(strings.Trim(d, "{}"), "http.auth.") }) {
 			faults = append(faults, faultf(severity, h.server, "map writes {http.auth.…}, which says who asks; the guard alone says that: choose another name"))
 		}
-		if h.name == appName && h.way.credential {
+		if h.name == AppName && h.way.credential {
 			faults = append(faults, faultf(refused, h.server, "guard %s judges an Authorization that the configuration wrote before it: every client would pass with it; remove request_header Authorization", h.guardName()).of(h, 0))
 		}
 	}

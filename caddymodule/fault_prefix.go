@@ -16,7 +16,7 @@ func init() {
 // openPrefixes finds paths that Caddy matches, or takes a prefix off, in the middle of
 // a segment, where the policy means a whole one: `handle_path /ollama*` serves
 // /ollamaapi/pull as /api/pull, and the policy has a weaker rule for /ollamaapi/pull.
-func openPrefixes(in *inspection) (faults []fault) {
+func openPrefixes(in *inspection) (faults []Fault) {
 	for _, h := range in.handlers {
 		if classify(h.name) == harmless || len(h.way.guards) == 0 {
 			continue
@@ -28,12 +28,12 @@ func openPrefixes(in *inspection) (faults []fault) {
 			}
 		}
 		for _, raw := range h.way.guards {
-			g, err := readGuard(raw)
+			g, err := ReadGuard(raw)
 			if err != nil {
 				continue
 			}
 			for _, prefix := range prefixes {
-				strict, weak, found := g.besides(prefix, in.app.plainAdmin())
+				strict, weak, found := g.besides(prefix, in.App.PlainAdmin())
 				if !found {
 					continue
 				}
@@ -48,14 +48,14 @@ func openPrefixes(in *inspection) (faults []fault) {
 
 // besides finds a rule for what lies at or below a prefix, and one that lets more
 // callers have what lies beside it.
-func (g *placedGuard) besides(prefix string, plainAdmin bool) (strict, weak string, found bool) {
+func (g *Guard) besides(prefix string, plainAdmin bool) (strict, weak string, found bool) {
 	for i, s := range g.Rules {
 		for j, w := range g.Rules {
 			if i == j || !s.coversBelow(prefix) || !w.coversBeside(prefix, j < i) || !meet(s.Methods, w.Methods) {
 				continue
 			}
-			strictRule, err := s.rule()
-			weakRule, errWeak := w.rule()
+			strictRule, err := s.Rule()
+			weakRule, errWeak := w.Rule()
 			if err == nil && errWeak == nil && weaker(weakRule, strictRule, plainAdmin) {
 				return strictRule.String(), weakRule.String(), true
 			}

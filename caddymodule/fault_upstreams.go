@@ -19,7 +19,7 @@ var fixedPlaceholders = []string{"env.", "file.", "system.", "time."}
 
 // chosenUpstreams finds proxies whose upstream's address a client can choose. Who
 // chooses it gets what the guard protects, and the gateway's credential with it.
-func chosenUpstreams(in *inspection) (faults []fault) {
+func chosenUpstreams(in *inspection) (faults []Fault) {
 	for _, h := range in.handlers {
 		if h.name != "reverse_proxy" {
 			continue

@@ -15,24 +15,24 @@ func init() {
 // spellings of its paths. The guard refuses those, 400; the operator should know, as
 // clients that ask by another spelling do not get through, and since an upstream that
 // minds neither case nor a last slash is better served by rules that do not overlap.
-func weakerSpellings(in *inspection) (faults []fault) {
+func weakerSpellings(in *inspection) (faults []Fault) {
 	for _, h := range in.handlers {
-		if h.name != appName {
+		if h.name != AppName {
 			continue
 		}
-		g, err := readGuard(canonical(h.raw))
+		g, err := ReadGuard(canonical(h.raw))
 		if err != nil {
 			continue // it does not start
 		}
 		for j, weak := range g.Rules {
 			i := slices.IndexFunc(g.Rules[:j], func(strict RuleConfig) bool {
-				return strict.isStricter(weak, in.app.plainAdmin()) && strict.spelledIn(weak)
+				return strict.isStricter(weak, in.App.PlainAdmin()) && strict.spelledIn(weak)
 			})
 			if i < 0 {
 				continue
 			}
-			strictRule, _ := g.Rules[i].rule()
-			weakRule, _ := weak.rule()
+			strictRule, _ := g.Rules[i].Rule()
+			weakRule, _ := weak.Rule()
 			faults = append(faults, faultf(suspect, h.server,
 				"guard %s: `%s` also covers other spellings of what `%s` stands for, in another case or with a slash at the end: those are refused, 400; name the paths that the weaker rule is for to have no overlap",
 				g.Name, weakRule, strictRule).of(h, j+1))
@@ -44,8 +44,8 @@ func weakerSpellings(in *inspection) (faults []fault) {
 // isStricter reports whether a rule, for a method in common, refuses callers whom the
 // other lets in.
 func (c RuleConfig) isStricter(other RuleConfig, plainAdmin bool) bool {
-	strict, err := c.rule()
-	weak, errWeak := other.rule()
+	strict, err := c.Rule()
+	weak, errWeak := other.Rule()
 	return err == nil && errWeak == nil && meet(c.Methods, other.Methods) && weaker(weak, strict, plainAdmin)
 }
 

@@ -108,7 +108,7 @@ func (*Guard) CaddyModule() caddy.ModuleInfo {
 
 // Provision builds the policy and finds out where the guard listens.
 func (g *Guard) Provision(ctx caddy.Context) (err error) {
-	app, err := ctx.App(appName)
+	app, err := ctx.App(AppName)
 	if err != nil {
 		return err
 	}
@@ -122,14 +122,14 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	}
 	rules := make([]authmin.Rule, 0, len(g.Rules))
 	for _, config := range g.Rules {
-		rule, err := config.rule()
+		rule, err := config.Rule()
 		if err != nil {
 			return g.errorf("%w", err)
 		}
 		rules = append(rules, rule)
 	}
 	g.policy, err = authmin.NewPolicy(authmin.PolicyOptions{
-		Rules: rules, AllowEncodedSlash: g.AllowEncodedSlash, AllowTrailers: g.AllowTrailers, PlainAdmin: g.app.plainAdmin(),
+		Rules: rules, AllowEncodedSlash: g.AllowEncodedSlash, AllowTrailers: g.AllowTrailers, PlainAdmin: g.app.PlainAdmin(),
 	})
 	if err != nil {
 		return g.errorf("%w", err)
@@ -211,7 +211,8 @@ func (g *Guard) errorf(format string, args ...any) error {
 	return fmt.Errorf("guard %s: "+format, append([]any{g.Name}, args...)...)
 }
 
-func (c RuleConfig) rule() (authmin.Rule, error) {
+// Rule is the rule as authmin has it, or what is wrong with it.
+func (c RuleConfig) Rule() (authmin.Rule, error) {
 	rule := authmin.Rule{Scopes: c.Scopes, Methods: c.Methods, Paths: c.Paths}
 	switch c.Action {
 	case "public":

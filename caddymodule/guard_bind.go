@@ -48,7 +48,7 @@ func listenersOf(server *caddyhttp.Server, httpPort int) (listenerSet, error) {
 		for offset := range parsed.PortRangeSize() {
 			l := listener{
 				address: parsed.At(offset).String(),
-				port:    parsed.StartPort + offset, loopback: isLoopback(parsed),
+				port:    parsed.StartPort + offset, loopback: IsLoopback(parsed),
 			}
 			l.tls = len(server.TLSConnPolicies) > 0 && int(l.port) != httpPort
 			set.all = append(set.all, l)
@@ -57,9 +57,9 @@ func listenersOf(server *caddyhttp.Server, httpPort int) (listenerSet, error) {
 	return set, nil
 }
 
-// isLoopback knows TCP on a loopback host, and Unix sockets. Every other kind of
+// IsLoopback reports whether only this machine reaches an address. It knows TCP on a loopback host, and Unix sockets. Every other kind of
 // network, fd/… included, counts as exposed: nobody can tell what it is bound to.
-func isLoopback(address caddy.NetworkAddress) bool {
+func IsLoopback(address caddy.NetworkAddress) bool {
 	switch address.Network {
 	case "unix":
 		return true

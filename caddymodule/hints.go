@@ -115,11 +115,8 @@ func strayOption(option string) error {
 // unrecognized finds the word that Caddy does not know.
 var unrecognized = regexp.MustCompile(`unrecognized (directive|global option|subdirective):? '?([A-Za-z0-9_.:/-]+)`)
 
-// WithHint adds to an error of Caddy's parser what an operator may have meant.
-func WithHint(err error) error { return hintFor(err) }
-
-// hintFor adds to an error of Caddy's parser what it leaves the operator to find out.
-func hintFor(err error) error {
+// WithHint adds to an error of Caddy's parser what it leaves the operator to find out.
+func WithHint(err error) error {
 	text := err.Error()
 	if match := unrecognized.FindStringSubmatch(text); match != nil {
 		word := match[2]
@@ -129,7 +126,7 @@ func hintFor(err error) error {
 		case match[1] == "global option" && strings.ContainsAny(word, ":/"):
 			return errors.New(text + "; is the } missing that ends the global options before it?")
 		}
-		if near := nearest(word, append([]string{appName}, directives...)); near != "" && match[1] != "subdirective" {
+		if near := nearest(word, append([]string{AppName}, directives...)); near != "" && match[1] != "subdirective" {
 			return fmt.Errorf("%s; did you mean %s?", text, near)
 		}
 	}

@@ -11,6 +11,9 @@ import (
 // methodNames are what a word of a rule is compared with.
 var methodNames = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
 
+// CommonMethods are the methods that rules are written for.
+func CommonMethods() []string { return slices.Clone(methodNames) }
+
 // misreadRule finds mistakes in the words of a rule that would be read as something
 // else, such as a path as methods, and says what was meant.
 func misreadRule(action string, args []string) error {

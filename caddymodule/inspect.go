@@ -12,7 +12,7 @@ import (
 // inspection is a configuration with all of its handlers in a row, each with what
 // requests have come by on their way to it.
 type inspection struct {
-	*settings
+	*Config
 	handlers []inspected
 	matchers []placedMatcher
 	guarded  map[string]bool // servers that have a guard
@@ -68,10 +68,10 @@ func union(list, more []string) []string {
 }
 
 // inspect lists the handlers of all servers.
-func inspect(s *settings) *inspection {
-	in := &inspection{settings: s, guarded: map[string]bool{}}
-	for _, name := range s.servers() {
-		server := s.http.Servers[name]
+func inspect(c *Config) *inspection {
+	in := &inspection{Config: c, guarded: map[string]bool{}}
+	for _, name := range c.Servers() {
+		server := c.HTTP.Servers[name]
 		t := tour{inspection: in, server: name, named: server.NamedRoutes}
 		t.list(server.Routes, way{}, 0)
 		if server.Errors != nil {
@@ -168,7 +168,7 @@ func (t *tour) handler(raw json.RawMessage, w way, last bool, depth int) way {
 	var inner handlerDoc
 	_ = json.Unmarshal(raw, &inner)
 	switch h.name {
-	case appName:
+	case AppName:
 		t.guarded[t.server] = true
 		w.guards = append(slices.Clip(w.guards), canonical(raw))
 	case "subroute":

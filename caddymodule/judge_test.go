@@ -12,7 +12,7 @@ import (
 func TestAStartWarnsOfWhatIsOpen(t *testing.T) {
 	readable := filepath.Join(t.TempDir(), "token")
 	writeFile(t, readable, tokenInfer, 0o644)
-	if inPrivateTree(readable) {
+	if InPrivateTree(readable) {
 		for dir := filepath.Dir(readable); dir != filepath.Dir(dir) && dir != os.TempDir(); dir = filepath.Dir(dir) {
 			if err := os.Chmod(dir, 0o755); err != nil {
 				t.Fatal(err)

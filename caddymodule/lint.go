@@ -82,38 +82,41 @@ func lint(path string) ([]finding, error) {
 
 // lintCoverage reports what can be reached past the guards.
 func lintCoverage(s *settings) []finding {
-	found := coverageOf(s)
-	places := locate(s, func(s *settings) []sighting {
-		found := coverageOf(s)
-		return append(found.open, found.rewrite...)
+	found := s.Coverage()
+	places := locate(s, func(c *Config) (keys []string) {
+		found := c.Coverage()
+		for _, h := range append(found.Open, found.Rewrites...) {
+			keys = append(keys, locateKey(h))
+		}
+		return keys
 	})
 	var findings []finding
-	for _, seen := range found.open {
+	for _, seen := range found.Open {
 		text := fmt.Sprintf("%s serves %s without asking an authmin guard; put `authmin { … }` before it, into its site or its handle block",
-			seen.handler, meaning(seen.handler))
-		if seen.errors {
+			seen.Name, seen.Serves())
+		if seen.InErrorRoutes {
 			text = fmt.Sprintf("%s in an error route serves %s without asking an authmin guard: error routes run when the guard refused or was never asked; put `authmin { … }` into handle_errors, or answer with respond",
-				seen.handler, meaning(seen.handler))
+				seen.Name, seen.Serves())
 		}
-		findings = append(findings, seen.report(places, classify(seen.handler) == exposes, text)...)
+		findings = append(findings, findingsAt(places[locateKey(seen)], seen.Server, !seen.ReachesService(), text)...)
 	}
-	for _, seen := range found.rewrites {
-		findings = append(findings, seen.report(places, true,
+	for _, seen := range found.GuardedRewrites {
+		findings = append(findings, findingsAt(places[locateKey(seen)], seen.Server, true,
 			"the guard judges the path that the client sent, and this changes it for the upstream; see that no rule is got round")...)
 	}
-	if found.tooDeep {
+	if found.TooDeep {
 		findings = append(findings, finding{at: position{file: s.file}, text: "the routes are nested too deep, or named routes call each other; lint cannot tell what is open"})
 	}
 	return findings
 }
 
-// report gives a sighting its places.
-func (seen sighting) report(places map[string][]position, warning bool, text string) []finding {
+// findingsAt is one finding for each of its places. One without a line names the server.
+func findingsAt(places []position, server string, warning bool, text string) []finding {
 	var findings []finding
-	for _, at := range places[seen.key()] {
+	for _, at := range places {
 		f := finding{at: at, warning: warning, text: text}
-		if at.line == 0 && seen.server != "" {
-			f.text = "server " + seen.server + ": " + text
+		if at.line == 0 && server != "" {
+			f.text = "server " + server + ": " + text
 		}
 		findings = append(findings, f)
 	}
@@ -121,7 +124,7 @@ func (seen sighting) report(places map[string][]position, warning bool, text str
 }
 
 // knownApps are Caddy's own apps that serve no requests besides http.
-var knownApps = []string{"http", "tls", "pki", "events", "storage", appName}
+var knownApps = []string{"http", "tls", "pki", "events", "storage", AppName}
 
 // knownWrappers hand every connection on to the server.
 var knownWrappers = []string{"tls", "http_redirect", "proxy_protocol"}
@@ -129,14 +132,14 @@ var knownWrappers = []string{"tls", "http_redirect", "proxy_protocol"}
 // lintApps reports what could serve requests that never reach a route.
 func lintApps(s *settings) []finding {
 	var findings []finding
-	for name := range s.config.AppsRaw {
+	for name := range s.Caddy.AppsRaw {
 		if !slices.Contains(knownApps, name) {
 			findings = append(findings, finding{at: position{file: s.file}, warning: true,
 				text: fmt.Sprintf("app %s: lint looks at HTTP routes only; see that it serves nothing that a guard should decide", name)})
 		}
 	}
-	for _, name := range s.servers() {
-		server := s.http.Servers[name]
+	for _, name := range s.Servers() {
+		server := s.HTTP.Servers[name]
 		for _, raw := range append(slices.Clip(server.ListenerWrappersRaw), server.PacketConnWrappersRaw...) {
 			var doc struct {
 				Wrapper string `json:"wrapper"`

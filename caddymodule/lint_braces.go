@@ -20,7 +20,7 @@ func lintBraces(path string, tokens []caddyfile.Token) (findings []finding) {
 		switch {
 		case token.Quoted():
 		case isBrace(token, "{"):
-			if len(line) > 0 && line[0].Text == appName && guard < 0 {
+			if len(line) > 0 && line[0].Text == AppName && guard < 0 {
 				guard = len(open)
 			}
 			open = append(open, token)

@@ -1,24 +1,15 @@
 package caddymodule
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // placedGuard is a guard of the configuration with where it was written.
 type placedGuard struct {
-	Name              string       `json:"name"`
-	Rules             []RuleConfig `json:"rules"`
-	UpstreamToken     string       `json:"upstream_token"`
-	AllowEncodedSlash []string     `json:"allow_encoded_slash"`
-	Plaintext         bool         `json:"plaintext"`
-	Shadow            bool         `json:"shadow"`
-
+	*Guard
 	server, raw string
 	at          position
 	rules       []position // of each rule
@@ -29,36 +20,26 @@ func guardsOf(s *settings) ([]placedGuard, error) {
 	written := guardsWritten(s.blocks)
 	var guards []placedGuard
 	var seen []string
-	for _, sighting := range coverageOf(s).guards {
-		key := sighting.server + sighting.raw
+	for _, handler := range s.Coverage().Guards {
+		key := handler.Server + handler.Raw
 		if slices.Contains(seen, key) {
 			continue
 		}
 		seen = append(seen, key)
-		g, err := readGuard(sighting.raw)
+		read, err := ReadGuard(handler.Raw)
 		if err != nil {
 			return nil, fmt.Errorf("reading guard: %w", err)
 		}
-		g.server, g.raw = sighting.server, sighting.raw
-		g.at, g.rules = position{file: s.file}, make([]position, len(g.Rules))
+		g := placedGuard{Guard: read, server: handler.Server, raw: handler.Raw, at: position{file: s.file}, rules: make([]position, len(read.Rules))}
 		for i := range g.rules {
 			g.rules[i] = g.at
 		}
-		if place, ok := written[sighting.raw]; ok && len(place.rules) == len(g.Rules) {
+		if place, ok := written[handler.Raw]; ok && len(place.rules) == len(g.Rules) {
 			g.at, g.rules = place.at, place.rules
 		}
 		guards = append(guards, g)
 	}
 	return guards, nil
-}
-
-func readGuard(raw string) (placedGuard, error) {
-	var g placedGuard
-	err := json.Unmarshal([]byte(raw), &g)
-	if g.Name == "" {
-		g.Name = defaultGuardName
-	}
-	return g, err
 }
 
 // guardsWritten finds the directives in the text, by the configuration that each
@@ -67,8 +48,8 @@ func guardsWritten(blocks []caddyfile.ServerBlock) map[string]placedGuard {
 	found := map[string]placedGuard{}
 	var visit func(st *statement)
 	visit = func(st *statement) {
-		if st.segment >= 0 && st.word == appName {
-			if raw, ok := guardOf(blocks[st.block].Segments[st.segment][st.start:st.end]); ok {
+		if st.segment >= 0 && st.word == AppName {
+			if raw, ok := AdaptGuard(blocks[st.block].Segments[st.segment][st.start:st.end]); ok {
 				if _, twice := found[raw]; !twice {
 					found[raw] = placedGuard{at: st.at, rules: rulePlaces(st)}
 				}
@@ -83,18 +64,6 @@ func guardsWritten(blocks []caddyfile.ServerBlock) map[string]placedGuard {
 		visit(site)
 	}
 	return found
-}
-
-func guardOf(tokens []caddyfile.Token) (string, bool) {
-	values, err := parseGuard(httpcaddyfile.Helper{Dispenser: caddyfile.NewDispenser(slices.Clone(tokens))})
-	if err != nil || len(values) != 1 {
-		return "", false
-	}
-	route, ok := values[0].Value.(caddyhttp.Route)
-	if !ok || len(route.HandlersRaw) != 1 {
-		return "", false
-	}
-	return canonical(route.HandlersRaw[0]), true
 }
 
 func rulePlaces(guard *statement) []position {

@@ -2,14 +2,14 @@ package caddymodule
 
 import "slices"
 
-// locate finds the lines that sightings come from. The adapted configuration
+// locate finds the lines that what it looks for comes from: handlers, or faults, each by a key. The adapted configuration
 // knows no lines, so it takes statements away one by one, adapts what is left,
 // and sees what is gone: a directive of a plug-in, a snippet, and one that makes
 // ten handlers are found in the same way. A sighting without a place here is
 // still reported, at its file.
-func locate(s *settings, what func(*settings) []sighting, except ...string) map[string][]position {
+func locate(s *settings, what func(*Config) []string, except ...string) map[string][]position {
 	l := locator{settings: s, what: what, except: except, places: map[string][]position{}, sites: map[string][]position{}}
-	full := count(what(s))
+	full := count(what(s.Config))
 	if len(full) == 0 {
 		return l.places
 	}
@@ -31,7 +31,7 @@ func locate(s *settings, what func(*settings) []sighting, except ...string) map[
 
 type locator struct {
 	settings *settings
-	what     func(*settings) []sighting
+	what     func(*Config) []string
 	except   []string // words of statements that are not looked into: they are not what is wrong
 	places   map[string][]position
 	sites    map[string][]position // whole sites, for what is nowhere else
@@ -78,8 +78,8 @@ func (l *locator) trial(st *statement, full map[string]int) (gone map[string]int
 	if err != nil {
 		return nil, false
 	}
-	rest := &settings{config: config}
-	if rest.decode() != nil {
+	rest, err := DecodeConfig(config)
+	if err != nil {
 		return nil, false
 	}
 	left := count(l.what(rest))
@@ -92,23 +92,23 @@ func (l *locator) trial(st *statement, full map[string]int) (gone map[string]int
 	return gone, true
 }
 
-// key tells apart what locate looks for. It is the kind of handler and not its
-// whole configuration, which changes with every line that is taken out of it; a
-// rewrite is one line.
-func (seen sighting) key() string {
-	if seen.handler == "rewrite" {
-		return seen.raw
+// locateKey tells apart the handlers that locate looks for. It is the kind of handler
+// and not its whole configuration, which changes with every line that is taken out of
+// it; a rewrite is one line.
+func locateKey(h RouteHandler) string {
+	if h.Name == "rewrite" {
+		return h.Raw
 	}
-	if seen.errors {
-		return seen.handler + " in error routes"
+	if h.InErrorRoutes {
+		return h.Name + " in error routes"
 	}
-	return seen.handler
+	return h.Name
 }
 
-func count(list []sighting) map[string]int {
+func count(keys []string) map[string]int {
 	n := map[string]int{}
-	for _, seen := range list {
-		n[seen.key()]++
+	for _, key := range keys {
+		n[key]++
 	}
 	return n
 }

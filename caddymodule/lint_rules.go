@@ -12,12 +12,12 @@ func lintRules(g placedGuard) (findings []finding) {
 	for i, rule := range g.Rules {
 		findings = append(findings, lintMethods(g, i)...)
 		for _, path := range rule.Paths {
-			first := slices.IndexFunc(g.Rules[:i], func(earlier RuleConfig) bool { return earlier.takes(rule.Methods, path) })
-			if first < 0 || g.Rules[first].decidesLike(rule) {
+			first := slices.IndexFunc(g.Rules[:i], func(earlier RuleConfig) bool { return takes(earlier, rule.Methods, path) })
+			if first < 0 || decidesLike(g.Rules[first], rule) {
 				continue
 			}
-			text, err := rule.rule()
-			earlier, errEarlier := g.Rules[first].rule()
+			text, err := rule.Rule()
+			earlier, errEarlier := g.Rules[first].Rule()
 			if err != nil || errEarlier != nil {
 				continue // it does not start either
 			}
@@ -31,23 +31,24 @@ func lintRules(g placedGuard) (findings []finding) {
 // lintMethods reports methods that are one slip of the pen away from a common one: a
 // deny of PSOT lets POST go on to the rules after it.
 func lintMethods(g placedGuard, i int) (findings []finding) {
+	common := CommonMethods()
 	for _, method := range g.Rules[i].Methods {
-		if slices.Contains(methodNames, method) {
+		if slices.Contains(common, method) {
 			continue
 		}
-		near := slices.IndexFunc(methodNames, func(name string) bool { return distance(name, method) == 1 })
+		near := slices.IndexFunc(common, func(name string) bool { return distance(name, method) == 1 })
 		if near < 0 {
 			continue
 		}
 		findings = append(findings, finding{at: g.rules[i], warning: true,
-			text: fmt.Sprintf("guard %s: %s is no common method; did you mean %s?", g.Name, method, methodNames[near])})
+			text: fmt.Sprintf("guard %s: %s is no common method; did you mean %s?", g.Name, method, common[near])})
 	}
 	return findings
 }
 
 // takes reports whether a rule matches every request of these methods (none: all) and
 // this path.
-func (c RuleConfig) takes(methods []string, path string) bool {
+func takes(c RuleConfig, methods []string, path string) bool {
 	other := func(method string) bool { return !slices.Contains(c.Methods, method) }
 	if len(c.Methods) > 0 && (len(methods) == 0 || slices.ContainsFunc(methods, other)) {
 		return false
@@ -58,6 +59,6 @@ func (c RuleConfig) takes(methods []string, path string) bool {
 	})
 }
 
-func (c RuleConfig) decidesLike(other RuleConfig) bool {
+func decidesLike(c, other RuleConfig) bool {
 	return c.Action == other.Action && slices.Equal(c.Scopes, other.Scopes)
 }

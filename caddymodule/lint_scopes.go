@@ -21,19 +21,19 @@ func (h *holders) add(scopes []authmin.Scope) { h.scopes = append(h.scopes, scop
 
 func holdersOf(s *settings, now time.Time) holders {
 	var h holders
-	if !s.app.configured {
+	if !s.App.Configured() {
 		h.ambient = true
 		h.add(authmin.AllScopes())
 		return h
 	}
-	h.plain = s.app.plainAdmin()
-	for _, token := range s.app.Tokens {
+	h.plain = s.App.PlainAdmin()
+	for _, token := range s.App.Tokens {
 		h.add(token.Scopes)
 	}
-	if s.app.TrustProxy != nil {
-		h.add(s.app.TrustProxy.Scopes)
+	if s.App.TrustProxy != nil {
+		h.add(s.App.TrustProxy.Scopes)
 	}
-	for _, path := range s.app.TokenFiles {
+	for _, path := range s.App.TokenFiles {
 		tokens, err := authmin.ReadKeyringFile(path)
 		if err != nil {
 			h.unread = append(h.unread, err)

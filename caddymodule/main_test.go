@@ -50,7 +50,7 @@ func runTests(m *testing.M) int {
 	for _, name := range []string{"HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"} {
 		os.Setenv(name, dir)
 	}
-	for _, name := range []string{envToken, envToken + "_FILE", envTokenAlias, envTokenAlias + "_FILE", envOptional, envTrustProxy} {
+	for _, name := range []string{EnvToken, EnvToken + "_FILE", EnvTokenAlias, EnvTokenAlias + "_FILE", EnvOptional, EnvTrustProxy} {
 		os.Unsetenv(name)
 	}
 	os.Setenv("TEST_INFER", tokenInfer)

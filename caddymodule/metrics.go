@@ -202,6 +202,10 @@ var stateNames = map[authmin.Verdict]string{
 	authmin.VerdictRevoked: "revoked", authmin.VerdictNotYet: "not_yet",
 }
 
+// TokenState is what people and labels call a verdict on a token: active, expired,
+// revoked or not_yet; "" for one that is in no keyring.
+func TokenState(v authmin.Verdict) string { return stateNames[v] }
+
 // sooner returns the earlier of two Unix times after now, 0 meaning never.
 func sooner(a, b int64, now time.Time) int64 {
 	if b <= now.Unix() || (a != 0 && a < b) {

@@ -13,9 +13,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// pollInterval is how often the keyring files are looked at: twice a second, so
+// PollInterval is how often the keyring files are looked at: twice a second, so
 // that a change is live within one.
-const pollInterval = 500 * time.Millisecond
+const PollInterval = 500 * time.Millisecond
 
 // maxTokenFiles bounds the keyring files of one configuration.
 const maxTokenFiles = 16

@@ -144,7 +144,7 @@ func (s *tokenStore) reportSecret(e authmin.SecretEvent) {
 // could not be verified.
 var errChainKeyChanged = errors.New("the audit file goes on with the chain key that it began with; give the new key a file of its own, or restart")
 
-var errAliasDiffers = errors.New(envToken + " and its deprecated alias " + envTokenAlias + " are both set and differ; unset " + envTokenAlias)
+var errAliasDiffers = errors.New(EnvToken + " and its deprecated alias " + EnvTokenAlias + " are both set and differ; unset " + EnvTokenAlias)
 
 // sourcedTokens are the tokens of a set of secrets.
 func (s *tokenStore) sourcedTokens(next func(*authmin.SecretSource) authmin.Secret) ([]authmin.Token, error) {

@@ -184,7 +184,7 @@ func TestAGatewayFollowsItsFiles(t *testing.T) {
 			replaceFile(t, token, tokenInfer)
 			replaceFile(t, credential, tokenUpstream)
 			if option == "" {
-				t.Setenv(envToken+"_FILE", token)
+				t.Setenv(EnvToken+"_FILE", token)
 			}
 			g := &gateway{}
 			t.Cleanup(forgetLockouts(t))

@@ -56,12 +56,12 @@ func checkScopes(scopes []authmin.Scope) error {
 
 // checkSource judges the form of a source, without reading it.
 func checkSource(source string) error {
-	_, _, err := splitSource(source)
+	_, _, err := SplitSource(source)
 	return err
 }
 
-// splitSource returns the kind of a source and the name or path in it.
-func splitSource(source string) (kind, name string, err error) {
+// SplitSource returns the kind of a source and the name or path in it.
+func SplitSource(source string) (kind, name string, err error) {
 	if name, ok := strings.CutPrefix(source, "credential:"); ok {
 		if name == "" || strings.ContainsAny(name, "/\x00{}") || name == "." || name == ".." {
 			return "", "", errSource
@@ -88,16 +88,16 @@ func splitSource(source string) (kind, name string, err error) {
 	return kind, name, nil
 }
 
-// readSource reads a token from where the configuration says. The error names
+// ReadSource reads a token from where the configuration says. The error names
 // the source, never the value.
-func readSource(source string) (authmin.Secret, error) {
+func ReadSource(source string) (authmin.Secret, error) {
 	s, err := openSource(sourceToken, "", source)
 	return s.Secret(), err
 }
 
-// openSource is readSource for a secret that is followed when it is in a file.
+// openSource is ReadSource for a secret that is followed when it is in a file.
 func openSource(kind, what, source string) (*authmin.SecretSource, error) {
-	from, name, err := splitSource(source)
+	from, name, err := SplitSource(source)
 	if err != nil {
 		return nil, err
 	}

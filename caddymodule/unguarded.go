@@ -23,15 +23,15 @@ func WarnOfNoGuard(path string, people io.Writer) {
 	if err != nil {
 		return
 	}
-	found := coverageOf(s)
-	if len(found.guards) > 0 || s.app.configured {
+	found := s.Coverage()
+	if len(found.Guards) > 0 || s.App.Configured() {
 		return
 	}
 	said := 0
-	for _, seen := range found.open {
-		if classify(seen.handler) == proxies && said < maxOpenWarnings {
+	for _, seen := range found.Open {
+		if seen.ReachesService() && said < maxOpenWarnings {
 			said++
-			_, _ = fmt.Fprintf(people, "warning: no authmin guard covers this %s %v: it serves %s to everybody; write `authmin { ... }` before it\n", seen.handler, seen.upstreams(), meaning(seen.handler))
+			_, _ = fmt.Fprintf(people, "warning: no authmin guard covers this %s %v: it serves %s to everybody; write `authmin { ... }` before it\n", seen.Name, seen.Upstreams(), seen.Serves())
 		}
 	}
 }

@@ -23,7 +23,7 @@ func warnOfUnwanted(people io.Writer, s *settings, scopes []authmin.Scope) {
 				known = append(known, rule.Scopes...)
 			}
 		}
-		if !s.app.plainAdmin() {
+		if !s.App.PlainAdmin() {
 			known = append(known, authmin.ScopeAdmin)
 		}
 	}

@@ -1,11 +1,11 @@
 package caddymodule
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -34,20 +34,22 @@ func TestWhatLintTakesForGuardedCannotBeReached(t *testing.T) {
 		if err != nil || caddy.Load(config, true) != nil {
 			return // a guard in a guard
 		}
-		file := filepath.Join(t.TempDir(), "Caddyfile")
-		writeFile(t, file, text, 0o600)
-		s, err := readSettings(file)
+		parsed := new(caddy.Config)
+		if err := json.Unmarshal(config, parsed); err != nil {
+			rt.Fatal(err)
+		}
+		c, err := DecodeConfig(parsed)
 		if err != nil {
 			rt.Fatal(err)
 		}
-		found := coverageOf(s)
+		found := c.Coverage()
 		loaded++
-		if len(found.open) > 0 || found.tooDeep {
+		if len(found.Open) > 0 || found.TooDeep {
 			open++
 		}
 		if path := reachesMetrics(rt); path != "" {
 			reached++
-			if len(found.open) == 0 && !found.tooDeep {
+			if len(found.Open) == 0 && !found.TooDeep {
 				rt.Fatalf("%s is served without a token, and lint says nothing:\n%s", path, text)
 			}
 		}

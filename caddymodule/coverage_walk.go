@@ -13,32 +13,32 @@ const (
 	maxSteps = 1 << 17 // handlers; a site of a thousand routes takes some thousands
 )
 
-// sighting is one handler of the adapted configuration.
-type sighting struct {
-	server  string
-	handler string // the module's name
-	raw     string // its whole configuration, which also identifies it
-	errors  bool   // in a server's error routes
+// RouteHandler is one handler in the routes of an adapted configuration.
+type RouteHandler struct {
+	Server        string
+	Name          string // the module's name
+	Raw           string // its whole configuration, which also identifies it
+	InErrorRoutes bool   // in a server's error routes
 }
 
-// coverage is what a walk over all routes finds.
-type coverage struct {
-	open     []sighting // handlers that serve requests which no guard decided
-	guards   []sighting
-	rewrites []sighting // of paths, before or after the guard that judges them
-	rewrite  []sighting // of paths, wherever they are
-	tooDeep  bool       // the walk gave up: nothing is known
+// Coverage is what a walk over all routes finds.
+type Coverage struct {
+	Open            []RouteHandler // handlers that serve requests which no guard decided
+	Guards          []RouteHandler
+	GuardedRewrites []RouteHandler // of paths, before or after the guard that judges them
+	Rewrites        []RouteHandler // of paths, wherever they are
+	TooDeep         bool           // the walk gave up: nothing is known
 }
 
-// coverageOf follows every request through the routes of a configuration, by
+// Coverage follows every request through the routes of a configuration, by
 // Caddy's rules: the routes of a list run one after the other, those with a
 // matcher only for some requests, those of a group instead of each other, and a
 // terminal one is the last. It never takes a place for guarded that could be
 // reached past the guard; where it is not sure, it takes it for open.
-func coverageOf(s *settings) *coverage {
-	var found coverage
-	for _, name := range s.servers() {
-		server := s.http.Servers[name]
+func (c *Config) Coverage() *Coverage {
+	var found Coverage
+	for _, name := range c.Servers() {
+		server := c.HTTP.Servers[name]
 		w := walker{server: name, named: server.NamedRoutes, found: &found}
 		w.list(server.Routes, flow{open: true}, 0)
 		if server.Errors != nil {
@@ -55,7 +55,7 @@ type walker struct {
 	server string
 	errors bool
 	named  map[string]*caddyhttp.Route
-	found  *coverage
+	found  *Coverage
 	groups []string // all that were met
 	steps  int
 }
@@ -116,7 +116,7 @@ type handlerDoc struct {
 // handler follows requests through one handler, and the routes in it.
 func (w *walker) handler(raw json.RawMessage, in flow, depth int) flow {
 	if w.steps++; w.steps > maxSteps || depth > maxDepth {
-		w.found.tooDeep = true
+		w.found.TooDeep = true
 		return in
 	}
 	var doc handlerDoc
@@ -128,11 +128,11 @@ func (w *walker) handler(raw json.RawMessage, in flow, depth int) flow {
 			Handler *string `json:"handler"`
 		}{&doc.Handler})
 	}
-	seen := sighting{server: w.server, handler: doc.Handler, raw: canonical(raw), errors: w.errors}
+	seen := RouteHandler{Server: w.server, Name: doc.Handler, Raw: canonical(raw), InErrorRoutes: w.errors}
 	switch doc.Handler {
-	case appName:
-		w.found.guards = append(w.found.guards, seen)
-		w.found.rewrites = append(w.found.rewrites, in.rewrites...)
+	case AppName:
+		w.found.Guards = append(w.found.Guards, seen)
+		w.found.GuardedRewrites = append(w.found.GuardedRewrites, in.rewrites...)
 		return flow{guarded: true, groups: in.groups}
 	case "subroute":
 		if doc.Errors != nil {
@@ -148,25 +148,25 @@ func (w *walker) handler(raw json.RawMessage, in flow, depth int) flow {
 		if !rewritesPath(raw) {
 			return in
 		}
-		w.found.rewrite = append(w.found.rewrite, seen)
+		w.found.Rewrites = append(w.found.Rewrites, seen)
 		if in.guarded {
-			w.found.rewrites = append(w.found.rewrites, seen)
+			w.found.GuardedRewrites = append(w.found.GuardedRewrites, seen)
 		}
 		return in.rewritten(seen)
 	}
 	// With routes for the answer it is another request, such as that of forward_auth.
 	if len(doc.Rewrite) > 0 && len(doc.HandleResponse) == 0 && rewritesPath(doc.Rewrite) {
-		inner := sighting{server: w.server, handler: "rewrite", raw: canonical(doc.Rewrite), errors: w.errors}
-		w.found.rewrite = append(w.found.rewrite, inner)
+		inner := RouteHandler{Server: w.server, Name: "rewrite", Raw: canonical(doc.Rewrite), InErrorRoutes: w.errors}
+		w.found.Rewrites = append(w.found.Rewrites, inner)
 		if in.guarded {
-			w.found.rewrites = append(w.found.rewrites, inner)
+			w.found.GuardedRewrites = append(w.found.GuardedRewrites, inner)
 		}
 	}
 	for _, response := range doc.HandleResponse {
 		w.list(response.Routes, in, depth+1)
 	}
 	if in.open && classify(doc.Handler) != harmless {
-		w.found.open = append(w.found.open, seen)
+		w.found.Open = append(w.found.Open, seen)
 	}
 	return in
 }
@@ -193,9 +193,9 @@ func canonical(raw json.RawMessage) string {
 	return string(text)
 }
 
-// upstreams are the addresses of a proxy.
-func (seen sighting) upstreams() (addresses []string) {
-	upstreams, _ := at(decoded(json.RawMessage(seen.raw)), "upstreams").([]any)
+// Upstreams are the addresses of a proxy.
+func (h RouteHandler) Upstreams() (addresses []string) {
+	upstreams, _ := at(decoded(json.RawMessage(h.Raw)), "upstreams").([]any)
 	for _, upstream := range upstreams {
 		addresses = append(addresses, textsOf(at(upstream, "dial"))...)
 	}

@@ -19,7 +19,7 @@ func classify(handler string) danger {
 	switch handler {
 	case "static_response", "error", "headers", "rewrite", "vars", "map", "encode", "request_body", "timeouts",
 		"log_append", "tracing", "authentication", "intercept", "push", "copy_response", "copy_response_headers",
-		"subroute", "invoke", appName:
+		"subroute", "invoke", AppName:
 		return harmless
 	case "file_server", "templates", "acme_server":
 		return exposes
@@ -27,9 +27,13 @@ func classify(handler string) danger {
 	return proxies
 }
 
-// meaning says what an open handler gives away.
-func meaning(handler string) string {
-	switch handler {
+// ReachesService reports whether the handler passes requests on to a service, or to
+// something that authmin does not know. Other open handlers serve this machine's files.
+func (h RouteHandler) ReachesService() bool { return classify(h.Name) == proxies }
+
+// Serves says what the handler gives away where no guard is before it.
+func (h RouteHandler) Serves() string {
+	switch h.Name {
 	case "reverse_proxy":
 		return "a service behind this gateway"
 	case "metrics":

@@ -7,8 +7,8 @@ import "slices"
 type flow struct {
 	open     bool
 	guarded  bool
-	rewrites []sighting // of paths, by handlers that these requests came by
-	groups   []string   // of which they may have had their one route
+	rewrites []RouteHandler // of paths, by handlers that these requests came by
+	groups   []string       // of which they may have had their one route
 }
 
 func (f flow) or(g flow) flow {
@@ -23,7 +23,7 @@ func (f flow) or(g flow) flow {
 	return f
 }
 
-func (f flow) rewritten(by sighting) flow {
+func (f flow) rewritten(by RouteHandler) flow {
 	if !slices.Contains(f.rewrites, by) {
 		f.rewrites = append(slices.Clip(f.rewrites), by)
 	}

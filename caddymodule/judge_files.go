@@ -1,0 +1,27 @@
+package caddymodule
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// Mode bits that open a file to every user of the machine.
+const (
+	otherRead  os.FileMode = 0o004
+	otherWrite os.FileMode = 0o002
+	otherEnter os.FileMode = 0o001
+)
+
+// InPrivateTree reports whether others are kept out by a directory above: so
+// container platforms mount secrets that are world-readable by themselves.
+func InPrivateTree(path string) bool {
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	for err == nil && dir != filepath.Dir(dir) {
+		info, statErr := os.Stat(dir)
+		if statErr == nil && info.Mode().Perm()&otherEnter == 0 {
+			return true
+		}
+		dir = filepath.Dir(dir)
+	}
+	return false
+}
