@@ -30,7 +30,7 @@ func checkGrantable(h httpcaddyfile.Helper, scopes []authmin.Scope) error {
 		for _, s := range append(shipped, held...) {
 			known = append(known, string(s))
 		}
-		if near := nearest(string(scope), known); near != "" {
+		if near := authmin.NearestWord(string(scope), known); near != "" {
 			meant = " (did you mean " + near + "?)"
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/llorch/gateway/authmin"
 )
 
 // globalOptions and guardOptions are what the two blocks take.
@@ -39,52 +40,11 @@ func unknownOption(option, where string, known, elsewhere []string, place string
 		return fmt.Errorf("%s is no option of %s; is the } missing that ends the block before it?", option, where)
 	}
 	meant := ""
-	if near := nearest(option, known); near != "" {
+	if near := authmin.NearestWord(option, known); near != "" {
 		meant = "; did you mean " + near + "?"
 	}
 	last := len(known) - 1
 	return fmt.Errorf("unknown option %s of %s%s; want %s or %s", option, where, meant, strings.Join(known[:last], ", "), known[last])
-}
-
-// nearest finds the word that another is a slip of the pen of, "" if there is none.
-func nearest(word string, known []string) string {
-	const longest, slips = 32, 2
-	if len(word) > longest || len(word) < 3 {
-		return ""
-	}
-	best, found := slips+1, ""
-	for _, candidate := range known {
-		if d := distance(word, candidate); d < best {
-			best, found = d, candidate
-		}
-	}
-	return found
-}
-
-// distance counts the letters to change, add or take off, and the neighbours to
-// exchange.
-func distance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
 }
 
 // strayOptions are options that Caddy meets outside of their block. They are its
@@ -126,7 +86,7 @@ func WithHint(err error) error {
 		case match[1] == "global option" && strings.ContainsAny(word, ":/"):
 			return errors.New(text + "; is the } missing that ends the global options before it?")
 		}
-		if near := nearest(word, append([]string{AppName}, directives...)); near != "" && match[1] != "subdirective" {
+		if near := authmin.NearestWord(word, append([]string{AppName}, directives...)); near != "" && match[1] != "subdirective" {
 			return fmt.Errorf("%s; did you mean %s?", text, near)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/llorch/gateway/authmin"
 )
 
 // lintRules reports rules that are never asked, since another one before them takes
@@ -36,7 +38,7 @@ func lintMethods(g placedGuard, i int) (findings []finding) {
 		if slices.Contains(common, method) {
 			continue
 		}
-		near := slices.IndexFunc(common, func(name string) bool { return distance(name, method) == 1 })
+		near := slices.IndexFunc(common, func(name string) bool { return authmin.EditDistance(name, method) == 1 })
 		if near < 0 {
 			continue
 		}

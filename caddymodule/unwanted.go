@@ -38,7 +38,7 @@ func warnOfUnwanted(people io.Writer, s *settings, scopes []authmin.Scope) {
 		for _, k := range known {
 			names = append(names, string(k))
 		}
-		if near := nearest(string(scope), names); near != "" {
+		if near := authmin.NearestWord(string(scope), names); near != "" {
 			meant = "; did you mean " + near + "?"
 		}
 		_, _ = fmt.Fprintf(people, "warning: scope %s %s%s (%s)\n", scope, where, meant, authmin.JoinScopes(known, ", "))
