@@ -1,10 +1,7 @@
 package caddymodule
 
 import (
-	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -33,26 +30,6 @@ func expectWhole(t *testing.T, path string) trail.Report {
 		t.Errorf("an untouched chain: %v\n%s", err, contentOf(t, path))
 	}
 	return report
-}
-
-// chainedLines are the lines of a chain of 12: opened, records 1 to 10, closed.
-func chainedLines(t *testing.T) (path string, lines []string) {
-	t.Helper()
-	path = filepath.Join(t.TempDir(), "audit")
-	sink := trail.NewFile(path, chainKey, trail.Options{})
-	if err := sink.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for n := 1; n <= 10; n++ {
-		if err := sink.Put(trail.Record{Line: fmt.Appendf(nil, `{"event":"auth_success","k":%d}`, n), Wait: true}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := sink.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	lines = strings.SplitAfter(contentOf(t, path), "\n")
-	return path, lines[:len(lines)-1]
 }
 
 func valueOf(t testing.TB, c prometheus.Counter) int {

@@ -13,7 +13,6 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	_ "github.com/caddyserver/caddy/v2/modules/standard" // what a real gateway has
 	"github.com/llorch/gateway/authmin"
-	"github.com/rogpeppe/go-internal/testscript"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -25,18 +24,9 @@ const (
 	tokenUpstream = "canary-upstream-0123456789abcdefghijklm"
 )
 
-// TestMain runs the tests or, under the name of a command that a script of
-// testdata/cli runs, that command.
 func TestMain(m *testing.M) {
-	testscript.Main(tests{m}, commands)
-}
-
-type tests struct{ *testing.M }
-
-// Run implements [testscript.TestingM].
-func (t tests) Run() int {
 	flag.Parse()
-	return runTests(t.M)
+	os.Exit(runTests(m))
 }
 
 // runTests keeps what Caddy stores away from the user's home, and the settings

@@ -21,7 +21,7 @@ var parsing = []string{"./authmin/backend/...", "./caddymodule/...", "./orchestr
 // bearerAllowed names files that may look for a scheme, with the reason: they read
 // no request.
 var bearerAllowed = map[string]string{
-	"caddymodule/lint_secrets.go": "looks for credentials in the text of a Caddyfile, to refuse them",
+	"caddymodule/cli/lint_secrets.go": "looks for credentials in the text of a Caddyfile, to refuse them",
 }
 
 // TestBearerIsParsedByAuthminAlone: no other package reads an Authorization field

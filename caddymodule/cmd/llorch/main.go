@@ -13,7 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
-	"github.com/llorch/gateway/caddymodule"
+	"github.com/llorch/gateway/caddymodule/cli"
 	"github.com/spf13/cobra"
 )
 
@@ -43,7 +43,7 @@ func noteReload(out io.Writer, args []string) {
 	if flags.Parse(args) != nil {
 		return
 	}
-	for _, note := range caddymodule.ReloadNotes(*config) {
+	for _, note := range cli.ReloadNotes(*config) {
 		_, _ = fmt.Fprintln(out, "note:", note)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/llorch/gateway/caddymodule"
+	"github.com/llorch/gateway/caddymodule/cli"
 	"github.com/spf13/cobra"
 )
 
@@ -28,7 +29,7 @@ func runTold(args []string) (code int, is bool) {
 	known.CobraFunc(cmd)
 	inner := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, rest []string) error {
-		caddymodule.WarnOfNoGuard(cmd.Flag("config").Value.String(), os.Stderr)
+		cli.WarnOfNoGuard(cmd.Flag("config").Value.String(), os.Stderr)
 		err := inner(cmd, rest)
 		if err != nil {
 			cmd.SilenceErrors = true

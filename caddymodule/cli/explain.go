@@ -1,0 +1,198 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/spf13/cobra"
+)
+
+func init() {
+	subcommands = append(subcommands, explainCommand)
+}
+
+func explainCommand() *cobra.Command {
+	var config, guard, tokenName, scopes string
+	cmd := &cobra.Command{
+		Use:   "explain --config CADDYFILE [--guard NAME] [--token-name N | --scopes S] METHOD URL",
+		Short: "Tells which rule decides a request, and why",
+		Long: `
+Decides a request by the guards of a configuration, without sending it, and
+without a token: --scopes says what the caller may, --token-name whose token it
+sends; without either it sends none. The client's address plays no part, so the
+loopback bypass, trusted proxies, limits and lockouts are left out.`,
+		Example: `  llorch authmin explain --config Caddyfile --scopes infer POST /v1/chat/completions
+  llorch authmin explain --config Caddyfile --token-name ci GET https://gateway.example.com/metrics`,
+		Args: arguments(2, 2, "METHOD and URL, such as `GET /v1/models`"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := readSettings(config)
+			if err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("scopes") && tokenName != "" {
+				return errors.New("explain: say --token-name or --scopes, not both")
+			}
+			q := question{guard: guard, method: args[0], url: args[1], token: tokenName}
+			if cmd.Flags().Changed("scopes") {
+				if q.scopes, err = authmin.ParseScopes(scopes); err != nil {
+					return err
+				}
+			}
+			a, err := s.ask(&q, time.Now())
+			if err != nil {
+				return err
+			}
+			return a.print(cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&config, "config", "", "The Caddyfile, or a JSON configuration")
+	cmd.Flags().StringVar(&guard, "guard", "", "The guard's name, where there are several")
+	cmd.Flags().StringVar(&tokenName, "token-name", "", "The name of a configured token")
+	cmd.Flags().StringVar(&scopes, "scopes", "", "Scopes of the caller: SCOPE[,SCOPE...]")
+	return cmd
+}
+
+// question is a request as explain and test describe it: by names, never by
+// tokens.
+type question struct {
+	guard, method, url string
+	token              string          // the name of the caller's token
+	scopes             []authmin.Scope // or what it may
+}
+
+// explanation is the decision on a question.
+type explanation struct {
+	guard    placedGuard
+	question *question
+	decision authmin.Decision
+	rule     string
+	at       position
+	stricter string // the earlier rule for another spelling of the path, "" without one
+	caller   string // who asks, in words
+}
+
+// status is what the client sees; 200 stands for whatever the upstream answers.
+func (a *explanation) status() int {
+	if a.decision.Allow {
+		return 200
+	}
+	return a.decision.Problem.Status
+}
+
+// ask decides a question with the code that decides requests.
+func (s *settings) ask(q *question, now time.Time) (*explanation, error) {
+	authority, target := splitURL(q.url)
+	guards, err := guardsOf(s)
+	if err != nil {
+		return nil, err
+	}
+	g, err := s.choose(guards, q.guard, authority)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := g.policy(s.App.PlainAdmin())
+	if err != nil {
+		return nil, err
+	}
+	token, caller, err := s.callerOf(q, now)
+	if err != nil {
+		return nil, err
+	}
+	if authority == "" {
+		authority = "localhost"
+	}
+	request := authmin.Request{Method: q.method, Target: target, Host: authority, Header: token.header()}
+	decider := authmin.Decider{Policy: policy, Keyring: token.keyring}
+	a := &explanation{guard: g, question: q, caller: caller, decision: decider.Decide(&request, now)}
+	a.rule, a.at = policy.RuleText(a.decision.Rule), g.at
+	if a.decision.Rule != authmin.NoRule {
+		a.at = g.rules[a.decision.Rule]
+	}
+	if rule := policy.Stricter(q.method, a.decision.Path, a.decision.Rule); rule != authmin.NoRule {
+		a.stricter = fmt.Sprintf("%s (%s)", policy.RuleText(rule), g.rules[rule])
+	}
+	return a, nil
+}
+
+// splitURL cuts a URL into authority and request target, byte for byte: what is
+// strange in a path has to reach the guard as it is.
+func splitURL(url string) (authority, target string) {
+	scheme, rest, ok := strings.Cut(url, "://")
+	if !ok || strings.ContainsAny(scheme, "/?") {
+		return "", url
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		return rest, "/"
+	}
+	if rest[end] != '/' {
+		return rest[:end], "/" + rest[end:]
+	}
+	return rest[:end], rest[end:]
+}
+
+// reasons put a refusal into words.
+var reasonWords = map[authmin.Reason]string{
+	authmin.ReasonMissing: "it needs a token, and none is sent",
+	authmin.ReasonExpired: "the token has expired",
+	authmin.ReasonRevoked: "the token is revoked",
+	authmin.ReasonNotYet:  "the token is not valid yet",
+	authmin.ReasonPath:    "the method or path could be read in two ways",
+	authmin.ReasonHost:    "the Host is not a host",
+	authmin.ReasonPolicy:  "nobody may, whatever the token",
+	authmin.ReasonBody:    "a GET or HEAD of a public route has no body, and others send theirs in time",
+}
+
+func (a *explanation) why() string {
+	d := &a.decision
+	rule := authmin.Rule{}
+	if d.Rule != authmin.NoRule {
+		rule, _ = a.guard.Rules[d.Rule].Rule()
+	}
+	switch {
+	case d.Public:
+		return "the rule is public: tokens are ignored"
+	case d.Allow:
+		for _, scope := range d.Scopes {
+			if slices.Contains(rule.Scopes, scope) {
+				return fmt.Sprintf("%s has scope %s", a.caller, scope)
+			}
+		}
+		return a.caller + " has scope admin, which may everything"
+	case d.Reason == authmin.ReasonPath && a.stricter != "":
+		return "an upstream may take the path for another spelling of what a stricter rule stands for: " + a.stricter
+	case d.Reason == authmin.ReasonScope:
+		return fmt.Sprintf("%s has %s, the rule wants %s", a.caller, orNone(d.Scopes), authmin.JoinScopes(rule.Scopes, " or "))
+	case d.Reason == authmin.ReasonPolicy && d.Rule == authmin.NoRule:
+		return "no rule matches, and what no rule matches is refused"
+	}
+	if words, ok := reasonWords[d.Reason]; ok {
+		return words
+	}
+	return string(d.Reason)
+}
+
+func orNone(scopes []authmin.Scope) string {
+	if len(scopes) == 0 {
+		return "no scope"
+	}
+	return "scope " + authmin.JoinScopes(scopes, ",")
+}
+
+func (a *explanation) print(out io.Writer) error {
+	answer := "allowed"
+	if !a.decision.Allow {
+		answer = fmt.Sprintf("refused: %d %s", a.status(), a.decision.Problem.Code)
+	}
+	_, err := fmt.Fprintf(out, "%s %s\n  guard   %s\n  rule    %s\n  at      %s\n  answer  %s\n  why     %s\n",
+		a.question.method, a.question.url, a.guard.Name, a.rule, a.at, answer, a.why())
+	if err == nil && a.guard.Shadow {
+		_, err = fmt.Fprintf(out, "  shadow  the guard lets it pass all the same, and counts what it would do\n")
+	}
+	return err
+}

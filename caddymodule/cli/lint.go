@@ -1,0 +1,183 @@
+package cli
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/llorch/gateway/caddymodule"
+	"github.com/spf13/cobra"
+)
+
+func init() {
+	subcommands = append(subcommands, lintCommand)
+}
+
+func lintCommand() *cobra.Command {
+	var config string
+	var strict bool
+	cmd := &cobra.Command{
+		Use:   "lint --config CADDYFILE",
+		Short: "Finds what a configuration leaves open",
+		Long: `
+Prints FILE:LINE for every route that reaches a service past all guards, in
+handle, handle_path, handle_errors, route, handle_response, named routes and
+imports too; for secrets in {$NAME}, which Caddy saves with its configuration;
+for scopes that no token holds; and warns of rewrites, shadow guards, and rules
+that are open to everybody or never asked. Exit status 1 when there is an error.`,
+		Args: arguments(0, 0, "no argument; the configuration goes with --config"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			findings, err := lint(config)
+			if err != nil {
+				return err
+			}
+			return report(cmd.OutOrStdout(), cmd.ErrOrStderr(), config, findings, strict)
+		},
+	}
+	cmd.Flags().StringVar(&config, "config", "", "The Caddyfile, or a JSON configuration")
+	cmd.Flags().BoolVar(&strict, "strict", false, "Take warnings for errors")
+	return cmd
+}
+
+// finding is one line of lint's report.
+type finding struct {
+	at      position
+	warning bool
+	text    string
+}
+
+// lint looks at a configuration in every way. A configuration that cannot be
+// adapted is an error, and a finding if its text alone has shown others.
+func lint(path string) ([]finding, error) {
+	if path == "" {
+		return nil, errNoConfig
+	}
+	findings, err := lintText(path)
+	if err != nil {
+		return nil, err
+	}
+	s, err := readSettings(path)
+	if err != nil {
+		if len(findings) > 0 {
+			return sorted(append(findings, finding{at: placeInError(path, err.Error()), text: err.Error()})), nil
+		}
+		return nil, err
+	}
+	for _, file := range s.imported() {
+		more, err := lintText(file)
+		if err != nil {
+			return nil, err
+		}
+		findings = append(findings, more...)
+	}
+	findings = append(findings, lintCoverage(s)...)
+	findings = append(findings, lintGuards(s)...)
+	findings = append(findings, lintScopes(s)...)
+	findings = append(findings, lintApps(s)...)
+	findings = append(findings, lintFaults(s)...)
+	return sorted(findings), nil
+}
+
+// lintCoverage reports what can be reached past the guards.
+func lintCoverage(s *settings) []finding {
+	found := s.Coverage()
+	places := locate(s, func(c *caddymodule.Config) (keys []string) {
+		found := c.Coverage()
+		for _, h := range append(found.Open, found.Rewrites...) {
+			keys = append(keys, locateKey(h))
+		}
+		return keys
+	})
+	var findings []finding
+	for _, seen := range found.Open {
+		text := fmt.Sprintf("%s serves %s without asking an authmin guard; put `authmin { … }` before it, into its site or its handle block",
+			seen.Name, seen.Serves())
+		if seen.InErrorRoutes {
+			text = fmt.Sprintf("%s in an error route serves %s without asking an authmin guard: error routes run when the guard refused or was never asked; put `authmin { … }` into handle_errors, or answer with respond",
+				seen.Name, seen.Serves())
+		}
+		findings = append(findings, findingsAt(places[locateKey(seen)], seen.Server, !seen.ReachesService(), text)...)
+	}
+	for _, seen := range found.GuardedRewrites {
+		findings = append(findings, findingsAt(places[locateKey(seen)], seen.Server, true,
+			"the guard judges the path that the client sent, and this changes it for the upstream; see that no rule is got round")...)
+	}
+	if found.TooDeep {
+		findings = append(findings, finding{at: position{file: s.file}, text: "the routes are nested too deep, or named routes call each other; lint cannot tell what is open"})
+	}
+	return findings
+}
+
+// findingsAt is one finding for each of its places. One without a line names the server.
+func findingsAt(places []position, server string, warning bool, text string) []finding {
+	var findings []finding
+	for _, at := range places {
+		f := finding{at: at, warning: warning, text: text}
+		if at.line == 0 && server != "" {
+			f.text = "server " + server + ": " + text
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+// knownApps are Caddy's own apps that serve no requests besides http.
+var knownApps = []string{"http", "tls", "pki", "events", "storage", caddymodule.AppName}
+
+// knownWrappers hand every connection on to the server.
+var knownWrappers = []string{"tls", "http_redirect", "proxy_protocol"}
+
+// lintApps reports what could serve requests that never reach a route.
+func lintApps(s *settings) []finding {
+	var findings []finding
+	for name := range s.Caddy.AppsRaw {
+		if !slices.Contains(knownApps, name) {
+			findings = append(findings, finding{at: position{file: s.file}, warning: true,
+				text: fmt.Sprintf("app %s: lint looks at HTTP routes only; see that it serves nothing that a guard should decide", name)})
+		}
+	}
+	for _, name := range s.Servers() {
+		server := s.HTTP.Servers[name]
+		for _, raw := range append(slices.Clip(server.ListenerWrappersRaw), server.PacketConnWrappersRaw...) {
+			var doc struct {
+				Wrapper string `json:"wrapper"`
+			}
+			if json.Unmarshal(raw, &doc) != nil || !slices.Contains(knownWrappers, doc.Wrapper) {
+				findings = append(findings, finding{at: position{file: s.file}, warning: true,
+					text: fmt.Sprintf("server %s: lint does not know the listener wrapper %q; see that it serves nothing that a guard should decide", name, doc.Wrapper)})
+			}
+		}
+	}
+	return findings
+}
+
+func sorted(findings []finding) []finding {
+	slices.SortStableFunc(findings, func(a, b finding) int {
+		return cmp.Or(strings.Compare(a.at.file, b.at.file), cmp.Compare(a.at.line, b.at.line), strings.Compare(a.text, b.text))
+	})
+	return slices.Compact(findings)
+}
+
+// report prints findings, and fails when there is an error among them.
+func report(out, people io.Writer, config string, findings []finding, strict bool) error {
+	bad := 0
+	for _, f := range findings {
+		level := "error"
+		if f.warning && !strict {
+			level = "warning"
+		} else {
+			bad++
+		}
+		if _, err := fmt.Fprintf(out, "%s: %s: %s\n", f.at, level, f.text); err != nil {
+			return fmt.Errorf("writing the report: %w", err)
+		}
+	}
+	if bad > 0 {
+		return fmt.Errorf("lint: %s: errors found: %d", config, bad)
+	}
+	_, _ = fmt.Fprintf(people, "lint: %s: no errors, %d warnings\n", config, len(findings))
+	return nil
+}

@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/caddymodule"
+)
+
+// holders say which scopes a configuration's identities have between them. Only
+// names and scopes are read: no token is needed for it.
+type holders struct {
+	scopes  []authmin.Scope
+	unread  []error // keyring files that cannot be read here
+	plain   bool    // scope admin is a scope like the others
+	ambient bool    // the environment's token, with every scope
+}
+
+func (h *holders) add(scopes []authmin.Scope) { h.scopes = append(h.scopes, scopes...) }
+
+func holdersOf(s *settings, now time.Time) holders {
+	var h holders
+	if !s.App.Configured() {
+		h.ambient = true
+		h.add(authmin.AllScopes())
+		return h
+	}
+	h.plain = s.App.PlainAdmin()
+	for _, token := range s.App.Tokens {
+		h.add(token.Scopes)
+	}
+	if s.App.TrustProxy != nil {
+		h.add(s.App.TrustProxy.Scopes)
+	}
+	for _, path := range s.App.TokenFiles {
+		tokens, err := authmin.ReadKeyringFile(path)
+		if err != nil {
+			h.unread = append(h.unread, err)
+			continue
+		}
+		for i := range tokens {
+			switch tokens[i].VerdictAt(now) {
+			case authmin.VerdictValid, authmin.VerdictNotYet:
+				h.add(tokens[i].Scopes)
+			}
+		}
+	}
+	return h
+}
+
+// lintScopes reports rules that ask for what nobody has. Scope admin stands for
+// all the others, so beside an admin only a scope of the operator's own making
+// is worth a word: it could be a slip of the pen.
+func lintScopes(s *settings) []finding {
+	guards, err := guardsOf(s)
+	if err != nil || len(guards) == 0 {
+		return nil // lintGuards has said it
+	}
+	h := holdersOf(s, time.Now())
+	var findings []finding
+	for _, err := range h.unread {
+		findings = append(findings, finding{at: position{file: s.file}, warning: true,
+			text: fmt.Sprintf("which scopes its tokens hold is not known here: %v", err)})
+	}
+	if len(h.unread) > 0 {
+		return findings
+	}
+	for _, g := range guards {
+		reached := slices.ContainsFunc(g.Rules, func(rule caddymodule.RuleConfig) bool { return slices.ContainsFunc(rule.Scopes, h.has) })
+		for i, rule := range g.Rules {
+			for _, scope := range rule.Scopes {
+				if f, bad := h.judge(scope, rule.Scopes); bad {
+					// A shipped scope without a token yet is no slip of the pen in a guard
+					// that others reach.
+					f.warning = f.warning || reached && slices.Contains(authmin.AllScopes(), scope)
+					f.at = g.rules[i]
+					f.text = fmt.Sprintf("guard %s: %s", g.Name, f.text)
+					findings = append(findings, f)
+				}
+			}
+		}
+	}
+	return findings
+}
+
+func (h *holders) has(scope authmin.Scope) bool { return slices.Contains(h.scopes, scope) }
+
+func (h *holders) judge(scope authmin.Scope, rule []authmin.Scope) (finding, bool) {
+	if slices.Contains(h.scopes, scope) {
+		return finding{}, false
+	}
+	met := slices.ContainsFunc(rule, func(s authmin.Scope) bool { return slices.Contains(h.scopes, s) })
+	switch {
+	case !h.plain && slices.Contains(h.scopes, authmin.ScopeAdmin):
+		if slices.Contains(authmin.AllScopes(), scope) {
+			return finding{}, false
+		}
+		return finding{warning: true, text: fmt.Sprintf("no token holds scope %s, so that only scope admin gets here; give it to a token, or correct it", scope)}, true
+	case met:
+		return finding{warning: true, text: fmt.Sprintf("no token holds scope %s; give it to a token, or remove it from the rule", scope)}, true
+	}
+	return finding{text: fmt.Sprintf("no token holds scope %s, so that nobody gets here; give it to a token with `authmin token new`, or correct it", scope)}, true
+}
