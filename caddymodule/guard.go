@@ -89,18 +89,6 @@ type RateLimit struct {
 	Burst int `json:"burst,omitempty"`
 }
 
-// RuleConfig is one rule of the policy.
-type RuleConfig struct {
-	// public, require or deny.
-	Action string `json:"action"`
-	// Any of these, for require.
-	Scopes []authmin.Scope `json:"scopes,omitempty"`
-	// Upper case. None: every method.
-	Methods []string `json:"methods,omitempty"`
-	// Exact, or a prefix that ends in /*.
-	Paths []string `json:"paths"`
-}
-
 // CaddyModule implements [caddy.Module].
 func (*Guard) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.authmin", New: func() caddy.Module { return new(Guard) }}
@@ -120,18 +108,7 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	if err := checkGuardName(g.Name); err != nil {
 		return err
 	}
-	rules := make([]authmin.Rule, 0, len(g.Rules))
-	for _, config := range g.Rules {
-		rule, err := config.Rule()
-		if err != nil {
-			return g.errorf("%w", err)
-		}
-		rules = append(rules, rule)
-	}
-	g.policy, err = authmin.NewPolicy(authmin.PolicyOptions{
-		Rules: rules, AllowEncodedSlash: g.AllowEncodedSlash, AllowTrailers: g.AllowTrailers, PlainAdmin: g.app.PlainAdmin(),
-	})
-	if err != nil {
+	if g.policy, err = g.Policy(g.app.PlainAdmin()); err != nil {
 		return g.errorf("%w", err)
 	}
 	if g.limits, err = limitsOf(g.Limit, g.Inflight); err != nil {
@@ -209,28 +186,6 @@ func (g *Guard) Validate() error {
 
 func (g *Guard) errorf(format string, args ...any) error {
 	return fmt.Errorf("guard %s: "+format, append([]any{g.Name}, args...)...)
-}
-
-// Rule is the rule as authmin has it, or what is wrong with it.
-func (c RuleConfig) Rule() (authmin.Rule, error) {
-	rule := authmin.Rule{Scopes: c.Scopes, Methods: c.Methods, Paths: c.Paths}
-	switch c.Action {
-	case "public":
-		rule.Action = authmin.ActionPublic
-	case "require":
-		rule.Action = authmin.ActionRequire
-	case "deny":
-		rule.Action = authmin.ActionDeny
-	default:
-		return rule, fmt.Errorf("rule action %q is not public, require or deny", c.Action)
-	}
-	if rule.Action != authmin.ActionRequire && len(c.Scopes) > 0 {
-		return rule, fmt.Errorf("rule action %s takes no scopes", c.Action)
-	}
-	if err := checkScopes(c.Scopes); len(c.Scopes) > 0 && err != nil {
-		return rule, err
-	}
-	return rule, nil
 }
 
 // Interface guards

@@ -95,9 +95,9 @@ func (s *settings) ask(q *question, now time.Time) (*explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	policy, err := g.policy(s.App.PlainAdmin())
+	policy, err := g.Policy(s.App.PlainAdmin())
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: guard %s: %w", g.at, g.Name, err)
 	}
 	token, caller, err := s.callerOf(q, now)
 	if err != nil {

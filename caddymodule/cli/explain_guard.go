@@ -15,23 +15,6 @@ import (
 	"github.com/llorch/gateway/caddymodule"
 )
 
-// policy builds the guard's policy, as Provision does.
-func (g *placedGuard) policy(plainAdmin bool) (*authmin.Policy, error) {
-	rules := make([]authmin.Rule, 0, len(g.Rules))
-	for i, config := range g.Rules {
-		rule, err := config.Rule()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", g.rules[i], err)
-		}
-		rules = append(rules, rule)
-	}
-	policy, err := authmin.NewPolicy(authmin.PolicyOptions{Rules: rules, AllowEncodedSlash: g.AllowEncodedSlash, PlainAdmin: plainAdmin})
-	if err != nil {
-		return nil, fmt.Errorf("%s: guard %s: %w", g.at, g.Name, err)
-	}
-	return policy, nil
-}
-
 // choose finds the one guard that a question is about: by its name, and by the
 // hosts of the sites in which it stands.
 func (s *settings) choose(guards []placedGuard, name, authority string) (placedGuard, error) {
