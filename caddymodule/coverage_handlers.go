@@ -45,5 +45,5 @@ func (h RouteHandler) Serves() string {
 	case "acme_server":
 		return "certificates of the internal authority"
 	}
-	return "something that lint does not know"
+	return "something unknown to authmin"
 }

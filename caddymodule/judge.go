@@ -81,7 +81,7 @@ func (a *App) warnOfOpen(found *Coverage) {
 			a.log.Warn("more handlers have no guard; `authmin lint` names them all")
 			return
 		}
-		a.log.Warn(fmt.Sprintf("no authmin guard covers this %s: it serves %s to everybody", seen.Name, seen.Serves()),
+		a.log.Warn(fmt.Sprintf("no authmin guard covers this %s: it serves %s to every client", seen.Name, seen.Serves()),
 			zap.String("server", seen.Server), zap.Bool("error_routes", seen.InErrorRoutes), zap.Strings("upstreams", seen.Upstreams()))
 	}
 }

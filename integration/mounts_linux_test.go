@@ -81,7 +81,7 @@ func TestASingleMountedKeyringIsNoticed(t *testing.T) {
 	said("replaced or removed outside")
 	// Without a socket to ask, the mount still tells.
 	out, err = llorch("authmin", "token", "new", "other", "infer", "--file", outside, "--admin", "unix/"+socket+".absent")
-	if err == nil || !strings.Contains(out, "mounted by itself") || strings.Contains(out, "has read it by now") {
+	if err == nil || !strings.Contains(out, "mounted by itself") || strings.Contains(out, "has read the change by now") {
 		t.Errorf("a change that no gateway confirms: got %v\n%s", err, out)
 	}
 }

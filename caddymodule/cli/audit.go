@@ -41,11 +41,11 @@ every 5 seconds under load and every minute at rest, and FILE.head, written with
 them, show a cut at the end of a file. A file that no gateway is writing has to
 end in a checkpoint that closes it.
 
-Whoever holds the key can forge: a chain shows changes by those who can write the
-file and cannot read the key. Keep the key from the people and machines that the
-trail is to convince, and send the trail to another machine as well (audit
-syslog): whoever can write the file and FILE.head can put back older copies of
-both while no gateway runs.`,
+A holder of the key can forge records: the chain shows changes only by users who can
+write the file and cannot read the key. Keep the key from the people and machines that
+the trail has to convince, and send the trail to another machine as well (audit
+syslog): a user who can write the file and FILE.head can restore older copies of both
+while no gateway runs.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if len(files) == 0 || keyFile == "" {
@@ -61,7 +61,7 @@ both while no gateway runs.`,
 func runAuditVerify(cmd *cobra.Command, files []string, keyFile string) error {
 	cmd.SilenceUsage = true
 	if !filepath.IsAbs(keyFile) {
-		// What is not there is not repeated: it could be the key itself.
+		// The argument is not repeated: it could be the key itself.
 		if _, err := os.Stat(keyFile); err != nil {
 			return errors.New("--key names no file in this directory; want the path of the key file, such as --key /etc/llorch/audit.key")
 		}
@@ -82,6 +82,6 @@ func runAuditVerify(cmd *cobra.Command, files []string, keyFile string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "whole: %d records, %d to %d, in %d files\n", report.Records, report.First, report.Last, report.Files)
+	fmt.Fprintf(cmd.OutOrStdout(), "intact: %d records, %d to %d, in %d files\n", report.Records, report.First, report.Last, report.Files)
 	return nil
 }

@@ -57,7 +57,7 @@ func TestAuditVerifySaysWhatItFound(t *testing.T) {
 	path, lines := chainedLines(t)
 	key := chainKeyFile(t)
 	out, errs, err := runAudit("verify", path, "--key", key)
-	if err != nil || out != "whole: 12 records, 1 to 12, in 1 files\n" || errs != "" {
+	if err != nil || out != "intact: 12 records, 1 to 12, in 1 files\n" || errs != "" {
 		t.Errorf("got %q, %q, %v", out, errs, err)
 	}
 	writeFile(t, path, strings.Join(append(lines[:3:3], lines[4:]...), ""), 0o600)
@@ -80,7 +80,7 @@ func TestAuditVerifyRefusesWithoutLeaking(t *testing.T) {
 		"a device":      {"verify", "/dev/zero", "--key", chainKeyFile(t)},
 	} {
 		out, errs, err := runAudit(args...)
-		if err == nil || strings.Contains(out, "whole") {
+		if err == nil || strings.Contains(out, "intact") {
 			t.Errorf("%s: got %q, %v", name, out, err)
 			continue
 		}
@@ -90,7 +90,7 @@ func TestAuditVerifyRefusesWithoutLeaking(t *testing.T) {
 
 func TestAuditVerifySaysWhoCanForge(t *testing.T) {
 	out, _, err := runAudit("verify", "--help")
-	if err != nil || !strings.Contains(out, "Whoever holds the key can forge") {
+	if err != nil || !strings.Contains(out, "A holder of the key can forge") {
 		t.Errorf("got %q, %v", out, err)
 	}
 }
@@ -101,7 +101,7 @@ func TestAuditVerifyTakesARelativeKey(t *testing.T) {
 	key := chainKeyFile(t)
 	t.Chdir(filepath.Dir(key))
 	out, errs, err := runAudit("verify", path, "--key", filepath.Base(key))
-	if err != nil || !strings.Contains(out, "whole") {
+	if err != nil || !strings.Contains(out, "intact") {
 		t.Errorf("got %q, %q, %v", out, errs, err)
 	}
 }

@@ -23,21 +23,20 @@ func checkCommand() *cobra.Command {
 	var config, proc string
 	cmd := &cobra.Command{
 		Use:   "check --config CADDYFILE",
-		Short: "Says all that validate, lint and doctor know of a configuration, the worst first",
+		Short: "Runs validate, lint and doctor on a configuration, and lists errors first",
 		Long: `
-Loads the configuration as a start would, without opening a port, and looks at what
-it leaves open, at its secrets and files, and at this machine. Prints one list, the
-errors first, then warnings and notes, each with FILE:LINE where it has a place, and
-with what to do. Run it as the gateway's user, with its environment. A variable that
-holds a secret, or a credential of systemd, that is not here is a note: the rest is
-checked with another value.
+Loads the configuration as a start would, without opening a port, and checks which
+routes it leaves open, its secrets and files, and this machine. Prints errors first,
+then warnings and notes, each with FILE:LINE where that is known, and with a fix. Run
+it as the gateway's user, with its environment. A secret's variable or a credential of
+systemd that is missing here is a note: the rest is checked with another value.
 Exit status 1 when there is an error. It prints no secret.`,
 		Args: arguments(0, 0, "no argument; the configuration goes with --config"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if config == "" {
 				return errNoConfig
 			}
-			caddy.BufferedLog() // and never shown: what counts is in the list
+			caddy.BufferedLog() // never shown: the findings are in the list
 			list, err := check(config, host{proc: proc, getenv: os.LookupEnv})
 			if err != nil {
 				return err
@@ -50,7 +49,7 @@ Exit status 1 when there is an error. It prints no secret.`,
 	return cmd
 }
 
-// Levels of what check says, the worst first.
+// Levels of findings, the most severe first.
 const (
 	levelError = iota
 	levelWarning
@@ -59,15 +58,15 @@ const (
 
 var levelNames = [...]string{levelError: "error", levelWarning: "warning", levelNote: "note"}
 
-// checked is one line of check's report.
+// checked is one line of the report.
 type checked struct {
 	level int
 	at    position
 	text  string
 }
 
-// check asks validate, lint and doctor. The error is for a file that cannot be read;
-// one that is no configuration is a finding like the others.
+// check runs validate, lint and doctor. The error is for a file that cannot be read. A
+// file that is not a configuration is a finding like the others.
 func check(path string, h host) ([]checked, error) {
 	if _, err := readText(path); err != nil {
 		return nil, fmt.Errorf("reading configuration: %w", err)
@@ -86,7 +85,7 @@ func check(path string, h host) ([]checked, error) {
 	}
 	s, err := readSettings(path)
 	if err != nil {
-		return sortedChecks(list), nil // lint has said it
+		return sortedChecks(list), nil // lint has reported it
 	}
 	start := ""
 	if err := s.validate(h); err != nil {
@@ -122,7 +121,7 @@ func sortedChecks(list []checked) []checked {
 	return slices.Compact(list)
 }
 
-func printCheck(out, people io.Writer, config string, list []checked) error {
+func printCheck(out, stderr io.Writer, config string, list []checked) error {
 	var count [len(levelNames)]int
 	for _, c := range list {
 		count[c.level]++
@@ -134,7 +133,7 @@ func printCheck(out, people io.Writer, config string, list []checked) error {
 	if count[levelError] > 0 {
 		return errors.New(text)
 	}
-	_, _ = fmt.Fprintln(people, text)
+	_, _ = fmt.Fprintln(stderr, text)
 	return nil
 }
 
@@ -143,7 +142,7 @@ var (
 	placeInside = regexp.MustCompile(`(?:^|\s)([^\s:,]+):(\d+)(?::|\s-\s)`)
 )
 
-// placeInError is the place that a parser's error names.
+// placeInError is the file and line that a parser's error names.
 func placeInError(file, text string) position {
 	for _, pattern := range []*regexp.Regexp{placeAtEnd, placeInside} {
 		if match := pattern.FindStringSubmatch(text); match != nil {
@@ -161,8 +160,8 @@ var (
 	namedGuard = regexp.MustCompile(`\bguard ([a-z0-9_-]{1,64})\b`)
 )
 
-// placeOf is the line of what a text is about: a token, a guard, a file that is named,
-// or else the file.
+// placeOf finds the line of the token, guard or file that a text names. Otherwise it is
+// the configuration without a line.
 func (s *settings) placeOf(text string) position {
 	if match := namedGuard.FindStringSubmatch(text); match != nil {
 		guards, _ := guardsOf(s)

@@ -14,12 +14,12 @@ import (
 	"github.com/llorch/gateway/caddymodule"
 )
 
-// ofModules is what Caddy puts before a module's own words.
+// ofModules matches what Caddy puts before a module's own error.
 var ofModules = regexp.MustCompile(`(?s)^.*(?:provision [a-z0-9_.]+|[a-z0-9_.]+: invalid configuration): `)
 
 // validate loads the configuration as `caddy validate` does: everything is provisioned,
-// no port is opened, and no log of the configuration is written to. What lint says is
-// left out.
+// no port is opened, and no log of the configuration is written to. It leaves out faults
+// that lint reports.
 func (s *settings) validate(h host) error {
 	raw, err := json.Marshal(s.Caddy)
 	if err != nil {
@@ -49,9 +49,9 @@ func (s *settings) validate(h host) error {
 	return errors.New("it does not start: " + withoutExpanded(errors.New(ofModules.ReplaceAllString(err.Error(), "")), nil))
 }
 
-// standIns puts a token of its own into each variable and each credential of systemd
-// that a secret comes from and that is not here, so that the rest can be checked, and
-// returns what takes them away.
+// standIns sets a random token for each variable and each credential of systemd that a
+// secret comes from and that is missing here, so that the rest can be checked. It returns
+// a function that removes them.
 func (s *settings) standIns(h host) func() {
 	var set, credentials []string
 	d := doctor{host: h, settings: s}
@@ -79,8 +79,8 @@ func (s *settings) standIns(h host) func() {
 	}
 }
 
-// standInCredentials makes a directory with a new token for each name. Where that
-// fails it gives "", and the start says which credential is missing.
+// standInCredentials makes a directory with a random token for each name. It returns ""
+// when that fails; the start then reports the missing credential.
 func standInCredentials(names []string) string {
 	if len(names) == 0 {
 		return ""
@@ -98,8 +98,8 @@ func standInCredentials(names []string) string {
 	return dir
 }
 
-// examineAdminSocket looks at the directories of the admin socket. What the endpoint's
-// address gives away, lint says.
+// examineAdminSocket checks the directories of the admin socket. lint checks the
+// endpoint's address.
 func (d *doctor) examineAdminSocket() {
 	admin := d.settings.Caddy.Admin
 	if admin == nil || admin.Disabled {

@@ -15,12 +15,10 @@ func init() {
 		Usage: "token|check|lint|explain|test|doctor|audit",
 		Short: "Makes tokens, and checks, explains and tests the access policy",
 		Long: `
-Makes and revokes the tokens of a keyring file, finds what a Caddyfile leaves
-open, explains and tests its rules, and looks for what is wrong on this machine.
+Makes and revokes the tokens of a keyring file, finds routes of a Caddyfile that
+no guard covers, explains and tests its rules, and finds problems of this machine.
 
-What is meant for programs goes to stdout, what is meant for people to stderr.
-No command takes a token as an argument, and only 'token new' and 'token rotate'
-print one.`,
+Output for programs goes to stdout, output for people to stderr. No command takes a token as an argument, and only 'token new' and 'token rotate' print one.`,
 		CobraFunc: func(cmd *cobra.Command) {
 			group(cmd)
 			cmd.SetFlagErrorFunc(flagError)
@@ -31,12 +29,12 @@ print one.`,
 	})
 }
 
-// subcommands build what stands below `authmin`. A file that has one adds it in
-// an init function.
+// subcommands build the commands below `authmin`. A file with a command adds it in an
+// init function.
 var subcommands []func() *cobra.Command
 
-// group makes a command that only holds others refuse everything else. The
-// refusal repeats nothing: what was typed in the wrong place could be a token.
+// group makes a command that only holds others refuse arguments. The error does not
+// repeat them: an argument in the wrong place could be a token.
 func group(cmd *cobra.Command) *cobra.Command {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -49,14 +47,14 @@ func group(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// flagError stands in for cobra's messages, which repeat what was typed: a token
-// may begin with a dash.
+// flagError replaces cobra's messages, which repeat the argument: a token may begin with
+// a dash.
 func flagError(cmd *cobra.Command, _ error) error {
 	return fmt.Errorf("%s: a flag is unknown or has no value; see %s --help", cmd.CommandPath(), cmd.CommandPath())
 }
 
-// arguments checks how many arguments there are, and says what is wanted without
-// repeating them.
+// arguments checks the number of arguments. Its error says what is wanted and does not
+// repeat them.
 func arguments(least, most int, want string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < least || len(args) > most {

@@ -16,13 +16,12 @@ func doctorCommand() *cobra.Command {
 	var config, proc string
 	cmd := &cobra.Command{
 		Use:   "doctor [--config CADDYFILE]",
-		Short: "Looks for what is wrong on this machine, and says how to mend it",
+		Short: "Finds problems of this machine and a configuration, with their fixes",
 		Long: `
-Looks at the configuration (addresses, plain HTTP, admin endpoint, secrets, the
-files that it names and their directories) and at this machine (tunnels, engines
-that other machines can reach, an admin endpoint on TCP). Run it as the gateway's
-user, with its environment. Exit status 1 when something is wrong. It prints no
-secret.`,
+Checks the configuration (addresses, plain HTTP, admin endpoint, secrets, files and
+their directories) and this machine (tunnels, engines that other machines can reach,
+an admin endpoint on TCP). Run it as the gateway's user, with its environment. Exit
+status 1 when there is a problem. It prints no secret.`,
 		Args: arguments(0, 0, "no argument; the configuration goes with --config"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := &doctor{host: host{proc: proc, getenv: os.LookupEnv}}
@@ -42,7 +41,7 @@ secret.`,
 	return cmd
 }
 
-// doctor gathers what it finds. Its settings are nil without a configuration.
+// doctor collects findings. Its settings are nil without a configuration.
 type doctor struct {
 	host
 	settings *settings
@@ -50,7 +49,7 @@ type doctor struct {
 	findings []diagnosis
 }
 
-// host is the machine, as far as it is looked at.
+// host is this machine; tests give another.
 type host struct {
 	proc   string
 	getenv func(string) (string, bool)
@@ -90,7 +89,7 @@ func (d *doctor) examine() {
 	d.examineButLint()
 }
 
-// examineButLint leaves out what lint says with its lines.
+// examineButLint leaves out the checks that lint does with line numbers.
 func (d *doctor) examineButLint() {
 	d.examineBypass()
 	if d.settings != nil {
@@ -98,14 +97,14 @@ func (d *doctor) examineButLint() {
 		d.examineSecrets()
 		d.examineFiles()
 	} else {
-		d.note("no configuration was looked at", "name it: authmin doctor --config CADDYFILE")
+		d.note("no configuration was checked", "name it: authmin doctor --config CADDYFILE")
 		d.examineAmbientToken()
 	}
 	d.examineTunnels()
 	d.examineSockets()
 }
 
-// examineRoutes asks lint: its report has the lines.
+// examineRoutes runs lint, whose own report has the lines.
 func (d *doctor) examineRoutes() {
 	findings, err := lint(d.settings.file)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/llorch/gateway/caddymodule"
 )
 
-// examineBypass finds out whether requests of this machine need a token.
+// examineBypass checks whether requests of this machine need a token.
 func (d *doctor) examineBypass() {
 	value, set := "", false
 	switch {
@@ -24,7 +24,7 @@ func (d *doctor) examineBypass() {
 	on, err := authmin.ParseOptional(value)
 	switch {
 	case err != nil:
-		d.problem("AUTH_OPTIONAL (`optional`) is neither true nor false, so that the gateway does not start", "set it to true or false, or unset it")
+		d.problem("AUTH_OPTIONAL (`optional`) is neither true nor false, so the gateway does not start", "set it to true or false, or unset it")
 	case on:
 		d.bypass = true
 		d.note("requests from this machine need no token (AUTH_OPTIONAL); a tunnel or proxy that adds no forwarding header, such as `ssh -R`, socat or nginx as it comes, counts as this machine",
@@ -34,14 +34,14 @@ func (d *doctor) examineBypass() {
 	}
 	if value, _ := d.getenv(caddymodule.EnvTrustProxy); value != "" && (d.settings == nil || !d.settings.App.Configured()) {
 		if trust, err := authmin.ParseOptional(value); err != nil || trust {
-			d.problem("TRUST_PROXY_AUTH is set, but names no proxy, so that the gateway does not start",
+			d.problem("TRUST_PROXY_AUTH is set, but names no proxy, so the gateway does not start",
 				"unset it, and write `trust_proxy CIDR…` into a global authmin block")
 		}
 	}
 }
 
-// fill puts the environment in place of {env.NAME}, the one placeholder that has
-// a use there.
+// fill substitutes the environment for {env.NAME}, the only placeholder that is useful
+// there.
 func (d *doctor) fill(text string) (string, bool) {
 	name, ok := strings.CutPrefix(text, "{env.")
 	if !ok || !strings.HasSuffix(name, "}") {
@@ -50,12 +50,12 @@ func (d *doctor) fill(text string) (string, bool) {
 	return d.getenv(strings.TrimSuffix(name, "}"))
 }
 
-// examineListeners looks at where the servers with guards can be reached.
+// examineListeners checks from where the servers with guards can be reached.
 func (d *doctor) examineListeners() {
 	s := d.settings
 	guards, err := guardsOf(s)
 	if err != nil {
-		return // lint says so
+		return // lint reports it
 	}
 	haveToken := d.tokenIsConfigured()
 	for _, name := range s.Servers() {
@@ -80,7 +80,7 @@ func (d *doctor) examineListener(address string, tls, guarded, plaintext, haveTo
 	case caddymodule.IsLoopback(parsed):
 		d.ok("listener %s is for this machine only", address)
 	case !guarded:
-		d.note(fmt.Sprintf("listener %s can be reached from other machines, and has no authmin guard", address), "see that it serves nothing but what is for everybody, or bind 127.0.0.1")
+		d.note(fmt.Sprintf("listener %s can be reached from other machines, and has no authmin guard", address), "check that it serves only public content, or bind 127.0.0.1")
 	case !haveToken:
 		d.problem(fmt.Sprintf("listener %s can be reached from other machines, and no token is configured", address), "make one with `authmin token new`, or bind 127.0.0.1")
 	case !tls && !plaintext:
@@ -136,7 +136,7 @@ func skipsHTTPS(server *caddyhttp.Server, hosts []string) bool {
 	return true
 }
 
-// examineAdmin looks at the endpoint that can change everything.
+// examineAdmin checks the admin endpoint, which can replace the whole configuration.
 func (d *doctor) examineAdmin() {
 	const fix = "write `admin unix//run/llorch/admin.sock|0600`, or `admin off`, into the global options"
 	admin := d.settings.Caddy.Admin
@@ -146,7 +146,7 @@ func (d *doctor) examineAdmin() {
 	case admin == nil || admin.Listen == "":
 		d.problem("the admin endpoint is on TCP, at localhost:2019: every user and every program of this machine can remove the guard", fix)
 	case !strings.HasPrefix(admin.Listen, "unix/"):
-		d.problem(fmt.Sprintf("the admin endpoint is on TCP, at %s: whoever reaches it can remove the guard", admin.Listen), fix)
+		d.problem(fmt.Sprintf("the admin endpoint is on TCP, at %s: every client that reaches it can remove the guard", admin.Listen), fix)
 	default:
 		path, mode, ok := strings.Cut(strings.TrimPrefix(admin.Listen, "unix/"), "|")
 		if ok && (len(mode) < 3 || mode[len(mode)-1] != '0') {

@@ -11,7 +11,7 @@ import (
 	"github.com/llorch/gateway/caddymodule"
 )
 
-// Mode bits that open a file to others than its owner and group.
+// Mode bits that open a file to other users than its owner.
 const (
 	groupWrite  os.FileMode = 0o020
 	othersRead  os.FileMode = 0o004
@@ -42,7 +42,7 @@ func (d *doctor) sources() []namedSource {
 	return list
 }
 
-// examineSecrets reads each secret, judges it, and forgets it.
+// examineSecrets reads each secret and checks its strength.
 func (d *doctor) examineSecrets() {
 	var known []authmin.Secret
 	var earlier []namedSource
@@ -53,11 +53,11 @@ func (d *doctor) examineSecrets() {
 			continue
 		}
 		if _, set := d.getenv(name); kind == "env" && !set {
-			d.note(fmt.Sprintf("%s: %s is not set here, so that it cannot be judged", s.what, name), "run doctor with the gateway's environment")
+			d.note(fmt.Sprintf("%s: %s is not set here, so it was not checked", s.what, name), "run this command with the gateway's environment")
 			continue
 		}
 		if kind == "credential" && !d.hasCredentials() {
-			d.note(fmt.Sprintf("%s: systemd's credentials are not in this environment (CREDENTIALS_DIRECTORY), so that it cannot be judged", s.what),
+			d.note(fmt.Sprintf("%s: systemd's credentials are not in this environment (CREDENTIALS_DIRECTORY), so it was not checked", s.what),
 				"run it as root after export CREDENTIALS_DIRECTORY=/etc/llorch/credentials, or where the unit's LoadCredential takes "+name+" from")
 			continue
 		}
@@ -79,28 +79,27 @@ func (d *doctor) examineSecrets() {
 	}
 }
 
-// hasCredentials reports whether this process was given credentials as systemd gives
-// them to the gateway's unit. A shell beside the gateway was not, which says nothing
-// about the gateway.
+// hasCredentials reports whether this process has credentials of systemd, as the gateway's
+// unit has. A shell has none, whether or not the gateway does.
 func (d *doctor) hasCredentials() bool {
 	dir, set := d.getenv(credentialsDirectory)
 	return set && filepath.IsAbs(dir)
 }
 
-// examineAmbientToken judges the token of the environment.
+// examineAmbientToken checks the token of the environment.
 func (d *doctor) examineAmbientToken() {
 	secret, err := caddymodule.EnvironmentToken()
 	switch {
 	case err != nil:
 		d.problem(err.Error(), "set LLORCH_API_TOKEN alone, to what `openssl rand -hex 32` prints")
 	case secret.IsZero():
-		d.note("no token is in this environment (LLORCH_API_TOKEN)", "run doctor with the gateway's environment")
+		d.note("no token is in this environment (LLORCH_API_TOKEN)", "run this command with the gateway's environment")
 	default:
 		d.ok("the token of the environment is strong enough")
 	}
 }
 
-// tokenIsConfigured reports whether the gateway will have a token. One that is not
+// tokenIsConfigured reports whether the gateway will have a token. A token that is missing
 // in this environment may be in the gateway's.
 func (d *doctor) tokenIsConfigured() bool {
 	app := &d.settings.App
@@ -111,8 +110,7 @@ func (d *doctor) tokenIsConfigured() bool {
 	return len(app.Tokens) > 0 || len(app.TokenFiles) > 0
 }
 
-// examineFiles looks at who else can read or change the files of the
-// configuration.
+// examineFiles checks which users can read or change the files of the configuration.
 func (d *doctor) examineFiles() {
 	d.examineFile(d.settings.file, "the configuration", anyoneWrite)
 	for _, path := range d.settings.imported() {
@@ -146,18 +144,18 @@ func (d *doctor) examineFiles() {
 			_, err = authmin.NewKeyring(tokens)
 		}
 		if errors.Is(err, authmin.ErrForeignOwner) {
-			d.problem(err.Error(), "chown root "+path+"; or run doctor as the gateway's user, if that is its owner")
+			d.problem(err.Error(), "chown root "+path+"; or run this command as the gateway's user, if that is its owner")
 			continue
 		}
 		if err != nil {
 			d.problem(err.Error(), "restore it from a backup, or make it anew with `authmin token new`")
 			continue
 		}
-		d.ok("the keyring %s is whole: %d tokens", path, len(tokens))
+		d.ok("the keyring %s is valid: %d tokens", path, len(tokens))
 	}
 }
 
-// examineFile judges one file and the directories above it.
+// examineFile checks one file and the directories above it.
 func (d *doctor) examineFile(path, what string, forbidden os.FileMode) bool {
 	info, err := os.Stat(path)
 	switch {
@@ -165,7 +163,7 @@ func (d *doctor) examineFile(path, what string, forbidden os.FileMode) bool {
 		d.problem(fmt.Sprintf("%s: %s does not exist", what, path), "make it, or correct the path")
 		return false
 	case err != nil:
-		d.note(fmt.Sprintf("%s: %v", what, err), "run doctor as the gateway's user")
+		d.note(fmt.Sprintf("%s: %v", what, err), "run this command as the gateway's user")
 		return false
 	}
 	if mode := info.Mode().Perm(); mode&forbidden != 0 {
@@ -176,9 +174,8 @@ func (d *doctor) examineFile(path, what string, forbidden os.FileMode) bool {
 	return d.examineTree(path, what)
 }
 
-// examineTree looks for a directory above a path that others can change: they
-// could put a file of their own in its place. A sticky directory keeps them from
-// that.
+// examineTree looks for a directory above a path that other users can write to: they
+// could replace the file. A sticky directory prevents that.
 func (d *doctor) examineTree(path, what string) bool {
 	real, err := filepath.EvalSymlinks(filepath.Dir(path))
 	if err != nil {
@@ -194,7 +191,7 @@ func (d *doctor) examineTree(path, what string) bool {
 	for {
 		info, err := os.Stat(dir)
 		if err == nil && info.Mode()&os.ModeSticky == 0 && info.Mode().Perm()&othersWrite != 0 {
-			d.problem(fmt.Sprintf("%s: everybody can replace files in %s (mode %04o)", what, dir, info.Mode().Perm()), "chmod o-w "+dir)
+			d.problem(fmt.Sprintf("%s: every user can replace files in %s (mode %04o)", what, dir, info.Mode().Perm()), "chmod o-w "+dir)
 			return false
 		}
 		parent := filepath.Dir(dir)
@@ -205,13 +202,13 @@ func (d *doctor) examineTree(path, what string) bool {
 	}
 }
 
-// examineMount looks whether the gateway would see the replacement of a file.
+// examineMount checks whether the gateway would see the replacement of a file.
 func (d *doctor) examineMount(path string) {
 	const fix = "mount the directory in place of the file, and restart what has the file mounted"
 	if err := authmin.DetachedError(path, authmin.FileStateOf(path)); err != nil {
 		d.problem(err.Error(), fix)
 	}
-	for _, process := range heldElsewhere(d.proc, path) {
+	for _, process := range staleMounts(d.proc, path) {
 		d.problem(fmt.Sprintf("%s has been replaced, and %s still has the old one, as a single file mounted by itself", path, process), fix)
 	}
 }

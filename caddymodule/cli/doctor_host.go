@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// maxProcesses bounds the processes that are looked at.
+// maxProcesses bounds the processes that are examined.
 const maxProcesses = 1 << 16
 
 // tunnels are programs that bring requests of other machines to this one, by the
@@ -24,9 +24,8 @@ var tunnels = map[string]string{
 	"inlets": "inlets", "inlets-pro": "inlets", "socat": "socat", "autossh": "autossh", "sish": "sish",
 }
 
-// frontends are programs that stand in front of others on one machine. Some add no
-// header and rewrite Host unless they are told otherwise, as nginx does: what they
-// bring looks as if this machine had asked.
+// frontends are proxies for other programs of one machine. Some add no header and rewrite
+// Host by default, as nginx does: their requests look like requests of this machine.
 var frontends = map[string]string{
 	"nginx": "nginx", "openresty": "OpenResty", "angie": "Angie", "haproxy": "HAProxy", "apache2": "Apache", "httpd": "Apache",
 	"lighttpd": "lighttpd", "traefik": "Traefik", "envoy": "Envoy", "varnishd": "Varnish", "squid": "Squid", "h2o": "H2O", "pound": "Pound",
@@ -94,7 +93,7 @@ var engines = map[uint16]string{
 
 const adminPort = 2019 // Caddy's default
 
-// examineSockets looks for what listens where it should not.
+// examineSockets looks for services that other machines can reach without the gateway.
 func (d *doctor) examineSockets() {
 	behind, own := d.upstreamPorts(), d.ownPorts()
 	seen := map[netip.AddrPort]bool{}
@@ -130,7 +129,7 @@ func (d *doctor) listening() []netip.AddrPort {
 	for _, table := range []string{"tcp", "tcp6"} {
 		f, err := os.Open(filepath.Join(d.proc, "net", table))
 		if err != nil {
-			d.note(fmt.Sprintf("the listeners of this machine cannot be read: %v", err), "run doctor on Linux, or see for yourself with `ss -ltn`")
+			d.note(fmt.Sprintf("the listeners of this machine cannot be read: %v", err), "run this command on Linux, or list them with `ss -ltn`")
 			continue
 		}
 		scanner := bufio.NewScanner(f)
@@ -170,8 +169,8 @@ func parseProcAddr(text string) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(addr.Unmap(), uint16(port)), ok
 }
 
-// ownPorts are the ports of the configuration's servers: they have guards, or
-// lint says that they have none.
+// ownPorts are the ports of the configuration's servers: they have guards, or lint
+// reports that they have none.
 func (d *doctor) ownPorts() map[uint16]bool {
 	ports := map[uint16]bool{}
 	if d.settings == nil {
@@ -189,8 +188,7 @@ func (d *doctor) ownPorts() map[uint16]bool {
 
 var dialAddress = regexp.MustCompile(`"dial":("[^"]*")`)
 
-// upstreamPorts are the ports of this machine that the gateway stands in front
-// of.
+// upstreamPorts are the ports of this machine that the gateway proxies to.
 func (d *doctor) upstreamPorts() map[uint16]bool {
 	ports := map[uint16]bool{}
 	if d.settings == nil {

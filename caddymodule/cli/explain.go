@@ -20,12 +20,12 @@ func explainCommand() *cobra.Command {
 	var config, guard, tokenName, scopes string
 	cmd := &cobra.Command{
 		Use:   "explain --config CADDYFILE [--guard NAME] [--token-name N | --scopes S] METHOD URL",
-		Short: "Tells which rule decides a request, and why",
+		Short: "Shows which rule decides a request, and why",
 		Long: `
-Decides a request by the guards of a configuration, without sending it, and
-without a token: --scopes says what the caller may, --token-name whose token it
-sends; without either it sends none. The client's address plays no part, so the
-loopback bypass, trusted proxies, limits and lockouts are left out.`,
+Decides a request by the guards of a configuration, without sending it and without a
+token: --scopes gives the caller's scopes, --token-name the token that it sends;
+without either it sends none. The client's address is not considered, so the loopback
+bypass, trusted proxies, limits and lockouts are left out.`,
 		Example: `  llorch authmin explain --config Caddyfile --scopes infer POST /v1/chat/completions
   llorch authmin explain --config Caddyfile --token-name ci GET https://gateway.example.com/metrics`,
 		Args: arguments(2, 2, "METHOD and URL, such as `GET /v1/models`"),
@@ -57,12 +57,11 @@ loopback bypass, trusted proxies, limits and lockouts are left out.`,
 	return cmd
 }
 
-// question is a request as explain and test describe it: by names, never by
-// tokens.
+// question is a request for explain and test. It names tokens and holds none.
 type question struct {
 	guard, method, url string
 	token              string          // the name of the caller's token
-	scopes             []authmin.Scope // or what it may
+	scopes             []authmin.Scope // or its scopes
 }
 
 // explanation is the decision on a question.
@@ -84,7 +83,7 @@ func (a *explanation) status() int {
 	return a.decision.Problem.Status
 }
 
-// ask decides a question with the code that decides requests.
+// ask decides a question with the gateway's own code.
 func (s *settings) ask(q *question, now time.Time) (*explanation, error) {
 	authority, target := splitURL(q.url)
 	guards, err := guardsOf(s)
@@ -119,8 +118,8 @@ func (s *settings) ask(q *question, now time.Time) (*explanation, error) {
 	return a, nil
 }
 
-// splitURL cuts a URL into authority and request target, byte for byte: what is
-// strange in a path has to reach the guard as it is.
+// splitURL cuts a URL into authority and request target, byte for byte: an unusual path
+// has to reach the guard unchanged.
 func splitURL(url string) (authority, target string) {
 	scheme, rest, ok := strings.Cut(url, "://")
 	if !ok || strings.ContainsAny(scheme, "/?") {
@@ -136,16 +135,16 @@ func splitURL(url string) (authority, target string) {
 	return rest[:end], rest[end:]
 }
 
-// reasons put a refusal into words.
+// reasonWords explain a refusal.
 var reasonWords = map[authmin.Reason]string{
-	authmin.ReasonMissing: "it needs a token, and none is sent",
+	authmin.ReasonMissing: "a token is required, and none was sent",
 	authmin.ReasonExpired: "the token has expired",
 	authmin.ReasonRevoked: "the token is revoked",
 	authmin.ReasonNotYet:  "the token is not valid yet",
-	authmin.ReasonPath:    "the method or path could be read in two ways",
-	authmin.ReasonHost:    "the Host is not a host",
-	authmin.ReasonPolicy:  "nobody may, whatever the token",
-	authmin.ReasonBody:    "a GET or HEAD of a public route has no body, and others send theirs in time",
+	authmin.ReasonPath:    "the method or path is ambiguous",
+	authmin.ReasonHost:    "the Host header is not a valid host",
+	authmin.ReasonPolicy:  "the rule denies every request",
+	authmin.ReasonBody:    "on a public route a GET or HEAD has no body, and other bodies arrive in time",
 }
 
 func (a *explanation) why() string {
@@ -163,13 +162,13 @@ func (a *explanation) why() string {
 				return fmt.Sprintf("%s has scope %s", a.caller, scope)
 			}
 		}
-		return a.caller + " has scope admin, which may everything"
+		return a.caller + " has scope admin, which passes every rule"
 	case d.Reason == authmin.ReasonPath && a.stricter != "":
-		return "an upstream may take the path for another spelling of what a stricter rule stands for: " + a.stricter
+		return "an upstream may read the path as another spelling of one that a stricter rule covers: " + a.stricter
 	case d.Reason == authmin.ReasonScope:
 		return fmt.Sprintf("%s has %s, the rule wants %s", a.caller, orNone(d.Scopes), authmin.JoinScopes(rule.Scopes, " or "))
 	case d.Reason == authmin.ReasonPolicy && d.Rule == authmin.NoRule:
-		return "no rule matches, and what no rule matches is refused"
+		return "no rule matches, and a request without a rule is refused"
 	}
 	if words, ok := reasonWords[d.Reason]; ok {
 		return words
@@ -192,7 +191,7 @@ func (a *explanation) print(out io.Writer) error {
 	_, err := fmt.Fprintf(out, "%s %s\n  guard   %s\n  rule    %s\n  at      %s\n  answer  %s\n  why     %s\n",
 		a.question.method, a.question.url, a.guard.Name, a.rule, a.at, answer, a.why())
 	if err == nil && a.guard.Shadow {
-		_, err = fmt.Fprintf(out, "  shadow  the guard lets it pass all the same, and counts what it would do\n")
+		_, err = fmt.Fprintf(out, "  shadow  the guard lets the request pass, and counts this decision\n")
 	}
 	return err
 }

@@ -15,8 +15,7 @@ import (
 	"github.com/llorch/gateway/caddymodule"
 )
 
-// choose finds the one guard that a question is about: by its name, and by the
-// hosts of the sites in which it stands.
+// choose finds the one guard for a question, by its name and by the hosts of its sites.
 func (s *settings) choose(guards []placedGuard, name, authority string) (placedGuard, error) {
 	if len(guards) == 0 {
 		return placedGuard{}, fmt.Errorf("%s has no authmin guard; write `authmin { … }` into a site", s.file)
@@ -40,8 +39,8 @@ func (s *settings) choose(guards []placedGuard, name, authority string) (placedG
 	return placedGuard{}, fmt.Errorf("several guards could decide this; say which with --guard, and the site with a whole URL: %s", strings.Join(list, ", "))
 }
 
-// serves reports whether a guard stands in a site for this host and port. A site
-// that names no host serves every one.
+// serves reports whether a guard is in a site for this host and port. A site without a
+// host serves every host.
 func (s *settings) serves(g placedGuard, authority string) bool {
 	host, port, err := net.SplitHostPort(authority)
 	if err != nil {
@@ -83,7 +82,7 @@ func hostMatches(route *caddyhttp.Route, host string) bool {
 	return false
 }
 
-// holds reports whether a guard stands somewhere in a route.
+// holds reports whether a guard is in a route or in the routes inside it.
 func holds(route *caddyhttp.Route, guard string, named map[string]*caddyhttp.Route) bool {
 	return slices.ContainsFunc(caddymodule.GuardsIn(route, named), func(seen caddymodule.RouteHandler) bool { return seen.Raw == guard })
 }
@@ -107,7 +106,7 @@ func (c credential) header() http.Header {
 // question, or with the scopes and the times of the configured token of a name.
 func (s *settings) callerOf(q *question, now time.Time) (credential, string, error) {
 	if q.token == "" && q.scopes == nil {
-		return credential{}, "nobody", nil
+		return credential{}, "the client", nil
 	}
 	secret := authmin.RandomSecret()
 	token, caller := authmin.NewToken("caller", secret, q.scopes...), "the caller"
@@ -123,7 +122,7 @@ func (s *settings) callerOf(q *question, now time.Time) (credential, string, err
 	return credential{secret: secret, ring: ring}, caller, err
 }
 
-// errUnknownToken does not repeat the name: it could be a token.
+// errUnknownToken does not repeat the name, which could be a token.
 var errUnknownToken = errors.New("no configured token has that name; `authmin token list` shows a keyring file's")
 
 // tokenNamed finds a token's scopes and times. Of two that overlap in a rotation

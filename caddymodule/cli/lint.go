@@ -21,13 +21,13 @@ func lintCommand() *cobra.Command {
 	var strict bool
 	cmd := &cobra.Command{
 		Use:   "lint --config CADDYFILE",
-		Short: "Finds what a configuration leaves open",
+		Short: "Finds routes without a guard and other mistakes in a configuration",
 		Long: `
-Prints FILE:LINE for every route that reaches a service past all guards, in
-handle, handle_path, handle_errors, route, handle_response, named routes and
-imports too; for secrets in {$NAME}, which Caddy saves with its configuration;
-for scopes that no token holds; and warns of rewrites, shadow guards, and rules
-that are open to everybody or never asked. Exit status 1 when there is an error.`,
+Prints FILE:LINE for every route that reaches a service without a guard, also in
+handle, handle_path, handle_errors, route, handle_response, named routes and imports;
+for secrets in {$NAME}, which Caddy saves with its configuration; for scopes that no
+token holds; and warns of rewrites, shadow guards, rules that need no token, and rules
+that never decide. Exit status 1 when there is an error.`,
 		Args: arguments(0, 0, "no argument; the configuration goes with --config"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			findings, err := lint(config)
@@ -38,7 +38,7 @@ that are open to everybody or never asked. Exit status 1 when there is an error.
 		},
 	}
 	cmd.Flags().StringVar(&config, "config", "", "The Caddyfile, or a JSON configuration")
-	cmd.Flags().BoolVar(&strict, "strict", false, "Take warnings for errors")
+	cmd.Flags().BoolVar(&strict, "strict", false, "Treat warnings as errors")
 	return cmd
 }
 
@@ -49,8 +49,8 @@ type finding struct {
 	text    string
 }
 
-// lint looks at a configuration in every way. A configuration that cannot be
-// adapted is an error, and a finding if its text alone has shown others.
+// lint runs every check on a configuration. A configuration that cannot be adapted is an
+// error, or a finding beside those that its text alone has.
 func lint(path string) ([]finding, error) {
 	if path == "" {
 		return nil, errNoConfig
@@ -81,7 +81,7 @@ func lint(path string) ([]finding, error) {
 	return sorted(findings), nil
 }
 
-// lintCoverage reports what can be reached past the guards.
+// lintCoverage reports handlers that requests reach without a guard.
 func lintCoverage(s *settings) []finding {
 	found := s.Coverage()
 	places := locate(s, func(c *caddymodule.Config) (keys []string) {
@@ -93,20 +93,20 @@ func lintCoverage(s *settings) []finding {
 	})
 	var findings []finding
 	for _, seen := range found.Open {
-		text := fmt.Sprintf("%s serves %s without asking an authmin guard; put `authmin { … }` before it, into its site or its handle block",
+		text := fmt.Sprintf("%s serves %s without an authmin guard; put `authmin { … }` before it, into its site or its handle block",
 			seen.Name, seen.Serves())
 		if seen.InErrorRoutes {
-			text = fmt.Sprintf("%s in an error route serves %s without asking an authmin guard: error routes run when the guard refused or was never asked; put `authmin { … }` into handle_errors, or answer with respond",
+			text = fmt.Sprintf("%s in an error route serves %s without an authmin guard: error routes run after a refusal and before any guard; put `authmin { … }` into handle_errors, or answer with respond",
 				seen.Name, seen.Serves())
 		}
 		findings = append(findings, findingsAt(places[locateKey(seen)], seen.Server, !seen.ReachesService(), text)...)
 	}
 	for _, seen := range found.GuardedRewrites {
 		findings = append(findings, findingsAt(places[locateKey(seen)], seen.Server, true,
-			"the guard judges the path that the client sent, and this changes it for the upstream; see that no rule is got round")...)
+			"the guard judges the path that the client sent, and this changes it for the upstream; check that no stricter rule covers the changed path")...)
 	}
 	if found.TooDeep {
-		findings = append(findings, finding{at: position{file: s.file}, text: "the routes are nested too deep, or named routes call each other; lint cannot tell what is open"})
+		findings = append(findings, finding{at: position{file: s.file}, text: "the routes are nested too deep, or named routes call each other; lint cannot determine what is open"})
 	}
 	return findings
 }
@@ -130,13 +130,13 @@ var knownApps = []string{"http", "tls", "pki", "events", "storage", caddymodule.
 // knownWrappers hand every connection on to the server.
 var knownWrappers = []string{"tls", "http_redirect", "proxy_protocol"}
 
-// lintApps reports what could serve requests that never reach a route.
+// lintApps reports apps and listener wrappers that may serve requests outside of routes.
 func lintApps(s *settings) []finding {
 	var findings []finding
 	for name := range s.Caddy.AppsRaw {
 		if !slices.Contains(knownApps, name) {
 			findings = append(findings, finding{at: position{file: s.file}, warning: true,
-				text: fmt.Sprintf("app %s: lint looks at HTTP routes only; see that it serves nothing that a guard should decide", name)})
+				text: fmt.Sprintf("app %s: lint looks at HTTP routes only; check that it serves nothing that needs a guard", name)})
 		}
 	}
 	for _, name := range s.Servers() {
@@ -147,7 +147,7 @@ func lintApps(s *settings) []finding {
 			}
 			if json.Unmarshal(raw, &doc) != nil || !slices.Contains(knownWrappers, doc.Wrapper) {
 				findings = append(findings, finding{at: position{file: s.file}, warning: true,
-					text: fmt.Sprintf("server %s: lint does not know the listener wrapper %q; see that it serves nothing that a guard should decide", name, doc.Wrapper)})
+					text: fmt.Sprintf("server %s: lint does not know the listener wrapper %q; check that it serves nothing that needs a guard", name, doc.Wrapper)})
 			}
 		}
 	}
@@ -162,7 +162,7 @@ func sorted(findings []finding) []finding {
 }
 
 // report prints findings, and fails when there is an error among them.
-func report(out, people io.Writer, config string, findings []finding, strict bool) error {
+func report(out, stderr io.Writer, config string, findings []finding, strict bool) error {
 	bad := 0
 	for _, f := range findings {
 		level := "error"
@@ -178,6 +178,6 @@ func report(out, people io.Writer, config string, findings []finding, strict boo
 	if bad > 0 {
 		return fmt.Errorf("lint: %s: errors found: %d", config, bad)
 	}
-	_, _ = fmt.Fprintf(people, "lint: %s: no errors, %d warnings\n", config, len(findings))
+	_, _ = fmt.Fprintf(stderr, "lint: %s: no errors, %d warnings\n", config, len(findings))
 	return nil
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/llorch/gateway/caddymodule"
 )
 
-// lintBraces finds braces that do not fit, in the text of one file: the parser's own
-// complaint is often of a line far below.
+// lintBraces finds unbalanced braces in the text of one file: the parser's own error
+// often names a line far below.
 func lintBraces(path string, tokens []caddyfile.Token) (findings []finding) {
 	var open []caddyfile.Token
 	guard := -1 // how deep the authmin block is that the tokens are in
@@ -27,7 +27,7 @@ func lintBraces(path string, tokens []caddyfile.Token) (findings []finding) {
 			open = append(open, token)
 		case isBrace(token, "}"):
 			if len(open) == 0 {
-				findings = append(findings, finding{at: at, text: "this } closes nothing: there is one too many before it, or a { is missing"})
+				findings = append(findings, finding{at: at, text: "this } closes no block: there is one } too many before it, or a { is missing"})
 				continue
 			}
 			open = open[:len(open)-1]
@@ -35,10 +35,10 @@ func lintBraces(path string, tokens []caddyfile.Token) (findings []finding) {
 				guard = -1
 			}
 		case len(token.Text) > 1 && strings.HasSuffix(token.Text, "{") && !strings.Contains(token.Text, "}"):
-			findings = append(findings, finding{at: at, text: "a blank is missing before the {: Caddy takes it for a part of the word"})
+			findings = append(findings, finding{at: at, text: "a space is missing before the {: Caddy reads it as part of the word"})
 			open = append(open, token)
 		case len(line) == 0 && guard >= 0 && (token.Text == "reverse_proxy" || token.Text == "handle" || token.Text == "handle_path" || token.Text == "respond"):
-			findings = append(findings, finding{at: at, text: token.Text + " stands inside an authmin block: a } is missing before it"})
+			findings = append(findings, finding{at: at, text: token.Text + " is inside an authmin block: a } is missing before it"})
 			guard = -1
 		}
 		line = append(line, token)

@@ -78,7 +78,7 @@ func rulePlaces(guard *statement) []position {
 	return places
 }
 
-// lintGuards reports guards that let through more than they seem to.
+// lintGuards reports shadow guards, and rules that need no token or never decide.
 func lintGuards(s *settings) []finding {
 	guards, err := guardsOf(s)
 	if err != nil {
@@ -94,7 +94,7 @@ func lintGuards(s *settings) []finding {
 		for i, rule := range g.Rules {
 			if rule.Action == "public" && slices.Contains(rule.Paths, "/*") {
 				findings = append(findings, finding{at: g.rules[i], warning: true,
-					text: fmt.Sprintf("guard %s: `public /*` is open to everybody, whatever the rules after it say", g.Name)})
+					text: fmt.Sprintf("guard %s: `public /*` allows every request without a token, and the rules after it have no effect", g.Name)})
 			}
 		}
 	}

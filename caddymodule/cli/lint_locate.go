@@ -6,11 +6,11 @@ import (
 	"github.com/llorch/gateway/caddymodule"
 )
 
-// locate finds the lines that what it looks for comes from: handlers, or faults, each by a key. The adapted configuration
-// knows no lines, so it takes statements away one by one, adapts what is left,
-// and sees what is gone: a directive of a plug-in, a snippet, and one that makes
-// ten handlers are found in the same way. A sighting without a place here is
-// still reported, at its file.
+// locate finds the lines that handlers or faults come from. what lists their keys in a
+// configuration. An adapted configuration has no line numbers, so locate removes
+// statements one at a time, adapts the rest, and sees which keys are gone. That works for
+// a directive of a plug-in, a snippet, and a directive that makes ten handlers. A key
+// without a line is placed at its file.
 func locate(s *settings, what func(*caddymodule.Config) []string, except ...string) map[string][]position {
 	l := locator{settings: s, what: what, except: except, places: map[string][]position{}, sites: map[string][]position{}}
 	full := count(what(s.Config))
@@ -36,14 +36,14 @@ func locate(s *settings, what func(*caddymodule.Config) []string, except ...stri
 type locator struct {
 	settings *settings
 	what     func(*caddymodule.Config) []string
-	except   []string // words of statements that are not looked into: they are not what is wrong
+	except   []string // directives that are not the cause, and are not searched
 	places   map[string][]position
-	sites    map[string][]position // whole sites, for what is nowhere else
+	sites    map[string][]position // whole sites, for keys without another place
 	trials   int
 }
 
-// search notes which statements are the smallest that sightings go away with,
-// and returns how many of each went.
+// search finds the smallest statements whose removal removes a key, and returns how
+// many of each key are gone without st.
 func (l *locator) search(st *statement, full map[string]int) map[string]int {
 	if slices.Contains(l.except, st.word) {
 		return nil
@@ -58,12 +58,12 @@ func (l *locator) search(st *statement, full map[string]int) map[string]int {
 			within[key] += n
 		}
 	}
-	if !adapts { // others need it, such as a named route
+	if !adapts { // other statements need it, such as a named route
 		return within
 	}
 	places := l.places
 	if st.segment < 0 && len(l.except) > 0 {
-		places = l.sites // what takes a guard away cures every fault
+		places = l.sites // without its guard a site has no fault
 	}
 	for key, n := range gone {
 		if within[key] < n && !slices.Contains(places[key], st.at) && st.at.file != "" {
@@ -73,7 +73,7 @@ func (l *locator) search(st *statement, full map[string]int) map[string]int {
 	return gone
 }
 
-// trial takes a statement away, and counts which sightings go with it.
+// trial removes a statement, and counts the keys that are gone with it.
 func (l *locator) trial(st *statement, full map[string]int) (gone map[string]int, adapts bool) {
 	if l.trials++; l.trials > maxTrials {
 		return nil, true
@@ -96,9 +96,8 @@ func (l *locator) trial(st *statement, full map[string]int) (gone map[string]int
 	return gone, true
 }
 
-// locateKey tells apart the handlers that locate looks for. It is the kind of handler
-// and not its whole configuration, which changes with every line that is taken out of
-// it; a rewrite is one line.
+// locateKey is the key of a handler: its kind and not its whole configuration, which
+// changes with every line that is removed from it. A rewrite is one line.
 func locateKey(h caddymodule.RouteHandler) string {
 	if h.Name == "rewrite" {
 		return h.Raw

@@ -9,8 +9,8 @@ import (
 	"github.com/llorch/gateway/caddymodule"
 )
 
-// lintRules reports rules that are never asked, since another one before them takes
-// all of their requests and decides in another way: a deny that denies nothing.
+// lintRules reports rules that never decide, since an earlier rule matches all of their
+// requests and decides in another way: a deny that denies nothing.
 func lintRules(g placedGuard) (findings []finding) {
 	for i, rule := range g.Rules {
 		findings = append(findings, lintMethods(g, i)...)
@@ -25,14 +25,14 @@ func lintRules(g placedGuard) (findings []finding) {
 				continue // it does not start either
 			}
 			findings = append(findings, finding{at: g.rules[i], warning: true,
-				text: fmt.Sprintf("guard %s: `%s` is never asked for %s: `%s` stands before it, and the first rule that matches decides", g.Name, text, path, earlier)})
+				text: fmt.Sprintf("guard %s: `%s` never decides %s: `%s` comes before it, and the first rule that matches decides", g.Name, text, path, earlier)})
 		}
 	}
 	return findings
 }
 
-// lintMethods reports methods that are one slip of the pen away from a common one: a
-// deny of PSOT lets POST go on to the rules after it.
+// lintMethods reports methods that differ from a common one by one typing error: a deny
+// of PSOT leaves POST to the rules after it.
 func lintMethods(g placedGuard, i int) (findings []finding) {
 	common := caddymodule.CommonMethods()
 	for _, method := range g.Rules[i].Methods {

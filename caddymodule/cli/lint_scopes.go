@@ -9,8 +9,8 @@ import (
 	"github.com/llorch/gateway/caddymodule"
 )
 
-// holders say which scopes a configuration's identities have between them. Only
-// names and scopes are read: no token is needed for it.
+// holders are the scopes that all identities of a configuration have together. Only names
+// and scopes are read, no tokens.
 type holders struct {
 	scopes  []authmin.Scope
 	unread  []error // keyring files that cannot be read here
@@ -50,19 +50,19 @@ func holdersOf(s *settings, now time.Time) holders {
 	return h
 }
 
-// lintScopes reports rules that ask for what nobody has. Scope admin stands for
-// all the others, so beside an admin only a scope of the operator's own making
-// is worth a word: it could be a slip of the pen.
+// lintScopes reports rules with scopes that no token holds. Scope admin passes every
+// rule, so beside a token with it only a scope that is not a shipped one is reported: it
+// may be misspelled.
 func lintScopes(s *settings) []finding {
 	guards, err := guardsOf(s)
 	if err != nil || len(guards) == 0 {
-		return nil // lintGuards has said it
+		return nil // lintGuards has reported it
 	}
 	h := holdersOf(s, time.Now())
 	var findings []finding
 	for _, err := range h.unread {
 		findings = append(findings, finding{at: position{file: s.file}, warning: true,
-			text: fmt.Sprintf("which scopes its tokens hold is not known here: %v", err)})
+			text: fmt.Sprintf("the scopes of the rules were not checked: %v", err)})
 	}
 	if len(h.unread) > 0 {
 		return findings
@@ -72,8 +72,8 @@ func lintScopes(s *settings) []finding {
 		for i, rule := range g.Rules {
 			for _, scope := range rule.Scopes {
 				if f, bad := h.judge(scope, rule.Scopes); bad {
-					// A shipped scope without a token yet is no slip of the pen in a guard
-					// that others reach.
+					// A shipped scope that no token holds yet is not misspelled: a warning
+					// when other rules of the guard have tokens.
 					f.warning = f.warning || reached && slices.Contains(authmin.AllScopes(), scope)
 					f.at = g.rules[i]
 					f.text = fmt.Sprintf("guard %s: %s", g.Name, f.text)
@@ -97,9 +97,9 @@ func (h *holders) judge(scope authmin.Scope, rule []authmin.Scope) (finding, boo
 		if slices.Contains(authmin.AllScopes(), scope) {
 			return finding{}, false
 		}
-		return finding{warning: true, text: fmt.Sprintf("no token holds scope %s, so that only scope admin gets here; give it to a token, or correct it", scope)}, true
+		return finding{warning: true, text: fmt.Sprintf("no token holds scope %s, and only tokens with scope admin pass this rule; give the scope to a token, or correct the rule", scope)}, true
 	case met:
-		return finding{warning: true, text: fmt.Sprintf("no token holds scope %s; give it to a token, or remove it from the rule", scope)}, true
+		return finding{warning: true, text: fmt.Sprintf("no token holds scope %s; give the scope to a token, or remove it from the rule", scope)}, true
 	}
-	return finding{text: fmt.Sprintf("no token holds scope %s, so that nobody gets here; give it to a token with `authmin token new`, or correct it", scope)}, true
+	return finding{text: fmt.Sprintf("no token holds scope %s, and this rule refuses every request; give the scope to a token with `authmin token new`, or correct the rule", scope)}, true
 }

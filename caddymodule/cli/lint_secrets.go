@@ -11,19 +11,19 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
-// secretName is how variables that hold secrets are called.
+// secretName matches names of variables that hold secrets.
 var secretName = regexp.MustCompile(`(?i)(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|BEARER|APIKEY|(^|_)(KEY|PASS|PWD|PW|AUTH)(_|$))`)
 
-// notSecretName are names with such a word that hold a place, and no secret.
-// PWD is a shell's own variable for the directory that it is in.
+// notSecretName matches names with such a word that hold no secret, but a path, an
+// address or a switch. PWD is the shell's working directory.
 var notSecretName = regexp.MustCompile(`(?i)^PWD$|_(FILE|PATH|DIR|URL|NAME|HOST|ADDR|ADDRESS|PORT|TTL|OPTIONAL|ENABLED)$`)
 
-// secretWords are what stands before a secret on its line.
+// secretWords come before a secret on its line.
 var secretWords = []string{"authorization", "proxy-authorization", "x-api-key", "api-key", "upstream_token", "token", "cookie"}
 
-// lintText looks for secrets in the text of one file: what Caddy puts in place of
-// {$NAME} before it parses, and what stands there openly. The text is read as it
-// is, with nothing put in place.
+// lintText looks for secrets in the text of one file: values that Caddy substitutes for
+// {$NAME} before it parses, and tokens in plain text. The text is read without
+// substitution.
 func lintText(path string) ([]finding, error) {
 	if filepath.Ext(path) == ".json" { // where {$NAME} means nothing
 		return nil, nil
@@ -34,7 +34,7 @@ func lintText(path string) ([]finding, error) {
 	}
 	tokens, err := caddyfile.Tokenize(body, path)
 	if err != nil {
-		return nil, nil // the adapter will say where it is not a Caddyfile
+		return nil, nil // the adapter reports where it is not a Caddyfile
 	}
 	findings := lintBraces(path, tokens)
 	var line []caddyfile.Token
@@ -52,7 +52,7 @@ func lintText(path string) ([]finding, error) {
 		}
 		if depth > 0 && isStructure(line, token) {
 			findings = append(findings, finding{at: at, warning: true,
-				text: "what stands here comes from the environment; lint has judged it with the environment of this command"})
+				text: "this text comes from the environment; lint used the environment of this command"})
 		}
 		for _, match := range expanded.FindAllStringSubmatch(token.Text, -1) {
 			name := match[1]
@@ -61,15 +61,15 @@ func lintText(path string) ([]finding, error) {
 			}
 		}
 		if beforeSecret(line) && isBearer(token.Text) {
-			findings = append(findings, finding{at: at, text: "a token stands in the configuration openly; write {env.NAME} or {file./absolute/path} in its place, and replace the token"})
+			findings = append(findings, finding{at: at, text: "the configuration contains a token in plain text; write {env.NAME} or {file./absolute/path} in its place, and replace the token"})
 		}
 		line = append(line, token)
 	}
 	return findings, nil
 }
 
-// isStructure reports a token that a variable can turn into any directive, or into
-// any file.
+// isStructure reports whether a token is a variable in place of a directive or of a file
+// to import.
 func isStructure(before []caddyfile.Token, token caddyfile.Token) bool {
 	if !strings.HasPrefix(token.Text, "{$") {
 		return false

@@ -13,10 +13,10 @@ import (
 // removed or replaced.
 const deletedMark = "//deleted"
 
-// heldElsewhere names the processes that have an earlier file of this path mounted
-// by itself, as containers have a single file. They do not see its replacement.
-// Processes of other users are seen by root only.
-func heldElsewhere(proc, path string) []string {
+// staleMounts names the processes that have an earlier file of this path as a mount of
+// its own, as containers mount a single file. They do not see its replacement. Only root
+// sees processes of other users.
+func staleMounts(proc, path string) []string {
 	device, root, ok := onFileSystem(proc, path)
 	if !ok {
 		return nil

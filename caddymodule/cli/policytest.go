@@ -24,7 +24,7 @@ func policyTestCommand() *cobra.Command {
 		Use:   "test --config CADDYFILE POLICY_TEST.yaml",
 		Short: "Compares the policy's decisions with expected ones",
 		Long: `
-The file is a list of requests and of what is to become of them:
+The file is a list of requests with their expected decisions:
 
   - {method: GET, path: /health, expect: allow}
   - {method: GET, path: /v1/models, expect: 401}
@@ -114,7 +114,7 @@ func (c *policyCase) check() error {
 
 // runPolicyTest decides every case, prints those that differ, and fails when one
 // does.
-func runPolicyTest(out, people io.Writer, s *settings, path string, cases []policyCase, now time.Time) error {
+func runPolicyTest(out, stderr io.Writer, s *settings, path string, cases []policyCase, now time.Time) error {
 	failed := 0
 	for i := range cases {
 		c := &cases[i]
@@ -145,6 +145,6 @@ func runPolicyTest(out, people io.Writer, s *settings, path string, cases []poli
 	if failed > 0 {
 		return fmt.Errorf("test: %s: %d of %d decisions differ", path, failed, len(cases))
 	}
-	_, _ = fmt.Fprintf(people, "test: %s: %d decisions as expected\n", path, len(cases))
+	_, _ = fmt.Fprintf(stderr, "test: %s: %d decisions as expected\n", path, len(cases))
 	return nil
 }

@@ -9,10 +9,9 @@ import (
 	"github.com/llorch/gateway/caddymodule"
 )
 
-// ReloadNotes says what a reload of a configuration cannot take up, one line each:
-// systemd copies a credential when the service starts, and the environment stays
-// as it was. A configuration that cannot be read has none: the reload itself says
-// why.
+// ReloadNotes lists the secrets of a configuration that a reload cannot change, one line
+// each: systemd copies a credential when the service starts, and a process keeps its
+// environment. A configuration that cannot be read has none; the reload reports that.
 func ReloadNotes(config string) []string {
 	s, err := readSettings(config)
 	if err != nil {

@@ -21,8 +21,8 @@ import (
 // for a configuration sent to it is the same order.
 const maxConfigSize = 16 << 20
 
-// settings are a configuration as the commands look at it: the Caddyfile for the
-// places, and what Caddy makes of it for the truth.
+// settings are a configuration as the commands read it: the adapted configuration, which
+// is what Caddy runs, and the Caddyfile, for the lines.
 type settings struct {
 	*caddymodule.Config
 	file   string
@@ -99,8 +99,8 @@ func readText(path string) ([]byte, error) {
 var expanded = regexp.MustCompile(`\{\$([^}:]+)(?::([^}]*))?\}`)
 
 // withoutExpanded is the text of a parser's error without the values that Caddy
-// put in place of {$NAME}: one of them may be a secret. Imported files can name
-// others, so every variable that is called like a secret counts.
+// substituted for {$NAME}: one of them may be a secret. Imported files can name more
+// variables, so the value of every variable with a secret's name is removed.
 func withoutExpanded(err error, body []byte) string {
 	var values []string
 	for _, match := range expanded.FindAllSubmatch(body, -1) {
@@ -111,11 +111,11 @@ func withoutExpanded(err error, body []byte) string {
 			values = append(values, value)
 		}
 	}
-	const telling = 8 // shorter values are no secrets, and parts of ordinary words
+	const minSecret = 8 // shorter values are parts of ordinary words
 	text := err.Error()
 	for _, value := range values {
 		for word := range strings.FieldsSeq(value) {
-			if len(word) >= telling {
+			if len(word) >= minSecret {
 				text = strings.ReplaceAll(text, word, "[redacted]")
 			}
 		}

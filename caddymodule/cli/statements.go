@@ -7,8 +7,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
-// maxTrials bounds how often lint adapts a configuration to find places: a
-// second or two of work. What is not found by then is placed at its file.
+// maxTrials bounds how often lint adapts a configuration to find lines: a second or two
+// of work. Findings without a line by then are placed at their file.
 const maxTrials = 2000
 
 // position is a place in a Caddyfile.

@@ -106,9 +106,9 @@ func tokenRotateCommand() *cobra.Command {
 	return cmd
 }
 
-// rotated adds a token like the current one of its name, and lets the old ones
-// end. What was limited in time stays so: the new token lives as long as the old
-// one was made for.
+// rotated adds a token with the scopes of the current one of its name, and lets the old
+// ones expire at end. When the old token was limited in time, the new one has the same
+// lifetime.
 func rotated(tokens []authmin.Token, next authmin.Token, now time.Time, end int64) ([]authmin.Token, error) {
 	var current authmin.Token
 	found := false
@@ -142,7 +142,7 @@ func tokenRevokeCommand() *cobra.Command {
 	var fp6 string
 	cmd := &cobra.Command{
 		Use:   "revoke NAME (--file PATH | --config CADDYFILE) [--fp6 X]",
-		Short: "Ends the tokens of a name, and returns when the running gateway has it",
+		Short: "Revokes the tokens of a name, and returns when the running gateway has the change",
 		Args:  arguments(1, 1, "one NAME; a token itself has no place on a command line"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return where.edit(cmd, args[0], authmin.Secret{}, func(tokens []authmin.Token) ([]authmin.Token, error) {
@@ -155,8 +155,8 @@ func tokenRevokeCommand() *cobra.Command {
 	return cmd
 }
 
-// checkNewToken refuses a token that could never be used, and a name that is
-// rather a token.
+// checkNewToken refuses a token that could never be used, and a name that looks like a
+// token.
 func checkNewToken(t *authmin.Token, now time.Time) error {
 	if err := authmin.CheckTokenName(t.Name); err != nil {
 		return errors.New("token new: a name is 1 to 64 of a-z, 0-9, _ and -, and not default, localhost or anonymous")

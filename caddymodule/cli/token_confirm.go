@@ -22,12 +22,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Bounds of a conversation with a running gateway.
+// Limits of the requests to a running gateway.
 const (
-	gatewayPatience = 5 * time.Second        // it reads a changed file within one
-	gatewayAnswer   = 2 * time.Second        // for one answer, on the same machine
-	gatewayPoll     = 100 * time.Millisecond // between questions
-	gatewayMaxBody  = 1 << 20                // the tokens of one name
+	gatewayTimeout = 5 * time.Second        // in all; it reads a changed file within one second
+	gatewayRequest = 2 * time.Second        // for one answer, on the same machine
+	gatewayPoll    = 100 * time.Millisecond // between two requests
+	gatewayMaxBody = 1 << 20                // the tokens of one name
 )
 
 // defaultAdminSocket is where our configurations put the admin endpoint.
@@ -35,10 +35,10 @@ const defaultAdminSocket = "unix//run/llorch/admin.sock"
 
 var (
 	errNoGateway   = errors.New("no gateway is running there")
-	errGatewayMute = errors.New("the gateway there does not tell; take `admin_api off` out of its global authmin block")
+	errAPIDisabled = errors.New("its token API is disabled; remove `admin_api off` from its global authmin block")
 )
 
-// gatewayState is what a running gateway says of its tokens.
+// gatewayState is the answer of a running gateway about its tokens.
 type gatewayState struct {
 	Tokens []struct {
 		Name  string `json:"name"`
@@ -53,32 +53,33 @@ type gatewayState struct {
 // the time between its looks, for the reading.
 const readBound = 2 * caddymodule.PollInterval
 
-// confirm waits until the running gateway has the keyring file as it is now, and
-// says whether one was asked. That none runs is no error: it will read the file
-// when it starts. Without an answer it returns when a gateway that uses the file
-// must have read it, unless one is seen that cannot.
+// confirm waits until the running gateway uses the present content of the keyring file,
+// and reports the result on stderr. A gateway that does not run is no error: it reads the
+// file when it starts. Without an answer confirm waits for [readBound], after which a
+// gateway with the file has read it. It is an error when a process still has the old file
+// mounted.
 func (k *keyringFlags) confirm(cmd *cobra.Command, s *settings, path, name string, after []authmin.Token) error {
-	people, since := cmd.ErrOrStderr(), time.Now()
+	stderr, since := cmd.ErrOrStderr(), time.Now()
 	socket, address := k.socket(s)
-	told, err := k.ask(people, socket, address, path, name, after)
-	if err == nil && !told {
+	answered, err := k.ask(stderr, socket, address, path, name, after)
+	if err == nil && !answered {
 		<-time.After(readBound - time.Since(since))
 	}
-	if stale := heldElsewhere("/proc", path); len(stale) > 0 {
+	if stale := staleMounts("/proc", path); len(stale) > 0 {
 		return errors.Join(err, fmt.Errorf("%s is changed, but these have the old file, as a single file mounted by itself, and will not see the change: %s; restart them, and mount the directory %s in place of the file",
 			path, strings.Join(stale, ", "), filepath.Dir(path)))
 	}
-	if err == nil && !told {
-		_, err = fmt.Fprintf(people, "a gateway that has %s as its token_file, or the directory of it mounted, has read it by now\n", path)
+	if err == nil && !answered {
+		_, err = fmt.Fprintf(stderr, "a gateway with token_file %s, or with its directory mounted, has read the change by now\n", path)
 	}
 	return err
 }
 
-// ask asks the gateway until it has the file, and says what became of it. It
-// reports whether the gateway told.
-func (k *keyringFlags) ask(people io.Writer, socket, address, path, name string, after []authmin.Token) (told bool, err error) {
+// ask polls the gateway until it uses the file, and reports the result on stderr.
+// answered is false when no gateway could be asked.
+func (k *keyringFlags) ask(stderr io.Writer, socket, address, path, name string, after []authmin.Token) (answered bool, err error) {
 	if socket == "" {
-		_, _ = fmt.Fprintf(people, "no gateway was asked: its admin endpoint %s is not a Unix socket\n", address)
+		_, _ = fmt.Fprintf(stderr, "not confirmed: the admin endpoint %s is not a Unix socket\n", address)
 		return false, nil
 	}
 	content, err := os.ReadFile(path)
@@ -86,27 +87,26 @@ func (k *keyringFlags) ask(people io.Writer, socket, address, path, name string,
 		return false, fmt.Errorf("reading keyring: %w", err)
 	}
 	sum := sha256.Sum256(content)
-	ctx, cancel := context.WithTimeout(context.Background(), gatewayPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), gatewayTimeout)
 	defer cancel()
 	state, err := awaitGateway(ctx, socket, name, hex.EncodeToString(sum[:]))
 	switch {
 	case err == nil:
-		_, _ = fmt.Fprintf(people, "the gateway at %s has the change\n", address)
+		_, _ = fmt.Fprintf(stderr, "the gateway at %s has the change\n", address)
 		return true, nil
-	case errors.Is(err, errNoGateway), errors.Is(err, errGatewayMute):
-		_, _ = fmt.Fprintf(people, "not confirmed at %s: %v\n", address, err)
+	case errors.Is(err, errNoGateway), errors.Is(err, errAPIDisabled):
+		_, _ = fmt.Fprintf(stderr, "not confirmed at %s: %v\n", address, err)
 		return false, nil
 	case state != nil && len(state.Problems) == 0 && !state.knowsOneOf(after, name):
-		_, _ = fmt.Fprintf(people, "the gateway at %s does not use this file, and knows no token of that name\n", address)
+		_, _ = fmt.Fprintf(stderr, "the gateway at %s does not use this file, and knows no token of that name\n", address)
 		return true, nil
 	case state != nil && len(state.Problems) > 0:
 		err = fmt.Errorf("%w: %s", err, strings.Join(state.Problems, "; "))
 	}
-	return true, fmt.Errorf("%s is changed, but the gateway at %s has not taken it: %w; see its log for `keyring not loaded`", path, address, err)
+	return true, fmt.Errorf("%s is changed, but the gateway at %s has not loaded it: %w; see its log for `keyring not loaded`", path, address, err)
 }
 
-// knowsOneOf reports whether the gateway accepts a token that the file has
-// revoked.
+// knowsOneOf reports whether the gateway knows one of the file's tokens of a name.
 func (g *gatewayState) knowsOneOf(after []authmin.Token, name string) bool {
 	for i := range after {
 		t := &after[i]
@@ -120,7 +120,7 @@ func (g *gatewayState) knowsOneOf(after []authmin.Token, name string) bool {
 }
 
 // socket finds the path of the gateway's admin socket, and the address for
-// people.
+// messages.
 func (k *keyringFlags) socket(s *settings) (path, address string) {
 	address = k.admin
 	if address == "" && s != nil && s.Caddy.Admin != nil {
@@ -140,11 +140,11 @@ func (k *keyringFlags) socket(s *settings) (path, address string) {
 	return path, "unix/" + path
 }
 
-// awaitGateway asks until the gateway has read a file with this content. It
-// returns the last answer even when that was another.
+// awaitGateway polls until the gateway uses a file with this SHA-256. It returns the last
+// answer also with an error.
 func awaitGateway(ctx context.Context, socket, name, generation string) (*gatewayState, error) {
 	client := &http.Client{
-		Timeout: gatewayAnswer,
+		Timeout: gatewayRequest,
 		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
 		}},
@@ -166,7 +166,7 @@ func awaitGateway(ctx context.Context, socket, name, generation string) (*gatewa
 		}
 		select {
 		case <-ctx.Done():
-			return last, errors.New("it still has the file as it was before")
+			return last, errors.New("it still uses the previous file")
 		case <-ticker.C:
 		}
 	}
@@ -189,7 +189,7 @@ func askGateway(ctx context.Context, client *http.Client, name string) (*gateway
 	switch response.StatusCode {
 	case http.StatusOK:
 	case http.StatusNotFound, http.StatusForbidden:
-		return nil, errGatewayMute
+		return nil, errAPIDisabled
 	default:
 		return nil, fmt.Errorf("asking the gateway: it answers %s", response.Status)
 	}

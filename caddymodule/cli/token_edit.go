@@ -14,17 +14,16 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// lockPatience is how long a command waits for another one that edits the same
-// file: an edit takes milliseconds, and seconds on a slow disk with a million
-// tokens.
-const lockPatience = 10 * time.Second
+// lockTimeout is how long a command waits for another command that edits the same file.
+// An edit takes milliseconds, and seconds on a slow disk with a million tokens.
+const lockTimeout = 10 * time.Second
 
-// keyringFlags say which keyring file a command works on, and which gateway to
-// ask whether it has the change.
+// keyringFlags name the keyring file that a command edits, and the gateway that has to
+// load the change.
 type keyringFlags struct {
 	file, config, admin string
-	creates             bool            // the file may have to be made
-	wants               []authmin.Scope // of a new token, which some rule should ask for
+	creates             bool            // create the file when it does not exist
+	wants               []authmin.Scope // of a new token, which some rule should name
 }
 
 func (k *keyringFlags) add(cmd *cobra.Command) {
@@ -37,7 +36,7 @@ func (k *keyringFlags) addFile(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&k.config, "config", "", "A Caddyfile with one token_file")
 }
 
-// resolve finds the file.
+// resolve finds the path of the keyring file.
 func (k *keyringFlags) resolve() (path string, s *settings, err error) {
 	if k.config != "" {
 		if s, err = readSettings(k.config); err != nil {
@@ -65,12 +64,12 @@ func (k *keyringFlags) edit(cmd *cobra.Command, name string, secret authmin.Secr
 	if err != nil {
 		return err
 	}
-	people := cmd.ErrOrStderr()
-	warnOfUnwanted(people, s, k.wants)
-	if err := k.mustExist(path, people); err != nil {
+	stderr := cmd.ErrOrStderr()
+	warnOfUnusedScopes(stderr, s, k.wants)
+	if err := k.mustExist(path, stderr); err != nil {
 		return err
 	}
-	ctx, cancel := withPatience(cmd.Context())
+	ctx, cancel := withLockTimeout(cmd.Context())
 	defer cancel()
 	var after []authmin.Token
 	err = authmin.EditKeyringFile(ctx, path, func(tokens []authmin.Token) ([]authmin.Token, error) {
@@ -82,20 +81,20 @@ func (k *keyringFlags) edit(cmd *cobra.Command, name string, secret authmin.Secr
 		return err
 	}
 	if !secret.IsZero() {
-		_, _ = fmt.Fprintf(people, "token %s (fp6 %s) is in %s; the next line is the token, and is shown only now\n", name, secret.Fingerprint(), path)
+		_, _ = fmt.Fprintf(stderr, "token %s (fp6 %s) is in %s; the next line is the token, and is shown only now\n", name, secret.Fingerprint(), path)
 		if _, err := io.WriteString(cmd.OutOrStdout(), secret.Reveal()+"\n"); err != nil {
-			return fmt.Errorf("printing the token: %w; nobody has it: revoke %s and make another", err, secret.Fingerprint())
+			return fmt.Errorf("printing the token: %w; the token is lost: revoke %s and make another", err, secret.Fingerprint())
 		}
 	}
 	return k.confirm(cmd, s, path, name, after)
 }
 
-// mustExist refuses to rotate or revoke in a file that is not there, and to make
-// one in a directory that is not.
-func (k *keyringFlags) mustExist(path string, people io.Writer) error {
+// mustExist refuses to rotate or revoke in a file that does not exist, and to create a
+// file in a directory that does not exist.
+func (k *keyringFlags) mustExist(path string, stderr io.Writer) error {
 	_, err := os.Lstat(path)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return nil // what is wrong with it, the reader will say
+		return nil // other errors are reported when the file is read
 	}
 	if !k.creates {
 		return fmt.Errorf("%s does not exist; make it with `authmin token new`", path)
@@ -103,14 +102,14 @@ func (k *keyringFlags) mustExist(path string, people io.Writer) error {
 	if _, err := os.Stat(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("the directory of %s does not exist; make it with: install -d -m 0750 %s", path, filepath.Dir(path))
 	}
-	_, _ = fmt.Fprintf(people, "making %s, readable by this user only; a gateway of another user needs: chown\n", path)
+	_, _ = fmt.Fprintf(stderr, "creating %s, readable only by this user; for a gateway of another user run chown\n", path)
 	return nil
 }
 
-// withPatience bounds the wait for another edit.
-func withPatience(ctx context.Context) (context.Context, context.CancelFunc) {
+// withLockTimeout limits the wait for another edit.
+func withLockTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	if ctx == nil { // cobra has none when Caddy starts it
 		ctx = context.Background()
 	}
-	return context.WithTimeout(ctx, lockPatience)
+	return context.WithTimeout(ctx, lockTimeout)
 }

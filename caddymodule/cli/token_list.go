@@ -97,7 +97,7 @@ func fingerprintCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "fingerprint < FILE",
 		Short: "Prints the fp6 of a token that it reads from stdin",
-		Args:  arguments(0, 0, "the token on stdin, such as `token fingerprint < FILE`; everybody on this machine can read an argument"),
+		Args:  arguments(0, 0, "the token on stdin, such as `token fingerprint < FILE`; every user of this machine can read arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			raw, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), authmin.MaxTokenLength+2)) // 2: one line end, and one byte too much
 			if err != nil {

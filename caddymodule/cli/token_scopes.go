@@ -8,16 +8,17 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// warnOfUnwanted says which scopes of a new token no rule of the configuration asks
-// for: most likely they are misspelt. Without a configuration it knows the shipped ones.
-func warnOfUnwanted(people io.Writer, s *settings, scopes []authmin.Scope) {
-	known, where := authmin.AllScopes(), "is none of the shipped policy"
+// warnOfUnusedScopes names the scopes of a new token that no rule of the configuration
+// names: most likely they are misspelled. Without a configuration it compares with the
+// scopes of the shipped policy.
+func warnOfUnusedScopes(stderr io.Writer, s *settings, scopes []authmin.Scope) {
+	known, where := authmin.AllScopes(), "is not in the shipped policy"
 	if s != nil {
 		guards, err := guardsOf(s)
 		if err != nil || len(guards) == 0 {
 			return // lint says so
 		}
-		known, where = nil, "is asked for by no rule of "+s.file
+		known, where = nil, "is in no rule of "+s.file
 		for _, g := range guards {
 			for _, rule := range g.Rules {
 				known = append(known, rule.Scopes...)
@@ -41,6 +42,6 @@ func warnOfUnwanted(people io.Writer, s *settings, scopes []authmin.Scope) {
 		if near := authmin.NearestWord(string(scope), names); near != "" {
 			meant = "; did you mean " + near + "?"
 		}
-		_, _ = fmt.Fprintf(people, "warning: scope %s %s%s (%s)\n", scope, where, meant, authmin.JoinScopes(known, ", "))
+		_, _ = fmt.Fprintf(stderr, "warning: scope %s %s%s (%s)\n", scope, where, meant, authmin.JoinScopes(known, ", "))
 	}
 }

@@ -12,10 +12,10 @@ const defaultCaddyfile = "Caddyfile"
 // maxUnguarded bounds the proxies without a guard that one warning names.
 const maxUnguarded = 16
 
-// WarnOfNoGuard says which services a configuration without any guard serves to
-// everybody. Where there is a guard, its app says so in the log; where there is none,
-// no part of authmin is loaded. What cannot be read, the command itself complains of.
-func WarnOfNoGuard(path string, people io.Writer) {
+// WarnOfNoGuard names the services that a configuration without any guard serves to every
+// client. With a guard, the app logs this when it starts; without one, no part of authmin
+// is loaded. It ignores a configuration that cannot be read: the command reports that.
+func WarnOfNoGuard(path string, stderr io.Writer) {
 	if path == "" {
 		path = defaultCaddyfile
 	}
@@ -34,7 +34,7 @@ func WarnOfNoGuard(path string, people io.Writer) {
 	for _, seen := range found.Open {
 		if seen.ReachesService() && said < maxUnguarded {
 			said++
-			_, _ = fmt.Fprintf(people, "warning: no authmin guard covers this %s %v: it serves %s to everybody; write `authmin { ... }` before it\n", seen.Name, seen.Upstreams(), seen.Serves())
+			_, _ = fmt.Fprintf(stderr, "warning: no authmin guard covers this %s %v: it serves %s to every client; write `authmin { ... }` before it\n", seen.Name, seen.Upstreams(), seen.Serves())
 		}
 	}
 }
