@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/poolmanager/adapter"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -64,8 +65,8 @@ func (a *api) dispatch(ctx context.Context, in *dispatchInput) (*huma.StreamResp
 // event. The slot is free before the caller reads that event and sends the next
 // task.
 func (a *api) stream(w http.ResponseWriter, l *lease, task nodeapi.DispatchRequest) {
-	out := newSSEWriter(w)
-	defer out.keepAlive(commentEvery)()
+	out := &events{Stream: backend.NewStream(w, writeLimit)}
+	defer out.KeepAlive(commentEvery)()
 	engine := l.pool.wanted().template.Engine
 	if err := l.await(0); err != nil {
 		l.release()
@@ -97,7 +98,7 @@ func (a *api) stream(w http.ResponseWriter, l *lease, task nodeapi.DispatchReque
 }
 
 // endWithError tells a caller that is still there why its task ended.
-func (a *api) endWithError(ctx context.Context, out *sseWriter, engine string, err error) {
+func (a *api) endWithError(ctx context.Context, out *events, engine string, err error) {
 	event := nodeapi.Event{Type: nodeapi.EventError, Code: string(adapter.ClassReset), Message: "the task was ended", Engine: engine}
 	var failed *adapter.Error
 	switch {
@@ -109,4 +110,17 @@ func (a *api) endWithError(ctx context.Context, out *sseWriter, engine string, e
 		a.env.log.WarnContext(ctx, "task ended", "error", err)
 	}
 	_ = out.send(event)
+}
+
+// events writes the events of one task; only the task's goroutine sends.
+type events struct {
+	*backend.Stream
+	buffer []byte
+}
+
+func (s *events) send(e nodeapi.Event) (err error) {
+	if s.buffer, err = e.AppendSSE(s.buffer[:0]); err != nil {
+		return err
+	}
+	return s.Write(s.buffer)
 }

@@ -61,7 +61,7 @@ func TestAPanicInTheMiddleOfAnAnswerBreaksItOff(t *testing.T) {
 		return &huma.StreamResponse{Body: func(hc huma.Context) {
 			_, w := humago.Unwrap(hc)
 			s := newSSE(w, within)
-			_ = s.write([]byte("data: one\n\n"))
+			_ = s.Write([]byte("data: one\n\n"))
 			panic("a defect")
 		}}, nil
 	})

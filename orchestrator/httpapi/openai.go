@@ -221,17 +221,17 @@ func (c *conversation) whole(ctx context.Context, w http.ResponseWriter, r *http
 func (c *conversation) stream(ctx context.Context, s *sse) {
 	defer s.count(c.reader)
 	if first := c.opts.first(c); first == nil {
-		s.open()
+		_ = s.Open()
 	} else if s.data(first) != nil {
 		return
 	}
-	idle := s.alive
+	idle := s.Alive
 	var end ended
 	before, after, err := c.opts.chunk(c)
 	if err == nil {
 		end, err = c.each(ctx, idle, tokens(func(ev orchestrator.Event) error { return s.chunk(before, ev.Text(), after) }))
 	}
-	if s.left != nil {
+	if s.Err() != nil {
 		return
 	}
 	if err != nil {

@@ -88,11 +88,11 @@ func (a *API) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 		defer release()
 		r, w := humago.Unwrap(ctx)
 		s := newSSE(w, a.opts.SlowReader)
-		s.open()
+		_ = s.Open()
 		if r.Method == http.MethodHead {
 			return // its answer has no body: it would wait for nothing until the task ends
 		}
-		if err := s.follow(r.Context(), reader, in.Verbose, a.opts.Heartbeat); s.left == nil {
+		if err := s.follow(r.Context(), reader, in.Verbose, a.opts.Heartbeat); s.Err() == nil {
 			a.unreadable(r.Context(), in.ID, err)
 		}
 	}}, nil
