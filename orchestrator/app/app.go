@@ -18,7 +18,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,10 +29,10 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/authmin/backend"
+	"github.com/llorch/gateway/authmin/backend/tracing"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/httpapi"
 	"github.com/llorch/gateway/orchestrator/store"
-	"github.com/llorch/gateway/orchestrator/tracing"
 )
 
 const (
@@ -39,6 +41,8 @@ const (
 	// drainTimeout is how long running tasks have to be settled at a stop; with what
 	// backend.Server gives open requests after it that is 2 s.
 	drainTimeout = 1500 * time.Millisecond
+	// tracesPerSecond bounds the traces that are recorded.
+	tracesPerSecond = 100
 )
 
 // The durabilities: with Full an acknowledged write is on the disk, with Fast it gets
@@ -123,7 +127,10 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 	}
 	s.addr = ln.Addr().String()
 	s.cleanups.Push("listener", func(context.Context) error { return ignoreClosed(ln.Close()) })
-	traces, err := tracing.Start(ctx, tracing.Options{Service: "llorch-orchestrator", Version: o.Version, Log: o.Log})
+	traces, err := tracing.Start(ctx, tracing.Options{
+		Service: "llorch-orchestrator", Version: o.Version, Scope: "github.com/llorch/gateway/orchestrator", Log: o.Log, PerSecond: tracesPerSecond,
+		Skip: func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/v2/nodes/") }, // heartbeats
+	})
 	if err != nil {
 		return nil, err
 	}

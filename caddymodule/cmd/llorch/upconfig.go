@@ -8,7 +8,7 @@ import (
 
 	_ "embed"
 
-	"github.com/llorch/gateway/orchestrator/tracing"
+	"github.com/llorch/gateway/authmin/backend/tracing"
 )
 
 // The variables by which up hands its credentials to its own configuration, in

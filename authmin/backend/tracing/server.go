@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/llorch/gateway/authmin/backend"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
@@ -16,15 +17,13 @@ import (
 const maxTraceparent = 128
 
 // Handler makes a span of each request. Put it inside the credential check:
-// strangers are not worth one. Nodes' heartbeats, health and metrics are not
-// traced.
+// requests without a valid credential are not traced, nor are health and metrics.
 func (p *Provider) Handler(next http.Handler) http.Handler {
 	if p == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path := r.URL.Path
-		if path == "/health" || strings.HasSuffix(path, "/metrics") || strings.HasPrefix(path, "/v2/nodes/") {
+		if p.skips(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -37,18 +36,22 @@ func (p *Provider) Handler(next http.Handler) http.Handler {
 	})
 }
 
+func (p *Provider) skips(r *http.Request) bool {
+	return r.URL.Path == "/health" || strings.HasSuffix(r.URL.Path, "/metrics") || p.o.Skip != nil && p.o.Skip(r)
+}
+
 func (p *Provider) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	ctx, span := p.tracer.Start(r.Context(), methodName(r.Method), trace.WithSpanKind(trace.SpanKindServer))
 	defer span.End()
 	r = r.WithContext(ctx)
-	answer := &answer{ResponseWriter: w, status: http.StatusOK}
+	answer := &backend.StatusWriter{ResponseWriter: w, Status: http.StatusOK}
 	next.ServeHTTP(answer, r)
 	if _, route, ok := strings.Cut(r.Pattern, " "); ok { // of the contract, not the caller's text
 		span.SetName(methodName(r.Method) + " " + route)
 		span.SetAttributes(attribute.String("http.route", route))
 	}
-	span.SetAttributes(attribute.String("http.request.method", methodName(r.Method)), attribute.Int("http.response.status_code", answer.status))
-	if answer.status >= http.StatusInternalServerError {
+	span.SetAttributes(attribute.String("http.request.method", methodName(r.Method)), attribute.Int("http.response.status_code", answer.Status))
+	if answer.Status >= http.StatusInternalServerError {
 		span.SetStatus(codes.Error, "")
 	}
 }
@@ -75,6 +78,9 @@ func Continue(ctx context.Context, traceparent ...string) context.Context {
 // unrecorded, and one that would begin here does not begin.
 func (p *Provider) admit(ctx context.Context) (context.Context, bool) {
 	parent := trace.SpanContextFromContext(ctx)
+	if p.o.ContinueOnly && !parent.IsValid() {
+		return ctx, false
+	}
 	if parent.IsValid() && !parent.IsSampled() || p.limit.Allow() {
 		return ctx, true
 	}
@@ -83,21 +89,3 @@ func (p *Provider) admit(ctx context.Context) (context.Context, bool) {
 	}
 	return trace.ContextWithRemoteSpanContext(ctx, parent.WithTraceFlags(parent.TraceFlags()&^trace.FlagsSampled)), true
 }
-
-// answer notes the status.
-type answer struct {
-	http.ResponseWriter
-	status int
-	told   bool
-}
-
-// WriteHeader notes the first status that is not an interim one.
-func (a *answer) WriteHeader(status int) {
-	if !a.told && status >= http.StatusOK {
-		a.status, a.told = status, true
-	}
-	a.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap is for http.ResponseController.
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

@@ -1,5 +1,5 @@
-// Package tracing sends the orchestrator's spans to an OpenTelemetry collector,
-// and continues the traces that reach it.
+// Package tracing sends a service's spans to an OpenTelemetry collector, and
+// continues the traces that reach it.
 //
 // It is off, and costs nothing, until OTEL_EXPORTER_OTLP_ENDPOINT (or …_TRACES_ENDPOINT)
 // is set; the OpenTelemetry SDK reads that and its other variables by itself.
@@ -9,13 +9,14 @@
 // checked bytes. tracestate and baggage are neither kept nor passed on. Whether
 // a trace is recorded is the caller's flag where there is one
 // (OTEL_TRACES_SAMPLER, default parentbased_always_on), but no more than
-// [perSecond] traces a second, whatever callers ask for.
+// [Options.PerSecond] traces a second, whatever callers ask for.
 //
-// A span has the method, the route's pattern and the status of a request, the
-// ids of task, node and pool: never a path, a query, a header or a body.
+// A span has the method, the route's pattern and the status of a request, and
+// what the service adds, such as the ids of task, node and pool: never a path, a
+// query, a header or a body.
 //
-//	p, err := tracing.Start(ctx, tracing.Options{Service: "llorch-orchestrator", Log: log})
-//	http.Serve(ln, backend.Wrap(p.Handler(api.Handler())))
+//	p, err := tracing.Start(ctx, tracing.Options{Service: "llorch-orchestrator", PerSecond: 100, Log: log})
+//	backend.Serve(ln, auth.Wrap(p.Handler(api)), log)
 package tracing
 
 import (
@@ -38,11 +39,6 @@ import (
 )
 
 const (
-	// perSecond bounds the traces that are recorded, whoever asks: a trace is
-	// two or three spans here, so the queue (the SDK's OTEL_BSP_MAX_QUEUE_SIZE,
-	// 2048 spans of about 1 KiB) takes several seconds of them. What does not
-	// fit into the queue is dropped.
-	perSecond = 100
 	// exportTimeout bounds one attempt to send; there is no second one.
 	exportTimeout = 5 * time.Second
 	// flushTimeout bounds what a stop may take for the spans that are left.
@@ -53,11 +49,22 @@ const (
 type Options struct {
 	Service string // service.name, unless OTEL_SERVICE_NAME says otherwise
 	Version string
+	Scope   string // the instrumentation scope, a package path
 	Log     *slog.Logger
+	// PerSecond bounds the traces that are recorded, whatever callers ask for: a
+	// trace is two or three spans in each service, so the queue (the SDK's
+	// OTEL_BSP_MAX_QUEUE_SIZE, 2048 spans of about 1 KiB) takes several seconds of
+	// a hundred. What does not fit into the queue is dropped.
+	PerSecond int
+	// ContinueOnly begins no trace: a request without one is not traced.
+	ContinueOnly bool
+	// Skip leaves requests out, besides those for health and metrics.
+	Skip func(*http.Request) bool
 }
 
 // Provider makes spans and sends them. A nil one makes none.
 type Provider struct {
+	o      Options
 	sdk    *sdktrace.TracerProvider
 	tracer trace.Tracer
 	limit  *rate.Limiter
@@ -66,10 +73,8 @@ type Provider struct {
 
 // Enabled reports whether the environment asks for traces.
 func Enabled() bool {
-	for _, off := range []string{os.Getenv("OTEL_SDK_DISABLED"), os.Getenv("OTEL_TRACES_EXPORTER")} {
-		if strings.EqualFold(off, "true") || off == "none" {
-			return false
-		}
+	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") || os.Getenv("OTEL_TRACES_EXPORTER") == "none" {
+		return false
 	}
 	return cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")) != ""
 }
@@ -83,8 +88,10 @@ func Start(ctx context.Context, o Options) (*Provider, error) {
 	if protocol != "http/protobuf" {
 		return nil, fmt.Errorf("starting traces: OTEL_EXPORTER_OTLP_PROTOCOL is %q; %s sends http/protobuf only", protocol, o.Service)
 	}
+	// HTTPS_PROXY is often set for other programs: no proxy sees the spans, and the
+	// collector's key with them.
 	otlp, err := otlptracehttp.New(ctx, otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: false}), otlptracehttp.WithTimeout(exportTimeout),
-		otlptracehttp.WithProxy(func(*http.Request) (*url.URL, error) { return nil, nil })) // nobody chose one for what spans tell
+		otlptracehttp.WithProxy(func(*http.Request) (*url.URL, error) { return nil, nil }))
 	if err != nil {
 		return nil, fmt.Errorf("starting traces: %w", err)
 	}
@@ -98,10 +105,10 @@ func Start(ctx context.Context, o Options) (*Provider, error) {
 		cut()
 		return nil, fmt.Errorf("starting traces: %w", err)
 	}
-	p := &Provider{limit: rate.NewLimiter(perSecond, perSecond), cut: cut}
+	p := &Provider{o: o, limit: rate.NewLimiter(rate.Limit(o.PerSecond), o.PerSecond), cut: cut}
 	p.sdk = sdktrace.NewTracerProvider(
 		sdktrace.WithBatcher(&exporter{SpanExporter: otlp, life: life, log: o.Log}), sdktrace.WithResource(about))
-	p.tracer = p.sdk.Tracer("github.com/llorch/gateway/orchestrator")
+	p.tracer = p.sdk.Tracer(o.Scope)
 	o.Log.InfoContext(ctx, "traces are sent to the collector of OTEL_EXPORTER_OTLP_ENDPOINT", "service", o.Service)
 	return p, nil
 }

@@ -34,7 +34,12 @@ func off(t *testing.T) {
 	}
 }
 
-func options() Options { return Options{Service: "test", Log: slog.New(slog.DiscardHandler)} }
+// perSecond is the tests' limit.
+const perSecond = 100
+
+func options() Options {
+	return Options{Service: "test", PerSecond: perSecond, Log: slog.New(slog.DiscardHandler)}
+}
 
 func TestTracesAreOffUntilAnEndpointIsSet(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -46,6 +51,8 @@ func TestTracesAreOffUntilAnEndpointIsSet(t *testing.T) {
 		"its own":      {map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:9/v1/traces"}, true},
 		"disabled":     {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_SDK_DISABLED": "TRUE"}, false},
 		"no exporter":  {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_TRACES_EXPORTER": "none"}, false},
+		"another one":  {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_TRACES_EXPORTER": "true"}, true},
+		"not disabled": {map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_SDK_DISABLED": "none"}, true},
 		"other things": {map[string]string{"OTEL_SERVICE_NAME": "x"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -82,13 +89,13 @@ func TestAProtocolThatIsNotSpokenIsAnError(t *testing.T) {
 
 // recorded serves requests through a provider and counts those whose span is
 // recorded, and those that go on with a trace at all.
-func recorded(t *testing.T, requests int, header http.Header) (recorded, traced int) {
+func recorded(t *testing.T, o Options, requests int, path string, header http.Header) (recorded, traced int) {
 	t.Helper()
 	off(t)
 	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
 	defer sink.Close()
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", sink.URL)
-	p, err := Start(t.Context(), options())
+	p, err := Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +112,7 @@ func recorded(t *testing.T, requests int, header http.Header) (recorded, traced 
 		}
 	}))
 	for range requests {
-		r := httptest.NewRequest("POST", "/v2/tasks", nil)
+		r := httptest.NewRequest("POST", path, nil)
 		r.Header = header
 		h.ServeHTTP(httptest.NewRecorder(), r)
 	}
@@ -145,7 +152,7 @@ func TestNobodyForcesMoreThanTheLimit(t *testing.T) {
 		"no trace":          {nil, false},
 	} {
 		begin := time.Now()
-		n, traced := recorded(t, flood, c.header)
+		n, traced := recorded(t, options(), flood, "/v2/tasks", c.header)
 		most := perSecond + int(time.Since(begin).Seconds()*perSecond) + 1
 		if n < perSecond || n > most {
 			t.Errorf("%s: %d of %d are recorded, want %d to %d", name, n, flood, perSecond, most)
@@ -165,7 +172,7 @@ func TestWhatACallerSaysOfItsTraceIsChecked(t *testing.T) {
 		"ff-" + traceID + "-00f067aa0ba902b7-01":                            1,
 		"01-" + traceID + "-00f067aa0ba902b7-01-" + strings.Repeat("a", 99): 1,
 	} {
-		if n, _ := recorded(t, 1, http.Header{"Traceparent": {header}}); n != want {
+		if n, _ := recorded(t, options(), 1, "/v2/tasks", http.Header{"Traceparent": {header}}); n != want {
 			t.Errorf("%q: %d recorded, want %d", header, n, want)
 		}
 	}
@@ -173,6 +180,33 @@ func TestWhatACallerSaysOfItsTraceIsChecked(t *testing.T) {
 	two := Continue(context.Background(), "00-"+traceID+"-00f067aa0ba902b7-01", "00-"+traceID+"-00f067aa0ba902b7-01")
 	if trace.SpanContextFromContext(long).IsValid() || trace.SpanContextFromContext(two).IsValid() {
 		t.Error("a header without end, or two of them, are believed")
+	}
+}
+
+// TestContinueOnlyBeginsNoTrace sends headers of all kinds.
+func TestContinueOnlyBeginsNoTrace(t *testing.T) {
+	o, good := options(), "00-"+traceID+"-00f067aa0ba902b7-01"
+	o.ContinueOnly = true
+	for name, c := range map[string]struct {
+		lines []string
+		want  int
+	}{
+		"none": {nil, 0}, "an empty one": {[]string{""}, 0}, "garbage": {[]string{"garbage"}, 0}, "two": {[]string{good, good}, 0},
+		"one that is not to be recorded": {[]string{strings.TrimSuffix(good, "1") + "0"}, 0}, "one": {[]string{good}, 1},
+	} {
+		if n, _ := recorded(t, o, 1, "/pools/p/dispatch", http.Header{"Traceparent": c.lines}); n != c.want {
+			t.Errorf("%s: %d recorded, want %d", name, n, c.want)
+		}
+	}
+}
+
+func TestSomeRequestsAreNotTraced(t *testing.T) {
+	o := options()
+	o.Skip = func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/v2/nodes/") }
+	for path, want := range map[string]int{"/health": 0, "/metrics": 0, "/poolmanager/metrics": 0, "/v2/nodes/n/heartbeat": 0, "/v2/nodes": 1} {
+		if n, _ := recorded(t, o, 1, path, nil); n != want {
+			t.Errorf("%s: %d recorded, want %d", path, n, want)
+		}
 	}
 }
 
