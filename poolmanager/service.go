@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin/backend"
+	"github.com/llorch/gateway/authmin/backend/tracing"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -38,7 +39,7 @@ type Service struct {
 	server   *backend.Server
 	dir      *runtimeDir
 	pools    *manager
-	traces   *traces
+	traces   *tracing.Provider
 	tokens   *credentials
 
 	cancel context.CancelFunc // ends the background goroutines
@@ -73,14 +74,14 @@ func Start(ctx context.Context, o Options) (*Service, error) {
 	}
 	s, err := start(ctx, o, auth, listener, traces)
 	if err != nil {
-		traces.stop(ctx)
+		_ = traces.Stop(ctx)
 		listener.Close()
 		return nil, fmt.Errorf("pool manager: %w", err)
 	}
 	return s, nil
 }
 
-func start(ctx context.Context, o Options, auth *backend.Authenticator, listener net.Listener, traces *traces) (*Service, error) {
+func start(ctx context.Context, o Options, auth *backend.Authenticator, listener net.Listener, traces *tracing.Provider) (*Service, error) {
 	dir, err := openRuntimeDir(o.RuntimeDir)
 	if err != nil {
 		return nil, err
@@ -89,7 +90,7 @@ func start(ctx context.Context, o Options, auth *backend.Authenticator, listener
 	gpus := &gpuMonitor{}
 	changed := make(chan struct{}, 1)
 	env := &environment{
-		dir: dir, root: o.ModelRoot, http: s.traces.client(engineClient()), log: o.Log, times: o.times, vram: gpus.freeOf,
+		dir: dir, root: o.ModelRoot, http: tracedClient(traces.Tracer(), engineClient()), log: o.Log, times: o.times, vram: gpus.freeOf,
 		changed: func() {
 			select {
 			case changed <- struct{}{}:
@@ -126,7 +127,7 @@ func start(ctx context.Context, o Options, auth *backend.Authenticator, listener
 		dir.close()
 		return nil, err
 	}
-	s.handler = auth.Wrap(s.traces.handler(requestLog(o.Log, newAPI(env, s.pools))))
+	s.handler = auth.Wrap(s.traces.Handler(requestLog(o.Log, newAPI(env, s.pools))))
 	s.server = backend.Serve(listener, s.handler, o.Log)
 	background, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
@@ -257,7 +258,7 @@ func (s *Service) stop(ctx context.Context) error {
 	engines := s.pools.stopAll(ctx)
 	serving := s.server.Stop(ctx)
 	s.pools.env.http.CloseIdleConnections()
-	s.traces.stop(ctx)
+	flushing := s.traces.Stop(ctx)
 	background := make(chan struct{})
 	go func() { s.group.Wait(); close(background) }()
 	select {
@@ -266,5 +267,5 @@ func (s *Service) stop(ctx context.Context) error {
 		engines = errors.Join(engines, fmt.Errorf("stopping the pool manager: %w", ctx.Err()))
 	}
 	s.dir.close()
-	return errors.Join(engines, serving)
+	return errors.Join(engines, serving, flushing)
 }

@@ -1,6 +1,7 @@
 package poolmanager
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -13,54 +14,30 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
+	"github.com/llorch/gateway/authmin/backend/tracing"
 )
 
-// maxTraceparent is longer than any version's that we could read: version 00
-// has 55 bytes.
-const maxTraceparent = 128
+// tracesPerSecond bounds the traces that are recorded: more than three
+// orchestrators let through (100 each), two spans a trace.
+const tracesPerSecond = 400
 
-// handler makes a span of each request that brings a trace, by a valid
-// traceparent and nothing else: tracestate and baggage are not read. A span has
-// the method, the route's pattern and the status, nothing of what the caller sent.
-func (t *traces) handler(next http.Handler) http.Handler {
-	if t == nil {
-		return next
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		lines := r.Header["Traceparent"]
-		if len(lines) != 1 || len(lines[0]) > maxTraceparent {
-			next.ServeHTTP(w, r)
-			return
-		}
-		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.MapCarrier{"traceparent": lines[0]})
-		if !trace.SpanContextFromContext(ctx).IsSampled() || !t.limit.Allow() {
-			next.ServeHTTP(w, r)
-			return
-		}
-		ctx, span := t.tracer.Start(ctx, "request", trace.WithSpanKind(trace.SpanKindServer))
-		defer span.End()
-		r = r.WithContext(ctx)
-		a := &noted{ResponseWriter: w, status: http.StatusOK}
-		next.ServeHTTP(a, r)
-		if method, route, ok := strings.Cut(r.Pattern, " "); ok { // of the contract, not the caller's text
-			span.SetName(r.Pattern)
-			span.SetAttributes(attribute.String("http.request.method", method), attribute.String("http.route", route))
-		}
-		span.SetAttributes(attribute.Int("http.response.status_code", a.status))
-		if a.status >= http.StatusInternalServerError {
-			span.SetStatus(otelcodes.Error, "")
-		}
+// startTraces continues the orchestrator's traces and begins none of its own.
+func startTraces(ctx context.Context, log *slog.Logger) (*tracing.Provider, error) {
+	return tracing.Start(ctx, tracing.Options{
+		Service: "llorch-poolmanager", Version: Version, Scope: "github.com/llorch/gateway/poolmanager", Log: log,
+		PerSecond: tracesPerSecond, ContinueOnly: true,
 	})
 }
 
-// client gives the client of engines that makes a span of each request of a
+// tracedClient gives the client of engines that makes a span of each request of a
 // dispatch, and tells the engine of the trace.
-func (t *traces) client(c *http.Client) *http.Client {
-	if t == nil {
+func tracedClient(tracer trace.Tracer, c *http.Client) *http.Client {
+	if tracer == nil {
 		return c
 	}
 	copied := *c
-	copied.Transport = &engineTransport{c.Transport, t.tracer}
+	copied.Transport = &engineTransport{c.Transport, tracer}
 	return &copied
 }
 
@@ -117,31 +94,13 @@ func requestLog(log *slog.Logger, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		a := &noted{ResponseWriter: w, status: http.StatusOK}
+		a := &backend.StatusWriter{ResponseWriter: w, Status: http.StatusOK}
 		next.ServeHTTP(a, r)
 		_, route, _ := strings.Cut(r.Pattern, " ") // empty where there is no such route
 		log.InfoContext(r.Context(), "request ended", "route", route, "pool_id", authmin.CleanField(r.PathValue("id"), maxLoggedPool),
-			"status", a.status, "correlation_id", authmin.CorrelationID(r.Context()))
+			"status", a.Status, "correlation_id", authmin.CorrelationID(r.Context()))
 	})
 }
 
 // maxLoggedPool is as long as a pool's id may be.
 const maxLoggedPool = 64
-
-// noted remembers the status of an answer.
-type noted struct {
-	http.ResponseWriter
-	status int
-	told   bool
-}
-
-// WriteHeader notes the first status that is not an interim one.
-func (n *noted) WriteHeader(status int) {
-	if !n.told && status >= http.StatusOK {
-		n.status, n.told = status, true
-	}
-	n.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap is for http.ResponseController.
-func (n *noted) Unwrap() http.ResponseWriter { return n.ResponseWriter }
