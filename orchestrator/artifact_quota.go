@@ -23,8 +23,8 @@ const (
 	artifactWriters = 64
 )
 
-// turn waits until nobody writes for this shelf, as long as the caller does.
-func (as *artifacts) turn(ctx context.Context, name string) (done func(), err error) {
+// lockShelf waits until no other call writes to this shelf, or ctx ends.
+func (as *artifacts) lockShelf(ctx context.Context, name string) (done func(), err error) {
 	place := as.writing[writerOf(name)]
 	select {
 	case place <- struct{}{}:
@@ -40,18 +40,18 @@ func writerOf(name string) uint32 {
 	return sum.Sum32() % artifactWriters
 }
 
-// doubt is a write of which nobody knows whether it was stored. Its room stays
-// taken until that is known. There are at most artifactWriters.
-type doubt struct {
+// uncertainWrite is a write whose outcome is unknown. Its bytes stay reserved until
+// the store tells. There are at most artifactWriters.
+type uncertainWrite struct {
 	key  string
 	size int64
 }
 
-// settle looks what became of the writes in doubt. While the store cannot say it,
-// nothing else is written.
-func (as *artifacts) settle(ctx context.Context) error {
+// resolveUncertain asks the store for the outcome of uncertain writes. While the store
+// is unavailable, no artifact is written.
+func (as *artifacts) resolveUncertain(ctx context.Context) error {
 	as.mu.Lock()
-	doubts := slices.Collect(maps.Keys(as.doubts))
+	doubts := slices.Collect(maps.Keys(as.uncertain))
 	as.mu.Unlock()
 	for _, d := range doubts {
 		e, err := as.bucket.Get(ctx, d.key)
@@ -62,8 +62,8 @@ func (as *artifacts) settle(ctx context.Context) error {
 			as.observe(e)
 		}
 		as.mu.Lock()
-		if as.doubts[d] {
-			delete(as.doubts, d)
+		if as.uncertain[d] {
+			delete(as.uncertain, d)
 			as.reserved -= d.size
 		}
 		as.mu.Unlock()
@@ -71,9 +71,9 @@ func (as *artifacts) settle(ctx context.Context) error {
 	return nil
 }
 
-// makeRoom removes the identity's oldest artifacts, and, when all together are
-// too many, the oldest of whoever has the most; then it reserves the room.
-func (as *artifacts) makeRoom(ctx context.Context, name string, size int64) error {
+// evict removes the identity's oldest artifacts, and, when all together are
+// too many, the oldest of the identity that has the most; then it reserves the bytes.
+func (as *artifacts) evict(ctx context.Context, name string, size int64) error {
 	for {
 		from, oldest := as.surplus(name, size)
 		if from == "" {
@@ -83,7 +83,7 @@ func (as *artifacts) makeRoom(ctx context.Context, name string, size int64) erro
 			return err
 		}
 		as.removed(from, oldest)
-		as.log.Info("artifact made room", "artifact_id", oldest.id, "created_at", oldest.created)
+		as.log.Info("artifact evicted", "artifact_id", oldest.id, "created_at", oldest.created)
 	}
 }
 
@@ -97,7 +97,7 @@ func (as *artifacts) removed(name string, k kept) {
 }
 
 // surplus names what has to go before that many bytes come. When nothing has,
-// from is "", and the room is reserved.
+// from is "", and the bytes are reserved.
 func (as *artifacts) surplus(name string, size int64) (from string, oldest kept) {
 	as.mu.Lock()
 	defer as.mu.Unlock()

@@ -76,15 +76,15 @@ func (as *artifacts) account(t *testing.T) {
 		}
 		sum += own
 	}
-	if sum != as.bytes || as.reserved != 0 || len(as.doubts) != 0 {
-		t.Errorf("%d bytes are there: got %d, %d reserved and %d in doubt", sum, as.bytes, as.reserved, len(as.doubts))
+	if sum != as.bytes || as.reserved != 0 || len(as.uncertain) != 0 {
+		t.Errorf("%d bytes are there: got %d, %d reserved and %d in doubt", sum, as.bytes, as.reserved, len(as.uncertain))
 	}
 }
 
 // TestASlowWriteIsWaitedForByItsIdentityAlone has one take as long as it likes.
 func TestASlowWriteIsWaitedForByItsIdentityAlone(t *testing.T) {
 	as, put := shelves(t, openStore(t).Bucket(store.Artifacts))
-	done, err := as.turn(t.Context(), shelfOf("slow"))
+	done, err := as.lockShelf(t.Context(), shelfOf("slow"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,13 +161,13 @@ func TestAWriteInDoubtKeepsItsRoomUntilItIsKnown(t *testing.T) {
 			if _, err := put(ctx, "ci", name); err == nil {
 				t.Fatal("it was written without a store")
 			}
-			if len(as.doubts) != 1 || as.reserved == 0 {
-				t.Errorf("%d writes are in doubt and %d bytes reserved, want one with its room", len(as.doubts), as.reserved)
+			if len(as.uncertain) != 1 || as.reserved == 0 {
+				t.Errorf("%d writes are in doubt and %d bytes reserved, want one with its room", len(as.uncertain), as.reserved)
 			}
 			ctx, cancel = context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()
-			if _, err := put(ctx, "eve", name); err == nil || len(as.doubts) != 1 {
-				t.Errorf("got %v and %d in doubt, want nothing written until it is known", err, len(as.doubts))
+			if _, err := put(ctx, "eve", name); err == nil || len(as.uncertain) != 1 {
+				t.Errorf("got %v and %d in doubt, want nothing written until it is known", err, len(as.uncertain))
 			}
 			if stored {
 				_, other := shelves(t, st.Bucket(store.Artifacts))

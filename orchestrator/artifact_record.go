@@ -12,7 +12,7 @@ import (
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
-// ArtifactRequest is something a caller wants to keep.
+// ArtifactRequest is what a caller sends to be kept.
 type ArtifactRequest struct {
 	Kind     string            `json:"kind" enum:"plan,summary,diff,trace,transcript,logs,other"`
 	Content  json.RawMessage   `json:"content" doc:"Any JSON value but null"`

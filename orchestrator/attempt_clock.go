@@ -12,7 +12,7 @@ const maxSilence = 30 * time.Minute
 
 var (
 	errStreamLimit = errors.New("the stream has reached its limit")
-	errStalled     = errors.New("the stream has stopped")
+	errStalled     = errors.New("the stream has stalled")
 )
 
 // clock ends a dispatch in time: at its task's deadline while nothing has come, and

@@ -84,7 +84,7 @@ func retracted(t *testing.T, e *taskEntry) {
 		defer e.changing.Unlock()
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		return e.run != nil && e.run.written && !e.allowed
+		return e.run != nil && e.run.written && !e.mayShow
 	}
 	for until := time.Now().Add(10 * time.Second); !written(); {
 		if time.Now().After(until) {
@@ -289,7 +289,7 @@ func TestAFedTailRepeatsNothingAndHidesNothing(t *testing.T) {
 			case "fed":
 				tl.feed(batch, time.Time{})
 			case "asked":
-				tl.reach(from + size - 1)
+				tl.extendTo(from + size - 1)
 			}
 			from += size
 			if rapid.Bool().Draw(t, "read") {
@@ -319,10 +319,10 @@ func TestWhoDoesNotHoldTheLeaseShowsNothing(t *testing.T) {
 	t.Cleanup(func() { second.Stop(context.Background()); view.Close() })
 	ctx, cancel := context.WithTimeout(t.Context(), 5*showPause)
 	defer cancel()
-	if err := (&attempt{o: second, first: true}).begun(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	if err := (&attempt{o: second, first: true}).allowOutput(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want it to wait", err)
 	}
-	if err := (&attempt{o: first, first: true}).begun(ctx); err != nil {
+	if err := (&attempt{o: first, first: true}).allowOutput(ctx); err != nil {
 		t.Errorf("the holder: %v", err)
 	}
 }

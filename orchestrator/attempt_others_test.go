@@ -46,7 +46,7 @@ func TestADispatchChangesNoOtherReplicasRecord(t *testing.T) {
 	}
 	o.observe(store.Entry{Key: id, Value: value, Revision: revision})
 	e.changing.Unlock()
-	if err := a.begun(t.Context()); !errors.Is(err, errTaken) {
+	if err := a.allowOutput(t.Context()); !errors.Is(err, errTaken) {
 		t.Errorf("begun: got %v, want errTaken", err)
 	}
 	if err := a.write(t.Context(), false); err != nil && !errors.Is(err, errTaken) {

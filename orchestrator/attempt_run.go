@@ -13,66 +13,66 @@ import (
 )
 
 const (
-	// maxOutputBytes bounds what one task may bring back: a million tokens of
-	// 16 bytes. A hostile node cannot send for ever.
+	// maxOutputBytes bounds the output of one task: a million tokens of 16 bytes. A
+	// hostile node cannot send for ever.
 	maxOutputBytes = 16 << 20
-	// writeRunning is how long a dispatch may go without a word on disk: a pool that
+	// writeRunning is how long a dispatch may run before it is persisted: a pool that
 	// refuses has done so by then, and most engines take longer for a first token.
 	writeRunning = 2 * time.Millisecond
-	// showWindow is how long the disk says that a dispatch may show tokens while
-	// none has come. For an engine that takes longer, one more write before the
-	// first token is nothing.
+	// showWindow is how long the record says that tokens may have been shown while
+	// none has come. For a slower engine one more write before the first token does
+	// not matter.
 	showWindow = 100 * time.Millisecond
 )
 
-// errNotBegun is a dispatch that did not come about for want of the request.
-var errNotBegun = errors.New("the task could not begin")
+// errNotBegun is a dispatch whose request could not be read.
+var errNotBegun = errors.New("could not start dispatch")
 
 // attempt is one dispatch of one task.
 type attempt struct {
-	o       *Orchestrator
-	e       *taskEntry
-	w       waiting
-	l       *slot
-	tell    func() // logs why it is there, when it is on its way
-	request *TaskRequest
-	session string
-	before  Task // as it was when this began
-	tail    *tail
-	noted   bool // what memory says of the task is this dispatch; guarded by e.mu
-	written bool // that it runs is on disk; guarded by e.changing
-	unsure  bool // or may be; guarded by e.changing
-	clock   *clock
-	first   bool // a token has been seen, and so perhaps by a reader
-	tokens  int
-	bytes   int
-	counter prometheus.Counter // of tokens
-	out     output
+	o         *Orchestrator
+	e         *taskEntry
+	w         waiting
+	l         *slot
+	logPlaced func() // logs why it is there, when it is on its way
+	request   *TaskRequest
+	session   string
+	before    Task // as it was when this began
+	tail      *tail
+	applied   bool // what memory says of the task is this dispatch; guarded by e.mu
+	written   bool // that it runs is on disk; guarded by e.changing
+	uncertain bool // or may be; guarded by e.changing
+	clock     *clock
+	first     bool // a token has been seen, and so perhaps by a reader
+	tokens    int
+	bytes     int
+	counter   prometheus.Counter // of tokens
+	out       output
 }
 
-// run takes one task through one dispatch. The lease is given back before the
-// task is settled, so that the slot does not wait for the disk.
-func (o *Orchestrator) run(reign context.Context, a *attempt) {
+// run takes one task through one dispatch. The slot is released before the task is
+// finished, so that it does not wait for the disk.
+func (o *Orchestrator) run(leaderCtx context.Context, a *attempt) {
 	defer o.scheduler.wake()
 	o.scheduler.active.Add(1)
 	defer o.scheduler.active.Add(-1)
-	defer o.sessions.settled(a.session, a.e.id)
-	ctx, stop := context.WithCancelCause(reign)
+	defer o.sessions.turnEnded(a.session, a.e.id)
+	ctx, stop := context.WithCancelCause(leaderCtx)
 	defer stop(nil)
 	a.clock = newClock(a.w.deadline.Sub(o.now()), a.w.limit, o.scheduler.silence, stop)
 	defer a.clock.halt()
 	a.e.mu.Lock()
 	a.e.stop = stop
-	o.interfere(a.e) // somebody may have been faster
+	o.interfere(a.e) // it may have been changed meanwhile
 	a.e.mu.Unlock()
 	if err := a.begin(ctx); err != nil {
-		a.tell()
+		a.logPlaced()
 		a.l.release(errNotTheNode)
-		a.settle(nodeapi.Event{}, err, context.Cause(ctx))
+		a.finish(nodeapi.Event{}, err, context.Cause(ctx))
 		return
 	}
 	var watching sync.WaitGroup
-	watching.Go(func() { a.tell(); a.watch(ctx, stop) })
+	watching.Go(func() { a.logPlaced(); a.watch(ctx, stop) })
 	end, err := a.perform(ctx)
 	if err == nil && !a.first {
 		err = asBusy(end)
@@ -86,12 +86,11 @@ func (o *Orchestrator) run(reign context.Context, a *attempt) {
 	}
 	stop(nil)
 	watching.Wait()
-	a.settle(end, err, cause)
+	a.finish(end, err, cause)
 }
 
-// begin reads the request and notes, in memory, that the task runs, and where.
-// The disk hears of it soon (see watch): until then the task may as well be
-// dispatched again, by whoever is there.
+// begin reads the request and notes, in memory, that the task runs, and where. It is
+// persisted soon (see watch); a crash before that only means another dispatch.
 func (a *attempt) begin(ctx context.Context) error {
 	a.e.mu.Lock()
 	a.request = a.e.request
@@ -112,7 +111,7 @@ func (a *attempt) begin(ctx context.Context) error {
 		a.e.changing.Unlock()
 		return errTaken
 	}
-	a.before, a.noted, a.written = *task, true, a.e.allowed
+	a.before, a.applied, a.written = *task, true, a.e.mayShow
 	again := task.StartedAt != nil
 	a.e.request = a.request // each change writes it again
 	task.State, task.NodeID, task.PoolID, task.Engine = Running, a.l.nodeID, a.l.poolID, a.l.engine
@@ -153,7 +152,7 @@ func (a *attempt) perform(ctx context.Context) (end nodeapi.Event, err error) {
 			return nodeapi.Event{}, err
 		}
 		if ev.Type.Last() {
-			return ev, a.whole(ev)
+			return ev, a.checkComplete(ev)
 		}
 		a.clock.flows()
 		if err := a.take(ctx, ev); err != nil {
@@ -162,13 +161,13 @@ func (a *attempt) perform(ctx context.Context) (end nodeapi.Event, err error) {
 	}
 }
 
-var errTooMuch = errors.New("the pool sent more than a task may bring back")
+var errTooMuch = errors.New("the pool sent more output than a task may have")
 
 func (a *attempt) token(ctx context.Context, text string) error {
 	if a.bytes += len(text); a.bytes > maxOutputBytes {
 		return errTooMuch
 	}
-	if err := a.begun(ctx); err != nil {
+	if err := a.allowOutput(ctx); err != nil {
 		return err
 	}
 	a.tail.add(EventToken, encodeToken(text, a.tokens))

@@ -28,7 +28,7 @@ func traceparent(ctx context.Context) string {
 }
 
 // span begins the span of one dispatch, as a child of the request's. It also
-// gives the context what the node is told: the trace and the correlation id.
+// puts the trace and the correlation id into the context, from where the node gets them.
 func (a *attempt) span(ctx context.Context, t Task) (context.Context, trace.Span) {
 	ctx = authmin.WithCorrelationID(ctx, t.CorrelationID)
 	if a.o.tracer == nil || t.Traceparent == "" {
@@ -42,8 +42,8 @@ func (a *attempt) span(ctx context.Context, t Task) (context.Context, trace.Span
 	))
 }
 
-// endSpan says how the dispatch went, by words of ours: an error's text may be
-// a node's.
+// endSpan records how the dispatch ended, in words of our own: an error's text may be a
+// node's.
 func endSpan(span trace.Span, end nodeapi.Event, err error) {
 	defer span.End()
 	var refused *nodeapi.StatusError
@@ -64,19 +64,18 @@ func endSpan(span trace.Span, end nodeapi.Event, err error) {
 // know the request.
 func (e *taskEntry) correlation() string { return e.view().CorrelationID }
 
-// telling tells a node, with each call, the correlation id and the trace that
-// the call's context has.
-type telling struct{ base http.RoundTripper }
+// propagating sends with each call the correlation id and the trace of its context.
+type propagating struct{ base http.RoundTripper }
 
-// told gives a client that tells.
-func told(c *http.Client) *http.Client {
+// propagate gives a client that does so.
+func propagate(c *http.Client) *http.Client {
 	copied := *c
-	copied.Transport = telling{c.Transport}
+	copied.Transport = propagating{c.Transport}
 	return &copied
 }
 
 // RoundTrip is for http.Client.
-func (t telling) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t propagating) RoundTrip(r *http.Request) (*http.Response, error) {
 	id, parent := authmin.CorrelationID(r.Context()), traceparent(r.Context())
 	if id != "" || parent != "" {
 		r = r.Clone(r.Context())

@@ -35,7 +35,7 @@ func TestADispatchThatShowedNothingIsPutBack(t *testing.T) {
 			busy := &nodeapi.StatusError{Status: http.StatusTooManyRequests}
 			a.l.release(busy)
 			time.AfterFunc(time.Second, func() { cut(false) })
-			a.settle(nodeapi.Event{}, busy, nil)
+			a.finish(nodeapi.Event{}, busy, nil)
 			o.scheduler.placing.Unlock()
 			select {
 			case <-e.waitEnd():
@@ -115,14 +115,14 @@ func TestATokenIsNotShownOnTheWordOfAnOldRecord(t *testing.T) {
 	time.AfterFunc(time.Second, func() { cut(false) })
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if err := a.begun(ctx); err != nil {
+	if err := a.allowOutput(ctx); err != nil {
 		t.Fatal(err)
 	}
 	stored, err := st.Bucket(store.Tasks).Get(t.Context(), e.id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, err := decodeRecord(stored.Value); err != nil || !r.begun() {
+	if r, err := decodeRecord(stored.Value); err != nil || !r.mayHaveShown() {
 		t.Errorf("a token is shown, and on disk is %s that has shown none (%v)", r.State, err)
 	}
 	a.leave(true)

@@ -12,8 +12,8 @@ const MaxModelPage = 200
 
 // AddModel enters a model into the catalog.
 func (o *Orchestrator) AddModel(ctx context.Context, who Who, r ModelRequest) (Model, error) {
-	if err := o.store.Room(); err != nil {
-		return Model{}, o.full(err)
+	if err := o.store.CheckSpace(); err != nil {
+		return Model{}, o.storeFull(err)
 	}
 	return o.catalog.add(ctx, who, r)
 }

@@ -62,8 +62,8 @@ const (
 	NotVerified VerificationStatus = "failed"
 )
 
-// Verification is what the last check found. It speaks of the bytes at the
-// source when they were read, and of nothing later.
+// Verification is the result of the last check. It holds for the bytes at the source
+// at that time only.
 type Verification struct {
 	Status    VerificationStatus `json:"status" enum:"unverified,verifying,verified,failed"`
 	Reason    string             `json:"reason,omitempty" doc:"Why it failed"`
@@ -105,7 +105,7 @@ func (r ModelRequest) check() error {
 }
 
 // checkSource refuses what cannot be a source anywhere. Whether this source may
-// be read here is for the operator's settings, and asked when it is.
+// be read is decided by the operator's settings when it is read.
 func checkSource(source string) error {
 	if len(source) > maxSourceLength {
 		return fail(Invalid, "INVALID_SOURCE", "source_url is longer than %d bytes", maxSourceLength)

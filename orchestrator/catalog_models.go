@@ -25,12 +25,12 @@ type catalog struct {
 	work    *sync.WaitGroup
 	checked func(result string)
 
-	models  map[string]*cached[Model]
-	ids     map[string]string // by key
-	aliases map[string]string // ids by their aliases
-	reign   context.Context   // while this replica does the checks; ends them
-	checks  map[string]*check // by id: waiting or running
-	reading chan struct{}     // a place for each source being read
+	models    map[string]*cached[Model]
+	ids       map[string]string // by key
+	aliases   map[string]string // ids by their aliases
+	leaderCtx context.Context   // while this replica does the checks; ends them
+	checks    map[string]*check // by id: waiting or running
+	reading   chan struct{}     // a place for each source being read
 }
 
 func newCatalog(c Config, work *sync.WaitGroup) *catalog {
@@ -45,7 +45,7 @@ func newCatalog(c Config, work *sync.WaitGroup) *catalog {
 
 func modelKey(id string) string { return keyOf("", id) }
 
-// The catalog is the index of its recordCache: mu is held in what follows.
+// The catalog is the index of its recordCache: mu is held below.
 
 func (c *catalog) decode(value []byte) (m Model, err error) {
 	err = json.Unmarshal(value, &m)
@@ -93,98 +93,10 @@ func (c *catalog) unname(id string) {
 	maps.DeleteFunc(c.aliases, func(_, of string) bool { return of == id })
 }
 
-// named reports whether a model's id or one of its aliases is another model's.
-func (c *catalog) named(r ModelRequest) bool {
-	for _, name := range append([]string{r.ID}, r.Aliases...) {
-		_, isID := c.models[name]
-		if of, isAlias := c.aliases[name]; isID || isAlias && of != r.ID {
-			return true
-		}
-	}
-	return false
-}
-
 func (c *catalog) keys() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Collect(maps.Keys(c.ids))
-}
-
-// add enters a model.
-func (c *catalog) add(ctx context.Context, who Who, r ModelRequest) (Model, error) {
-	if err := r.check(); err != nil {
-		return Model{}, err
-	}
-	m := Model{
-		ModelRequest: r, State: ModelActive, Verification: Verification{Status: Unverified},
-		CreatedBy: who.Identity, CreatedAt: c.now().UTC(),
-	}
-	return c.modify(ctx, modelKey(r.ID), func(next *cached[Model], found bool) (bool, error) {
-		if found || next.revision > 0 || c.named(r) {
-			return false, modelExists()
-		}
-		if c.full(who) {
-			return false, fail(Busy, "CATALOG_FULL", "the catalog takes %d models, and is full or your share of it is; DELETE some", MaxModels)
-		}
-		next.value = m
-		return true, nil
-	})
-}
-
-// full reports whether the caller may enter no more models.
-func (c *catalog) full(who Who) bool {
-	own := int64(0)
-	for _, m := range c.models {
-		if m.value.CreatedBy == who.Identity {
-			own++
-		}
-	}
-	return !admits(MaxModels, int64(len(c.models)), own, 1)
-}
-
-func modelExists() *Error {
-	return fail(Conflict, "MODEL_EXISTS", "the catalog has a model of this id or alias; DELETE it first")
-}
-
-func (m Model) encode() ([]byte, error) {
-	value, err := encodePlain(m)
-	if err == nil && len(value) > maxModelRecord {
-		err = fail(TooLarge, "MODEL_TOO_LARGE", "the model's record is over %d bytes", maxModelRecord)
-	}
-	return value, err
-}
-
-// change writes a model down in its new form.
-func (c *catalog) change(ctx context.Context, id string, f func(*Model)) (Model, error) {
-	if _, err := c.find(ctx, id); err != nil {
-		return Model{}, err
-	}
-	return c.modify(ctx, modelKey(id), func(next *cached[Model], found bool) (bool, error) {
-		if !found {
-			return false, noSuchModel()
-		}
-		f(&next.value)
-		return true, nil
-	})
-}
-
-// removeModel takes a model out and ends a check of it.
-func (c *catalog) removeModel(ctx context.Context, id string) error {
-	if _, err := c.find(ctx, id); err != nil {
-		return err
-	}
-	return c.remove(ctx, modelKey(id))
-}
-
-// setState retires a model, after a while if asked, or brings it back.
-func (c *catalog) setState(ctx context.Context, id string, state ModelState, in time.Duration) (Model, error) {
-	return c.change(ctx, id, func(m *Model) {
-		m.State, m.RetiredFrom = state, nil
-		if state == ModelRetired {
-			from := c.now().UTC().Add(in)
-			m.RetiredFrom = &from
-		}
-	})
 }
 
 // find gives a model, or reads it from the store: another replica may have

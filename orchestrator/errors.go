@@ -8,7 +8,7 @@ import (
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
-// Kind is what went wrong in words that every front door can translate.
+// Kind classifies an error, so that each API can translate it.
 type Kind int
 
 // The kinds of error that a caller can do something about.
@@ -39,8 +39,7 @@ func fail(kind Kind, code, format string, args ...any) *Error {
 	return &Error{Kind: kind, Code: code, Hint: fmt.Sprintf(format, args...)}
 }
 
-// unreachable is how long a caller is told to wait for a store without a leader:
-// an election takes 4–9 s.
+// unreachable is the Retry-After of a store without a leader: an election takes 4–9 s.
 const unreachable = 5 * time.Second
 
 // AsError gives the answer that err has for the caller, if it has one.

@@ -1,11 +1,7 @@
 package orchestrator
 
 import (
-	"bytes"
 	"encoding/json"
-	"strconv"
-
-	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // EventType is the name of an event in a task's stream.
@@ -123,67 +119,4 @@ type canceledData struct{}
 type gapData struct {
 	From uint64 `json:"from"`
 	To   uint64 `json:"to"`
-}
-
-// newEvent encodes data, which is one of the types above and cannot fail.
-func newEvent(id uint64, t EventType, data any) Event {
-	return Event{ID: id, Type: t, Data: encodeData(data)}
-}
-
-func encodeData(data any) []byte {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(data); err != nil {
-		panic("orchestrator: encoding event: " + err.Error())
-	}
-	return bytes.TrimRight(buf.Bytes(), "\n")
-}
-
-// encodeToken is encodeData for the one type of which there are many.
-func encodeToken(text string, index int) []byte {
-	if !nodeapi.Plain(text) {
-		return encodeData(TokenData{text, index})
-	}
-	data := make([]byte, 0, len(text)+len(`{"t":"","i":1000000}`))
-	data = append(append(append(data, `{"t":"`...), text...), `","i":`...)
-	return append(strconv.AppendInt(data, int64(index), 10), '}')
-}
-
-// Text gives the text of a token event as a JSON string, as encodeToken wrote it.
-func (ev Event) Text() json.RawMessage {
-	text, _ := bytes.CutPrefix(ev.Data, []byte(`{"t":`))
-	return text[:max(0, bytes.LastIndex(text, []byte(`,"i":`)))]
-}
-
-// gapEvent tells a reader that from…to are gone. Its id is the last of them, so
-// that a reader that resumes after it does not hear of them again.
-func gapEvent(from, to uint64) Event { return newEvent(to, EventGap, gapData{from, to}) }
-
-// encodeBatch gives the log record of some events; they came from encodeData, so
-// they encode.
-func encodeBatch(batch []Event) []byte {
-	size := 2
-	for _, ev := range batch {
-		size += len(ev.Data) + len(ev.Type) + len(`{"id":18446744073709551615,"type":"","data":},`)
-	}
-	out := append(make([]byte, 0, size), '[')
-	for i, ev := range batch {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = append(out, `{"id":`...)
-		out = strconv.AppendUint(out, ev.ID, 10)
-		out = append(out, `,"type":"`...)
-		out = append(out, ev.Type...)
-		out = append(out, `","data":`...)
-		out = append(append(out, ev.Data...), '}')
-	}
-	return append(out, ']')
-}
-
-func decodeBatch(record []byte) ([]Event, error) {
-	var batch []Event
-	err := json.Unmarshal(record, &batch)
-	return batch, err
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
-// idempotent is what is kept of an Idempotency-Key.
+// idempotent is the record of an Idempotency-Key.
 type idempotent struct {
 	TaskID string `json:"task_id"`
 	Body   string `json:"body"` // digest of the request
@@ -20,8 +20,8 @@ type idempotent struct {
 }
 
 // keyGrace is how long after its key a retry may still make the task: a crash
-// between the two, a restart, and the client's patience. A task that is not known
-// later has ended and was forgotten, and must not run a second time.
+// between the two, a restart, and the client's retries. A task that is unknown later
+// has ended and was deleted, and must not run a second time.
 const keyGrace = time.Minute
 
 // remember ties the key to this request's task id, on disk, before the task is
@@ -89,8 +89,8 @@ func (o *Orchestrator) earlier(ctx context.Context, who Who, key string, digest 
 	return e
 }
 
-// unused refuses a new key for a task_id that another request has taken: the key
-// would be tied to that one's task, and the caller told that its own was taken.
+// unused refuses a new key for a task_id that another request has taken: the key would
+// be tied to that request's task, and its caller would take it for its own.
 func (o *Orchestrator) unused(ctx context.Context, who Who, key, taskID string, ownID bool) error {
 	if !ownID {
 		return nil // it was made just now
@@ -114,8 +114,8 @@ func keyOf(identity, key string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// requestDigest tells whether two requests are the same. was is what an older version
-// made of one without a deadline, for which it filled in the default first.
+// requestDigest identifies a request. was is the digest of older versions, which filled
+// in a default deadline first.
 type requestDigest struct{ is, was string }
 
 func (d requestDigest) of(kept string) bool { return kept == d.is || kept == d.was }

@@ -31,7 +31,7 @@ func newLifecycle(ctx context.Context, drain time.Duration) *lifecycle {
 
 // persistContext bounds a write that has to happen even when everything stops.
 func (l *lifecycle) persistContext() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(l.ctx), settleTimeout)
+	return context.WithTimeout(context.WithoutCancel(l.ctx), persistTimeout)
 }
 
 // once runs f in the background, unless it runs already.
@@ -52,8 +52,8 @@ func (l *lifecycle) beginStop(ctx context.Context) (end time.Time, first bool) {
 		return end, false
 	}
 	end = time.Now().Add(l.drain)
-	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-settleReserve).Before(end) {
-		end = deadline.Add(-settleReserve)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-finishReserve).Before(end) {
+		end = deadline.Add(-finishReserve)
 	}
 	l.drainEnd.Store(end.UnixNano())
 	return end, !l.stopping.Swap(true)

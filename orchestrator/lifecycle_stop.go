@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// settleReserve is what a stop keeps of its context's time for settling what did
-// not end while it drained.
-const settleReserve = time.Second
+// finishReserve is the part of a stop's time that is kept for tasks that did not end
+// while it drained.
+const finishReserve = time.Second
 
 // Stop refuses new work and lets another replica schedule, at once. Running tasks
 // may go on for the configured time, and their readers with them. Then it puts
 // tasks without a token back into the queue, ends the others with WORKER_RESET,
-// and lets readers go. It returns early with the context's error; what was not
-// settled is settled at the next start, or by the next scheduler.
+// and ends readers. It returns early with the context's error; tasks that were not
+// finished are recovered at the next start, or by the next leader.
 func (o *Orchestrator) Stop(ctx context.Context) error {
 	end, first := o.lifecycle.beginStop(ctx)
 	if !first {
@@ -27,11 +27,11 @@ func (o *Orchestrator) Stop(ctx context.Context) error {
 	if left := time.Until(end); o.lifecycle.drain > 0 && left > 0 {
 		o.log.Info("draining", "running", o.scheduler.active.Load(), "for_ms", left.Milliseconds())
 		drained, cancel := context.WithTimeout(ctx, left)
-		_ = wait(drained, &o.scheduler.dispatches) // whatever still runs is settled
+		_ = wait(drained, &o.scheduler.dispatches) // what still runs is finished below
 		cancel()
 	}
 	o.lifecycle.cancel(ErrStopping)
-	awaitRelease(&o.catalog.mu) // nor is a model's check begun any more
+	awaitRelease(&o.catalog.mu) // no verification of a model starts any more
 	err := wait(ctx, &o.scheduler.dispatches)
 	o.lifecycle.stopWatches()
 	for _, group := range []*sync.WaitGroup{&o.lifecycle.watches, &o.lifecycle.work} {
@@ -45,8 +45,8 @@ func (o *Orchestrator) Stop(ctx context.Context) error {
 	return nil
 }
 
-// awaitRelease waits until nobody holds the lock who took it before now: whoever takes
-// it later sees what was ended, and adds nothing to what is waited for.
+// awaitRelease waits for the present holder of the lock. Later holders see that the
+// replica stops, and add no work.
 func awaitRelease(held sync.Locker) {
 	held.Lock()
 	defer held.Unlock()

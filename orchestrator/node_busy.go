@@ -9,17 +9,16 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// A pool that is busy asks to be asked again later: 409, 429, 503, or an engine's
-// ENGINE_BUSY before the first token. That is no failure (api.md "Limits in time").
-// The pool is left alone as it asked, other pools are tried meanwhile, and the task
-// waits until its deadline.
+// A busy pool refuses for a while: 409, 429, 503, or an engine's ENGINE_BUSY before the
+// first token. That is no failure (api.md "Limits in time"). The pool gets no task for
+// as long as it asked, other pools are tried meanwhile, and the task waits until its
+// deadline.
 const (
-	// minBusy and maxBusy bound how long a pool is left alone that did not say: twice
-	// as long each time in a row. Its next heartbeat ends it earlier.
+	// minBusy and maxBusy bound the pause of a pool that gave no Retry-After: twice as
+	// long each time in a row. Its next heartbeat ends the pause earlier.
 	minBusy = 250 * time.Millisecond
 	maxBusy = 5 * time.Second
-	// maxTold bounds how long it is left alone that did say. One that asked for longer
-	// is asked after that, and may ask again.
+	// maxTold bounds the pause of a pool that gave one.
 	maxTold = 5 * time.Minute
 )
 
@@ -32,7 +31,7 @@ type busyEngine struct {
 	after time.Duration // 0: it did not say
 }
 
-// Error gives the engine's words.
+// Error gives the engine's message.
 func (e *busyEngine) Error() string { return engineBusyCode + ": " + e.words }
 
 // asBusy makes an error of an event that says that the engine is busy; nil of others.
@@ -43,7 +42,7 @@ func asBusy(end nodeapi.Event) error {
 	return &busyEngine{printable(end.Message, maxMessage), time.Duration(end.RetryAfterMS) * time.Millisecond}
 }
 
-// busy reports whether the pool, or its engine, only asked to come back later.
+// busy reports whether the pool, or its engine, only asked for a later retry.
 func busy(err error) bool {
 	if refused, ok := errors.AsType[*nodeapi.StatusError](err); ok {
 		switch refused.Status {
@@ -55,7 +54,7 @@ func busy(err error) bool {
 	return ok
 }
 
-// asked is how long a busy pool asked to be left alone; 0 when it did not say.
+// asked is the pause that a busy pool asked for; 0 for none.
 func asked(err error) time.Duration {
 	if engine, ok := errors.AsType[*busyEngine](err); ok {
 		return max(0, engine.after)
@@ -66,7 +65,7 @@ func asked(err error) time.Duration {
 	return 0
 }
 
-// words is what a busy pool, or its engine, said; "" of one that is only not ready.
+// words is the message of a busy pool or of its engine; "" when it is only not ready.
 func words(err error) string {
 	if engine, ok := errors.AsType[*busyEngine](err); ok {
 		return engine.words
@@ -78,7 +77,7 @@ func words(err error) string {
 	return printable(fmt.Sprintf("%d %s %s", refused.Status, code(refused.Code, ""), refused.Hint), maxMessage)
 }
 
-// pause is how long and why a pool is left alone.
+// pause is how long and why a pool gets no task.
 type pause struct {
 	until time.Time
 	told  bool   // the pool said how long: its heartbeats do not shorten it
@@ -86,8 +85,8 @@ type pause struct {
 	count int    // in a row
 }
 
-// rest has a pool that is busy left alone. Dispatches that were refused together count
-// once. ns.mu is held.
+// rest pauses a busy pool. Dispatches that were refused together count once. ns.mu is
+// held.
 func (n *node) rest(poolID string, err error, now time.Time) {
 	p := n.busy[poolID]
 	if !now.Before(p.until) {
@@ -115,7 +114,7 @@ func (n *node) resume(now time.Time) {
 	}
 }
 
-// restWords is what a pool said that holds the model and rests, and with which engine.
+// restWords is the message of a paused pool that holds the model, and its engine.
 func (o *Orchestrator) restWords(n Needs) (said, engine string) {
 	n.Model = o.catalog.resolve(n.Model)
 	o.nodes.each(func(c Candidate) bool {

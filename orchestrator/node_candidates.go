@@ -7,7 +7,7 @@ import (
 )
 
 // candidates gives every pool, in the order of their names. What a candidate
-// names is shared: nobody may change it.
+// names is shared and must not be changed.
 func (ns *nodes) candidates() []Candidate {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()

@@ -77,10 +77,9 @@ func checkMemory(pools []nodeapi.Pool, c nodeapi.Capabilities) error {
 	return nil
 }
 
-// bounded gives the pools with no more free memory than the node's devices have, and
-// with words that can be shown. A
-// heartbeat that says more is not refused: devices may have changed since the
-// registration, and the node would be taken for offline.
+// bounded limits the free memory of pools to what the node's devices have, and makes
+// their texts printable. A heartbeat with more is not refused: devices may have changed
+// since the registration, and the node would go offline.
 func bounded(pools []nodeapi.Pool, c nodeapi.Capabilities) []nodeapi.Pool {
 	pools, most := slices.Clone(pools), deviceBytes(c)
 	for i := range pools {

@@ -47,8 +47,8 @@ type CommandedNode struct {
 	State  string `json:"state"`
 }
 
-// Command carries a command out on the one pool of this name. It goes on when the
-// caller hangs up: half a command helps nobody.
+// Command runs a command on the one pool of this name. It continues when the caller
+// hangs up, so that no command is left half done.
 func (o *Orchestrator) Command(ctx context.Context, name string, c PoolCommand) (Commanded, error) {
 	if c.Verb == Reload && o.catalog.retired(c.ModelRef) {
 		return Commanded{}, fail(Conflict, "MODEL_RETIRED", "the catalog has retired this model")
@@ -88,8 +88,8 @@ func (ns *nodes) commander(nodeID string) *nodeapi.Client {
 	return nil
 }
 
-// command keeps new tasks away from the pool while it carries the command out.
-// The node's next heartbeat has the last word.
+// command sends no new tasks to the pool while the command runs. The node's next
+// heartbeat replaces the state that is noted here.
 func (o *Orchestrator) command(ctx context.Context, manager *nodeapi.Client, nodeID, poolID string, c PoolCommand) (nodeapi.PoolState, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), controlTimeout)
 	defer cancel()
@@ -120,8 +120,8 @@ func (o *Orchestrator) command(ctx context.Context, manager *nodeapi.Client, nod
 	return state, err
 }
 
-// alter changes what is known of a pool until its node's next heartbeat, here and
-// on other replicas, and gives what was known before.
+// alter changes the noted state of a pool until its node's next heartbeat, here and on
+// other replicas, and gives the state before.
 func (ns *nodes) alter(ctx context.Context, nodeID, poolID string, f func(*nodeapi.Pool)) (before nodeapi.Pool, ok bool) {
 	ns.mu.Lock()
 	n := ns.byID[nodeID]
@@ -144,7 +144,7 @@ func (ns *nodes) alter(ctx context.Context, nodeID, poolID string, f func(*nodea
 	ns.mu.Unlock()
 	if ok && ns.shared != nil {
 		if err := ns.update(ctx, nodeID, said, revision); err != nil { // the next heartbeat says it
-			ns.log.DebugContext(ctx, "other replicas are not told of a command", "node_id", nodeID, "error", err)
+			ns.log.DebugContext(ctx, "could not publish pool state to other replicas", "node_id", nodeID, "error", err)
 		}
 	}
 	return before, ok
@@ -152,13 +152,13 @@ func (ns *nodes) alter(ctx context.Context, nodeID, poolID string, f func(*nodea
 
 var problemCode = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
 
-// refusedBy translates what a pool manager answered. Its code is passed on: a
-// rollback is told apart from a pool that is not ready.
+// refusedBy translates a pool manager's answer. Its code is passed on, which tells a
+// rollback from a pool that is not ready.
 func (o *Orchestrator) refusedBy(nodeID string, err error) *Error {
 	refused, ok := errors.AsType[*nodeapi.StatusError](err)
 	if !ok {
-		o.log.Warn("node is not reached", "node_id", nodeID, "error", err)
-		return fail(Unavailable, "NODE_UNREACHABLE", "node %s could not be reached; what it has done is not known", nodeID)
+		o.log.Warn("node unreachable", "node_id", nodeID, "error", err)
+		return fail(Unavailable, "NODE_UNREACHABLE", "node %s could not be reached; it may have carried out the command", nodeID)
 	}
 	code := refused.Code
 	if !problemCode.MatchString(code) {

@@ -69,7 +69,7 @@ func (ns *nodes) tellWithheld(ctx context.Context, nodeID, identity string, pool
 		}
 	}
 	if withheld = sortedSet(withheld); len(withheld) > 0 {
-		ns.log.WarnContext(ctx, "models of a node are not offered: node_models does not give them to its identity",
+		ns.log.WarnContext(ctx, "models withheld: node_models does not grant them to the node's identity",
 			"node_id", nodeID, "identity", identity, "models", listed(withheld))
 	}
 }

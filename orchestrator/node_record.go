@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// HeartbeatInterval is how often a node is told to call.
+	// HeartbeatInterval is how often a node has to send a heartbeat.
 	HeartbeatInterval = 10 * time.Second
 	// DefaultNodeTimeout makes a silent node offline: three missed heartbeats.
 	DefaultNodeTimeout = 30 * time.Second

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,14 +32,14 @@ var nodeID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,3
 
 // nodes is the registry. What nodes report is memory, here and, where several
 // replicas share a store, in a bucket that has no disk: they register again when
-// nobody knows them. Who owns an id is on disk.
+// no replica knows them. The owner of an id is on disk.
 type nodes struct {
 	timeout   time.Duration
 	address   addressRule
 	fallback  func() authmin.Secret // POOL_MANAGER_TOKEN
 	fallbacks []string              // node_addresses: the only ones that may get it
 	owned     *store.Bucket
-	shared    *store.Bucket // nil: there is nobody to share with
+	shared    *store.Bucket // nil: there is no other replica
 	grants    ModelGrants
 	log       *slog.Logger
 	now       func() time.Time
@@ -54,7 +53,7 @@ type nodes struct {
 	byID   map[string]*node
 	order  []*node // by node id
 	owners map[string]string
-	// awaited are owned ids of which nothing was heard since the start.
+	// awaited are owned ids that have not called since the start.
 	awaited map[string]bool
 }
 
@@ -73,38 +72,6 @@ func newNodes(c Config, changed func()) *nodes {
 		ns.shared = c.Store.Bucket(store.Nodes)
 	}
 	return ns
-}
-
-// observeOwner takes over who owns a node id.
-func (ns *nodes) observeOwner(e store.Entry) {
-	ns.mu.Lock()
-	defer ns.mu.Unlock()
-	if e.Deleted {
-		delete(ns.owners, e.Key)
-		delete(ns.awaited, e.Key)
-		return
-	}
-	if _, known := ns.owners[e.Key]; !known && ns.byID[e.Key] == nil {
-		ns.awaited[e.Key] = true
-	}
-	ns.owners[e.Key] = string(e.Value)
-}
-
-// returning is how long nodes may still need that were here before a start, and
-// what they hold with them; 0 when all are here, or their time is over.
-func (ns *nodes) returning() time.Duration {
-	ns.mu.Lock()
-	defer ns.mu.Unlock()
-	if len(ns.awaited) == 0 {
-		return 0
-	}
-	return max(0, returnWithin-ns.now().Sub(ns.started))
-}
-
-func (ns *nodes) ownedIDs() []string {
-	ns.mu.Lock()
-	defer ns.mu.Unlock()
-	return slices.Collect(maps.Keys(ns.owners))
 }
 
 // register takes a node in, or takes over what a known one says now.
@@ -147,76 +114,6 @@ func (ns *nodes) register(ctx context.Context, who Who, r nodeapi.RegisterReques
 	ns.tellWithheld(ctx, r.NodeID, who.Identity, r.Pools)
 	ns.changed()
 	return nil
-}
-
-// tokenFor gives the credential for a node: its own, or the shared one if the
-// operator has named this very address.
-func (ns *nodes) tokenFor(own, base string) (token authmin.Secret, shared bool, err error) {
-	if own != "" {
-		if _, presented := authmin.ParseBearer([]string{"Bearer " + own}); presented != authmin.PresentedToken {
-			return authmin.Secret{}, false, fail(Invalid, "INVALID_NODE", "dispatch_token is not a bearer token")
-		}
-		return authmin.NewSecret(own), false, nil
-	}
-	if slices.Contains(ns.fallbacks, base) && ns.fallback != nil && !ns.fallback().IsZero() {
-		return ns.fallback(), true, nil
-	}
-	return authmin.Secret{}, false, fail(Invalid, "NODE_WITHOUT_TOKEN",
-		"send a dispatch_token, or have the operator put this address on node_addresses")
-}
-
-// credentialOf is how the token of a node is found at each call. The shared one
-// may change while the node stays registered.
-func (ns *nodes) credentialOf(said sharedNode) func() authmin.Secret {
-	token := authmin.NewSecret(said.Token)
-	return func() authmin.Secret {
-		if said.SharedToken && ns.fallback != nil && slices.Contains(ns.fallbacks, said.Address) {
-			return ns.fallback()
-		}
-		return token
-	}
-}
-
-// claim makes the caller the owner of the id, or refuses.
-func (ns *nodes) claim(ctx context.Context, who Who, id string) error {
-	ns.mu.Lock()
-	owner, taken := ns.owners[id]
-	count := 0
-	for _, o := range ns.owners {
-		if o == who.Identity {
-			count++
-		}
-	}
-	full := len(ns.owners) >= maxOwners || count >= maxOwned
-	ns.mu.Unlock()
-	if taken {
-		return owns(owner, who)
-	}
-	if full {
-		return fail(Busy, "TOO_MANY_NODES", "an administrator can DELETE node ids that are no longer used")
-	}
-	_, err := ns.owned.Create(ctx, id, []byte(who.Identity))
-	if errors.Is(err, store.ErrExists) { // somebody was faster
-		e, err := ns.owned.Get(ctx, id)
-		if err != nil {
-			return err
-		}
-		return owns(string(e.Value), who)
-	}
-	if err != nil {
-		return err
-	}
-	ns.mu.Lock()
-	defer ns.mu.Unlock()
-	ns.owners[id] = who.Identity
-	return nil
-}
-
-func owns(owner string, who Who) error {
-	if owner == who.Identity {
-		return nil
-	}
-	return fail(Forbidden, "NODE_OWNED", "another identity registered this node_id first; choose another, or have an administrator DELETE it")
 }
 
 // heartbeat takes over the state of a node's pools. The owner is checked before

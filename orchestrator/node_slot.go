@@ -31,7 +31,7 @@ func (ns *nodes) acquire(c Candidate, model string) *slot {
 	return &slot{ns: ns, model: own, n: n, nodeID: c.NodeID, poolID: c.PoolID, engine: c.Engine, client: n.client}
 }
 
-// release gives the slot back and tells the breaker how it went.
+// release gives the slot back and records the result in the breaker.
 func (l *slot) release(err error) {
 	l.ns.mu.Lock()
 	defer l.ns.mu.Unlock()
@@ -51,7 +51,7 @@ func (l *slot) release(err error) {
 		l.n.rest(l.poolID, err, now)
 		l.n.breaker.abandon()
 	case refusesTask(err):
-		l.n.breaker.abandon() // else a caller's tasks could open it for everybody
+		l.n.breaker.abandon() // else one caller's tasks could open it for all callers
 	case errors.As(err, &refused) && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden):
 		l.n.breaker.abandon() // a credential is wrong, the node is not
 	default:
@@ -59,8 +59,8 @@ func (l *slot) release(err error) {
 	}
 }
 
-// lost reports whether the node has gone silent.
-func (l *slot) lost() bool {
+// nodeLost reports whether the node has gone silent.
+func (l *slot) nodeLost() bool {
 	l.ns.mu.Lock()
 	defer l.ns.mu.Unlock()
 	return !l.n.online(l.ns.now(), l.ns.timeout)

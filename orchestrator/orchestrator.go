@@ -19,13 +19,13 @@ import (
 // DefaultCapacity is how many tasks may wait (ORCHD_ADMISSION_CAPACITY).
 const DefaultCapacity = 1000
 
-// Who is on whose behalf something is done.
+// Who is the identity on whose behalf a call is made.
 type Who struct {
 	Identity string
 	Admin    bool // sees and may do everything
 }
 
-// may reports whether who may see what owner made.
+// may reports whether w has access to what owner made.
 func (w Who) may(owner string) bool { return w.Admin || (owner != "" && owner == w.Identity) }
 
 // Config is what an Orchestrator needs. Store is required, the rest has
@@ -35,7 +35,7 @@ type Config struct {
 	Capacity         int           // 0: DefaultCapacity
 	Policy           Policy        // "": Reject
 	Strategy         Strategy      // "": MostFreeVRAM
-	Drain            time.Duration // how long running tasks may go on at a stop; 0: not at all
+	Drain            time.Duration // how long running tasks may continue at a stop; 0: none
 	Deadline         time.Duration // for the first token of tasks that name none; 0: DefaultDeadline
 	StreamLimit      time.Duration // for the streams of tasks that name none; 0: none
 	KeepEnded        time.Duration // how long ended tasks are kept; 0: DefaultKeepEnded
@@ -44,7 +44,7 @@ type Config struct {
 	NodeNetworks     []netip.Prefix        // where nodes may be besides loopback
 	NodeAddresses    []string              // the nodes that may get PoolManagerToken
 	NodeModels       ModelGrants           // which models whose nodes may offer; nil: any
-	PoolManagerToken func() authmin.Secret // asked for each call, so that it can change; nil: none
+	PoolManagerToken func() authmin.Secret // called for each request, so that it can change; nil: none
 	Resolver         Resolver              // nil: the system's
 	ModelRoot        string                // where file: sources of models are; "": nowhere
 	ModelHosts       []string              // https hosts that models may be read from
@@ -87,7 +87,7 @@ type admissionRules struct {
 	deadline, streamLimit time.Duration // streamLimit 0: none
 }
 
-// New makes memory what the store says and joins in scheduling. Stop it.
+// New loads the store into memory and competes for the leadership. Call Stop at the end.
 func New(ctx context.Context, c Config) (*Orchestrator, error) {
 	c.fill()
 	o := &Orchestrator{

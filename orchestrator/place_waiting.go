@@ -10,11 +10,11 @@ import (
 const crashes = 2
 
 // obstacles are the reasons of infeasible, from the nearest to a dispatch to the
-// farthest: a task that waits is told the nearest one.
+// farthest: the nearest one is reported for a waiting task.
 var obstacles = []string{"no_slot", "draining", "breaker_open", "not_ready", "offline", "device_mask", "avoided", "engine", "workload"}
 
 // whyWaiting says why no pool can run a task with these needs now; "" when one can.
-// It is told with the task's record and in its stream.
+// It is shown in the task's record and in its stream.
 func (o *Orchestrator) whyWaiting(n Needs) string {
 	n.Model = o.catalog.resolve(n.Model)
 	all := o.nodes.candidates()
@@ -46,7 +46,7 @@ func (o *Orchestrator) whyWaiting(n Needs) string {
 	return "waiting: " + o.obstacle(nearest, obstacles[at], printable(n.Model, maxModelName))
 }
 
-// obstacle says in words what keeps a pool from a task.
+// obstacle describes why a pool does not take a task.
 func (o *Orchestrator) obstacle(c Candidate, reason, model string) string {
 	name := fmt.Sprintf("pool %s, which holds %s,", poolKey(c.NodeID, c.PoolID), model)
 	switch reason {
@@ -106,8 +106,8 @@ func (o *Orchestrator) ModelStatuses() []ModelStatus {
 	return all
 }
 
-// lookAgain is how often a stream whose task waits is told why, if that has changed:
-// within seconds, and not at once, so that what is over soon is not told.
+// lookAgain is how often a reader of a waiting task is sent the reason, if it has
+// changed: not at once, so that a short wait is not reported.
 const lookAgain = 2 * time.Second
 
 // reason is the event that says why the task waits; false when there is nothing new to

@@ -10,7 +10,7 @@ const (
 	// maxMessage bounds what an engine's or a node's words add to a record, an
 	// event or an answer, in bytes.
 	maxMessage = 1024
-	// maxWord bounds what should be one word of theirs: a code, a state, a reason.
+	// maxWord bounds what should be one word: a code, a state, a reason.
 	maxWord = 64
 	// maxFigure bounds the counts and times that a node reports of a task: more
 	// tokens, or milliseconds, than any has.

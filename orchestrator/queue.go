@@ -26,20 +26,20 @@ type waiting struct {
 	broke     string    // what the latest pool said that failed; "" when one was busy after that
 }
 
-// queue is two classes of lines, bounded together. Room is reserved before a
-// task is written to disk and used after, so an acknowledged task always has its
-// place.
+// queue is two fair queues, one for each class, bounded together. Capacity is reserved
+// before a task is written to disk and used after, so an acknowledged task always has
+// its place.
 type queue struct {
 	mu       mutex[lockQueue]
 	capacity int
 	reserved map[string]int // by identity
 	pending  int            // the sum of reserved
-	classes  map[Priority]*lines
+	classes  map[Priority]*fairQueue
 	index    map[string]*item
 	owners   map[string]int       // waiting tasks of each identity, of both classes
-	asked    map[string]time.Time // when each identity last asked for room
-	deadline timeline             // the nearest deadline first
-	paused   timeline             // tasks that may not start yet, the nearest first
+	asked    map[string]time.Time // when each identity last sent a task
+	deadline deadlineHeap         // the nearest deadline first
+	paused   deadlineHeap         // tasks that may not start yet, the nearest first
 	streak   int                  // interactive starts since the last batch start
 }
 
@@ -47,16 +47,16 @@ func newQueue(capacity int) *queue {
 	return &queue{
 		capacity: capacity,
 		reserved: make(map[string]int),
-		classes:  map[Priority]*lines{Interactive: newLines(), Batch: newLines()},
+		classes:  map[Priority]*fairQueue{Interactive: newFairQueue(), Batch: newFairQueue()},
 		index:    make(map[string]*item),
 		owners:   make(map[string]int),
 		asked:    make(map[string]time.Time),
-		deadline: timeline{at: func(i *item) time.Time { return i.deadline }, place: func(i *item) *int { return &i.byDeadline }},
-		paused:   timeline{at: func(i *item) time.Time { return i.notBefore }, place: func(i *item) *int { return &i.byPause }},
+		deadline: deadlineHeap{at: func(i *item) time.Time { return i.deadline }, place: func(i *item) *int { return &i.byDeadline }},
+		paused:   deadlineHeap{at: func(i *item) time.Time { return i.notBefore }, place: func(i *item) *int { return &i.byPause }},
 	}
 }
 
-// push uses reserved room and returns the position in the class. A task that is
+// push uses reserved capacity and returns the position in the class. A task that is
 // there already, because its record was seen first, stays where it is.
 func (q *queue) push(w waiting) int {
 	q.mu.Lock()
@@ -93,45 +93,6 @@ func (q *queue) addLocked(w waiting, front bool) *item {
 		heap.Push(&q.paused, i)
 	}
 	return i
-}
-
-// next gives the task whose turn it is among those that may start now: not
-// paused, not expired, and with needs that are not blocked. It stays in the
-// queue until take. It costs what there is to choose from, not what waits.
-func (q *queue) next(now time.Time, blocked map[string]bool) (waiting, bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for i := q.paused.due(now); i != nil; i = q.paused.due(now) {
-		heap.Pop(&q.paused)
-		q.classes[i.class].ready(i)
-	}
-	order := []Priority{Interactive, Batch}
-	if q.streak >= batchShare {
-		order = []Priority{Batch, Interactive}
-	}
-	for _, class := range order {
-		if i := q.classes[class].next(now, blocked); i != nil {
-			return i.waiting, true
-		}
-	}
-	return waiting{}, false
-}
-
-// take removes a task that starts now; false if it is no longer there.
-func (q *queue) take(id string) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	w, ok := q.removeLocked(id)
-	if !ok {
-		return false
-	}
-	q.classes[w.class].served(w.owner)
-	if w.class == Batch || q.classes[Batch].size == 0 {
-		q.streak = 0
-	} else {
-		q.streak++
-	}
-	return true
 }
 
 // remove takes a task out that will not start here; false if it is not there.
@@ -172,18 +133,6 @@ func (q *queue) position(id string) (int, bool) {
 	return q.classes[i.class].position(i), true
 }
 
-// expired gives the ids whose deadline has passed, each once: the caller removes
-// them, or restores them to be told again.
-func (q *queue) expired(now time.Time) (ids []string) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for i := q.deadline.due(now); i != nil; i = q.deadline.due(now) {
-		heap.Pop(&q.deadline)
-		ids = append(ids, i.id)
-	}
-	return ids
-}
-
 // depth is the number of queued tasks of a class.
 func (q *queue) depth(class Priority) int {
 	q.mu.Lock()
@@ -196,15 +145,4 @@ func (q *queue) size() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.index)
-}
-
-// starts gives how many tasks of both classes start before one at this position
-// of its class: batch has every fourth start while both wait.
-func (q *queue) starts(class Priority, position int) int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if class == Batch {
-		return position + min(q.classes[Interactive].size, batchShare*(position+1))
-	}
-	return position + min(q.classes[Batch].size, (position+q.streak)/batchShare)
 }

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// lines is one class of the queue: a line for each identity, and the identities
-// take turns. Whoever sends a thousand tasks delays only their own.
-type lines struct {
+// fairQueue is one class of the queue: a queue for each identity, and the identities
+// take turns. An identity that sends a thousand tasks delays only its own.
+type fairQueue struct {
 	turns *list.List               // of *line; the first one's turn is next
 	of    map[string]*list.Element // by identity
 	size  int
 	keys  map[string]int // tasks that may start, by the key of their needs
 }
 
-// line is one identity's tasks, first in, first out.
-type line struct {
+// ownerQueue is one identity's tasks, first in, first out.
+type ownerQueue struct {
 	owner  string
 	tasks  *list.List            // of *item
 	groups map[string]*list.List // of *item that may start, by the key of their needs
@@ -23,20 +23,20 @@ type line struct {
 	last   int64                 // the order of the next new one
 }
 
-func newLines() *lines {
-	return &lines{turns: list.New(), of: make(map[string]*list.Element), keys: make(map[string]int)}
+func newFairQueue() *fairQueue {
+	return &fairQueue{turns: list.New(), of: make(map[string]*list.Element), keys: make(map[string]int)}
 }
 
-// add puts a task at the end of its identity's line; or, with front, where it
+// add puts a task at the end of its identity's queue; or, with front, where it
 // stood before it was taken.
-func (ls *lines) add(i *item, front bool) {
+func (ls *fairQueue) add(i *item, front bool) {
 	ls.size++
 	i.turn = ls.of[i.owner]
 	if i.turn == nil {
-		i.turn = ls.turns.PushBack(&line{owner: i.owner, tasks: list.New(), groups: make(map[string]*list.List), first: -1})
+		i.turn = ls.turns.PushBack(&ownerQueue{owner: i.owner, tasks: list.New(), groups: make(map[string]*list.List), first: -1})
 		ls.of[i.owner] = i.turn
 	}
-	l := i.turn.Value.(*line)
+	l := i.turn.Value.(*ownerQueue)
 	if front {
 		ls.turns.MoveToFront(i.turn)
 		i.order, i.place = l.first, l.tasks.PushFront(i)
@@ -47,9 +47,9 @@ func (ls *lines) add(i *item, front bool) {
 	l.last++
 }
 
-// ready lets a task start. One that was paused finds its place among its elders.
-func (ls *lines) ready(i *item) {
-	l := i.turn.Value.(*line)
+// ready lets a task start. One that was paused is put behind its elders.
+func (ls *fairQueue) ready(i *item) {
+	l := i.turn.Value.(*ownerQueue)
 	group := l.groups[i.key]
 	if group == nil {
 		group = list.New()
@@ -68,11 +68,11 @@ func (ls *lines) ready(i *item) {
 }
 
 // unready takes a task out of its group.
-func (ls *lines) unready(i *item) {
+func (ls *fairQueue) unready(i *item) {
 	if i.inGroup == nil {
 		return
 	}
-	l := i.turn.Value.(*line)
+	l := i.turn.Value.(*ownerQueue)
 	group := l.groups[i.key]
 	group.Remove(i.inGroup)
 	i.inGroup = nil
@@ -84,11 +84,11 @@ func (ls *lines) unready(i *item) {
 	}
 }
 
-// remove takes a task out; a line that is empty is gone.
-func (ls *lines) remove(i *item) {
+// remove takes a task out; an empty ownerQueue goes.
+func (ls *fairQueue) remove(i *item) {
 	ls.size--
 	ls.unready(i)
-	l := i.turn.Value.(*line)
+	l := i.turn.Value.(*ownerQueue)
 	l.tasks.Remove(i.place)
 	if l.tasks.Len() == 0 {
 		ls.turns.Remove(i.turn)
@@ -96,20 +96,20 @@ func (ls *lines) remove(i *item) {
 	}
 }
 
-// served ends the turn of a line.
-func (ls *lines) served(owner string) {
+// served ends the turn of an identity.
+func (ls *fairQueue) served(owner string) {
 	if el := ls.of[owner]; el != nil {
 		ls.turns.MoveToBack(el)
 	}
 }
 
-// next gives the first task that may start, of the first line that has one.
-func (ls *lines) next(now time.Time, blocked map[string]bool) *item {
+// next gives the first task that may start, of the first identity that has one.
+func (ls *fairQueue) next(now time.Time, blocked map[string]bool) *item {
 	if !ls.any(blocked) {
 		return nil
 	}
 	for turn := ls.turns.Front(); turn != nil; turn = turn.Next() {
-		if i := turn.Value.(*line).next(ls, now, blocked); i != nil {
+		if i := turn.Value.(*ownerQueue).next(ls, now, blocked); i != nil {
 			return i
 		}
 	}
@@ -117,7 +117,7 @@ func (ls *lines) next(now time.Time, blocked map[string]bool) *item {
 }
 
 // any reports whether a task may start that is not blocked.
-func (ls *lines) any(blocked map[string]bool) bool {
+func (ls *fairQueue) any(blocked map[string]bool) bool {
 	for key := range ls.keys {
 		if !blocked[key] {
 			return true
@@ -128,7 +128,7 @@ func (ls *lines) any(blocked map[string]bool) bool {
 
 // next gives the eldest of the groups that are not blocked. What has expired
 // leaves its group: it does not start any more.
-func (l *line) next(ls *lines, now time.Time, blocked map[string]bool) (eldest *item) {
+func (l *ownerQueue) next(ls *fairQueue, now time.Time, blocked map[string]bool) (eldest *item) {
 	for key, group := range l.groups {
 		if blocked[key] {
 			continue
@@ -147,11 +147,11 @@ func (l *line) next(ls *lines, now time.Time, blocked map[string]bool) (eldest *
 	return eldest
 }
 
-// position is how many tasks start before this one: its elders in its own line,
-// as many of each other line, and one more of the lines whose turn comes first.
-func (ls *lines) position(i *item) int {
+// position is how many tasks start before this one: its elders in its own queue, as
+// many of each other identity, and one more of those whose turn comes first.
+func (ls *fairQueue) position(i *item) int {
 	elders := 0
-	if tasks := i.turn.Value.(*line).tasks; i.place == tasks.Back() { // a new one: no walk
+	if tasks := i.turn.Value.(*ownerQueue).tasks; i.place == tasks.Back() { // a new one: no walk
 		elders = tasks.Len() - 1
 	} else {
 		for el := i.place.Prev(); el != nil; el = el.Prev() {
@@ -164,7 +164,7 @@ func (ls *lines) position(i *item) int {
 			rounds = elders
 			continue
 		}
-		before += min(turn.Value.(*line).tasks.Len(), rounds)
+		before += min(turn.Value.(*ownerQueue).tasks.Len(), rounds)
 	}
 	return before
 }

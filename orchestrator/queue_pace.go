@@ -5,7 +5,7 @@ import (
 )
 
 const (
-	// minBackoff and maxBackoff bound what a refused caller is told to wait.
+	// minBackoff and maxBackoff bound the Retry-After of a refused caller.
 	minBackoff = time.Second
 	maxBackoff = 30 * time.Second
 	// paceWeight is the weight of the newest gap between two starts.

@@ -2,12 +2,12 @@ package orchestrator
 
 import "time"
 
-// Policy is what happens to a task for which the queue has no room.
+// Policy is what happens to a task when the queue is full.
 type Policy string
 
 // The admission policies (ORCHD_ADMISSION_POLICY). Reject is the default: the
 // newcomer gets 429. DropLRU lets a newcomer take the place of the oldest batch
-// task of whoever has the most waiting; that one ends with QUEUE_DISPLACED.
+// task of the identity with the most waiting; that one ends with QUEUE_DISPLACED.
 const (
 	Reject  Policy = "reject"
 	DropLRU Policy = "drop-lru"
@@ -18,16 +18,16 @@ func (p Policy) Valid() bool { return p == Reject || p == DropLRU }
 
 const (
 	// shareOf is what one identity may fill of the queue while another one is
-	// active: three quarters, so that there is room for whoever comes second.
+	// active: three quarters, so that a second identity can be admitted.
 	shareNumerator, shareDenominator = 3, 4
-	// activeFor is how long an identity counts as active after it asked for room.
+	// activeFor is how long an identity counts as active after it sent a task.
 	activeFor = time.Minute
 	// maxAsked bounds the identities whose last question is remembered: far more
 	// than have tokens of one gateway at work in one minute.
 	maxAsked = 4096
 )
 
-// refusal is why there is no room.
+// refusal is why the queue takes no task.
 type refusal int
 
 const (
@@ -36,7 +36,7 @@ const (
 	overFair         // this identity has its share
 )
 
-// reserve takes room for one task of an identity, if there is any.
+// reserve takes capacity for one task of an identity, if there is any.
 func (q *queue) reserve(owner string, now time.Time, share bool) refusal {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -63,7 +63,7 @@ func (q *queue) reserveLocked(owner string) {
 	q.pending++
 }
 
-// release gives reserved room back.
+// release gives reserved capacity back.
 func (q *queue) release(owner string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -93,7 +93,7 @@ func (q *queue) note(owner string, now time.Time) {
 }
 
 // others reports whether an identity but this one is active: it waits, or has
-// asked for room lately.
+// has sent a task lately.
 func (q *queue) others(owner string, now time.Time) bool {
 	for other := range q.owners {
 		if other != owner {
@@ -108,7 +108,7 @@ func (q *queue) others(owner string, now time.Time) bool {
 	return false
 }
 
-// displace makes room for a task of owner by taking out the oldest batch task of
+// displace frees capacity for a task of owner by taking out the oldest batch task of
 // the identity that has the most tasks waiting, and reserves it. It takes none
 // from an identity that has fewer tasks than owner, and never an interactive one.
 func (q *queue) displace(owner string) (waiting, bool) {
@@ -124,7 +124,7 @@ func (q *queue) displace(owner string) (waiting, bool) {
 	if most == "" || most != owner && q.owners[most] < q.owners[owner] {
 		return waiting{}, false
 	}
-	oldest := batch.of[most].Value.(*line).tasks.Front().Value.(*item)
+	oldest := batch.of[most].Value.(*ownerQueue).tasks.Front().Value.(*item)
 	w, ok := q.removeLocked(oldest.id)
 	if ok {
 		q.reserveLocked(owner)

@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/llorch/gateway/orchestrator/store"
 )
 
 const (
-	// tick is how soon a deadline, a lost node or a pause between attempts is
-	// noticed when nothing else happens.
+	// tick is how soon a deadline, an offline node or the end of a pause is noticed
+	// when nothing else happens.
 	tick = 200 * time.Millisecond
 	// sweepEvery is how often ended tasks are considered for removal.
 	sweepEvery = 10 * time.Second
@@ -20,18 +18,18 @@ const (
 
 var (
 	errDeadline = errors.New("the task's deadline has passed")
-	errNodeLost = errors.New("the node has gone silent")
+	errNodeLost = errors.New("node missed its heartbeats")
 	// errNotTheNode ends a dispatch for a reason that says nothing about the node.
-	errNotTheNode = errors.New("ended for another reason than the node")
+	errNotTheNode = errors.New("ended for a reason other than the node")
 )
 
-// loop is the one goroutine that takes tasks out of the queue. What it
-// starts runs in reign.
-func (s *scheduler) loop(ctx, reign context.Context, spare sparedReplicas) {
+// loop is the one goroutine that takes tasks out of the queue. What it starts ends with
+// leaderCtx.
+func (s *scheduler) loop(ctx, leaderCtx context.Context, spare sparedReplicas) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	swept := s.o.now()
-	pass := &pass{reign: reign}
+	pass := &pass{leaderCtx: leaderCtx}
 	lost := &orphans{spare: spare}
 	for ticked := true; ctx.Err() == nil; {
 		if ticked {
@@ -54,16 +52,16 @@ func (s *scheduler) loop(ctx, reign context.Context, spare sparedReplicas) {
 	}
 }
 
-// pass is what the scheduler remembers between two looks at the queue: which
-// needs found no place, as long as nothing has changed for the better.
+// pass is what the scheduler keeps between two looks at the queue: which needs found
+// no pool, until a change that may give them one.
 type pass struct {
-	reign   context.Context
-	blocked map[string]bool
-	version uint64 // of the nodes
+	leaderCtx context.Context
+	blocked   map[string]bool
+	version   uint64 // of the nodes
 }
 
-// place starts every task that can start now, in the queue's order. Tasks with
-// the same needs as one that found no place are passed over without a look.
+// place starts every task that can start now, in the queue's order. Tasks with the same
+// needs as one that found no pool are skipped.
 func (s *scheduler) place(ctx context.Context, p *pass, ticked bool) {
 	s.placing.Lock()
 	defer s.placing.Unlock()
@@ -81,7 +79,7 @@ func (s *scheduler) place(ctx context.Context, p *pass, ticked bool) {
 		s.o.metrics.placements.WithLabelValues(d.outcome(), fmt.Sprint(d.Pinned), fmt.Sprint(d.Fallback)).Inc()
 		if d.Chosen == nil {
 			p.blocked[w.key] = true
-			s.o.log.Debug("no place", "task_id", w.id, "considered", d.Considered)
+			s.o.log.Debug("no feasible pool", "task_id", w.id, "considered", d.Considered)
 			continue
 		}
 		s.turn++
@@ -94,14 +92,14 @@ func (s *scheduler) place(ctx context.Context, p *pass, ticked bool) {
 			l.release(errNotTheNode) // canceled or taken meanwhile
 			continue
 		}
-		a.tell = func() {
+		a.logPlaced = func() {
 			s.o.log.Info("placed", "task_id", w.id, "correlation_id", a.e.correlation(), "node_id", l.nodeID, "pool_id", l.poolID, "strategy", s.strategy,
 				"pinned", d.Pinned, "fallback", d.Fallback, "home", w.needs.Home, "considered", d.Considered)
 		}
 		s.dispatches.Add(1)
 		s.o.lifecycle.work.Go(func() {
 			defer s.dispatches.Done()
-			s.o.run(p.reign, a)
+			s.o.run(p.leaderCtx, a)
 		})
 	}
 }
@@ -123,53 +121,11 @@ func (s *scheduler) assign(w waiting, l *slot) *attempt {
 	return e.run
 }
 
-// key tells needs apart that can have different answers.
+// key is different for needs that can have different placements.
 func (n Needs) key() string {
 	h := n.Hint
 	return strings.Join([]string{n.Model, n.Workload, n.Engine, h.Mode, h.PinPoolID, strings.Join(h.PreferPools, ","),
 		strings.Join(h.AvoidPools, ","), h.RequireDeviceMask, fmt.Sprint(h.fallback())}, "\x00")
-}
-
-// expire ends waiting tasks whose deadline has passed: they never reach an
-// engine. Running ones have the deadline in their context.
-func (s *scheduler) expire() {
-	for _, id := range s.o.queue.expired(s.o.now()) {
-		s.o.lifecycle.work.Go(func() { s.expireOne(id) })
-	}
-}
-
-func (s *scheduler) expireOne(id string) {
-	e := s.o.tasks.get(id)
-	w, ok := s.o.queue.remove(id)
-	if e == nil || !ok {
-		return
-	}
-	message := "the deadline passed before a pool was free"
-	if w.failures > 0 {
-		message = fmt.Sprintf("the deadline passed; until then %d dispatches failed%s", w.failures, w.broke)
-	}
-	if why := s.o.whyWaiting(w.needs); why != "" {
-		message += "; " + why
-	}
-	change := failed("DEADLINE_EXCEEDED", message, "")
-	if w.said == "" && w.failures == 0 { // a pool may rest for what it told another task
-		w.said, w.saidBy = s.o.restWords(w.needs)
-	}
-	if w.said != "" {
-		change = failed(engineBusyCode, "the deadline passed while every pool for it was busy; the latest said: "+w.said, w.saidBy)
-	}
-	err := s.o.end(e, change)
-	if err == nil || errors.Is(err, errEnded) {
-		return
-	}
-	if !errors.Is(err, store.ErrConflict) {
-		s.o.log.Error("ending expired task", "task_id", id, "error", err)
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.task.State == Queued && e.run == nil {
-		s.o.queue.restore(w, true) // tried again at the next tick
-	}
 }
 
 // failed gives the change that ends a task with an error.

@@ -36,7 +36,7 @@ func newScheduler(o *Orchestrator, strategy Strategy) *scheduler {
 
 // start competes for the leadership until the replica stops.
 func (s *scheduler) start() {
-	s.lease = s.o.store.Lease(leaseName, s.handover)
+	s.lease = s.o.store.Lease(leadershipName, s.handoverNote)
 	if !s.o.store.Shared() {
 		s.recoverOrphans(&orphans{}) // no other replica runs anything
 	}

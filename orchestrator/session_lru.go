@@ -11,7 +11,7 @@ import (
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
-// sessions is the index of its recordCache: mu is held in what follows.
+// sessions is the index of its recordCache: mu is held below.
 
 func (ss *sessions) decode(value []byte) (s session, err error) {
 	s.named = true
@@ -131,7 +131,7 @@ func (ss *sessions) ids() (named []string) {
 }
 
 // order puts a session before those that expire later. Most often none does: only
-// a turn that is given back, and news from another replica, leave the time as it was.
+// a turn that is given back, and records of another replica, keep the time as it was.
 func (ss *sessions) order(el *list.Element) {
 	before := ss.used.Back()
 	for before != nil && (before == el || sessionOf(before).value.expires.After(sessionOf(el).value.expires)) {

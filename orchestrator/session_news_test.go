@@ -30,7 +30,7 @@ func TestNewsOfAnEarlierTurnDoNotMoveASession(t *testing.T) {
 	ss.placed("s", "one", "a", "p", "m")
 	ss.placed("s", "two", "b", "p", "m")
 	ss.served(t.Context(), turn("one", "a"))
-	ss.settled("s", "one")
+	ss.turnEnded("s", "one")
 	at("b", false)
 	e, err := b.Get(t.Context(), "s")
 	if err != nil {
@@ -47,7 +47,7 @@ func TestNewsOfAnEarlierTurnDoNotMoveASession(t *testing.T) {
 	e.Revision++
 	ss.observe(e)
 	at("b", false)
-	ss.settled("s", "two")
+	ss.turnEnded("s", "two")
 	e.Revision++
 	ss.observe(e) // nothing runs here: the record is the truth
 	at("a", true)

@@ -35,8 +35,8 @@ type Session struct {
 	ExpiresAt  time.Time `json:"expires_at"`
 }
 
-// session is a session in memory. One that no caller has named is nowhere else:
-// most tasks are the only one of theirs, and losing it costs warmth at most.
+// session is a session in memory. One that no caller has named has no record: most
+// have a single task, and losing them costs at most a warm cache.
 type session struct {
 	Session
 	named   bool
@@ -102,12 +102,12 @@ func (ss *sessions) giveBack(ctx context.Context, id string) {
 		return found, nil
 	})
 	if err != nil {
-		ss.log.Warn("a turn is not given back", "session_id", id, "error", err)
+		ss.log.Warn("could not give session turn back", "session_id", id, "error", err)
 	}
 }
 
 // placed notes where a turn goes, and reports whether the KV cache is there. Until
-// settled, no news of an earlier turn changes that.
+// turnEnded, records of an earlier turn do not change that.
 func (ss *sessions) placed(id, taskID, nodeID, poolID, model string) (warm bool) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
@@ -135,12 +135,12 @@ func (ss *sessions) served(ctx context.Context, t Task) {
 		return found, nil
 	})
 	if err != nil {
-		ss.log.Warn("session is not written", "session_id", t.SessionID, "error", err)
+		ss.log.Warn("could not persist session", "session_id", t.SessionID, "error", err)
 	}
 }
 
-// settled notes that a turn runs here no longer.
-func (ss *sessions) settled(id, taskID string) {
+// turnEnded notes that a turn no longer runs here.
+func (ss *sessions) turnEnded(id, taskID string) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	if s := ss.find(id); s != nil && s.turn == taskID {
@@ -158,7 +158,7 @@ func (ss *sessions) home(id, model string) string {
 	return ""
 }
 
-// get gives a session that who may see.
+// get gives a session that the caller may see.
 func (ss *sessions) get(who Who, id string) (Session, error) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()

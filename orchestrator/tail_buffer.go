@@ -9,11 +9,11 @@ const (
 	// its live readers; older events are read from the log.
 	tailEvents = 1024
 	tailBytes  = 256 << 10
-	// coalesce is how long tokens wait for company before they go to the log,
-	// and maxCoalesce how long when coalesceTasks tasks run or more: a record
-	// costs the log the same whether it has one token or ten. Readers of this
+	// coalesce is how long tokens are collected before they go to the log, and
+	// maxCoalesce how long when coalesceTasks tasks run or more: a record with ten
+	// tokens costs the log no more than one with a single token. Readers of this
 	// replica do not wait: they read the tail. Where there is no other replica
-	// nobody reads the log meanwhile, and it may take up to loneCoalesce.
+	// no other replica reads the log, and it may take up to loneCoalesce.
 	coalesce      = 5 * time.Millisecond
 	maxCoalesce   = 40 * time.Millisecond
 	loneCoalesce  = 500 * time.Millisecond
@@ -44,7 +44,7 @@ type tail struct {
 	abandon func()        // gives up what is being written; nil: not ours
 	final   *Event        // how it ended; nothing comes after it
 	whole   uint64        // the newest id before final
-	changed chan struct{} // closed and replaced by the next event; nil: nobody waits
+	changed chan struct{} // closed and replaced by the next event; nil: no reader waits
 
 	pending      []Event
 	pendingBytes int
@@ -54,8 +54,8 @@ type tail struct {
 
 	readers  int           // that are in Next now
 	used     time.Time     // when the last one was
-	news     time.Time     // when something was fed last, or the log was asked
-	patience time.Duration // how long to be without news before asking
+	news     time.Time     // when something was fed last, or the log was read
+	patience time.Duration // how long without news before the log is read
 
 	writing mutex[lockTailWrite] // keeps log records in order
 }
@@ -71,12 +71,12 @@ func (t *tail) own(last uint64, pause time.Duration, write func([]byte), abandon
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.write, t.pause, t.sealed, t.abandon = write, pause, false, abandon
-	t.jump(last)
+	t.skipTo(last)
 	return t.last
 }
 
-// disown ends that. What is not written is written, unless somebody else owns
-// the log already.
+// disown ends that. Pending events are written, unless another replica owns the log
+// already.
 func (t *tail) disown(lost bool) {
 	if !lost {
 		t.flush()
@@ -97,19 +97,19 @@ func (t *tail) owned() bool {
 	return t.write != nil
 }
 
-// jump passes over events that are in the log only. mu is held.
-func (t *tail) jump(last uint64) {
+// skipTo skips events that are in the log only. mu is held.
+func (t *tail) skipTo(last uint64) {
 	if last > t.last {
 		t.events, t.bytes, t.last = nil, 0, last
 	}
 }
 
-// reach says that events up to this id exist, and wakes who waits for them.
-func (t *tail) reach(last uint64) {
+// extendTo notes that events up to this id exist, and wakes readers.
+func (t *tail) extendTo(last uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.write == nil && last > t.last {
-		t.jump(last)
+		t.skipTo(last)
 		t.wake()
 	}
 }
@@ -124,10 +124,10 @@ func (t *tail) feed(batch []Event, now time.Time) {
 	}
 	t.news, t.patience = now, newsPause
 	for _, ev := range batch {
-		if ev.ID <= t.last || ev.Type.Terminal() { // how it ended is for the record to say
+		if ev.ID <= t.last || ev.Type.Terminal() { // how it ended comes from the record
 			continue
 		}
-		t.jump(ev.ID - 1)
+		t.skipTo(ev.ID - 1)
 		t.keep(ev)
 	}
 	t.wake()
@@ -153,7 +153,7 @@ func (t *tail) add(kind EventType, data []byte) {
 	}
 	ev := Event{t.last + 1, kind, data}
 	t.keep(ev)
-	full := t.pend(ev)
+	full := t.enqueue(ev)
 	t.wake()
 	t.mu.Unlock()
 	if full {
@@ -161,17 +161,17 @@ func (t *tail) add(kind EventType, data []byte) {
 	}
 }
 
-// repeat has an event written that is in memory already, or need not be. It comes
-// before what is added afterwards.
-func (t *tail) repeat(ev Event) {
+// rewrite has an event written that is in memory already, or need not be, before the
+// events that are added afterwards.
+func (t *tail) rewrite(ev Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.pend(ev)
+	t.enqueue(ev)
 }
 
-// pend has an event written soon, and reports whether its adder has to wait for
+// enqueue has an event written soon, and reports whether the caller has to wait for
 // that. mu is held.
-func (t *tail) pend(ev Event) (full bool) {
+func (t *tail) enqueue(ev Event) (full bool) {
 	t.pending, t.pendingBytes = append(t.pending, ev), t.pendingBytes+len(ev.Data)
 	pause, hurry := t.pause, t.pendingBytes >= chunkBytes || len(t.pending) >= chunkEvents
 	if hurry {
@@ -226,75 +226,4 @@ func (t *tail) flush() {
 	if len(batch) > 0 && write != nil {
 		write(encodeBatch(batch))
 	}
-}
-
-// since gives the events from id next on. ok is false when some of them have to
-// be read from the log. When there is none yet, changed closes with the next.
-func (t *tail) since(next uint64) (events []Event, changed <-chan struct{}, ok bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	first := t.last + 1 - uint64(len(t.events))
-	switch {
-	case next <= t.last && next < first:
-		return nil, nil, false
-	case next <= t.last:
-		events = append(events, t.events[next-first:]...)
-		if t.final != nil && t.whole <= t.last {
-			events = append(events, *t.final)
-		}
-		return events, nil, true
-	case t.final != nil && next <= t.whole: // the log may have what did not come here
-		return nil, nil, false
-	case t.final != nil:
-		return []Event{*t.final}, nil, true
-	case t.write != nil && next > t.last+1:
-		// An id from before a power cut that took the log's last moments.
-		return []Event{{ID: t.last, Type: EventGap, Data: gapEvent(t.last+1, next-1).Data}}, nil, true
-	}
-	if t.changed == nil {
-		t.changed = make(chan struct{})
-	}
-	return nil, t.changed, true
-}
-
-// from gives the id of the first event from next on that need not be read from
-// the log.
-func (t *tail) from(next uint64) uint64 {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if first := t.last + 1 - uint64(len(t.events)); len(t.events) > 0 && next < first {
-		return first
-	}
-	if t.final != nil {
-		return t.whole + 1
-	}
-	return t.last + 1
-}
-
-// enter and leave count the readers, so that nobody takes the tail away.
-func (t *tail) enter() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.readers++
-}
-
-func (t *tail) leave(now time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.readers--
-	t.used = now
-}
-
-// idle reports whether nobody has read for that long.
-func (t *tail) idle(now time.Time, d time.Duration) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.readers == 0 && now.Sub(t.used) >= d
-}
-
-// over reports whether the end is known, so that nothing changes any more.
-func (t *tail) over() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.final != nil
 }

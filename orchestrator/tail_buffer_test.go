@@ -81,7 +81,7 @@ func TestATaskWaitsForItsLog(t *testing.T) {
 		}
 		logged = append(logged, batch...)
 	})
-	tl.repeat(newEvent(1, EventStarted, startedData{}))
+	tl.rewrite(newEvent(1, EventStarted, startedData{}))
 	tl.last = 1
 	const tokens = 3 * maxPendingEvents
 	added, done := make(chan int, tokens), make(chan struct{})

@@ -39,15 +39,15 @@ func TestATailThatNobodyReadsIsGivenUp(t *testing.T) {
 		b.tails.fed.Range(func(any, any) bool { n++; return true })
 		return n
 	}
-	b.tails.tend(ctx)
+	b.tails.checkFed(ctx)
 	if e := b.found(ci, id); fed() != 1 || e.tail == nil {
 		t.Fatal("given up at once")
 	}
 	later.Store(int64(tailIdle + time.Second))
-	b.tails.tend(ctx)
+	b.tails.checkFed(ctx)
 	e := b.found(ci, id)
 	e.mu.Lock()
-	gone := e.tail == nil && e.unfeed == nil
+	gone := e.tail == nil && e.stopFeed == nil
 	e.mu.Unlock()
 	if fed() != 0 || !gone {
 		t.Errorf("%d tails are fed, gone: %v", fed(), gone)

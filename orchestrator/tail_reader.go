@@ -3,7 +3,6 @@ package orchestrator
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -12,14 +11,14 @@ import (
 
 const (
 	// logLag is how long the event log may be behind the record of a task that
-	// has just ended, and lagPause how often it is asked meanwhile: the events
+	// has just ended, and lagPause how often it is read meanwhile: the events
 	// come from another replica and are not waited for there.
 	logLag   = 3 * time.Second
 	lagPause = 50 * time.Millisecond
 	// lagMemory is how long after its end a task counts as just ended.
 	lagMemory = 15 * time.Second
-	// storePause is how soon a reader asks a store again that is not available,
-	// as during an election. It waits as long as its caller does.
+	// storePause is how often a reader retries a store that is unavailable, as during
+	// an election. It waits as long as its caller does.
 	storePause = 250 * time.Millisecond
 )
 
@@ -40,8 +39,8 @@ type Reader struct {
 	cursor uint64 // in the log
 	done   bool
 	beat   *time.Timer // of Wait
-	look   time.Time   // when it is asked next why the task waits
-	told   string      // what was said of that
+	look   time.Time   // when the reason why the task waits is checked next
+	told   string      // the reason that was sent last
 }
 
 // Follow gives the events of a task after the given id; 0 gives all.
@@ -86,7 +85,7 @@ func (r *Reader) await(ctx context.Context, enough <-chan time.Time) ([]Event, e
 	defer why.Stop()
 	for {
 		events, changed, err := r.some(ctx)
-		if errors.Is(err, store.ErrUnavailable) { // an end here would look like the stream's
+		if errors.Is(err, store.ErrUnavailable) { // an error here would look like the end of the stream
 			events, changed, err = nil, later(storePause), nil
 		}
 		if err != nil {
@@ -144,8 +143,8 @@ func (r *Reader) some(ctx context.Context) ([]Event, <-chan struct{}, error) {
 	return events, nil, err
 }
 
-// runsHere asks the store. A replica that was paused may still believe that it
-// runs the task.
+// runsHere reads the store: a replica that was paused may still believe that it runs
+// the task.
 func (r *Reader) runsHere(ctx context.Context) bool {
 	if !r.o.store.Shared() {
 		return true
@@ -157,98 +156,4 @@ func (r *Reader) runsHere(ctx context.Context) bool {
 	r.o.observe(stored)
 	task := r.e.view()
 	return task.State == Running && task.runner == r.o.replica
-}
-
-// history reads an ended task: the log as far as it goes, then how it ended,
-// from the record, which is the truth.
-func (r *Reader) history(ctx context.Context) ([]Event, error) {
-	task := r.e.view()
-	if r.next > task.whole() {
-		return []Event{task.terminal()}, nil
-	}
-	events, err := r.patient(ctx)
-	if err != nil || len(events) > 0 {
-		return events, err
-	}
-	return []Event{gapEvent(r.next, task.whole())}, nil
-}
-
-// patient reads the log, and waits for it when it may be behind.
-func (r *Reader) patient(ctx context.Context) ([]Event, error) {
-	events, err := r.logged(ctx)
-	if err != nil || len(events) > 0 {
-		return events, err
-	}
-	if err := r.o.store.Events().Barrier(ctx); err != nil { // ours have arrived
-		return nil, err
-	}
-	ticker := time.NewTicker(lagPause)
-	defer ticker.Stop()
-	for until := r.o.now().Add(logLag); ; {
-		events, err := r.logged(ctx)
-		if err != nil || len(events) > 0 || !r.mayLag() || r.o.now().After(until) {
-			return events, err
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-r.o.lifecycle.stopped:
-			return nil, ErrStopping
-		}
-	}
-}
-
-// mayLag reports whether somebody else's events may still be on their way.
-func (r *Reader) mayLag() bool {
-	if !r.o.store.Shared() {
-		return false
-	}
-	t := r.e.view()
-	return !t.State.Ended() || t.EndedAt == nil || r.o.now().Sub(*t.EndedAt) < lagMemory
-}
-
-// logged gives the events of the next useful log record; none at its end. Of a
-// task that has ended nothing counts that came after: a runner that had lost the
-// task may have written it.
-func (r *Reader) logged(ctx context.Context) ([]Event, error) {
-	for {
-		rec, cursor, err := r.o.store.Events().Read(ctx, r.e.id, r.cursor)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		r.cursor = cursor
-		batch, err := decodeBatch(rec)
-		if err != nil {
-			return nil, fmt.Errorf("decoding events of task %s: %w", r.e.id, err)
-		}
-		if events := r.useful(batch); len(events) > 0 {
-			return events, nil
-		}
-	}
-}
-
-// useful gives what the reader has not seen of a record, after a gap if there
-// is one.
-func (r *Reader) useful(batch []Event) []Event {
-	task := r.e.view()
-	for i, ev := range batch {
-		if ev.Type.Terminal() || task.State.Ended() && ev.ID > task.whole() {
-			batch = batch[:i]
-			break
-		}
-	}
-	for i, ev := range batch {
-		if ev.ID < r.next {
-			continue
-		}
-		if ev.ID > r.next {
-			return append([]Event{gapEvent(r.next, ev.ID-1)}, batch[i:]...)
-		}
-		return batch[i:]
-	}
-	return nil
 }

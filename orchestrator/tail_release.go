@@ -11,9 +11,9 @@ const (
 	// maxTaskBytes bounds the records of all tasks. The bucket holds half as
 	// much again, so that a task that was taken can always be written to.
 	maxTaskBytes = 1 << 30
-	// retirePause is how long ended tasks wait for company before the log is
+	// retirePause is how long ended tasks are collected before the log is
 	// asked whether it has all of their events.
-	retirePause = 20 * time.Millisecond
+	releasePause = 20 * time.Millisecond
 )
 
 func (o *Orchestrator) forget(id string) error {
@@ -24,8 +24,8 @@ func (o *Orchestrator) forget(id string) error {
 	return o.store.Events().Forget(o.lifecycle.ctx, id)
 }
 
-// release gives up the tails of tasks that have ended here, once the log has all
-// of them. Readers that are on a tail keep it alive as long as they need.
+// release drops the tails of tasks that have ended here, once the log has all of their
+// events. Readers that are on a tail keep it alive as long as they need.
 func (ts *tails) release(ended ...*taskEntry) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -36,9 +36,9 @@ func (ts *tails) release(ended ...*taskEntry) {
 	}
 }
 
-// releaseLoop asks the log once for all tasks that have ended in a while.
+// releaseLoop waits for the log once for all tasks that have ended in a while.
 func (ts *tails) releaseLoop() {
-	pause := time.NewTicker(retirePause)
+	pause := time.NewTicker(releasePause)
 	defer pause.Stop()
 	for {
 		select {

@@ -3,7 +3,6 @@ package orchestrator
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/llorch/gateway/orchestrator/store"
 )
@@ -11,27 +10,6 @@ import (
 // maxDisplaced is how many waiting tasks one newcomer tries to displace: each
 // that cannot be is starting at this moment.
 const maxDisplaced = 4
-
-// Admission is the answer to a task that was taken.
-type Admission struct {
-	TaskID           string      `json:"task_id"`
-	QueuePosition    int         `json:"queue_position" doc:"0-based, in its class"`
-	PredictedStartMS int64       `json:"predicted_start_ms"`
-	BackoffMS        int64       `json:"backoff_ms" doc:"How long to wait before sending the next one; 0 when there is room"`
-	Streams          Streams     `json:"streams"`
-	Preparation      Preparation `json:"preparation"`
-}
-
-// Streams are the paths of a task's events.
-type Streams struct {
-	SSE        string `json:"sse"`
-	SSEVerbose string `json:"sse_verbose"`
-}
-
-// Preparation is what has to happen before a task can start.
-type Preparation struct {
-	Steps []string `json:"steps" nullable:"false"`
-}
 
 // Submit takes a task. When it returns without an error the task is on disk.
 // With a key, the same request gives the same task; another one is a conflict.
@@ -88,7 +66,7 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 	return o.admitted(e, place.position, free || !place.waits), nil
 }
 
-// reserve takes room in the queue, or makes some, as the policy says.
+// reserve takes capacity in the queue, or frees some, as the policy says.
 func (o *Orchestrator) reserve(who Who, r TaskRequest) error {
 	switch o.queue.reserve(who.Identity, o.now(), o.rules.policy == Reject) {
 	case granted:
@@ -105,7 +83,7 @@ func (o *Orchestrator) reserve(who Who, r TaskRequest) error {
 	return o.rejected(r, "queue_full", o.queueFull("QUEUE_FULL", "send it again after retry_after_ms"))
 }
 
-// displace makes room for a task by ending one that waits.
+// displace frees capacity for a task by ending one that waits.
 func (o *Orchestrator) displace(who Who) bool {
 	for range maxDisplaced {
 		w, ok := o.queue.displace(who.Identity)
@@ -114,7 +92,7 @@ func (o *Orchestrator) displace(who Who) bool {
 		}
 		e := o.tasks.get(w.id)
 		if e == nil {
-			return true // forgotten meanwhile: its room is free
+			return true // deleted meanwhile: its place is free
 		}
 		err := o.end(e, failed("QUEUE_DISPLACED", "the queue was full, and a newer task took this batch task's place", ""))
 		if err == nil {
@@ -132,8 +110,8 @@ func (o *Orchestrator) displace(who Who) bool {
 	return false
 }
 
-// admissible says why a task cannot be taken now, in a word for the metrics and in
-// an error for the caller.
+// admissible checks whether a task can be taken now; reason is the label of the metric
+// when not.
 func (o *Orchestrator) admissible(ctx context.Context, r TaskRequest) (reason string, err error) {
 	if o.lifecycle.stopping.Load() {
 		return "stopping", stopping()
@@ -150,8 +128,8 @@ func (o *Orchestrator) admissible(ctx context.Context, r TaskRequest) (reason st
 	if known && !served {
 		return "workload", fail(NotFound, "WORKLOAD_NOT_AVAILABLE", "no pool that has this model takes %s tasks", r.Workload)
 	}
-	if err := o.store.Room(); err != nil {
-		return "disk_full", o.full(err)
+	if err := o.store.CheckSpace(); err != nil {
+		return "disk_full", o.storeFull(err)
 	}
 	return "", nil
 }
@@ -174,68 +152,4 @@ func (o *Orchestrator) inCatalog(ctx context.Context, r TaskRequest) (reason str
 		return "nodes_returning", e
 	}
 	return "model", fail(NotFound, "MODEL_NOT_AVAILABLE", "neither the catalog nor a node has this model; see GET /v1/models")
-}
-
-func (o *Orchestrator) admission(e *taskEntry) Admission {
-	if e == nil {
-		return Admission{}
-	}
-	position, waits := o.queue.position(e.id)
-	return o.admitted(e, position, !waits)
-}
-
-// admitted is the answer for a task at this position. Free says that a slot is
-// there for the first in the queue.
-func (o *Orchestrator) admitted(e *taskEntry, position int, free bool) Admission {
-	task := e.view()
-	starts := o.queue.starts(task.Priority, position)
-	if !free {
-		starts++ // the slot that the first one waits for
-	}
-	path := "/v2/tasks/" + e.id + "/events"
-	return Admission{
-		TaskID: e.id, QueuePosition: position, PredictedStartMS: o.scheduler.pace.predict(starts),
-		Streams:     Streams{SSE: path, SSEVerbose: path + "?verbose=true"},
-		Preparation: Preparation{Steps: []string{}},
-	}
-}
-
-// waitsFor is what the queue needs to know of a task.
-func (o *Orchestrator) waitsFor(task Task, r TaskRequest) waiting {
-	needs := Needs{Model: r.ModelRef, Workload: r.Workload, Engine: r.Engine}
-	if r.Placement != nil {
-		needs.Hint = *r.Placement
-	}
-	// The record has the wall clock's time, which may be set; what is left of it
-	// is counted on the monotonic one, and never more than was asked for.
-	now := o.now()
-	left := min(task.DeadlineAt.Sub(now), time.Duration(r.DeadlineMS)*time.Millisecond)
-	w := waiting{id: task.TaskID, owner: task.Owner, class: task.Priority, deadline: now.Add(left), limit: time.Duration(r.StreamLimitMS) * time.Millisecond, needs: needs, key: needs.key()}
-	if r.KVHint != "cold" {
-		w.session = task.SessionID
-	}
-	return w
-}
-
-// full is the answer when the disk has no room for anything new.
-func (o *Orchestrator) full(err error) *Error {
-	o.log.Error("nothing new is taken", "error", err)
-	return fail(Unavailable, "STORE_FULL", "the state directory has no room")
-}
-
-// queueFull is the answer of a queue that has no room for this task.
-func (o *Orchestrator) queueFull(code, hint string) *Error {
-	o.metrics.backpressure.WithLabelValues(string(Reject)).Inc()
-	e := fail(Busy, code, "%s", hint)
-	e.Policy, e.RetryAfter = string(o.rules.policy), o.scheduler.pace.backoff()
-	return e
-}
-
-func (o *Orchestrator) rejected(r TaskRequest, reason string, err error) error {
-	engine := "any"
-	if o.nodes.hasEngine(r.Engine) { // a caller's text is not a label
-		engine = o.metrics.engines.value(r.Engine)
-	}
-	o.metrics.rejected.WithLabelValues(engine, reason).Inc()
-	return err
 }

@@ -9,19 +9,19 @@ import (
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
-// place is where a task was in the queue when it came, and whether it still is
-// there. To look it up later is a walk past all tasks before it.
+// place is a task's position in the queue at its admission, and whether it still
+// waits. To look it up later costs a walk past all tasks before it.
 type place struct {
 	position int
 	waits    bool
 }
 
-// create writes a task down and puts it into the queue, in the room that was
-// reserved; it gives the room back when it fails.
+// create persists a task and puts it into the queue, with the capacity that was
+// reserved; it gives that back when it fails.
 func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named bool) (*taskEntry, place, error) {
 	rec := o.draft(ctx, who, r)
 	if !o.store.Shared() && o.nodes.slots(o.catalog.resolve(r.ModelRef), r.Workload) > o.queue.size() {
-		rec.State, rec.runner, rec.mayShow = Running, o.replica, true // it may be dispatched here without another word on disk
+		rec.State, rec.runner, rec.mayShow = Running, o.replica, true // it may be dispatched here without another write
 	}
 	value, err := rec.encode()
 	if err == nil {
@@ -34,11 +34,11 @@ func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named
 		o.queue.release(who.Identity)
 		return nil, place{}, err
 	}
-	// A caller that hangs up now must not leave a record that nobody runs.
+	// A caller that hangs up now must not leave a record without a queued task.
 	ctx = context.WithoutCancel(ctx)
-	put := o.early
+	put := o.createOptimistic
 	if o.store.Shared() {
-		put = o.late
+		put = o.createDurable
 	}
 	e, at, err := put(ctx, rec, value)
 	if err != nil {
@@ -57,7 +57,7 @@ func (o *Orchestrator) draft(ctx context.Context, who Who, r TaskRequest) record
 	}}
 }
 
-// fits refuses what no pool takes, and what the store has no room for.
+// fits refuses what is too large for a pool, and what exceeds the bounds on storage.
 func (o *Orchestrator) fits(rec record, size int) error {
 	if size > maxDispatchBytes && rec.Request.dispatchBytes() > maxDispatchBytes {
 		return o.rejected(*rec.Request, "too_large", fail(TooLarge, "TASK_TOO_LARGE", "as a pool gets it, the task has over %d bytes", maxDispatchBytes))
@@ -68,9 +68,9 @@ func (o *Orchestrator) fits(rec record, size int) error {
 	return nil
 }
 
-// late puts a task into the queue that is on disk. Where others write too, memory
+// createDurable puts a task into the queue that is on disk. Where others write too, memory
 // follows what the store says, and never goes ahead of it.
-func (o *Orchestrator) late(ctx context.Context, rec record, value []byte) (*taskEntry, place, error) {
+func (o *Orchestrator) createDurable(ctx context.Context, rec record, value []byte) (*taskEntry, place, error) {
 	revision, err := o.store.Bucket(store.Tasks).Create(ctx, rec.TaskID, value)
 	if err != nil {
 		o.queue.release(rec.Owner)
@@ -82,12 +82,12 @@ func (o *Orchestrator) late(ctx context.Context, rec record, value []byte) (*tas
 	return e, place{position, waits}, nil
 }
 
-// early puts a task into the queue while it is being written, so that an engine
+// createOptimistic puts a task into the queue while it is being written, so that an engine
 // that is free need not wait for the disk. Until the record is there the task is
 // not found, nothing of it is shown and nothing more is written (see written); if
-// it does not get there, the task has never been.
-func (o *Orchestrator) early(ctx context.Context, rec record, value []byte) (*taskEntry, place, error) {
-	e, position, err := o.expect(rec, int64(len(value)))
+// the write fails, there is no trace of the task.
+func (o *Orchestrator) createOptimistic(ctx context.Context, rec record, value []byte) (*taskEntry, place, error) {
+	e, position, err := o.addOptimistic(rec, int64(len(value)))
 	if err != nil {
 		o.queue.release(rec.Owner)
 		return nil, place{}, err
@@ -95,28 +95,28 @@ func (o *Orchestrator) early(ctx context.Context, rec record, value []byte) (*ta
 	revision, err := o.store.Bucket(store.Tasks).Create(ctx, e.id, value)
 	if err != nil {
 		o.drop(e.id, 0)
-		close(e.writing)
+		close(e.firstWrite)
 		return nil, place{}, err
 	}
 	waits := e.arrived(revision)
 	if waits && rec.mayShow {
-		// Somebody was faster. It must not count as begun after a crash.
+		// Another task was faster. This one must not count as begun after a crash.
 		if _, err := o.change(ctx, e, func(*Task) {}); err != nil {
-			o.log.Warn("that a task waits is not written", "task_id", e.id, "error", err)
+			o.log.Warn("could not persist waiting state", "task_id", e.id, "error", err)
 		}
 	}
 	return e, place{position, waits}, nil
 }
 
-// arrived notes that the first record is on disk, and reports whether the task
-// still waits.
+// arrived notes that the first record is stored, and reports whether the task still
+// waits.
 func (e *taskEntry) arrived(revision uint64) (waits bool) {
-	defer close(e.writing)
+	defer close(e.firstWrite)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.revision, waits = revision, e.run == nil
 	if waits {
-		e.allowed = false
+		e.mayShow = false
 	}
 	if waits && e.size > keepRequest {
 		e.request = nil
@@ -124,14 +124,14 @@ func (e *taskEntry) arrived(revision uint64) (waits bool) {
 	return waits
 }
 
-// expect makes the entry of a task that is about to be written, and its place in
+// addOptimistic makes the entry of a task that is about to be written, and its place in
 // the queue. Another task of the same id is waited for: it may come to nothing.
-func (o *Orchestrator) expect(rec record, size int64) (_ *taskEntry, position int, err error) {
-	e := &taskEntry{id: rec.TaskID, owner: rec.Owner, writing: make(chan struct{}), task: rec.Task, size: size, allowed: rec.mayShow, request: rec.Request}
+func (o *Orchestrator) addOptimistic(rec record, size int64) (_ *taskEntry, position int, err error) {
+	e := &taskEntry{id: rec.TaskID, owner: rec.Owner, firstWrite: make(chan struct{}), task: rec.Task, size: size, mayShow: rec.mayShow, request: rec.Request}
 	backToQueue(&e.task)
 	e.waits = o.waitsFor(e.task, *rec.Request)
 	for other, added := o.tasks.add(e); !added; other, added = o.tasks.add(e) {
-		if other.written(); other.stored() {
+		if other.awaitFirstWrite(); other.stored() {
 			return nil, 0, store.ErrExists
 		}
 	}

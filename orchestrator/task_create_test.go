@@ -77,14 +77,14 @@ func holds(t *testing.T, what string, f func() bool) {
 func TestNothingIsSeenOfATaskBeforeItIsOnDisk(t *testing.T) {
 	o, rec, value := drafted(t)
 	called, goOn := onePool(t, o)
-	e, _, err := o.expect(rec, int64(len(value)))
+	e, _, err := o.addOptimistic(rec, int64(len(value)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if !e.stored() { // this test has failed
 			o.drop(e.id, 0)
-			close(e.writing)
+			close(e.firstWrite)
 		}
 	})
 	<-called // the engine did not wait for the disk
@@ -175,7 +175,7 @@ func TestWhatADispatchMayShowIsOnDisk(t *testing.T) {
 // task was meant to have.
 func TestATaskThatWaitsIsNotAllowedToShow(t *testing.T) {
 	o, rec, value := drafted(t) // and no node
-	e, _, err := o.early(t.Context(), rec, value)
+	e, _, err := o.createOptimistic(t.Context(), rec, value)
 	if err != nil {
 		t.Fatal(err)
 	}

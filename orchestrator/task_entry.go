@@ -6,15 +6,13 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
 const (
-	// settleTimeout bounds how long the end of a task waits for a store that is
-	// gone; a leader's election in a cluster takes 4–8 s.
-	settleTimeout = 15 * time.Second
+	// persistTimeout bounds how long a write that must happen waits for an unavailable
+	// store; a leader's election in a cluster takes 4–8 s.
+	persistTimeout = 15 * time.Second
 	// keepRequest is up to which size of a record its request stays in memory
 	// while the task waits: 40 MiB for 10,000 tasks. Others are read again.
 	keepRequest = 4 << 10
@@ -33,7 +31,7 @@ type taskEntry struct {
 	owner string
 	// writing is closed when the first record is on disk, or is not; nil for a
 	// task that came from there.
-	writing chan struct{}
+	firstWrite chan struct{}
 
 	changing mutex[lockTaskChange] // one change at a time, held over the write
 
@@ -41,14 +39,14 @@ type taskEntry struct {
 	task     Task         // while it runs here, perhaps newer than what is stored
 	revision uint64       // 0: the first record is not there yet
 	size     int64        // of the stored record
-	allowed  bool         // it says that a dispatch here may show tokens
+	mayShow  bool         // it says that a dispatch here may show tokens
 	waits    waiting      // what the queue needs to know
 	request  *TaskRequest // of a small one that has not ended
-	tail     *tail        // nil: nobody reads it here, and it does not run here
-	unfeed   func()       // ends what feeds the tail from elsewhere
-	run      *attempt     // from the moment it was placed here until that is settled
+	tail     *tail        // nil: it has no reader here, and does not run here
+	stopFeed func()       // ends what feeds the tail from elsewhere
+	run      *attempt     // from its placement here to the end of that dispatch
 	stop     context.CancelCauseFunc
-	done     chan struct{} // closed at the end; nil: nobody waits for it
+	done     chan struct{} // closed at the end; nil: no caller waits for it
 	gone     bool          // the record is deleted
 }
 
@@ -58,11 +56,11 @@ func (e *taskEntry) view() Task {
 	return e.task
 }
 
-// written waits until the first record is on disk, or is not: at most as long as
+// awaitFirstWrite waits until the first record is on disk, or is not: at most as long as
 // the store's own bound.
-func (e *taskEntry) written() {
-	if e.writing != nil {
-		<-e.writing
+func (e *taskEntry) awaitFirstWrite() {
+	if e.firstWrite != nil {
+		<-e.firstWrite
 	}
 }
 
@@ -75,8 +73,8 @@ func (e *taskEntry) stored() bool {
 
 var (
 	errEnded = errors.New("the task has ended")
-	// errTaken is why a dispatch ends whose task somebody else has changed.
-	errTaken = errors.New("the task is another replica's")
+	// errTaken ends a dispatch whose task another replica has changed.
+	errTaken = errors.New("task is owned by another replica")
 )
 
 // change moves the task on: first on disk, by compare-and-set, then in memory.
@@ -90,17 +88,17 @@ func (o *Orchestrator) change(ctx context.Context, e *taskEntry, f func(*Task)) 
 
 // changeLocked is change with e.changing held.
 func (o *Orchestrator) changeLocked(ctx context.Context, e *taskEntry, f func(*Task)) (Task, error) {
-	return o.changeIf(ctx, e, anybodys, f)
+	return o.changeIf(ctx, e, always, f)
 }
 
-// anybodys is for changes that may be made whoever runs the task.
-func anybodys(Task) bool { return true }
+// always is the condition of changes that do not depend on the task's runner.
+func always(Task) bool { return true }
 
-// changeIf is changeLocked for a change that was decided on what the task was
-// then: of one that is not so any more it changes nothing (errTaken). The revision
-// does not tell, because memory follows what others write.
+// changeIf is changeLocked for a change with a condition: if it no longer holds, the
+// task is left as it is (errTaken). The revision does not show that, because memory
+// follows what other replicas write.
 func (o *Orchestrator) changeIf(ctx context.Context, e *taskEntry, still func(Task) bool, f func(*Task)) (Task, error) {
-	e.written()
+	e.awaitFirstWrite()
 	e.mu.Lock()
 	task, revision, request, gone := e.task, e.revision, e.request, e.gone
 	e.mu.Unlock()
@@ -135,12 +133,12 @@ func (o *Orchestrator) changeIf(ctx context.Context, e *taskEntry, still func(Ta
 	return task, nil
 }
 
-// reload takes over what somebody else wrote, or what we wrote ourselves when
-// only the acknowledgement was lost.
+// reload takes over what another replica wrote, or what this one wrote when only the
+// acknowledgement was lost.
 func (o *Orchestrator) reload(ctx context.Context, e *taskEntry, cause error) error {
 	stored, err := o.store.Bucket(store.Tasks).Get(ctx, e.id)
 	if errors.Is(err, store.ErrNotFound) {
-		return errEnded // and forgotten
+		return errEnded // and was deleted
 	}
 	if err != nil {
 		return err
@@ -167,72 +165,4 @@ func (o *Orchestrator) readRequest(ctx context.Context, e *taskEntry) (*TaskRequ
 		return nil, errEnded
 	}
 	return r.Request, nil
-}
-
-// end ends a task, once: record first, then the event, so that no crash shows
-// an end that is not on disk. It tries again while the store is away.
-func (o *Orchestrator) end(e *taskEntry, f func(*Task)) error { return o.endIf(e, anybodys, f) }
-
-// endIf is end with changeIf's condition.
-func (o *Orchestrator) endIf(e *taskEntry, still func(Task) bool, f func(*Task)) error {
-	e.flush()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.lifecycle.ctx), settleTimeout)
-	defer cancel()
-	task, err := backoff.Retry(ctx, func() (Task, error) {
-		task, err := o.endOnce(ctx, e, still, f)
-		if errors.Is(err, errEnded) || errors.Is(err, errTaken) || errors.Is(err, store.ErrConflict) {
-			return task, backoff.Permanent(err)
-		}
-		return task, err
-	})
-	if err != nil {
-		return err
-	}
-	if task.State == Canceled {
-		o.metrics.canceled.Inc()
-	}
-	o.log.Info("task ended", "task_id", e.id, "state", task.State, "identity", e.owner, "attempt", task.Attempt,
-		"node_id", task.NodeID, "pool_id", task.PoolID, "tokens_out", task.TokensOut, "correlation_id", task.CorrelationID)
-	return nil
-}
-
-// flush brings to the event log what the task has shown here. While nobody leads the
-// log that takes longer than the end itself may.
-func (e *taskEntry) flush() {
-	e.mu.Lock()
-	t, mine := e.tail, e.run != nil
-	e.mu.Unlock()
-	if mine && t != nil && t.owned() {
-		t.flush()
-	}
-}
-
-func (o *Orchestrator) endOnce(ctx context.Context, e *taskEntry, still func(Task) bool, f func(*Task)) (Task, error) {
-	e.changing.Lock()
-	defer e.changing.Unlock()
-	e.mu.Lock()
-	task, t, mine := e.task, e.tail, e.run != nil
-	e.mu.Unlock()
-	last, leap := task.shown(), uint64(0)
-	switch {
-	case task.State.Ended():
-		return task, errEnded
-	case !still(task):
-		return task, errTaken
-	case mine && t != nil && t.owned():
-		last = t.seal()
-	case task.begun(): // its runner is lost, and with it what it knew
-		inLog, err := o.tails.lastEvent(ctx, e.id)
-		if err != nil {
-			return task, err
-		}
-		last, leap = max(last, inLog), resetLeap
-	case o.store.Shared(): // somebody may be dispatching it, and have shown its start
-		leap = 1 - last
-	}
-	return o.changeIf(ctx, e, still, func(t *Task) {
-		f(t)
-		now := o.now().UTC()
-		t.EndedAt, t.LastEventID, t.leap = &now, last+leap+1, leap
-	})
 }

@@ -20,10 +20,10 @@ const (
 	lookTimeout = 3 * time.Second
 )
 
-// find gives a task that who may see: from memory, or, where others admit tasks too,
-// from the store, as a client may come here sooner than the news of what another
-// replica has done. A foreign task is as if absent. While the store is unavailable
-// the error is its own: a task that only it has must not be taken for lost.
+// find gives a task that the caller may see: from memory, or, where other replicas
+// admit tasks too, from the store, as a client may ask here before the watch has
+// delivered the record. Another identity's task is not found. While the store is
+// unavailable that is the error: a task that only the store has is not lost.
 func (o *Orchestrator) find(who Who, id string) (*taskEntry, error) {
 	e, err := o.load(spelled(id))
 	if errors.Is(err, store.ErrUnavailable) {
@@ -122,57 +122,6 @@ func (o *Orchestrator) Tasks(who Who, state State, limit int, cursor string) (Pa
 		}
 	}
 	return page, nil
-}
-
-// errCanceled is why a canceled task's dispatch ends.
-var errCanceled = errors.New("canceled by its owner")
-
-// Cancel ends a task that waits or runs, wherever it runs; one that has ended
-// stays as it is. It returns when the end is on disk, and goes on when its caller
-// hangs up.
-func (o *Orchestrator) Cancel(_ context.Context, who Who, id string) error {
-	e, err := o.find(who, id)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := o.lifecycle.persistContext()
-	defer cancel()
-	again := time.NewTicker(tick)
-	defer again.Stop()
-	for {
-		err := o.askToEnd(ctx, e)
-		if err != nil && !errors.Is(err, errEnded) && !errors.Is(err, store.ErrConflict) {
-			return err
-		}
-		select {
-		case <-e.waitEnd():
-			return nil
-		case <-again.C:
-		case <-ctx.Done():
-			e := fail(Unavailable, "CANCEL_PENDING", "the task's replica does not answer; the task ends when another takes over")
-			e.RetryAfter = time.Second
-			return e
-		}
-	}
-}
-
-// askToEnd does what can be done here to have a task canceled.
-func (o *Orchestrator) askToEnd(ctx context.Context, e *taskEntry) error {
-	e.mu.Lock()
-	here, asked, state := e.run != nil, e.task.cancelRequested, e.task.State
-	if here && !state.Ended() {
-		e.task.cancelRequested = true
-		o.interfere(e) // hangs up on the pool manager, which frees the slot
-	}
-	e.mu.Unlock()
-	switch {
-	case state.Ended() || here || asked && state == Running:
-		return nil
-	case state == Queued:
-		return o.end(e, canceled)
-	}
-	_, err := o.change(ctx, e, func(t *Task) { t.cancelRequested = true })
-	return err
 }
 
 // RegisterNode takes a node in, or takes over what a known one says now.

@@ -64,28 +64,28 @@ type Task struct {
 
 	runner          string // the replica that runs it
 	mayShow         bool   // it may have shown tokens that this does not know of
-	cancelRequested bool   // somebody wants it to end; its runner sees to it
+	cancelRequested bool   // a cancel was requested; its runner ends it
 	leap            uint64 // ids left out before the end, see resetLeap
 }
 
-// begun reports whether a token may have been seen.
-func (t Task) begun() bool { return t.FirstTokenAt != nil || t.mayShow }
+// mayHaveShown reports whether a token may have been seen.
+func (t Task) mayHaveShown() bool { return t.FirstTokenAt != nil || t.mayShow }
 
 // backToQueue is the change that has a task dispatched again.
 func backToQueue(t *Task) {
 	t.State, t.NodeID, t.PoolID, t.runner, t.mayShow = Queued, "", "", "", false
 }
 
-// shown is the newest id that events before the first token have.
-func (t Task) shown() uint64 {
+// firstEventID is the newest id that events before the first token have.
+func (t Task) firstEventID() uint64 {
 	if t.StartedAt == nil {
 		return 0
 	}
 	return 1 // the event started
 }
 
-// whole is the newest id before the end that there ever was.
-func (t Task) whole() uint64 { return t.LastEventID - 1 - t.leap }
+// lastBeforeEnd is the newest id before the end that there ever was.
+func (t Task) lastBeforeEnd() uint64 { return t.LastEventID - 1 - t.leap }
 
 // record is what is stored: the task and, until it has ended, its request.
 type record struct {

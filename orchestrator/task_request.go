@@ -30,7 +30,7 @@ const (
 	Batch       Priority = "batch"
 )
 
-// TaskRequest is what a caller asks for. The tags are the validation that
+// TaskRequest is what a caller sends. The tags are the validation that
 // httpapi applies.
 type TaskRequest struct {
 	TaskID         string            `json:"task_id,omitempty" format:"uuid" doc:"Made when absent"`

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// DefaultKeepEnded is how long an ended task can still be asked for
+	// DefaultKeepEnded is how long an ended task is kept
 	// (ORCHD_KEEP_ENDED_MS), and DefaultKeepEndedTasks how many of them are kept for
 	// one identity (ORCHD_KEEP_ENDED_TASKS).
 	DefaultKeepEnded      = time.Hour
@@ -66,7 +66,7 @@ func (o *Orchestrator) sweep() {
 	slices.SortFunc(ended, func(a, b Task) int { return a.EndedAt.Compare(*b.EndedAt) })
 	for _, id := range o.retention.surplus(ended, o.now()) {
 		if err := o.forget(id); err != nil {
-			o.log.Warn("forgetting ended task", "task_id", id, "error", err)
+			o.log.Warn("could not delete ended task", "task_id", id, "error", err)
 			return
 		}
 	}

@@ -47,7 +47,7 @@ func (t *taskTable) ids() []string {
 	return ids
 }
 
-// visible lists the stored tasks that who may see, in a state or in any.
+// visible lists the stored tasks that the caller may see, in a state or in any.
 func (t *taskTable) visible(who Who, state State) []Task {
 	t.mu.Lock()
 	defer t.mu.Unlock()

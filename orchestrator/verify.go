@@ -48,7 +48,7 @@ func (c *catalog) lead(reign context.Context) {
 	for id := range c.checks {
 		c.stopCheck(id)
 	}
-	c.reign = reign
+	c.leaderCtx = reign
 	for _, m := range c.models {
 		c.consider(m.value)
 	}
@@ -57,7 +57,7 @@ func (c *catalog) lead(reign context.Context) {
 // consider begins the check of a model that waits for one. mu is held, here and
 // below.
 func (c *catalog) consider(m Model) {
-	if c.reign != nil && c.reign.Err() == nil && m.Verification.Status == Verifying && c.checks[m.ID] == nil {
+	if c.leaderCtx != nil && c.leaderCtx.Err() == nil && m.Verification.Status == Verifying && c.checks[m.ID] == nil {
 		c.begin(m)
 	}
 }
@@ -74,7 +74,7 @@ type check struct{ cancel context.CancelFunc }
 
 // begin starts the check of a model.
 func (c *catalog) begin(m Model) {
-	ctx, cancel := context.WithCancel(c.reign)
+	ctx, cancel := context.WithCancel(c.leaderCtx)
 	job := &check{cancel}
 	c.checks[m.ID] = job
 	c.work.Go(func() {
@@ -120,7 +120,7 @@ func (c *catalog) finish(ctx context.Context, job *check, m Model, v Verificatio
 	}
 	at := c.now().UTC()
 	v.CheckedAt = &at
-	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), persistTimeout)
 	defer cancel()
 	_, err := c.change(writing, m.ID, func(now *Model) {
 		if now.CreatedAt.Equal(m.CreatedAt) { // else it is another model
@@ -133,7 +133,7 @@ func (c *catalog) finish(ctx context.Context, job *check, m Model, v Verificatio
 		delete(c.checks, m.ID)
 	}
 	if err != nil {
-		c.log.Error("writing down a verification", "model_id", m.ID, "error", err)
+		c.log.Error("could not persist verification", "model_id", m.ID, "error", err)
 		if again := c.models[m.ID]; again != nil {
 			c.consider(again.value)
 		}

@@ -13,19 +13,20 @@ import (
 // knows: a leader's election and the transfer of full buckets.
 const firstListing = time.Minute
 
-// mirror keeps memory in step with one bucket.
-type mirror struct {
+// bucketWatch keeps memory in step with one bucket.
+type bucketWatch struct {
 	bucket string
 	meta   bool              // without the values
 	take   func(store.Entry) // a newer state of a key, or an older one again
-	keys   func() []string   // what memory believes is there
+	keys   func() []string   // what memory has
 	loaded func()            // everything there was has been taken, the first time
 }
 
-// startWatches reads everything into memory. Where others write too, it goes on.
+// startWatches reads everything into memory, and follows changes where other replicas
+// write too.
 func (o *Orchestrator) startWatches(ctx context.Context) error {
-	all := []mirror{
-		{bucket: store.Tasks, take: o.observe, keys: o.tasks.ids, loaded: o.loaded},
+	all := []bucketWatch{
+		{bucket: store.Tasks, take: o.observe, keys: o.tasks.ids, loaded: o.queueLoaded},
 		{bucket: store.NodeOwners, take: o.nodes.observeOwner, keys: o.nodes.ownedIDs},
 		{bucket: store.Sessions, take: o.sessions.observe, keys: o.sessions.ids},
 		{bucket: store.Artifacts, meta: true, take: o.artifacts.observe, keys: o.artifacts.all},
@@ -33,27 +34,27 @@ func (o *Orchestrator) startWatches(ctx context.Context) error {
 		{bucket: store.Catalog, take: o.catalog.observe, keys: o.catalog.keys},
 	}
 	if o.store.Shared() {
-		all = append(all, mirror{bucket: store.Nodes, take: o.nodes.observe})
+		all = append(all, bucketWatch{bucket: store.Nodes, take: o.nodes.observe})
 	}
 	watching, blind := context.WithCancel(context.WithoutCancel(ctx))
 	o.lifecycle.stopWatches = blind
 	ctx, cancel := context.WithTimeout(ctx, firstListing)
 	defer cancel()
 	for _, m := range all {
-		if err := o.begin(ctx, watching, m); err != nil {
+		if err := o.startWatch(ctx, watching, m); err != nil {
 			blind()
 			return fmt.Errorf("reading %s: %w", m.bucket, err)
 		}
 	}
 	if o.store.Shared() {
-		o.lifecycle.watches.Go(func() { o.tails.tendLoop(watching) })
+		o.lifecycle.watches.Go(func() { o.tails.checkLoop(watching) })
 	}
 	return nil
 }
 
-// begin starts a mirror and waits until it has taken everything there is. It ends
-// there when nobody else writes.
-func (o *Orchestrator) begin(ctx, watching context.Context, m mirror) error {
+// startWatch watches a bucket and waits until it has taken everything there is. It ends
+// there when no other replica writes.
+func (o *Orchestrator) startWatch(ctx, watching context.Context, m bucketWatch) error {
 	b := o.store.Bucket(m.bucket)
 	watch := b.Watch
 	if m.meta {
@@ -61,7 +62,7 @@ func (o *Orchestrator) begin(ctx, watching context.Context, m mirror) error {
 	}
 	watching, enough := context.WithCancel(watching)
 	listed, ended := make(chan struct{}), make(chan error, 1)
-	in := &intake{o: o, mirror: m, ctx: watching, listed: listed}
+	in := &watchState{o: o, bucketWatch: m, ctx: watching, listed: listed}
 	o.lifecycle.watches.Go(func() {
 		defer enough()
 		ended <- watch(watching, in.begin, in.take)
@@ -80,9 +81,9 @@ func (o *Orchestrator) begin(ctx, watching context.Context, m mirror) error {
 	return nil
 }
 
-// intake is one mirror's place in the store's story.
-type intake struct {
-	mirror
+// watchState is how far the watch of one bucket has come.
+type watchState struct {
+	bucketWatch
 	o      *Orchestrator
 	ctx    context.Context
 	listed chan struct{}   // closed after the first listing
@@ -92,15 +93,15 @@ type intake struct {
 	whole  bool            // one has ended
 }
 
-// begin and take are for store.Bucket.Watch. What a listing before this one has
-// told, to its end or not, may be gone by now.
-func (in *intake) begin() {
+// begin and take are for store.Bucket.Watch. Keys of an earlier listing, complete or
+// not, may have been deleted since.
+func (in *watchState) begin() {
 	if in.lists++; in.lists > 1 {
 		in.seen = make(map[string]bool)
 	}
 }
 
-func (in *intake) take(e store.Entry) {
+func (in *watchState) take(e store.Entry) {
 	if e.Key == "" {
 		first := !in.whole
 		in.whole = true
@@ -108,7 +109,7 @@ func (in *intake) take(e store.Entry) {
 			in.loaded()
 		}
 		if in.seen != nil {
-			in.miss()
+			in.findVanished()
 		}
 		if first {
 			close(in.listed)
@@ -119,12 +120,12 @@ func (in *intake) take(e store.Entry) {
 		in.seen[e.Key] = true
 	}
 	in.newest = max(in.newest, e.Revision)
-	in.mirror.take(e)
+	in.bucketWatch.take(e)
 }
 
-// miss looks for what has vanished while nobody was watching: it is in memory,
-// and was not listed.
-func (in *intake) miss() {
+// findVanished looks for keys that were deleted while the watch was interrupted: those
+// in memory that were not listed.
+func (in *watchState) findVanished() {
 	seen := in.seen
 	in.seen = nil
 	if in.keys == nil {
@@ -138,16 +139,16 @@ func (in *intake) miss() {
 		_, err := in.o.store.Bucket(in.bucket).Get(ctx, key)
 		cancel()
 		if errors.Is(err, store.ErrNotFound) {
-			in.mirror.take(store.Entry{Key: key, Deleted: true, Revision: in.newest})
+			in.bucketWatch.take(store.Entry{Key: key, Deleted: true, Revision: in.newest})
 		} else if err != nil {
-			in.o.log.Warn("whether a record is still there is not known", "bucket", in.bucket, "error", err)
+			in.o.log.Warn("could not verify record deletion", "bucket", in.bucket, "error", err)
 			return // the connection is gone again, and with its return comes another listing
 		}
 	}
 }
 
-// tendLoop looks after the tails that are fed from other replicas.
-func (ts *tails) tendLoop(ctx context.Context) {
+// checkLoop looks after the tails that are fed from other replicas.
+func (ts *tails) checkLoop(ctx context.Context) {
 	ticker := time.NewTicker(newsPause)
 	defer ticker.Stop()
 	for {
@@ -155,7 +156,7 @@ func (ts *tails) tendLoop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			ts.tend(ctx)
+			ts.checkFed(ctx)
 		}
 	}
 }

@@ -21,9 +21,9 @@ func TestAListingAfterALostConnectionTellsWhatHasVanished(t *testing.T) {
 		return e
 	}
 	stays, goes := waitingTask(t, o), waitingTask(t, o)
-	in := &intake{
+	in := &watchState{
 		o: o, ctx: t.Context(), listed: make(chan struct{}),
-		mirror: mirror{bucket: store.Tasks, take: o.observe, keys: o.tasks.ids},
+		bucketWatch: bucketWatch{bucket: store.Tasks, take: o.observe, keys: o.tasks.ids},
 	}
 	in.begin()
 	in.take(entry(stays))
@@ -51,12 +51,12 @@ func TestAListingAfterALostConnectionTellsWhatHasVanished(t *testing.T) {
 // TestAListingThatBreaksOffIsNoExcuse has keys go that a listing has told which did
 // not come to its end: the first one, before memory was complete, or a later one.
 func TestAListingThatBreaksOffIsNoExcuse(t *testing.T) {
-	for name, before := range map[string]func(*intake, store.Entry){
-		"the first": func(in *intake, e store.Entry) {
+	for name, before := range map[string]func(*watchState, store.Entry){
+		"the first": func(in *watchState, e store.Entry) {
 			in.begin()
 			in.take(e)
 		},
-		"a later one": func(in *intake, e store.Entry) {
+		"a later one": func(in *watchState, e store.Entry) {
 			in.begin()
 			in.take(e)
 			in.take(store.Entry{})
@@ -78,9 +78,9 @@ func TestAListingThatBreaksOffIsNoExcuse(t *testing.T) {
 			}
 			e := get(goes)
 			other.tasks.loading = []*taskEntry{} // nothing is known there yet
-			in := &intake{
+			in := &watchState{
 				o: o, ctx: t.Context(), listed: make(chan struct{}),
-				mirror: mirror{bucket: store.Tasks, take: other.observe, keys: other.tasks.ids, loaded: other.loaded},
+				bucketWatch: bucketWatch{bucket: store.Tasks, take: other.observe, keys: other.tasks.ids, loaded: other.queueLoaded},
 			}
 			before(in, e)
 			if err := st.Bucket(store.Tasks).Delete(t.Context(), goes); err != nil {

@@ -100,7 +100,7 @@ func stepped(t *testing.T, c *cluster, hands *clock, step time.Duration) {
 	for _, r := range c.replicas {
 		said += r.out.String()
 	}
-	if reigns := strings.Count(said, "scheduling begins"); reigns != 1 {
+	if reigns := strings.Count(said, "leadership acquired"); reigns != 1 {
 		t.Errorf("%d reigns of schedulers, want one", reigns)
 	}
 	if !strings.Contains(said, hands.now().UTC().Format(`"2006-01-02T15`)) {

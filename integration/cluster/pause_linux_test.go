@@ -264,7 +264,7 @@ func gaveUp(task map[string]any, runs []asking) bool {
 			Time time.Time
 			Msg  string
 		}
-		if json.Unmarshal([]byte(line), &said) == nil && said.Msg == "scheduling ends: the lease was lost" &&
+		if json.Unmarshal([]byte(line), &said) == nil && said.Msg == "leadership lost" &&
 			said.Time.After(last.at) && said.Time.Before(ended.Add(noticed)) {
 			return true
 		}

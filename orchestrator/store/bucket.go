@@ -11,16 +11,16 @@ import (
 
 const (
 	// operationTimeout bounds one operation whose caller allows more. Electing
-	// a stream's leader takes 4–9 s after a crash and less than 1 s after a
-	// clean stop: the second is waited for, the first is told as unavailable.
+	// a stream's leader takes 4–9 s after a crash and less than 1 s after a clean
+	// stop: the second is waited for, the first is reported as unavailable.
 	operationTimeout = 4 * time.Second
-	// askAgain is the pause after nobody took a request (there is no leader), and
-	// noLeader how long that may go on: a hand-over takes less.
-	askAgain = 100 * time.Millisecond
-	noLeader = 2 * time.Second
-	// inFlight is the pause while somebody else's write of the same key is being
+	// retryPause is the pause after a request that no leader accepted, and
+	// noLeaderTimeout how long that is retried: a hand-over takes less.
+	retryPause      = 100 * time.Millisecond
+	noLeaderTimeout = 2 * time.Second
+	// inFlightPause is the pause while another write of the same key is being
 	// replicated, which takes a round trip and an fsync: 2–10 ms.
-	inFlight = 5 * time.Millisecond
+	inFlightPause = 5 * time.Millisecond
 )
 
 // Entry is a value and the revision that a later compare-and-set must name.
@@ -36,11 +36,11 @@ type Entry struct {
 // Bucket is a set of keys with compare-and-set. A returned revision means the
 // write is on disk, with a cluster on those of most replicas.
 type Bucket struct {
-	js      jetstream.JetStream
-	leaving *departures
-	reach   *reach
-	kv      jetstream.KeyValue
-	markers bool // deletions expire by themselves
+	js        jetstream.JetStream
+	shutdowns *shutdownNotices
+	reach     *quorumLink
+	kv        jetstream.KeyValue
+	markers   bool // deletions expire by themselves
 	// remake is for a bucket in memory: a lone NATS server that was restarted
 	// does not even know that there was one.
 	remake func(context.Context) error
@@ -48,7 +48,7 @@ type Bucket struct {
 
 // Get reads a key; ErrNotFound when it is absent.
 func (b *Bucket) Get(ctx context.Context, key string) (Entry, error) {
-	e, err := look(ctx, func(ctx context.Context) (jetstream.KeyValueEntry, error) { return b.kv.Get(ctx, key) })
+	e, err := readWithin(ctx, func(ctx context.Context) (jetstream.KeyValueEntry, error) { return b.kv.Get(ctx, key) })
 	if err != nil {
 		return Entry{}, b.wrap("reading", key, err)
 	}
@@ -59,19 +59,19 @@ func entryOf(e jetstream.KeyValueEntry) Entry {
 	return Entry{Key: e.Key(), Value: e.Value(), Revision: e.Revision(), Created: e.Created(), Size: int64(len(e.Value()))}
 }
 
-// Create writes a key that must not exist yet; else ErrExists, and who reads it
-// then finds it. A write of it that is being replicated is waited for: until then
-// it is not there, and it may yet come to nothing.
+// Create writes a key that must not exist yet; else ErrExists, and a read after that
+// finds it. It waits for another write of the key that is being replicated: until then
+// the key does not exist, and that write may still fail.
 func (b *Bucket) Create(ctx context.Context, key string, value []byte) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
 	for {
-		rev, err := attempt(ctx, b.reach, func(ctx context.Context) (uint64, error) { return b.kv.Create(ctx, key, value) })
+		rev, err := writeWithin(ctx, b.reach, func(ctx context.Context) (uint64, error) { return b.kv.Create(ctx, key, value) })
 		if !hasCode(err, codeWrongLastInFlight) {
 			return rev, b.wrap("creating", key, err)
 		}
 		select {
-		case <-time.After(inFlight):
+		case <-time.After(inFlightPause):
 		case <-ctx.Done():
 			return 0, b.wrap("creating", key, ctx.Err())
 		}
@@ -81,16 +81,16 @@ func (b *Bucket) Create(ctx context.Context, key string, value []byte) (uint64, 
 // Update replaces the value if its revision is still the given one; else
 // ErrConflict, and the caller has to read again.
 func (b *Bucket) Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	rev, err := attempt(ctx, b.reach, func(ctx context.Context) (uint64, error) { return b.kv.Update(ctx, key, value, revision) })
+	rev, err := writeWithin(ctx, b.reach, func(ctx context.Context) (uint64, error) { return b.kv.Update(ctx, key, value, revision) })
 	if errors.Is(explain(err), ErrExists) {
 		err = ErrConflict
 	}
 	return rev, b.wrap("updating", key, err)
 }
 
-// Put writes a key whatever it was before: for what the newest writer knows best.
+// Put writes a key unconditionally: the newest writer wins.
 func (b *Bucket) Put(ctx context.Context, key string, value []byte) error {
-	_, err := attempt(ctx, b.reach, func(ctx context.Context) (uint64, error) { return b.kv.Put(ctx, key, value) })
+	_, err := writeWithin(ctx, b.reach, func(ctx context.Context) (uint64, error) { return b.kv.Put(ctx, key, value) })
 	return b.wrap("writing", key, err)
 }
 
@@ -100,7 +100,7 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 	if b.markers {
 		opts = append(opts, jetstream.PurgeTTL(markerTTL))
 	}
-	_, err := attempt(ctx, b.reach, func(ctx context.Context) (struct{}, error) { return struct{}{}, b.kv.Purge(ctx, key, opts...) })
+	_, err := writeWithin(ctx, b.reach, func(ctx context.Context) (struct{}, error) { return struct{}{}, b.kv.Purge(ctx, key, opts...) })
 	return b.wrap("deleting", key, err)
 }
 
@@ -131,38 +131,37 @@ func (b *Bucket) wrap(doing, key string, err error) error {
 	return fmt.Errorf("%s %s/%s: %w", doing, b.kv.Bucket(), key, explain(err))
 }
 
-// attempt does a request within the bound. While nobody is there to take it, it
-// asks again: that is safe, because nobody has done anything. A replica that
-// knows itself to be cut off does not even ask: it might take the request, and
-// learn later that it could not keep it.
-func attempt[T any](ctx context.Context, r *reach, f func(context.Context) (T, error)) (T, error) {
+// writeWithin does a request within operationTimeout. While no server accepts it, it
+// is retried: that is safe, because it had no effect. A replica without a link to a
+// quorum sends nothing: its own server might accept the request, and lose it later.
+func writeWithin[T any](ctx context.Context, r *quorumLink, f func(context.Context) (T, error)) (T, error) {
 	if err := r.wait(ctx); err != nil {
 		return *new(T), err
 	}
 	ctx, done := r.during(ctx)
 	defer done()
-	v, err := persist(ctx, noLeader, f)
-	if err != nil && errors.Is(context.Cause(ctx), errCutOff) {
-		err = errCutOff
+	v, err := retryUnaccepted(ctx, noLeaderTimeout, f)
+	if err != nil && errors.Is(context.Cause(ctx), errLinkDown) {
+		err = errLinkDown
 	}
 	return v, err
 }
 
-// look is attempt for what only reads: an election may well end while it waits.
-func look[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
-	return persist(ctx, operationTimeout, f)
+// readWithin is writeWithin for reads: they wait for an election as long as they may.
+func readWithin[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
+	return retryUnaccepted(ctx, operationTimeout, f)
 }
 
-func persist[T any](ctx context.Context, patience time.Duration, f func(context.Context) (T, error)) (T, error) {
+func retryUnaccepted[T any](ctx context.Context, patience time.Duration, f func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
 	for end := time.Now().Add(patience); ; {
 		v, err := f(ctx)
-		if !nobody(err) || time.Now().After(end) {
+		if !notAccepted(err) || time.Now().After(end) {
 			return v, err
 		}
 		select {
-		case <-time.After(askAgain):
+		case <-time.After(retryPause):
 		case <-ctx.Done():
 			return v, err
 		}

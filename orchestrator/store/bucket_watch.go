@@ -14,22 +14,21 @@ import (
 )
 
 const (
-	// watchBeat is how often the server says that it has nothing to say, and
-	// watchSilence after how much silence a watch begins again: the server that
-	// fed it is gone, and three beats are not lost by chance.
+	// watchBeat is the server's heartbeat, and watchSilence the time without one after
+	// which a watch is restarted: three are not lost by chance.
 	watchBeat    = time.Second
 	watchSilence = 3 * watchBeat
-	// watchHurry is how much silence is enough while a replica is leaving that
-	// may be the one that feeds the watch, and watchLeaving how long that is so.
+	// watchHurry is that time while a replica shuts down, which may be the one that
+	// feeds the watch, and watchLeaving how long that is so.
 	watchHurry   = watchBeat + watchBeat/4
 	watchLeaving = 5 * time.Second
-	// watchIdle is when the server forgets a watch that nobody listens to.
+	// watchIdle is when the server drops a watch without a subscriber.
 	watchIdle = 30 * time.Second
-	// watchRetry is the longest pause between attempts to begin again.
+	// watchRetry is the longest pause between attempts to restart.
 	watchRetry = time.Second
 )
 
-// Headers of the server that the client library does not name for us.
+// Headers of the server that the client library does not name.
 const (
 	markerReason  = "Nats-Marker-Reason" // of a key that a limit has removed
 	keyOperation  = "KV-Operation"       // DEL or PURGE
@@ -39,7 +38,7 @@ const (
 	statusControl = "100"
 )
 
-var errSilent = errors.New("the watch has gone silent")
+var errSilent = errors.New("watch timed out")
 
 // Watch calls begin and f from one goroutine: begin, then f for every present key,
 // then f once with a zero Entry ("all there was has been seen"), then f for each
@@ -68,7 +67,7 @@ func (b *Bucket) watch(ctx context.Context, meta bool, begin func(), f func(Entr
 		if err := w.run(ctx); ctx.Err() != nil {
 			return b.wrap("watching", "*", ctx.Err())
 		} else if errors.Is(err, nats.ErrConnectionClosed) {
-			return b.wrap("watching", "*", err) // the store was closed: nothing will ever come
+			return b.wrap("watching", "*", err) // the store was closed
 		} else if errors.Is(err, jetstream.ErrStreamNotFound) && b.remake != nil {
 			_ = b.remake(ctx) // if it fails, the next attempt to watch comes here again
 		}
@@ -108,7 +107,7 @@ func (w *watcher) run(ctx context.Context) error {
 		FlowControl: true, IdleHeartbeat: watchBeat, InactiveThreshold: watchIdle,
 	})
 	if err != nil {
-		return fmt.Errorf("beginning to watch: %w", err)
+		return fmt.Errorf("starting watch: %w", err)
 	}
 	defer w.forget(ctx, stream, consumer.CachedInfo().Name)
 	w.next = 1
@@ -129,7 +128,7 @@ func (w *watcher) run(ctx context.Context) error {
 			heard = time.Now()
 		case !errors.Is(err, context.DeadlineExceeded):
 			return err
-		case time.Since(heard) > w.bucket.leaving.patience():
+		case time.Since(heard) > w.bucket.shutdowns.patience():
 			return errSilent
 		}
 	}
@@ -184,7 +183,7 @@ func (w *watcher) take(m *nats.Msg) error {
 	return nil
 }
 
-// control answers the server's questions whether its messages were worked off.
+// control answers the server's flow control.
 func (w *watcher) control(m *nats.Msg) error {
 	if m.Reply != "" { // flow control: this message is reached in order, so all before it are done
 		return m.Respond(nil)
@@ -193,7 +192,7 @@ func (w *watcher) control(m *nats.Msg) error {
 		return w.bucket.js.Conn().Publish(stalled, nil)
 	}
 	if last, err := strconv.ParseUint(m.Header.Get(beatLast), 10, 64); err == nil && last >= w.next {
-		return fmt.Errorf("watching: messages %d to %d did not come", w.next, last)
+		return fmt.Errorf("watching: messages %d to %d were lost", w.next, last)
 	}
 	w.seen() // a beat without a stall: there is nothing left to deliver
 	return nil

@@ -16,13 +16,12 @@ import (
 )
 
 const (
-	// routeTLSTimeout bounds the handshake of a stranger on the route port, and
-	// routeAuthTimeout what follows it: between hosts of one network both are
-	// done in milliseconds.
+	// routeTLSTimeout bounds the TLS handshake on the route port, and routeAuthTimeout
+	// the authentication after it: within one network both take milliseconds.
 	routeTLSTimeout  = 3 * time.Second
 	routeAuthTimeout = 2 * time.Second
-	// routePing and routePingsLost notice a link that swallows everything
-	// within about 15 s; elections do not wait for it.
+	// routePing and routePingsLost detect a dead link within about 15 s; elections do
+	// not wait for it.
 	routePing      = 5 * time.Second
 	routePingsLost = 2
 )
@@ -30,13 +29,13 @@ const (
 // Cluster makes the embedded servers of several orchestrators one: each of them
 // has all the state, and any one may be lost (of five: any two).
 //
-// The route port is the only port, it speaks to the other replicas only, and
-// who may speak there can read and write everything: so it wants a certificate
-// of our authority from everybody (mutual TLS 1.3), for one of the peers' names.
-// Without TLS it listens on loopback only, and then every local process may join.
+// The route port is the only port, and for the other replicas only. A connection there
+// can read and write everything, so each side needs a certificate of the cluster's CA
+// for one of the peers' names (mutual TLS 1.3). Without TLS the port is on loopback
+// only, and every local process may join.
 type Cluster struct {
 	Name    string   // the same everywhere
-	Replica string   // this one's: stable, and nobody else's
+	Replica string   // this one's: stable and unique
 	Listen  string   // host:port of the routes
 	Peers   []string // host:port of every replica, this one too: 3 or 5
 	// Advertise is which of Peers this one is. "": the one that is Listen, or else
@@ -51,7 +50,7 @@ type Cluster struct {
 
 var clusterName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-// Check says what is wrong with the settings, files included, and what to do.
+// Check validates the settings, files included; the error says how to mend them.
 func (c *Cluster) Check() error {
 	if _, err := c.tls(); err != nil {
 		return err
@@ -135,8 +134,8 @@ func (c *Cluster) apply(o *server.Options) error {
 	o.Cluster = server.ClusterOpts{
 		Name: c.Name, Host: host, Port: port,
 		TLSConfig: tlsConfig, TLSTimeout: routeTLSTimeout.Seconds(), AuthTimeout: routeAuthTimeout.Seconds(),
-		// What a replica says about itself is an address that all have configured,
-		// so none ever calls one that only another has named.
+		// A replica advertises an address that all have configured, so none ever
+		// connects to an address that only another has named.
 		Advertise: self, NoAdvertise: true, PingInterval: routePing, MaxPingsOut: routePingsLost,
 		Compression: server.CompressionOpts{Mode: server.CompressionOff},
 	}
@@ -174,7 +173,7 @@ func (c *Cluster) self() (string, error) {
 	return found[0], nil
 }
 
-// errPlainRoutes is refused rather than warned about: what passes there is
-// everything there is, dispatch tokens and prompts included.
+// errPlainRoutes is an error and no warning: the routes carry all state, dispatch
+// tokens and prompts included.
 var errPlainRoutes = errors.New("cluster routes leave this host without TLS: set the cluster's certificate, key and CA " +
 	"(ORCHD_CLUSTER_CERT, ORCHD_CLUSTER_KEY, ORCHD_CLUSTER_CA), or use loopback addresses only")

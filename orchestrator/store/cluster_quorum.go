@@ -11,18 +11,18 @@ import (
 )
 
 const (
-	// quorumAsk is how often a starting replica looks whether it may begin, and
-	// quorumTell how often it says that it still may not.
-	quorumAsk  = 250 * time.Millisecond
-	quorumTell = 5 * time.Second
+	// quorumPause is how often a starting replica looks for a quorum, and quorumLogPause
+	// how often it logs that there is none.
+	quorumPause    = 250 * time.Millisecond
+	quorumLogPause = 5 * time.Second
 	// quorumAnswer is how long a question waits for its answer, and quorumSlow
 	// how long when it goes on for twice as long: a disk may be slow.
 	quorumAnswer = time.Second
 	quorumSlow   = 5 * time.Second
 )
 
-// layOut makes the buckets and the event stream, or finds them. With a cluster
-// it waits for most replicas (for all, when the cluster is new).
+// layOut creates the buckets and the event stream, or opens them. In a cluster it
+// waits for a quorum of replicas (for all, when the cluster is new).
 func (s *Store) layOut(ctx context.Context) error {
 	js, err := jetstream.New(s.conn, jetstream.WithDefaultTimeout(requestTimeout))
 	if err != nil {
@@ -35,26 +35,26 @@ func (s *Store) layOut(ctx context.Context) error {
 	}
 	// First that there is a leader at all, then everything at once: each stream
 	// of a new cluster elects a leader of its own.
-	if err := s.have(ctx, js, events(s.replicas)); err != nil {
+	if err := s.ensureStream(ctx, js, events(s.replicas)); err != nil {
 		return err
 	}
 	var all sync.WaitGroup
 	failed := make([]error, len(layout))
 	for i, b := range layout {
-		all.Go(func() { failed[i] = s.have(ctx, js, b.stream(s.replicas)) })
+		all.Go(func() { failed[i] = s.ensureStream(ctx, js, b.stream(s.replicas)) })
 	}
 	all.Wait()
 	for _, err := range failed {
 		if err != nil {
-			return err // one says it all
+			return err // the first is enough
 		}
 	}
-	return s.patiently(ctx, "opening the buckets", func(ctx context.Context) error { return s.bind(ctx, js) })
+	return s.untilQuorum(ctx, "opening the buckets", func(ctx context.Context) error { return s.bind(ctx, js) })
 }
 
 // bind finds the streams that there are now.
 func (s *Store) bind(ctx context.Context, js jetstream.JetStream) error {
-	leaving, err := hearDepartures(s.conn)
+	leaving, err := watchShutdownNotices(s.conn)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (s *Store) bind(ctx context.Context, js jetstream.JetStream) error {
 		if err != nil {
 			return fmt.Errorf("opening bucket %s: %w", b.name, err)
 		}
-		made := &Bucket{js: js, kv: kv, leaving: leaving, reach: s.reach(), markers: b.markers}
+		made := &Bucket{js: js, kv: kv, shutdowns: leaving, reach: s.reach(), markers: b.markers}
 		if b.memory {
 			made.remake = func(ctx context.Context) error { return ensure(ctx, js, b.stream(s.replicas)) }
 		}
@@ -77,14 +77,15 @@ func (s *Store) bind(ctx context.Context, js jetstream.JetStream) error {
 	return nil
 }
 
-// have makes or changes the stream as necessary.
-func (s *Store) have(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
-	return s.patiently(ctx, "making stream "+want.Name, func(ctx context.Context) error { return ensure(ctx, js, want) })
+// ensureStream creates or changes the stream as necessary.
+func (s *Store) ensureStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
+	return s.untilQuorum(ctx, "making stream "+want.Name, func(ctx context.Context) error { return ensure(ctx, js, want) })
 }
 
-// patiently does f; a replica tries again, and says so, until there is a quorum.
-func (s *Store) patiently(ctx context.Context, doing string, f func(context.Context) error) error {
-	if !s.shared { // whatever it takes, nobody else is waited for
+// untilQuorum does f; a replica of a cluster retries, and logs it, until there is a
+// quorum.
+func (s *Store) untilQuorum(ctx context.Context, doing string, f func(context.Context) error) error {
+	if !s.shared { // there is no other replica to wait for
 		if err := f(ctx); err != nil {
 			return fmt.Errorf("%s: %w", doing, explain(err))
 		}
@@ -97,42 +98,42 @@ func (s *Store) patiently(ctx context.Context, doing string, f func(context.Cont
 		if time.Since(began) > 2*quorumSlow {
 			answer = quorumSlow
 		}
-		err := bounded(ctx, answer, f)
+		err := withTimeout(ctx, answer, f)
 		switch {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
 			return fmt.Errorf("%s: waiting for a quorum: %w (%w)", doing, ctx.Err(), err)
-		case !passing(err):
+		case !transient(err):
 			return fmt.Errorf("%s: %w", doing, explain(err))
 		}
-		if time.Since(told) >= quorumTell {
+		if time.Since(told) >= quorumLogPause {
 			told = time.Now()
 			s.log.Warn("waiting for the other replicas: a quorum is needed, and all of them when the cluster is new", "replica", s.replica,
 				"replicas", s.replicas, "quorum", s.replicas/2+1, "connected", s.connected(), "doing", doing, "reason", err.Error())
 		}
 		select {
-		case <-time.After(quorumAsk):
+		case <-time.After(quorumPause):
 		case <-ctx.Done():
 		}
 	}
 }
 
-// passing errors are those of a cluster that is not ready yet. "Not found" is
-// one: what one replica has made, another may hear of a moment later.
-func passing(err error) bool {
+// transient errors are those of a cluster that is not ready yet. "Not found" is
+// one: a stream that one replica has created may reach another a moment later.
+func transient(err error) bool {
 	return unavailable(err) || errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, jetstream.ErrStreamNotFound)
 }
 
-// bounded asks again soon: a question from before there was a leader is never
+// withTimeout bounds one attempt: a request from before there was a leader is never
 // answered.
-func bounded(ctx context.Context, answer time.Duration, f func(context.Context) error) error {
+func withTimeout(ctx context.Context, answer time.Duration, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, answer)
 	defer cancel()
 	return f(ctx)
 }
 
-// connected counts the replicas that this one speaks with, itself included.
+// connected counts the connected replicas, this one included.
 func (s *Store) connected() int {
 	if s.srv == nil {
 		return 0
@@ -140,11 +141,11 @@ func (s *Store) connected() int {
 	return len(s.srv.ActivePeers())
 }
 
-// errOtherCopies is told of a stream that is less safe, or elsewhere, than asked.
-var errOtherCopies = errors.New("it is there with other copies")
+// errOtherCopies is a stream with other replicas or storage than configured.
+var errOtherCopies = errors.New("stream exists with other replicas or storage")
 
-// ensure compares before it writes: when all replicas start, one change is
-// enough. What decides about durability is never changed on the quiet.
+// ensure compares before it writes: when all replicas start, one change is enough.
+// Settings that decide about durability are never changed silently.
 func ensure(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
 	stream, err := js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {

@@ -47,7 +47,7 @@ func (c *Cluster) tls() (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.suits(pair.Leaf, pair.Certificate, pool); err != nil {
+	if err := c.checkCertificate(pair.Leaf, pair.Certificate, pool); err != nil {
 		return nil, fmt.Errorf("cluster certificate %s: %w", c.CertFile, err)
 	}
 	c.own, c.ca = own, ca
@@ -56,7 +56,7 @@ func (c *Cluster) tls() (*tls.Config, error) {
 		GetCertificate:       func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return own.get() },
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return own.get() },
 		VerifyConnection: func(s tls.ConnectionState) error {
-			if len(s.PeerCertificates) == 0 || !c.names(s.PeerCertificates[0]) {
+			if len(s.PeerCertificates) == 0 || !c.namesPeer(s.PeerCertificates[0]) {
 				return errors.New("certificate is not for one of the cluster's peers")
 			}
 			return nil
@@ -65,9 +65,9 @@ func (c *Cluster) tls() (*tls.Config, error) {
 	}, nil
 }
 
-// names reports whether the certificate is for a peer. The side that calls
-// verifies besides that it is for the very peer that it called.
-func (c *Cluster) names(cert *x509.Certificate) bool {
+// namesPeer reports whether the certificate is for a peer. The connecting side also
+// verifies that it is for the peer that it connects to.
+func (c *Cluster) namesPeer(cert *x509.Certificate) bool {
 	for _, p := range c.Peers {
 		if host, _, err := hostPort(p); err == nil && cert.VerifyHostname(host) == nil {
 			return true
@@ -76,8 +76,8 @@ func (c *Cluster) names(cert *x509.Certificate) bool {
 	return false
 }
 
-// suits checks our own certificate as the other replicas will.
-func (c *Cluster) suits(leaf *x509.Certificate, chain [][]byte, roots *x509.CertPool) error {
+// checkCertificate checks this replica's certificate as the other replicas will.
+func (c *Cluster) checkCertificate(leaf *x509.Certificate, chain [][]byte, roots *x509.CertPool) error {
 	between := x509.NewCertPool()
 	for _, der := range chain[1:] {
 		if cert, err := x509.ParseCertificate(der); err == nil {
@@ -90,7 +90,7 @@ func (c *Cluster) suits(leaf *x509.Certificate, chain [][]byte, roots *x509.Cert
 			return fmt.Errorf("not valid for %s by the cluster's CA: %w", name, err)
 		}
 	}
-	if !c.names(leaf) {
+	if !c.namesPeer(leaf) {
 		return fmt.Errorf("has none of the peers' names (%v) as subject alternative name", c.Peers)
 	}
 	return nil
@@ -100,8 +100,8 @@ func (c *Cluster) suits(leaf *x509.Certificate, chain [][]byte, roots *x509.Cert
 // the servers run.
 var ErrNeedsRestart = errors.New("needs a restart")
 
-// Reload reads the certificate and its key again, and says what keeps the old
-// ones in use. New connections use the new ones; those that are open stay. The
+// Reload reads the certificate and its key again; the error says why the old ones
+// stay in use. New connections use the new ones; those that are open stay. The
 // authority is read at the start only: a changed one is [ErrNeedsRestart].
 func (c *Cluster) Reload() error {
 	if c.own == nil {
@@ -139,10 +139,10 @@ func (k *keyPair) get() (*tls.Certificate, error) {
 	if err := k.look(); k.pair == nil {
 		return nil, err
 	}
-	return k.pair, nil // half of a renewal is there: the old one goes on
+	return k.pair, nil // a half-written renewal: the old pair stays in use
 }
 
-// reload looks at once, and says what is wrong.
+// reload reads the files at once.
 func (k *keyPair) reload() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -173,7 +173,7 @@ func (k *keyPair) load() (*tls.Certificate, [2]authmin.FileState, error) {
 		return nil, read, fmt.Errorf("cluster certificate: %w", err)
 	}
 	if info.Mode().Perm()&0o007 != 0 {
-		return nil, read, fmt.Errorf("cluster key %s may be read by everybody: chmod 600 %[1]s", k.keyFile)
+		return nil, read, fmt.Errorf("cluster key %s is world-readable: chmod 600 %[1]s", k.keyFile)
 	}
 	key, err := readPEM(k.keyFile)
 	if err != nil {
@@ -187,7 +187,7 @@ func (k *keyPair) load() (*tls.Certificate, [2]authmin.FileState, error) {
 }
 
 func readPEM(file string) ([]byte, error) {
-	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe is not waited for
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0) // does not block on a pipe
 	if err != nil {
 		return nil, err
 	}

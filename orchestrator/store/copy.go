@@ -18,8 +18,8 @@ var copied = []string{NodeOwners, Catalog, Artifacts, Sessions, Idempotency, Tas
 const (
 	// copyBarrier is how many event records may be on their way at once.
 	copyBarrier = 256
-	// minTTL is the shortest that JetStream takes; what has less left is gone
-	// before anybody could ask for it.
+	// minTTL is the shortest that JetStream takes; what has less left is
+	// not copied.
 	minTTL = 2 * time.Second
 )
 
@@ -30,15 +30,15 @@ type Copied struct {
 	Created int               // keys made in the target now
 	Present int               // keys that were there already with the same value
 	Kept    int               // keys that were there with another value: the target's is kept
-	Expired int               // keys whose time is over
+	Expired int               // keys that have expired
 	Renewed int               // keys that changed in the source meanwhile, and were copied anew
 	Gone    int               // keys that were in the target and are no more: expired there, or deleted
 	Digest  [sha256.Size]byte // of keys and values as they are in both
 }
 
 // Copy writes everything of from into to, and reads it back: each key that Copy
-// has made must have the value of the source, or have been changed or deleted by
-// somebody else since. It only creates: what is in the target stays, so that it can
+// has made must have the value of the source, or have been changed or deleted
+// since. It only creates: what is in the target stays, so that it can
 // be run again after a crash, and the source is not changed. Events of a task go
 // before its record, so that a replica that takes up the task finds them.
 func Copy(ctx context.Context, from, to *Store) ([]Copied, error) {
@@ -56,7 +56,7 @@ func Copy(ctx context.Context, from, to *Store) ([]Copied, error) {
 func copyBucket(ctx context.Context, from, to *Store, name string) (Copied, error) {
 	c := Copied{Bucket: name}
 	source, target := from.Bucket(name), to.Bucket(name)
-	made := make(map[string]copyMade)
+	made := make(map[string]createdKey)
 	err := source.Each(ctx, func(e Entry) error {
 		c.Source++
 		revision, err := copyKey(ctx, from, to, name, e)
@@ -70,7 +70,7 @@ func copyBucket(ctx context.Context, from, to *Store, name string) (Copied, erro
 			return err
 		}
 		c.Created++
-		made[e.Key] = copyMade{revision, sha256.Sum256(e.Value)}
+		made[e.Key] = createdKey{revision, sha256.Sum256(e.Value)}
 		return nil
 	})
 	if err != nil {
@@ -79,7 +79,7 @@ func copyBucket(ctx context.Context, from, to *Store, name string) (Copied, erro
 	return c, source.Each(ctx, func(e Entry) error { return c.verify(ctx, from, to, e, made[e.Key]) })
 }
 
-var errExpired = errors.New("its time is over")
+var errExpired = errors.New("key has expired")
 
 func copyKey(ctx context.Context, from, to *Store, name string, e Entry) (uint64, error) {
 	target := to.Bucket(name)
@@ -101,14 +101,14 @@ func copyKey(ctx context.Context, from, to *Store, name string, e Entry) (uint64
 	if left < minTTL {
 		return 0, errExpired
 	}
-	revision, err := attempt(ctx, target.reach, func(ctx context.Context) (uint64, error) {
+	revision, err := writeWithin(ctx, target.reach, func(ctx context.Context) (uint64, error) {
 		return target.kv.Create(ctx, e.Key, e.Value, jetstream.KeyTTL(left))
 	})
 	return revision, target.wrap("creating", e.Key, err)
 }
 
 // copyEvents begins again what an interrupted run has left: the task's record is
-// not there yet, so nobody reads or writes its events.
+// not there yet, so no replica reads or writes its events.
 func copyEvents(ctx context.Context, from, to *EventLog, task string) error {
 	if _, err := to.Last(ctx, task); err == nil {
 		if err := to.Forget(ctx, task); err != nil {
@@ -141,7 +141,7 @@ func copyEvents(ctx context.Context, from, to *EventLog, task string) error {
 		return err
 	}
 	if got, err := to.Last(ctx, task); err != nil || !bytes.Equal(got, last) {
-		return fmt.Errorf("events of task %s did not arrive: %w", task, errors.Join(err, errDiffers))
+		return fmt.Errorf("copied events of task %s are incomplete: %w", task, errors.Join(err, errDiffers))
 	}
 	return nil
 }

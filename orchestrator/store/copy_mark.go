@@ -80,7 +80,7 @@ func readMove(dir string) (m Move, err error) {
 		return m, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxMove {
-		return m, fmt.Errorf("reading %s: not a note of a copy", path)
+		return m, fmt.Errorf("reading %s: not a copy marker", path)
 	}
 	text, err := os.ReadFile(path)
 	if err == nil {
@@ -95,7 +95,7 @@ func readMove(dir string) (m Move, err error) {
 func (m Move) write(dir string) error {
 	text, err := json.Marshal(m)
 	if err != nil {
-		return fmt.Errorf("encoding the note of a copy: %w", err)
+		return fmt.Errorf("encoding copy marker: %w", err)
 	}
 	return writeSynced(dir, moveFile, text)
 }

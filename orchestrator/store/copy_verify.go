@@ -10,11 +10,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-var errDiffers = errors.New("what was written is not what was read")
+var errDiffers = errors.New("written data differs from the source")
 
-// copyMade is a key that Copy has made: its revision and the digest of its value.
+// createdKey is a key that Copy has made: its revision and the digest of its value.
 // The zero one is a key that it has not made.
-type copyMade struct {
+type createdKey struct {
 	revision uint64
 	digest   [sha256.Size]byte
 }
@@ -35,9 +35,9 @@ func (c *Copied) found(ctx context.Context, target *Bucket, e Entry) error {
 	return nil
 }
 
-// verify reads a key back. What others have made of it since is theirs; what has
-// become of it in the source since is copied as well.
-func (c *Copied) verify(ctx context.Context, from, to *Store, e Entry, made copyMade) error {
+// verify reads a key back. Changes in the target since are kept; a change in the source
+// since is copied as well.
+func (c *Copied) verify(ctx context.Context, from, to *Store, e Entry, made createdKey) error {
 	target := to.Bucket(c.Bucket)
 	have, err := target.Get(ctx, e.Key)
 	switch {
@@ -63,13 +63,13 @@ func (c *Copied) add(e Entry) {
 	}
 }
 
-// gone tells a key that was deleted or has expired from one that was lost: its
-// bucket has come as far as the key's revision.
+// gone tells a key that was deleted or has expired from one that was lost: the bucket
+// has reached the key's revision.
 func (c *Copied) gone(ctx context.Context, target *Bucket, key string, revision uint64) error {
 	if revision == 0 {
 		return nil // it was counted before, or is newer than the first look
 	}
-	status, err := look(ctx, target.kv.Status)
+	status, err := readWithin(ctx, target.kv.Status)
 	if err != nil {
 		return target.wrap("looking for", key, err)
 	}
@@ -81,8 +81,8 @@ func (c *Copied) gone(ctx context.Context, target *Bucket, key string, revision 
 	return nil
 }
 
-// renew copies what a key has become in the source, unless somebody changes it in
-// the target at this moment.
+// renew copies a change in the source, unless the key is changed in the target at the
+// same time.
 func (c *Copied) renew(ctx context.Context, from, to *Store, e Entry, revision uint64) error {
 	if c.Bucket == Tasks {
 		if err := copyEvents(ctx, from.events, to.events, e.Key); err != nil {

@@ -41,12 +41,12 @@ func TestACopyTakesWhatHappensMeanwhile(t *testing.T) {
 		}
 		return Entry{Key: key, Value: []byte(value)}
 	}
-	copied := func(e Entry) copyMade {
+	copied := func(e Entry) createdKey {
 		revision, err := copyKey(ctx, from, to, Tasks, e)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return copyMade{revision, sha256.Sum256(e.Value)}
+		return createdKey{revision, sha256.Sum256(e.Value)}
 	}
 	remove := func(key string) {
 		if err := target.Delete(ctx, key); err != nil {

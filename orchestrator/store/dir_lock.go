@@ -8,12 +8,12 @@ import (
 	"syscall"
 )
 
-// minFreeBytes is the room below which no new work is accepted: JetStream's
-// streams stay dead after a write failed, so it must not come to that. It
+// minFreeBytes is the free disk space below which no new work is accepted: JetStream's
+// streams stay dead after a failed write, so there must be none. It
 // covers the block files (8 MiB each) that may be open at once.
 const minFreeBytes = 128 << 20
 
-// ErrDiskFull is returned when the file system of the directory has no room.
+// ErrDiskFull is returned when the file system of the directory is full.
 var ErrDiskFull = errors.New("file system of the state directory is full")
 
 // lockDir takes the directory for this process: JetStream itself takes no lock,
@@ -41,14 +41,14 @@ func freeBytes(dir string) (uint64, error) {
 	return st.Bavail * uint64(st.Bsize), err
 }
 
-// Room says whether the disk has space for new work; ErrDiskFull if not.
-func (s *Store) Room() error {
+// CheckSpace checks that the disk has space for new work; ErrDiskFull if not.
+func (s *Store) CheckSpace() error {
 	if s.dir == "" { // the disks are those of an existing cluster
 		return nil
 	}
 	free, err := s.free(s.dir)
 	if err != nil {
-		return fmt.Errorf("looking at the disk: %w", err)
+		return fmt.Errorf("checking free disk space: %w", err)
 	}
 	if free < minFreeBytes {
 		return fmt.Errorf("%s: %d MiB free, %d needed: %w", s.dir, free>>20, int64(minFreeBytes)>>20, ErrDiskFull)

@@ -9,17 +9,17 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// What a bucket answers when the key is not as the caller believed.
+// What a bucket answers when the key is not as the caller expected.
 var (
 	ErrNotFound = errors.New("no such key")
 	ErrExists   = errors.New("key exists already")
-	ErrConflict = errors.New("key was changed by somebody else")
+	ErrConflict = errors.New("key was changed concurrently")
 )
 
-// ErrUnavailable is answered while the state cannot be reached: no quorum, no
-// leader, no connection, or no answer in time. A write that ends so may have
-// been stored all the same; read before deciding what it did.
-var ErrUnavailable = errors.New("the state is not available now")
+// ErrUnavailable is answered while the state cannot be reached: no quorum, no leader,
+// no connection, or no answer in time. The outcome of such a write is unknown: read
+// the key before relying on it.
+var ErrUnavailable = errors.New("state unavailable")
 
 // Error codes of the JetStream API that mean "not now". The client library has
 // no names for them; they are those of the server's errors.json.
@@ -47,7 +47,7 @@ func unavailable(err error) bool {
 	return refused(err)
 }
 
-// refused is when a server answered that it cannot do it now: nothing was done.
+// refused reports that a server answered that it cannot do it now: it had no effect.
 func refused(err error) bool {
 	api, ok := errors.AsType[*jetstream.APIError](err)
 	if !ok {
@@ -80,8 +80,8 @@ func hasCode(err error, code jetstream.ErrorCode) bool {
 	return ok && api.ErrorCode == code
 }
 
-// nobody is when nobody took the request, or who took it refused, so that asking
-// again is safe.
-func nobody(err error) bool {
+// notAccepted reports that no server took the request, or that one refused it, so that
+// a retry is safe.
+func notAccepted(err error) bool {
 	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) || refused(err)
 }

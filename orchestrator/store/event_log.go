@@ -24,9 +24,9 @@ const (
 	// eventsPerTask bounds one task's messages. A message is a few
 	// milliseconds of tokens, so this is more than ten minutes of steady output.
 	eventsPerTask = 65_536
-	// appendPatience is for how long records wait for a log that is not there: an
-	// election of its leader takes up to 9 s. After that each is tried once, until
-	// one is stored again. appendTry bounds one attempt, which nobody may answer.
+	// appendPatience is how long records wait for an unavailable log: an election of
+	// its leader takes up to 9 s. After that each is tried once, until one is stored
+	// again. appendTry bounds one attempt, which may never be answered.
 	appendPatience = 10 * time.Second
 	appendTry      = 2 * time.Second
 )
@@ -36,21 +36,21 @@ const (
 // hole and must say so.
 type EventLog struct {
 	js     jetstream.JetStream
-	reach  *reach
+	reach  *quorumLink
 	stream jetstream.Stream
 	shared bool
-	away   away
+	away   logOutage
 }
 
-// away is since when a log is not there.
-type away struct {
+// logOutage is since when the log is unavailable.
+type logOutage struct {
 	mu           sync.Mutex
 	since, again time.Time // when a record was not stored for the first and the last time
 }
 
-// missed notes that a record was not stored now, and gives how long that has been so.
-// What was long ago, and nobody has tried since, was another time.
-func (a *away) missed(now time.Time) time.Duration {
+// missed notes that a record was not stored, and gives how long that has been so. A
+// failure long ago, without an attempt since, belongs to another outage.
+func (a *logOutage) missed(now time.Time) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if now.Sub(a.again) > appendPatience {
@@ -61,7 +61,7 @@ func (a *away) missed(now time.Time) time.Duration {
 }
 
 // over notes that a record was stored.
-func (a *away) over() {
+func (a *logOutage) over() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.since, a.again = time.Time{}, time.Time{}
@@ -98,9 +98,9 @@ func (l *EventLog) Append(taskID string, record []byte) error {
 }
 
 // Store is Append that returns, where other replicas read too, when most of them
-// have the record. It asks again while the log has no leader, and gives up in the
-// end: then readers elsewhere are told that there is a gap. A record may be there
-// twice; the ids inside tell.
+// have the record. It retries while the log has no leader, and gives up in the
+// end: then readers on other replicas get a gap. A record may be stored twice; the
+// event ids in it show that.
 func (l *EventLog) Store(ctx context.Context, taskID string, record []byte) error {
 	if !l.shared {
 		return l.Append(taskID, record)
@@ -118,7 +118,7 @@ func (l *EventLog) Store(ctx context.Context, taskID string, record []byte) erro
 			return fmt.Errorf("storing event of task %s: %w", taskID, err)
 		}
 		select {
-		case <-time.After(askAgain):
+		case <-time.After(retryPause):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -128,7 +128,7 @@ func (l *EventLog) Store(ctx context.Context, taskID string, record []byte) erro
 func (l *EventLog) try(ctx context.Context, taskID string, record []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, appendTry)
 	defer cancel()
-	_, err := attempt(ctx, l.reach, func(ctx context.Context) (*jetstream.PubAck, error) {
+	_, err := writeWithin(ctx, l.reach, func(ctx context.Context) (*jetstream.PubAck, error) {
 		return l.js.Publish(ctx, eventPrefix+taskID, record)
 	})
 	return explain(err)
@@ -136,7 +136,7 @@ func (l *EventLog) try(ctx context.Context, taskID string, record []byte) error 
 
 // Barrier returns when everything appended before it can be read.
 func (l *EventLog) Barrier(ctx context.Context) error {
-	_, err := attempt(ctx, l.reach, func(ctx context.Context) (*jetstream.PubAck, error) { return l.js.Publish(ctx, barrierSubject, nil) })
+	_, err := writeWithin(ctx, l.reach, func(ctx context.Context) (*jetstream.PubAck, error) { return l.js.Publish(ctx, barrierSubject, nil) })
 	if err != nil {
 		return fmt.Errorf("waiting for the event log: %w", explain(err))
 	}
@@ -146,7 +146,7 @@ func (l *EventLog) Barrier(ctx context.Context) error {
 // Read gives the task's first record at or after the cursor and the cursor that
 // follows it; begin with 0. ErrNotFound: there is no more.
 func (l *EventLog) Read(ctx context.Context, taskID string, cursor uint64) (record []byte, next uint64, err error) {
-	m, err := look(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+	m, err := readWithin(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 		return l.stream.GetMsg(ctx, max(cursor, 1), jetstream.WithGetMsgSubject(eventPrefix+taskID))
 	})
 	if err != nil {
@@ -157,7 +157,7 @@ func (l *EventLog) Read(ctx context.Context, taskID string, cursor uint64) (reco
 
 // Last gives the task's newest record; ErrNotFound when it has none.
 func (l *EventLog) Last(ctx context.Context, taskID string) ([]byte, error) {
-	m, err := look(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+	m, err := readWithin(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 		return l.stream.GetLastMsgForSubject(ctx, eventPrefix+taskID)
 	})
 	if err != nil {
@@ -168,7 +168,7 @@ func (l *EventLog) Last(ctx context.Context, taskID string) ([]byte, error) {
 
 // Forget removes a task's events.
 func (l *EventLog) Forget(ctx context.Context, taskID string) error {
-	_, err := attempt(ctx, l.reach, func(ctx context.Context) (struct{}, error) {
+	_, err := writeWithin(ctx, l.reach, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, l.stream.Purge(ctx, jetstream.WithPurgeSubject(eventPrefix+taskID))
 	})
 	if err != nil {
@@ -180,18 +180,17 @@ func (l *EventLog) Forget(ctx context.Context, taskID string) error {
 // Subscribe calls f, from one goroutine, with every record that is stored for
 // the task from now on, in order, until stop is called; a call that is under way
 // then may still finish. It costs a subscription and no consumer, and is no
-// guarantee: a replica that is cut off, or an f that does not keep up, misses
-// records. The ids inside tell, and the log has what was missed. With an error, which
-// is that the log is not there, it may miss more, but hears of what comes later; stop
-// has to be called all the same.
+// guarantee: a disconnected replica, or a slow f, misses records. The event ids show
+// that, and the log has what was missed. With an error the log is unavailable: more
+// records may be missed, later ones arrive, and stop has to be called all the same.
 func (l *EventLog) Subscribe(taskID string, f func(record []byte)) (stop func(), err error) {
 	sub, err := l.js.Conn().Subscribe(livePrefix+taskID, func(m *nats.Msg) { f(m.Data) })
 	if err != nil {
 		return func() {}, fmt.Errorf("following events of task %s: %w", taskID, err)
 	}
 	stop = func() { _ = sub.Unsubscribe() }
-	// Whoever leads the stream learns of the subscription before the barrier that
-	// follows it on the same way: so "now" is when this returns.
+	// The stream's leader gets the subscription before the barrier that follows it on
+	// the same connection: so "now" is when this returns.
 	ctx, cancel := context.WithTimeout(context.Background(), operationTimeout)
 	defer cancel()
 	return stop, l.Barrier(ctx)

@@ -29,7 +29,7 @@ func (s *Store) Snapshot() error {
 }
 
 // Asked is the key that a replica writes before it takes a lease from another.
-const Asked = asked
+const Asked = probeKey
 
 // ViewBy is a view that reaches the server another way than View's.
 func (s *Store) ViewBy(ctx context.Context, replica string, way nats.InProcessConnProvider) (*Store, error) {

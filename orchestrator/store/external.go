@@ -27,20 +27,19 @@ const (
 
 // External is an existing NATS cluster with JetStream, instead of embedded
 // servers. Give it an account of its own: the buckets are named tasks, nodes and
-// so on, and who is in that account can read and write them all.
+// so on, and every user of that account can read and write them all.
 //
-// What can be checked from here is: TLS, the number of copies, where they are
-// kept, and how large a message may be. What cannot be seen is how often the
-// servers sync to disk (sync_interval); JetStream's default of two minutes loses
+// Open checks TLS, the number of copies, their storage, and the largest message. It
+// cannot see how often the servers sync to disk (sync_interval); JetStream's default of two minutes loses
 // what was acknowledged since, when most of the servers lose their power at once.
 type External struct {
 	URL       string // tls://host:port, several separated by commas; nats:// on loopback only
 	CredsFile string // a user's credentials (JWT and seed); "": none
 	CAFile    string // PEM; "": the system's authorities
-	Replica   string // this orchestrator's name: stable, and nobody else's
+	Replica   string // this orchestrator's name: stable and unique
 }
 
-// Check says what is wrong with the settings, files included.
+// Check validates the settings, files included.
 func (x *External) Check() error {
 	_, _, err := x.options()
 	return err
@@ -60,7 +59,7 @@ func (x *External) options() (servers []string, options []nats.Option, err error
 		case u.User != nil:
 			return nil, nil, errors.New("nats url: has a user or password in it: use a credentials file (ORCHD_NATS_CREDS)")
 		case u.Scheme == "nats" && !authmin.IsLoopbackListen(u.Host):
-			return nil, nil, fmt.Errorf("nats url: %s would be spoken to in clear: use tls://%s", u.Host, u.Host)
+			return nil, nil, fmt.Errorf("nats url: %s would be unencrypted: use tls://%s", u.Host, u.Host)
 		}
 		secure = secure || u.Scheme == "tls"
 		servers = append(servers, u.Scheme+"://"+u.Host)
@@ -78,7 +77,7 @@ func (x *External) options() (servers []string, options []nats.Option, err error
 	if secure {
 		options = append(options, nats.Secure(config))
 	} else {
-		options = append(options, nats.IgnoreDiscoveredServers()) // a server may name others, and those would be spoken to in clear
+		options = append(options, nats.IgnoreDiscoveredServers()) // a server may announce others, and connections to those would be unencrypted
 	}
 	if x.CredsFile != "" {
 		if err := checkCreds(x.CredsFile); err != nil {
@@ -103,14 +102,14 @@ func checkCreds(path string) error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not a regular file", path)
 	case info.Mode().Perm()&credsForbidden != 0:
-		return fmt.Errorf("%s may be read by everybody, or written by its group: chmod 600 %[1]s", path)
+		return fmt.Errorf("%s is world-readable or group-writable: chmod 600 %[1]s", path)
 	case info.Size() == 0:
 		return fmt.Errorf("%s is empty", path)
 	}
 	return nil
 }
 
-// join connects to the cluster. Nothing is buffered while it is away: what was
+// join connects to the cluster. Nothing is buffered while it is disconnected: what was
 // not sent was not accepted.
 func (s *Store) join(ctx context.Context, o Options) error {
 	servers, options, err := o.NATS.options()
@@ -120,8 +119,8 @@ func (s *Store) join(ctx context.Context, o Options) error {
 	options = append(options, nats.Name("orchestratord "+s.replica), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.ReconnectWait(reconnectWait),
 		nats.ReconnectBufSize(-1), nats.RetryOnFailedConnect(false),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { s.log.Warn("nats", "error", err) }),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { s.log.Warn("nats is away", "error", err) }),
-		nats.ReconnectHandler(func(*nats.Conn) { s.log.Info("nats is back") }))
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { s.log.Warn("nats disconnected", "error", err) }),
+		nats.ReconnectHandler(func(*nats.Conn) { s.log.Info("nats reconnected") }))
 	told := time.Now()
 	for {
 		s.conn, err = nats.Connect(strings.Join(servers, ","), options...)
@@ -131,7 +130,7 @@ func (s *Store) join(ctx context.Context, o Options) error {
 		if !errors.Is(err, nats.ErrNoServers) && !errors.Is(err, nats.ErrTimeout) || ctx.Err() != nil {
 			return fmt.Errorf("connecting to nats: %w", err)
 		}
-		if time.Since(told) > quorumTell {
+		if time.Since(told) > quorumLogPause {
 			told = time.Now()
 			s.log.Warn("waiting for nats", "error", err)
 		}
@@ -144,36 +143,36 @@ func (s *Store) join(ctx context.Context, o Options) error {
 		return fmt.Errorf("nats: a message may have %d bytes, needed are %d: set max_payload to 2MB on each server", have, maxPayload)
 	}
 	if !o.Fast {
-		s.log.Warn("how often the nats servers sync to disk cannot be seen from here: set sync_interval to always in their jetstream block")
+		s.log.Warn("sync interval of the nats servers cannot be verified: set sync_interval to always in their jetstream block")
 	}
-	return s.weigh(ctx, o.Fast)
+	return s.chooseReplicas(ctx, o.Fast)
 }
 
-// errThin is told when the cluster keeps fewer copies than asked for.
-var errThin = errors.New("nats keeps fewer than 3 copies: use a cluster of three servers or more, " +
+// errThin is a cluster that keeps fewer copies than configured.
+var errTooFewCopies = errors.New("nats keeps fewer than 3 copies: use a cluster of three servers or more, " +
 	"or say durability: fast (ORCHD_DURABILITY) to accept one copy")
 
-// errNoJetStream is told when the user's account may keep nothing.
+// errNoJetStream is an account without JetStream.
 var errNoJetStream = errors.New("nats: this user's account has no JetStream: give it JetStream limits (nsc edit account --js-disk-storage and so on)")
 
-// weigh finds how many copies there may be: three, or with fast what there is.
-func (s *Store) weigh(ctx context.Context, fast bool) error {
+// chooseReplicas finds how many copies there may be: three, or with fast what there is.
+func (s *Store) chooseReplicas(ctx context.Context, fast bool) error {
 	js, err := jetstream.New(s.conn, jetstream.WithDefaultTimeout(requestTimeout))
 	if err != nil {
 		return fmt.Errorf("connecting to jetstream: %w", err)
 	}
 	for s.replicas = externalReplicas; ; s.replicas = 1 {
-		err = s.patiently(ctx, "looking at nats", func(ctx context.Context) error {
+		err = s.untilQuorum(ctx, "looking at nats", func(ctx context.Context) error {
 			err := ensure(ctx, js, layoutProbe(s.replicas))
 			switch {
-			case thin(err):
-				return errThin
+			case tooFewCopies(err):
+				return errTooFewCopies
 			case hasCode(err, jetstream.JSErrCodeJetStreamNotEnabledForAccount):
-				return errNoJetStream // it looks as if nobody were there yet
+				return errNoJetStream // it looks like a cluster without a leader yet
 			}
 			return err
 		})
-		if !errors.Is(err, errThin) || !fast || s.replicas == 1 {
+		if !errors.Is(err, errTooFewCopies) || !fast || s.replicas == 1 {
 			return err
 		}
 	}
@@ -189,8 +188,8 @@ func layoutProbe(replicas int) jetstream.StreamConfig {
 	panic("store: no bucket " + Leases)
 }
 
-// thin reports whether the error is about too few servers or copies.
-func thin(err error) bool {
+// tooFewCopies reports whether the error is about too few servers or copies.
+func tooFewCopies(err error) bool {
 	const codeNotClustered, codeNoPeers = jetstream.ErrorCode(10074), codeClusterNoPeers
 	return errors.Is(err, errOtherCopies) || hasCode(err, codeNotClustered) || hasCode(err, codeNoPeers)
 }

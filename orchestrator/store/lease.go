@@ -21,8 +21,8 @@ const (
 	// leaseDoubt is how long after its last renewal a holder that is well connected
 	// still tries to renew, though it may do nothing meanwhile: an election of the
 	// lease's stream takes up to 9 s, and keeps the others from taking the lease as
-	// well. leaseTry bounds one attempt, which nobody may answer, and leaseGrace,
-	// which is longer, what the others leave it for that afterwards.
+	// well. leaseTry bounds one attempt, which may never be answered, and
+	// leaseGrace, which is longer, the time that the others leave it for that.
 	leaseDoubt = 12 * time.Second
 	leaseTry   = time.Second
 	leaseGrace = 1500 * time.Millisecond
@@ -70,9 +70,9 @@ func (l *Lease) Held() bool {
 	return time.Since(began) < time.Duration(l.until.Load())
 }
 
-// HeldSince reports whether the lease was still this replica's after t: what it
-// knew by then of others' doings, no newer holder has done. A process that was
-// paused may believe in Held; this it does not believe before it has renewed.
+// HeldSince reports whether this replica has renewed the lease since t: no newer holder
+// did what it had seen of others by then. A process that was paused may still see Held
+// true; HeldSince is true only after its next renewal.
 func (l *Lease) HeldSince(t time.Time) bool {
 	if !l.store.Shared() {
 		return true
@@ -88,8 +88,8 @@ var began = time.Now()
 // its holder, with the note that the holder before left (nil after a crash). The
 // ctx of held ends when the lease is lost or given up; Run waits until held has
 // returned. While the lease cannot be renewed, because its stream has no leader,
-// Held is false and ctx goes on: nobody else holds it either, and it comes back or
-// is lost. When Run's own ctx ends, the lease is released with the note, so
+// Held is false and ctx goes on: no other replica holds it either, and it comes back
+// or is lost. When Run's own ctx ends, the lease is released with the note, so
 // that the next holder begins at once. If held returns by itself, the lease is
 // released as well, and then competed for again.
 func (l *Lease) Run(ctx context.Context, held func(ctx context.Context, before []byte)) error {
@@ -100,15 +100,15 @@ func (l *Lease) Run(ctx context.Context, held func(ctx context.Context, before [
 	}
 	var watching sync.WaitGroup
 	defer watching.Wait()
-	seen := &sightings{news: make(chan sighting, 1)}
+	seen := &leaseSightings{news: make(chan leaseSighting, 1)}
 	watching.Go(func() { l.observe(ctx, seen.news) })
 	for ctx.Err() == nil {
 		before, h, err := l.acquire(ctx, seen)
 		if err == nil {
 			l.hold(ctx, h, func(ctx context.Context) { held(ctx, before) })
 		}
-		select { // lost a race, or the lease: what comes next is seen, or waited for
-		case <-time.After(askAgain):
+		select { // lost a race, or the lease
+		case <-time.After(retryPause):
 		case <-ctx.Done():
 		}
 	}

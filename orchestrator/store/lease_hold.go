@@ -65,9 +65,10 @@ func (l *Lease) hold(ctx context.Context, h holding, f func(context.Context)) {
 	}
 }
 
-// renew tries until the lease is renewed, somebody else's, too old to come back, or
-// not needed any more, because what it is held for runs no longer. Who is cut off does
-// not hope: the others go on without it. Who was paused for long tries once.
+// renew tries until the lease is renewed, is another replica's, is too old to come
+// back, or is not needed any more, because what it is held for has ended. A replica
+// without a quorum gives up: the others go on without it. One that was paused for long
+// tries once.
 func (l *Lease) renew(running context.Context, h holding) (holding, bool) {
 	first := time.Now()
 	end := h.sent.Add(leaseDoubt)
@@ -76,16 +77,16 @@ func (l *Lease) renew(running context.Context, h holding) (holding, bool) {
 	}
 	writing, cancel := context.WithDeadline(running, end)
 	defer cancel()
-	hopes := func() bool { return l.store.linked() && time.Now().Before(end) }
+	hopes := func() bool { return l.store.connectedToQuorum() && time.Now().Before(end) }
 	for time.Since(h.sent) < leaseHold || hopes() {
 		limit := end
 		if hold := h.sent.Add(leaseHold); time.Now().Before(hold) {
 			limit = hold // to see whether there is hope
 		}
 		once, cancel := context.WithDeadline(writing, limit)
-		next, err := insist(once, func(ctx context.Context) (holding, error) { return l.write(ctx, h, false) })
+		next, err := hedged(once, func(ctx context.Context) (holding, error) { return l.write(ctx, h, false) })
 		if errors.Is(err, ErrConflict) {
-			next, err = l.ours(once, h, first)
+			next, err = l.isOwnWrite(once, h, first)
 		}
 		cancel()
 		if err == nil {
@@ -96,7 +97,7 @@ func (l *Lease) renew(running context.Context, h holding) (holding, bool) {
 			return h, false
 		}
 		select {
-		case <-time.After(askAgain):
+		case <-time.After(retryPause):
 		case <-running.Done():
 			return h, true
 		}
@@ -104,13 +105,13 @@ func (l *Lease) renew(running context.Context, h holding) (holding, bool) {
 	return h, false
 }
 
-// errLost is when the lease is somebody else's.
-var errLost = errors.New("the lease was lost")
+// errLost means that another replica has the lease.
+var errLost = errors.New("lease lost")
 
-// ours tells, after a conflict, whether only the acknowledgement of a renewal was
-// lost, or is late, that was sent at that time or afterwards; else the error is
-// errLost, or that this cannot be known yet.
-func (l *Lease) ours(ctx context.Context, h holding, sent time.Time) (holding, error) {
+// isOwnWrite tells, after a conflict, whether only the acknowledgement of a renewal
+// was lost, or is late, that was sent at that time or afterwards; else the error is
+// errLost, or ErrUnavailable while this cannot be decided.
+func (l *Lease) isOwnWrite(ctx context.Context, h holding, sent time.Time) (holding, error) {
 	e, err := l.bucket().Get(ctx, l.name)
 	if err != nil {
 		return h, err
@@ -125,9 +126,9 @@ func (l *Lease) ours(ctx context.Context, h holding, sent time.Time) (holding, e
 	return holding{revision: e.Revision, renewed: c.Renewed, sent: sent}, nil
 }
 
-// release gives the lease back with its note. An election keeps the others from
-// taking it as well: who leaves them something to know tries for as long as a holder
-// in doubt does. If it fails, the next holder waits for its patience.
+// release gives the lease back with its note. An election keeps the others from taking
+// it as well: with a note it retries for as long as a holder in doubt does. If it
+// fails, the next holder takes the lease after leasePatience.
 func (l *Lease) release(ctx context.Context, h holding) {
 	end := time.Now().Add(leaseRelease)
 	if hope := h.sent.Add(leaseDoubt); len(l.note()) > 0 && hope.After(end) {
@@ -136,10 +137,10 @@ func (l *Lease) release(ctx context.Context, h holding) {
 	ctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
 	for ctx.Err() == nil {
-		_, err := insist(ctx, func(ctx context.Context) (holding, error) { return l.write(ctx, h, true) })
+		_, err := hedged(ctx, func(ctx context.Context) (holding, error) { return l.write(ctx, h, true) })
 		if errors.Is(err, ErrConflict) {
 			var known holding
-			if known, err = l.ours(ctx, h, h.sent); err == nil {
+			if known, err = l.isOwnWrite(ctx, h, h.sent); err == nil {
 				h = known
 				continue
 			}
@@ -148,16 +149,15 @@ func (l *Lease) release(ctx context.Context, h holding) {
 			return
 		}
 		select {
-		case <-time.After(askAgain):
+		case <-time.After(retryPause):
 		case <-ctx.Done():
 		}
 	}
 }
 
-// insist does f, and again beside it after each leaseTry in which nobody has
-// answered: a request from before an election is never answered. The first answer
-// counts.
-func insist[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
+// hedged does f, and once more in parallel after each leaseTry without an answer: a
+// request from before an election is never answered. The first answer counts.
+func hedged[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
 	type answer struct {
 		v   T
 		err error

@@ -9,11 +9,11 @@ import (
 )
 
 const (
-	// logBurst and logWindow bound how often one kind of line is written. The
-	// route port answers to strangers: each failed handshake is a line.
+	// logBurst and logWindow bound how often one kind of line is written: any host
+	// may connect to the route port, and each failed handshake is a line.
 	logBurst  = 10
 	logWindow = time.Minute
-	// maxLogLine bounds a line's text; strangers' certificates are quoted in it.
+	// maxLogLine bounds a line's text, which may quote certificates of unknown hosts.
 	maxLogLine = 1 << 10
 	// logKinds bounds what is counted; the server has a few hundred kinds of lines.
 	logKinds = 1 << 10

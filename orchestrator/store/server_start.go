@@ -25,7 +25,7 @@ func (s *Store) serve(o Options) error {
 	if err != nil {
 		return err
 	}
-	if o.Cluster != nil { // the server itself would only log it, and wait
+	if o.Cluster != nil { // the server itself would only log the error, and wait
 		ln, err := net.Listen("tcp", o.Cluster.Listen)
 		if err != nil {
 			return fmt.Errorf("listening for the other replicas: %w", err)
@@ -57,8 +57,8 @@ func (s *Store) serve(o Options) error {
 	return nil
 }
 
-// startRoutes does what Start leaves undone: with DontListen it waits for ever
-// for the port for clients before it opens the one for routes. The wait that
+// startRoutes opens the route port: with DontListen, Start waits for ever for the
+// client port before that. The wait that
 // Start began stays behind; this call takes its place in the server's count of
 // goroutines, so that Shutdown ends.
 func startRoutes(srv *server.Server) {
@@ -96,12 +96,12 @@ func serverOptions(dir string, o Options) (opts *server.Options, password string
 	return opts, password, o.Cluster.apply(opts)
 }
 
-// handOverTimeout bounds the wait for others to take the lead; a leader that
-// says who shall follow it is followed within a round trip.
+// handOverTimeout bounds the wait for new leaders; a leader that names its successor
+// is replaced within a round trip.
 const handOverTimeout = 1500 * time.Millisecond
 
-// handOver gives the lead of every stream, and of the cluster itself, to the
-// other replicas. Whatever it does not achieve an election does, in 4 to 9 s.
+// handOver gives the leadership of every stream, and of the cluster itself, to the
+// other replicas. Where that fails, an election takes 4 to 9 s.
 func (s *Store) handOver() {
 	ctx, cancel := context.WithTimeout(context.Background(), handOverTimeout)
 	defer cancel()
@@ -130,7 +130,7 @@ func (s *Store) handOver() {
 	}
 }
 
-// followed reports whether every stream has a leader, and that is not us.
+// followed reports whether every stream has a leader on another replica.
 func (s *Store) followed(ctx context.Context) bool {
 	if s.events == nil {
 		return true

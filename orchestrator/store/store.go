@@ -1,6 +1,5 @@
-// Package store keeps what the orchestrator must not forget: an embedded
-// JetStream server in this process, key-value buckets with compare-and-set, and
-// one stream of task events.
+// Package store is the orchestrator's durable state: an embedded JetStream server in
+// this process, key-value buckets with compare-and-set, and one stream of task events.
 //
 // It is not a general database. It knows bytes, keys and revisions; what the
 // bytes mean belongs to package orchestrator. The only client is this process,
@@ -11,6 +10,22 @@
 // cluster by most replicas. The event stream is asynchronous on purpose: how a
 // task ended is a record in a bucket, the events are the copy that makes
 // resuming possible.
+//
+// Each lock of the package guards one thing and is released before any other is taken.
+//
+// # Files
+//
+//	bucket_     keys, values and revisions; watching them; which buckets there are
+//	event_      the stream of task events
+//	lease_      what only one replica may do at a time, and who does it
+//	cluster_    embedded servers of several replicas: routes, TLS, quorum, shutdown
+//	external    an existing NATS cluster instead
+//	server_     the embedded server
+//	dir_        the state directory: its lock, its marker, its free space
+//	copy_       moving state between a single server and a cluster
+//	store_      opening and closing; a view for tests
+//
+// # Use
 //
 //	st, err := store.Open(ctx, store.Options{Dir: "/var/lib/llorch/orchestrator"})
 //	defer st.Close()
@@ -78,7 +93,7 @@ type Store struct {
 	free     func(string) (uint64, error)
 	srv      *server.Server
 	conn     *nats.Conn
-	system   *nats.Conn // of a cluster: for what only the system account may
+	system   *nats.Conn // of a cluster: for requests of the system account
 	unlock   func() error
 	buckets  map[string]*Bucket
 	events   *EventLog
@@ -106,7 +121,7 @@ func prepare(o *Options) (*Store, error) {
 	dir := ""
 	switch {
 	case o.Cluster != nil && o.NATS != nil:
-		return nil, errors.New("both a cluster of our own and an existing one are given; choose")
+		return nil, errors.New("both an embedded cluster and an external NATS cluster are configured; choose one")
 	case o.Dir != "" && o.NATS == nil:
 		abs, err := filepath.Abs(o.Dir)
 		if err != nil {
@@ -134,7 +149,7 @@ func prepare(o *Options) (*Store, error) {
 
 func (s *Store) open(ctx context.Context, o Options) (err error) {
 	if o.Fast {
-		s.log.Warn("durability is fast: what was acknowledged may be lost by a power cut")
+		s.log.Warn("durability is fast: acknowledged writes may be lost in a power cut")
 	}
 	if o.NATS != nil {
 		if err := s.join(ctx, o); err != nil {
@@ -153,7 +168,7 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 	if s.unlock, err = lockDir(s.dir); err != nil {
 		return err
 	}
-	if err := s.Room(); err != nil {
+	if err := s.CheckSpace(); err != nil {
 		return err
 	}
 	if err := claimDir(s.dir, markerOf(o.Cluster)); err != nil {
@@ -175,8 +190,8 @@ func (s *Store) Bucket(name string) *Bucket {
 	return b
 }
 
-// Consumers is how many JetStream consumers there are now; 0 if it cannot tell.
-// None belongs to a reader of events, so it stays near zero.
+// Consumers counts the JetStream consumers; 0 where that is unknown. Readers of events
+// have none, so it stays near zero.
 func (s *Store) Consumers() int {
 	if s.srv == nil { // a view
 		return 0
@@ -188,7 +203,7 @@ func (s *Store) Consumers() int {
 	return info.Consumers
 }
 
-// Replica is this replica's name: the same after a restart, and nobody else's.
+// Replica is this replica's name: unique, and the same after a restart.
 func (s *Store) Replica() string { return s.replica }
 
 // Shared tells whether other replicas write here too.

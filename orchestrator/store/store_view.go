@@ -13,10 +13,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// View is another replica's sight of this store, over a connection of its own to
-// the same server: what a test needs to run several orchestrators in one process.
-// It is Shared and has the given name. Cut takes its connection away, and gives
-// it back, like a partition. Closing a view leaves the store open.
+// View opens this store as another replica, over a connection of its own to the same
+// server: for tests with several orchestrators in one process. It is Shared and has the
+// given name. cut closes its connection, and reopens it, like a partition. Closing a
+// view leaves the store open.
 func (s *Store) View(ctx context.Context, replica string) (v *Store, cut func(bool), err error) {
 	way := &link{srv: s.srv}
 	v, err = s.view(ctx, replica, way)
@@ -49,7 +49,7 @@ type link struct {
 	conns []net.Conn
 }
 
-var errCut = errors.New("the link is cut")
+var errCut = errors.New("link is cut")
 
 // InProcessConn is for nats.InProcessServer.
 func (l *link) InProcessConn() (net.Conn, error) {

@@ -1,0 +1,78 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/llorch/gateway/orchestrator/store"
+)
+
+// end ends a task, once: record first, then the event, so that no crash shows an end
+// that is not stored. It retries while the store is unavailable.
+func (o *Orchestrator) end(e *taskEntry, f func(*Task)) error { return o.endIf(e, always, f) }
+
+// endIf is end with changeIf's condition.
+func (o *Orchestrator) endIf(e *taskEntry, still func(Task) bool, f func(*Task)) error {
+	e.flush()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.lifecycle.ctx), persistTimeout)
+	defer cancel()
+	task, err := backoff.Retry(ctx, func() (Task, error) {
+		task, err := o.endOnce(ctx, e, still, f)
+		if errors.Is(err, errEnded) || errors.Is(err, errTaken) || errors.Is(err, store.ErrConflict) {
+			return task, backoff.Permanent(err)
+		}
+		return task, err
+	})
+	if err != nil {
+		return err
+	}
+	if task.State == Canceled {
+		o.metrics.canceled.Inc()
+	}
+	o.log.Info("task ended", "task_id", e.id, "state", task.State, "identity", e.owner, "attempt", task.Attempt,
+		"node_id", task.NodeID, "pool_id", task.PoolID, "tokens_out", task.TokensOut, "correlation_id", task.CorrelationID)
+	return nil
+}
+
+// flush writes to the event log what the task has shown here. While the log has no
+// leader, that takes longer than the end itself may.
+func (e *taskEntry) flush() {
+	e.mu.Lock()
+	t, mine := e.tail, e.run != nil
+	e.mu.Unlock()
+	if mine && t != nil && t.owned() {
+		t.flush()
+	}
+}
+
+func (o *Orchestrator) endOnce(ctx context.Context, e *taskEntry, still func(Task) bool, f func(*Task)) (Task, error) {
+	e.changing.Lock()
+	defer e.changing.Unlock()
+	e.mu.Lock()
+	task, t, mine := e.task, e.tail, e.run != nil
+	e.mu.Unlock()
+	last, leap := task.firstEventID(), uint64(0)
+	switch {
+	case task.State.Ended():
+		return task, errEnded
+	case !still(task):
+		return task, errTaken
+	case mine && t != nil && t.owned():
+		last = t.seal()
+	case task.mayHaveShown(): // its runner is lost, and with it what it knew
+		inLog, err := o.tails.lastEvent(ctx, e.id)
+		if err != nil {
+			return task, err
+		}
+		last, leap = max(last, inLog), resetLeap
+	case o.store.Shared(): // another replica may be dispatching it, and have shown its start
+		leap = 1 - last
+	}
+	return o.changeIf(ctx, e, still, func(t *Task) {
+		f(t)
+		now := o.now().UTC()
+		t.EndedAt, t.LastEventID, t.leap = &now, last+leap+1, leap
+	})
+}
