@@ -68,7 +68,7 @@ func (as *artifacts) observe(e store.Entry) {
 	as.note(name, kept{id, e.Size, e.Created})
 }
 
-// note puts an artifact on its shelf. mu is held, here and below.
+// note puts an artifact on its shelf. mu is held, in drop and has as well.
 func (as *artifacts) note(name string, k kept) {
 	s := as.shelves[name]
 	if s == nil {

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// named reports whether a model's id or one of its aliases is another model's.
+// named reports whether a model's id or one of its aliases is another model's. mu is
+// held, in full as well.
 func (c *catalog) named(r ModelRequest) bool {
 	for _, name := range append([]string{r.ID}, r.Aliases...) {
 		_, isID := c.models[name]

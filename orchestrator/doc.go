@@ -22,6 +22,37 @@
 //	r, err := o.Follow(orchestrator.Who{Identity: "ci"}, adm.TaskID, 0)
 //	for events, err := r.Next(ctx); err == nil; events, err = r.Next(ctx) { … }
 //
+// # What a caller may do
+//
+// Every call names its caller ([Who]); what belongs to another identity is not found.
+// An [Error] is an answer for the caller, see [AsError]; any other is for the log.
+//
+//   - Tasks: [Orchestrator.Submit], [Orchestrator.Task], [Orchestrator.Tasks],
+//     [Orchestrator.Cancel]; the contract is [TaskRequest], [Task], [Admission].
+//   - Events: [Orchestrator.Follow] gives a [Reader]; [EventTypes] lists what it reads.
+//   - Sessions: [Orchestrator.Session], [Orchestrator.RemoveSession].
+//   - Artifacts: [Orchestrator.KeepArtifact], [Orchestrator.Artifact].
+//   - Models: [Orchestrator.AddModel], [Orchestrator.Catalog], [Orchestrator.VerifyModel],
+//     [Orchestrator.SetModelState], [Orchestrator.Availability], [Orchestrator.Models].
+//   - Nodes: [Orchestrator.RegisterNode], [Orchestrator.Heartbeat],
+//     [Orchestrator.RemoveNode], [Orchestrator.Nodes].
+//   - Pools: [Orchestrator.PoolHealth], [Orchestrator.Command], [Orchestrator.Abilities],
+//     [Orchestrator.RegisterWorker].
+//   - Start and stop: [New], [Config], [Orchestrator.Stop].
+//
+// # How a task ends
+//
+// A task is queued until the leader places it, and running while a dispatch of it is
+// under way ([State]). A dispatch that fails before its first token is retried on
+// another pool, up to five times; a busy pool costs no attempt. After the first token
+// a task never runs again: what a reader has seen must not be contradicted. So before
+// the first token is shown, the record says that it may have been, and a crash then
+// ends the task with WORKER_RESET.
+//
+// The end is written to the record first and shown as an event after that. Events are
+// a copy: a reader takes them from the tail of a task, which holds the newest ones in
+// memory, or from the event log, and learns from the record how the task has ended.
+//
 // # Files
 //
 // A file's first word says which idea it belongs to.

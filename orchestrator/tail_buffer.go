@@ -197,7 +197,7 @@ func (t *tail) finish(final Event, whole uint64) {
 	}
 }
 
-// keep puts an event in and lets the oldest go. mu is held, here and below.
+// keep puts an event in and drops the oldest. mu is held, in wake as well.
 func (t *tail) keep(ev Event) {
 	t.last = ev.ID
 	t.events, t.bytes = append(t.events, ev), t.bytes+len(ev.Data)

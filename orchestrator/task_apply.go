@@ -1,7 +1,7 @@
 package orchestrator
 
 // interfere ends a dispatch here whose task another replica has taken, or that is
-// canceled. e.mu is held, here and below.
+// canceled. e.mu is held, in enqueue and applyEnd as well.
 func (o *Orchestrator) interfere(e *taskEntry) {
 	if e.run == nil || e.stop == nil {
 		return
