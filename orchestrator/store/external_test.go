@@ -142,7 +142,7 @@ func TestUnsafeURLsAreRefused(t *testing.T) {
 		want string
 	}{
 		"in clear":               {store.External{URL: "nats://nats.example.com:4222"}, "use tls://nats.example.com:4222"},
-		"one of them in clear":   {store.External{URL: "tls://a.example.com:4222,nats://b.example.com:4222"}, "in clear"},
+		"one of them in clear":   {store.External{URL: "tls://a.example.com:4222,nats://b.example.com:4222"}, "unencrypted"},
 		"a password":             {store.External{URL: "tls://user:very-secret@a.example.com:4222"}, "credentials file"},
 		"no port":                {store.External{URL: "tls://a.example.com"}, "want tls://host:port"},
 		"websocket":              {store.External{URL: "wss://a.example.com:443"}, "want tls://host:port"},
