@@ -17,9 +17,9 @@ const bearerScheme = "bearer"
 
 // ParseBearer reads the lines of a request's Authorization field: exactly one,
 // with the scheme Bearer in any case (RFC 9110 §11.1), one or more SP, and a
-// token of RFC 6750 §2.1 of at most [MaxTokenLength] bytes. The token is hashed
-// here and goes no further: the digest stands for it from now on. The digest is
-// meaningless unless the second result is [PresentedToken].
+// token of RFC 6750 §2.1 of at most [MaxTokenLength] bytes. It hashes the token and
+// returns the digest only. The digest is meaningless unless the second result is
+// [PresentedToken].
 func ParseBearer(lines []string) (Digest, Presented) {
 	if len(lines) == 0 {
 		return Digest{}, PresentedNothing

@@ -11,8 +11,8 @@ import (
 )
 
 // ParseOptional reads the value of AUTH_OPTIONAL: whether requests from this
-// machine may go without a token. Everything but the spellings that Go and shells
-// agree on is an error, so that a typing mistake does not decide.
+// machine need no token. Only the spellings that Go and shells agree on are
+// accepted; any other value is an error, so that a typing mistake opens nothing.
 func ParseOptional(value string) (bool, error) {
 	switch value {
 	case "true", "1", "TRUE", "True":
@@ -23,7 +23,7 @@ func ParseOptional(value string) (bool, error) {
 	return false, fmt.Errorf("reading AUTH_OPTIONAL: %q is neither true nor false; write true, 1, false or 0", CleanField(value, maxNameLength))
 }
 
-// Listener is what a guard knows of the listener that a request came in by.
+// Listener describes the listener that accepted a request.
 type Listener struct {
 	Loopback bool   // bound to loopback or a Unix socket, and not wrapped
 	Port     string // the port it is bound to; "" for a Unix socket
@@ -31,11 +31,10 @@ type Listener struct {
 }
 
 // bypass decides whether a request without a credential comes from a client on
-// this machine. All of it has to hold; see auth-min's conditions in the
-// README's security section. The zero Reason means that it does.
+// this machine. Every condition has to hold; the security section of the README
+// lists them. ReasonNone means that all hold.
 //
-// It cannot know a tunnel that adds no header and sends Host along as a local
-// client would.
+// It cannot detect a tunnel that adds no header and sends a local Host.
 func bypass(r *Request) Reason {
 	l := r.Listener
 	if !l.Loopback || !fromThisMachine(l, r.Peer) {
@@ -63,8 +62,7 @@ func fromThisMachine(l Listener, peer netip.Addr) bool {
 }
 
 // isLocalHost accepts exactly the names that a local client uses, with the
-// listener's own port: a page that rebinds its own name to 127.0.0.1 sends that
-// name.
+// listener's own port. A page that attacks by DNS rebinding sends its own name.
 func isLocalHost(l Listener, authority string) bool {
 	host, port, err := net.SplitHostPort(authority)
 	if err != nil {
@@ -82,8 +80,8 @@ func isLocalHost(l Listener, authority string) bool {
 	return false
 }
 
-// isOwnOrigin refuses what a browser sends for another site's page. A client
-// that is no browser sends none of these headers.
+// isOwnOrigin refuses requests that a browser makes for another site's page.
+// Clients other than browsers send none of these headers.
 func isOwnOrigin(l Listener, r *Request) bool {
 	for _, site := range r.Header["Sec-Fetch-Site"] {
 		if site != "none" && site != "same-origin" {

@@ -15,9 +15,9 @@ const (
 	MaxLoggedUserAgent = 256  // of the User-Agent field
 )
 
-// CleanText bounds text from a client and makes it harmless in a log: valid
-// UTF-8, without control characters, line separators or direction marks. What
-// was cut ends in "…".
+// CleanText truncates text from a client to at most that many bytes and makes it
+// safe to log: valid UTF-8, without control characters, line separators or
+// direction marks. Truncated text ends in "…".
 func CleanText(text string, most int) string {
 	const ellipsis = "…"
 	if clean(text) && len(text) <= most {

@@ -15,8 +15,8 @@ const maxCorrelationID = 64
 type correlationKey struct{}
 
 // EnsureCorrelationID returns the request's id: the client's if it is
-// [A-Za-z0-9-]{1,64}, else a new one of 128 random bits. It is no secret, and
-// decides nothing: it has to differ from every other.
+// [A-Za-z0-9-]{1,64}, else a new one of 128 random bits. It is not a secret and no
+// decision depends on it; it only has to be unique.
 func EnsureCorrelationID(h http.Header) string {
 	if sent := h[HeaderCorrelationID]; len(sent) == 1 && isCorrelationID(sent[0]) {
 		return sent[0]

@@ -24,16 +24,16 @@ type Request struct {
 // Decision is the outcome for one request.
 type Decision struct {
 	Allow  bool
-	Public bool   // allowed by a public rule: nobody in particular asks
+	Public bool   // allowed by a public rule, without an identity
 	Reason Reason // why not; [ReasonNone] when allowed
 	Rule   int    // index of the rule in the policy, or [NoRule]
 	Path   string // decoded once; "" when it could not be
 
 	Problem *Problem // the answer to a refusal; nil when allowed
 
-	Name        string  // who asks, for the upstream; "" when nobody is known
-	Identity    string  // who asks, for the audit trail: of a token, valid or not, `token:` and its fp6
-	Scopes      []Scope // what the identity may
+	Name        string  // identity for the upstream; "" when anonymous
+	Identity    string  // identity for the audit trail; for a token, valid or not, `token:` and its fp6
+	Scopes      []Scope // scopes of the identity
 	Fingerprint string  // fp6 of the presented token, "" without one
 	Token       *Token  // the keyring's token, nil for other identities
 	Presented   Presented
@@ -48,9 +48,9 @@ type Decider struct {
 	ProxyScopes  []Scope
 }
 
-// Decide makes the decision of auth-min for one request: refuse what is
-// ambiguous, match the rule, find out who asks, and see whether they may. What
-// is presented but not valid is refused, never taken for nothing.
+// Decide decides one request: it refuses ambiguous requests, matches the rule,
+// identifies the caller, and checks the caller's scopes. A credential that is not
+// valid is refused; it is never treated as if none had been sent.
 func (g *Decider) Decide(r *Request, now time.Time) Decision {
 	d := Decision{Rule: NoRule, Identity: NameAnonymous}
 	if reason := unacceptable(r); reason != ReasonNone {
@@ -92,8 +92,8 @@ func (g *Decider) Decide(r *Request, now time.Time) Decision {
 	return d
 }
 
-// BadToken reports whether a credential was sent and is not valid: what a
-// lockout counts. To send none is no failure.
+// BadToken reports whether a credential was sent and is not valid. A lockout counts
+// these; a request without a credential is no failure.
 func (d *Decision) BadToken() bool {
 	switch d.Reason {
 	case ReasonMalformed, ReasonUnknown, ReasonExpired, ReasonRevoked, ReasonNotYet:
@@ -106,12 +106,12 @@ func (d *Decision) refuse(reason Reason, p *Problem) {
 	d.Allow, d.Reason, d.Problem = false, reason, p
 }
 
-// unacceptable holds the refusals that need neither policy nor credential.
+// unacceptable returns why a request is refused whatever the policy and credential.
 func unacceptable(r *Request) Reason {
 	switch {
 	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
 		return ReasonPath
-	case strings.ContainsFunc(r.Method, isLower): // a rule for DELETE does not see "delete", and some upstreams do not mind the case
+	case strings.ContainsFunc(r.Method, isLower): // a rule for DELETE does not match "delete", and some upstreams ignore case
 		return ReasonPath
 	case wantsH2C(r.Header):
 		return ReasonPath
@@ -125,8 +125,8 @@ func unacceptable(r *Request) Reason {
 
 func isLower(c rune) bool { return c >= 'a' && c <= 'z' }
 
-// isLength reports whether a request's Content-Length is none or one number. On
-// HTTP/2 Go's server takes another for 0, where RFC 9113 §8.1.1 calls the request
+// isLength reports whether Content-Length is absent or one number. On HTTP/2 Go's
+// server reads an invalid one as 0, where RFC 9113 §8.1.1 calls the request
 // malformed.
 func isLength(lines []string) bool {
 	for _, line := range lines {
@@ -143,7 +143,7 @@ const tokenIdentity = "token:"
 // TokenIdentity is the identity of a token that is not known by a name.
 func TokenIdentity(fingerprint string) string { return tokenIdentity + fingerprint }
 
-// identify finds out who asks, or why nobody can be believed to.
+// identify fills in the caller's identity, or returns why there is none.
 func (g *Decider) identify(d *Decision, r *Request, now time.Time) Reason {
 	var digest Digest
 	digest, d.Presented = ParseBearer(r.Header["Authorization"])
@@ -164,7 +164,7 @@ func (g *Decider) identify(d *Decision, r *Request, now time.Time) Reason {
 		return ReasonNone
 	}
 	reason := ReasonMissing
-	if g.Optional && !g.isProxy(r.Peer) { // a proxy speaks for others, even when it does not say for whom
+	if g.Optional && !g.isProxy(r.Peer) { // a trusted proxy forwards for others, even when it names no identity
 		reason = bypass(r)
 	}
 	if reason == ReasonNone {
@@ -173,8 +173,8 @@ func (g *Decider) identify(d *Decision, r *Request, now time.Time) Reason {
 	return reason
 }
 
-// proxyIdentity is the name that a trusted proxy gives; one that could not be a
-// token's is none.
+// proxyIdentity returns the name that a trusted proxy sends, if it is a valid token
+// name.
 func proxyIdentity(r *Request) (string, bool) {
 	names := r.Header[HeaderIdentity]
 	if len(names) != 1 || !isName(names[0]) {
@@ -194,9 +194,9 @@ var allScopes = slices.Clip(AllScopes())
 // admin may do everything; asking for none is refused.
 func Allows(held []Scope, anyOf ...Scope) bool { return allows(held, anyOf, false) }
 
-// allows reports whether a holder of scopes may do what needs any of the wanted
-// ones. Scope admin may do everything unless it is plain; wanting nothing is a
-// mistake, and refused.
+// allows reports whether the held scopes include one of the wanted scopes. Scope
+// admin includes every scope unless plainAdmin; an empty list of wanted scopes is a
+// mistake and is refused.
 func allows(held, wanted []Scope, plainAdmin bool) bool {
 	if len(wanted) == 0 {
 		return false

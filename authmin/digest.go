@@ -8,16 +8,15 @@ import (
 	"io"
 )
 
-// Digest is the SHA-256 of a token. Everything that compares tokens compares
-// digests: they have one length, so that constant-time comparison cannot return
-// early, and knowing where two digests differ says nothing about the token.
+// Digest is the SHA-256 of a token. Tokens are compared by their digests only: all
+// digests have one length, so a constant-time comparison cannot return early, and
+// the position where two digests differ reveals nothing about the token.
 type Digest [sha256.Size]byte
 
 // fingerprintDigits is the length of an fp6 in hexadecimal digits.
 const fingerprintDigits = 6
 
-// digestOf copies a token of usual length to the stack only, since every request
-// comes by here.
+// digestOf keeps a token of usual length on the stack: it runs for every request.
 func digestOf(text string) Digest {
 	var usual [128]byte
 	return sha256.Sum256(append(usual[:0], text...))

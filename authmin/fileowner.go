@@ -11,9 +11,8 @@ import (
 // owns.
 var ErrForeignOwner = errors.New("the file belongs to another user")
 
-// checkOwner refuses a keyring file whose owner is neither root nor the user that
-// this process runs as: its owner may change the file whatever its mode, and put a
-// token of his own into it.
+// checkOwner refuses a keyring file whose owner is neither root nor the user of this
+// process: a file's owner can change it whatever its mode, and add a token.
 func checkOwner(path string, info os.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

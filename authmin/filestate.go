@@ -16,12 +16,12 @@ type FileState struct {
 	links             uint64
 	size              int64
 	modified, changed int64       // Unix nanoseconds; changed cannot be set back by a program
-	mode              fs.FileMode // a file with a wrong one is refused until it is mended
-	problem           string      // why there is nothing to compare
+	mode              fs.FileMode // compared as well: a corrected mode makes a refused file valid
+	problem           string      // error of stat; "" when the file exists
 }
 
-// FileStateOf looks at the file at path, its links followed. It opens nothing,
-// so that a FIFO or a device cannot hold it up.
+// FileStateOf returns the state of the file at path, following links. It does not
+// open the file, so a FIFO or device cannot block it.
 func FileStateOf(path string) FileState {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -35,28 +35,26 @@ func FileStateOf(path string) FileState {
 	return s
 }
 
-// Unlinked reports whether the path leads to a file that has been removed or
-// replaced elsewhere: a mount of the single file keeps it reachable, and never
-// shows the file that took its place.
+// Unlinked reports whether the path leads to a file that was removed or replaced
+// outside a container: a mount of the single file keeps the old file reachable and
+// never shows the new one.
 func (s FileState) Unlinked() bool {
 	return s.problem == "" && s.mode.IsRegular() && s.links == 0
 }
 
-// recent reports whether the file changed so shortly before a moment that a
-// further change need not show in its times, which are coarse on some file
-// systems.
+// recent reports whether the file changed so shortly before now that a further
+// change may leave its times as they are: times are coarse on some file systems.
 func (s FileState) recent(now time.Time) bool {
 	const coarsest = 2 * time.Second // FAT and old network file systems
 	return now.UnixNano()-max(s.modified, s.changed) < int64(coarsest)
 }
 
-// DetachedError says why changes of a mounted file are not seen, and the remedy.
-// It is nil when they are.
+// DetachedError returns an error with the remedy if changes of the file at path
+// cannot be seen because the single file is mounted into a container; else nil.
 //
-// A single file mounted into a container stays the file that it was when the
-// container started: a rename outside, which is how editors, `authmin token` and
-// secret managers replace a file, is not seen inside. With the directory mounted
-// it is.
+// Such a mount shows the file that existed when the container started. Editors,
+// `authmin token` and secret managers replace a file by a rename, which does not
+// reach the mount. A mount of the directory shows the new file.
 func DetachedError(path string, s FileState) error {
 	const remedy = "mount its directory in place of the file, and restart"
 	if s.Unlinked() {

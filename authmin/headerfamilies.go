@@ -8,21 +8,21 @@ import (
 	"strings"
 )
 
-// Headers that say who asks, whence, or on whose behalf come in families: every
-// gateway and framework adds names of its own, so a list is never complete. They are
-// known by how they begin, and by the words in them, folded as [fold] does.
+// Headers that name the caller, its address, or the user it acts for come in
+// families: every gateway and framework adds names of its own, so no list is
+// complete. They are recognized by prefixes and by words, after [fold].
 
-// targetPrefixes begin the names of another method or target than the ones that the
-// policy judged, and of a middleware that has run. No option lets them pass.
+// targetPrefixes begin headers that name another method or target than those that
+// the policy judged, or a middleware that has run. No option lets them pass.
 var targetPrefixes = []string{
 	"xhttpmethod", "httpmethod", "xmethod", "xoverride", "xoriginal", "xrewrit", "xreplaced", "xrequesturi", "requesturi",
 	"xmiddleware", "xinvoke", "xmatchedpath", "xarbitrary", "xhttppath", "xhttpdestination", "xhttphost", "xhost", "scriptname", "xscriptname",
 	"xforwardeduri", "xforwardedurl", "xforwardedmethod", "xforwardedpath", "xforwardedrequesturi", "xforwardedscriptname", "xenvoyoriginal",
-	"xaccel", "xsendfile", // what Rack takes for a file to send
+	"xaccel", "xsendfile", // Rack reads it as a file to send
 	"proxy", "xproxyurl", // https://httpoxy.org
 }
 
-// identityPrefixes begin the names that say who asks, or for whom.
+// identityPrefixes begin headers that name the caller or the user it acts for.
 var identityPrefixes = []string{
 	"xuser", "xauth", "xremote", "remote", "impersonat", "ximpersonat", "xwebauth", "xidentity", "xprincipal", "xsubject", "xclaim",
 	"xconsumer", "xcredential", "xemail", "xgroup", "xrole", "xlogin", "xaccount", "xactor", "xactas", "actas", "xcaller", "xdelegat",
@@ -33,14 +33,14 @@ var identityPrefixes = []string{
 	"xproxy",
 }
 
-// addressPrefixes begin the names that say whence a request comes.
+// addressPrefixes begin headers that name the address a request comes from.
 var addressPrefixes = []string{
 	"xforward", "forward", "zforwarded", "xproxied", "xreal", "xenvoy", "xoriginating", "xsourceip", "trueclient", "cfconnecting", "cfpseudo",
 	"xscheme", "xurlscheme", "frontend", "xappengine", "xclusterclient", "xazureclient", "xazuresocket",
 }
 
-// familyWords stand anywhere in a name of these families: Fastly-Client-IP,
-// X-OpenWebUI-User-Email, X-Vendor-Authenticated-Groups.
+// familyWords mark a header of these families wherever they occur in its name:
+// Fastly-Client-IP, X-OpenWebUI-User-Email, X-Vendor-Authenticated-Groups.
 var familyWords = func() (words []familyWord) {
 	for _, word := range strings.Fields(`clientip realip trueip customip connectingip remoteip remoteaddr sourceip srcip originatingip socketip peerip
 		userip fromip forwarded username userid useremail userrole usergroup userinfo userlogin userdn remoteuser authuser authenticated impersonat
@@ -78,12 +78,12 @@ var familyPrefixes = func() map[[2]byte][]string {
 	return by
 }()
 
-// proxyFields are of a forwarding family, and pass in exactly this spelling: Caddy's
-// proxy replaces them, unless they come from a proxy that trusted_proxies names.
+// proxyFields belong to a forwarding family and pass in exactly this spelling, since
+// Caddy's proxy replaces them unless they come from one of its trusted_proxies.
 var proxyFields = map[string]bool{"X-Forwarded-For": true, "X-Forwarded-Host": true, "X-Forwarded-Proto": true}
 
-// commonFields are of no family. Nearly all fields of a request are one of these, so
-// that the others may be looked at closely.
+// commonFields belong to no family. They are nearly all fields of real requests, so
+// the search for prefixes and words runs for few.
 var commonFields = func() map[string]bool {
 	common := map[string]bool{}
 	for _, name := range strings.Fields(`Accept Accept-Encoding Accept-Language Authorization Cache-Control Connection Content-Encoding Content-Length
@@ -123,8 +123,8 @@ func hasAnyPrefix(folded []byte, prefixes []string) bool {
 	return false
 }
 
-// mustGo reports whether a client may not say a header to an upstream.
-func mustGo(name string) bool {
+// isForbidden reports whether a client must not send a header to an upstream.
+func isForbidden(name string) bool {
 	if commonFields[name] || proxyFields[name] {
 		return false
 	}
@@ -132,15 +132,15 @@ func mustGo(name string) bool {
 	return isFamily(fold(&buf, name))
 }
 
-// HeaderExceptions are headers of a family that an operator lets pass, in their
-// canonical spelling. The zero value has none.
+// HeaderExceptions are headers of a family that an operator allows, in canonical
+// spelling. The zero value has none.
 type HeaderExceptions map[string]bool
 
 var errHeaderName = errors.New("not the name of a header, of letters, digits and hyphens")
 
-// NewHeaderExceptions checks the names. Those that the gateway sets itself, those
-// that hold credentials, and those that name another method or target are refused:
-// with them the policy would judge another request than the upstream serves.
+// NewHeaderExceptions checks the names. It refuses headers that the gateway sets,
+// that hold credentials, or that name another method or target: with them the
+// policy would judge another request than the upstream serves.
 func NewHeaderExceptions(names []string) (HeaderExceptions, error) {
 	exceptions := HeaderExceptions{}
 	for _, name := range names {
@@ -163,14 +163,14 @@ func checkException(name string) error {
 	folded := fold(&buf, name)
 	for _, own := range []string{"xauthidentity", "xauthscope", "xauthmodel", "authorization", "proxy", "connection", "xcorrelationid"} {
 		if bytes.HasPrefix(folded, []byte(own)) {
-			return fmt.Errorf("header %s: the gateway sets it, or takes it off, itself", name)
+			return fmt.Errorf("header %s: the gateway sets or removes it itself", name)
 		}
 	}
 	if hasAnyPrefix(folded, targetPrefixes) || bytes.Contains(folded, []byte("methodoverride")) || bytes.Contains(folded, []byte("overridemethod")) {
-		return fmt.Errorf("header %s: it names another method or target than the one that the policy judges", name)
+		return fmt.Errorf("header %s: it names another method or target than the policy judges", name)
 	}
-	if !mustGo(http.CanonicalHeaderKey(name)) && !proxyFields[http.CanonicalHeaderKey(name)] {
-		return fmt.Errorf("header %s: it is not taken off, so there is nothing to allow", name)
+	if !isForbidden(http.CanonicalHeaderKey(name)) && !proxyFields[http.CanonicalHeaderKey(name)] {
+		return fmt.Errorf("header %s: it is not removed, so there is nothing to allow", name)
 	}
 	return nil
 }

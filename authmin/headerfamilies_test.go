@@ -82,8 +82,8 @@ func TestAnExceptionPassesInOneSpellingAndOnce(t *testing.T) {
 
 func TestWhatCannotBeExcepted(t *testing.T) {
 	for name, why := range map[string]string{
-		"X-Auth-Identity": "the gateway sets it", "x-auth-scopes": "the gateway sets it", "X-Auth-Models": "the gateway sets it", "Xauthidentity": "the gateway sets it",
-		"Authorization": "takes it off", "Proxy-Authorization": "takes it off", "Proxy": "takes it off", "Connection": "takes it off",
+		"X-Auth-Identity": "the gateway sets or removes it", "x-auth-scopes": "the gateway sets or removes it", "X-Auth-Models": "the gateway sets or removes it", "Xauthidentity": "the gateway sets or removes it",
+		"Authorization": "removes it itself", "Proxy-Authorization": "removes it itself", "Proxy": "removes it itself", "Connection": "removes it itself",
 		"X-Http-Method-Override": "another method or target", "X-Method-Override": "another method or target", "X-Original-Url": "another method or target",
 		"X-Rewrite-Url": "another method or target", "X-Forwarded-Uri": "another method or target", "X-Vendor-Method-Override": "another method or target",
 		"X_Real_IP": "letters, digits and hyphens", "X.Real.IP": "letters, digits and hyphens", "": "letters, digits and hyphens",

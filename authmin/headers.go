@@ -14,30 +14,30 @@ const (
 	HeaderScopes   = "X-Auth-Scopes"
 )
 
-// longestFolded bounds what is compared of a header name; no name or prefix of
+// longestFolded is how many characters of a header name are compared; no prefix of
 // ours is as long.
 const longestFolded = 64
 
-// SanitizeHeader removes from a request what a client may not say to an
-// upstream, whatever the policy decides: identity, forwarding and impersonation
-// headers in every spelling, other methods and targets, and the names in Connection
-// that would make the next proxy remove headers after the decision (RFC 9110
-// §7.6.1).
+// SanitizeHeader removes from a request, whatever the policy decides, the headers
+// that a client must not send to an upstream: identity, forwarding and
+// impersonation headers in every spelling, other methods and targets, and the
+// options of Connection that would make the next proxy remove headers after the
+// decision (RFC 9110 §7.6.1).
 func SanitizeHeader(h http.Header) { HeaderExceptions(nil).Sanitize(h) }
 
 // Sanitize is [SanitizeHeader] with exceptions. They pass in one spelling, and once:
 // of several lines an upstream may take any.
 func (e HeaderExceptions) Sanitize(h http.Header) {
 	for name, lines := range h {
-		if mustGo(name) && (!e[name] || len(lines) != 1) {
+		if isForbidden(name) && (!e[name] || len(lines) != 1) {
 			delete(h, name)
 		}
 	}
 	cutConnection(h)
 }
 
-// SanitizeForwarded removes the fields that a proxy says of its client, from a
-// request whose peer is no proxy of the operator's.
+// SanitizeForwarded removes the fields by which a proxy names its client. It is for
+// requests whose peer is not a trusted proxy.
 func (e HeaderExceptions) SanitizeForwarded(h http.Header) {
 	for name := range proxyFields {
 		if !e[name] {
@@ -46,7 +46,7 @@ func (e HeaderExceptions) SanitizeForwarded(h http.Header) {
 	}
 }
 
-// cutConnection reduces Connection to the options that concern this hop only.
+// cutConnection reduces Connection to options that are about this hop only.
 func cutConnection(h http.Header) {
 	lines, ok := h["Connection"]
 	if !ok {
@@ -79,8 +79,8 @@ func isHopOption(option string) bool {
 	return false
 }
 
-// forwardingPrefixes begin the folded names of headers that a proxy or a tunnel
-// adds. A request that has one did not come from a local client.
+// forwardingPrefixes begin the folded names of headers that proxies and tunnels
+// add. A request with one of them did not come from a local client.
 var forwardingPrefixes = []string{
 	"xforward", "forward", "zforwarded", "xoriginal", "xproxied", "xauth", "proxy", "wlproxy", "xscheme", "xurlscheme", "frontend",
 	"xrealip", "xrealport", "xclientip", "xclusterclientip", "xsourceip", "xremote", "remoteaddr", "remotehost",
@@ -93,14 +93,14 @@ var forwardingPrefixes = []string{
 	"xserverless", "xreplit", "xrailway", "xrender", "rndr", "xvcap", "xcloudfront", "xcodespaces", "xgitpod", "xgithub",
 	"xzrok", "zrok", "xlocaltunnel", "xpinggy",
 	"xnginx", "xtunnel", "xingress", "xscriptname", "clientcert", "surrogate", "maxforwards",
-	"earlydata", // RFC 8470 §5.1: only an intermediary says it
+	"earlydata", // RFC 8470 §5.1: only an intermediary sends it
 }
 
-// forwardingWords stand in the folded names by which many a product says whose
-// request it passes on: Pragma-Client-IP, Do-Connecting-IP, X-Custom-IP-Authorization.
+// forwardingWords occur in the folded names of products' own forwarding headers:
+// Pragma-Client-IP, Do-Connecting-IP, X-Custom-IP-Authorization.
 var forwardingWords = []string{"forwarded", "clientip", "realip", "trueip", "customip", "connectingip", "remoteip", "remoteaddr"}
 
-// HasForwardingHeader reports whether any header, in any spelling, says that the
+// HasForwardingHeader reports whether any header, in any spelling, shows that the
 // request came through a proxy or a tunnel.
 func HasForwardingHeader(h http.Header) bool {
 	var buf [longestFolded]byte
@@ -120,8 +120,8 @@ func HasForwardingHeader(h http.Header) bool {
 	return false
 }
 
-// fold writes a header name in lower case and without `-`, `_` and `.`. Of a name
-// that is longer than any of ours it gives the beginning.
+// fold returns a header name in lower case without `-`, `_` and `.`, truncated to
+// longestFolded characters.
 func fold(buf *[longestFolded]byte, name string) []byte {
 	n := 0
 	for i := range len(name) {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// MaxTokens bounds a keyring. The cost of a look-up is flat up to here; a token
-// takes about 170 bytes and its name.
+// MaxTokens bounds a keyring. The cost of a look-up is constant up to here; a token
+// takes about 170 bytes plus its name.
 const MaxTokens = 1 << 20
 
 // window is how many neighbouring tokens every look-up compares. With one
@@ -18,14 +18,14 @@ const MaxTokens = 1 << 20
 // covers the bucket of nearly every digest, known or not.
 const window = 8
 
-// Keyring finds tokens by digest. It is immutable and safe for concurrent use;
-// the zero value, and nil, know no token and refuse everybody.
+// Keyring finds tokens by digest. It is immutable and safe for concurrent use. The
+// zero value and nil contain no token and refuse every request.
 //
-// The digests lie in one slice, ordered by a keyed hash, with an index of where
-// each hash bucket begins. A look-up compares every digest from there on for at
-// least a window's length, in constant time and without stopping at a match: the
-// work depends neither on which token matches nor on whether one does. The hash is seeded for each process, so nobody outside can
-// aim at a bucket.
+// The digests are one slice, ordered by a keyed hash, with an index of where each
+// hash bucket begins. A look-up compares every digest of the bucket, and at least a
+// window of them, in constant time and without stopping at a match: the work depends
+// neither on which token matches nor on whether one does. The hash is seeded for
+// each process, so a client cannot aim at a bucket.
 type Keyring struct {
 	seed    maphash.Seed
 	shift   uint
@@ -35,8 +35,9 @@ type Keyring struct {
 	sought  sought
 }
 
-// NewKeyring builds a keyring. It refuses the same token twice, since it would
-// have two names, two lasting tokens of one name, and more than [MaxTokens].
+// NewKeyring builds a keyring. It refuses one token under two names, two tokens of
+// one name unless all but one of them expire or are revoked, and more than
+// [MaxTokens].
 func NewKeyring(tokens []Token) (*Keyring, error) {
 	if len(tokens) > MaxTokens {
 		return nil, fmt.Errorf("building keyring: %d tokens are over the limit of %d", len(tokens), MaxTokens)
@@ -87,8 +88,8 @@ func placed(tokens []Token) *Keyring {
 	return k
 }
 
-// refuseSharedNames lets two tokens have one name only while one replaces the
-// other: all but one of them expire or are revoked.
+// refuseSharedNames refuses two tokens of one name that neither expire nor are
+// revoked. During a rotation the old token has an expiry.
 func refuseSharedNames(tokens []Token) error {
 	lasting := make(map[string]bool, len(tokens))
 	for i := range tokens {
@@ -97,14 +98,14 @@ func refuseSharedNames(tokens []Token) error {
 			continue
 		}
 		if lasting[t.Name] {
-			return fmt.Errorf("building keyring: two tokens are named %s; give the one that is to go an expiry", t.Name)
+			return fmt.Errorf("building keyring: two tokens are named %s; give the old one an expiry", t.Name)
 		}
 		lasting[t.Name] = true
 	}
 	return nil
 }
 
-// refuseDoubles finds equal digests: they can only be in one bucket.
+// refuseDoubles refuses equal digests, which are always in one bucket.
 func (k *Keyring) refuseDoubles() error {
 	for b := range len(k.starts) - 1 {
 		bucket := k.tokens[k.starts[b]:k.starts[b+1]]
@@ -120,8 +121,8 @@ func (k *Keyring) refuseDoubles() error {
 	return nil
 }
 
-// Lookup finds the token with this digest and judges it at a moment. The token
-// is nil exactly when the verdict is [VerdictUnknown].
+// Lookup returns the token with this digest and its verdict at a time. The token is
+// nil exactly when the verdict is [VerdictUnknown].
 func (k *Keyring) Lookup(digest Digest, now time.Time) (*Token, Verdict) {
 	if k.Len() == 0 {
 		return nil, VerdictUnknown

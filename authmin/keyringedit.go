@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// lockPoll is how often a waiting edit looks at the lock: unnoticeable to a
-// person, and nothing to a processor.
+// lockPoll is how often a waiting edit tries the lock: a person does not notice the
+// delay, and it costs next to nothing.
 const lockPoll = 20 * time.Millisecond
 
 // EditKeyringFile changes a keyring file in place: it reads the tokens, hands
@@ -62,7 +62,7 @@ func editKeyring(old []byte, edit func([]Token) ([]Token, error)) ([]byte, error
 		return nil, err
 	}
 	if len(after) < len(before) {
-		return nil, errors.New("editing keyring: a token would be lost; revoke it instead")
+		return nil, errors.New("editing keyring: the edit removes a token; revoke it instead")
 	}
 	content := mergeKeyring(old, before, after)
 	parsed, err := ParseKeyring(content)
@@ -111,12 +111,12 @@ func keyringLine(t *Token) []byte {
 	return content[:bytes.IndexByte(content, '\n')+1]
 }
 
-// throughLinks finds the file that a path leads to, so that a rename replaces it
-// and not the link. What does not exist yet is left to be made.
+// throughLinks resolves links, so that a rename replaces the file and not the link.
+// A path that does not exist is returned as it is.
 func throughLinks(path string) (string, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 { // not a file that another edit has just made
+		if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 { // a regular file was created by another edit in the meantime
 			return "", fmt.Errorf("%s is a link to a file that does not exist", path)
 		}
 		return filepath.Abs(path)
@@ -127,9 +127,9 @@ func throughLinks(path string) (string, error) {
 	return filepath.Abs(real)
 }
 
-// lockBeside takes the lock of a file's editors. It is on a file of its own,
-// since a rename would take the lock away with the old file, and stays there:
-// removing it would let two editors hold two locks.
+// lockBeside takes the editors' lock of a file. The lock is on a separate file,
+// since a rename would replace a locked file, and that file is never removed:
+// otherwise two editors could hold two locks.
 func lockBeside(ctx context.Context, path string) (unlock func(), err error) {
 	name := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock")
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0o600)
@@ -138,7 +138,7 @@ func lockBeside(ctx context.Context, path string) (unlock func(), err error) {
 	}
 	if dir, err := os.Stat(filepath.Dir(name)); err == nil && os.Geteuid() == 0 {
 		if owner, ok := dir.Sys().(*syscall.Stat_t); ok {
-			_ = f.Chown(int(owner.Uid), int(owner.Gid)) // else only root could edit from now on
+			_ = f.Chown(int(owner.Uid), int(owner.Gid)) // otherwise only root could edit the keyring after this
 		}
 	}
 	ticker := time.NewTicker(lockPoll)
@@ -155,7 +155,7 @@ func lockBeside(ctx context.Context, path string) (unlock func(), err error) {
 		select {
 		case <-ctx.Done():
 			_ = f.Close()
-			return nil, fmt.Errorf("locking keyring: another program holds %s; try again when it has ended", name)
+			return nil, fmt.Errorf("locking keyring: another program holds the lock %s; try again later", name)
 		case <-ticker.C:
 		}
 	}

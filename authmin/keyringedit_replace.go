@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// replaceKeyring puts content into place with one rename. An existing file hands
-// its mode and owner on: a gateway that runs as another user than the operator
-// must be able to read the new one.
+// replaceKeyring replaces the file with one rename. The new file has the mode and
+// owner of the old one, since the gateway may run as another user than the
+// operator.
 func replaceKeyring(path string, content []byte) (err error) {
 	if mounted, err := IsMountPoint(path); err == nil && mounted {
 		return errMounted(path)
@@ -45,14 +45,14 @@ func replaceKeyring(path string, content []byte) (err error) {
 	return syncDir(dir)
 }
 
-// errMounted explains why a file cannot be replaced.
+// errMounted is the error for a file that is mounted by itself.
 func errMounted(path string) error {
-	return fmt.Errorf("writing keyring: %s is a single file mounted by itself, which cannot be replaced from inside: change it where it is mounted from, and mount its directory in place of the file: %w",
+	return fmt.Errorf("writing keyring: %s is a single file mounted by itself and cannot be replaced inside the container: change it on the host, and mount its directory instead of the file: %w",
 		path, syscall.EBUSY)
 }
 
-// inherit gives f the owner and mode of the file at path. Without the right to
-// change the owner nothing is replaced: the gateway would lose its keyring.
+// inherit gives f the owner and mode of the file at path. If the owner cannot be
+// set the edit fails, since the gateway could not read the new file.
 func inherit(f *os.File, path string) error {
 	old, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -18,14 +18,14 @@ const (
 	maxKeyringSize = 256 << 20
 )
 
-// ErrKeyringFile is wrapped by every refusal of a keyring file. The messages
-// give the line, never what could be a token.
+// ErrKeyringFile is wrapped by every error of a keyring file. The messages name the
+// line and never repeat its text, which could be a token.
 var ErrKeyringFile = errors.New("reading keyring")
 
-// keyringForbidden are the bits that a keyring file must not have: only its
-// owner writes, only owner and group read.
-// It holds hashes of long random tokens, which cannot be reversed, but names and
-// scopes are nobody else's business, and a writable one is an open door.
+// keyringForbidden are the mode bits that a keyring file must not have: only its
+// owner writes, only owner and group read. Hashes of long random tokens cannot be
+// reversed, but names and scopes are not public, and a user who can write the file
+// can add a token.
 const keyringForbidden os.FileMode = 0o027
 
 // ReadKeyringFile reads and checks a keyring file. The format is a line a token,
@@ -40,8 +40,8 @@ func ReadKeyringFile(path string) ([]Token, error) {
 }
 
 // ReadKeyringGeneration is [ReadKeyringFile], and returns the SHA-256 of the
-// file's content: who changed the file can ask a gateway whether it has this
-// one yet.
+// file's content. `authmin token` asks a gateway by it whether it has loaded a
+// change.
 func ReadKeyringGeneration(path string) (tokens []Token, generation Digest, err error) {
 	content, err := readBounded(path, maxKeyringSize, keyringForbidden, checkOwner)
 	if err != nil {
@@ -67,17 +67,17 @@ func ParseKeyring(content []byte) ([]Token, error) {
 		}
 	}
 	if !p.ended {
-		return nil, fmt.Errorf("%w: the last line is not `# end %d`; the file was cut, or edited by hand", ErrKeyringFile, len(p.tokens))
+		return nil, fmt.Errorf("%w: the last line is not `# end %d`; the file was truncated, or edited by hand", ErrKeyringFile, len(p.tokens))
 	}
 	return p.tokens, nil
 }
 
-// blanks separate fields. Other white space is not seen by people as such, or
-// seen as a line end, so it is refused with the field that holds it.
+// blanks separate fields. Other white space looks like none, or like a line end, so
+// the field that holds it is refused.
 const blanks = " \t"
 
-// keyringParser holds what the lines of a file share: the scope lists are few,
-// so tokens with equal ones share a slice.
+// keyringParser is the state of parsing one file. Few scope lists differ, so tokens
+// with equal lists share a slice.
 type keyringParser struct {
 	tokens []Token
 	scopes map[string][]Scope
@@ -86,7 +86,7 @@ type keyringParser struct {
 
 func (p *keyringParser) line(raw []byte) error {
 	if p.ended {
-		return errors.New("something follows the end line")
+		return errors.New("text after the end line")
 	}
 	if len(raw) > maxKeyringLine {
 		return fmt.Errorf("longer than %d bytes", maxKeyringLine)
@@ -95,7 +95,7 @@ func (p *keyringParser) line(raw []byte) error {
 	text = strings.TrimSuffix(text, "\r")
 	if count, ok := strings.CutPrefix(text, "# end "); ok && whole {
 		if count != strconv.Itoa(len(p.tokens)) {
-			return fmt.Errorf("the end line does not say %d tokens, which is what the file has; it was cut, or edited by hand", len(p.tokens))
+			return fmt.Errorf("the end line does not name %d tokens, which the file has; the file was truncated, or edited by hand", len(p.tokens))
 		}
 		p.ended = true
 		return nil

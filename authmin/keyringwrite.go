@@ -30,9 +30,9 @@ func FormatKeyring(tokens []Token) []byte {
 	return []byte(b.String())
 }
 
-// WriteKeyringFile checks tokens as a gateway would, and puts them into place
-// with one rename: a reader sees the old file or the new one, and a crash leaves
-// one of the two. A new file is readable by its owner only.
+// WriteKeyringFile checks tokens as a gateway would and replaces the file with one
+// rename: a reader sees the old file or the new one, and a crash leaves one of the
+// two. A new file is readable by its owner only.
 func WriteKeyringFile(path string, tokens []Token) error {
 	content := FormatKeyring(tokens)
 	parsed, err := ParseKeyring(content)
@@ -45,7 +45,7 @@ func WriteKeyringFile(path string, tokens []Token) error {
 	return replaceKeyring(path, content)
 }
 
-// syncDir makes a rename in a directory last through a power cut.
+// syncDir makes a rename in a directory durable.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

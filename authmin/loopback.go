@@ -14,8 +14,8 @@ import (
 // from other machines and would have nothing to check.
 var ErrNonLoopbackWithoutToken = errors.New("NON_LOOPBACK_WITHOUT_TOKEN (40301)")
 
-// resolveTimeout bounds the look-up of `localhost` when a bind address is
-// judged at start.
+// resolveTimeout bounds the look-up of `localhost` when a bind address is checked at
+// start.
 const resolveTimeout = 2 * time.Second
 
 // IsLoopbackAddr reports whether an address is in 127.0.0.0/8, is ::1, or is the
@@ -35,10 +35,9 @@ func PeerAddr(remote string) netip.Addr {
 }
 
 // IsLoopbackHost reports whether a host, without a port, can be reached from
-// this machine only: a literal loopback address, or `localhost` where it
-// resolves to loopback addresses and nothing else. Other spellings of 127.0.0.1
-// (`127.1`, `2130706433`, `0x7f.1`) are not: who binds or connects might read
-// them in another way than we do.
+// this machine only: a literal loopback address, or `localhost` where it resolves
+// to loopback addresses and nothing else. Other spellings of 127.0.0.1 (`127.1`,
+// `2130706433`, `0x7f.1`) are not accepted: programs read them differently.
 func IsLoopbackHost(host string) bool {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return IsLoopbackAddr(addr)
@@ -60,8 +59,8 @@ func IsLoopbackHost(host string) bool {
 	return true
 }
 
-// CheckListen refuses an address that nobody can listen on: not `host:port` with
-// a port number (0 takes a free one), nor `unix//path`. It looks up no name.
+// CheckListen refuses an address that is neither `host:port` with a port number (0
+// takes a free port) nor `unix//path`. It resolves no name.
 func CheckListen(address string) error {
 	if path, ok := strings.CutPrefix(address, "unix/"); ok {
 		if len(path) < 2 || path[0] != '/' {
@@ -75,16 +74,16 @@ func CheckListen(address string) error {
 	return nil
 }
 
-// IsLoopbackListen reports whether a listener on this address is out of reach
-// for other machines: `host:port` with a loopback host, or a Unix socket
-// (`unix//path`). Everything else, and everything unknown (`fd/3`), is exposed.
+// IsLoopbackListen reports whether other machines cannot reach a listener on this
+// address: `host:port` with a loopback host, or a Unix socket (`unix//path`). Every
+// other address, and every unknown kind (`fd/3`), counts as exposed.
 func IsLoopbackListen(address string) bool {
 	if path, ok := strings.CutPrefix(address, "unix/"); ok {
 		return strings.HasPrefix(path, "/")
 	}
 	host, port, err := net.SplitHostPort(address)
 	if strings.HasPrefix(address, "[") && !strings.Contains(host, ":") {
-		return false // brackets are for IPv6; who binds might see something else in them
+		return false // brackets are for IPv6 only; programs read others differently
 	}
 	return err == nil && isPort(port) && IsLoopbackHost(host)
 }

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Match returns the index of the first rule for a method and a path that
-// [CheckTarget] has decoded, or [NoRule]. It refuses an encoded slash where the
-// policy does not allow one, and where reading it as a slash would lead to
-// another rule.
+// Match returns the index of the first rule that matches a method and a path as
+// [CheckTarget] decoded it, or [NoRule]. It refuses an encoded slash where the
+// policy does not allow one, and where another rule would match if it were read as
+// a slash.
 func (p *Policy) Match(method, path string) (rule int, err error) {
 	rule = p.match(method, path)
 	if !strings.Contains(path, encodedSlash) {
@@ -26,15 +26,15 @@ func (p *Policy) Match(method, path string) (rule int, err error) {
 func (p *Policy) match(method, path string) int {
 	for i := range p.rules {
 		r := &p.rules[i]
-		if r.takes(method) && matchAny(r.Paths, path) {
+		if r.hasMethod(method) && matchAny(r.Paths, path) {
 			return i
 		}
 	}
 	return NoRule
 }
 
-// takes reports whether a rule is for a method.
-func (r *Rule) takes(method string) bool {
+// hasMethod reports whether a rule applies to a method.
+func (r *Rule) hasMethod(method string) bool {
 	return len(r.Methods) == 0 || slices.Contains(r.Methods, method)
 }
 
@@ -59,8 +59,8 @@ func matchPath(pattern, path string) bool {
 	return path == pattern
 }
 
-// Rule returns the rule with an index that Match gave; what no rule matched is
-// denied.
+// Rule returns the rule with an index from [Policy.Match]; for [NoRule] a rule that
+// denies.
 func (p *Policy) Rule(index int) Rule {
 	if index == NoRule {
 		return Rule{Action: ActionDeny}
@@ -68,7 +68,7 @@ func (p *Policy) Rule(index int) Rule {
 	return p.rules[index]
 }
 
-// RuleText returns the rule in the words of the Caddyfile, for the audit trail.
+// RuleText returns the rule as it is written in a Caddyfile, for the audit trail.
 func (p *Policy) RuleText(index int) string {
 	if index == NoRule {
 		return "default deny"

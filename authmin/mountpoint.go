@@ -11,17 +11,17 @@ import (
 	"strings"
 )
 
-// maxMountInfo bounds the table of mounts that is read: a host of a thousand
-// containers has some 30,000 mounts of 200 bytes.
+// maxMountInfo bounds how much of the mount table is read, in bytes: a host of a
+// thousand containers has some 30,000 mounts of 200 bytes.
 const maxMountInfo = 16 << 20
 
 // mountTable is where Linux lists the mounts that this process sees.
 const mountTable = "/proc/self/mountinfo"
 
-// IsMountPoint reports whether a path, its links followed, is where something is
-// mounted. For a file that is a mount of this file alone, as containers have it
-// with `-v /host/tokens:/etc/tokens` or a Kubernetes subPath. Where the system
-// keeps no table of mounts, nothing is reported.
+// IsMountPoint reports whether a path, its links followed, is a mount point. For a
+// file that means a mount of the single file, as with
+// `-v /host/tokens:/etc/tokens` or a Kubernetes subPath. On a system without a mount
+// table it reports false.
 func IsMountPoint(path string) (bool, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {

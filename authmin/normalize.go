@@ -19,8 +19,8 @@ const (
 	hangulCount = 19 * hangulVs * hangulTs
 )
 
-// normalTables are the generated tables, read into maps: some 600 KiB, built at
-// the first path that is not ASCII.
+// normalTables are the generated tables as maps: some 600 KiB, built at the first
+// path that is not ASCII.
 type normalTables struct {
 	decomposed map[rune]string
 	class      map[rune]uint8

@@ -14,16 +14,15 @@ const MaxTarget = 16 << 10
 // ErrAmbiguousTarget is wrapped by every refusal of [CheckTarget].
 var ErrAmbiguousTarget = errors.New("ambiguous request target")
 
-// encodedSlash is how %2F stands in a decoded path. It cannot be mistaken for
-// anything else there: an encoded percent sign is refused.
+// encodedSlash represents %2F in a decoded path. It is unambiguous, since an encoded
+// percent sign is refused.
 const encodedSlash = "%2F"
 
-// CheckTarget reads the path of a request target in origin form, as the client
-// sent it, and decodes it once. It refuses what two parsers could read in two
-// ways, and what a proxy would rewrite on the way: so the bytes that a policy
-// judges are the bytes that the upstream gets.
+// CheckTarget returns the decoded path of a request target in origin form, as the
+// client sent it. It refuses every target that two parsers could read in two ways,
+// or that a proxy would rewrite: the policy judges the bytes that the upstream gets.
 //
-// Refused are: anything but origin form (RFC 9112 §3.2.1), a fragment, `.` and
+// It refuses: anything but origin form (RFC 9112 §3.2.1), a fragment, `.` and
 // `..` segments, empty segments, `\`, `;`, control characters, bytes that must be
 // encoded (RFC 3986 §3.3), the encoded forms of `/ \ . ; %` and of control
 // characters, invalid escapes, and what is not UTF-8 after decoding. An encoded
@@ -49,8 +48,7 @@ func CheckTarget(target string) (path string, err error) {
 	return path, checkSegments(path)
 }
 
-// decodePath decodes once. Most paths hold no escape and are returned as they
-// are.
+// decodePath decodes once. Most paths have no escape and are returned unchanged.
 func decodePath(raw string) (string, error) {
 	escapes := 0
 	for i := range len(raw) {
@@ -145,8 +143,8 @@ func unhex(c byte) int {
 	return -1
 }
 
-// pathBytes are the pchar of RFC 3986 §3.3 without ";", and the slash. What is
-// not here would be encoded on its way to the upstream: other bytes than ours.
+// pathBytes are the pchar of RFC 3986 §3.3 without ";", and the slash. A proxy would
+// encode any other byte, so that the upstream would get other bytes.
 var pathBytes = func() (set [256]bool) {
 	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,=:@/%"
 	for i := range len(allowed) {

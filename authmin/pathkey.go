@@ -9,13 +9,13 @@ import (
 // three rounds; a path that needs more is refused.
 const keyRounds = 8
 
-// PathKey is what the spellings of a decoded path have in common for software that
-// ignores case, width, composition and a slash at the end: two paths are variants
-// of each other when their keys are equal. It is NFKC, upper case, NFKC and lower
-// case, by the simple mappings of package unicode and with ß and ẞ as ss, repeated
-// until it changes no more, of the path without one trailing slash. It is not ok
-// when that takes too many rounds, or when the key holds a delimiter that the path
-// does not: `／` is a slash to a reader that normalises.
+// PathKey returns a key that is equal for all spellings of a decoded path that
+// software takes for one if it ignores case, width, composition and a trailing
+// slash. Two paths with equal keys are variants of each other. The key is the path
+// without one trailing slash, put through NFKC, upper case, NFKC and lower case (the
+// simple mappings of package unicode, with ß and ẞ as ss) until it is stable. ok is
+// false when that takes too many rounds, or when the key has a delimiter that the
+// path has not: `／` becomes a slash.
 func PathKey(path string) (key string, ok bool) {
 	path = strings.TrimSuffix(path, "/")
 	if isASCII(path) {

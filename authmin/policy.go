@@ -9,18 +9,18 @@ import (
 	"unicode/utf8"
 )
 
-// Action is what a rule does with the requests that it matches.
+// Action is what a rule does with requests that it matches.
 type Action uint8
 
 // The zero Action denies.
 const (
-	ActionDeny    Action = iota // nobody may, whatever the token
-	ActionPublic                // everybody may, tokens are ignored
-	ActionRequire               // whoever has one of the scopes may
+	ActionDeny    Action = iota // refuse every request, whatever the token
+	ActionPublic                // allow every request; tokens are ignored
+	ActionRequire               // allow tokens with one of the scopes
 )
 
-// Bounds of a policy. Rules are tried one after the other, so their number is
-// what the slowest decision costs.
+// Bounds of a policy. Rules are tried in order, so the cost of the slowest decision
+// grows with their number.
 const (
 	MaxRules = 256
 	MaxPaths = 256 // in one rule
@@ -34,7 +34,7 @@ type Rule struct {
 	Paths   []string // `/exact`, or `/prefix/*` for what lies below it
 }
 
-// String is the rule in the words of the Caddyfile.
+// String returns the rule as it is written in a Caddyfile.
 func (r Rule) String() string {
 	words := []string{"deny"}
 	switch r.Action {
@@ -49,8 +49,9 @@ func (r Rule) String() string {
 	return strings.Join(append(words, r.Paths...), " ")
 }
 
-// Policy is an ordered list of rules: the first that matches decides, and what
-// none matches is refused. It is immutable; the zero value refuses everything.
+// Policy is an ordered list of rules. The first rule that matches decides; a request
+// that no rule matches is refused. It is immutable; the zero value refuses every
+// request.
 type Policy struct {
 	rules    []Rule
 	texts    []string
@@ -68,11 +69,11 @@ type PolicyOptions struct {
 	Rules             []Rule
 	AllowEncodedSlash []string // where a model id may hold %2F
 	AllowTrailers     []string // where request trailers go to the upstream
-	PlainAdmin        bool     // scope admin passes only the rules that name it
+	PlainAdmin        bool     // scope admin passes only rules that name it
 }
 
-// Allows reports whether a holder of scopes passes the rule with this index, as
-// [Decider.Decide] has it: for what was let in before and goes on.
+// Allows reports whether these scopes pass the rule with this index, by the same
+// check as [Decider.Decide]. It is for requests in progress whose token has changed.
 func (p *Policy) Allows(scopes []Scope, rule int) bool {
 	return allows(scopes, p.Rule(rule).Scopes, p.plainAdmin)
 }
@@ -124,11 +125,11 @@ func NewPolicy(o PolicyOptions) (*Policy, error) {
 func (r Rule) check() error {
 	switch {
 	case len(r.Paths) == 0:
-		return errors.New("it names no path")
+		return errors.New("no path")
 	case len(r.Paths) > MaxPaths:
 		return fmt.Errorf("%d paths are over the limit of %d", len(r.Paths), MaxPaths)
 	case r.Action == ActionRequire && len(r.Scopes) == 0:
-		return errors.New("it requires no scope; name one, or say public")
+		return errors.New("no scope; name one, or write public")
 	}
 	for _, method := range r.Methods {
 		if !isMethod(method) {
@@ -143,8 +144,8 @@ func (r Rule) check() error {
 	return nil
 }
 
-// checkPattern holds patterns to the rules that paths are held to: another
-// spelling would be a rule that never matches.
+// checkPattern applies the checks of request paths to patterns: a pattern in another
+// spelling would never match.
 func checkPattern(pattern string) error {
 	path, isPrefix := strings.CutSuffix(pattern, "/*")
 	if pattern == "/*" {
@@ -154,7 +155,7 @@ func checkPattern(pattern string) error {
 		return fmt.Errorf("path %q: %w", clip(pattern), ambiguous("an empty segment"))
 	}
 	if strings.Contains(path, "*") {
-		return fmt.Errorf("path %q: * stands only at the end, after a slash", clip(pattern))
+		return fmt.Errorf("path %q: * is allowed only at the end, after a slash", clip(pattern))
 	}
 	if !strings.HasPrefix(path, "/") {
 		return fmt.Errorf("path %q does not begin with a slash", clip(pattern))

@@ -2,19 +2,18 @@ package authmin
 
 import "strings"
 
-// CleanField is [CleanText] for a field that a client fills in, such as Host or
-// User-Agent. A client that puts its token in the wrong place has not asked for
-// it to be logged: whatever is as long as a token, and made of the characters of
-// one, is replaced.
+// CleanField is [CleanText] for a field from a client, such as Host or User-Agent.
+// It replaces every run of token characters that is as long as a token, since
+// clients send tokens in the wrong fields.
 func CleanField(text string, most int) string {
 	return CleanText(redactRuns(text, isTokenByte, nil), most)
 }
 
-// CleanPath is [CleanField] for a path. A segment in the form of a UUID stays,
-// since that is what tasks and sessions are found by.
+// CleanPath is [CleanField] for a path. Segments in the form of a UUID stay: they are
+// ids of tasks and sessions.
 func CleanPath(path string, most int) string {
 	if path != "" && path[0] != '/' {
-		return redacted // no origin form: it could hold user information
+		return redacted // not in origin form: it could hold user information
 	}
 	segment := func(c byte) bool { return c != '/' && isTokenByte(c) }
 	return CleanText(redactRuns(path, segment, isUUID), most)
@@ -22,8 +21,8 @@ func CleanPath(path string, most int) string {
 
 func isTokenByte(c byte) bool { return token68Bytes[c] || c == '=' || c == '%' }
 
-// redactRuns replaces every run of at least [MinTokenLength] bytes that are all
-// in a set, unless the exception takes it.
+// redactRuns replaces every run of at least [MinTokenLength] bytes of a set, unless
+// except returns true for it.
 func redactRuns(text string, in func(byte) bool, except func(string) bool) string {
 	if len(text) < MinTokenLength {
 		return text

@@ -6,8 +6,8 @@ import (
 	"log/slog"
 )
 
-// Handler puts a redactor before a log's handler: no message, attribute or error of
-// any logger that is made from it holds a token that the redactor knows.
+// Handler wraps a log's handler: messages, attributes and errors are logged without
+// the tokens that the redactor knows.
 func (r *Redactor) Handler(h slog.Handler) slog.Handler { return redactingHandler{r, h} }
 
 type redactingHandler struct {
@@ -44,7 +44,7 @@ func (h redactingHandler) WithGroup(name string) slog.Handler {
 	return redactingHandler{h.redactor, h.to.WithGroup(h.redactor.RedactLine(name))}
 }
 
-// attr is an attribute without tokens. A value that is not text stays as it is
+// attr returns an attribute without tokens. A value that is not text is unchanged
 // unless it would be printed with one.
 func (r *Redactor) attr(a slog.Attr) slog.Attr {
 	a.Key = r.RedactLine(a.Key)

@@ -7,19 +7,17 @@ import (
 	"time"
 )
 
-// Redactor finds the tokens of some keyrings wherever a client, an engine or a
-// program has put them, and takes them out of what is written down. It is the one
-// place that recognises tokens in text, for paths, queries, Host, header fields,
-// ids, the audit trail and logs.
+// Redactor finds the tokens of its keyrings in text from clients, engines and
+// programs, and replaces them. It is the one place that recognizes tokens in text:
+// in paths, queries, Host, header fields, ids, the audit trail and logs.
 //
-// It finds a token alone, or after and before any byte that no token has or one of
-// - _ + ~ . / = : sk-TOKEN, v1_TOKEN, Bearer+TOKEN, /a/TOKEN.json; behind the word
-// Bearer, without anything between them; over several
-// segments of a path, if it has slashes; percent-encoded in whole or in part, up to
-// three times; and in small letters, where a Host or a field's name made them so, if
-// the token was known in clear or has no other letters. It does not find one that
-// stands directly behind a letter or digit of something else, that was cut, or that
-// was encoded in another way, as base64 of base64.
+// It finds a token that is alone, or delimited by bytes that no token has or by one of
+// - _ + ~ . / = : sk-TOKEN, v1_TOKEN, Bearer+TOKEN, /a/TOKEN.json; directly after the
+// word Bearer; across segments of a path, if the token has slashes; percent-encoded
+// in whole or in part, up to three times; and in lower case, as in a Host or the name
+// of a field, if the token was known in clear or has no capitals. It does not find a
+// token that directly follows another letter or digit, that is truncated, or that
+// is encoded in another way, such as base64.
 //
 // The nil Redactor knows no token.
 type Redactor struct{ rings []func() *Keyring }
@@ -29,8 +27,8 @@ func NewRedactor(rings ...func() *Keyring) *Redactor {
 	return &Redactor{rings[:min(len(rings), maxRings)]}
 }
 
-// SecretRing is a keyring for a [Redactor] of secrets that no client may present, such
-// as the gateway's own. It takes no secret twice, and none that is missing.
+// SecretRing makes a keyring of secrets that no client may present, such as the
+// gateway's own, for a [Redactor]. It ignores zero and repeated secrets.
 func SecretRing(secrets ...Secret) *Keyring {
 	var tokens []Token
 	for _, secret := range secrets {
@@ -44,7 +42,7 @@ func SecretRing(secrets ...Secret) *Keyring {
 	return k
 }
 
-// over sets a search to the keyrings of this moment.
+// over adds the current keyrings to a search.
 func (r *Redactor) over(s *search) *search {
 	for _, ring := range r.rings {
 		s.add(ring())
@@ -78,7 +76,7 @@ func (r *Redactor) HoldsValidFolded(text string, now time.Time) bool {
 	return r != nil && len(text) >= MinTokenLength && r.over(&s).holds(text)
 }
 
-// Redact replaces every token in a text, valid or not.
+// Redact replaces every token in text, valid or not.
 func (r *Redactor) Redact(text string) string {
 	if r == nil || len(text) < MinTokenLength {
 		return text
@@ -87,8 +85,8 @@ func (r *Redactor) Redact(text string) string {
 	return r.over(&s).redact(text)
 }
 
-// RedactLine is [Redactor.Redact] for a line of a log, whatever its format: it may
-// have escapes of JSON or Go in it.
+// RedactLine is [Redactor.Redact] for a log line, which may have escapes of JSON or
+// Go.
 func (r *Redactor) RedactLine(line string) string {
 	if r == nil || len(line) < MinTokenLength {
 		return line
@@ -97,18 +95,18 @@ func (r *Redactor) RedactLine(line string) string {
 	return r.over(&s).redact(line)
 }
 
-// Field is what may be written down of a field that a client fills in: see
-// [CleanField]. It needs no look for tokens: nothing is left that is as long as one.
+// Field returns a field from a client as it may be logged: see [CleanField], which
+// leaves nothing that is as long as a token.
 func (r *Redactor) Field(text string, most int) string { return CleanField(text, most) }
 
-// Path is what may be written down of a path: see [CleanPath]. A token in the form
-// of a UUID, or with slashes, is taken out too.
+// Path returns a path as it may be logged: see [CleanPath]. Tokens in the form of a
+// UUID, or with slashes, are replaced as well.
 func (r *Redactor) Path(path string, most int) string { return CleanPath(r.Redact(path), most) }
 
-// Query is what may be written down of a query, or of one field of a header.
+// Query returns a query, or the value of a header field, as it may be logged.
 func (r *Redactor) Query(text string, most int) string { return CleanField(r.Redact(text), most) }
 
-// Writer cleans what a log writes, each call of Write a line.
+// Writer wraps a log's writer. Each call of Write is one line.
 func (r *Redactor) Writer(w io.Writer) io.Writer { return redactingWriter{r, w} }
 
 type redactingWriter struct {
@@ -120,7 +118,7 @@ type redactingWriter struct {
 func (w redactingWriter) Write(line []byte) (int, error) {
 	text := string(line)
 	clean := w.redactor.RedactLine(text)
-	if len(clean) == len(text) { // no token is as short as what stands for it
+	if len(clean) == len(text) { // unchanged: every token is longer than its replacement
 		return w.to.Write(line)
 	}
 	if _, err := io.WriteString(w.to, clean); err != nil {
@@ -129,7 +127,7 @@ func (w redactingWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// redact takes out the tokens of a text as it is, then those that appear when its
+// redact replaces the tokens of text as it is, then those that appear when its
 // escapes are decoded.
 func (s *search) redact(text string) string {
 	if s.count == 0 {
@@ -142,7 +140,7 @@ func (s *search) redact(text string) string {
 	return text
 }
 
-// redactAt takes out the tokens that appear after some decodings.
+// redactAt replaces the tokens that appear after depth decodings.
 func (s *search) redactAt(text string, depth int) string {
 	var out strings.Builder
 	for {
@@ -168,8 +166,8 @@ func (s *search) redactAt(text string, depth int) string {
 	return out.String()
 }
 
-// decodings are a text and what each decoding makes of the one before. It is not ok
-// if there are not as many.
+// decodings returns text and its successive decodings, down to depth. ok is false if
+// fewer exist.
 func decodings(text string, depth int) (levels [maxDecodings + 1]string, ok bool) {
 	levels[0] = text
 	for i := range depth {
@@ -180,7 +178,7 @@ func decodings(text string, depth int) (levels [maxDecodings + 1]string, ok bool
 	return levels, true
 }
 
-// encodedSpan is where in a text the part stands that decoding puts at start to end.
+// encodedSpan returns the range of text that decodes to the range start to end.
 func encodedSpan(text string, start, end int) (from, to int) {
 	decoded := 0
 	for at := 0; at < len(text) && decoded < end; decoded++ {

@@ -17,7 +17,7 @@ const (
 	ScopeDispatch Scope = "dispatch" // send work to a pool manager
 	ScopeCatalog  Scope = "catalog"  // change the model catalog
 	ScopeMetrics  Scope = "metrics"  // scrape
-	ScopeAdmin    Scope = "admin"    // everything that the others may, and the rest
+	ScopeAdmin    Scope = "admin"    // every other scope, and administration
 )
 
 // MaxScopes bounds the scopes of one token and of one rule.
@@ -39,7 +39,7 @@ func ParseScopes(list string) ([]Scope, error) {
 	}
 	scopes := make([]Scope, 0, len(names))
 	for i, name := range names {
-		if !isName(name) { // not repeated in the error: it could be a token in the wrong place
+		if !isName(name) { // not repeated in the error: it could be a token
 			return nil, fmt.Errorf("reading scopes: number %d is not a scope; want 1 to %d of a-z, 0-9, _ and -", i+1, maxNameLength)
 		}
 		if slices.Contains(scopes, Scope(name)) {
@@ -66,14 +66,13 @@ func JoinScopes(scopes []Scope, separator string) string {
 	return b.String()
 }
 
-// errTokenName says what a token may be called.
 var errTokenName = errors.New("not a token name; want 1 to 64 of a-z, 0-9, _ and -")
 
 // CheckTokenName refuses a name that is not [a-z0-9_-]{1,64}, and the reserved
-// names: they mean somebody else in the audit trail.
+// names, which have another meaning in the audit trail.
 func CheckTokenName(name string) error {
 	if !isName(name) {
-		return errTokenName // without the text: it could be a token in the wrong place
+		return errTokenName // without the text: it could be a token
 	}
 	switch name {
 	case NameLocalhost, NameAnonymous, NameDefault:

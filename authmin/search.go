@@ -7,36 +7,35 @@ import (
 	"time"
 )
 
-// Bounds of the search for tokens in text. Only digests of tokens are known, so
-// that what could be a token has to be cut out of its surroundings and hashed: a
-// candidate begins where the text does, or after a byte that no token has or after
-// one of [separators], and ends likewise.
+// Bounds of the search for tokens in text. Only digests of tokens are known, so every
+// candidate has to be cut out of the text and hashed. A candidate begins at the start
+// of the text, after a byte that no token has, or after one of [separators], and ends
+// likewise.
 //
-// A run is a longest sequence of bytes that a token can have. In one with n
-// separators there are at most n+1 places to begin, with maxInner+1 ends each, and
-// edgeCuts² longer candidates. Each costs one SHA-256 and a look into a bitmap,
-// 100 to 200 ns. Text without a run as long as a token costs no hash, a traceparent
-// six, the path of a task about ten; maxCandidates, 16 KiB of the worst text,
-// about 2 ms.
+// A run is a maximal sequence of bytes that a token can have. A run with n separators
+// has at most n+1 starts, with maxInner+1 ends each, and edgeCuts² longer candidates.
+// Each costs one SHA-256 and one look-up in a bitmap, 100 to 200 ns. Text without a run as
+// long as a token costs no hash, a traceparent six, the path of a task about ten;
+// maxCandidates, 16 KiB of the worst text, about 2 ms.
 const (
 	// maxInner is how many separators a candidate holds, = aside, anywhere in a
 	// run. Of the tokens of `openssl rand -base64 32` one in 50,000 has more.
 	maxInner = 8
-	// edgeCuts is how many words before and after a token with more separators may
-	// be in the same run. The lengths of those that are known in clear are, so that
-	// theirs are found anywhere: see [sought].
+	// edgeCuts is how many words may come before and after a token with more
+	// separators in the same run. Of tokens known in clear the lengths are known, so
+	// those are found anywhere: see [sought].
 	edgeCuts = 4
-	// maxCandidates bounds the work for one text. What has more counts as holding
-	// a token: nothing says that it does not.
+	// maxCandidates bounds the work for one text. Text with more candidates counts as
+	// holding a token.
 	maxCandidates = 8 << 10
-	// maxRings is how many keyrings one search takes: the clients', the gateway's own.
+	// maxRings is how many keyrings one search uses: the clients' and the gateway's.
 	maxRings = 2
 	// maxDecodings is how often escapes are decoded, one in another.
 	maxDecodings = 3
 )
 
-// separators are the bytes of a token that also stand beside one: sk-TOKEN,
-// v1_TOKEN, k=TOKEN, Bearer+TOKEN, /TOKEN/x, TOKEN.example.
+// separators are bytes of tokens that also delimit them: sk-TOKEN, v1_TOKEN, k=TOKEN,
+// Bearer+TOKEN, /TOKEN/x, TOKEN.example.
 const separators = "-_+~./="
 
 var separatorBytes, runBytes = func() (separator, run [256]bool) {
@@ -53,13 +52,13 @@ type search struct {
 	rings  [maxRings]*Keyring
 	count  int // of rings
 	now    time.Time
-	usable bool // only tokens that are valid now; otherwise every one that is known
-	fold   bool // text in which letters may have become small ones
-	quoted bool // text with escapes of JSON or Go: \nTOKEN is no word of its own
-	left   int  // candidates, until all counts as a token
+	usable bool // find only tokens that are valid at now; otherwise every known token
+	fold   bool // the text may have been changed to lower case
+	quoted bool // the text may have escapes of JSON or Go: in \nTOKEN the token begins after n
+	left   int  // candidates left; at 0 the rest counts as a token
 }
 
-// add takes a keyring that has tokens; without any there is nothing to search for.
+// add adds a keyring, unless it is empty.
 func (s *search) add(k *Keyring) {
 	if k.Len() > 0 {
 		s.rings[s.count] = k
@@ -67,7 +66,7 @@ func (s *search) add(k *Keyring) {
 	}
 }
 
-// find returns the first place of a token, as long as the longest one there.
+// find returns the first token in text: of several that begin there, the longest.
 func (s *search) find(text string) (start, end int, found bool) {
 	for at := 0; len(text)-at >= MinTokenLength; at++ {
 		begin := at
@@ -84,13 +83,13 @@ func (s *search) find(text string) (start, end int, found bool) {
 	return 0, 0, false
 }
 
-// run is one run of a text, and where in it candidates may begin and end.
+// run is one run of a text, and where candidates may begin and end in it.
 type run struct {
-	text, small  []byte // as it is, and nil or in small letters
+	text, small  []byte // as it is; in lower case, or nil
 	starts, ends []int32
 }
 
-// findIn looks into the run of text[begin:end].
+// findIn searches the run text[begin:end].
 func (s *search) findIn(text string, begin, end int) (from, to int, found bool) {
 	var room [256]byte // the usual run stays on the stack
 	var starts, ends [48]int32
@@ -121,11 +120,11 @@ func (s *search) findIn(text string, begin, end int) (from, to int, found bool) 
 	return 0, 0, false
 }
 
-// scheme is what a token stands behind without a byte between them, where a program or
-// a header field has no room for the blank: BearerTOKEN.
+// scheme is a prefix that needs no delimiter: programs that strip blanks write
+// BearerTOKEN.
 const scheme = "bearer"
 
-// appendGlued adds where a token begins behind the scheme.
+// appendGlued adds the start of a token that directly follows the scheme.
 func appendGlued(starts []int32, text []byte, at int) []int32 {
 	if len(text)-at < len(scheme)+MinTokenLength || !strings.EqualFold(string(text[at:at+len(scheme)]), scheme) {
 		return starts
@@ -133,8 +132,8 @@ func appendGlued(starts []int32, text []byte, at int) []int32 {
 	return append(starts, int32(at+len(scheme)))
 }
 
-// appendEscapes adds where a run begins if an escape before it has taken some of its
-// bytes: \n, \x41, \u0041. A backslash could also mean itself.
+// appendEscapes adds where a token may begin after an escape that includes the first
+// bytes of the run: \n, \x41, \u0041.
 func appendEscapes(starts []int32, first byte) []int32 {
 	switch first {
 	case 'u':
@@ -145,7 +144,7 @@ func appendEscapes(starts []int32, first byte) []int32 {
 	return append(starts, 1)
 }
 
-// longest returns the end of the longest token that begins at a start, 0 for none.
+// longest returns the end of the longest token that begins at a start, or 0.
 func (s *search) longest(r *run, i int) (end int) {
 	start, inner := int(r.starts[i]), 0
 	next, _ := slices.BinarySearch(r.ends, r.starts[i]+1)
@@ -171,7 +170,7 @@ func (s *search) longest(r *run, i int) (end int) {
 	return end
 }
 
-// longer returns the end of a candidate if it is a token, otherwise the one so far.
+// longer returns the larger of to and end if the candidate is a token, else end.
 func (s *search) longer(r *run, start, to, end int) int {
 	if to-start < MinTokenLength || to-start > MaxTokenLength || s.left <= 0 {
 		return end

@@ -8,19 +8,18 @@ import (
 	"log/slog"
 )
 
-// redacted is what a Secret shows of itself, everywhere.
+// redacted is printed in place of a secret.
 const redacted = "[redacted]"
 
 // randomSecretBytes is the entropy of a generated token: 256 bits, 43
 // characters of base64url.
 const randomSecretBytes = 32
 
-// Secret holds a token that cannot leak by good intentions alone: every way of
-// formatting, logging or marshalling it gives "[redacted]". The zero value is
-// no secret, and equals nothing.
+// Secret is a token. Every way of formatting, logging or marshalling it gives
+// "[redacted]". The zero value is no secret, and equals nothing.
 //
-// The text is behind a pointer so that a Secret in an unexported field of
-// somebody else's struct, where fmt cannot call methods, prints an address.
+// The text is behind a pointer, so that a Secret in an unexported field of another
+// struct, where fmt cannot call methods, prints an address.
 type Secret struct {
 	text *string
 }
@@ -33,8 +32,8 @@ func NewSecret(text string) Secret {
 	return Secret{text: &text}
 }
 
-// RandomSecret makes a token of 256 random bits (43 characters, base64url). One in
-// 200,000 has more separators in it than a [Redactor] looks for, and is not taken.
+// RandomSecret makes a token of 256 random bits (43 characters, base64url). It
+// discards one in 200,000, which has more separators than a [Redactor] looks for.
 func RandomSecret() Secret {
 	raw := make([]byte, randomSecretBytes)
 	for {
@@ -45,8 +44,8 @@ func RandomSecret() Secret {
 	}
 }
 
-// Reveal returns the token itself. Call it only where the bytes have to leave:
-// for an Authorization header, or a file that only its owner can read.
+// Reveal returns the token itself. Call it only where the token has to be written:
+// to an Authorization header, or to a file that only its owner can read.
 func (s Secret) Reveal() string {
 	if s.text == nil {
 		return ""
@@ -63,8 +62,8 @@ func (s Secret) Digest() Digest { return digestOf(s.Reveal()) }
 // Fingerprint returns the token's fp6; see [Digest.Fingerprint].
 func (s Secret) Fingerprint() string { return s.Digest().Fingerprint() }
 
-// Equal compares two tokens by their digests in constant time. No token is not
-// a token: a zero Secret equals nothing, not even another zero Secret.
+// Equal compares two tokens by their digests in constant time. A zero Secret equals
+// nothing, not even another zero Secret.
 func (s Secret) Equal(t Secret) bool {
 	same := s.Digest().Equal(t.Digest())
 	return same && !s.IsZero() && !t.IsZero()

@@ -2,9 +2,9 @@ package authmin
 
 import "path/filepath"
 
-// RestartOnly names those of the sources whose file is a credential of systemd.
-// systemd copies a credential when the service starts: what is changed where it
-// was copied from is in use after a restart.
+// RestartOnly returns the names of sources whose file is a systemd credential.
+// systemd copies a credential when the service starts, so a changed one is used
+// after a restart.
 func RestartOnly(getenv func(string) (string, bool), sources ...*SecretSource) []string {
 	var names []string
 	for _, s := range sources {
@@ -15,7 +15,7 @@ func RestartOnly(getenv func(string) (string, bool), sources ...*SecretSource) [
 	return names
 }
 
-// IsCredential reports whether a path is a credential of systemd of this service.
+// IsCredential reports whether a path is a systemd credential of this service.
 func IsCredential(getenv func(string) (string, bool), path string) bool {
 	dir, ok := getenv("CREDENTIALS_DIRECTORY")
 	return ok && filepath.IsAbs(dir) && path != "" && filepath.Dir(filepath.Clean(path)) == filepath.Clean(dir)

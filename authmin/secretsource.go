@@ -6,25 +6,25 @@ import (
 	"time"
 )
 
-// SecretSource is one secret of a running process and where it came from. One
-// from a file follows the file, in a [SecretWatch]; any other stays as it is. It
-// is safe for concurrent use.
+// SecretSource is one secret of a running process and its source. A secret from a
+// file follows the file, by a [SecretWatch]; any other does not change. It is safe
+// for concurrent use.
 type SecretSource struct {
 	kind    string
 	name    string
-	path    string // empty: it is not from a file
+	path    string // empty if the source is not a file
 	current atomic.Pointer[Secret]
 
-	// What follows belongs to the watch.
-	seen      FileState // when the file was last read
-	noticed   FileState // a change that is taken if the next look finds no further one
-	candidate Secret    // read from the file, and not in use yet
-	problem   string    // why what is there now is not in use
-	detached  string    // why changes of the file are not seen
+	// The fields below are used by the watch only.
+	seen      FileState // state of the file when it was last read
+	noticed   FileState // a changed state; the file is read if the next poll finds the same
+	candidate Secret    // read from the file, not in use yet
+	problem   string    // last reported reason why the file's content is not in use
+	detached  string    // last reported reason why changes of the file cannot be seen
 }
 
-// FixedSecret is a secret that does not change while the process runs. The kind
-// is a label from a closed set; the name is for people.
+// FixedSecret makes the source of a secret that does not change while the process
+// runs. The kind is a metric label from a closed set; the name is for messages.
 func FixedSecret(kind, name string, secret Secret) *SecretSource {
 	s := &SecretSource{kind: kind, name: name}
 	s.current.Store(&secret)
@@ -45,8 +45,8 @@ func FileSecret(kind, name, path string) (*SecretSource, error) {
 	return s, nil
 }
 
-// SecretSourceFromEnv is [SecretFromEnv] for a secret that is followed when it is
-// in a file. With neither variable set the source holds the zero Secret.
+// SecretSourceFromEnv is [SecretFromEnv] for a secret that follows its file, if it is
+// in one. With neither variable set the source has the zero Secret.
 func SecretSourceFromEnv(getenv func(string) (string, bool), name string) (*SecretSource, error) {
 	secret, err := SecretFromEnv(getenv, name)
 	if err != nil {
@@ -63,7 +63,7 @@ func SecretSourceFromEnv(getenv func(string) (string, bool), name string) (*Secr
 	return s, nil
 }
 
-// Secret is the secret in use. It is the zero Secret for a nil source.
+// Secret returns the secret in use, for a nil source the zero Secret.
 func (s *SecretSource) Secret() Secret {
 	if s == nil {
 		return Secret{}
@@ -71,11 +71,11 @@ func (s *SecretSource) Secret() Secret {
 	return *s.current.Load()
 }
 
-// Kind is the label that the source was made with.
+// Kind returns the label of the source.
 func (s *SecretSource) Kind() string { return s.kind }
 
-// Name is the source's name, for people.
+// Name returns the name of the source, for messages.
 func (s *SecretSource) Name() string { return s.name }
 
-// Path is the source's file; empty when it is not from a file.
+// Path returns the source's file, or "" if the source is not a file.
 func (s *SecretSource) Path() string { return s.path }

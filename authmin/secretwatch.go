@@ -7,34 +7,32 @@ import (
 	"time"
 )
 
-// SecretInterval is how often a process looks at the files of its secrets. A
-// change is taken at the second look that finds it, so that a file which is
-// being written is not read halfway: it is in use within two intervals, well
-// within a second.
+// SecretInterval is how often a process polls the files of its secrets. A changed
+// file is read when two polls find the same state, so that it is not read while it
+// is being written: the new secret is in use within a second.
 const SecretInterval = 250 * time.Millisecond
 
-// SecretEvent is what a look has found at one source.
+// SecretEvent is a change or a problem of one source.
 type SecretEvent struct {
 	Source *SecretSource
-	// Err is why the last good secret stays in use, or why changes of the file
-	// will not be seen; nil when a new secret is in use. It never holds a secret.
+	// Err is why the last valid secret stays in use, or why changes of the file
+	// cannot be seen; nil when a new secret is in use. It never contains a secret.
 	Err error
 }
 
-// SecretWatch follows the files of secrets. There is no moment without a secret:
-// a file that is gone, half-written, empty, or no regular file, and a secret that
-// does not fit to the others, leave the last good one in use.
+// SecretWatch polls the files of secrets. The last valid secret stays in use while a
+// file is missing, half-written, empty or not a regular file, and while its secret
+// conflicts with another one.
 type SecretWatch struct {
 	sources []*SecretSource
 	take    func(next func(*SecretSource) Secret) error
 	report  func(SecretEvent)
-	fresh   bool // a candidate was read that has not been tried
+	fresh   bool // a candidate was read and not tried yet
 }
 
-// NewSecretWatch watches those of the sources that are files. take puts a set of
-// secrets into use as a whole, or refuses it: two that must differ may be equal,
-// or have to change together. report is told of every change and, once, of every
-// problem.
+// NewSecretWatch watches the sources that are files. take puts a set of secrets into
+// use as a whole or refuses it, for example because two that must differ are equal.
+// report is called for every change and once for every problem.
 func NewSecretWatch(sources []*SecretSource, take func(next func(*SecretSource) Secret) error, report func(SecretEvent)) *SecretWatch {
 	w := &SecretWatch{take: take, report: report}
 	for _, s := range sources {
@@ -45,7 +43,7 @@ func NewSecretWatch(sources []*SecretSource, take func(next func(*SecretSource) 
 	return w
 }
 
-// Run looks until ctx ends.
+// Run polls until ctx ends.
 func (w *SecretWatch) Run(ctx context.Context) {
 	ticker := time.NewTicker(SecretInterval)
 	defer ticker.Stop()
@@ -60,8 +58,7 @@ func (w *SecretWatch) Run(ctx context.Context) {
 	}
 }
 
-// CheckMounts reports the files that are mounted by themselves; see
-// [DetachedError].
+// CheckMounts reports files that are mounted by themselves; see [DetachedError].
 func (w *SecretWatch) CheckMounts() {
 	for _, s := range w.sources {
 		w.checkMount(s, FileStateOf(s.path))
@@ -80,8 +77,8 @@ func (w *SecretWatch) checkMount(s *SecretSource, state FileState) {
 	}
 }
 
-// Look reads the files that have changed, and reports whether a secret that is in
-// use did. It is not safe for concurrent use.
+// Look reads the files that have changed, and reports whether a secret in use
+// changed. It is not safe for concurrent use.
 func (w *SecretWatch) Look() bool {
 	for _, s := range w.sources {
 		now := FileStateOf(s.path)
@@ -99,8 +96,8 @@ func (w *SecretWatch) Look() bool {
 	return w.fresh && w.Retry()
 }
 
-// ReadAll is Look, and reads every file at once: for an operator who says that
-// they are ready.
+// ReadAll reads every file at once, without waiting for a second poll: for a reload
+// that an operator asks for.
 func (w *SecretWatch) ReadAll() bool {
 	for _, s := range w.sources {
 		now := FileStateOf(s.path)
@@ -111,7 +108,7 @@ func (w *SecretWatch) ReadAll() bool {
 	return w.Retry()
 }
 
-// read makes what is in a file the candidate of its source.
+// read reads a file and makes its secret the candidate of the source.
 func (w *SecretWatch) read(s *SecretSource, state FileState) {
 	s.seen = state
 	if state.recent(time.Now()) {
@@ -121,7 +118,7 @@ func (w *SecretWatch) read(s *SecretSource, state FileState) {
 	if err != nil {
 		s.candidate = Secret{}
 		if _, ok := errors.AsType[*fs.PathError](err); ok {
-			s.seen = FileState{} // what the system refused can pass without a trace in the file
+			s.seen = FileState{} // an error of the system can end without a change of the file
 		}
 		w.refuse(s, err)
 		return
@@ -133,10 +130,9 @@ func (w *SecretWatch) read(s *SecretSource, state FileState) {
 	s.candidate, w.fresh = secret, true
 }
 
-// Retry puts what has been read into use: all of it, or, if that is refused, as
-// much as fits, and reports whether a secret that is in use changed. What does
-// not fit is tried again when another file changes, or when Retry is called
-// because something else did.
+// Retry puts the candidates into use: all of them, or, if take refuses that, each one
+// that it accepts alone. It reports whether a secret in use changed. Refused
+// candidates are tried again when another file changes and at the next Retry.
 func (w *SecretWatch) Retry() bool {
 	w.fresh = false
 	var waiting []*SecretSource
@@ -168,8 +164,7 @@ func (w *SecretWatch) Retry() bool {
 	return taken
 }
 
-// try offers the candidates of these sources together with the secrets that the
-// others have in use.
+// try offers the candidates of these sources, with the secrets in use of the others.
 func (w *SecretWatch) try(with []*SecretSource) error {
 	err := w.take(func(s *SecretSource) Secret {
 		for _, candidate := range with {
@@ -191,7 +186,7 @@ func (w *SecretWatch) try(with []*SecretSource) error {
 	return nil
 }
 
-// refuse reports a problem, once.
+// refuse reports a problem once.
 func (w *SecretWatch) refuse(s *SecretSource, err error) {
 	if s.problem == err.Error() {
 		return

@@ -10,14 +10,13 @@ import (
 	"syscall"
 )
 
-// ErrTokenSource is wrapped by every refusal to read a token from where it
-// should be.
+// ErrTokenSource is wrapped by every error of reading a token from its source.
 var ErrTokenSource = errors.New("reading token")
 
 // SecretFromEnv reads a token from the variable NAME, or from the file that
 // NAME_FILE names. With neither set it returns the zero Secret and no error.
-// Both at once, an empty value and a weak token are errors: they name the
-// source and the remedy, never the value.
+// Both at once, an empty value and a weak token are errors, which name the source
+// and the remedy and never the value.
 func SecretFromEnv(getenv func(string) (string, bool), name string) (Secret, error) {
 	value, inline := getenv(name)
 	path, inFile := getenv(name + "_FILE")
@@ -41,7 +40,7 @@ func SecretFromEnv(getenv func(string) (string, bool), name string) (Secret, err
 // more than [MaxTokenLength] bytes are refused without hanging.
 func SecretFromFile(path string) (Secret, error) {
 	if !filepath.IsAbs(path) {
-		// Not repeated: it may be the token, put where its path should be.
+		// Not repeated: it may be the token in place of a path.
 		return Secret{}, fmt.Errorf("%w: the path is not absolute", ErrTokenSource)
 	}
 	content, err := readBounded(path, MaxTokenLength+2, secretForbidden) // 2: "\r\n"
@@ -66,15 +65,15 @@ func checked(s Secret, source string) (Secret, error) {
 	return s, nil
 }
 
-// secretForbidden are the mode bits that a file with a token must not have:
-// anybody else on the machine could write it. Reading is left to the operator,
-// since container platforms mount secrets world-readable into private trees.
+// secretForbidden are the mode bits that a file with a token must not have: other
+// users could write it. Read permission is not checked, since container platforms
+// mount secrets world-readable into private directories.
 const secretForbidden os.FileMode = 0o022
 
-// readBounded reads a regular file of at most limit bytes, without the forbidden
-// mode bits, and that passes the checks. It opens without blocking, so that a FIFO without a
-// writer cannot hang the caller, and judges what it opened, so that a swap in
-// between cannot fool it.
+// readBounded reads a regular file of at most limit bytes that has none of the
+// forbidden mode bits and passes the checks. It opens without blocking, so that a
+// FIFO without a writer cannot hang the caller, and checks the open file, so that a
+// file swapped in between is not read.
 func readBounded(path string, limit int64, forbidden os.FileMode, checks ...func(path string, info os.FileInfo) error) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if err != nil {

@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// maxManyCuts bounds the lengths of [sought]: each is one candidate more
-// at every place where a token could begin.
+// maxManyCuts bounds the lengths of [sought]: each adds one candidate for every place
+// where a token could begin.
 const maxManyCuts = 16
 
-// filterBits is how many bits of the filter there are for each digest: one
-// candidate in as many that is no token is looked up all the same.
+// filterBits is how many bits the filter has for each digest. One in filterBits
+// candidates that are no token passes the filter.
 const filterBits = 16
 
-// spelling is what is known of a token because it was known in clear: how it looks
-// where letters become small, as in a Host or the name of a header field.
+// spelling is what is known about a token that was known in clear: its digest in
+// lower case, as in a Host or the name of a header field, and its length.
 type spelling struct {
 	others []Digest
-	// length is that of a token with more separators than the search tries
-	// everywhere, otherwise 0.
+	// length is set for a token with more separators than the search tries
+	// everywhere; otherwise 0.
 	length int
 }
 
-// spellingOf looks at a token itself. It is nil for one that is written in one way
-// only, as hexadecimal digits are.
+// spellingOf returns nil for a token without capitals and with few separators, such
+// as hexadecimal digits.
 func spellingOf(secret Secret) *spelling {
 	text := secret.Reveal()
 	var others []Digest
@@ -50,7 +50,7 @@ func cutsOf(text string) (n int) {
 	return n
 }
 
-// sought is what a keyring has for finding its tokens in text.
+// sought is the index of a keyring by which its tokens are found in text.
 type sought struct {
 	filter  []uint64 // a bit for each digest, by its keyed hash
 	shift   uint
@@ -58,7 +58,7 @@ type sought struct {
 	lengths []int    // of tokens with many separators
 }
 
-// checkSearch refuses tokens that the search could not recognise.
+// checkSearch refuses tokens that the search could not recognize.
 func (k *Keyring) checkSearch() error {
 	if n := len(k.sought.lengths); n > maxManyCuts {
 		return fmt.Errorf("building keyring: tokens with more than %d of %s in them have %d different lengths, over the limit of %d, and could not all be recognised in a log; make new ones with `openssl rand -hex 32`",
@@ -67,7 +67,7 @@ func (k *Keyring) checkSearch() error {
 	return nil
 }
 
-// fillSpellings fills in what the search knows of tokens that were known in clear.
+// fillSpellings adds the other spellings of tokens that were known in clear.
 func (k *Keyring) fillSpellings(tokens []Token) {
 	var others []Token
 	for i := range tokens {
@@ -89,8 +89,8 @@ func (k *Keyring) fillSpellings(tokens []Token) {
 	}
 }
 
-// fillFilter needs the digests in their places. Their number decides its size, a
-// power of two like the buckets'.
+// fillFilter fills the filter after the digests are in their buckets. Its size is a
+// power of two, in proportion to the number of buckets.
 func (k *Keyring) fillFilter() {
 	const word = 64
 	k.sought.filter = make([]uint64, max(1, (len(k.starts)-1)*filterBits/word))
@@ -104,10 +104,10 @@ func (k *Keyring) fillFilter() {
 	}
 }
 
-// leaked reports whether a text is a token of the keyring, with fold in small letters
-// too, and with usable one that is valid now. Unlike [Keyring.Lookup] it may be quick
-// about a digest that it does not know: the bit that it finds unset is one of a hash
-// with the process's own key, of the digest of the whole text.
+// leaked reports whether a digest is that of a token of the keyring: with fold also in
+// lower case, with usable only if the token is valid now. Unlike [Keyring.Lookup] it
+// may return early for an unknown digest: the filter is indexed by a hash with a
+// secret key, so the time reveals nothing about the tokens.
 func (k *Keyring) leaked(digest *Digest, s *search) bool {
 	for ; k.Len() > 0; k = k.sought.others {
 		bit := k.hash(digest) >> k.sought.shift

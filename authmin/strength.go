@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// MinTokenLength is the least number of characters of a token. 32 characters of
-// the RFC 6750 alphabet can hold 190 bits; even as hexadecimal they are 128.
+// MinTokenLength is the minimum length of a token in characters. 32 characters of the
+// RFC 6750 alphabet can hold 190 bits; as hexadecimal digits they hold 128.
 const MinTokenLength = 32
 
 // MaxTokenLength bounds a token, in bytes, where it is read: in a header, a
@@ -17,9 +17,9 @@ const MaxTokenLength = 8 << 10
 // ErrWeakToken is wrapped by every refusal of [CheckStrength].
 var ErrWeakToken = errors.New("unusable token")
 
-// CheckStrength refuses a token that is short, does not fit into a bearer
-// credential, or is a placeholder that nothing resolved. The error says what to
-// do and never holds any part of the token.
+// CheckStrength refuses a token that is too short, is not a valid bearer credential,
+// or is an unresolved placeholder. The error names the remedy and never any part of
+// the token.
 func CheckStrength(s Secret) error {
 	text := s.Reveal()
 	n := len(text)
@@ -28,7 +28,7 @@ func CheckStrength(s Secret) error {
 	case n == 0:
 		return fmt.Errorf("%w: it is empty; make one with `llorch authmin token new` or `openssl rand -hex 32`", ErrWeakToken)
 	case strings.ContainsAny(text, "{}$<>"):
-		return fmt.Errorf("%w: it looks like a placeholder that was not resolved; check the variable or file that it names", ErrWeakToken)
+		return fmt.Errorf("%w: it looks like an unresolved placeholder; check the variable or file that it names", ErrWeakToken)
 	case n > MaxTokenLength:
 		return fmt.Errorf("%w: %d bytes are over the limit of %d", ErrWeakToken, n, MaxTokenLength)
 	case len(strings.TrimSpace(text)) < n:

@@ -6,20 +6,20 @@ import "time"
 const (
 	NameDefault   = "default"   // the token of the environment, with every scope
 	NameLocalhost = "localhost" // the loopback bypass
-	NameAnonymous = "anonymous" // nobody
+	NameAnonymous = "anonymous" // no identity
 )
 
-// Token is what a keyring knows of one token: everything but the token. Its
-// times are Unix seconds, 0 for none, because a keyring may hold a million.
+// Token is the record of one token in a keyring, with the digest in place of the
+// token. Times are Unix seconds, 0 for none, to keep a million records small.
 type Token struct {
 	Name      string
 	Scopes    []Scope
-	Created   int64 // for people; decides nothing
+	Created   int64 // informational
 	NotBefore int64 // refused before this second
 	Expires   int64 // refused from this second on
 	Revoked   bool
 	digest    Digest
-	spelling  *spelling // nil where the token itself was never known
+	spelling  *spelling // nil if only the digest was known
 }
 
 // NewToken makes a token without limits in time from its secret.
@@ -39,7 +39,7 @@ func (t Token) String() string { return t.Name + " (fp6 " + t.Fingerprint() + ")
 // GoString is [Token.String].
 func (t Token) GoString() string { return t.String() }
 
-// Verdict is what a keyring says of a presented token.
+// Verdict is the result of looking up a presented token in a keyring.
 type Verdict uint8
 
 // The zero Verdict refuses.
@@ -51,7 +51,7 @@ const (
 	VerdictValid
 )
 
-// VerdictAt judges the token at a moment.
+// VerdictAt returns the verdict of the token at a time.
 func (t *Token) VerdictAt(now time.Time) Verdict {
 	second := now.Unix()
 	switch {

@@ -11,7 +11,7 @@ type keyedPath struct {
 	prefix bool
 }
 
-// keyPattern refuses a pattern that has no key: no path that it matches is served.
+// keyPattern refuses a pattern that has no key: no path that it matches is accepted.
 func keyPattern(pattern string) (keyedPath, error) {
 	path, isPrefix := strings.CutSuffix(pattern, "/*")
 	key, ok := PathKey(path)
@@ -24,8 +24,8 @@ func keyPattern(pattern string) (keyedPath, error) {
 	return keyedPath{key: key, prefix: isPrefix}, nil
 }
 
-// matches reports whether a variant of a path with this key matches. What lies at
-// a prefix itself, `/a` or `/a/`, is a variant of `/a/`, which `/a/*` matches.
+// matches reports whether a path with this key is a variant of a path that the
+// pattern matches. `/a` is a variant of `/a/`, which `/a/*` matches.
 func (k keyedPath) matches(key string) bool {
 	if !k.prefix {
 		return key == k.key
@@ -33,7 +33,7 @@ func (k keyedPath) matches(key string) bool {
 	return strings.HasPrefix(key, k.key) || key == k.key[:len(k.key)-1]
 }
 
-// stricterRules lists, for each rule, the earlier ones that let in fewer callers.
+// stricterRules lists for each rule the earlier rules that are stricter.
 func stricterRules(rules []Rule, plainAdmin bool) [][]int {
 	stricter := make([][]int, len(rules))
 	for i, rule := range rules {
@@ -46,8 +46,7 @@ func stricterRules(rules []Rule, plainAdmin bool) [][]int {
 	return stricter
 }
 
-// stricterThan reports whether a caller whom the other rule lets in may be one whom
-// this rule refuses.
+// stricterThan reports whether this rule refuses a caller that the other rule allows.
 func (r Rule) stricterThan(other Rule, plainAdmin bool) bool {
 	switch {
 	case r.Action == ActionPublic || other.Action == ActionDeny:
@@ -58,12 +57,11 @@ func (r Rule) stricterThan(other Rule, plainAdmin bool) bool {
 	return slices.ContainsFunc(other.Scopes, func(s Scope) bool { return !allows([]Scope{s}, r.Scopes, plainAdmin) })
 }
 
-// Stricter returns the first rule for a method that stands before the one that
-// decides a decoded path, is stricter, and matches a variant of that path; or
-// [NoRule]. An upstream that ignores case, or a prefix that Caddy strips without
-// minding it, would serve such a request as if it were for the stricter rule's
-// path. A path that the deciding rule names byte for byte has no variants, nor
-// has `/`.
+// Stricter returns the first rule before the deciding rule that applies to the
+// method, is stricter, and matches a variant of the decoded path; or [NoRule]. An
+// upstream that ignores case, or Caddy when it strips a prefix, would serve such a
+// request under the stricter rule's path. A path that the deciding rule names byte
+// for byte has no variants, nor has `/`.
 func (p *Policy) Stricter(method, path string, rule int) int {
 	if rule == NoRule || len(p.stricter[rule]) == 0 || path == "/" || slices.Contains(p.rules[rule].Paths, path) {
 		return NoRule
@@ -75,7 +73,7 @@ func (p *Policy) Stricter(method, path string, rule int) int {
 	for _, reading := range readings {
 		key, ok := PathKey(reading)
 		for _, earlier := range p.stricter[rule] {
-			if p.rules[earlier].takes(method) && (!ok || p.matchesKey(earlier, key)) {
+			if p.rules[earlier].hasMethod(method) && (!ok || p.matchesKey(earlier, key)) {
 				return earlier
 			}
 		}

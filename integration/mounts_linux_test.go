@@ -102,7 +102,7 @@ func TestAMountedKeyringCannotBeEditedFromInside(t *testing.T) {
 	cmd.Args = append([]string{"sh", "-c", `mount --bind "$1" "$2" && shift 2 && exec "$@"`, "sh", outside, inside, cmd.Path}, cmd.Args[1:]...)
 	cmd.Path, cmd.SysProcAttr = "/bin/sh", &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "which cannot be replaced from inside") {
+	if err == nil || !strings.Contains(string(out), "and cannot be replaced inside the container") {
 		t.Errorf("got %v\n%s", err, out)
 	}
 }
