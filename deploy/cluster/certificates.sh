@@ -5,8 +5,8 @@
 #	certificates.sh DIRECTORY HOST HOST HOST
 #
 # HOST is a replica's name or IP address as ORCHD_CLUSTER_PEERS spells it. The
-# authority is for these routes alone: whoever has a certificate of it for one of
-# the peers' names can read and change all state. Keep ca.key off the replicas;
+# authority is for these routes only: the holder of one of its certificates, for one
+# of the peers' names, can read and change all state. Keep ca.key off the replicas;
 # it is needed again only to renew. Run again with an existing ca.key, it makes
 # new certificates by the same authority, which replicas take without a restart.
 set -eu

@@ -20,7 +20,7 @@ func TestTheBypassDocumentsItsLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(readme), "What the loopback bypass cannot know")
+	_, section, _ := strings.Cut(string(readme), "What the loopback bypass cannot detect")
 	section, _, _ = strings.Cut(section, "\n\n")
 	wantWords(t, "the README", section, "AUTH_OPTIONAL", "tunnel", "ssh -R", "socat", "nginx", "proxy_pass", "adds no header")
 
