@@ -11,7 +11,7 @@ type processState struct {
 	lockouts *lockoutTable
 	limits   *limitTable
 	live     *liveSet
-	doors    doorTable
+	public   publicLimiters
 }
 
 // stateKey is the one key in the pool: there is one state a process.

@@ -7,13 +7,13 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
-// parsePublic reads what strangers may use of public routes:
+// parsePublic reads the limits of public routes:
 //
 //	public_inflight <requests of one client>
 //	public_total    <requests of all clients>
 //	public_body     <duration>
 func (g *Guard) parsePublic(d *caddyfile.Dispenser, option string, args []string) error {
-	wrong := errPublicPlaces
+	wrong := errPublicSlots
 	if option == "public_body" {
 		wrong = errPublicBody
 	}

@@ -67,18 +67,18 @@ type Guard struct {
 	// has none there. Default: 10s.
 	PublicBody caddy.Duration `json:"public_body,omitempty"`
 
-	limits    limitRule
-	strangers publicRule
-	passing   authmin.HeaderExceptions
-	door      *publicDoor
-	limited   string // names the guard in the table of limits
-	app       *App
-	policy    *authmin.Policy
-	upstream  *upstreamCredential // nil: none
-	listeners listenerSet
-	errors    bool // the server has error routes
-	decider   authmin.Decider
-	metrics   guardMetrics
+	limits     limitRule
+	publicRule publicRule
+	passing    authmin.HeaderExceptions
+	public     *publicLimiter
+	limited    string // names the guard in the table of limits
+	app        *App
+	policy     *authmin.Policy
+	upstream   *upstreamCredential // nil: none
+	listeners  listenerSet
+	errors     bool // the server has error routes
+	decider    authmin.Decider
+	metrics    guardMetrics
 }
 
 // RateLimit is REQUESTS in each WINDOW, with up to BURST of them at once.
@@ -114,7 +114,7 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	if g.limits, err = limitsOf(g.Limit, g.Inflight); err != nil {
 		return g.errorf("%w", err)
 	}
-	if g.strangers, err = g.publicRuleOf(); err != nil {
+	if g.publicRule, err = g.publicRuleOf(); err != nil {
 		return g.errorf("%w", err)
 	}
 	if g.passing, err = authmin.NewHeaderExceptions(g.AllowHeaders); err != nil {
@@ -128,7 +128,7 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	if err := g.place(ctx); err != nil {
 		return g.errorf("%w", err)
 	}
-	g.door = g.app.state.doors.of(g.limited)
+	g.public = g.app.state.public.of(g.limited)
 	g.decider = authmin.Decider{
 		Policy: g.policy, Keyring: g.app.store.keyring,
 		Optional: g.app.optional, TrustProxies: g.app.proxies,

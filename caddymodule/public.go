@@ -8,10 +8,9 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// A public route is a door for strangers: requests that no token stands behind.
-// They are bounded by client and in all, so that strangers cannot hold the
-// threads of an upstream. What is let in with a token is bounded by `limit` and
-// `inflight` instead.
+// Requests of public routes come from clients without a token. They are bounded for
+// each client and in total, so that such clients cannot hold the threads of an upstream.
+// Requests with a token are bounded by `limit` and `inflight` instead.
 
 // The defaults of the options public_inflight, public_total and public_body.
 const (
@@ -20,10 +19,10 @@ const (
 	defaultPublicBody     = 10 * time.Second
 )
 
-// The largest settings: beyond them a bound is none.
+// The largest settings.
 const (
-	maxPublicPlaces = 1 << 16
-	maxPublicBody   = time.Hour
+	maxPublicSlots = 1 << 16
+	maxPublicBody  = time.Hour
 )
 
 // The values of the label `limit` for public routes.
@@ -32,20 +31,20 @@ const (
 	limitPublicTotal    = "public_total"
 )
 
-// publicRule is what a guard allows to strangers.
+// publicRule is what a guard allows on public routes.
 type publicRule struct {
 	inflight int           // requests in progress of one client
 	total    int           // of all clients together
 	body     time.Duration // from the request's header to the end of its body
-	wait     time.Duration // for a place; 0 is [publicWait], with a bound on those that wait
+	wait     time.Duration // for a slot; 0 is [publicWait], which also bounds the queue
 }
 
 // publicRuleOf checks what a guard's configuration says; zeros are defaults.
 func (g *Guard) publicRuleOf() (publicRule, error) {
 	rule := publicRule{inflight: defaultPublicInflight, total: defaultPublicTotal, body: defaultPublicBody}
 	for _, n := range []int{g.PublicInflight, g.PublicTotal} {
-		if n < 0 || n > maxPublicPlaces {
-			return rule, errPublicPlaces
+		if n < 0 || n > maxPublicSlots {
+			return rule, errPublicSlots
 		}
 	}
 	if body := time.Duration(g.PublicBody); body < 0 || body > maxPublicBody {
@@ -64,8 +63,8 @@ func (g *Guard) publicRuleOf() (publicRule, error) {
 }
 
 var (
-	errPublicPlaces = errors.New("public_inflight, public_total: want a number of requests from 1 to 65536, such as `public_inflight 16`")
-	errPublicBody   = errors.New("public_body: want a time above 0 and of at most 1h, such as `public_body 10s`")
+	errPublicSlots = errors.New("public_inflight, public_total: want a number of requests from 1 to 65536, such as `public_inflight 16`")
+	errPublicBody  = errors.New("public_body: want a time above 0 and of at most 1h, such as `public_body 10s`")
 )
 
 var problemPublicBody = authmin.Problem{
@@ -92,25 +91,25 @@ var problemPublicFull = authmin.Problem{
 	Hint:  "Wait as long as Retry-After says, and run fewer requests at once. Routes that need a token are not affected.",
 }
 
-// admit takes a place for a request that a public rule lets in, and reads the
+// admit takes a slot for a request that a public rule lets in, and reads the
 // beginning of its body before any upstream is asked.
 //
-// A shadow guard refuses nothing, so it neither waits nor reads: it reports what
-// finds no place at once.
+// A shadow guard refuses nothing, so it neither waits nor reads: it reports a request
+// without a free slot at once.
 func (g *Guard) admit(r *http.Request, s *requestState) refusal {
 	if hasForbiddenBody(r) {
 		return refusal{authmin.ReasonBody, &problemPublicBody, 0}
 	}
 	var reached string
-	s.place, reached = g.door.enter(r.Context(), clientKey(s.clientAddr()), g.strangers, !g.Shadow)
-	if s.place == nil {
+	s.slot, reached = g.public.acquire(r.Context(), clientKey(s.clientAddr()), g.publicRule, !g.Shadow)
+	if s.slot == nil {
 		g.metrics.limited[reached].Inc()
 		return refusal{authmin.ReasonLimited, &problemPublicFull, time.Second}
 	}
 	if g.Shadow {
 		return refusal{}
 	}
-	switch problem := s.place.receive(s.ResponseWriter, r, g.strangers); problem {
+	switch problem := s.slot.receive(s.ResponseWriter, r, g.publicRule); problem {
 	case nil:
 		return refusal{}
 	case &problemPublicLarge:

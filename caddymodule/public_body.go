@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// publicBuffer is how much of a stranger's body is read before an upstream is
-	// asked: a small one that comes slowly never holds a thread there. With the 256
-	// places of a guard that is 16 MiB at most.
+	// publicBuffer is how much of a body is read before an upstream is asked: a
+	// small one that comes slowly never holds a thread there. With the 256
+	// slots of a guard that is 16 MiB at most.
 	publicBuffer = 64 << 10
 	// streamEnd is how long the stream of a GET or HEAD may stay open on HTTP/2 and
 	// HTTP/3: its end may come in a packet after the header.
@@ -28,19 +28,19 @@ const (
 func bodiless(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
 // hasForbiddenBody reports whether the header of a GET or HEAD announces a body.
-// Without Content-Length HTTP/2 and HTTP/3 do not tell: there the end of the stream
-// is looked for.
+// Without Content-Length the header of HTTP/2 and HTTP/3 does not say: there the end of
+// the stream is looked for.
 func hasForbiddenBody(r *http.Request) bool {
 	return bodiless(r) && (r.ContentLength > 0 || len(r.TransferEncoding) > 0)
 }
 
-// receive reads the beginning of a body, of all of it that fits into
-// [publicBuffer], within the time that it may take, and has the rest read with the
-// same deadline. It returns what is to be answered to a body that does not come.
-func (p *publicPlace) receive(w http.ResponseWriter, r *http.Request, rule publicRule) *authmin.Problem {
+// receive reads up to [publicBuffer] of a body within the rule's time, and makes the
+// rest of it be read with the same deadline. It returns the answer to a body that does
+// not arrive.
+func (s *publicSlot) receive(w http.ResponseWriter, r *http.Request, rule publicRule) *authmin.Problem {
 	limit := rule.body
 	if r.Body == nil || r.ContentLength == 0 {
-		p.bodyEnds()
+		s.bodyEnds()
 		return nil
 	}
 	size := int64(publicBuffer)
@@ -50,7 +50,7 @@ func (p *publicPlace) receive(w http.ResponseWriter, r *http.Request, rule publi
 	if bodiless(r) {
 		limit, size = min(limit, streamEnd), 1
 	}
-	body := &publicBody{ReadCloser: r.Body, place: p, control: http.NewResponseController(w)}
+	body := &publicBody{ReadCloser: r.Body, slot: s, control: http.NewResponseController(w)}
 	body.idle, _ = caddyhttp.IdleTimeoutsFromContext(r.Context())
 	body.deadline = time.Now().Add(limit)
 	if err := body.control.SetReadDeadline(body.deadline); err != nil {
@@ -63,7 +63,7 @@ func (p *publicPlace) receive(w http.ResponseWriter, r *http.Request, rule publi
 		r.Body, r.ContentLength = http.NoBody, 0
 	case bodiless(r):
 		return &problemPublicBody
-	case p.wasLate():
+	case s.wasLate():
 		return &problemPublicLate
 	case err != nil && (!errors.Is(err, io.EOF) || n < r.ContentLength):
 		return &problemPublicBroken
@@ -85,11 +85,10 @@ type startedBody struct {
 	io.Closer
 }
 
-// publicBody holds a stranger's body to its deadline, and gives the place back at
-// its end.
+// publicBody enforces the deadline of a body, and tells the slot when it ends.
 type publicBody struct {
 	io.ReadCloser
-	place    *publicPlace
+	slot     *publicSlot
 	control  *http.ResponseController
 	idle     *caddyhttp.IdleTimeoutReader // Caddy's own; nil where that is turned off
 	deadline time.Time
@@ -110,11 +109,11 @@ func (b *publicBody) Read(p []byte) (int, error) {
 	late := errors.Is(err, os.ErrDeadlineExceeded) || (err != io.EOF && !time.Now().Before(b.deadline))
 	switch {
 	case late:
-		b.place.bodyIsLate()
+		b.slot.bodyIsLate()
 		b.ended = errLateBody
 	case err != nil:
 		b.ended = err
-		b.place.bodyEnds()
+		b.slot.bodyEnds()
 		b.clear()
 	}
 	if b.ended != nil {
@@ -133,6 +132,6 @@ func (b *publicBody) clear() {
 
 // Close implements [io.Closer]: the proxy wants no more of the body.
 func (b *publicBody) Close() error {
-	b.place.bodyEnds()
+	b.slot.bodyEnds()
 	return b.ReadCloser.Close()
 }

@@ -195,7 +195,7 @@ func TestStrangersDoNotHoldTheThreadsOfAnUpstream(t *testing.T) {
 			})
 		}
 	}
-	testkit.Eventually(t, "the attack to be under way", func() bool { return strangers(t) >= defaultPublicInflight })
+	testkit.Eventually(t, "the attack to be under way", func() bool { return publicSlots(t) >= defaultPublicInflight })
 	for version, client := range all {
 		if version == "HTTP/2.0" {
 			continue // its connection has no stream left for us: the attacker's own
@@ -213,18 +213,18 @@ func TestStrangersDoNotHoldTheThreadsOfAnUpstream(t *testing.T) {
 	}
 }
 
-// strangers is the number of strangers' places that are taken.
-func strangers(t *testing.T) (n int) {
+// strangers is the number of strangers' slots that are taken.
+func publicSlots(t *testing.T) (n int) {
 	t.Helper()
 	state, err := takeState(shared)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer giveBackState()
-	for _, door := range state.doors.doors {
-		door.mu.Lock()
-		n += door.total
-		door.mu.Unlock()
+	for _, limiter := range state.public.limiters {
+		limiter.mu.Lock()
+		n += limiter.total
+		limiter.mu.Unlock()
 	}
 	return n
 }
@@ -293,7 +293,7 @@ func TestAStrangerBeyondTheBoundIsToldToWait(t *testing.T) {
 	for range 2 {
 		wg.Go(func() { _, _ = all["HTTP/2.0"].Get(g.base + "/open/hold") })
 	}
-	testkit.Eventually(t, "both places to be taken", func() bool { return strangers(t) == 2 })
+	testkit.Eventually(t, "both slots to be taken", func() bool { return publicSlots(t) == 2 })
 	for version, client := range all {
 		start := time.Now()
 		answer, body := g.ask(t, client, "GET", "/open/x")
@@ -352,7 +352,7 @@ func TestAPublicUpgradePasses(t *testing.T) {
 	}
 }
 
-// A shadow guard bounds nothing, and says what would not have found a place.
+// A shadow guard bounds nothing, and says what would not have found a slot.
 func TestAShadowGuardOnlyReportsStrangersBeyondTheBound(t *testing.T) {
 	release := make(chan struct{})
 	g := publicGateway(t, false, "\t\tshadow\n\t\tpublic_inflight 1\n", func(w http.ResponseWriter, r *http.Request) {
@@ -362,7 +362,7 @@ func TestAShadowGuardOnlyReportsStrangersBeyondTheBound(t *testing.T) {
 	})
 	done := make(chan struct{})
 	go func() { defer close(done); _, _ = plainClient().Get(g.base + "/open/hold") }()
-	testkit.Eventually(t, "the place to be taken", func() bool { return strangers(t) == 1 })
+	testkit.Eventually(t, "the slot to be taken", func() bool { return publicSlots(t) == 1 })
 	if got := statusOf(t, g, "/open/x"); got != 200 {
 		t.Errorf("beyond the bound: got %d, want 200", got)
 	}

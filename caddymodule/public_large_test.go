@@ -29,7 +29,7 @@ func TestLargePublicBodiesDoNotHoldTheThreadsOfAnUpstream(t *testing.T) {
 				}
 			}()
 		}
-		most := defaultPublicInflight / placesPerLarge
+		most := defaultPublicInflight / slotsPerLarge
 		testkit.Eventually(t, "each of them to have a thread, to wait for a turn or to be refused", func() bool {
 			return len(e.threads) == most && int64(most+waitingForATurn(t))+answered.Load() == defaultPublicInflight
 		})
@@ -78,7 +78,7 @@ func TestLargePublicBodiesOfOneAddressAllArrive(t *testing.T) {
 			t.Errorf("%s: %d of %d bodies arrived", version, served.Load(), defaultPublicInflight)
 		}
 	}
-	testkit.Eventually(t, "places and memory to be given back", func() bool { return strangers(t) == 0 && gathered(t) == 0 })
+	testkit.Eventually(t, "slots and memory to be given back", func() bool { return publicSlots(t) == 0 && gathered(t) == 0 })
 }
 
 // A client that waits too long for its turn is told.
@@ -123,10 +123,10 @@ func waitingForATurn(t *testing.T) (n int) {
 		t.Fatal(err)
 	}
 	defer giveBackState()
-	for _, door := range state.doors.doors {
-		door.large.mu.Lock()
-		n += len(door.large.queue)
-		door.large.mu.Unlock()
+	for _, limiter := range state.public.limiters {
+		limiter.large.mu.Lock()
+		n += len(limiter.large.queue)
+		limiter.large.mu.Unlock()
 	}
 	return n
 }
@@ -139,29 +139,29 @@ func gathered(t *testing.T) (bytes int64) {
 		t.Fatal(err)
 	}
 	defer giveBackState()
-	for _, door := range state.doors.doors {
-		bytes += door.gathered.Load()
+	for _, limiter := range state.public.limiters {
+		bytes += limiter.gathered.Load()
 	}
 	return bytes
 }
 
 // What is gathered is bounded for all bodies together.
 func TestTheMemoryOfLargeBodiesIsBounded(t *testing.T) {
-	door := newPublicDoor()
-	var places []*publicPlace
+	limiter := newPublicLimiter()
+	var slots []*publicSlot
 	for range 2 * largeMemory / publicBuffer {
-		p := &publicPlace{door: door}
-		places = append(places, p)
-		p.takeMemory(publicBuffer)
+		p := &publicSlot{limiter: limiter}
+		slots = append(slots, p)
+		p.reserveMemory(publicBuffer)
 	}
-	if got := door.gathered.Load(); got != largeMemory {
+	if got := limiter.gathered.Load(); got != largeMemory {
 		t.Errorf("%d bytes are gathered, want %d", got, largeMemory)
 	}
-	for _, p := range places {
-		p.giveMemory()
-		p.giveMemory()
+	for _, p := range slots {
+		p.releaseMemory()
+		p.releaseMemory()
 	}
-	if got := door.gathered.Load(); got != 0 {
+	if got := limiter.gathered.Load(); got != 0 {
 		t.Errorf("%d bytes are left, want none", got)
 	}
 }

@@ -12,27 +12,27 @@ import (
 // statusClientClosed is what Caddy's proxy answers when the client went away.
 const statusClientClosed = 499
 
-// publicResponse is the answer to a stranger: where it begins, the place is given
-// back as soon as the body has been read too.
+// publicResponse is the response of a public route. When it begins and the body has
+// been read, the slot is released.
 type publicResponse struct {
 	*response
-	place   *publicPlace
+	slot    *publicSlot
 	request *http.Request
 	begun   bool
-	refused bool // what the proxy still writes is not for the client
+	refused bool // answered by the guard: what the proxy still writes is discarded
 }
 
 func (s *publicResponse) begin() {
 	if !s.begun {
 		s.begun = true
-		s.place.answerBegins()
+		s.slot.answerBegins()
 	}
 }
 
 // WriteHeader implements [http.ResponseWriter]. The proxy ends a request whose body
-// did not come in time as one that the client gave up; the client is told why.
+// did not come in time as one that the client gave up; the client gets a 408 instead.
 func (s *publicResponse) WriteHeader(status int) {
-	if status == statusClientClosed && !s.begun && s.place.wasLate() {
+	if status == statusClientClosed && !s.begun && s.slot.wasLate() {
 		s.begin()
 		s.refused = true
 		if s.request.ProtoMajor == 1 {

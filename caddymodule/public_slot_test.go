@@ -15,33 +15,33 @@ var (
 	clientC = netip.MustParseAddr("192.0.2.3")
 )
 
-func newDoor() *publicDoor { return new(doorTable).of("edge") }
+func newLimiter() *publicLimiter { return new(publicLimiters).of("edge") }
 
-// enterNow takes a place without waiting.
-func enterNow(t *testing.T, door *publicDoor, client netip.Addr, rule publicRule) *publicPlace {
+// acquireNow takes a slot without waiting.
+func acquireNow(t *testing.T, limiter *publicLimiter, client netip.Addr, rule publicRule) *publicSlot {
 	t.Helper()
-	place, reached := door.enter(t.Context(), client, rule, false)
-	if place == nil {
-		t.Fatalf("%v found no place: %s", client, reached)
+	slot, reached := limiter.acquire(t.Context(), client, rule, false)
+	if slot == nil {
+		t.Fatalf("%v found no slot: %s", client, reached)
 	}
-	return place
+	return slot
 }
 
 func TestStrangersAreBoundedByClientAndInAll(t *testing.T) {
-	door, rule := newDoor(), publicRule{inflight: 2, total: 3}
-	enterNow(t, door, clientA, rule)
-	enterNow(t, door, clientA, rule)
-	if _, reached := door.enter(t.Context(), clientA, rule, false); reached != limitPublicInflight {
+	limiter, rule := newLimiter(), publicRule{inflight: 2, total: 3}
+	acquireNow(t, limiter, clientA, rule)
+	acquireNow(t, limiter, clientA, rule)
+	if _, reached := limiter.acquire(t.Context(), clientA, rule, false); reached != limitPublicInflight {
 		t.Errorf("a third of one client: reached %q, want public_inflight", reached)
 	}
-	last := enterNow(t, door, clientB, rule)
-	if _, reached := door.enter(t.Context(), clientC, rule, false); reached != limitPublicTotal {
+	last := acquireNow(t, limiter, clientB, rule)
+	if _, reached := limiter.acquire(t.Context(), clientC, rule, false); reached != limitPublicTotal {
 		t.Errorf("a fourth in all: reached %q, want public_total", reached)
 	}
-	last.leave()
-	last.leave() // a second time gives nothing back
-	enterNow(t, door, clientC, rule)
-	if _, reached := door.enter(t.Context(), clientB, rule, false); reached != limitPublicTotal {
+	last.release()
+	last.release() // a second time gives nothing back
+	acquireNow(t, limiter, clientC, rule)
+	if _, reached := limiter.acquire(t.Context(), clientB, rule, false); reached != limitPublicTotal {
 		t.Errorf("after one left twice: reached %q, want public_total", reached)
 	}
 }
@@ -49,29 +49,29 @@ func TestStrangersAreBoundedByClientAndInAll(t *testing.T) {
 func TestAPlaceIsGivenBackWhenTheAnswerBeginsAndTheBodyHasEnded(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		steps []func(*publicPlace)
+		steps []func(*publicSlot)
 		held  []int // after each step
 	}{
-		{"the answer after the body", []func(*publicPlace){(*publicPlace).bodyEnds, (*publicPlace).answerBegins, (*publicPlace).leave}, []int{1, 0, 0}},
-		{"the body after the answer", []func(*publicPlace){(*publicPlace).answerBegins, (*publicPlace).bodyEnds, (*publicPlace).leave}, []int{1, 0, 0}},
-		{"a request that ends without either", []func(*publicPlace){(*publicPlace).leave, (*publicPlace).answerBegins}, []int{0, 0}},
+		{"the answer after the body", []func(*publicSlot){(*publicSlot).bodyEnds, (*publicSlot).answerBegins, (*publicSlot).release}, []int{1, 0, 0}},
+		{"the body after the answer", []func(*publicSlot){(*publicSlot).answerBegins, (*publicSlot).bodyEnds, (*publicSlot).release}, []int{1, 0, 0}},
+		{"a request that ends without either", []func(*publicSlot){(*publicSlot).release, (*publicSlot).answerBegins}, []int{0, 0}},
 	} {
-		door := newDoor()
-		place := enterNow(t, door, clientA, publicRule{inflight: 1, total: 1})
+		limiter := newLimiter()
+		slot := acquireNow(t, limiter, clientA, publicRule{inflight: 1, total: 1})
 		for i, step := range c.steps {
-			step(place)
-			if door.total != c.held[i] || door.held[clientA] != c.held[i] {
-				t.Errorf("%s, step %d: %d places in all, %v by client, want %d", c.name, i+1, door.total, door.held, c.held[i])
+			step(slot)
+			if limiter.total != c.held[i] || limiter.held[clientA] != c.held[i] {
+				t.Errorf("%s, step %d: %d slots in all, %v by client, want %d", c.name, i+1, limiter.total, limiter.held, c.held[i])
 			}
 		}
 	}
 }
 
-// What waits is called when a place becomes free, and refused after a second.
+// What waits is called when a slot becomes free, and refused after a second.
 func TestAStrangerWaitsASecondForAPlace(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		freed  time.Duration // when the place is given back; 0 for never
+		freed  time.Duration // when the slot is given back; 0 for never
 		cancel time.Duration // when the client goes away; 0 for never
 		want   string
 		after  time.Duration
@@ -83,23 +83,23 @@ func TestAStrangerWaitsASecondForAPlace(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				door, rule := newDoor(), publicRule{inflight: 1, total: 1}
-				first := enterNow(t, door, clientA, rule)
+				limiter, rule := newLimiter(), publicRule{inflight: 1, total: 1}
+				first := acquireNow(t, limiter, clientA, rule)
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				if c.freed > 0 {
-					time.AfterFunc(c.freed, first.leave)
+					time.AfterFunc(c.freed, first.release)
 				}
 				if c.cancel > 0 {
 					time.AfterFunc(c.cancel, cancel)
 				}
 				start := time.Now()
-				_, reached := door.enter(ctx, clientA, rule, true)
+				_, reached := limiter.acquire(ctx, clientA, rule, true)
 				if took := time.Since(start); reached != c.want || took != c.after {
 					t.Errorf("reached %q after %v, want %q after %v", reached, took, c.want, c.after)
 				}
-				if len(door.queue) != 0 || len(door.waiting) != 0 {
-					t.Errorf("%d requests and %v still wait", len(door.queue), door.waiting)
+				if len(limiter.queue) != 0 || len(limiter.waiting) != 0 {
+					t.Errorf("%d requests and %v still wait", len(limiter.queue), limiter.waiting)
 				}
 			})
 		})
@@ -108,15 +108,15 @@ func TestAStrangerWaitsASecondForAPlace(t *testing.T) {
 
 func TestTheClientWithTheFewestPlacesIsCalledFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		door, rule := newDoor(), publicRule{inflight: 8, total: 4}
-		var places []*publicPlace
+		limiter, rule := newLimiter(), publicRule{inflight: 8, total: 4}
+		var slots []*publicSlot
 		for range 4 {
-			places = append(places, enterNow(t, door, clientA, rule))
+			slots = append(slots, acquireNow(t, limiter, clientA, rule))
 		}
 		came := make(chan string, 8)
 		wait := func(name string, client netip.Addr) {
 			go func() {
-				if _, reached := door.enter(t.Context(), client, rule, true); reached == "" {
+				if _, reached := limiter.acquire(t.Context(), client, rule, true); reached == "" {
 					came <- name
 				}
 			}()
@@ -126,12 +126,12 @@ func TestTheClientWithTheFewestPlacesIsCalledFirst(t *testing.T) {
 			wait(fmt.Sprintf("A%d", i), clientA)
 		}
 		wait("B", clientB)
-		places[0].leave()
+		slots[0].release()
 		synctest.Wait()
 		if got := <-came; got != "B" {
 			t.Errorf("called %s first, want B, which holds nothing", got)
 		}
-		places[1].leave()
+		slots[1].release()
 		if got := <-came; got != "A0" {
 			t.Errorf("called %s then, want A0, which waits longest", got)
 		}
@@ -145,14 +145,14 @@ func TestTheQueueOfStrangersIsBounded(t *testing.T) {
 		clients int
 		want    int // requests that wait
 	}{
-		{"one client", publicRule{inflight: 1, total: 100}, 1, waitingPerPlace},
+		{"one client", publicRule{inflight: 1, total: 100}, 1, waitingPerSlot},
 		{"many clients", publicRule{inflight: 10, total: 2}, 50, 2 * waitingPerTotal},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				door := newDoor()
+				limiter := newLimiter()
 				for range c.rule.total {
-					if _, reached := door.enter(t.Context(), clientA, c.rule, false); reached != "" {
+					if _, reached := limiter.acquire(t.Context(), clientA, c.rule, false); reached != "" {
 						break
 					}
 				}
@@ -162,11 +162,11 @@ func TestTheQueueOfStrangersIsBounded(t *testing.T) {
 					if i%c.clients != 0 {
 						addr = addr.Next()
 					}
-					go door.enter(t.Context(), client, c.rule, true)
+					go limiter.acquire(t.Context(), client, c.rule, true)
 					synctest.Wait()
 				}
-				if len(door.queue) != c.want {
-					t.Errorf("%d requests wait, want %d", len(door.queue), c.want)
+				if len(limiter.queue) != c.want {
+					t.Errorf("%d requests wait, want %d", len(limiter.queue), c.want)
 				}
 			})
 		})

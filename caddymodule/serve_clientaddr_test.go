@@ -91,7 +91,7 @@ func TestInventedAddressesDoNotWalkAroundTheBoundOfStrangers(t *testing.T) {
 		defer close(done)
 		_, _ = g.ask(t, plainClient(), "GET", "/v1/hold", "X-Forwarded-For: 198.51.100.1, 203.0.113.7")
 	}()
-	testkit.Eventually(t, "the place to be taken", func() bool { return strangers(t) == 1 })
+	testkit.Eventually(t, "the slot to be taken", func() bool { return publicSlots(t) == 1 })
 	if got := statusOf(t, g, "/v1/x", "X-Forwarded-For: 198.51.100.2, 203.0.113.7"); got != 429 {
 		t.Errorf("the same client, with another invented address: got %d, want 429", got)
 	}

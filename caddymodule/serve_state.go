@@ -20,9 +20,9 @@ type requestState struct {
 	peer      netip.Addr // the socket's
 	clientIP  string     // for lockout, limits and the audit trail
 	live      liveRequest
-	endLimit  func()       // ends a request in progress of its identity; nil: none
-	place     *publicPlace // on a public route; nil: none
-	fields    [5]string    // the values of the header fields that the guard sets
+	endLimit  func()      // ends a request in progress of its identity; nil: none
+	slot      *publicSlot // on a public route; nil: none
+	fields    [5]string   // the values of the header fields that the guard sets
 	used      int
 }
 
@@ -37,7 +37,7 @@ func (g *Guard) newRequestState(w http.ResponseWriter, r *http.Request) *request
 
 // release gives back what the request holds of limits, however it ends.
 func (s *requestState) release() {
-	s.place.leave()
+	s.slot.release()
 	if s.endLimit != nil {
 		s.endLimit()
 	}
@@ -54,11 +54,11 @@ func (s *requestState) field(value string) []string {
 	return s.fields[s.used-1 : s.used : s.used]
 }
 
-// next calls the next handler, on a public route with a writer that gives the place
-// back.
+// next calls the next handler, on a public route with a writer that releases
+// the slot.
 func (s *requestState) next(next caddyhttp.Handler, r *http.Request) error {
-	if s.place == nil {
+	if s.slot == nil {
 		return next.ServeHTTP(&s.response, r)
 	}
-	return next.ServeHTTP(&publicResponse{response: &s.response, place: s.place, request: r}, r)
+	return next.ServeHTTP(&publicResponse{response: &s.response, slot: s.slot, request: r}, r)
 }
