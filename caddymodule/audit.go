@@ -18,40 +18,40 @@ const (
 	eventBindRefused = "startup_bind_refused"
 )
 
-// What a decision's record says that was done.
+// The field `decision` of a record.
 const (
 	decisionAllow     = "allow"
 	decisionRefuse    = "refuse"
 	decisionWouldDeny = "would_deny" // a shadow guard let it through
 )
 
-// reasonAudit is why a request is refused that could not be put on record.
+// reasonAudit refuses a request that could not be recorded.
 const reasonAudit authmin.Reason = "audit"
 
-// auditLog writes one record a decision, to every sink: one that fails or hangs
-// does not keep the others from it. No field ever holds a token: at most its fp6.
+// auditLog writes one record for each decision to every sink. A sink that fails or
+// hangs does not affect the others. No field contains a token: at most its fp6.
 type auditLog struct {
-	out      *slog.Logger // waits for nobody
+	out      *slog.Logger // does not wait for a sink
 	deciding slog.Handler // waits until a required sink has the record
 	required int
 	refusals refusalLog
 
-	strangers refusalLog // what public routes let in
-	started   eventCount // lockouts that began
-	ended     eventCount // and that are over
+	publicRequests refusalLog // requests on public routes
+	started        eventCount // lockouts that began
+	ended          eventCount // and that are over
 
 	taken []AuditSink // to be given back
 	start []func() error
 	caddy *caddySink
 }
 
-// newAuditLog takes the sinks of a configuration; none are Caddy's log. close
-// gives them back, also those taken before an error.
+// newAuditLog takes the sinks of a configuration; without any, Caddy's log. close
+// gives them back, also after an error.
 func newAuditLog(sinks []AuditSink, log *zap.Logger, m *metrics) (*auditLog, error) {
 	if len(sinks) == 0 {
 		sinks = []AuditSink{{Sink: sinkCaddy}}
 	}
-	a := &auditLog{strangers: refusalLog{each: recordedPublic, inAll: recordedPublicInAll}}
+	a := &auditLog{publicRequests: refusalLog{each: recordedPublic, inAll: recordedPublicInAll}}
 	if len(sinks) > maxAuditSinks {
 		return a, fmt.Errorf("audit: %d sinks are over the limit of %d", len(sinks), maxAuditSinks)
 	}
@@ -100,8 +100,8 @@ func (a *auditLog) open() error {
 	return nil
 }
 
-// close writes what waits and gives the sinks back. Requests that are still under
-// way may write afterwards: to sinks that others hold, or to nobody.
+// close writes the records that are due and gives the sinks back. Requests that are
+// still in progress may write afterwards, to sinks that another configuration holds.
 func (a *auditLog) close() {
 	if a.out != nil {
 		a.writeExpired(time.Now(), true)
@@ -116,8 +116,8 @@ func (a *auditLog) close() {
 }
 
 // decision writes the record of one request. It reports false when sinks are
-// required and none of them has taken it: then the request must not go on. The
-// status is the gateway's own answer, and is left out where the upstream answers.
+// required and none of them has the record: then the request must be refused. The
+// status is that of the gateway's own answer, absent when the upstream answers.
 func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, s *requestState) bool {
 	level, event, decision := slog.LevelInfo, eventAllowed, decisionAllow
 	if !d.Allow {
@@ -137,10 +137,10 @@ func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, s *r
 	record := decisionRecords.Get().(*decisionRecord)
 	defer record.giveBack()
 	record.about(r, g, d, s)
-	record.stranger = !d.Allow || d.Public
-	if record.stranger {
+	record.expendable = !d.Allow || d.Public
+	if record.expendable {
 		record.level, record.event, record.decision, record.reason, record.status = level, event, decision, string(d.Reason), status
-		if a.holdStranger(s, record) {
+		if a.holdExpendable(s, record) {
 			return true
 		}
 	}
@@ -152,7 +152,7 @@ func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, s *r
 	if d.Public || g.Shadow || a.required == 0 {
 		return true
 	}
-	// The record that was not taken may still be written, and says otherwise.
+	// The first record may still be written, and says otherwise.
 	record.says(slog.LevelError, eventRefused, decisionRefuse, string(reasonAudit), problemNoAudit.Status)
 	_ = a.out.Handler().Handle(ctx, record.record())
 	return false
@@ -166,7 +166,7 @@ func failedSinks(err error) int {
 	return 1
 }
 
-// problemNoAudit answers a request that could not be put on record.
+// problemNoAudit answers a request that could not be recorded.
 var problemNoAudit = authmin.Problem{
 	Status: http.StatusServiceUnavailable, Code: "AUDIT_UNAVAILABLE", CodeNumber: 50301,
 	Title: "The request could not be put on record",

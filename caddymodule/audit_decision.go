@@ -12,11 +12,10 @@ import (
 	"github.com/llorch/gateway/caddymodule/trail"
 )
 
-// decisionRecord is the audit record of one request, before it is text. Every
-// request has one, so that it goes through log/slog as one attribute, which the
-// sinks of ours write without taking it apart and whoever else gets it resolves to
-// its fields: see [decisionRecord.LogValue]. It is used again for another request
-// as soon as the sinks have returned.
+// decisionRecord is the audit record of one request, before it is text. It passes
+// through log/slog as one attribute: [sinkHandler] writes its line as it is, and other
+// handlers resolve it to its fields with [decisionRecord.LogValue]. It is reused for
+// another request when the sinks have returned.
 type decisionRecord struct {
 	time                               time.Time
 	level                              slog.Level
@@ -29,7 +28,7 @@ type decisionRecord struct {
 	clientIP, userAgent, correlationID string
 	status                             int // 0 where the upstream answers
 
-	stranger bool // a refusal, or a request on a public route
+	expendable bool // a refusal, or a request on a public route: see [trail.Record]
 
 	// Of a record that stands for many refusals.
 	count   int       // 0 for a record of one request
@@ -43,7 +42,7 @@ var decisionRecords = sync.Pool{New: func() any {
 	return &decisionRecord{line: make([]byte, 0, trail.MaxRecord)}
 }}
 
-// about fills in what is known of a request. What the client sent is bounded here.
+// about fills in the fields of a request. Text of the client is bounded here.
 func (d *decisionRecord) about(r *http.Request, g *Guard, decision *authmin.Decision, s *requestState) {
 	path, _, _ := strings.Cut(s.target, "?")
 	d.guard = g.Name
@@ -61,7 +60,7 @@ func (d *decisionRecord) about(r *http.Request, g *Guard, decision *authmin.Deci
 	d.correlationID = s.id
 }
 
-// says sets what was decided, and gives the record its number.
+// says sets the decision, and gives the record its number.
 func (d *decisionRecord) says(level slog.Level, event, decision, reason string, status int) {
 	d.time, d.level, d.seq = time.Now(), level, trail.NextSeq()
 	d.event, d.decision, d.reason, d.status = event, decision, reason, status
@@ -105,8 +104,8 @@ func (d *decisionRecord) LogValue() slog.Value {
 	return slog.GroupValue(append(attrs, d.together()...)...)
 }
 
-// json is the record as one line, without the line end: the bytes that
-// [trail.AppendRecord] makes of its fields. It is written once for all sinks.
+// json is the record as one line, without the line end: the same bytes as
+// [trail.AppendRecord] makes of its fields. It is encoded once for all sinks.
 func (d *decisionRecord) json() []byte {
 	if len(d.line) > 0 {
 		return d.line
@@ -149,8 +148,8 @@ func appendAddr(dst []byte, addr netip.Addr) []byte {
 	return addr.AppendTo(dst)
 }
 
-// giveBack ends the use of a record.
+// giveBack puts a record back into the pool.
 func (d *decisionRecord) giveBack() {
-	*d = decisionRecord{line: d.line[:0]} // it keeps nobody's text
+	*d = decisionRecord{line: d.line[:0]} // no text of this request stays
 	decisionRecords.Put(d)
 }

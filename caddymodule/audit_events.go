@@ -9,7 +9,7 @@ import (
 	"github.com/llorch/gateway/caddymodule/trail"
 )
 
-// Events beside decisions. None of them holds up whoever writes it.
+// Events other than decisions. Writing one does not block.
 const (
 	eventRotation         = "token_rotation_detected"
 	eventRevoked          = "token_revoked"
@@ -30,34 +30,34 @@ func (a *auditLog) bindRefused(guard, address string, err error) {
 		slog.String("error", authmin.CleanText(err.Error(), maxAuditError)))
 }
 
-// rotationDetected says that two tokens of one name are valid: one is about to
+// rotationDetected records that two tokens of one name are valid: one is about to
 // replace the other.
 func (a *auditLog) rotationDetected(name, oldFP6, newFP6 string) {
 	a.event(slog.LevelInfo, eventRotation,
 		slog.String("token", name), slog.String("fp6_old", oldFP6), slog.String("fp6_new", newFP6))
 }
 
-// tokenRevoked says that a token is no longer valid before its time, and by whose
-// doing: "keyring" or "source" for a changed file, "admin" for the admin API.
+// tokenRevoked records that a token became invalid before it expired. by is "keyring"
+// or "source" for a changed file, "admin" for the admin API.
 func (a *auditLog) tokenRevoked(name, fp6, by string) {
 	a.event(slog.LevelWarn, eventRevoked,
 		slog.String("token", name), slog.String("fp6", fp6), slog.String("by", by))
 }
 
-// configLoaded says what the gateway now works by.
+// configLoaded records the configuration that came into force.
 func (a *auditLog) configLoaded(guards, shadows, tokens int) {
 	a.event(slog.LevelInfo, eventConfigLoaded,
 		slog.Int("guards", guards), slog.Int("shadow_guards", shadows), slog.Int("tokens", tokens))
 }
 
-// configRejected says that a configuration or a keyring file was refused, and
-// what was in force stays. No error of ours holds a token.
+// configRejected records that a configuration or a keyring file was refused: the one
+// in force stays. Errors of this module contain no token.
 func (a *auditLog) configRejected(what string, err error) {
 	a.event(slog.LevelError, eventConfigRejected,
 		slog.String("what", what), slog.String("error", authmin.CleanText(err.Error(), maxAuditError)))
 }
 
-// streamTerminated says that a request under way was ended with its token.
+// streamTerminated records that a request in progress was ended with its token.
 func (a *auditLog) streamTerminated(guard string, d *authmin.Decision, why authmin.Reason, id string, sent int64, took time.Duration) {
 	a.event(slog.LevelWarn, eventStreamTerminated,
 		slog.String("guard", guard), slog.String("identity", d.Identity), slog.String("token", tokenName(d)),

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// recordedLockouts is how many lockouts that begin, and how many that end, are recorded
-// one by one in a minute. A network with many IPv6 prefixes fills the table of locked
+// recordedLockouts is how many starts, and how many ends, of lockouts have a record of
+// their own in a minute. A network with many IPv6 prefixes fills the table of locked
 // clients in every ban; beyond this number they share a record: 30 MB an hour at most.
 const recordedLockouts = 1024
 
-// eventCount tells the events of a minute that have a record each from those that are
-// counted.
+// eventCount decides which events of a minute have a record of their own; it counts the
+// others.
 type eventCount struct {
 	mu    sync.Mutex
 	since time.Time
@@ -20,8 +20,8 @@ type eventCount struct {
 	held  int
 }
 
-// hold reports whether an event has no record of its own, and then counts it. What it
-// returns beside that is how many a record is due for.
+// hold reports whether an event is counted instead of recorded. due is how many events
+// of the minute before need a record.
 func (c *eventCount) hold(now time.Time) (held bool, due int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -37,7 +37,7 @@ func (c *eventCount) hold(now time.Time) (held bool, due int) {
 	return true, due
 }
 
-// expired is how many a record is due for, when the minute is over or at the end.
+// expired returns how many events need a record, when the minute is over or at the end.
 func (c *eventCount) expired(now time.Time, all bool) (due int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -47,7 +47,7 @@ func (c *eventCount) expired(now time.Time, all bool) (due int) {
 	return due
 }
 
-// lockoutStart says that a client is locked out.
+// lockoutStart records that a client is locked out.
 func (a *auditLog) lockoutStart(client string, rule lockoutRule) {
 	held, due := a.started.hold(time.Now())
 	a.manyLockouts(slog.LevelWarn, eventLockoutStart, due)
@@ -58,7 +58,7 @@ func (a *auditLog) lockoutStart(client string, rule lockoutRule) {
 	}
 }
 
-// lockoutEnd says that a client's ban is over.
+// lockoutEnd records that a client's ban is over.
 func (a *auditLog) lockoutEnd(client string) {
 	held, due := a.ended.hold(time.Now())
 	a.manyLockouts(slog.LevelInfo, eventLockoutEnd, due)
@@ -79,6 +79,6 @@ func (a *auditLog) manyLockouts(level slog.Level, event string, count int) {
 	}
 }
 
-// isStrangers reports whether an event is one that strangers cause: the reserve of the
-// disk is not for them.
-func isStrangers(event string) bool { return event == eventLockoutStart || event == eventLockoutEnd }
+// isExpendable reports whether clients without a token cause an event: such records may
+// not use the reserve of the disk.
+func isExpendable(event string) bool { return event == eventLockoutStart || event == eventLockoutEnd }

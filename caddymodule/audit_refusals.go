@@ -14,10 +14,10 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// Refusals, and requests on public routes, cost a stranger nothing, and a record of the
-// trail is some 600 bytes: one machine writes 31 GB an hour. So the first of a client in
-// a minute have a record each, and all later ones share one, written when the minute is
-// over.
+// Refusals, and requests on public routes, cost a client nothing, and a record of the
+// trail is some 600 bytes: one machine could cause 31 GB an hour. So the first of a
+// client in a minute have a record each, and all later ones share one, written when the
+// minute is over.
 const (
 	// recordedRefusals is how many refusals of a client are recorded one by one.
 	recordedRefusals = 20
@@ -38,17 +38,17 @@ const (
 // [maxRefusers].
 const othersAddress = "others"
 
-// refuserKey is who was refused: a client and, for a token that is or was good, what it
-// is known by, so that strangers of one address do not hide it. Nor do strangers of
-// many addresses: of those beyond [maxRefusers] each such token has a count of its own,
-// and the keyring bounds how many there are.
+// refuserKey is what refusals are counted by: the client and, for a token that is or was
+// valid, its name or fp6, so that other requests from the same address do not hide it.
+// Nor does a flood from many addresses: beyond [maxRefusers] each such token still has a
+// count of its own, and the keyring bounds how many there are.
 type refuserKey struct {
 	client netip.Addr
 	token  string
 	others bool
 }
 
-// refuserOf is whom a refusal counts for. A name has no colon in it, so that none is
+// refuserOf returns the key of a refusal. A name has no colon in it, so that none looks
 // like a fingerprint.
 func refuserOf(s *requestState, d *decisionRecord) refuserKey {
 	key := refuserKey{client: clientKey(s.clientAddr()), token: d.token}
@@ -68,8 +68,7 @@ type refuser struct {
 	reasons map[string]int // of the same
 }
 
-// refusalLog tells the refusals that are recorded one by one from those that are
-// counted.
+// refusalLog decides which refusals have a record of their own; it counts the others.
 type refusalLog struct {
 	each, inAll int // recorded one by one in a window; zeros are [recordedRefusals] and no bound
 
@@ -98,8 +97,8 @@ func (l *refusalLog) recordAlone(r *refuser, now time.Time) bool {
 	return l.alone <= l.inAll
 }
 
-// hold reports whether a refusal has no record of its own, and then counts it. What
-// it returns beside that is a record that is due.
+// hold reports whether a refusal is counted instead of recorded. due is the record of
+// the minute before, if that is over.
 func (l *refusalLog) hold(key refuserKey, d *decisionRecord, now time.Time) (held bool, due *decisionRecord) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -172,13 +171,12 @@ func (r *refuser) together(key refuserKey) *decisionRecord {
 	return &d
 }
 
-// holdStranger counts a refusal, or a request on a public route, that has no record of
-// its own. The record that may be
-// due at the same time is written.
-func (a *auditLog) holdStranger(s *requestState, d *decisionRecord) bool {
+// holdExpendable reports whether a refusal, or a request on a public route, is counted
+// instead of recorded. It writes the record of the minute before, if that is due.
+func (a *auditLog) holdExpendable(s *requestState, d *decisionRecord) bool {
 	log := &a.refusals
 	if d.event == eventAllowed {
-		log = &a.strangers
+		log = &a.publicRequests
 	}
 	held, due := log.hold(refuserOf(s, d), d, time.Now())
 	if due != nil {
@@ -192,7 +190,7 @@ func (a *auditLog) tick(now time.Time) { a.writeExpired(now, false) }
 
 // writeExpired is tick, with all of them at the end.
 func (a *auditLog) writeExpired(now time.Time, all bool) {
-	for _, log := range []*refusalLog{&a.refusals, &a.strangers} {
+	for _, log := range []*refusalLog{&a.refusals, &a.publicRequests} {
 		for _, d := range log.expired(now, all) {
 			a.writeHeld(d)
 		}

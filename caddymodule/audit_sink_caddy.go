@@ -22,10 +22,10 @@ const neverStacktrace = slog.LevelError + 1
 // 350 bytes here and 600 behind it.
 const caddyQueue = 2048
 
-// caddySink hands records to Caddy's own logger, under the name authmin.audit, so
-// that an operator can send them where they belong. Caddy's writers may hang, so
-// there is a queue and a goroutine here too. It belongs to one configuration, as
-// the logger does. Before start and after end it writes without a queue.
+// caddySink writes records to Caddy's own logger, under the name authmin.audit, so
+// that an operator can route them. Caddy's writers may hang, so there is a queue and a
+// goroutine here too. It belongs to one configuration, as the logger does. Before start
+// and after end it writes without a queue.
 type caddySink struct {
 	to    slog.Handler
 	count trail.Counters

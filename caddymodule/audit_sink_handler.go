@@ -26,12 +26,12 @@ var recordBuffers = sync.Pool{New: func() any {
 // records are counted by the sink.
 func (h sinkHandler) Handle(_ context.Context, r slog.Record) error {
 	if d := decisionOf(&r); d != nil {
-		return h.put(d.json(), d.stranger)
+		return h.put(d.json(), d.expendable)
 	}
 	buf := recordBuffers.Get().(*[]byte)
 	defer recordBuffers.Put(buf)
 	*buf = trail.AppendRecord((*buf)[:0], &r)
-	return h.put(*buf, isStrangers(r.Message))
+	return h.put(*buf, isExpendable(r.Message))
 }
 
 func (h sinkHandler) put(line []byte, expendable bool) error {

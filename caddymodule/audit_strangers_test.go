@@ -121,7 +121,7 @@ func TestLockoutsBeyondTheirNumberShareARecord(t *testing.T) {
 
 func TestTheReserveIsNotForLockouts(t *testing.T) {
 	for event, want := range map[string]bool{eventLockoutStart: true, eventLockoutEnd: true, eventRevoked: false, eventStreamTerminated: false, eventConfigLoaded: false} {
-		if got := isStrangers(event); got != want {
+		if got := isExpendable(event); got != want {
 			t.Errorf("%s: a stranger's %v, want %v", event, got, want)
 		}
 	}

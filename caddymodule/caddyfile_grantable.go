@@ -10,11 +10,11 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// checkGrantable refuses a rule that nobody could ever pass, because no token can
+// checkGrantable refuses a rule that no request could pass, because no token can
 // have its scope: most likely it is misspelt. The shipped scopes are left out: to
 // have no token for one of them now is how an operator closes a route. Scope
-// admin passes every rule, and nobody knows what a keyring file will hold
-// tomorrow: there it is a warning of lint's.
+// admin passes every rule, and a keyring file may contain any scope later: there
+// it is a warning of lint.
 func checkGrantable(h httpcaddyfile.Helper, scopes []authmin.Scope) error {
 	shipped := authmin.AllScopes()
 	if slices.ContainsFunc(scopes, func(s authmin.Scope) bool { return slices.Contains(shipped, s) }) {

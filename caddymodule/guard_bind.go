@@ -27,7 +27,7 @@ type listener struct {
 // listenerSet are the addresses of a guard's server.
 type listenerSet struct {
 	all     []listener
-	wrapped bool // a listener wrapper stands before TLS: peers are its word
+	wrapped bool // a listener wrapper stands before TLS: it sets the peer
 }
 
 // listenersOf reads a server's addresses. Caddy has resolved placeholders in them
@@ -57,8 +57,9 @@ func listenersOf(server *caddyhttp.Server, httpPort int) (listenerSet, error) {
 	return set, nil
 }
 
-// IsLoopback reports whether only this machine reaches an address. It knows TCP on a loopback host, and Unix sockets. Every other kind of
-// network, fd/… included, counts as exposed: nobody can tell what it is bound to.
+// IsLoopback reports whether an address is reached from this machine only: TCP on a
+// loopback host, and Unix sockets. Every other kind of network, fd/… included, counts
+// as exposed: it may be bound to anything.
 func IsLoopback(address caddy.NetworkAddress) bool {
 	switch address.Network {
 	case "unix":
@@ -86,8 +87,8 @@ func hasWrappers(server *caddyhttp.Server) bool {
 	return false
 }
 
-// errWrappedProxies: who may name an identity is known by the socket's peer, and a
-// wrapper such as proxy_protocol puts there what the connection begins with.
+// errWrappedProxies: a trusted proxy is recognised by the socket's peer, which a
+// listener wrapper such as proxy_protocol replaces by what the client sent.
 var errWrappedProxies = errors.New("trust_proxy believes the socket's peer, and with listener_wrappers that is what a wrapper says: remove one of the two")
 
 // check applies the bind policy. It returns the first address that may not be
@@ -113,7 +114,7 @@ func (s listenerSet) check(haveToken, plaintext, shadow bool) (string, error) {
 	return "", nil
 }
 
-// of returns what is known of the listener that a request came in by. If any of
+// of returns the kind of the listener that a request came in by. If any of
 // the server's listeners on that port is exposed, so is the request.
 func (s listenerSet) of(r *http.Request) authmin.Listener {
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)

@@ -22,7 +22,7 @@ const ipv6Bits = 64
 
 // Lockout says when a client that sends invalid tokens is locked out.
 type Lockout struct {
-	// Never lock anybody out.
+	// No lockout.
 	Off bool `json:"off,omitempty"`
 	// So many invalid tokens…
 	Failures int `json:"failures,omitempty"`
@@ -63,8 +63,8 @@ func (l *Lockout) rule() (lockoutRule, error) {
 
 // lockoutTable counts failed tokens by client. What stops guessing is the length
 // of the tokens; this keeps the noise and the cost of it down. It never sees a
-// valid token, and has no entry for a token or a name, so that nobody can lock
-// out anybody else.
+// valid token, and has no entry for a token or a name, so that no
+// client can lock out another.
 //
 // Watched and locked clients are in tables of their own: a flood of new clients
 // cannot push out a locked one. Nor can it push out a watched one within its
@@ -132,7 +132,7 @@ func (t *lockoutTable) fail(client netip.Addr, rule lockoutRule, now time.Time) 
 		return lockoutOutcome{}
 	}
 	if t.locked.Len() == t.capacity {
-		// Everybody in the table is locked; one more would free one of them.
+		// The table of bans is full; one more would end another.
 		return lockoutOutcome{locked: true, retry: rule.ban}
 	}
 	t.watched.Remove(key)

@@ -11,20 +11,20 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// errTokenGone is why a request that was under way has been ended.
+// errTokenGone ends a request in progress.
 var errTokenGone = errors.New("the token is no longer valid")
 
 // liveSet holds the requests that a token was let in with and that are still
 // under way: streams, WebSockets, uploads. It is bounded by the connections that
-// the server has. When a token is revoked or expires they are ended, and nobody
-// else's are touched.
+// the server has. When a token is revoked or expires they are ended;
+// other tokens' streams are not affected.
 type liveSet struct {
 	mu    sync.Mutex
 	first *liveRequest // of a list through their fields
 	count int
 }
 
-// liveRequest is one of them.
+// liveRequest is one tracked request.
 type liveRequest struct {
 	digest         authmin.Digest
 	policy         *authmin.Policy // by a rule of which it was let in

@@ -153,8 +153,8 @@ func harmlessTarget(target string) string {
 	return path
 }
 
-// ordinaryHeaders are the fields whose values help to read a log, and that
-// nobody sends a token in but by mistake.
+// ordinaryHeaders are the fields whose values help to read a log, and that contain a
+// token only by mistake.
 var ordinaryHeaders = map[string]bool{
 	"Accept": true, "Accept-Encoding": true, "Accept-Language": true, "Cache-Control": true,
 	"Connection": true, "Content-Encoding": true, "Content-Length": true, "Content-Type": true,

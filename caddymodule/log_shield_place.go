@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// errUnknownLogs refuses a Caddy whose logs cannot be had.
+// errUnknownLogs refuses a Caddy whose private loggers are not where they were.
 var errUnknownLogs = errors.New("this version of Caddy does not let its logs be kept clean of tokens in the wrong place; use one that does")
 
 // place puts the shield before every log of a configuration. Caddy has built the logs

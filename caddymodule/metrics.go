@@ -81,7 +81,7 @@ var shared = &metrics{
 	}),
 	limited: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "caddy_authmin_limited_total",
-		Help: "Requests refused by a limit of their identity or, on public routes, of strangers, by guard and limit.",
+		Help: "Requests refused by a limit of their identity or, on public routes, of clients without a token, by guard and limit.",
 	}, []string{"guard", "limit"}),
 	terminated: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "caddy_authmin_streams_terminated_total",

@@ -86,7 +86,7 @@ func isTrustedProxy(addr netip.Addr, server *caddyhttp.Server) bool {
 	return trusted
 }
 
-// clientAddr is whom a failure counts for; the zero address stands for all peers of
+// clientAddr is the client that a failure counts for; the zero address stands for all peers of
 // a Unix socket.
 func (s *requestState) clientAddr() netip.Addr {
 	if addr, err := netip.ParseAddr(s.clientIP); err == nil {

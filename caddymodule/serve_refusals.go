@@ -26,9 +26,9 @@ var nestedDecision = authmin.Decision{
 	},
 }
 
-// earlyDecision refuses what came before the end of the handshake, on HTTP/3:
-// whoever recorded the packets could send them again, token and all, and from an
-// address that nobody has checked (RFC 8470 §5.2). Clients try again by themselves.
+// earlyDecision refuses early data, on HTTP/3: recorded packets could be replayed,
+// token included, and from an address that is not validated (RFC 8470 §5.2). Clients
+// retry by themselves.
 var earlyDecision = authmin.Decision{
 	Rule: authmin.NoRule, Identity: authmin.NameAnonymous, Reason: authmin.ReasonPolicy,
 	Problem: &authmin.Problem{
@@ -38,8 +38,8 @@ var earlyDecision = authmin.Decision{
 	},
 }
 
-// leakedDecision refuses a request whose target or Host holds a token of ours:
-// it cannot be taken out of there, and would stand in the upstream's logs.
+// leakedDecision refuses a request whose target, Host or method contains a valid token:
+// it cannot be removed there, and would be in the upstream's logs.
 var leakedDecision = authmin.Decision{
 	Rule: authmin.NoRule, Identity: authmin.NameAnonymous, Reason: authmin.ReasonPolicy,
 	Problem: &authmin.Problem{

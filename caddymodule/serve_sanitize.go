@@ -9,8 +9,8 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// correlationID is the client's, unless that is a token of ours in the wrong
-// place: the id stands in every log.
+// correlationID is the client's, unless that contains a known token: the id is in
+// every log.
 func (g *Guard) correlationID(h http.Header) string {
 	id := authmin.EnsureCorrelationID(h)
 	if g.app.store.leaks.HoldsFolded(id) {
@@ -44,8 +44,8 @@ func (g *Guard) sanitize(r *http.Request, s *requestState, path string) {
 	r.Header[authmin.HeaderCorrelationID] = s.field(s.id)
 }
 
-// dropTokens takes off the fields that hold a token of ours in the wrong place, valid
-// or not: SDKs send theirs as X-Api-Key too.
+// dropTokens removes the fields that contain a known token, valid or not: SDKs send
+// theirs as X-Api-Key too.
 func (g *Guard) dropTokens(h http.Header) {
 	leaks := g.app.store.leaks
 	for name, values := range h {
@@ -55,8 +55,8 @@ func (g *Guard) dropTokens(h http.Header) {
 	}
 }
 
-// introduce tells the upstream, the templates and the access log who asks. On a
-// public route nobody does, and the upstream gets no credential either.
+// introduce tells the upstream, the templates and the access log the identity. A
+// request of a public route has none, and the upstream gets no credential for it.
 func (g *Guard) introduce(r *http.Request, s *requestState, d *authmin.Decision) {
 	if d.Public || !d.Allow { // not allowed: a shadow guard lets it through all the same
 		return

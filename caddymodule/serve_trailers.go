@@ -10,8 +10,8 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// sanitizeTrailers holds a request's trailers to what its header is held to, or
-// drops them. Some servers merge trailers into the header.
+// sanitizeTrailers applies the rules of the header to a request's trailers, or drops
+// them. Some servers merge trailers into the header.
 func (g *Guard) sanitizeTrailers(r *http.Request, allowed bool) {
 	if r.Trailer == nil {
 		return

@@ -6,8 +6,7 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// maxChanges bounds the audit records of one changed keyring file: who replaces
-// a million tokens at once knows that without a record of each.
+// maxChanges bounds the audit records of one changed keyring file.
 const maxChanges = 1000
 
 // rotation is a token that another one of its name is about to replace.
@@ -43,7 +42,7 @@ func keyringChanges(before, after []authmin.Token, was, is *authmin.Keyring, now
 	return revoked, rotated
 }
 
-// By whose doing a token is no longer valid.
+// What revoked a token: the field `by`.
 const (
 	byKeyring = "keyring" // a changed keyring file
 	bySource  = "source"  // the changed file of a single token
