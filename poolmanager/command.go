@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/llorch/gateway/poolmanager/gpu"
 )
 
 // passedOn is every variable of our environment that an engine gets. Tokens are
@@ -46,14 +48,14 @@ func (t Template) arguments(v startValues) []string {
 func (t Template) environment(lookup func(string) (string, bool), v startValues) []string {
 	values := map[string]string{} // the template's own come last, and win
 	for _, name := range slices.Concat(passedOn, t.PassEnv) {
-		if len(t.Devices) > 0 && slices.Contains(deviceVariables, name) {
+		if len(t.Devices) > 0 && gpu.IsMaskVariable(name) {
 			continue
 		}
 		if value, ok := lookup(name); ok {
 			values[name] = value
 		}
 	}
-	maps.Copy(values, deviceEnvironment(t.Devices))
+	maps.Copy(values, gpu.MaskEnvironment(t.Devices))
 	replacer := t.replacer(v)
 	for name, value := range t.Env {
 		values[name] = replacer.Replace(value)

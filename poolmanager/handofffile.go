@@ -22,6 +22,7 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/adapter"
+	"github.com/llorch/gateway/poolmanager/gpu"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -177,7 +178,7 @@ func (h handoff) check() error {
 	if err := checkModelRefSpelling(h.ModelRef); err != nil {
 		return fmt.Errorf("model_ref: %w", err)
 	}
-	if _, err := parseDevices(h.DeviceMask); err != nil {
+	if _, err := gpu.ParseMask(h.DeviceMask); err != nil {
 		return fmt.Errorf("device_mask: %w", err)
 	}
 	u, err := url.Parse(h.URL)
@@ -201,7 +202,7 @@ func (h handoff) spec() launchSpec {
 	case "ollama":
 		t.HealthPath = "/api/version"
 	}
-	t.Devices, _ = parseDevices(h.DeviceMask) // checked with the file
+	t.Devices, _ = gpu.ParseMask(h.DeviceMask) // checked with the file
 	m := model{ref: h.ModelRef}
 	if !strings.HasPrefix(h.ModelRef, "file:") && !strings.HasPrefix(h.ModelRef, "catalog:") {
 		m.name = h.ModelRef // as the engine calls it; else it is asked for its models

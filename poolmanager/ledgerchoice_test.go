@@ -5,14 +5,16 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+
+	"github.com/llorch/gateway/poolmanager/gpu"
 )
 
 // TestAGPUToolThatFailsAtTheStartIsAskedAgain: a driver that comes up after the
 // pool manager must not leave the GPUs' memory uncounted for good.
 func TestAGPUToolThatFailsAtTheStartIsAskedAgain(t *testing.T) {
 	broken := errors.New("the driver is not there yet")
-	gpus := &gpuMonitor{exec: func(context.Context, string, ...string) (string, error) { return "", broken }}
-	failed := gpus.measure(t.Context())
+	gpus := &gpu.Monitor{Exec: func(context.Context, string, ...string) (string, error) { return "", broken }}
+	failed := gpus.Measure(t.Context())
 	if failed == nil {
 		t.Fatal("a tool that fails was not noticed")
 	}
@@ -29,7 +31,7 @@ func TestAGPUToolThatFailsAtTheStartIsAskedAgain(t *testing.T) {
 	if l := s.newLedger(o, gpus, true); l.budget != o.MemoryBytes {
 		t.Errorf("budget %d, want the configured one", l.budget)
 	}
-	if l := s.newLedger(Options{Log: o.Log}, &gpuMonitor{}, false); l.read != nil {
+	if l := s.newLedger(Options{Log: o.Log}, &gpu.Monitor{}, false); l.read != nil {
 		t.Error("a machine without a tool is asked for its GPUs")
 	}
 }

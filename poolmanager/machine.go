@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/llorch/gateway/poolmanager/gpu"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -47,5 +48,6 @@ func capabilities(gpus []nodeapi.GPU) nodeapi.Capabilities {
 	if gpus == nil {
 		gpus = []nodeapi.GPU{}
 	}
-	return nodeapi.Capabilities{GPUs: gpus, CPUCores: runtime.NumCPU(), RAMTotalBytes: meminfo("/proc/meminfo", "MemTotal")}
+	ram, _ := gpu.MachineMemory()
+	return nodeapi.Capabilities{GPUs: gpus, CPUCores: runtime.NumCPU(), RAMTotalBytes: ram}
 }

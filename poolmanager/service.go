@@ -7,11 +7,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/authmin/backend/tracing"
+	"github.com/llorch/gateway/poolmanager/gpu"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -87,10 +89,10 @@ func start(ctx context.Context, o Options, auth *backend.Authenticator, listener
 		return nil, err
 	}
 	s := &Service{log: o.Log, listener: listener, dir: dir, traces: traces, tokens: newCredentials(auth, o.DispatchToken)}
-	gpus := &gpuMonitor{}
+	gpus := &gpu.Monitor{Environment: Template{}.environment(os.LookupEnv, startValues{})} // no token of ours
 	changed := make(chan struct{}, 1)
 	env := &environment{
-		dir: dir, root: o.ModelRoot, http: tracedClient(traces.Tracer(), engineClient()), log: o.Log, times: o.times, vram: gpus.freeOf,
+		dir: dir, root: o.ModelRoot, http: tracedClient(traces.Tracer(), engineClient()), log: o.Log, times: o.times, vram: gpus.Free,
 		changed: func() {
 			select {
 			case changed <- struct{}{}:
@@ -112,7 +114,7 @@ func start(ctx context.Context, o Options, auth *backend.Authenticator, listener
 	}
 	env.metrics = newMetrics(s.pools.list)
 	dir.endLeftovers(ctx, o.Log)
-	failed := gpus.measure(ctx)
+	failed := gpus.Measure(ctx)
 	if failed != nil {
 		o.Log.Warn("measuring the GPUs", "error", failed)
 	}
@@ -131,7 +133,7 @@ func start(ctx context.Context, o Options, auth *backend.Authenticator, listener
 	s.server = backend.Serve(listener, s.handler, o.Log)
 	background, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
-	s.group.Go(func() { gpus.run(background, func(err error) { o.Log.Warn("measuring the GPUs", "error", err) }) })
+	s.group.Go(func() { gpus.Run(background, func(err error) { o.Log.Warn("measuring the GPUs", "error", err) }) })
 	s.group.Go(func() { handoffs.run(background) })
 	if o.OrchestratorURL != "" {
 		r := s.registration(o, gpus, changed)
@@ -143,14 +145,14 @@ func start(ctx context.Context, o Options, auth *backend.Authenticator, listener
 // newLedger counts the GPUs' memory where there are GPUs, else that of the
 // engines' processes against the configured budget. Where a tool is that failed at
 // the start (silent) and no budget was given, there may be GPUs later.
-func (s *Service) newLedger(o Options, gpus *gpuMonitor, silent bool) *ledger {
+func (s *Service) newLedger(o Options, gpus *gpu.Monitor, silent bool) *ledger {
 	var read func(context.Context, []string) (int64, error)
-	onGPUs := len(gpus.devices()) > 0 || silent && o.MemoryBytes == 0
+	onGPUs := len(gpus.Devices()) > 0 || silent && o.MemoryBytes == 0
 	switch {
 	case onGPUs:
 		read = func(ctx context.Context, devices []string) (int64, error) {
-			err := gpus.measure(ctx)
-			return gpus.freeOf(devices), err
+			err := gpus.Measure(ctx)
+			return gpus.Free(devices), err
 		}
 	case o.MemoryBytes > 0:
 		read = func(context.Context, []string) (int64, error) { return o.MemoryBytes - s.pools.resident(), nil }
@@ -183,7 +185,7 @@ func (s *Service) preload(list []Preload) error {
 	return nil
 }
 
-func (s *Service) registration(o Options, gpus *gpuMonitor, changed chan struct{}) *registration {
+func (s *Service) registration(o Options, gpus *gpu.Monitor, changed chan struct{}) *registration {
 	address := o.Address
 	if address == "" {
 		address = "http://" + s.Addr()
@@ -202,7 +204,7 @@ func (s *Service) registration(o Options, gpus *gpuMonitor, changed chan struct{
 		request: func() nodeapi.RegisterRequest {
 			return nodeapi.RegisterRequest{
 				NodeID: o.NodeID, MachineID: machineID(o.NodeID), Address: address, Version: Version,
-				Pools: pools(), Capabilities: capabilities(gpus.devices()), DispatchToken: s.tokens.dispatchToken().Reveal(),
+				Pools: pools(), Capabilities: capabilities(gpus.Devices()), DispatchToken: s.tokens.dispatchToken().Reveal(),
 			}
 		},
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/adapter"
+	"github.com/llorch/gateway/poolmanager/gpu"
 )
 
 // KeyStyle is how an engine is given the API key made for each start.
@@ -169,7 +170,7 @@ func (t Template) validate() error {
 	if err := t.checkCapacity(); err != nil {
 		return err
 	}
-	if err := checkDevices(t.Devices); err != nil {
+	if err := gpu.CheckMask(t.Devices); err != nil {
 		return fmt.Errorf("devices: %w", err)
 	}
 	if err := t.checkSurroundings(); err != nil {

@@ -1,4 +1,4 @@
-package poolmanager
+package gpu
 
 import (
 	"fmt"
@@ -41,11 +41,11 @@ func TestAmountsThatNoDeviceHasAreRefused(t *testing.T) {
 // TestTheSumOfAllDevicesIsNoSmallerThanOne: as many as are believed, each with all
 // that is.
 func TestTheSumOfAllDevicesIsNoSmallerThanOne(t *testing.T) {
-	var m gpuMonitor
+	var m Monitor
 	for range maxGPUs {
-		m.found = append(m.found, gpuDevice{free: maxDeviceBytes})
+		m.found = append(m.found, device{free: maxDeviceBytes})
 	}
-	if got := m.freeOf(nil); got != maxGPUs*maxDeviceBytes {
+	if got := m.Free(nil); got != maxGPUs*maxDeviceBytes {
 		t.Errorf("got %d", got)
 	}
 }

@@ -1,9 +1,7 @@
-package poolmanager
+package gpu
 
 import (
-	"encoding/xml"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -20,7 +18,7 @@ const (
 
 // readNVIDIA asks nvidia-smi for the devices, and for the instances of those that
 // are divided (MIG).
-func readNVIDIA(run func(args ...string) (string, error)) ([]gpuDevice, error) {
+func readNVIDIA(run func(args ...string) (string, error)) ([]device, error) {
 	output, err := run("--query-gpu="+nvidiaFields, nvidiaFormat)
 	columns := 7
 	if strings.Contains(output, "is not a valid field to query") {
@@ -33,7 +31,8 @@ func readNVIDIA(run func(args ...string) (string, error)) ([]gpuDevice, error) {
 	if err != nil {
 		return nil, toolFailure(output, err)
 	}
-	devices, divided, err := parseNVIDIA(output, columns, meminfo("/proc/meminfo", "MemTotal"), meminfo("/proc/meminfo", "MemAvailable"))
+	ramTotal, ramFree := MachineMemory()
+	devices, divided, err := parseNVIDIA(output, columns, ramTotal, ramFree)
 	if err != nil || !divided {
 		return devices, err
 	}
@@ -52,7 +51,7 @@ func readNVIDIA(run func(args ...string) (string, error)) ([]gpuDevice, error) {
 // a device does not have is "[N/A]" or "[Not Supported]", what it cannot say now
 // "[GPU is lost]", "[Unknown Error]" and the like. Names are not quoted. A device
 // without a memory of its own has the machine's (GB10, Jetson).
-func parseNVIDIA(output string, columns int, ramTotal, ramFree int64) (devices []gpuDevice, divided bool, err error) {
+func parseNVIDIA(output string, columns int, ramTotal, ramFree int64) (devices []device, divided bool, err error) {
 	strange := ""
 	for line := range strings.Lines(output) {
 		row := strings.Split(strings.TrimSpace(line), ",")
@@ -66,7 +65,7 @@ func parseNVIDIA(output string, columns int, ramTotal, ramFree int64) (devices [
 			continue
 		}
 		after := row[len(row)-columns+3:]
-		d := gpuDevice{index: row[0], GPU: nodeapi.GPU{DeviceID: row[1], Name: strings.Join(row[2:len(row)-columns+3], ", ")}}
+		d := device{index: row[0], GPU: nodeapi.GPU{DeviceID: row[1], Name: strings.Join(row[2:len(row)-columns+3], ", ")}}
 		if strings.HasPrefix(d.DeviceID, "[") || strings.HasPrefix(d.Name, "[") {
 			strange = strings.TrimSpace(line)
 			continue // it is lost
@@ -107,70 +106,4 @@ func mebibytes(text string) (int64, error) {
 		return 0, fmt.Errorf("reading nvidia-smi's output: %.40q is no amount of memory", text)
 	}
 	return n << 20, nil
-}
-
-var (
-	listedGPU      = regexp.MustCompile(`^GPU (\d+): .*\(UUID: (GPU-[0-9a-f-]+)\)`)
-	listedInstance = regexp.MustCompile(`^\s+MIG (\S+)\s+Device\s+(\d+): \(UUID: (MIG-[0-9A-Za-z/-]+)\)`)
-)
-
-// nvidiaLog is the part of nvidia-smi -q -x that has the instances' memory.
-type nvidiaLog struct {
-	GPUs []struct {
-		UUID      string `xml:"uuid"`
-		Instances []struct {
-			Index  string `xml:"index"`
-			Memory struct {
-				Total string `xml:"total"`
-				Free  string `xml:"free"`
-			} `xml:"fb_memory_usage"`
-		} `xml:"mig_devices>mig_device"`
-	} `xml:"gpu"`
-}
-
-// withInstances puts the instances of a divided device in its place: a process
-// can use nothing else of it. Their ids are in the list, their memory in the log.
-func withInstances(devices []gpuDevice, list, details string) ([]gpuDevice, error) {
-	var log nvidiaLog
-	if err := xml.Unmarshal([]byte(details), &log); err != nil {
-		return devices, fmt.Errorf("reading nvidia-smi's XML: %w", err)
-	}
-	memory := map[string][2]int64{} // by GPU and instance
-	for _, gpu := range log.GPUs {
-		for _, instance := range gpu.Instances {
-			total, err := mebibytes(instance.Memory.Total)
-			if err != nil {
-				return devices, err
-			}
-			free, err := mebibytes(instance.Memory.Free)
-			if err != nil {
-				return devices, err
-			}
-			memory[gpu.UUID+"/"+instance.Index] = [2]int64{total, free}
-		}
-	}
-	instances := map[string][]gpuDevice{}
-	gpu := ""
-	for line := range strings.Lines(list) {
-		if m := listedGPU.FindStringSubmatch(line); m != nil {
-			gpu = m[2]
-		} else if m := listedInstance.FindStringSubmatch(line); m != nil {
-			bytes := memory[gpu+"/"+m[2]]
-			instances[gpu] = append(instances[gpu], gpuDevice{
-				GPU: nodeapi.GPU{DeviceID: m[3], Name: "MIG " + m[1], VRAMTotalBytes: bytes[0]}, free: bytes[1],
-			})
-		}
-	}
-	var all []gpuDevice
-	for _, d := range devices {
-		parts := instances[d.DeviceID]
-		for i := range parts {
-			parts[i].Name, parts[i].ComputeCapability = d.Name+" "+parts[i].Name, d.ComputeCapability
-		}
-		if len(parts) == 0 {
-			parts = []gpuDevice{d}
-		}
-		all = append(all, parts...)
-	}
-	return all, nil
 }

@@ -1,4 +1,4 @@
-package poolmanager
+package gpu
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -38,7 +37,7 @@ func readRecorded(t *testing.T, path string) recorded {
 	return r
 }
 
-// exec is a runTool.
+// exec is a RunTool.
 func (r recorded) exec(_ context.Context, _ string, args ...string) (string, error) {
 	name := args[0]
 	switch {
@@ -49,7 +48,7 @@ func (r recorded) exec(_ context.Context, _ string, args ...string) (string, err
 	}
 	output, ok := r.sections[name]
 	if !ok {
-		return "", errNoTool
+		return "", ErrNoTool
 	}
 	if r.exits[name] {
 		return output, errors.New("exit status")
@@ -58,16 +57,17 @@ func (r recorded) exec(_ context.Context, _ string, args ...string) (string, err
 }
 
 func TestRecordedOutputsAreRead(t *testing.T) {
-	files, err := filepath.Glob("testdata/gpu/*.txtar")
+	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) < 15 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
-	ram := fmt.Sprint(meminfo("/proc/meminfo", "MemTotal") >> 20)
+	ramBytes, _ := MachineMemory()
+	ram := fmt.Sprint(ramBytes >> 20)
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			r := readRecorded(t, file)
-			m := &gpuMonitor{exec: r.exec}
-			err := m.measure(t.Context())
+			m := &Monitor{Exec: r.exec}
+			err := m.Measure(t.Context())
 			want := strings.TrimSpace(r.sections["error"])
 			if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
 				t.Errorf("error %v, want %q", err, want)
@@ -117,45 +117,45 @@ func TestNonsenseIsAnErrorAndNoDevice(t *testing.T) {
 }
 
 func TestAPoolHasTheMemoryOfItsDevicesOnly(t *testing.T) {
-	m := &gpuMonitor{found: []gpuDevice{
+	m := &Monitor{found: []device{
 		{index: "0", free: 1, GPU: nodeapi.GPU{DeviceID: "GPU-aaaa1111"}}, {index: "1", free: 10, GPU: nodeapi.GPU{DeviceID: "GPU-bbbb2222"}},
 		{free: 100, GPU: nodeapi.GPU{DeviceID: "MIG-cccc3333"}}, {index: "2", free: 1000, unified: true}, {index: "3", free: 2000, unified: true},
 	}}
 	for mask, want := range map[string]int64{
 		"": 2111, "0": 1, "1": 10, "0,1": 11, "GPU-bbbb2222": 10, "GPU-bbbb": 10, "GPU-": 0, "MIG-cccc3333": 100, "9": 0, "2,3": 2000, "GPU-zzzz": 0,
 	} {
-		names, _ := parseDevices(mask)
-		if got := m.freeOf(names); got != want {
+		names, _ := ParseMask(mask)
+		if got := m.Free(names); got != want {
 			t.Errorf("%q: got %d, want %d", mask, got, want)
 		}
 	}
-	if m.freeOf(nil) != 2111 || len(m.devices()) != 5 {
-		t.Errorf("all: %d bytes, %d devices", m.freeOf(nil), len(m.devices()))
+	if m.Free(nil) != 2111 || len(m.Devices()) != 5 {
+		t.Errorf("all: %d bytes, %d devices", m.Free(nil), len(m.Devices()))
 	}
 }
 
 func TestAFailureLeavesNothingFree(t *testing.T) {
 	fail := false
-	m := &gpuMonitor{exec: func(_ context.Context, path string, _ ...string) (string, error) {
+	m := &Monitor{Exec: func(_ context.Context, path string, _ ...string) (string, error) {
 		switch {
 		case path != "nvidia-smi":
-			return "", errNoTool
+			return "", ErrNoTool
 		case fail:
 			return "Failed to initialize NVML: Unknown Error\n", errors.New("exit status 255")
 		}
 		return "0, GPU-aaaa, X, 100, 50, 8.6, [N/A]\n", nil
 	}}
-	if err := m.measure(t.Context()); err != nil || m.freeOf(nil) != 50<<20 {
-		t.Errorf("%v, %d free", err, m.freeOf(nil))
+	if err := m.Measure(t.Context()); err != nil || m.Free(nil) != 50<<20 {
+		t.Errorf("%v, %d free", err, m.Free(nil))
 	}
 	fail = true
 	gaveUp, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := m.measure(gaveUp); err == nil || m.freeOf(nil) != 50<<20 {
-		t.Errorf("one who gave up asking: %v, %d free", err, m.freeOf(nil))
+	if err := m.Measure(gaveUp); err == nil || m.Free(nil) != 50<<20 {
+		t.Errorf("one who gave up asking: %v, %d free", err, m.Free(nil))
 	}
-	if err := m.measure(t.Context()); err == nil || m.freeOf(nil) != 0 || len(m.devices()) != 1 {
-		t.Errorf("%v, %d free, %d devices", err, m.freeOf(nil), len(m.devices()))
+	if err := m.Measure(t.Context()); err == nil || m.Free(nil) != 0 || len(m.Devices()) != 1 {
+		t.Errorf("%v, %d free, %d devices", err, m.Free(nil), len(m.Devices()))
 	}
 }
 
@@ -169,10 +169,10 @@ func TestAToolThatHangsIsGivenUp(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
-	if _, err := runCommand(ctx, path); err == nil || time.Since(begin) > 5*time.Second {
+	if _, err := withPath().runCommand(ctx, path); err == nil || time.Since(begin) > 5*time.Second {
 		t.Errorf("%v after %v", err, time.Since(begin))
 	}
-	if _, err := runCommand(t.Context(), filepath.Join(t.TempDir(), "absent")); err == nil {
+	if _, err := withPath().runCommand(t.Context(), filepath.Join(t.TempDir(), "absent")); err == nil {
 		t.Error("an absent tool ran")
 	}
 }
@@ -189,12 +189,12 @@ func TestToolsMayRunBesideEachOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := make(chan error, 1)
-	go func() { _, err := runCommand(t.Context(), path, "wait"); first <- err }()
+	go func() { _, err := withPath().runCommand(t.Context(), path, "wait"); first <- err }()
 	writer, err := os.OpenFile(gate, os.O_WRONLY, 0) // opens when the first one reads
 	if err != nil {
 		t.Fatal(err)
 	}
-	if output, err := runCommand(t.Context(), path); err != nil || output != "ok\n" {
+	if output, err := withPath().runCommand(t.Context(), path); err != nil || output != "ok\n" {
 		t.Errorf("beside another: %q, %v", output, err)
 	}
 	writer.Close()
@@ -203,7 +203,7 @@ func TestToolsMayRunBesideEachOther(t *testing.T) {
 	}
 	hung.Store(path, true)
 	defer hung.Delete(path)
-	if _, err := runCommand(t.Context(), path); err == nil || !strings.Contains(err.Error(), "has not ended") {
+	if _, err := withPath().runCommand(t.Context(), path); err == nil || !strings.Contains(err.Error(), "has not ended") {
 		t.Errorf("beside one that hangs for good: %v", err)
 	}
 }
@@ -213,64 +213,11 @@ func TestAToolsOutputIsBounded(t *testing.T) {
 	if err := os.WriteFile(path, []byte("#!/bin/sh\nhead -c 20000000 /dev/zero\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	output, err := runCommand(t.Context(), path)
+	output, err := withPath().runCommand(t.Context(), path)
 	if err != nil || len(output) != maxToolBytes {
 		t.Errorf("%d bytes, %v", len(output), err)
 	}
 }
 
-func TestMasksAreCheckedAndReachTheEngine(t *testing.T) {
-	for _, mask := range []string{"0", "0,1,2", "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", "GPU-8932f937", "MIG-feb88891-0321-5fef-9c87-d4af3b54259e", "MIG-GPU-8932f937-d72c-4106-c12f-20bd9faed9f6/1/2"} {
-		if _, err := parseDevices(mask); err != nil {
-			t.Errorf("%s: %v", mask, err)
-		}
-	}
-	for _, mask := range []string{",", "0,", "0,0", "-1", "all", "0 1", "GPU-", "gpu-8932f937", "0\n", "0;id", "$(id)", "MIG-aaaa1111,0", "1234", strings.Repeat("0,", 80) + "0"} {
-		if list, err := parseDevices(mask); err == nil {
-			t.Errorf("%q was read as %q", mask, list)
-		}
-	}
-	template := LlamaCPPTemplate()
-	template.Devices = []string{"1", "0"}
-	template.Command = append(template.Command, "--devices={gpu_mask}")
-	if err := template.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	ours := map[string]string{"CUDA_VISIBLE_DEVICES": "7", "HIP_VISIBLE_DEVICES": "7", "ROCR_VISIBLE_DEVICES": "7", "HOME": "/x"}
-	lookup := func(name string) (string, bool) { v, ok := ours[name]; return v, ok }
-	want := []string{"CUDA_DEVICE_ORDER=PCI_BUS_ID", "CUDA_VISIBLE_DEVICES=1,0", "HIP_VISIBLE_DEVICES=1,0", "HOME=/x"}
-	if got := template.environment(lookup, startValues{}); !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	if got := template.arguments(startValues{}); got[len(got)-1] != "--devices=1,0" {
-		t.Errorf("got %q", got)
-	}
-	if got := deviceEnvironment([]string{"MIG-aaaa1111"}); len(got) != 2 || got["HIP_VISIBLE_DEVICES"] != "" {
-		t.Errorf("a MIG instance for AMD: %q", got)
-	}
-	template.Devices = nil
-	if err := template.Validate(); err == nil || !strings.Contains(err.Error(), "devices: missing") {
-		t.Errorf("a mask without devices: %v", err)
-	}
-}
-
-func TestMemoryAndNames(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "meminfo")
-	if err := os.WriteFile(path, []byte("MemTotal:       16384 kB\nMemFree: 1 kB\nBroken: x kB\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for key, want := range map[string]int64{"MemTotal": 16384 << 10, "MemFree": 1 << 10, "Broken": 0, "Absent": 0} {
-		if got := meminfo(path, key); got != want {
-			t.Errorf("%s: got %d", key, got)
-		}
-	}
-	if got := meminfo("/nonexistent", "MemTotal"); got != 0 {
-		t.Errorf("no file: got %d", got)
-	}
-	if id := defaultNodeID(); !nodeIDPattern.MatchString(id) {
-		t.Errorf("the default node id is %q", id)
-	}
-	if first, again := machineID("a"), machineID("a"); first == "" || first != again {
-		t.Error("the machine id is not stable")
-	}
-}
+// withPath gives tools a PATH, and nothing else of the environment.
+func withPath() *Monitor { return &Monitor{Environment: []string{"PATH=" + os.Getenv("PATH")}} }
