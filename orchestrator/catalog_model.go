@@ -3,10 +3,11 @@ package orchestrator
 import (
 	"net/url"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
 const (
@@ -15,8 +16,6 @@ const (
 	maxModelRecord = 16 << 10
 	// maxAliases bounds the other names of one model.
 	maxAliases = 32
-	// maxSourceLength is longer than any link to a model that we have seen.
-	maxSourceLength = 2048
 )
 
 // ModelState says whether a model takes new tasks.
@@ -76,16 +75,11 @@ func (m Model) takesTasks(now time.Time) bool {
 	return m.State == ModelActive || m.RetiredFrom != nil && now.Before(*m.RetiredFrom)
 }
 
-var (
-	modelID     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$`)
-	modelDigest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-)
-
 func (r ModelRequest) check() error {
 	switch {
-	case !modelID.MatchString(r.ID):
+	case !modelref.ValidID(r.ID):
 		return fail(Invalid, "INVALID_MODEL", "id is 1 to 128 of A-Z a-z 0-9 . _ : @ + - and begins with a letter or digit")
-	case !modelDigest.MatchString(r.Digest):
+	case !modelref.ValidDigest(r.Digest):
 		return fail(Invalid, "INVALID_MODEL", "digest is sha256: and 64 lower-case hexadecimal digits")
 	}
 	if len(r.Aliases) > maxAliases {
@@ -97,7 +91,7 @@ func (r ModelRequest) check() error {
 		}
 	}
 	for i, alias := range r.Aliases {
-		if !modelID.MatchString(alias) || alias == r.ID || slices.Contains(r.Aliases[:i], alias) {
+		if !modelref.ValidID(alias) || alias == r.ID || slices.Contains(r.Aliases[:i], alias) {
 			return fail(Invalid, "INVALID_MODEL", "an alias is written like an id, and is neither the id nor given twice")
 		}
 	}
@@ -107,10 +101,10 @@ func (r ModelRequest) check() error {
 // checkSource refuses what cannot be a source anywhere. Whether this source may
 // be read is decided by the operator's settings when it is read.
 func checkSource(source string) error {
-	if len(source) > maxSourceLength {
-		return fail(Invalid, "INVALID_SOURCE", "source_url is longer than %d bytes", maxSourceLength)
+	if len(source) > modelref.MaxSource {
+		return fail(Invalid, "INVALID_SOURCE", "source_url is longer than %d bytes", modelref.MaxSource)
 	}
-	if name, ok := strings.CutPrefix(source, "file:"); ok {
+	if kind, name := modelref.Split(source); kind == modelref.File {
 		if !filepath.IsLocal(name) || strings.ContainsAny(name, "\\\x00") || filepath.Clean(name) != name || name == "." {
 			return fail(Invalid, "INVALID_SOURCE", "after file: comes a relative path below model_root, without . or ..")
 		}

@@ -10,10 +10,8 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/orchestrator/store"
+	"github.com/llorch/gateway/poolmanager/modelref"
 )
-
-// catalogRef is what nodes put before a catalog id in a model_ref.
-const catalogRef = "catalog:"
 
 // catalog is the models that operators know. Its keys on disk are digests of
 // the ids, so an id is never a path nor a subject. Changes are rare and made one
@@ -102,7 +100,7 @@ func (c *catalog) keys() []string {
 // find gives a model, or reads it from the store: another replica may have
 // entered it just now.
 func (c *catalog) find(ctx context.Context, id string) (Model, error) {
-	if modelID.MatchString(id) {
+	if modelref.ValidID(id) {
 		if err := c.fetch(ctx, modelKey(id)); err != nil {
 			return Model{}, err
 		}

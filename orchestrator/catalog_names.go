@@ -3,6 +3,8 @@ package orchestrator
 import (
 	"slices"
 	"strings"
+
+	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
 // Names of models are resolved here and nowhere else. A catalog entry is what tasks
@@ -15,16 +17,19 @@ const maxModelName = 256
 
 // plainName is a model's name without what says where its bytes come from: nodes
 // call a model of the catalog catalog:ID, tasks call it ID or catalog:ID.
-func plainName(ref string) string { return strings.TrimPrefix(ref, catalogRef) }
-
-// fileRef is what nodes put before the name of a file in a model_ref.
-const fileRef = "file:"
+func plainName(ref string) string {
+	if kind, id := modelref.Split(ref); kind == modelref.Catalog {
+		return id
+	}
+	return ref
+}
 
 // prefixed reports whether a name begins with a word that says where a model is. No
 // entry of the catalog is called so: a task that names catalog:ID means ID, and a pool
 // that reports file:NAME has a file that the catalog did not check.
 func prefixed(name string) bool {
-	return strings.HasPrefix(name, catalogRef) || strings.HasPrefix(name, fileRef)
+	kind, _ := modelref.Split(name)
+	return kind != modelref.Named
 }
 
 // latestTag is what Ollama takes for the tag of a name without one.

@@ -14,17 +14,13 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
-	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
 const (
-	// maxModelBytes is twice the largest open model's single file; what is
-	// larger is not read to its end.
-	maxModelBytes = 2 << 40
 	// verifyTimeout bounds the reading of one model: 2 TiB at 100 MB/s.
 	verifyTimeout = 6 * time.Hour
 	// sourceTimeout bounds the wait for a source's headers.
@@ -49,9 +45,9 @@ type modelSources struct {
 	names Resolver
 }
 
-// client reads one model, see authmin.FetchDialer.
+// client reads one model, see modelref.Dialer.
 func (m modelSources) client() *http.Client {
-	dialer := &authmin.FetchDialer{Timeout: connectTimeout, Lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
+	dialer := &modelref.Dialer{Timeout: connectTimeout, Lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
 		return m.names.LookupNetIP(ctx, "ip", host)
 	}}
 	return &http.Client{
@@ -87,9 +83,9 @@ func (m modelSources) digest(ctx context.Context, source string) (digest string,
 	}
 	defer body.Close()
 	sum := sha256.New()
-	size, err = io.Copy(sum, untilDone{ctx, io.LimitReader(body, maxModelBytes+1)})
-	if size > maxModelBytes {
-		return "", size, errSource{fmt.Sprintf("the source is over %d bytes", int64(maxModelBytes))}
+	size, err = io.Copy(sum, modelref.UntilDone(ctx, io.LimitReader(body, modelref.MaxBytes+1)))
+	if size > modelref.MaxBytes {
+		return "", size, errSource{fmt.Sprintf("the source is over %d bytes", int64(modelref.MaxBytes))}
 	}
 	if err != nil {
 		return "", size, err
@@ -98,7 +94,7 @@ func (m modelSources) digest(ctx context.Context, source string) (digest string,
 }
 
 func (m modelSources) open(ctx context.Context, source string) (io.ReadCloser, error) {
-	if name, ok := strings.CutPrefix(source, "file:"); ok {
+	if kind, name := modelref.Split(source); kind == modelref.File {
 		return m.file(name)
 	}
 	u, err := url.Parse(source)
@@ -110,7 +106,7 @@ func (m modelSources) open(ctx context.Context, source string) (io.ReadCloser, e
 		return nil, fmt.Errorf("asking for a model: %w", err)
 	}
 	res, err := m.client().Do(r)
-	if errors.Is(err, authmin.ErrFetchAddress) {
+	if errors.Is(err, modelref.ErrAddress) {
 		return nil, errSource{"the source's host resolves to this machine, its link or its cloud's metadata"}
 	}
 	if err != nil {
@@ -145,17 +141,4 @@ func (m modelSources) file(name string) (io.ReadCloser, error) {
 		return nil, errSource{"the source is not a regular file"}
 	}
 	return f, nil
-}
-
-// untilDone stops reading when the context ends.
-type untilDone struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (u untilDone) Read(p []byte) (int, error) {
-	if err := u.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return u.r.Read(p)
 }

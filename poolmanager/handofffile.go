@@ -23,6 +23,7 @@ import (
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/adapter"
 	"github.com/llorch/gateway/poolmanager/gpu"
+	"github.com/llorch/gateway/poolmanager/modelref"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -204,7 +205,7 @@ func (h handoff) spec() launchSpec {
 	}
 	t.Devices, _ = gpu.ParseMask(h.DeviceMask) // checked with the file
 	m := model{ref: h.ModelRef}
-	if !strings.HasPrefix(h.ModelRef, "file:") && !strings.HasPrefix(h.ModelRef, "catalog:") {
+	if kind, _ := modelref.Split(h.ModelRef); kind == modelref.Named {
 		m.name = h.ModelRef // as the engine calls it; else it is asked for its models
 	}
 	return launchSpec{template: t, model: m}

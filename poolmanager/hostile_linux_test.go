@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
 // hostileFiles are names below the model root that lead elsewhere, or would make
@@ -66,7 +68,7 @@ func TestNothingInARequestBecomesAProgramAFlagOrAPath(t *testing.T) {
 	sent := 0
 	for _, ref := range refs {
 		for _, template := range []string{"file", "named"} {
-			if _, err := catalogID(ref); err == nil && template == "file" || ref == "" {
+			if r, err := modelref.Parse(ref); err == nil && r.Kind == modelref.Catalog && template == "file" || ref == "" {
 				continue // the catalog may know it: it is no path here
 			}
 			sent++

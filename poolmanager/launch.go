@@ -73,7 +73,7 @@ func (p *pool) launch(ctx context.Context, spec launchSpec) (*instance, error) {
 
 // fetch finds the model's file, after downloading it if need be, and its size.
 func (p *pool) fetch(ctx context.Context, spec launchSpec) (launchSpec, error) {
-	if strings.HasPrefix(spec.model.ref, "catalog:") {
+	if spec.model.inCatalog() {
 		if p.env.stage == nil {
 			return spec, errors.New("no model root is configured to download to")
 		}
@@ -100,7 +100,7 @@ func (p *pool) fetch(ctx context.Context, spec launchSpec) (launchSpec, error) {
 // prefetch brings the model of a reload here while the old one serves. A stop of
 // the pool ends it.
 func (p *pool) prefetch(ctx context.Context, spec launchSpec) error {
-	if p.env.stage == nil || !strings.HasPrefix(spec.model.ref, "catalog:") {
+	if p.env.stage == nil || !spec.model.inCatalog() {
 		return nil
 	}
 	p.mu.Lock()

@@ -8,10 +8,10 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/llorch/gateway/poolmanager/adapter"
+	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
 const (
@@ -84,7 +84,7 @@ func (e prober) models(ctx context.Context, inst *instance) ([]string, error) {
 	}
 	names, unusable := []string{}, []string{}
 	for _, m := range list.Data {
-		switch usable := len(m.ID) <= maxModelRef && modelName.MatchString(m.ID) && !strings.Contains(m.ID, ".."); {
+		switch usable := modelref.ValidName(m.ID); {
 		case !usable || len(names) == maxModels:
 			unusable = append(unusable, m.ID)
 		default:

@@ -8,18 +8,15 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
 const (
-	// maxModelBytes is twice the largest open model's single file, as the
-	// orchestrator's own bound.
-	maxModelBytes = 2 << 40
 	// maxDownloads is how many models are read at once: the link or the disk is
 	// the limit, and engines need both.
 	maxDownloads = 2
@@ -95,7 +92,7 @@ func newStager(o stagerOptions) *stager {
 		o.free = freeBytes
 	}
 	if o.limit == 0 {
-		o.limit = maxModelBytes
+		o.limit = modelref.MaxBytes
 	}
 	if o.times == (stagerTimes{}) {
 		o.times = defaultStagerTimes
@@ -112,15 +109,16 @@ func newStager(o stagerOptions) *stager {
 // that are here and the bytes there are, 0 while that is unknown. When ctx ends
 // only this caller stops waiting; the download goes on while somebody waits.
 func (s *stager) Stage(ctx context.Context, ref string, progress func(doneBytes, totalBytes int64)) (string, error) {
-	if name, ok := strings.CutPrefix(ref, "file:"); ok {
-		m, err := resolveModel(s.root, true, "file:"+name)
-		return m.path, err
-	}
-	id, err := catalogID(ref)
-	if err != nil {
+	parsed, err := modelref.Parse(ref)
+	switch {
+	case err != nil:
 		return "", err
+	case parsed.Kind == modelref.File:
+		return modelFile(s.root, parsed.Name)
+	case parsed.Kind != modelref.Catalog:
+		return "", fmt.Errorf("%w: want file:NAME or catalog:ID", ErrModelRef)
 	}
-	m, err := s.lookUp(ctx, id)
+	m, err := s.lookUp(ctx, parsed.Name)
 	if err != nil {
 		return "", err
 	}

@@ -12,19 +12,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/llorch/gateway/poolmanager/adapter"
-)
-
-// maxSourceLength is the catalog's bound of a source, in bytes.
-const maxSourceLength = 2048
-
-var (
-	catalogIDPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$`)
-	digestPattern    = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
 // errCatalogDown says that the catalog cannot be asked now. It is the one
@@ -47,25 +39,15 @@ type catalogModel struct {
 
 func (m catalogModel) hex() string { return strings.TrimPrefix(m.Digest, "sha256:") }
 
-// catalogID takes the id out of a reference. It reaches no path and no
-// argument of ours, but an engine's: so what looks like a way up is refused.
-func catalogID(ref string) (string, error) {
-	id, ok := strings.CutPrefix(ref, "catalog:")
-	if !ok || !catalogIDPattern.MatchString(id) || !modelName.MatchString(id) || strings.Contains(id, "..") {
-		return "", fmt.Errorf("%w: after catalog: come 1 to 128 of A-Z a-z 0-9 . _ : @ + -, and a letter or digit at the beginning and after a colon", ErrModelRef)
-	}
-	return id, nil
-}
-
 // check refuses what must not run, or cannot be checked by its digest alone.
 func (m catalogModel) check(id string, now time.Time) error {
 	switch {
 	case m.ID != id:
 		return fmt.Errorf("%w: the catalog answered for another model", errStaging)
-	case !digestPattern.MatchString(m.Digest):
+	case !modelref.ValidDigest(m.Digest):
 		return fmt.Errorf("%w: the catalog names no sha256 digest for it", errStaging)
-	case len(m.SourceURL) > maxSourceLength:
-		return fmt.Errorf("%w: its source is longer than %d bytes", errStaging, maxSourceLength)
+	case len(m.SourceURL) > modelref.MaxSource:
+		return fmt.Errorf("%w: its source is longer than %d bytes", errStaging, modelref.MaxSource)
 	case m.State != "Active" && (m.RetiredFrom == nil || !now.Before(*m.RetiredFrom)):
 		return fmt.Errorf("%w: the catalog has retired it", errStaging)
 	case m.TrustPolicy != "" && m.TrustPolicy != "digest":

@@ -10,7 +10,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
 const (
@@ -22,7 +22,7 @@ const (
 // found, so that a name cannot point elsewhere later; follows a redirect only to
 // where the operator allows; and sends no credential, no cookie and no referrer.
 func (s *stager) sourceClient() *http.Client {
-	dialer := &authmin.FetchDialer{Lookup: s.lookup, Timeout: sourceDialLimit}
+	dialer := &modelref.Dialer{Lookup: s.lookup, Timeout: sourceDialLimit}
 	return &http.Client{
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			if len(via) > maxSourceRedirects || !s.reaches(r.URL) {
@@ -43,7 +43,7 @@ func (s *stager) sourceClient() *http.Client {
 func refused(dial func(context.Context, string, string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		connection, err := dial(ctx, network, address)
-		if errors.Is(err, authmin.ErrFetchAddress) {
+		if errors.Is(err, modelref.ErrAddress) {
 			err = fmt.Errorf("%w: %w", errSource, err)
 		}
 		return connection, err

@@ -11,6 +11,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
 // errDigest says that the bytes are not those that the catalog promised.
@@ -55,7 +57,7 @@ func (s *stager) openPart(ctx context.Context, hex, source string) (*part, error
 		p.side = wanted
 		return p, p.reset()
 	}
-	if p.size, err = io.Copy(p.sum, untilDone{ctx, file}); err != nil {
+	if p.size, err = io.Copy(p.sum, modelref.UntilDone(ctx, file)); err != nil {
 		file.Close()
 		return nil, fmt.Errorf("%w: reading what is here: %w", errStaging, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
 // maxSourceRedirects is for hubs that send to the host with the bytes, which
@@ -38,7 +39,7 @@ type source interface {
 // source finds the way to read a source_url; what the operator did not allow is
 // refused.
 func (s *stager) source(text string) (source, error) {
-	if name, ok := strings.CutPrefix(text, "file:"); ok {
+	if kind, name := modelref.Split(text); kind == modelref.File {
 		if !filepath.IsLocal(name) || filepath.Clean(name) != name || strings.ContainsAny(name, "\\\x00\n") {
 			return nil, fmt.Errorf("%w: after file: comes a relative path below the model root", errSource)
 		}

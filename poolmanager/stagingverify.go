@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
 // partialsKept is how long a partial file, or what the catalog said, stays that
@@ -95,7 +97,7 @@ func (s *stager) noteVerified(hex string, file *os.File) error {
 
 func digestOf(ctx context.Context, r io.Reader) (string, error) {
 	sum := sha256.New()
-	if _, err := io.Copy(sum, untilDone{ctx, r}); err != nil {
+	if _, err := io.Copy(sum, modelref.UntilDone(ctx, r)); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
@@ -118,7 +120,7 @@ func (s *stager) clean(now time.Time) {
 			continue // it spares a staged file from being hashed at each start
 		}
 		var record catalogModel
-		if strings.HasPrefix(entry.Name(), "id-") && readJSON(path, &record) == nil && digestPattern.MatchString(record.Digest) && sizeOf(s.finalPath(record.hex())) > 0 {
+		if strings.HasPrefix(entry.Name(), "id-") && readJSON(path, &record) == nil && modelref.ValidDigest(record.Digest) && sizeOf(s.finalPath(record.hex())) > 0 {
 			continue // it lets a node come up without its orchestrator
 		}
 		if strings.HasSuffix(entry.Name(), ".part") && s.inUse(path) {
@@ -137,17 +139,4 @@ func (s *stager) inUse(path string) bool {
 	}
 	defer file.Close()
 	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil
-}
-
-// untilDone stops reading when the context ends.
-type untilDone struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (u untilDone) Read(b []byte) (int, error) {
-	if u.ctx.Err() != nil {
-		return 0, context.Cause(u.ctx)
-	}
-	return u.r.Read(b)
 }

@@ -1,24 +1,15 @@
 package poolmanager
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strings"
+
+	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
 // ErrModelRef says that a model reference is not one that this template takes.
-var ErrModelRef = errors.New("model reference")
-
-// modelName is what an engine that finds its models itself may be asked for:
-// "llama3.2:1b", "org/model-7B", never a flag, a path up or a shell word.
-// Every part between / and : begins with a letter or digit.
-var modelName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@+-]*([/:][A-Za-z0-9][A-Za-z0-9._@+-]*){0,6}$`)
-
-// maxModelRef bounds a reference, in bytes, as the API does.
-const maxModelRef = 256
+var ErrModelRef = modelref.ErrRef
 
 // model is a reference that was checked: what to call it, and the file behind
 // it if there is one. That of catalog:ID has no path until it was staged.
@@ -28,36 +19,34 @@ type model struct {
 	path string
 }
 
+// inCatalog reports whether the model's file has to be staged.
+func (m model) inCatalog() bool {
+	kind, _ := modelref.Split(m.ref)
+	return kind == modelref.Catalog
+}
+
 // resolveModel checks ref for a template: a template that takes files wants
 // file:NAME under root, or catalog:ID; others want a name.
 func resolveModel(root string, takesFile bool, ref string) (model, error) {
-	if len(ref) > maxModelRef {
-		return model{}, fmt.Errorf("%w: longer than %d bytes", ErrModelRef, maxModelRef)
-	}
-	name, isFile := strings.CutPrefix(ref, "file:")
-	isCatalog := strings.HasPrefix(ref, "catalog:")
-	if isCatalog && takesFile {
-		id, err := catalogID(ref)
-		return model{ref: ref, name: id}, err
-	}
-	if isFile != takesFile || isCatalog {
+	if kind, _ := modelref.Split(ref); len(ref) <= modelref.MaxLength && (kind != modelref.Named) != takesFile {
 		want := "a model name"
 		if takesFile {
 			want = "file:NAME, a file under the model root, or catalog:ID"
 		}
 		return model{}, fmt.Errorf("%w: this template takes %s", ErrModelRef, want)
 	}
-	if !modelName.MatchString(name) || strings.Contains(name, "..") {
-		return model{}, fmt.Errorf("%w: up to seven parts with / or : between them, each of letters, digits and . _ @ + - and beginning with a letter or digit", ErrModelRef)
-	}
-	if !isFile {
-		return model{ref: ref, name: name}, nil
-	}
-	path, err := modelFile(root, name)
+	parsed, err := modelref.Parse(ref)
 	if err != nil {
 		return model{}, err
 	}
-	return model{ref: ref, name: name, path: path}, nil
+	m := model{ref: ref, name: parsed.Name}
+	if parsed.Kind == modelref.File {
+		m.path, err = modelFile(root, parsed.Name)
+	}
+	if err != nil {
+		return model{}, err
+	}
+	return m, nil
 }
 
 // modelFile looks the file up through os.Root, which no symbolic link leaves.
@@ -86,8 +75,8 @@ func modelFile(root, name string) (string, error) {
 
 // checkModelRefSpelling is for references that are only shown and compared.
 func checkModelRefSpelling(ref string) error {
-	name := strings.TrimPrefix(strings.TrimPrefix(ref, "catalog:"), "file:")
-	if len(ref) > maxModelRef || !modelName.MatchString(name) || strings.Contains(name, "..") {
+	_, name := modelref.Split(ref)
+	if len(ref) > modelref.MaxLength || !modelref.ValidName(name) {
 		return fmt.Errorf("%w: want NAME, file:NAME or catalog:ID", ErrModelRef)
 	}
 	return nil

@@ -1,4 +1,4 @@
-package authmin
+package modelref
 
 import (
 	"context"
@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// ErrFetchAddress is what a FetchDialer refuses: see MayFetchFrom.
-var ErrFetchAddress = errors.New("nothing is fetched from there")
+// ErrAddress is what a Dialer refuses: see AddressAllowed.
+var ErrAddress = errors.New("nothing is fetched from there")
 
-// FetchDialer connects to the hosts of one fetch. It asks for each name once and
+// Dialer connects to the hosts of one fetch. It asks for each name once and
 // keeps to what it found, so that a name cannot point elsewhere later. What a name
-// leads to must satisfy MayFetchFrom, but for localhost, which may lead to loopback;
+// leads to must satisfy AddressAllowed, but for localhost, which may lead to loopback;
 // an address that was written as one may be any. It keeps one entry for each host,
 // so whoever follows redirects bounds their number.
-type FetchDialer struct {
+type Dialer struct {
 	Lookup  func(ctx context.Context, host string) ([]netip.Addr, error)
 	Timeout time.Duration // of each look-up and each connect
 
@@ -28,7 +28,7 @@ type FetchDialer struct {
 }
 
 // DialContext is for http.Transport.
-func (d *FetchDialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func (d *FetchDialer) DialContext(ctx context.Context, network, address string) 
 }
 
 // resolve gives at least one address, all of which are allowed.
-func (d *FetchDialer) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+func (d *Dialer) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	if literal, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{literal}, nil
 	}
@@ -69,8 +69,8 @@ func (d *FetchDialer) resolve(ctx context.Context, host string) ([]netip.Addr, e
 	var addresses []netip.Addr
 	for _, a := range answer {
 		a = a.Unmap()
-		if local := strings.EqualFold(host, "localhost") && a.IsLoopback(); !local && !MayFetchFrom(a) {
-			return nil, fmt.Errorf("%s resolves to %s, which is this machine, its link or its cloud's metadata: %w", host, a, ErrFetchAddress)
+		if local := strings.EqualFold(host, "localhost") && a.IsLoopback(); !local && !AddressAllowed(a) {
+			return nil, fmt.Errorf("%s resolves to %s, which is this machine, its link or its cloud's metadata: %w", host, a, ErrAddress)
 		}
 		addresses = append(addresses, a)
 	}

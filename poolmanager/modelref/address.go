@@ -1,4 +1,4 @@
-package authmin
+package modelref
 
 import (
 	"net/netip"
@@ -38,18 +38,18 @@ func prefixes(list ...string) []netip.Prefix {
 	return parsed
 }
 
-// MayFetchFrom reports whether a host name may lead to the address, where a name
+// AddressAllowed reports whether a host name may lead to the address, where a name
 // says what is fetched: not to this machine, its link, a group, or a cloud's
 // metadata, also where IPv6 stands for such an address. Private networks are
 // allowed: a mirror may be there.
-func MayFetchFrom(a netip.Addr) bool {
+func AddressAllowed(a netip.Addr) bool {
 	a = a.Unmap()
 	if !a.IsValid() || a.Zone() != "" || a.IsLoopback() || a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() {
 		return false
 	}
 	if nat64.Contains(a) {
 		b := a.As16()
-		return MayFetchFrom(netip.AddrFrom4([4]byte(b[12:])))
+		return AddressAllowed(netip.AddrFrom4([4]byte(b[12:])))
 	}
 	return !slices.ContainsFunc(notSources, func(p netip.Prefix) bool { return p.Contains(a) })
 }

@@ -1,4 +1,4 @@
-package authmin
+package modelref
 
 import (
 	"context"
@@ -34,13 +34,13 @@ func TestWhereANameMayLead(t *testing.T) {
 			}
 			continue
 		}
-		if got := MayFetchFrom(a); got != want {
+		if got := AddressAllowed(a); got != want {
 			t.Errorf("%s: got %v", address, got)
 		}
-		p := FetchDialer{Timeout: time.Second, Lookup: func(context.Context, string) ([]netip.Addr, error) {
+		p := Dialer{Timeout: time.Second, Lookup: func(context.Context, string) ([]netip.Addr, error) {
 			return []netip.Addr{netip.MustParseAddr("93.184.215.14"), a}, nil
 		}}
-		if got, err := p.resolve(t.Context(), "hub.example"); (err == nil) != want || err != nil && !errors.Is(err, ErrFetchAddress) {
+		if got, err := p.resolve(t.Context(), "hub.example"); (err == nil) != want || err != nil && !errors.Is(err, ErrAddress) {
 			t.Errorf("%s: resolved to %v, %v", address, got, err)
 		}
 	}
@@ -49,7 +49,7 @@ func TestWhereANameMayLead(t *testing.T) {
 // TestOnlyLocalhostLeadsToThisMachine, and it leads nowhere else that is refused.
 func TestOnlyLocalhostLeadsToThisMachine(t *testing.T) {
 	for address, want := range map[string]bool{"127.0.0.1": true, "::1": true, "169.254.169.254": false, "fd00:ec2::254": false} {
-		p := FetchDialer{Timeout: time.Second, Lookup: func(context.Context, string) ([]netip.Addr, error) {
+		p := Dialer{Timeout: time.Second, Lookup: func(context.Context, string) ([]netip.Addr, error) {
 			return []netip.Addr{netip.MustParseAddr(address)}, nil
 		}}
 		if _, err := p.resolve(t.Context(), "localhost"); (err == nil) != want {
@@ -60,7 +60,7 @@ func TestOnlyLocalhostLeadsToThisMachine(t *testing.T) {
 
 func TestANameIsResolvedOnce(t *testing.T) {
 	asked := 0
-	p := FetchDialer{Timeout: time.Second, Lookup: func(context.Context, string) ([]netip.Addr, error) {
+	p := Dialer{Timeout: time.Second, Lookup: func(context.Context, string) ([]netip.Addr, error) {
 		asked++
 		return []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, byte(asked)})}, nil
 	}}
@@ -69,7 +69,7 @@ func TestANameIsResolvedOnce(t *testing.T) {
 			t.Errorf("got %v, %v: the first answer counts", got, err)
 		}
 	}
-	empty := FetchDialer{Timeout: time.Second, Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, nil }}
+	empty := Dialer{Timeout: time.Second, Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, nil }}
 	if _, err := empty.resolve(t.Context(), "hub.example"); err == nil {
 		t.Error("no address is an address")
 	}
