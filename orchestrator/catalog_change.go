@@ -19,7 +19,7 @@ func (c *catalog) named(r ModelRequest) bool {
 
 // add enters a model.
 func (c *catalog) add(ctx context.Context, who Who, r ModelRequest) (Model, error) {
-	if err := r.check(); err != nil {
+	if err := checkModel(r); err != nil {
 		return Model{}, err
 	}
 	m := Model{
@@ -53,7 +53,7 @@ func modelExists() *Error {
 	return fail(Conflict, "MODEL_EXISTS", "the catalog has a model of this id or alias; DELETE it first")
 }
 
-func (m Model) encode() ([]byte, error) {
+func encodeModel(m Model) ([]byte, error) {
 	value, err := encodePlain(m)
 	if err == nil && len(value) > maxModelRecord {
 		err = fail(TooLarge, "MODEL_TOO_LARGE", "the model's record is over %d bytes", maxModelRecord)

@@ -5,9 +5,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/llorch/gateway/poolmanager/modelref"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 const (
@@ -18,64 +18,36 @@ const (
 	maxAliases = 32
 )
 
-// ModelState says whether a model takes new tasks.
-type ModelState string
+// The catalog's record is what nodes read: its types are those of the wire.
+type (
+	// ModelState says whether a model takes new tasks.
+	ModelState = nodeapi.ModelState
+	// ModelRequest enters a model into the catalog.
+	ModelRequest = nodeapi.ModelRequest
+	// Model is a model of the catalog.
+	Model = nodeapi.Model
+	// VerificationStatus says what is known of a model's bytes.
+	VerificationStatus = nodeapi.VerificationStatus
+	// Verification is what the last check found.
+	Verification = nodeapi.Verification
+)
 
 // The states of a model in the catalog.
 const (
-	ModelActive  ModelState = "Active"
-	ModelRetired ModelState = "Retired"
+	ModelActive  = nodeapi.ModelActive
+	ModelRetired = nodeapi.ModelRetired
 )
 
-// ModelRequest enters a model into the catalog.
-type ModelRequest struct {
-	ID          string   `json:"id" pattern:"^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$" doc:"What tasks call it"`
-	Digest      string   `json:"digest" pattern:"^sha256:[0-9a-f]{64}$"`
-	SourceURL   string   `json:"source_url" maxLength:"2048" doc:"file:NAME below the operator's model_root, or https://"`
-	Aliases     []string `json:"aliases,omitempty" maxItems:"32" doc:"What tasks may call it as well"`
-	Tags        []string `json:"tags,omitempty" maxItems:"32"`
-	Manifests   []string `json:"manifests,omitempty" maxItems:"32"`
-	Signatures  []string `json:"signatures,omitempty" maxItems:"32"`
-	SBOM        string   `json:"sbom,omitempty"`
-	TrustPolicy string   `json:"trust_policy,omitempty" maxLength:"256" doc:"digest (the default) is the only one that can be verified"`
-}
-
-// Model is a model of the catalog.
-type Model struct {
-	ModelRequest
-	State        ModelState   `json:"state" enum:"Active,Retired"`
-	RetiredFrom  *time.Time   `json:"retired_from,omitempty" doc:"When it takes no new tasks any more"`
-	Verification Verification `json:"verification"`
-	CreatedBy    string       `json:"created_by"`
-	CreatedAt    time.Time    `json:"created_at"`
-}
-
-// VerificationStatus says what is known of a model's bytes.
-type VerificationStatus string
-
-// The statuses. Verified means that every byte was read and hashed.
+// The statuses of a verification.
 const (
-	Unverified  VerificationStatus = "unverified"
-	Verifying   VerificationStatus = "verifying"
-	Verified    VerificationStatus = "verified"
-	NotVerified VerificationStatus = "failed"
+	Unverified  = nodeapi.Unverified
+	Verifying   = nodeapi.Verifying
+	Verified    = nodeapi.Verified
+	NotVerified = nodeapi.NotVerified
 )
 
-// Verification is the result of the last check. It holds for the bytes at the source
-// at that time only.
-type Verification struct {
-	Status    VerificationStatus `json:"status" enum:"unverified,verifying,verified,failed"`
-	Reason    string             `json:"reason,omitempty" doc:"Why it failed"`
-	ReadBytes int64              `json:"read_bytes"`
-	CheckedAt *time.Time         `json:"checked_at,omitempty"`
-}
-
-// takesTasks reports whether new tasks may name the model.
-func (m Model) takesTasks(now time.Time) bool {
-	return m.State == ModelActive || m.RetiredFrom != nil && now.Before(*m.RetiredFrom)
-}
-
-func (r ModelRequest) check() error {
+// checkModel refuses what cannot be a catalog entry.
+func checkModel(r ModelRequest) error {
 	switch {
 	case !modelref.ValidID(r.ID):
 		return fail(Invalid, "INVALID_MODEL", "id is 1 to 128 of A-Z a-z 0-9 . _ : @ + - and begins with a letter or digit")

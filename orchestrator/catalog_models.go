@@ -50,7 +50,7 @@ func (c *catalog) decode(value []byte) (m Model, err error) {
 	return m, err
 }
 
-func (c *catalog) encode(m Model) ([]byte, error) { return m.encode() }
+func (c *catalog) encode(m Model) ([]byte, error) { return encodeModel(m) }
 
 func (c *catalog) inMemory(Model) bool { return false }
 
@@ -136,7 +136,7 @@ func (c *catalog) all() []Model {
 // retired reports whether the catalog forbids new tasks for the model.
 func (c *catalog) retired(ref string) bool {
 	m, ok := c.get(c.resolve(ref))
-	return ok && !m.takesTasks(c.now())
+	return ok && !m.TakesTasks(c.now())
 }
 
 // knows reports whether the model is in the catalog.

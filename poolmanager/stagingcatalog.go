@@ -17,25 +17,15 @@ import (
 
 	"github.com/llorch/gateway/poolmanager/adapter"
 	"github.com/llorch/gateway/poolmanager/modelref"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // errCatalogDown says that the catalog cannot be asked now. It is the one
 // failure in which what it said before still counts.
 var errCatalogDown = errors.New("the catalog cannot be asked")
 
-// catalogModel is what the orchestrator's catalog says of a model, as far as
-// staging needs it.
-type catalogModel struct {
-	ID           string     `json:"id"`
-	Digest       string     `json:"digest"`
-	SourceURL    string     `json:"source_url"`
-	State        string     `json:"state"`
-	RetiredFrom  *time.Time `json:"retired_from,omitempty"`
-	TrustPolicy  string     `json:"trust_policy,omitempty"`
-	Verification struct {
-		Status string `json:"status"`
-	} `json:"verification"`
-}
+// catalogModel is what the orchestrator's catalog says of a model.
+type catalogModel struct{ nodeapi.Model }
 
 func (m catalogModel) hex() string { return strings.TrimPrefix(m.Digest, "sha256:") }
 
@@ -48,11 +38,11 @@ func (m catalogModel) check(id string, now time.Time) error {
 		return fmt.Errorf("%w: the catalog names no sha256 digest for it", errStaging)
 	case len(m.SourceURL) > modelref.MaxSource:
 		return fmt.Errorf("%w: its source is longer than %d bytes", errStaging, modelref.MaxSource)
-	case m.State != "Active" && (m.RetiredFrom == nil || !now.Before(*m.RetiredFrom)):
+	case !m.TakesTasks(now):
 		return fmt.Errorf("%w: the catalog has retired it", errStaging)
 	case m.TrustPolicy != "" && m.TrustPolicy != "digest":
 		return fmt.Errorf("%w: its trust_policy asks for more than the digest, which nothing here can check", errStaging)
-	case m.Verification.Status == "failed":
+	case m.Verification.Status == nodeapi.NotVerified:
 		return fmt.Errorf("%w: the catalog could not verify it", errStaging)
 	}
 	return nil
