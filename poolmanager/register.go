@@ -1,22 +1,15 @@
 package poolmanager
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/llorch/gateway/authmin"
-	"github.com/llorch/gateway/poolmanager/adapter"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -28,8 +21,6 @@ const (
 	heartbeatLongest  = time.Minute
 	// changePause bounds how often a changed pool causes an early heartbeat.
 	changePause = 200 * time.Millisecond
-	// callLimit bounds one call to the orchestrator.
-	callLimit = 10 * time.Second
 	// registerFirst is the first wait after a failed attempt: short, because a
 	// gateway that starts together with this program answers within moments.
 	registerFirst = 100 * time.Millisecond
@@ -37,24 +28,18 @@ const (
 	registerLongest = 30 * time.Second
 	// deregisterLimit keeps a stop short when the orchestrator is gone.
 	deregisterLimit = time.Second
-	// maxAnswerBytes bounds what is read of an answer.
-	maxAnswerBytes = 64 << 10
 )
-
-// errUnknownNode is the orchestrator's 404: it has forgotten us.
-var errUnknownNode = errors.New("the orchestrator does not know this node")
 
 // errNewDispatchToken ends the heartbeats: a registration tells the new one.
 var errNewDispatchToken = errors.New("the dispatch token has changed")
 
 // registration keeps one node known to one orchestrator.
 type registration struct {
-	base    string
+	orchestrator *nodeapi.Orchestrator
+
 	nodeID  string
-	token   func() authmin.Secret
 	request func() nodeapi.RegisterRequest
 	pools   func() []nodeapi.Pool
-	http    *http.Client
 	log     *slog.Logger
 	changed chan struct{} // a pool or a token changed: say so soon
 	// dispatch is the token that the orchestrator must send now, and told the one
@@ -67,7 +52,7 @@ type registration struct {
 // run registers and keeps the node known until ctx ends; then it deregisters,
 // also when a registration was under way: it may have arrived.
 func (r *registration) run(ctx context.Context) {
-	defer r.http.CloseIdleConnections()
+	defer r.orchestrator.CloseIdle()
 	defer r.deregister()
 	for {
 		wait, err := r.registerUntilDone(ctx)
@@ -84,10 +69,9 @@ func (r *registration) registerUntilDone(ctx context.Context) (time.Duration, er
 	}
 	last := ""
 	answer, err := backoff.Retry(ctx, func() (nodeapi.RegisterResponse, error) {
-		var answer nodeapi.RegisterResponse
 		request := r.request()
 		r.told = authmin.NewSecret(request.DispatchToken)
-		err := r.call(ctx, http.MethodPost, "/v2/nodes/register", request, &answer)
+		answer, err := r.orchestrator.Register(ctx, request)
 		if err != nil && err.Error() != last && ctx.Err() == nil {
 			last = err.Error()
 			r.log.Warn("registering at the orchestrator, will try again", "error", err)
@@ -113,13 +97,11 @@ func (r *registration) beat(ctx context.Context, wait time.Duration) error {
 			r.log.Info("registering again: the dispatch token has changed")
 			return errNewDispatchToken
 		}
-		var answer nodeapi.HeartbeatResponse
-		body := nodeapi.HeartbeatRequest{Timestamp: time.Now().UTC(), Pools: r.pools()}
-		err := r.call(ctx, http.MethodPost, "/v2/nodes/"+url.PathEscape(r.nodeID)+"/heartbeat", body, &answer)
+		answer, err := r.orchestrator.Heartbeat(ctx, r.nodeID, nodeapi.HeartbeatRequest{Timestamp: time.Now().UTC(), Pools: r.pools()})
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, errUnknownNode):
+		case unknownNode(err):
 			r.log.Warn("registering again", "error", err)
 			return err
 		case err != nil && err.Error() != last:
@@ -160,59 +142,15 @@ func (r *registration) pause(ctx context.Context, wait time.Duration) bool {
 func (r *registration) deregister() {
 	ctx, cancel := context.WithTimeout(context.Background(), deregisterLimit)
 	defer cancel()
-	if err := r.call(ctx, http.MethodDelete, "/v2/nodes/"+url.PathEscape(r.nodeID), nil, nil); err != nil {
+	if err := r.orchestrator.Deregister(ctx, r.nodeID); err != nil {
 		r.log.Warn("deregistering at the orchestrator", "error", err)
 	}
 }
 
-// call asks for the token each time, so that a rotated one needs no restart.
-func (r *registration) call(ctx context.Context, method, path string, body, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
-	defer cancel()
-	var reader io.Reader
-	if body != nil {
-		encoded, err := json.Marshal(body)
-		if err != nil {
-			return fmt.Errorf("encoding %s %s: %w", method, path, err)
-		}
-		reader = bytes.NewReader(encoded)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(r.base, "/")+path, reader)
-	if err != nil {
-		return fmt.Errorf("making %s %s: %w", method, path, err)
-	}
-	if body != nil {
-		request.Header.Set("Content-Type", "application/json")
-	}
-	adapter.Authorize(request, r.token())
-	response, err := r.http.Do(request)
-	if err != nil {
-		return fmt.Errorf("calling the orchestrator: %w", err)
-	}
-	defer response.Body.Close()
-	switch {
-	case response.StatusCode == http.StatusNotFound:
-		return fmt.Errorf("%s %s: %w", method, path, errUnknownNode)
-	case response.StatusCode/100 != 2:
-		return fmt.Errorf("%s %s: the orchestrator answered %d %s", method, path, response.StatusCode, problemCode(response.Body))
-	case into == nil:
-		return nil
-	}
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswerBytes)).Decode(into); err != nil {
-		return fmt.Errorf("reading the answer to %s %s: %w", method, path, err)
-	}
-	return nil
-}
-
-// problemCode is the code of a problem document; anything else is left out.
-func problemCode(body io.Reader) string {
-	var problem struct {
-		Code string `json:"code"`
-	}
-	if json.NewDecoder(io.LimitReader(body, maxAnswerBytes)).Decode(&problem) != nil {
-		return ""
-	}
-	return problem.Code[:min(len(problem.Code), 64)]
+// unknownNode reports whether the orchestrator has forgotten the node: its 404.
+func unknownNode(err error) bool {
+	refused, ok := errors.AsType[*nodeapi.StatusError](err)
+	return ok && refused.Status == http.StatusNotFound
 }
 
 // period is how long to wait, as told, within bounds.

@@ -29,8 +29,6 @@ const (
 	// slot of a busy one.
 	idleEngineConns = 1024
 	engineDialLimit = 5 * time.Second
-	// orchestratorDialLimit leaves half of a call's time for its answer.
-	orchestratorDialLimit = callLimit / 2
 )
 
 // Service is a running pool manager.
@@ -43,6 +41,8 @@ type Service struct {
 	pools    *manager
 	traces   *tracing.Provider
 	tokens   *credentials
+
+	orchestrator *nodeapi.Orchestrator // nil: none is named
 
 	cancel context.CancelFunc // ends the background goroutines
 	group  sync.WaitGroup
@@ -102,9 +102,12 @@ func start(ctx context.Context, o Options, auth *backend.Authenticator, listener
 	}
 	s.tokens.renew = env.changed
 	env.engines = newProcesses(dir, env.http, o.times.probeLimit)
-	env.stage = newStager(stagerOptions{
-		root: o.ModelRoot, orchestratorURL: o.OrchestratorURL, hosts: o.ModelHosts, token: o.OrchestratorToken, log: o.Log,
-	}).Stage
+	staging := stagerOptions{root: o.ModelRoot, hosts: o.ModelHosts, log: o.Log}
+	if o.OrchestratorURL != "" {
+		s.orchestrator = nodeapi.NewOrchestrator(o.OrchestratorURL, o.OrchestratorToken)
+		staging.catalog = s.orchestrator.CatalogModel
+	}
+	env.stage = newStager(staging).Stage
 	if o.stage != nil {
 		env.stage = o.stage
 	}
@@ -198,9 +201,8 @@ func (s *Service) registration(o Options, gpus *gpu.Monitor, changed chan struct
 		return list
 	}
 	return &registration{
-		base: o.OrchestratorURL, nodeID: o.NodeID, token: o.OrchestratorToken, pools: pools, log: o.Log,
+		orchestrator: s.orchestrator, nodeID: o.NodeID, pools: pools, log: o.Log,
 		changed: changed, first: o.times.restartFirst, dispatch: s.tokens.dispatchToken,
-		http: orchestratorClient(),
 		request: func() nodeapi.RegisterRequest {
 			return nodeapi.RegisterRequest{
 				NodeID: o.NodeID, MachineID: machineID(o.NodeID), Address: address, Version: Version,
@@ -219,20 +221,6 @@ func engineClient() *http.Client {
 			DialContext:         (&net.Dialer{Timeout: engineDialLimit}).DialContext,
 			TLSHandshakeTimeout: engineDialLimit, MaxIdleConnsPerHost: idleEngineConns,
 			IdleConnTimeout: idleLimit, DisableCompression: true,
-		},
-	}
-}
-
-// orchestratorClient carries the node's tokens: like every client here it goes
-// where it was told and nowhere else. HTTPS_PROXY is not read: it is often set for
-// other programs, and whoever answers there would see who talks to whom, or, where
-// its certificate is trusted, the tokens.
-func orchestratorClient() *http.Client {
-	return &http.Client{
-		CheckRedirect: noRedirect,
-		Transport: &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: orchestratorDialLimit}).DialContext,
-			TLSHandshakeTimeout: orchestratorDialLimit, IdleConnTimeout: idleLimit,
 		},
 	}
 }

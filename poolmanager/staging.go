@@ -12,8 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/modelref"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 const (
@@ -31,11 +31,10 @@ var errStaging = errors.New("staging the model")
 
 // stagerOptions is what staging needs to know.
 type stagerOptions struct {
-	root            string   // the model root; staged files and partial ones lie there
-	orchestratorURL string   // whose catalog is asked
-	hosts           []string // sources may be there: host, host:port, or http://LOOPBACK:PORT
-	token           func() authmin.Secret
-	log             *slog.Logger
+	root    string                                                      // the model root; staged files and partial ones lie there
+	hosts   []string                                                    // sources may be there: host, host:port, or http://LOOPBACK:PORT
+	catalog func(ctx context.Context, id string) (nodeapi.Model, error) // nil: there is none
+	log     *slog.Logger
 
 	// Tests set these; the zero values are the ordinary ones.
 	cas    *x509.CertPool

@@ -23,6 +23,7 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/integration/testkit"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // stagingRig is a catalog, a source and a stager over real HTTP.
@@ -70,8 +71,8 @@ func newStagingRig(t *testing.T, size int, change func(*stagerOptions)) *staging
 	r.catalog = httptest.NewServer(http.HandlerFunc(r.answerCatalog))
 	t.Cleanup(r.catalog.Close)
 	o := stagerOptions{
-		root: t.TempDir(), orchestratorURL: r.catalog.URL, hosts: []string{r.source.URL},
-		token: func() authmin.Secret { return r.token }, log: slog.New(slog.NewTextHandler(r.log, nil)), times: quickStaging,
+		root: t.TempDir(), hosts: []string{r.source.URL},
+		catalog: catalogAt(t, r.catalog.URL, func() authmin.Secret { return r.token }), log: slog.New(slog.NewTextHandler(r.log, nil)), times: quickStaging,
 	}
 	if change != nil {
 		change(&o)
@@ -79,6 +80,13 @@ func newStagingRig(t *testing.T, size int, change func(*stagerOptions)) *staging
 	r.stager = newStager(o)
 	r.enter("m", nil)
 	return r
+}
+
+// catalogAt asks the orchestrator at an address.
+func catalogAt(t *testing.T, url string, token func() authmin.Secret) func(context.Context, string) (nodeapi.Model, error) {
+	o := nodeapi.NewOrchestrator(url, token)
+	t.Cleanup(o.CloseIdle)
+	return o.CatalogModel
 }
 
 type countingWriter struct {

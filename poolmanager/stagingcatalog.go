@@ -4,18 +4,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/llorch/gateway/poolmanager/adapter"
 	"github.com/llorch/gateway/poolmanager/modelref"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -54,7 +50,7 @@ func (s *stager) lookUp(ctx context.Context, id string) (catalogModel, error) {
 	if s.root == "" {
 		return catalogModel{}, fmt.Errorf("%w: no model root is configured (POOL_MANAGERD_MODEL_ROOT)", ErrModelRef)
 	}
-	if s.orchestratorURL == "" || s.token == nil {
+	if s.catalog == nil {
 		return catalogModel{}, fmt.Errorf("%w: catalog: needs an orchestrator (ORCHESTRATORD_URL and ORCHESTRATORD_TOKEN)", ErrModelRef)
 	}
 	m, err := s.ask(ctx, id)
@@ -79,36 +75,25 @@ func (s *stager) lookUp(ctx context.Context, id string) (catalogModel, error) {
 }
 
 func (s *stager) ask(ctx context.Context, id string) (catalogModel, error) {
-	var m catalogModel
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
-	defer cancel()
-	address := strings.TrimRight(s.orchestratorURL, "/") + "/v2/catalog/models/" + url.PathEscape(id)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return m, fmt.Errorf("%w: asking the catalog: %w", errStaging, err)
+	m, err := s.catalog(ctx, id)
+	refused, answered := errors.AsType[*nodeapi.StatusError](err)
+	switch {
+	case err == nil:
+		return catalogModel{m}, nil
+	case errors.Is(err, nodeapi.ErrUnreachable):
+		err = fmt.Errorf("%w: %w: %w", errStaging, errCatalogDown, err)
+	case !answered:
+		err = fmt.Errorf("%w: asking the catalog: %w", errStaging, err)
+	case refused.Status == http.StatusNotFound:
+		err = fmt.Errorf("%w: the catalog has no model of this id", errStaging)
+	case refused.Status == http.StatusForbidden, refused.Status == http.StatusUnauthorized:
+		err = fmt.Errorf("%w: the catalog answered %d %s; ORCHESTRATORD_TOKEN needs scope catalog", errStaging, refused.Status, refused.Code)
+	case refused.Status >= 500, refused.Status == http.StatusTooManyRequests:
+		err = fmt.Errorf("%w: %w: it answered %d", errStaging, errCatalogDown, refused.Status)
+	default:
+		err = fmt.Errorf("%w: the catalog answered %d", errStaging, refused.Status)
 	}
-	adapter.Authorize(request, s.token())
-	hc := orchestratorClient()
-	defer hc.CloseIdleConnections()
-	response, err := hc.Do(request)
-	if err != nil {
-		return m, fmt.Errorf("%w: %w: %w", errStaging, errCatalogDown, err)
-	}
-	defer response.Body.Close()
-	switch code := response.StatusCode; {
-	case code == http.StatusNotFound:
-		return m, fmt.Errorf("%w: the catalog has no model of this id", errStaging)
-	case code == http.StatusForbidden, code == http.StatusUnauthorized:
-		return m, fmt.Errorf("%w: the catalog answered %d %s; ORCHESTRATORD_TOKEN needs scope catalog", errStaging, code, problemCode(response.Body))
-	case code >= 500, code == http.StatusTooManyRequests:
-		return m, fmt.Errorf("%w: %w: it answered %d", errStaging, errCatalogDown, code)
-	case code != http.StatusOK:
-		return m, fmt.Errorf("%w: the catalog answered %d", errStaging, code)
-	}
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswerBytes)).Decode(&m); err != nil {
-		return m, fmt.Errorf("%w: reading the catalog's answer: %w", errStaging, err)
-	}
-	return m, nil
+	return catalogModel{}, err
 }
 
 // recordPath is where the catalog's last word about an id is kept. The name is a

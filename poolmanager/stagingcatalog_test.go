@@ -75,7 +75,7 @@ func TestTheCatalogsRefusalsAreTold(t *testing.T) {
 	}
 	r.token = authmin.RandomSecret()
 	wrong := authmin.RandomSecret()
-	r.stager.token = func() authmin.Secret { return wrong }
+	r.stager.catalog = catalogAt(t, r.catalog.URL, func() authmin.Secret { return wrong })
 	if _, err := r.Stage(t.Context(), "catalog:m", nil); err == nil || !strings.Contains(err.Error(), "scope catalog") {
 		t.Errorf("no right: %v", err)
 	}
@@ -126,7 +126,7 @@ func TestANodeComesUpWithoutItsOrchestrator(t *testing.T) {
 	// A clear no is not an outage.
 	r.catalog = httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(r.catalog.Close)
-	restarted.orchestratorURL = r.catalog.URL
+	restarted.catalog = catalogAt(t, r.catalog.URL, func() authmin.Secret { return r.token })
 	if _, err := restarted.Stage(t.Context(), "catalog:m", nil); err == nil {
 		t.Error("a model that the catalog dropped was staged")
 	}

@@ -108,8 +108,8 @@ func TestStagingChild(t *testing.T) {
 		return
 	}
 	token := authmin.NewSecret(settings[3])
-	s := newStager(stagerOptions{root: settings[0], orchestratorURL: settings[1], hosts: []string{settings[2]},
-		token: func() authmin.Secret { return token }, times: quickStaging})
+	s := newStager(stagerOptions{root: settings[0], catalog: catalogAt(t, settings[1], func() authmin.Secret { return token }),
+		hosts: []string{settings[2]}, times: quickStaging})
 	if _, err := s.Stage(t.Context(), "catalog:m", nil); err != nil {
 		t.Fatal(err)
 	}

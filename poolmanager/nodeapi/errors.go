@@ -1,6 +1,7 @@
 package nodeapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,11 +21,13 @@ type StatusError struct {
 	Code       string
 	Hint       string
 	RetryAfter time.Duration
+
+	Server string // which program answered; empty means the pool manager
 }
 
 // Error says the status, the code and the hint.
 func (e *StatusError) Error() string {
-	text := fmt.Sprintf("the pool manager answered %d", e.Status)
+	text := fmt.Sprintf("the %s answered %d", cmp.Or(e.Server, "pool manager"), e.Status)
 	if e.Code != "" {
 		text += " " + e.Code
 	}
