@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/llorch/gateway/poolmanager/ownfile"
 )
 
 const (
@@ -62,7 +64,7 @@ type handoffs struct {
 
 // handoffFile is a file as it was when it was read last.
 type handoffFile struct {
-	identity verified
+	identity ownfile.State
 	content  handoff
 	err      error
 }
@@ -120,7 +122,7 @@ func (h *handoffs) scan() {
 		}
 		wanted[f.content.PoolID], from[f.content.PoolID] = f.content, name
 	})
-	if h.tell(err); err != nil && !errors.Is(err, errUnsafe) {
+	if h.tell(err); err != nil && !errors.Is(err, ownfile.ErrUnsafe) {
 		return
 	}
 	for name := range h.seen {
@@ -218,17 +220,17 @@ func (h *handoffs) read(each func(name string, f handoffFile)) error {
 		return nil // as good as empty
 	}
 	if err != nil {
-		return fmt.Errorf("%w: opening %s: %w", errUnsafe, h.dir, err)
+		return fmt.Errorf("%w: opening %s: %w", ownfile.ErrUnsafe, h.dir, err)
 	}
 	defer dir.Close()
 	info, err := dir.Stat()
 	if err != nil {
 		return fmt.Errorf("looking at %s: %w", h.dir, err)
 	}
-	if err := mine(info); err != nil {
+	if err := ownfile.CheckInfo(info); err != nil {
 		return fmt.Errorf("%s: %w", h.dir, err)
 	}
-	if err := checkAncestors(h.dir); err != nil {
+	if err := ownfile.CheckAncestors(h.dir); err != nil {
 		return err
 	}
 	entries, err := dir.ReadDir(maxHandoffEntries)
@@ -265,7 +267,7 @@ func (h *handoffs) file(dir *os.File, name string) (f handoffFile, gone bool) {
 		return handoffFile{err: err}, false
 	}
 	defer file.Close()
-	if f.identity, err = look(file); err != nil {
+	if f.identity, err = ownfile.StateOf(file); err != nil {
 		return handoffFile{err: err}, false
 	}
 	if before, ok := h.seen[name]; ok && before.err == nil && before.identity == f.identity {

@@ -10,7 +10,6 @@ import (
 	"maps"
 	"net/url"
 	"os"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -25,13 +24,11 @@ import (
 	"github.com/llorch/gateway/poolmanager/gpu"
 	"github.com/llorch/gateway/poolmanager/modelref"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
+	"github.com/llorch/gateway/poolmanager/ownfile"
 )
 
 // maxHandoffBytes bounds one file; an honest one has 400 bytes.
 const maxHandoffBytes = 16 << 10
-
-// errUnsafe says that somebody else could have written what was found.
-var errUnsafe = errors.New("others could change it")
 
 // handoff is what another provisioner says of an engine that it runs.
 type handoff struct {
@@ -58,7 +55,7 @@ var (
 )
 
 func outcomeOf(err error) handoffOutcome {
-	if errors.Is(err, errUnsafe) {
+	if errors.Is(err, ownfile.ErrUnsafe) {
 		return handoffUnsafe
 	}
 	return handoffInvalid
@@ -72,63 +69,26 @@ func openHandoff(dir *os.File, name string) (*os.File, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	case err != nil:
-		return nil, fmt.Errorf("%w: opening it: %w", errUnsafe, err)
+		return nil, fmt.Errorf("%w: opening it: %w", ownfile.ErrUnsafe, err)
 	}
 	file := os.NewFile(uintptr(fd), name)
 	info, err := file.Stat()
 	switch {
 	case err != nil:
 	case !info.Mode().IsRegular():
-		err = fmt.Errorf("%w: not a regular file", errUnsafe)
+		err = fmt.Errorf("%w: not a regular file", ownfile.ErrUnsafe)
 	case info.Sys().(*syscall.Stat_t).Nlink != 1:
-		err = fmt.Errorf("%w: it has a second name", errUnsafe)
+		err = fmt.Errorf("%w: it has a second name", ownfile.ErrUnsafe)
 	case info.Size() > maxHandoffBytes:
 		err = fmt.Errorf("longer than %d bytes", maxHandoffBytes)
 	default:
-		err = mine(info)
+		err = ownfile.CheckInfo(info)
 	}
 	if err != nil {
 		file.Close()
 		return nil, err
 	}
 	return file, nil
-}
-
-// mine refuses what belongs to another user or may be written by one.
-func mine(info fs.FileInfo) error {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	switch {
-	case !ok || int(stat.Uid) != os.Getuid():
-		return fmt.Errorf("%w: it belongs to another user", errUnsafe)
-	case info.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("%w: its mode is %v; run chmod go-w", errUnsafe, info.Mode().Perm())
-	}
-	return nil
-}
-
-// checkAncestors refuses a directory above which somebody else could put another
-// one in place, as sshd does: each belongs to this user or to root, and is
-// written by nobody else, unless it is like /tmp.
-func checkAncestors(path string) error {
-	path, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return fmt.Errorf("looking at %s: %w", path, err)
-	}
-	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
-		info, err := os.Lstat(dir)
-		if err != nil {
-			return fmt.Errorf("looking at %s: %w", dir, err)
-		}
-		stat, ok := info.Sys().(*syscall.Stat_t)
-		switch {
-		case !ok || int(stat.Uid) != os.Getuid() && stat.Uid != 0:
-			return fmt.Errorf("%w: %s belongs to another user", errUnsafe, dir)
-		case info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0:
-			return fmt.Errorf("%w: %s may be written by others; run chmod go-w", errUnsafe, dir)
-		case dir == filepath.Dir(dir):
-			return nil
-		}
-	}
 }
 
 // parseHandoff reads one file: exactly its keys, and each within its bounds.

@@ -2,10 +2,9 @@ package poolmanager
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/llorch/gateway/poolmanager/modelref"
+	"github.com/llorch/gateway/poolmanager/staging"
 )
 
 // ErrModelRef says that a model reference is not one that this template takes.
@@ -41,36 +40,12 @@ func resolveModel(root string, takesFile bool, ref string) (model, error) {
 	}
 	m := model{ref: ref, name: parsed.Name}
 	if parsed.Kind == modelref.File {
-		m.path, err = modelFile(root, parsed.Name)
+		m.path, err = staging.FilePath(root, parsed.Name)
 	}
 	if err != nil {
 		return model{}, err
 	}
 	return m, nil
-}
-
-// modelFile looks the file up through os.Root, which no symbolic link leaves.
-func modelFile(root, name string) (string, error) {
-	if root == "" {
-		return "", fmt.Errorf("%w: no model root is configured (POOL_MANAGERD_MODEL_ROOT)", ErrModelRef)
-	}
-	within, err := os.OpenRoot(root)
-	if err != nil {
-		return "", fmt.Errorf("opening the model root: %w", err)
-	}
-	defer within.Close()
-	info, err := within.Stat(name)
-	if err != nil {
-		return "", fmt.Errorf("%w: no such file under the model root", ErrModelRef)
-	}
-	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%w: not a regular file", ErrModelRef)
-	}
-	absolute, err := filepath.Abs(root)
-	if err != nil {
-		return "", fmt.Errorf("finding the model root: %w", err)
-	}
-	return filepath.Join(absolute, filepath.FromSlash(name)), nil
 }
 
 // checkModelRefSpelling is for references that are only shown and compared.

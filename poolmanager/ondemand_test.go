@@ -13,6 +13,7 @@ import (
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
+	"github.com/llorch/gateway/poolmanager/staging"
 )
 
 // onDemand is a rig with two pools of real engines that no task has started yet,
@@ -220,7 +221,7 @@ func TestAReloadBringsTheModelWhileTheOldOneServes(t *testing.T) {
 	if _, err := r.run(t, "p", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 2}); err != nil {
 		t.Errorf("a task during the download: %v", err)
 	}
-	arrive <- errStaging
+	arrive <- staging.ErrStaging
 	if err := <-reloaded; statusOf(err) != 409 {
 		t.Errorf("a download that failed: got %v, want 409", err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/authmin/backend"
+	"github.com/llorch/gateway/poolmanager/staging"
 )
 
 // retryAfterSeconds is what a caller without a slot is told to wait: the
@@ -33,7 +34,7 @@ var answers = []struct {
 	{errModel, 409, "MODEL_NOT_LOADED", "Ask for a model that the pool holds."},
 	{errRollback, 409, "RELOAD_ROLLED_BACK", "The pool's status says why the new model did not start."},
 	{errFull, 409, "TOO_MANY_POOLS", errFull.Error()},
-	{errStaging, 409, "MODEL_NOT_STAGED", ""},
+	{staging.ErrStaging, 409, "MODEL_NOT_STAGED", ""},
 	{errHanded, 409, "POOL_HANDED_OFF", "Ask the program that wrote the handoff file, or remove that file."},
 	{errNoRoom, 429, "NO_MEMORY", "Other engines work in the memory that this one needs; try again later."},
 	{errReloading, 503, "RELOAD_UNDER_WAY", "The reload goes on; the pool's status tells how it ends."},

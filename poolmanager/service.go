@@ -15,6 +15,7 @@ import (
 	"github.com/llorch/gateway/authmin/backend/tracing"
 	"github.com/llorch/gateway/poolmanager/gpu"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
+	"github.com/llorch/gateway/poolmanager/staging"
 )
 
 const (
@@ -102,12 +103,12 @@ func start(ctx context.Context, o Options, auth *backend.Authenticator, listener
 	}
 	s.tokens.renew = env.changed
 	env.engines = newProcesses(dir, env.http, o.times.probeLimit)
-	staging := stagerOptions{root: o.ModelRoot, hosts: o.ModelHosts, log: o.Log}
+	stagingOptions := staging.Options{Root: o.ModelRoot, Hosts: o.ModelHosts, Log: o.Log}
 	if o.OrchestratorURL != "" {
 		s.orchestrator = nodeapi.NewOrchestrator(o.OrchestratorURL, o.OrchestratorToken)
-		staging.catalog = s.orchestrator.CatalogModel
+		stagingOptions.Catalog = s.orchestrator.CatalogModel
 	}
-	env.stage = newStager(staging).Stage
+	env.stage = staging.New(stagingOptions).Stage
 	if o.stage != nil {
 		env.stage = o.stage
 	}

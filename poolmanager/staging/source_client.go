@@ -1,4 +1,4 @@
-package poolmanager
+package staging
 
 import (
 	"context"
@@ -16,12 +16,14 @@ import (
 const (
 	sourceDialLimit   = 5 * time.Second  // api.md's connect time-out
 	sourceHeaderLimit = 30 * time.Second // a hub that fetches from cold storage answers within it
+	// maxSourceHeaderBytes bounds the headers of an answer.
+	maxSourceHeaderBytes = 64 << 10
 )
 
 // sourceClient reads one model. It resolves each host once and keeps to what it
 // found, so that a name cannot point elsewhere later; follows a redirect only to
 // where the operator allows; and sends no credential, no cookie and no referrer.
-func (s *stager) sourceClient() *http.Client {
+func (s *Stager) sourceClient() *http.Client {
 	dialer := &modelref.Dialer{Lookup: s.lookup, Timeout: sourceDialLimit}
 	return &http.Client{
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
@@ -34,7 +36,7 @@ func (s *stager) sourceClient() *http.Client {
 		Transport: &http.Transport{
 			DialContext: refused(dialer.DialContext), TLSClientConfig: &tls.Config{RootCAs: s.cas, MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout: sourceDialLimit, ResponseHeaderTimeout: sourceHeaderLimit,
-			DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: maxHeaderBytes,
+			DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: maxSourceHeaderBytes,
 		},
 	}
 }

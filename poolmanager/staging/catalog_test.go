@@ -1,4 +1,4 @@
-package poolmanager
+package staging
 
 import (
 	"errors"
@@ -12,6 +12,7 @@ import (
 	"context"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
 func TestOnlyAModelThatTheCatalogVouchesForIsStaged(t *testing.T) {
@@ -57,7 +58,7 @@ func TestOnlyAModelThatTheCatalogVouchesForIsStaged(t *testing.T) {
 				r.checkStaged(t, path, err)
 				return
 			}
-			r.notStaged(t, err, errStaging)
+			r.notStaged(t, err, ErrStaging)
 			if err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want something about %s", err, c.want)
 			}
@@ -75,7 +76,7 @@ func TestTheCatalogsRefusalsAreTold(t *testing.T) {
 	}
 	r.token = authmin.RandomSecret()
 	wrong := authmin.RandomSecret()
-	r.stager.catalog = catalogAt(t, r.catalog.URL, func() authmin.Secret { return wrong })
+	r.Stager.Catalog = catalogAt(t, r.catalog.URL, func() authmin.Secret { return wrong })
 	if _, err := r.Stage(t.Context(), "catalog:m", nil); err == nil || !strings.Contains(err.Error(), "scope catalog") {
 		t.Errorf("no right: %v", err)
 	}
@@ -92,12 +93,12 @@ func TestTheCatalogsRefusalsAreTold(t *testing.T) {
 	} {
 		r.catalog.Config.Handler = answer
 		_, err := r.Stage(t.Context(), "catalog:m", nil)
-		if r.notStaged(t, err, errStaging); elsewhere > 0 {
+		if r.notStaged(t, err, ErrStaging); elsewhere > 0 {
 			t.Errorf("%s was followed with the token", name)
 		}
 	}
 	for _, ref := range []string{"catalog:", "catalog:..", "catalog:a/b", "catalog:..%2f", "catalog:a b", "catalog:-a", "catalog:a\x00", "catalog:ü", "m", "catalog:" + strings.Repeat("a", 129)} {
-		if _, err := r.Stage(t.Context(), ref, nil); !errors.Is(err, ErrModelRef) {
+		if _, err := r.Stage(t.Context(), ref, nil); !errors.Is(err, modelref.ErrRef) {
 			t.Errorf("%q: %v", ref, err)
 		}
 	}
@@ -114,7 +115,7 @@ func TestANodeComesUpWithoutItsOrchestrator(t *testing.T) {
 		t.Error("the wrong digest was staged")
 	}
 	r.catalog.Close()
-	restarted := newStager(r.stagerOptions)
+	restarted := New(r.Options)
 	if again, err := restarted.Stage(t.Context(), "catalog:m", nil); err != nil || again != path {
 		t.Errorf("without the catalog: %s, %v", again, err)
 	}
@@ -126,7 +127,7 @@ func TestANodeComesUpWithoutItsOrchestrator(t *testing.T) {
 	// A clear no is not an outage.
 	r.catalog = httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(r.catalog.Close)
-	restarted.catalog = catalogAt(t, r.catalog.URL, func() authmin.Secret { return r.token })
+	restarted.Catalog = catalogAt(t, r.catalog.URL, func() authmin.Secret { return r.token })
 	if _, err := restarted.Stage(t.Context(), "catalog:m", nil); err == nil {
 		t.Error("a model that the catalog dropped was staged")
 	}
@@ -140,7 +141,7 @@ func TestTheDownloadDialsWhatWasPinned(t *testing.T) {
 	t.Cleanup(secure.Close)
 	_, port, _ := strings.Cut(strings.TrimPrefix(secure.URL, "https://"), ":")
 	asked := 0
-	r.hosts = []string{"example.com:" + port, "localhost:" + port, strings.TrimPrefix(secure.URL, "https://")}
+	r.Hosts = []string{"example.com:" + port, "localhost:" + port, strings.TrimPrefix(secure.URL, "https://")}
 	r.cas = secure.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 	r.lookup = func(context.Context, string) ([]netip.Addr, error) {
 		asked++
@@ -165,12 +166,12 @@ func TestTheDownloadDialsWhatWasPinned(t *testing.T) {
 
 func TestModelHostsAreFullNames(t *testing.T) {
 	for _, entry := range []string{"huggingface.co", "mirror.internal:8443", "10.0.0.7", "[fd00::1]:443", "http://127.0.0.1:9", "http://localhost:9", "http://[::1]:9"} {
-		if err := checkModelHost(entry); err != nil {
+		if err := CheckHost(entry); err != nil {
 			t.Errorf("%s: %v", entry, err)
 		}
 	}
 	for _, entry := range []string{"", "*", "*.hf.co", "https://huggingface.co", "huggingface.co/x", "u@h", "HuggingFace.co", "http://example.com", "http://10.0.0.7:80", "h?x", "a b", "http://"} {
-		if err := checkModelHost(entry); err == nil {
+		if err := CheckHost(entry); err == nil {
 			t.Errorf("%q was taken", entry)
 		}
 	}

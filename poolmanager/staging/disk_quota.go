@@ -1,4 +1,4 @@
-package poolmanager
+package staging
 
 import (
 	"errors"
@@ -12,12 +12,12 @@ import (
 // for logs, caches and an engine's own temporary files.
 const diskReserve = 1 << 30
 
-// errRoom says that the disk has no room; what was read stays for a resume.
-var errRoom = errors.New("the disk of the model root has too little room")
+// errDiskFull says that the disk has no room; what was read stays for a resume.
+var errDiskFull = errors.New("the disk of the model root has too little room")
 
-// room shares the free space out among the downloads that run: what they have
+// diskQuota shares the free space out among the downloads that run: what they have
 // yet to write is counted as gone.
-type room struct {
+type diskQuota struct {
 	free func(dir string) (int64, error)
 
 	mu      sync.Mutex
@@ -26,42 +26,42 @@ type room struct {
 
 // claim reserves what a download has yet to write; its done and total say how
 // much. A length that is not known claims nothing: the checks while writing count.
-func (r *room) claim(dir string, f *flight) error {
-	free, err := r.free(dir)
+func (q *diskQuota) claim(dir string, f *flight) error {
+	free, err := q.free(dir)
 	if err != nil {
 		return fmt.Errorf("measuring the disk: %w", err)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	wanted := f.left()
 	promised := int64(0)
-	for other := range r.flights {
+	for other := range q.flights {
 		if other != f {
 			promised += other.left()
 		}
 	}
 	if free-promised-wanted < diskReserve {
 		return fmt.Errorf("%w: %d MiB to write, %d MiB free, of which %d MiB are promised and %d MiB stay free",
-			errRoom, wanted>>20, free>>20, promised>>20, int64(diskReserve)>>20)
+			errDiskFull, wanted>>20, free>>20, promised>>20, int64(diskReserve)>>20)
 	}
-	r.flights[f] = true
+	q.flights[f] = true
 	return nil
 }
 
-func (r *room) giveBack(f *flight) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.flights, f)
+func (q *diskQuota) release(f *flight) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.flights, f)
 }
 
 // check is for while writing: others use the disk too.
-func (r *room) check(dir string) error {
-	free, err := r.free(dir)
+func (q *diskQuota) check(dir string) error {
+	free, err := q.free(dir)
 	if err != nil {
 		return fmt.Errorf("measuring the disk: %w", err)
 	}
 	if free < diskReserve {
-		return fmt.Errorf("%w: %d MiB are free, and %d MiB stay free", errRoom, free>>20, int64(diskReserve)>>20)
+		return fmt.Errorf("%w: %d MiB are free, and %d MiB stay free", errDiskFull, free>>20, int64(diskReserve)>>20)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package poolmanager
+package staging
 
 import (
 	"context"
@@ -34,8 +34,8 @@ type sidecar struct {
 
 // part is a file that is not whole yet, held with a lock: another process with
 // the same model root waits.
-type part struct {
-	s       *stager
+type partialFile struct {
+	s       *Stager
 	hex     string
 	file    *os.File
 	sum     hash.Hash
@@ -44,14 +44,14 @@ type part struct {
 	resumed bool // not all of it came in one answer
 }
 
-// openPart opens or makes the partial file, waits for its lock, and hashes what
+// openPartial opens or makes the partial file, waits for its lock, and hashes what
 // is there already.
-func (s *stager) openPart(ctx context.Context, hex, source string) (*part, error) {
-	file, err := s.lockPart(ctx, s.partPath(hex))
+func (s *Stager) openPartial(ctx context.Context, hex, source string) (*partialFile, error) {
+	file, err := s.lockPartial(ctx, s.partialPath(hex))
 	if err != nil {
 		return nil, err
 	}
-	p := &part{s: s, hex: hex, file: file, sum: sha256.New()}
+	p := &partialFile{s: s, hex: hex, file: file, sum: sha256.New()}
 	wanted := sidecar{Digest: "sha256:" + hex, Source: source, validator: validator{Length: -1}}
 	if readJSON(s.sidecarPath(hex), &p.side) != nil || p.side.Digest != wanted.Digest || p.side.Source != wanted.Source {
 		p.side = wanted
@@ -59,7 +59,7 @@ func (s *stager) openPart(ctx context.Context, hex, source string) (*part, error
 	}
 	if p.size, err = io.Copy(p.sum, modelref.UntilDone(ctx, file)); err != nil {
 		file.Close()
-		return nil, fmt.Errorf("%w: reading what is here: %w", errStaging, err)
+		return nil, fmt.Errorf("%w: reading what is here: %w", ErrStaging, err)
 	}
 	if p.side.Length >= 0 && p.size > p.side.Length {
 		return p, p.reset()
@@ -68,11 +68,11 @@ func (s *stager) openPart(ctx context.Context, hex, source string) (*part, error
 	return p, nil
 }
 
-func (s *stager) lockPart(ctx context.Context, path string) (*os.File, error) {
+func (s *Stager) lockPartial(ctx context.Context, path string) (*os.File, error) {
 	for ctx.Err() == nil {
 		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errStaging, err)
+			return nil, fmt.Errorf("%w: %w", ErrStaging, err)
 		}
 		if err := checkOwnFile(file); err != nil {
 			file.Close()
@@ -91,20 +91,20 @@ func (s *stager) lockPart(ctx context.Context, path string) (*os.File, error) {
 		case <-time.After(s.times.poll):
 		}
 	}
-	return nil, fmt.Errorf("%w: %w", errStaging, context.Cause(ctx))
+	return nil, fmt.Errorf("%w: %w", ErrStaging, context.Cause(ctx))
 }
 
 // reset begins again with nothing.
-func (p *part) reset() error {
+func (p *partialFile) reset() error {
 	p.sum, p.size, p.resumed, p.side.validator = sha256.New(), 0, false, validator{Length: -1}
 	if err := p.file.Truncate(0); err != nil {
-		return fmt.Errorf("%w: %w", errStaging, err)
+		return fmt.Errorf("%w: %w", ErrStaging, err)
 	}
 	return nil
 }
 
 // remember notes which version of the source the bytes are of.
-func (p *part) remember(v validator) error {
+func (p *partialFile) remember(v validator) error {
 	if p.side.validator == v && p.size > 0 {
 		return nil
 	}
@@ -112,33 +112,33 @@ func (p *part) remember(v validator) error {
 	return writeJSON(p.s.sidecarPath(p.hex), p.side)
 }
 
-func (p *part) write(b []byte) error {
+func (p *partialFile) write(b []byte) error {
 	n, err := p.file.WriteAt(b, p.size)
 	p.sum.Write(b[:n])
 	p.size += int64(n)
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fmt.Errorf("%w: %w", errRoom, err)
+		return fmt.Errorf("%w: %w", errDiskFull, err)
 	}
 	return err
 }
 
 // finish gives the file its name if every byte is right. Nobody sees it before.
-func (p *part) finish() (string, error) {
+func (p *partialFile) finish() (string, error) {
 	if got := hex.EncodeToString(p.sum.Sum(nil)); got != p.hex {
-		return "", fmt.Errorf("%w: %w: they have sha256:%s", errStaging, errDigest, got)
+		return "", fmt.Errorf("%w: %w: they have sha256:%s", ErrStaging, errDigest, got)
 	}
 	if err := checkOwnFile(p.file); err != nil {
 		return "", err
 	}
 	if err := p.file.Sync(); err != nil {
-		return "", fmt.Errorf("%w: %w", errStaging, err)
+		return "", fmt.Errorf("%w: %w", ErrStaging, err)
 	}
 	final := p.s.finalPath(p.hex)
-	if err := os.Rename(p.s.partPath(p.hex), final); err != nil {
-		return "", fmt.Errorf("%w: %w", errStaging, err)
+	if err := os.Rename(p.s.partialPath(p.hex), final); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrStaging, err)
 	}
 	_ = os.Remove(p.s.sidecarPath(p.hex)) // one without a partial file means nothing
-	for _, dir := range []string{p.s.root, p.s.stagingDir()} {
+	for _, dir := range []string{p.s.Root, p.s.stagingDir()} {
 		if err := syncDir(dir); err != nil {
 			return "", err
 		}
@@ -147,9 +147,9 @@ func (p *part) finish() (string, error) {
 }
 
 // discard removes bytes that can never be right.
-func (p *part) discard() {
-	_ = os.Remove(p.s.partPath(p.hex))
+func (p *partialFile) discard() {
+	_ = os.Remove(p.s.partialPath(p.hex))
 	_ = os.Remove(p.s.sidecarPath(p.hex))
 }
 
-func (p *part) close() { p.file.Close() }
+func (p *partialFile) close() { p.file.Close() }

@@ -1,4 +1,4 @@
-package poolmanager
+package staging
 
 import (
 	"bytes"
@@ -136,7 +136,7 @@ func TestWhatCanNeverBeRightIsRefused(t *testing.T) {
 		serve  func(r *stagingRig) http.HandlerFunc
 		want   error
 		asked  int // at most
-		change func(*stagerOptions)
+		change func(*Options)
 	}{
 		"other bytes": {func(r *stagingRig) http.HandlerFunc {
 			return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, len(r.bytes))) }
@@ -159,29 +159,29 @@ func TestWhatCanNeverBeRightIsRefused(t *testing.T) {
 		"encoded bytes": {func(r *stagingRig) http.HandlerFunc {
 			return raw(t, "200 OK\nContent-Encoding: gzip\nContent-Length: 100000", r.bytes)
 		}, errSource, 1, nil},
-		"errors for ever": {func(*stagingRig) http.HandlerFunc { return raw(t, "500 Oh\nContent-Length: 0", nil) }, errStaging, maxEmptyTries, nil},
+		"errors for ever": {func(*stagingRig) http.HandlerFunc { return raw(t, "500 Oh\nContent-Length: 0", nil) }, ErrStaging, maxEmptyTries, nil},
 		"a length over the bound": {func(r *stagingRig) http.HandlerFunc { return r.serveWell }, errSource, 1,
-			func(o *stagerOptions) { o.limit = 99_999 }},
+			func(o *Options) { o.limit = 99_999 }},
 		"no end": {func(*stagingRig) http.HandlerFunc {
 			return func(w http.ResponseWriter, q *http.Request) {
 				for q.Context().Err() == nil {
 					_, _ = w.Write(make([]byte, 32<<10))
 				}
 			}
-		}, errSource, 1, func(o *stagerOptions) { o.limit = 1 << 20 }},
+		}, errSource, 1, func(o *Options) { o.limit = 1 << 20 }},
 		"silence": {func(*stagingRig) http.HandlerFunc {
 			return func(w http.ResponseWriter, q *http.Request) {
 				_ = http.NewResponseController(w).Flush()
 				<-q.Context().Done()
 			}
-		}, errStalled, maxEmptyTries, func(o *stagerOptions) { o.times.stall = 20 * time.Millisecond }},
+		}, errStalled, maxEmptyTries, func(o *Options) { o.times.stall = 20 * time.Millisecond }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newStagingRig(t, 100_000, c.change)
 			r.manners(c.serve(r))
 			_, err := r.Stage(t.Context(), "catalog:m", nil)
 			r.notStaged(t, err, c.want)
-			if !errors.Is(err, errStaging) {
+			if !errors.Is(err, ErrStaging) {
 				t.Errorf("%v does not say that it is about staging", err)
 			}
 			if len(r.asked) > c.asked {
@@ -190,7 +190,7 @@ func TestWhatCanNeverBeRightIsRefused(t *testing.T) {
 			if errors.Is(err, errDigest) {
 				r.noPartials(t)
 			}
-			if n := sizeOf(r.partPath(r.hex)); name == "a length over the bound" && n > 0 {
+			if n := sizeOf(r.partialPath(r.hex)); name == "a length over the bound" && n > 0 {
 				t.Errorf("%d bytes were written", n)
 			}
 		})
@@ -217,7 +217,7 @@ func TestRedirectsLeadOnlyToNamedServersAndCarryNothing(t *testing.T) {
 	if elsewhere > 0 || strings.Contains(err.Error()+r.log.String(), "CANARY") {
 		t.Errorf("an unnamed server was asked %d times; %v", elsewhere, err)
 	}
-	r.hosts = append(r.hosts, other.URL)
+	r.Hosts = append(r.Hosts, other.URL)
 	path, err := r.Stage(t.Context(), "catalog:m", nil)
 	r.checkStaged(t, path, err)
 	if strings.Contains(r.log.String(), "CANARY") {
@@ -235,7 +235,7 @@ func TestRedirectsLeadOnlyToNamedServersAndCarryNothing(t *testing.T) {
 // TestAWrongSourceIsNotReadAgainAndAgain: a pool tries for ever, and its model may
 // have hundreds of gigabytes.
 func TestAWrongSourceIsNotReadAgainAndAgain(t *testing.T) {
-	r := newStagingRig(t, 1000, func(o *stagerOptions) { o.times.wrong = time.Hour })
+	r := newStagingRig(t, 1000, func(o *Options) { o.times.badFor = time.Hour })
 	r.manners(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1000)) })
 	for range 5 {
 		_, err := r.Stage(t.Context(), "catalog:m", nil)
@@ -253,7 +253,7 @@ func TestAWrongSourceIsNotReadAgainAndAgain(t *testing.T) {
 	}
 	r.enter("m", nil)
 	r.manners(nil)
-	r.times.wrong = 0
+	r.times.badFor = 0
 	path, err := r.Stage(t.Context(), "catalog:m", nil)
 	r.checkStaged(t, path, err)
 }

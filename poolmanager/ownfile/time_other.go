@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package poolmanager
+package ownfile
 
 import "syscall"
 

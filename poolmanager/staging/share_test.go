@@ -1,4 +1,4 @@
-package poolmanager
+package staging
 
 import (
 	"bytes"
@@ -55,8 +55,8 @@ func TestALockOnAFileThatHasItsNameNoMoreIsNone(t *testing.T) {
 	if err := r.prepare(); err != nil {
 		t.Fatal(err)
 	}
-	path := r.partPath(r.hex)
-	file, err := r.lockPart(t.Context(), path)
+	path := r.partialPath(r.hex)
+	file, err := r.lockPartial(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestALockOnAFileThatHasItsNameNoMoreIsNone(t *testing.T) {
 	if stillThere(file, path) {
 		t.Error("a renamed file still has its name")
 	}
-	other, err := r.lockPart(t.Context(), path)
+	other, err := r.lockPartial(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,9 +82,9 @@ func TestALockOnAFileThatHasItsNameNoMoreIsNone(t *testing.T) {
 
 func TestTwoProcessesWithOneRootShareTheWork(t *testing.T) {
 	r := newStagingRig(t, 1<<20, nil)
-	other := newStager(r.stagerOptions)
+	other := New(r.Options)
 	var group sync.WaitGroup
-	for _, s := range []*stager{r.stager, other, r.stager, other} {
+	for _, s := range []*Stager{r.Stager, other, r.Stager, other} {
 		group.Go(func() {
 			if path, err := s.Stage(t.Context(), "catalog:m", nil); err != nil || path != r.finalPath(r.hex) {
 				t.Errorf("%s, %v", path, err)
@@ -108,8 +108,8 @@ func TestStagingChild(t *testing.T) {
 		return
 	}
 	token := authmin.NewSecret(settings[3])
-	s := newStager(stagerOptions{root: settings[0], catalog: catalogAt(t, settings[1], func() authmin.Secret { return token }),
-		hosts: []string{settings[2]}, times: quickStaging})
+	s := New(Options{Root: settings[0], Catalog: catalogAt(t, settings[1], func() authmin.Secret { return token }),
+		Hosts: []string{settings[2]}, times: quickStaging})
 	if _, err := s.Stage(t.Context(), "catalog:m", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestAKilledProcessResumes(t *testing.T) {
 	r := newStagingRig(t, size, nil)
 	child := func() *exec.Cmd {
 		command := exec.Command(os.Args[0], "-test.run", "^TestStagingChild$")
-		command.Env = append(os.Environ(), stageInAChild+"="+strings.Join([]string{r.root, r.catalog.URL, r.source.URL, r.token.Reveal()}, "|"))
+		command.Env = append(os.Environ(), stageInAChild+"="+strings.Join([]string{r.Root, r.catalog.URL, r.source.URL, r.token.Reveal()}, "|"))
 		command.Stdout, command.Stderr = r.log, r.log
 		if err := command.Start(); err != nil {
 			t.Fatal(err)
@@ -138,13 +138,13 @@ func TestAKilledProcessResumes(t *testing.T) {
 		<-hold
 	})
 	first := child()
-	testkit.Eventually(t, "the first part to be written", func() bool { return sizeOf(r.partPath(r.hex)) == kill })
+	testkit.Eventually(t, "the first part to be written", func() bool { return sizeOf(r.partialPath(r.hex)) == kill })
 	if err := first.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = first.Wait() // it was killed
 	close(hold)
-	r.notStaged(t, errStaging, nil)
+	r.notStaged(t, ErrStaging, nil)
 	before := r.sent.Load()
 	r.manners(nil)
 	if err := child().Wait(); err != nil {

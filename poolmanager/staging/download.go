@@ -1,4 +1,4 @@
-package poolmanager
+package staging
 
 import (
 	"context"
@@ -17,61 +17,61 @@ const (
 	retryLongest = 30 * time.Second
 	// readBytes is how much is read at once.
 	readBytes = 256 << 10
-	// roomEvery is how many bytes are written between two looks at the disk: a
+	// diskCheckEvery is how many bytes are written between two looks at the disk: a
 	// sixteenth of the reserve.
-	roomEvery = diskReserve / 16
+	diskCheckEvery = diskReserve / 16
 )
 
 // errStalled says that the source sent nothing for too long.
 var errStalled = errors.New("the model's source sends nothing")
 
 // download is one flight: it gives the path of the whole, checked file.
-func (s *stager) download(ctx context.Context, m catalogModel, f *flight) (string, error) {
+func (s *Stager) download(ctx context.Context, m catalogModel, f *flight) (string, error) {
 	if err := s.prepare(); err != nil {
 		return "", err
 	}
 	from, err := s.source(m.SourceURL)
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", errStaging, err)
+		return "", fmt.Errorf("%w: %w", ErrStaging, err)
 	}
-	if s.wasWrong(m) {
-		return "", fmt.Errorf("%w: %w, and did not lately; the source is not asked again for %v", errStaging, errDigest, s.times.wrong)
+	if s.knownBad(m) {
+		return "", fmt.Errorf("%w: %w, and did not lately; the source is not asked again for %v", ErrStaging, errDigest, s.times.badFor)
 	}
 	select {
-	case s.reading <- struct{}{}:
-		defer func() { <-s.reading }()
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
 	case <-ctx.Done():
-		return "", fmt.Errorf("%w: %w", errStaging, context.Cause(ctx))
+		return "", fmt.Errorf("%w: %w", ErrStaging, context.Cause(ctx))
 	}
-	s.clean(time.Now())
-	p, err := s.openPart(ctx, m.hex(), m.SourceURL)
+	s.removeLeftovers(time.Now())
+	p, err := s.openPartial(ctx, m.hex(), m.SourceURL)
 	if err != nil {
 		return "", err
 	}
 	defer p.close()
 	// Looked for with the lock held: another process may have finished it.
-	if path, err := s.staged(ctx, m.hex(), f); path != "" || err != nil {
+	if path, err := s.findStaged(ctx, m.hex(), f); path != "" || err != nil {
 		if err == nil {
 			p.discard()
 		}
 		return path, err
 	}
-	defer s.room.giveBack(f)
+	defer s.quota.release(f)
 	began := time.Now()
 	path, err := s.fetchWhole(ctx, p, from, f)
 	if errors.Is(err, errDigest) {
-		s.noteWrong(m)
+		s.noteBad(m)
 	}
 	if err != nil {
 		return "", err
 	}
-	s.log.Info("model staged", "model_id", m.ID, "digest", m.Digest, "bytes", p.size, "took_ms", time.Since(began).Milliseconds())
+	s.Log.Info("model staged", "model_id", m.ID, "digest", m.Digest, "bytes", p.size, "took_ms", time.Since(began).Milliseconds())
 	return path, nil
 }
 
 // fetchWhole tries until every byte is here. A source that gives something may
 // be cut as often as it likes.
-func (s *stager) fetchWhole(ctx context.Context, p *part, from source, f *flight) (string, error) {
+func (s *Stager) fetchWhole(ctx context.Context, p *partialFile, from source, f *flight) (string, error) {
 	restarted := false
 	for empty := 0; ; {
 		before := p.size
@@ -86,7 +86,7 @@ func (s *stager) fetchWhole(ctx context.Context, p *part, from source, f *flight
 				return "", err
 			}
 			restarted = true
-			s.log.Warn("what was here before was not right; starting again", "digest", p.side.Digest)
+			s.Log.Warn("what was here before was not right; starting again", "digest", p.side.Digest)
 			if err := p.reset(); err != nil {
 				return "", err
 			}
@@ -94,9 +94,9 @@ func (s *stager) fetchWhole(ctx context.Context, p *part, from source, f *flight
 		}
 		switch {
 		case ctx.Err() != nil:
-			return "", fmt.Errorf("%w: %w", errStaging, context.Cause(ctx))
-		case errors.Is(err, errSource), errors.Is(err, errRoom):
-			return "", fmt.Errorf("%w: %w", errStaging, err)
+			return "", fmt.Errorf("%w: %w", ErrStaging, context.Cause(ctx))
+		case errors.Is(err, errSource), errors.Is(err, errDiskFull):
+			return "", fmt.Errorf("%w: %w", ErrStaging, err)
 		case errors.Is(err, errStartAgain):
 			if err := p.reset(); err != nil {
 				return "", err
@@ -108,9 +108,9 @@ func (s *stager) fetchWhole(ctx context.Context, p *part, from source, f *flight
 			empty++
 		}
 		if empty >= maxEmptyTries {
-			return "", fmt.Errorf("%w: %d tries gave nothing: %w", errStaging, empty, err)
+			return "", fmt.Errorf("%w: %d tries gave nothing: %w", ErrStaging, empty, err)
 		}
-		s.log.Info("reading the model again", "digest", p.side.Digest, "from_byte", p.size, "error", err)
+		s.Log.Info("reading the model again", "digest", p.side.Digest, "from_byte", p.size, "error", err)
 		if err := s.pause(ctx, empty); err != nil {
 			return "", err
 		}
@@ -118,7 +118,7 @@ func (s *stager) fetchWhole(ctx context.Context, p *part, from source, f *flight
 }
 
 // pause waits longer after each empty try, with jitter.
-func (s *stager) pause(ctx context.Context, empty int) error {
+func (s *Stager) pause(ctx context.Context, empty int) error {
 	wait := min(s.times.retryFirst<<empty, retryLongest)
 	timer := time.NewTimer(wait/2 + rand.N(wait))
 	defer timer.Stop()
@@ -126,12 +126,12 @@ func (s *stager) pause(ctx context.Context, empty int) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", errStaging, context.Cause(ctx))
+		return fmt.Errorf("%w: %w", ErrStaging, context.Cause(ctx))
 	}
 }
 
 // fetch reads what is missing; nil means that the source has no more.
-func (s *stager) fetch(ctx context.Context, p *part, from source, f *flight) error {
+func (s *Stager) fetch(ctx context.Context, p *partialFile, from source, f *flight) error {
 	if p.side.Length > 0 && p.size == p.side.Length {
 		return nil // only the name was missing
 	}
@@ -153,7 +153,7 @@ func (s *stager) fetch(ctx context.Context, p *part, from source, f *flight) err
 	}
 	f.done.Store(p.size)
 	f.total.Store(max(v.Length, 0))
-	if err := s.room.claim(s.root, f); err != nil {
+	if err := s.quota.claim(s.Root, f); err != nil {
 		return err
 	}
 	if err := p.remember(v); err != nil {
@@ -172,7 +172,7 @@ func (s *stager) fetch(ctx context.Context, p *part, from source, f *flight) err
 }
 
 // copyBody writes what comes, and looks at its length and at the disk.
-func (s *stager) copyBody(p *part, body io.Reader, f *flight, stalled *time.Timer) error {
+func (s *Stager) copyBody(p *partialFile, body io.Reader, f *flight, stalled *time.Timer) error {
 	buffer := make([]byte, readBytes)
 	looked := p.size
 	for {
@@ -196,9 +196,9 @@ func (s *stager) copyBody(p *part, body io.Reader, f *flight, stalled *time.Time
 		if err != nil {
 			return err
 		}
-		if p.size-looked >= roomEvery {
+		if p.size-looked >= diskCheckEvery {
 			looked = p.size
-			if err := s.room.check(s.root); err != nil {
+			if err := s.quota.check(s.Root); err != nil {
 				return err
 			}
 		}

@@ -1,4 +1,4 @@
-package poolmanager
+package ownfile
 
 import "syscall"
 

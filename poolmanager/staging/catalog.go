@@ -1,4 +1,4 @@
-package poolmanager
+package staging
 
 import (
 	"context"
@@ -29,29 +29,29 @@ func (m catalogModel) hex() string { return strings.TrimPrefix(m.Digest, "sha256
 func (m catalogModel) check(id string, now time.Time) error {
 	switch {
 	case m.ID != id:
-		return fmt.Errorf("%w: the catalog answered for another model", errStaging)
+		return fmt.Errorf("%w: the catalog answered for another model", ErrStaging)
 	case !modelref.ValidDigest(m.Digest):
-		return fmt.Errorf("%w: the catalog names no sha256 digest for it", errStaging)
+		return fmt.Errorf("%w: the catalog names no sha256 digest for it", ErrStaging)
 	case len(m.SourceURL) > modelref.MaxSource:
-		return fmt.Errorf("%w: its source is longer than %d bytes", errStaging, modelref.MaxSource)
+		return fmt.Errorf("%w: its source is longer than %d bytes", ErrStaging, modelref.MaxSource)
 	case !m.TakesTasks(now):
-		return fmt.Errorf("%w: the catalog has retired it", errStaging)
+		return fmt.Errorf("%w: the catalog has retired it", ErrStaging)
 	case m.TrustPolicy != "" && m.TrustPolicy != "digest":
-		return fmt.Errorf("%w: its trust_policy asks for more than the digest, which nothing here can check", errStaging)
+		return fmt.Errorf("%w: its trust_policy asks for more than the digest, which nothing here can check", ErrStaging)
 	case m.Verification.Status == nodeapi.NotVerified:
-		return fmt.Errorf("%w: the catalog could not verify it", errStaging)
+		return fmt.Errorf("%w: the catalog could not verify it", ErrStaging)
 	}
 	return nil
 }
 
 // lookUp asks the catalog. When it cannot be reached, what it said last is good
 // enough to start what is here already: a node must come up without it.
-func (s *stager) lookUp(ctx context.Context, id string) (catalogModel, error) {
-	if s.root == "" {
-		return catalogModel{}, fmt.Errorf("%w: no model root is configured (POOL_MANAGERD_MODEL_ROOT)", ErrModelRef)
+func (s *Stager) lookUp(ctx context.Context, id string) (catalogModel, error) {
+	if s.Root == "" {
+		return catalogModel{}, fmt.Errorf("%w: no model root is configured (POOL_MANAGERD_MODEL_ROOT)", modelref.ErrRef)
 	}
-	if s.catalog == nil {
-		return catalogModel{}, fmt.Errorf("%w: catalog: needs an orchestrator (ORCHESTRATORD_URL and ORCHESTRATORD_TOKEN)", ErrModelRef)
+	if s.Catalog == nil {
+		return catalogModel{}, fmt.Errorf("%w: catalog: needs an orchestrator (ORCHESTRATORD_URL and ORCHESTRATORD_TOKEN)", modelref.ErrRef)
 	}
 	m, err := s.ask(ctx, id)
 	if err == nil {
@@ -70,48 +70,48 @@ func (s *stager) lookUp(ctx context.Context, id string) (catalogModel, error) {
 	if _, statErr := os.Lstat(s.finalPath(old.hex())); statErr != nil {
 		return m, err
 	}
-	s.log.Warn("the catalog cannot be asked; using the model that is here", "model_id", id, "error", err)
+	s.Log.Warn("the catalog cannot be asked; using the model that is here", "model_id", id, "error", err)
 	return old, nil
 }
 
-func (s *stager) ask(ctx context.Context, id string) (catalogModel, error) {
-	m, err := s.catalog(ctx, id)
+func (s *Stager) ask(ctx context.Context, id string) (catalogModel, error) {
+	m, err := s.Catalog(ctx, id)
 	refused, answered := errors.AsType[*nodeapi.StatusError](err)
 	switch {
 	case err == nil:
 		return catalogModel{m}, nil
 	case errors.Is(err, nodeapi.ErrUnreachable):
-		err = fmt.Errorf("%w: %w: %w", errStaging, errCatalogDown, err)
+		err = fmt.Errorf("%w: %w: %w", ErrStaging, errCatalogDown, err)
 	case !answered:
-		err = fmt.Errorf("%w: asking the catalog: %w", errStaging, err)
+		err = fmt.Errorf("%w: asking the catalog: %w", ErrStaging, err)
 	case refused.Status == http.StatusNotFound:
-		err = fmt.Errorf("%w: the catalog has no model of this id", errStaging)
+		err = fmt.Errorf("%w: the catalog has no model of this id", ErrStaging)
 	case refused.Status == http.StatusForbidden, refused.Status == http.StatusUnauthorized:
-		err = fmt.Errorf("%w: the catalog answered %d %s; ORCHESTRATORD_TOKEN needs scope catalog", errStaging, refused.Status, refused.Code)
+		err = fmt.Errorf("%w: the catalog answered %d %s; ORCHESTRATORD_TOKEN needs scope catalog", ErrStaging, refused.Status, refused.Code)
 	case refused.Status >= 500, refused.Status == http.StatusTooManyRequests:
-		err = fmt.Errorf("%w: %w: it answered %d", errStaging, errCatalogDown, refused.Status)
+		err = fmt.Errorf("%w: %w: it answered %d", ErrStaging, errCatalogDown, refused.Status)
 	default:
-		err = fmt.Errorf("%w: the catalog answered %d", errStaging, refused.Status)
+		err = fmt.Errorf("%w: the catalog answered %d", ErrStaging, refused.Status)
 	}
 	return catalogModel{}, err
 }
 
 // recordPath is where the catalog's last word about an id is kept. The name is a
 // digest of the id, never the id.
-func (s *stager) recordPath(id string) string {
+func (s *Stager) recordPath(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return filepath.Join(s.stagingDir(), "id-"+hex.EncodeToString(sum[:])+".json")
 }
 
-func (s *stager) noteRecord(id string, m catalogModel) {
+func (s *Stager) noteRecord(id string, m catalogModel) {
 	if err := s.prepare(); err != nil {
 		return // the download says so
 	}
 	if err := writeJSON(s.recordPath(id), m); err != nil {
-		s.log.Warn("noting what the catalog says", "error", err)
+		s.Log.Warn("noting what the catalog says", "error", err)
 	}
 }
 
-func (s *stager) oldRecord(id string) (m catalogModel, ok bool) {
+func (s *Stager) oldRecord(id string) (m catalogModel, ok bool) {
 	return m, s.prepare() == nil && readJSON(s.recordPath(id), &m) == nil
 }

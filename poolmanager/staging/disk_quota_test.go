@@ -1,4 +1,4 @@
-package poolmanager
+package staging
 
 import (
 	"errors"
@@ -14,13 +14,13 @@ import (
 
 func TestADiskWithoutRoomIsNotBegun(t *testing.T) {
 	var free atomic.Int64
-	r := newStagingRig(t, 1<<20, func(o *stagerOptions) {
+	r := newStagingRig(t, 1<<20, func(o *Options) {
 		o.free = func(string) (int64, error) { return free.Load(), nil }
 	})
 	free.Store(diskReserve + 1<<20 - 1)
 	_, err := r.Stage(t.Context(), "catalog:m", nil)
-	r.notStaged(t, err, errRoom)
-	if n := sizeOf(r.partPath(r.hex)); n > 0 {
+	r.notStaged(t, err, errDiskFull)
+	if n := sizeOf(r.partialPath(r.hex)); n > 0 {
 		t.Errorf("%d bytes were written", n)
 	}
 	free.Store(diskReserve + 1<<20)
@@ -30,9 +30,9 @@ func TestADiskWithoutRoomIsNotBegun(t *testing.T) {
 
 // TestADiskThatFillsMeanwhileEndsTheDownload keeps what was read for a resume.
 func TestADiskThatFillsMeanwhileEndsTheDownload(t *testing.T) {
-	size := 3 * roomEvery
+	size := 3 * diskCheckEvery
 	looks := 0
-	r := newStagingRig(t, size, func(o *stagerOptions) {
+	r := newStagingRig(t, size, func(o *Options) {
 		o.free = func(string) (int64, error) {
 			if looks++; looks == 2 {
 				return diskReserve - 1, nil
@@ -41,9 +41,9 @@ func TestADiskThatFillsMeanwhileEndsTheDownload(t *testing.T) {
 		}
 	})
 	_, err := r.Stage(t.Context(), "catalog:m", nil)
-	r.notStaged(t, err, errRoom)
-	kept := sizeOf(r.partPath(r.hex))
-	if kept < roomEvery || kept >= int64(size) {
+	r.notStaged(t, err, errDiskFull)
+	kept := sizeOf(r.partialPath(r.hex))
+	if kept < diskCheckEvery || kept >= int64(size) {
 		t.Errorf("%d bytes were kept", kept)
 	}
 	path, err := r.Stage(t.Context(), "catalog:m", nil)
@@ -55,22 +55,22 @@ func TestADiskThatFillsMeanwhileEndsTheDownload(t *testing.T) {
 
 func TestTwoDownloadsDoNotPromiseTheSameRoom(t *testing.T) {
 	free := int64(diskReserve + 100)
-	shared := &room{free: func(string) (int64, error) { return free, nil }, flights: map[*flight]bool{}}
+	shared := &diskQuota{free: func(string) (int64, error) { return free, nil }, flights: map[*flight]bool{}}
 	first, second := &flight{}, &flight{}
 	first.total.Store(80)
 	second.total.Store(80)
 	if err := shared.claim("", first); err != nil {
 		t.Fatal(err)
 	}
-	if err := shared.claim("", second); !errors.Is(err, errRoom) {
+	if err := shared.claim("", second); !errors.Is(err, errDiskFull) {
 		t.Errorf("both may write 80 of 100 bytes: %v", err)
 	}
 	first.done.Store(60)
 	free -= 60
-	if err := shared.claim("", second); !errors.Is(err, errRoom) {
+	if err := shared.claim("", second); !errors.Is(err, errDiskFull) {
 		t.Errorf("20 promised and 40 free: %v", err)
 	}
-	shared.giveBack(first)
+	shared.release(first)
 	second.total.Store(40)
 	if err := shared.claim("", second); err != nil {
 		t.Errorf("40 of 40: %v", err)
@@ -91,22 +91,22 @@ func TestFreeBytesAreMeasured(t *testing.T) {
 func TestNobodyElseCanPlantAFile(t *testing.T) {
 	for name, plant := range map[string]func(t *testing.T, r *stagingRig) error{
 		"a link as partial file": func(t *testing.T, r *stagingRig) error {
-			return os.Symlink(filepath.Join(t.TempDir(), "victim"), r.partPath(r.hex))
+			return os.Symlink(filepath.Join(t.TempDir(), "victim"), r.partialPath(r.hex))
 		},
 		"a second name of the partial file": func(t *testing.T, r *stagingRig) error {
-			if err := os.WriteFile(r.partPath(r.hex), nil, 0o600); err != nil {
+			if err := os.WriteFile(r.partialPath(r.hex), nil, 0o600); err != nil {
 				return err
 			}
-			return os.Link(r.partPath(r.hex), filepath.Join(r.root, "second"))
+			return os.Link(r.partialPath(r.hex), filepath.Join(r.Root, "second"))
 		},
 		"a partial file that others may write": func(t *testing.T, r *stagingRig) error {
-			if err := os.WriteFile(r.partPath(r.hex), nil, 0o600); err != nil {
+			if err := os.WriteFile(r.partialPath(r.hex), nil, 0o600); err != nil {
 				return err
 			}
-			return os.Chmod(r.partPath(r.hex), 0o622)
+			return os.Chmod(r.partialPath(r.hex), 0o622)
 		},
-		"a FIFO as partial file":      func(t *testing.T, r *stagingRig) error { return syscall.Mkfifo(r.partPath(r.hex), 0o600) },
-		"a directory as partial file": func(t *testing.T, r *stagingRig) error { return os.Mkdir(r.partPath(r.hex), 0o700) },
+		"a FIFO as partial file":      func(t *testing.T, r *stagingRig) error { return syscall.Mkfifo(r.partialPath(r.hex), 0o600) },
+		"a directory as partial file": func(t *testing.T, r *stagingRig) error { return os.Mkdir(r.partialPath(r.hex), 0o700) },
 		"a link as the final name": func(t *testing.T, r *stagingRig) error {
 			other := filepath.Join(t.TempDir(), "right")
 			if err := os.WriteFile(other, r.bytes, 0o600); err != nil {
@@ -118,15 +118,15 @@ func TestNobodyElseCanPlantAFile(t *testing.T) {
 			if err := os.WriteFile(r.finalPath(r.hex), r.bytes, 0o600); err != nil {
 				return err
 			}
-			return os.Link(r.finalPath(r.hex), filepath.Join(r.root, "second"))
+			return os.Link(r.finalPath(r.hex), filepath.Join(r.Root, "second"))
 		},
 		"a FIFO as the final name": func(t *testing.T, r *stagingRig) error { return syscall.Mkfifo(r.finalPath(r.hex), 0o600) },
 		"a root that others may replace": func(t *testing.T, r *stagingRig) error {
-			above := filepath.Dir(r.root)
+			above := filepath.Dir(r.Root)
 			t.Cleanup(func() { _ = os.Chmod(above, 0o700) })
 			return os.Chmod(above, 0o770)
 		},
-		"a root that others may write to": func(t *testing.T, r *stagingRig) error { return os.Chmod(r.root, 0o770) },
+		"a root that others may write to": func(t *testing.T, r *stagingRig) error { return os.Chmod(r.Root, 0o770) },
 		"a staging directory that others may write to": func(t *testing.T, r *stagingRig) error {
 			return os.Chmod(r.stagingDir(), 0o777)
 		},
@@ -145,7 +145,7 @@ func TestNobodyElseCanPlantAFile(t *testing.T) {
 			if err := plant(t, r); err != nil {
 				t.Fatal(err)
 			}
-			if path, err := r.Stage(t.Context(), "catalog:m", nil); !errors.Is(err, errStaging) {
+			if path, err := r.Stage(t.Context(), "catalog:m", nil); !errors.Is(err, ErrStaging) {
 				t.Errorf("got %s, %v", path, err)
 			}
 			if len(r.asked) > 0 {
@@ -187,10 +187,10 @@ func TestAStagedFileThatChangedIsHashedAgain(t *testing.T) {
 
 func TestAFileOfTheCatalogIsCopiedAndChecked(t *testing.T) {
 	r := newStagingRig(t, 700_000, nil)
-	if err := os.Mkdir(filepath.Join(r.root, "in"), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(r.Root, "in"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(r.root, "in", "m.gguf"), r.bytes, 0o640); err != nil {
+	if err := os.WriteFile(filepath.Join(r.Root, "in", "m.gguf"), r.bytes, 0o640); err != nil {
 		t.Fatal(err)
 	}
 	r.enter("m", map[string]any{"source_url": "file:in/m.gguf"})
@@ -200,7 +200,7 @@ func TestAFileOfTheCatalogIsCopiedAndChecked(t *testing.T) {
 		"out":  func(path string) error { return os.Symlink("/etc/passwd", path) },
 		"fifo": func(path string) error { return syscall.Mkfifo(path, 0o600) },
 	} {
-		if err := plant(filepath.Join(r.root, name)); err != nil {
+		if err := plant(filepath.Join(r.Root, name)); err != nil {
 			t.Fatal(err)
 		}
 		r.enter(name, map[string]any{"source_url": "file:" + name, "digest": "sha256:" + strings.Repeat("0", 64)})
@@ -214,14 +214,14 @@ func TestLeftoversGoByAgeUnlessSomebodyWorksAtThem(t *testing.T) {
 	r := newStagingRig(t, 1000, nil)
 	path, err := r.Stage(t.Context(), "catalog:m", nil)
 	r.checkStaged(t, path, err)
-	old := time.Now().Add(-partialsKept - time.Hour)
+	old := time.Now().Add(-partialMaxAge - time.Hour)
 	keep := []string{filepath.Base(r.verifiedPath(r.hex)), filepath.Base(r.recordPath("m"))}
 	for _, name := range []string{"sha256-old.part", "sha256-old.json", "sha256-gone.ok", "id-none.json", "sha256-busy.part", "sha256-new.part"} {
 		if err := os.WriteFile(filepath.Join(r.stagingDir(), name), []byte("{}"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	busy, err := r.lockPart(t.Context(), filepath.Join(r.stagingDir(), "sha256-busy.part"))
+	busy, err := r.lockPartial(t.Context(), filepath.Join(r.stagingDir(), "sha256-busy.part"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +237,7 @@ func TestLeftoversGoByAgeUnlessSomebodyWorksAtThem(t *testing.T) {
 			}
 		}
 	}
-	r.clean(time.Now())
+	r.removeLeftovers(time.Now())
 	for _, name := range append(keep, "sha256-busy.part", "sha256-new.part") {
 		if _, err := os.Lstat(filepath.Join(r.stagingDir(), name)); err != nil {
 			t.Errorf("%s is gone", name)

@@ -1,4 +1,4 @@
-package poolmanager
+package staging
 
 import (
 	"bytes"
@@ -23,12 +23,13 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/integration/testkit"
+	"github.com/llorch/gateway/poolmanager/modelref"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// stagingRig is a catalog, a source and a stager over real HTTP.
+// stagingRig is a catalog, a source and a Stager over real HTTP.
 type stagingRig struct {
-	*stager
+	*Stager
 	log     *testkit.Buffer
 	bytes   []byte
 	hex     string
@@ -45,9 +46,9 @@ type stagingRig struct {
 	lookedUp atomic.Int64
 }
 
-var quickStaging = stagerTimes{retryFirst: time.Millisecond, stall: 2 * time.Second, poll: time.Millisecond, progress: time.Millisecond, wrong: time.Minute}
+var quickStaging = timings{retryFirst: time.Millisecond, stall: 2 * time.Second, poll: time.Millisecond, progress: time.Millisecond, badFor: time.Minute}
 
-func newStagingRig(t *testing.T, size int, change func(*stagerOptions)) *stagingRig {
+func newStagingRig(t *testing.T, size int, change func(*Options)) *stagingRig {
 	t.Helper()
 	r := &stagingRig{log: &testkit.Buffer{}, bytes: make([]byte, size), token: authmin.RandomSecret(), models: map[string]map[string]any{}}
 	random := rand.NewChaCha8([32]byte{byte(size)})
@@ -70,14 +71,14 @@ func newStagingRig(t *testing.T, size int, change func(*stagerOptions)) *staging
 	t.Cleanup(func() { r.source.CloseClientConnections(); r.source.Close() }) // a failed test leaves requests
 	r.catalog = httptest.NewServer(http.HandlerFunc(r.answerCatalog))
 	t.Cleanup(r.catalog.Close)
-	o := stagerOptions{
-		root: t.TempDir(), hosts: []string{r.source.URL},
-		catalog: catalogAt(t, r.catalog.URL, func() authmin.Secret { return r.token }), log: slog.New(slog.NewTextHandler(r.log, nil)), times: quickStaging,
+	o := Options{
+		Root: t.TempDir(), Hosts: []string{r.source.URL},
+		Catalog: catalogAt(t, r.catalog.URL, func() authmin.Secret { return r.token }), Log: slog.New(slog.NewTextHandler(r.log, nil)), times: quickStaging,
 	}
 	if change != nil {
 		change(&o)
 	}
-	r.stager = newStager(o)
+	r.Stager = New(o)
 	r.enter("m", nil)
 	return r
 }
@@ -147,7 +148,7 @@ func (r *stagingRig) checkStaged(t *testing.T, path string, err error) {
 	if err != nil {
 		t.Fatalf("staging: %v\n%s", err, r.log)
 	}
-	if want := filepath.Join(r.root, "sha256-"+r.hex); path != want {
+	if want := filepath.Join(r.Root, "sha256-"+r.hex); path != want {
 		t.Errorf("got %s, want %s", path, want)
 	}
 	got, err := os.ReadFile(path)
@@ -204,14 +205,14 @@ func TestAModelOfTheCatalogIsStagedOnce(t *testing.T) {
 
 func TestAFileIsOnlyLookedUp(t *testing.T) {
 	r := newStagingRig(t, 10, nil)
-	want := filepath.Join(r.root, "a.gguf")
+	want := filepath.Join(r.Root, "a.gguf")
 	if err := os.WriteFile(want, []byte("GGUF"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if path, err := r.Stage(t.Context(), "file:a.gguf", nil); err != nil || path != want {
 		t.Errorf("got %s, %v", path, err)
 	}
-	if _, err := r.Stage(t.Context(), "file:../a", nil); !errors.Is(err, ErrModelRef) {
+	if _, err := r.Stage(t.Context(), "file:../a", nil); !errors.Is(err, modelref.ErrRef) {
 		t.Errorf("a way up: %v", err)
 	}
 	if r.lookedUp.Load() > 0 {
@@ -297,15 +298,15 @@ func TestManyCallersShareOneDownloadAndEachMayLeave(t *testing.T) {
 	}
 	<-begun
 	testkit.Eventually(t, "all to wait", func() bool {
-		r.stager.mu.Lock()
-		defer r.stager.mu.Unlock()
+		r.Stager.mu.Lock()
+		defer r.Stager.mu.Unlock()
 		f := r.flights[r.hex]
 		return f != nil && f.waiters == 20
 	})
 	leave()
 	testkit.Eventually(t, "half to leave", func() bool {
-		r.stager.mu.Lock()
-		defer r.stager.mu.Unlock()
+		r.Stager.mu.Lock()
+		defer r.Stager.mu.Unlock()
 		return r.flights[r.hex].waiters == 10
 	})
 	close(gate)
@@ -316,7 +317,7 @@ func TestManyCallersShareOneDownloadAndEachMayLeave(t *testing.T) {
 }
 
 func TestADownloadThatNobodyWaitsForEnds(t *testing.T) {
-	r := newStagingRig(t, 1<<20, func(o *stagerOptions) { o.times.stall = time.Hour })
+	r := newStagingRig(t, 1<<20, func(o *Options) { o.times.stall = time.Hour })
 	gone := make(chan struct{})
 	begun := make(chan struct{})
 	r.manners(func(w http.ResponseWriter, q *http.Request) {
@@ -327,8 +328,8 @@ func TestADownloadThatNobodyWaitsForEnds(t *testing.T) {
 	go func() { _, err := r.Stage(ctx, "catalog:m", nil); ended <- err }()
 	<-begun
 	testkit.Eventually(t, "the first bytes to be written", func() bool {
-		r.stager.mu.Lock()
-		defer r.stager.mu.Unlock()
+		r.Stager.mu.Lock()
+		defer r.Stager.mu.Unlock()
 		return r.flights[r.hex].done.Load() == 1000
 	})
 	cancel()

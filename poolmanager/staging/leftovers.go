@@ -1,0 +1,53 @@
+package staging
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/llorch/gateway/poolmanager/modelref"
+)
+
+// partialMaxAge is how long a partial file, or what the catalog said, stays that
+// nobody touched: a week, so that a download outlives a weekend's outage.
+const partialMaxAge = 7 * 24 * time.Hour
+
+// removeLeftovers removes what an interrupted download left long ago, unless somebody
+// works at it, and notes that belong to no file.
+func (s *Stager) removeLeftovers(now time.Time) {
+	entries, err := os.ReadDir(s.stagingDir())
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil || now.Sub(info.ModTime()) < partialMaxAge {
+			continue
+		}
+		path := filepath.Join(s.stagingDir(), entry.Name())
+		if hex, ok := strings.CutSuffix(entry.Name(), ".ok"); ok && sizeOf(filepath.Join(s.Root, hex)) > 0 {
+			continue // it spares a staged file from being hashed at each start
+		}
+		var record catalogModel
+		if strings.HasPrefix(entry.Name(), "id-") && readJSON(path, &record) == nil && modelref.ValidDigest(record.Digest) && sizeOf(s.finalPath(record.hex())) > 0 {
+			continue // it lets a node come up without its orchestrator
+		}
+		if strings.HasSuffix(entry.Name(), ".part") && s.inUse(path) {
+			continue
+		}
+		if err := os.Remove(path); err == nil {
+			s.Log.Info("removed a leftover of staging", "path", path)
+		}
+	}
+}
+
+func (s *Stager) inUse(path string) bool {
+	file, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil
+}
