@@ -27,9 +27,7 @@
 //
 // # Use
 //
-//	st, err := store.Open(ctx, store.Options{Dir: "/var/lib/llorch/orchestrator"})
-//	defer st.Close()
-//	rev, err := st.Bucket(store.Tasks).Create(ctx, id, record)
+// The example of the package makes a record and changes it by compare-and-set.
 package store
 
 import (

@@ -7,6 +7,5 @@
 // It does not start engines, hold slots or retry: a broken stream is an [Error]
 // with a class, and whoever dispatched decides.
 //
-//	result, err := adapter.LlamaCPP.Stream(ctx, http.DefaultClient, target, task,
-//		func(text string) error { fmt.Print(text); return nil })
+// The example of the package runs a task, and another one whose stream breaks off.
 package adapter

@@ -7,20 +7,5 @@
 // it decides nothing: no retry, no placement, no circuit breaker. Redirects are
 // never followed, because a redirect would carry the bearer token elsewhere.
 //
-//	c := nodeapi.New("http://127.0.0.1:9200", func() string { return token }, nil)
-//	stream, err := c.Dispatch(ctx, "demo", nodeapi.DispatchRequest{Prompt: "hello", MaxTokens: 16})
-//	if err != nil {
-//		return err
-//	}
-//	defer stream.Close()
-//	for {
-//		event, err := stream.Next()
-//		if err == io.EOF {
-//			return nil
-//		}
-//		if err != nil {
-//			return err
-//		}
-//		fmt.Print(event.Text)
-//	}
+// The example of the package dispatches a task and reads its events.
 package nodeapi

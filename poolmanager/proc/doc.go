@@ -9,7 +9,5 @@
 // It is not a sandbox: a child runs as this user, and one that changes its
 // user, or clears its environment and leaves the group, gets away.
 //
-//	p, err := proc.Start(proc.Spec{Command: []string{"sleep", "60"}, Marker: "a/b"})
-//	…
-//	p.Terminate(2 * time.Second) // TERM to the group, then KILL
+// The example of the package starts a process and ends it.
 package proc

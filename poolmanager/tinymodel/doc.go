@@ -6,7 +6,5 @@
 // What it says is noise; what is real is the protocol of the engine that says it.
 // It is not a model to talk to, and not a general writer of GGUF.
 //
-//	if err := tinymodel.Write(path); err != nil {
-//		t.Fatal(err)
-//	}
+// See the example of the package.
 package tinymodel

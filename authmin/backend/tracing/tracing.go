@@ -15,8 +15,7 @@
 // what the service adds, such as the ids of task, node and pool: never a path, a
 // query, a header or a body.
 //
-//	p, err := tracing.Start(ctx, tracing.Options{Service: "llorch-orchestrator", PerSecond: 100, Log: log})
-//	backend.Serve(ln, auth.Wrap(p.Handler(api)), log)
+// See the example of the package, and that of [Continue].
 package tracing
 
 import (
