@@ -85,7 +85,7 @@ func TestLayersCanFail(t *testing.T) {
 		"Caddy in the trail":               {"caddymodule/trail/queue.go", "github.com/caddyserver/caddy/v2", false},
 		"the commands in the edge":         {"caddymodule/guard.go", module + "/caddymodule/cli", false},
 		"the edge in the commands":         {"caddymodule/cli/check.go", module + "/caddymodule", true},
-		"model references in both":         {"orchestrator/verify.go", module + "/poolmanager/modelref", true},
+		"model references in both":         {"orchestrator/catalog_verify.go", module + "/poolmanager/modelref", true},
 		"testkit in a test":                {"authmin/secret_test.go", module + "/integration/testkit", true},
 		"testkit in the product":           {"authmin/secret.go", module + "/integration/testkit", false},
 		"testkit in integration":           {"integration/gatewaytest/wait.go", module + "/integration/testkit", true},

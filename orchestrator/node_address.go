@@ -154,7 +154,7 @@ func (t target) httpClient() *http.Client {
 }
 
 // controlClient reaches the same target for rare commands that take long. It
-// keeps no connection that somebody would have to close.
+// keeps no idle connection.
 func (t target) controlClient() *http.Client {
 	c := t.httpClient()
 	transport := c.Transport.(*http.Transport)

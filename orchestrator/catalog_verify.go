@@ -40,15 +40,15 @@ func (c *catalog) verifying() (n int) {
 	return n
 }
 
-// lead makes this replica the one that checks, until reign ends, and takes up
-// what a stop or another replica left undone.
-func (c *catalog) lead(reign context.Context) {
+// lead makes this replica the one that verifies models, until leaderCtx ends. It resumes
+// what a stop or another replica left unfinished.
+func (c *catalog) lead(leaderCtx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for id := range c.checks {
 		c.stopCheck(id)
 	}
-	c.leaderCtx = reign
+	c.leaderCtx = leaderCtx
 	for _, m := range c.models {
 		c.consider(m.value)
 	}
