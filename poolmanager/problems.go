@@ -12,7 +12,7 @@ import (
 	"github.com/llorch/gateway/poolmanager/staging"
 )
 
-// retryAfterSeconds is what a caller without a slot is told to wait: the
+// retryAfterSeconds is how long a caller without a slot should wait: the
 // shortest that the header can say.
 const retryAfterSeconds = 1
 

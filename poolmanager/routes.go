@@ -9,7 +9,7 @@ import (
 	"github.com/llorch/gateway/authmin/backend"
 )
 
-// Route is one route of the API, and who may use it.
+// Route is one route of the API, and the scopes that may use it.
 type Route = backend.Route
 
 // api is the HTTP face of a manager.

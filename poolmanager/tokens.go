@@ -36,7 +36,7 @@ func (c *credentials) dispatchToken() authmin.Secret { return *c.dispatch.Load()
 
 // SetTokens replaces the credentials, or refuses, and then the old ones stay.
 // Requests that a caller's own token was let in with end with it. A new dispatch
-// token is told to the orchestrator by registering again.
+// token is sent to the orchestrator by registering again.
 func (s *Service) SetTokens(t Tokens) error {
 	if err := s.tokens.auth.SetTokens(t.Own, t.Upstream, append(t.Sent, t.Dispatch)...); err != nil {
 		return fmt.Errorf("changing tokens: %w", err)

@@ -26,7 +26,7 @@ type AuthOptions struct {
 
 // Authenticator checks the credentials of requests to a service behind the gateway:
 // on every route but exact GET and HEAD /health. It never looks at where a request comes
-// from: behind a local proxy everybody comes from 127.0.0.1.
+// from: behind a local proxy every request comes from 127.0.0.1.
 type Authenticator struct {
 	service string
 	ring    atomic.Pointer[authmin.Keyring] // replaced by SetTokens
@@ -132,7 +132,7 @@ func (b *Authenticator) identify(r *http.Request) (presenter, authmin.Reason) {
 }
 
 // gatewayCaller is whom the gateway speaks for. Headers that it would not write
-// make nobody, who has no scope.
+// make a caller without a name and without a scope.
 func gatewayCaller(h http.Header) Caller {
 	names, lists := h[authmin.HeaderIdentity], h[authmin.HeaderScopes]
 	if len(names) != 1 || !authmin.IsName(strings.TrimPrefix(names[0], "proxy:")) {

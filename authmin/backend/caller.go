@@ -6,9 +6,9 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// Caller is who asks a backend. The zero value is nobody, and may nothing.
+// Caller is the identity behind a request. The zero value has no name and no scope.
 type Caller struct {
-	Name   string // the gateway's word for it, or [authmin.NameDefault]; "" for nobody
+	Name   string // the gateway's word for it, or [authmin.NameDefault]; "" without an identity
 	Scopes []authmin.Scope
 }
 
@@ -23,7 +23,7 @@ func WithCaller(ctx context.Context, c Caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, c)
 }
 
-// CallerFrom returns the caller of a context, nobody if there is none.
+// CallerFrom returns the caller of a context, the zero value if there is none.
 func CallerFrom(ctx context.Context) Caller {
 	c, _ := ctx.Value(callerKey{}).(Caller)
 	return c

@@ -8,7 +8,7 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// tokenOf is the token of somebody: 64 characters, different for every name.
+// tokenOf is the token of a name: 64 characters, different for each.
 func tokenOf(name string) string {
 	sum := sha256.Sum256([]byte("token of " + name))
 	return hex.EncodeToString(sum[:])

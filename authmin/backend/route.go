@@ -64,7 +64,7 @@ func (a *API) list(method, path string, scope authmin.Scope) {
 }
 
 // authorize refuses a caller without one of the operation's scopes. An operation
-// that declares none, by mistake, is refused to everybody.
+// that declares none, by mistake, is refused to every caller.
 func (a *API) authorize(ctx huma.Context, next func(huma.Context)) {
 	op := ctx.Operation()
 	if op.Path == healthPath && len(op.Security) == 1 && len(op.Security[0]) == 0 {

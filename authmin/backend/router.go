@@ -6,7 +6,7 @@ import (
 )
 
 // Router is the router of a backend: net/http's, which keeps the patterns that it
-// was given. [http.ServeMux] does not tell them, and no test can walk a route that
+// was given. [http.ServeMux] does not list them, and no test can walk a route that
 // no list names.
 type Router struct {
 	*http.ServeMux
@@ -27,7 +27,7 @@ func (r *Router) Handle(pattern string, handler http.Handler) {
 	r.patterns = append(r.patterns, pattern)
 }
 
-// A Pattern is what a router was told to serve. An empty method is every method.
+// A Pattern is a method and a path that a router serves. An empty method is every method.
 type Pattern struct{ Method, Path string }
 
 // Undeclared lists the patterns that are served and that declared does not know:

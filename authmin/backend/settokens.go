@@ -38,8 +38,8 @@ func backendRing(service string, token, upstream authmin.Secret) (*authmin.Keyri
 }
 
 // SetTokens replaces both credentials while the service runs, and the other
-// secrets that its log must not show, or refuses, and then the old ones stay. Requests under way that a caller's own token was let
-// in with are ended when that token has gone. Those that the gateway sent go on:
+// secrets that its log must not show. On an error the old ones stay. Requests under
+// way that a caller's own token admitted are ended when that token has gone. Those that the gateway sent go on:
 // it ends them itself when their clients' tokens go.
 func (b *Authenticator) SetTokens(token, upstream authmin.Secret, others ...authmin.Secret) error {
 	ring, err := backendRing(b.service, token, upstream)

@@ -13,7 +13,7 @@ import (
 // takes a few seconds.
 const startRetry = 5 * time.Second
 
-// front is who answers: nobody yet, or the API. A replica that waits for the
+// front answers with the API once it is open. A replica that waits for the
 // others says so, also to health checks, instead of leaving callers to hang.
 type front struct{ api atomic.Pointer[http.Handler] }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/llorch/gateway/orchestrator"
 )
 
-// Health is the answer of GET /health: its status alone, since everybody may ask.
+// Health is the answer of GET /health: its status alone, since it needs no credential.
 type Health struct {
 	Status string `json:"status" enum:"ok"`
 }

@@ -91,7 +91,7 @@ func (a *API) openai(ctx context.Context, task orchestrator.TaskRequest, key str
 	}}, nil
 }
 
-// abandon cancels a task that nobody waits for any more.
+// abandon cancels a task whose caller has left.
 func (a *API) abandon(ctx context.Context, taskID, key string) {
 	if key != "" {
 		return

@@ -12,7 +12,7 @@ import (
 )
 
 // Unheard are members of OpenAI's two text requests that would change the answer,
-// and that no engine is told of. To ignore them would give an answer that was not
+// and that are not passed on to engines. To ignore them would give an answer that was not
 // asked for. The tag passes lists, as JSON, the values that change nothing; null
 // is always one. What this does not name has no part in the answer, or is newer.
 type Unheard struct {

@@ -46,7 +46,7 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 	}
 	e, ok := orchestrator.AsError(err)
 	if !ok {
-		if ctx.Err() == nil { // else the caller has left, and nobody reads the answer
+		if ctx.Err() == nil { // else the caller has left
 			a.log.Error("request failed", "error", err, "correlation_id", authmin.CorrelationID(ctx))
 		}
 		return newProblem(http.StatusServiceUnavailable, "UNAVAILABLE", "try again; the log has the reason under this correlation_id")

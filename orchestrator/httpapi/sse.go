@@ -41,7 +41,7 @@ func (s *sse) count(reader *orchestrator.Reader) {
 	}
 }
 
-// follow copies a task's events until the last, or until somebody leaves, and
+// follow copies a task's events until the last, or until the client leaves, and
 // gives the error that ended it. A comment keeps the connection alive while
 // nothing happens.
 func (s *sse) follow(ctx context.Context, reader *orchestrator.Reader, verbose bool, heartbeat time.Duration) error {

@@ -89,7 +89,7 @@ func read(w http.ResponseWriter, r *http.Request, into any) bool {
 
 func reply(w http.ResponseWriter, body any) {
 	w.Header().Set("Content-Type", "application/json")
-	// The client is gone when this fails; nobody is left to tell.
+	// This fails when the client has closed the connection.
 	_ = json.NewEncoder(w).Encode(body)
 }
 

@@ -16,8 +16,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain has the environment name a proxy that lets nobody through: what is
-// asked for traces is reached all the same.
+// TestMain names a proxy that refuses every connection: the collector is reached
+// without it.
 func TestMain(m *testing.M) {
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY"} {
 		os.Setenv(name, "http://127.0.0.1:9")
@@ -217,7 +217,7 @@ func TestACollectorThatHangsDelaysNothing(t *testing.T) {
 	quit, given := make(chan struct{}), make(chan struct{}, 100)
 	hung := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		asked.Add(1)
-		_, _ = io.Copy(io.Discard, r.Body) // else nobody sees that the caller leaves
+		_, _ = io.Copy(io.Discard, r.Body) // else the end of the connection is not seen
 		select {
 		case <-r.Context().Done():
 			given <- struct{}{}
