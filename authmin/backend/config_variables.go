@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/llorch/gateway/authmin"
 )
 
 // maxTypo is how many letters a variable may differ in from one of a program's to be
@@ -42,7 +44,7 @@ func (v Variables) Check(environ []string) error {
 		}
 		near := v.byDistance(name)
 		switch {
-		case typos(fold(name), near[0]) <= maxTypo || v.begins(near[0], fold(name)):
+		case authmin.EditDistance(fold(name), near[0]) <= maxTypo || v.begins(near[0], fold(name)):
 			return fmt.Errorf("environment: unknown variable %.64q; did you mean %s? Correct or unset it", name, near[0])
 		case v.owns(name):
 			return fmt.Errorf("environment: unknown variable %.64q; unset it. The nearest are %s; %s --help lists all",
@@ -71,30 +73,10 @@ func (v Variables) byDistance(name string) []string {
 		if strings.HasPrefix(known, name) {
 			return 0
 		}
-		return typos(name, known)
+		return authmin.EditDistance(name, known)
 	}
 	return slices.SortedStableFunc(slices.Values(v.Known), func(a, b string) int { return rank(a) - rank(b) })
 }
 
 // fold is a name as it is compared: in upper case, and no more of it than is needed.
 func fold(name string) string { return strings.ToUpper(name[:min(len(name), maxNameLength)]) }
-
-// typos is how many letters have to be inserted, removed or changed (Levenshtein).
-func typos(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal, row[j+1] = row[j+1], min(cost, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
-}

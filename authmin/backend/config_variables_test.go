@@ -12,6 +12,7 @@ func TestAVariableThatLooksLikeOursIsRefusedByName(t *testing.T) {
 	}
 	for pair, want := range map[string]string{
 		"THINGD_ADRR=hunter2":                        "did you mean THINGD_ADDR? Correct or unset it",
+		"THIGND_MDOEL_ROOT=hunter2":                  "did you mean THINGD_MODEL_ROOT?", // two neighbors exchanged, twice
 		"thingd_addr=hunter2":                        "did you mean THINGD_ADDR?",
 		"THNGD_ADDR=hunter2":                         "did you mean THINGD_ADDR?",
 		"THINGD_MODEL=hunter2":                       "did you mean THINGD_MODEL_ROOT?",
