@@ -14,7 +14,7 @@ import (
 // Version is what this program says it is; a build sets it with -ldflags -X.
 var Version = "dev"
 
-// DefaultListen is where a pool manager listens unless it is told otherwise.
+// DefaultListen is where a pool manager listens if its options name no address.
 const DefaultListen = "127.0.0.1:9200"
 
 // Preload is a pool that is started with the service.
@@ -26,7 +26,7 @@ type Preload struct {
 	OnDemand bool
 }
 
-// Options is everything a pool manager is told. The zero value is refused: a
+// Options configure a pool manager. The zero value is refused: a
 // runtime directory is needed.
 type Options struct {
 	// Listen is host:port or unix//path. Default 127.0.0.1:9200; port 0 takes a

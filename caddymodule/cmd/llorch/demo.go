@@ -13,7 +13,7 @@ import (
 // engine: a child process that up starts like any other engine.
 const demoEngineCommand = "demo-engine"
 
-// runDemoEngine serves until it is told to stop, and returns the exit code.
+// runDemoEngine serves until a signal stops it, and returns the exit code.
 func runDemoEngine(args []string) int {
 	ctx, cancel := backend.StopSignals(context.Background())
 	defer cancel()

@@ -147,7 +147,7 @@ func defaultDataDir() (string, error) {
 	return filepath.Join(home, ".local", "share", "llorch"), nil
 }
 
-// checkFree refuses an address that somebody listens on, before anything starts,
+// checkFree refuses an address that is in use, before anything starts,
 // and fills in a port for port 0.
 func checkFree(address string) (string, error) {
 	l, err := net.Listen("tcp", address)

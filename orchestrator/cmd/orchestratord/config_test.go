@@ -146,7 +146,7 @@ func TestAPipeIsNoConfiguration(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	case <-time.After(stopTimeout):
-		t.Error("it waits for somebody to write")
+		t.Error("it waits for a writer")
 	}
 }
 

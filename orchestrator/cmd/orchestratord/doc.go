@@ -16,7 +16,8 @@
 // # Configuration
 //
 // One YAML file, in which a key that is not listed here is an error, and the
-// variables in brackets, which win. A list in a variable is separated by commas.
+// variables in brackets, which win; one that is empty is an error. A list in a
+// variable is separated by commas.
 //
 //	addr                where to listen, 127.0.0.1:8081 or unix//path [ORCHD_ADDR]
 //	state_dir           tasks and everything else that must survive; required [ORCHD_STATE_DIR]

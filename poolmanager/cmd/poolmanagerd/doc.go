@@ -9,7 +9,7 @@
 // # Configuration
 //
 // One YAML file, in which a key that is not listed here is an error, and the
-// variables in brackets, which win. --check says what is wrong, with its line,
+// variables in brackets, which win; one that is empty is an error. --check says what is wrong, with its line,
 // and starts nothing.
 //
 //	listen            where to listen, 127.0.0.1:9200 [POOL_MANAGERD_ADDR]
@@ -89,8 +89,8 @@
 // metadata service; redirects lead only to named hosts; no credential is sent. The bytes go to
 // model_root/.staging, which is resumed after a cut or a restart, and get their
 // name, sha256-HEX in model_root, when all of them have the catalog's digest. 1 GiB
-// of the disk stays free. model_root must belong to this user or to root, and be
-// written by nobody else.
+// of the disk stays free. model_root must belong to this user or to root, and no
+// other user may write to it.
 //
 // # Handoff files
 //
