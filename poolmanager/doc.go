@@ -34,14 +34,5 @@
 // again: an engine's key is known to nobody any more, and its tasks' callers are
 // gone.
 //
-//	service, err := poolmanager.Start(ctx, poolmanager.Options{
-//		Listen:     "127.0.0.1:9200",
-//		RuntimeDir: "/run/llorch/poolmanager",
-//		Token:      token,
-//		Preload:    []poolmanager.Preload{{PoolID: "demo", Template: "demo"}},
-//	})
-//	if err != nil {
-//		return err
-//	}
-//	defer service.Stop(ctx)
+// The example of the package starts a pool of the demo engine and dispatches a task to it.
 package poolmanager

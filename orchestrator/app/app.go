@@ -6,9 +6,7 @@
 // is for OpenTelemetry's own variables), so that another program can run it in
 // its own process:
 //
-//	s, err := app.Start(ctx, app.Options{Listen: "127.0.0.1:0", StateDir: dir, UpstreamToken: secret})
-//	fmt.Println(s.Addr())
-//	defer s.Stop(ctx)
+// See the example of the package.
 package app
 
 import (

@@ -6,6 +6,6 @@
 // the caller into the context. It does check scopes, and a route that declares
 // none cannot be reached.
 //
-//	api := httpapi.New(httpapi.Options{Orchestrator: o, Gatherer: registry})
-//	http.Serve(ln, backend.Wrap(api.Handler()))
+// The example of the package lists routes with their scopes, and serves them behind the
+// check of credentials.
 package httpapi

@@ -8,7 +8,7 @@
 // same. It listens on 127.0.0.1 only and wants its API key, handed over in a
 // file, on everything but /health.
 //
-//	err := demoengine.Run(ctx, []string{"--port", "8090", "--api-key-file", "/run/x/key"})
+// See the example of [Run].
 //
 // Routes: GET /health (503 while loading), GET /slots, GET /v1/models,
 // POST /completion, /v1/completions, /v1/chat/completions (each streaming or
