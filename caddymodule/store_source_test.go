@@ -41,7 +41,7 @@ func TestTokenSources(t *testing.T) {
 		"{file." + dir + "/short}":      "short: unusable token: 12 characters are fewer than 32",
 		"{file." + dir + "/empty}":      "empty: unusable token: it is empty",
 		"{file." + dir + "/blank}":      "blank: unusable token: it is empty",
-		"{file." + dir + "/unresolved}": "unresolved: unusable token: it looks like a placeholder",
+		"{file." + dir + "/unresolved}": "unresolved: unusable token: it looks like an unresolved placeholder",
 		"{file." + dir + "/two_lines}":  "two_lines: unusable token: it holds a character",
 		"{file." + dir + "/spaced}":     "spaced: unusable token: it holds a character",
 		"{file." + dir + "/missing}":    "no such file",
