@@ -50,30 +50,31 @@ func (r *Redactor) over(s *search) *search {
 	return s
 }
 
-// Holds reports whether a text holds a token that is known, valid or not. What an
-// answer depends on asks [Redactor.HoldsValid].
-func (r *Redactor) Holds(text string) bool {
+// ContainsToken reports whether text contains a known token, valid or not. If an answer
+// depends on the result, use [Redactor.ContainsValidToken].
+func (r *Redactor) ContainsToken(text string) bool {
 	var s search
-	return r != nil && len(text) >= MinTokenLength && r.over(&s).holds(text)
+	return r != nil && len(text) >= MinTokenLength && r.over(&s).contains(text)
 }
 
-// HoldsFolded is [Redactor.Holds] for text whose letters the client's program or
-// Go may have changed: a Host, or the name of a header field.
-func (r *Redactor) HoldsFolded(text string) bool {
+// ContainsTokenFolded is [Redactor.ContainsToken] for text whose case the client or Go
+// may have changed: a Host, or the name of a header field.
+func (r *Redactor) ContainsTokenFolded(text string) bool {
 	s := search{fold: true}
-	return r != nil && len(text) >= MinTokenLength && r.over(&s).holds(text)
+	return r != nil && len(text) >= MinTokenLength && r.over(&s).contains(text)
 }
 
-// HoldsValid reports whether a text holds a token that is valid at a moment.
-func (r *Redactor) HoldsValid(text string, now time.Time) bool {
+// ContainsValidToken reports whether text contains a token that is valid at a time.
+func (r *Redactor) ContainsValidToken(text string, now time.Time) bool {
 	s := search{usable: true, now: now}
-	return r != nil && len(text) >= MinTokenLength && r.over(&s).holds(text)
+	return r != nil && len(text) >= MinTokenLength && r.over(&s).contains(text)
 }
 
-// HoldsValidFolded is [Redactor.HoldsValid] where letters may have been changed.
-func (r *Redactor) HoldsValidFolded(text string, now time.Time) bool {
+// ContainsValidTokenFolded is [Redactor.ContainsValidToken] for text whose case may have
+// been changed.
+func (r *Redactor) ContainsValidTokenFolded(text string, now time.Time) bool {
 	s := search{usable: true, now: now, fold: true}
-	return r != nil && len(text) >= MinTokenLength && r.over(&s).holds(text)
+	return r != nil && len(text) >= MinTokenLength && r.over(&s).contains(text)
 }
 
 // Redact replaces every token in text, valid or not.

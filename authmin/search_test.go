@@ -59,7 +59,7 @@ func escapeAll(text string) string {
 
 func expectFound(t *testing.T, ring *Keyring, redactor *Redactor, form, text, token string) {
 	t.Helper()
-	if !ring.Holds(text, noon) || !redactor.Holds(text) {
+	if !ring.ContainsToken(text, noon) || !redactor.ContainsToken(text) {
 		t.Errorf("%s: the token in %q was not found", form, text)
 	}
 	clean := redactor.Redact(text)
@@ -80,8 +80,8 @@ func TestTokensKnownByDigestAlone(t *testing.T) {
 			token: true, "Bearer+" + token: true, "sk-" + token: true, "/v1/" + token + "/x": true,
 			"/a/b/c/d/e/" + token + "/a/b/c/d/e": form != "many separators",
 		} {
-			if got := ring.Holds(text, noon); got != want {
-				t.Errorf("%s: Holds(%q) = %v, want %v", form, text, got, want)
+			if got := ring.ContainsToken(text, noon); got != want {
+				t.Errorf("%s: ContainsToken(%q) = %v, want %v", form, text, got, want)
 			}
 		}
 	}
@@ -100,11 +100,11 @@ func TestFoldedTokensAreFound(t *testing.T) {
 		"X-" + strings.ToTitle(small): {false, true},
 		small[1:] + ".example":        {false, false},
 	} {
-		if got := [2]bool{redactor.Holds(text), redactor.HoldsFolded(text)}; got != want {
+		if got := [2]bool{redactor.ContainsToken(text), redactor.ContainsTokenFolded(text)}; got != want {
 			t.Errorf("%q: found %v, want %v (exact, folded)", text, got, want)
 		}
-		if got := redactor.HoldsValidFolded(text, noon); got != want[1] {
-			t.Errorf("HoldsValidFolded(%q) = %v, want %v", text, got, want[1])
+		if got := redactor.ContainsValidTokenFolded(text, noon); got != want[1] {
+			t.Errorf("ContainsValidTokenFolded(%q) = %v, want %v", text, got, want[1])
 		}
 		if clean := redactor.RedactLine(text); want[1] && leaks(strings.ToLower(clean), small) {
 			t.Errorf("%q became %q", text, clean)
@@ -120,7 +120,7 @@ func TestEveryKnownTokenIsRedacted(t *testing.T) {
 		"ci": {true, true, false}, "old": {false, true, false}, "gone": {false, true, false}, "later": {false, true, false}, "x": {false, false, true},
 	} {
 		text := "/v1/x?k=sk-" + tokenOf(name)
-		got := [3]bool{redactor.HoldsValid(text, noon), redactor.Holds(text), leaks(redactor.Redact(text), tokenOf(name))}
+		got := [3]bool{redactor.ContainsValidToken(text, noon), redactor.ContainsToken(text), leaks(redactor.Redact(text), tokenOf(name))}
 		if got != want {
 			t.Errorf("%s: got %v, want %v (valid, known, shown)", name, got, want)
 		}
@@ -155,22 +155,22 @@ func TestTheSearchIsBounded(t *testing.T) {
 	ring := fourKinds(t)
 	redactor := NewRedactor(func() *Keyring { return ring })
 	words := strings.Repeat("abcdefg-", 16<<10)
-	if got := redactor.Redact(words); len(got) > 128<<10/2 || !strings.HasSuffix(got, redacted) || !ring.Holds(words, noon) {
+	if got := redactor.Redact(words); len(got) > 128<<10/2 || !strings.HasSuffix(got, redacted) || !ring.ContainsToken(words, noon) {
 		t.Errorf("a text of %d bytes that was not searched to its end became one of %d", len(words), len(got))
 	}
 	ordinary := base64.URLEncoding.EncodeToString([]byte(strings.Repeat("an image, or so?", 1<<10)))
-	if ring.Holds(ordinary[:16<<10], noon) {
+	if ring.ContainsToken(ordinary[:16<<10], noon) {
 		t.Error("16 KiB of base64 count as a token")
 	}
 	for _, text := range []string{strings.Repeat("=", 64<<10), strings.Repeat("-", 64<<10), strings.Repeat("%3D", 16<<10), strings.Repeat("%25", 1<<10)} {
 		s := search{now: noon}
 		s.add(ring)
-		s.holds(text)
+		s.contains(text)
 		if s.left < -1 {
 			t.Errorf("%.9q…: %d candidates are over the limit of %d", text, maxCandidates-s.left, maxCandidates)
 		}
 	}
-	if new(Redactor).Redact(words) != words || (*Redactor)(nil).Redact(words) != words || (*Redactor)(nil).Holds(words) {
+	if new(Redactor).Redact(words) != words || (*Redactor)(nil).Redact(words) != words || (*Redactor)(nil).ContainsToken(words) {
 		t.Error("a redactor without tokens finds some")
 	}
 }
@@ -221,8 +221,8 @@ func FuzzRedact(f *testing.F) {
 				t.Errorf("%s(%q) = %q", what, text, clean)
 			}
 		}
-		if !ring.Holds(text, noon) {
-			t.Errorf("Holds(%q) = false", text)
+		if !ring.ContainsToken(text, noon) {
+			t.Errorf("ContainsToken(%q) = false", text)
 		}
 	})
 }
@@ -260,7 +260,7 @@ func BenchmarkRedactor(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				redactor.HoldsValid(text, time.Time{})
+				redactor.ContainsValidToken(text, time.Time{})
 			}
 		})
 	}

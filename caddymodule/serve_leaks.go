@@ -37,7 +37,7 @@ func (f *leakFinder) setOwn(upstreams []*upstreamCredential, next func(*authmin.
 // cannot be taken out and would stand in the upstream's logs.
 func (g *Guard) leaked(r *http.Request, s *requestState) bool {
 	leaks, now := g.app.store.leaks, s.start
-	return s.leaks && leaks.HoldsValid(s.target, now) || leaks.HoldsValidFolded(r.Host, now) || leaks.HoldsValid(r.Method, now)
+	return s.leaks && leaks.ContainsValidToken(s.target, now) || leaks.ContainsValidTokenFolded(r.Host, now) || leaks.ContainsValidToken(r.Method, now)
 }
 
 // redactTarget replaces the tokens in the target and Host of a request that a shadow guard

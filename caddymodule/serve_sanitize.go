@@ -13,7 +13,7 @@ import (
 // every log.
 func (g *Guard) correlationID(h http.Header) string {
 	id := authmin.EnsureCorrelationID(h)
-	if g.app.store.leaks.HoldsFolded(id) {
+	if g.app.store.leaks.ContainsTokenFolded(id) {
 		return authmin.EnsureCorrelationID(nil)
 	}
 	return id
@@ -49,7 +49,7 @@ func (g *Guard) sanitize(r *http.Request, s *requestState, path string) {
 func (g *Guard) dropTokens(h http.Header) {
 	leaks := g.app.store.leaks
 	for name, values := range h {
-		if leaks.HoldsFolded(name) || slices.ContainsFunc(values, leaks.Holds) {
+		if leaks.ContainsTokenFolded(name) || slices.ContainsFunc(values, leaks.ContainsToken) {
 			delete(h, name)
 		}
 	}

@@ -31,7 +31,7 @@ func (g *Guard) newRequestState(w http.ResponseWriter, r *http.Request) *request
 	s.ResponseWriter = w
 	s.target, s.sameBytes = clientTarget(r)
 	s.clientIP = clientIP(r)
-	s.leaks = g.app.store.leaks.Holds(s.target)
+	s.leaks = g.app.store.leaks.ContainsToken(s.target)
 	return s
 }
 

@@ -69,7 +69,7 @@ func (b *Authenticator) Log() *slog.Logger { return b.log }
 func (b *Authenticator) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := authmin.EnsureCorrelationID(r.Header)
-		if b.leaks.HoldsFolded(id) { // it would stand in every log, and on disk
+		if b.leaks.ContainsTokenFolded(id) { // it would stand in every log, and on disk
 			id = authmin.NewCorrelationID()
 		}
 		w.Header().Set(authmin.HeaderCorrelationID, id)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestHolds(t *testing.T) {
+func TestContainsToken(t *testing.T) {
 	ring := fourKinds(t)
 	token := tokenOf("ci")
 	for text, want := range map[string]bool{
@@ -26,15 +26,15 @@ func TestHolds(t *testing.T) {
 		strings.Repeat("a", 8<<10):            false,
 		strings.Repeat("a", 40) + " " + token: true,
 	} {
-		if got := ring.Holds(text, noon); got != want {
-			t.Errorf("Holds(%q) = %v, want %v", text, got, want)
+		if got := ring.ContainsToken(text, noon); got != want {
+			t.Errorf("ContainsToken(%q) = %v, want %v", text, got, want)
 		}
 	}
 }
 
 // A token of `openssl rand -base64 32` ends in padding and has bytes that a query
 // encodes.
-func TestHoldsATokenOfBase64(t *testing.T) {
+func TestContainsATokenOfBase64(t *testing.T) {
 	const token = "ab+/cd+/ef+/gh+/ij+/kl+/mn+/op+/qr+/st+/uv="
 	ring, err := NewKeyring([]Token{NewToken("ci", NewSecret(token), ScopeInfer)})
 	if err != nil {
@@ -60,19 +60,19 @@ func TestHoldsATokenOfBase64(t *testing.T) {
 		strings.Repeat("=", 100):             false,
 		strings.Repeat("a", 40) + "==" + "=": false,
 	} {
-		if got := ring.Holds(text, noon); got != want {
-			t.Errorf("Holds(%q) = %v, want %v", text, got, want)
+		if got := ring.ContainsToken(text, noon); got != want {
+			t.Errorf("ContainsToken(%q) = %v, want %v", text, got, want)
 		}
 	}
 }
 
-func BenchmarkHoldsNothing(b *testing.B) {
+func BenchmarkContainsNoToken(b *testing.B) {
 	ring := fourKinds(b)
 	values := []string{"application/json", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36", "gzip, deflate, br", "a=b; c=d", "/v1/chat/completions", "gateway.example.com", "00-68c8968191751585b54881272ad463ee-ba1aece69c23f149-01"}
 	b.ReportAllocs()
 	for b.Loop() {
 		for _, v := range values {
-			ring.Holds(v, time.Time{})
+			ring.ContainsToken(v, time.Time{})
 		}
 	}
 }

@@ -5,22 +5,21 @@ import (
 	"time"
 )
 
-// Holds reports whether a text that a client sent in the wrong place holds a
-// valid token of the keyring, in any spelling that [Redactor] knows. Only valid ones
-// count, so that an answer which depends on this tells no more than Authorization
-// would. A text without a run as long as a token costs a look at its bytes and no
-// hash.
-func (k *Keyring) Holds(text string, now time.Time) bool {
+// ContainsToken reports whether text from a client contains a valid token of the
+// keyring, in any spelling that [Redactor] finds. Only valid tokens count, so that an
+// answer which depends on the result reveals no more than Authorization would. Text
+// without a run as long as a token costs no hash.
+func (k *Keyring) ContainsToken(text string, now time.Time) bool {
 	if len(text) < MinTokenLength {
 		return false
 	}
 	s := search{now: now, usable: true}
 	s.add(k)
-	return s.holds(text)
+	return s.contains(text)
 }
 
-// holds looks at a text as it is, and with its escapes decoded.
-func (s *search) holds(text string) bool {
+// contains searches text as it is, and with its escapes decoded.
+func (s *search) contains(text string) bool {
 	if s.count == 0 {
 		return false
 	}
@@ -38,8 +37,8 @@ func (s *search) holds(text string) bool {
 	return false
 }
 
-// decodeEscapes decodes the valid escapes of a text once, and says whether there
-// are any. Those that are not valid stay.
+// decodeEscapes decodes the valid escapes of text once and reports whether there are
+// any. Invalid escapes stay.
 func decodeEscapes(text string) (decoded string, changed bool) {
 	at := strings.IndexByte(text, '%')
 	if at < 0 {
@@ -56,8 +55,8 @@ func decodeEscapes(text string) (decoded string, changed bool) {
 	return string(out), changed
 }
 
-// escapeAt is the byte that stands at a place in a text, and how many bytes it is
-// written in: three for a valid escape.
+// escapeAt returns the byte at a position of text and its width: three for a valid
+// escape, else one.
 func escapeAt(text string, at int) (c byte, width int) {
 	if text[at] == '%' && at+2 < len(text) {
 		if high, low := unhex(text[at+1]), unhex(text[at+2]); high >= 0 && low >= 0 {
