@@ -21,8 +21,6 @@ import (
 const (
 	// idleLimit is how long an idle connection to another server is kept.
 	idleLimit = 2 * time.Minute
-	// maxHeaderBytes bounds the header of another server's answer.
-	maxHeaderBytes = 64 << 10
 	// stopLimit bounds a whole stop whatever the caller's context allows:
 	// serviceGrace, then the kill, with deregistering at the same time.
 	stopLimit = 3 * time.Second

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -110,7 +111,7 @@ func (s Setting) Want() string {
 
 // error makes an error of the value one of the key.
 func (s Setting) error(err error) error {
-	bad, ok := err.(*KeyError) //nolint:errorlint // its own, not one that it wraps
+	bad, ok := errors.AsType[*KeyError](err)
 	if !ok {
 		bad = &KeyError{Err: err}
 	}

@@ -71,18 +71,18 @@ func TestAnIdleStreamIsKeptAlive(t *testing.T) {
 		w := &client{ResponseRecorder: httptest.NewRecorder()}
 		s := NewStream(w, time.Minute)
 		stop := s.KeepAlive(15 * time.Second)
-		time.Sleep(headerWait)
+		<-time.After(headerWait)
 		synctest.Wait()
 		if flushes, text := w.got(); flushes != 1 || text != "" {
 			t.Errorf("after %s: %d flushes, %q, want the header alone", headerWait, flushes, text)
 		}
-		time.Sleep(30 * time.Second)
+		<-time.After(30 * time.Second)
 		synctest.Wait()
 		if _, text := w.got(); strings.Count(text, string(keepAlive)) != 2 {
 			t.Errorf("got %q in 30 s, want two comments", text)
 		}
 		stop()
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if _, text := w.got(); strings.Count(text, string(keepAlive)) != 2 {
 			t.Error("comments came after the stop")
 		}
@@ -104,7 +104,7 @@ func TestDeadlinesAreRenewed(t *testing.T) {
 				if left := time.Until(w.deadline[len(w.deadline)-1]); left < c.patience-min(renewal, c.patience/4) || left > c.patience {
 					t.Errorf("patience %s: %s for a piece", c.patience, left)
 				}
-				time.Sleep(c.between)
+				<-time.After(c.between)
 			}
 			if len(w.deadline) != c.want {
 				t.Errorf("patience %s, a piece each %s: set %d times, want %d", c.patience, c.between, len(w.deadline), c.want)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // What the bypass cannot detect is documented in each place where it can be turned
@@ -25,6 +26,8 @@ func TestTheBypassDocumentsItsLimit(t *testing.T) {
 	wantWords(t, "the README", section, "AUTH_OPTIONAL", "tunnel", "ssh -R", "socat", "nginx", "proxy_pass", "adds no header")
 
 	g := startGateway(t)
+	// Caddy serves, and answers, before the app's Start has written its warning.
+	testkit.Eventually(t, "the warning", func() bool { return strings.Contains(g.Output(), "need no token") })
 	wantWords(t, "the start", g.Output(), "need no token", "AUTH_OPTIONAL", "tunnel", "forwarding header", "counts as this machine")
 
 	doctor := gatewaytest.Command(t, []string{"AUTH_OPTIONAL=true"}, "authmin", "doctor", "--proc", t.TempDir())

@@ -3,10 +3,10 @@ Feature: The audit trail proves itself
   Each record carries the seal of the one before. `llorch authmin audit verify`
   finds the first record that was changed.
 
-  Scenario: A trail as it was written is whole
+  Scenario: A trail as it was written is intact
     When the operator verifies the audit trail
     Then it ends well
-    And it says "whole:"
+    And it says "intact:"
 
   Scenario Outline: A changed trail is found out
     Given a copy of the audit trail with <change>

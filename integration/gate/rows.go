@@ -37,7 +37,7 @@ var criteria = []row{
 	{id: "5", title: "every route of the pool manager is guarded", looks: []look{guarded(poolRoutes...)}, needs: walks, tests: []named{
 		{"./poolmanager", "TestAuthIntegration", 13},
 		{"./poolmanager", "TestTheRouteListIsComplete", 0},
-		{"./poolmanager", "TestARouteWithoutAScopeIsListedAsSuch", 4},
+		{"./authmin/backend", "TestARouteWithoutAScopeIsListedAsSuch", 4},
 		{"./poolmanager", "TestStartRefusesAnOpenAddressWithoutATokenAndEqualTokens", 0},
 	}},
 	{id: "6", title: "the orchestrator sends its bearer token to pool managers", tests: []named{
@@ -53,7 +53,7 @@ var criteria = []row{
 	}},
 	{id: "8", title: "the control plane, and every route of no other row, is guarded", looks: []look{guardedRest}, needs: walks, tests: []named{
 		{"./orchestrator/httpapi", "TestEveryServedRouteIsListed", 0},
-		{"./orchestrator/httpapi", "TestARouteWithoutAScopeIsListedAsSuch", 4},
+		{"./authmin/backend", "TestARouteWithoutAScopeIsListedAsSuch", 4},
 		{"./integration/houserules", "TestRoutersAreMadeWhereTheyAreWalked", 0},
 		{"./integration/presets", "TestANewRouteIsSeen", 8},
 		{"./integration", "TestOnlyHealthIsPublic", 0},

@@ -127,7 +127,7 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 	s.cleanups.Push("listener", func(context.Context) error { return ignoreClosed(ln.Close()) })
 	traces, err := tracing.Start(ctx, tracing.Options{
 		Service: "llorch-orchestrator", Version: o.Version, Scope: "github.com/llorch/gateway/orchestrator", Log: o.Log, PerSecond: tracesPerSecond,
-		Skip: func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/v2/nodes/") }, // heartbeats
+		Untraced: func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/v2/nodes/") }, // heartbeats
 	})
 	if err != nil {
 		return nil, err

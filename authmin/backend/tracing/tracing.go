@@ -57,8 +57,8 @@ type Options struct {
 	PerSecond int
 	// ContinueOnly begins no trace: a request without one is not traced.
 	ContinueOnly bool
-	// Skip leaves requests out, besides those for health and metrics.
-	Skip func(*http.Request) bool
+	// Untraced says which requests get no span, besides those for health and metrics.
+	Untraced func(*http.Request) bool
 }
 
 // Provider makes spans and sends them. A nil one makes none.
