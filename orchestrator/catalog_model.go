@@ -1,10 +1,7 @@
 package orchestrator
 
 import (
-	"net/url"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/llorch/gateway/poolmanager/modelref"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
@@ -73,21 +70,8 @@ func checkModel(r ModelRequest) error {
 // checkSource refuses what cannot be a source anywhere. Whether this source may
 // be read is decided by the operator's settings when it is read.
 func checkSource(source string) error {
-	if len(source) > modelref.MaxSource {
-		return fail(Invalid, "INVALID_SOURCE", "source_url is longer than %d bytes", modelref.MaxSource)
-	}
-	if kind, name := modelref.Split(source); kind == modelref.File {
-		if !filepath.IsLocal(name) || strings.ContainsAny(name, "\\\x00") || filepath.Clean(name) != name || name == "." {
-			return fail(Invalid, "INVALID_SOURCE", "after file: comes a relative path below model_root, without . or ..")
-		}
-		return nil
-	}
-	u, err := url.Parse(source)
-	if err != nil || u.Scheme != "https" || u.Hostname() == "" {
-		return fail(Invalid, "INVALID_SOURCE", "source_url is file:NAME or an https URL")
-	}
-	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
-		return fail(Invalid, "INVALID_SOURCE", "a source has no user, query or fragment: it is shown and logged")
+	if _, err := modelref.ParseSource(source); err != nil {
+		return fail(Invalid, "INVALID_SOURCE", "%v", err)
 	}
 	return nil
 }

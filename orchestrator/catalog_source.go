@@ -11,9 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"os"
-	"slices"
 	"syscall"
 	"time"
 
@@ -39,8 +37,8 @@ func (e errSource) Error() string { return e.reason }
 // modelSources reads models: files below one directory, and https hosts that
 // the operator named. By default it reads nothing.
 type modelSources struct {
-	root  string   // "": no files
-	hosts []string // host or host:port; none: no https
+	root  string         // "": no files
+	hosts modelref.Hosts // none: no URL
 	cas   *x509.CertPool
 	names Resolver
 }
@@ -52,7 +50,7 @@ func (m modelSources) client() *http.Client {
 	}}
 	return &http.Client{
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
-			if len(via) > maxRedirects || !m.reaches(r.URL) {
+			if len(via) > maxRedirects || !m.hosts.Allow(r.URL) {
 				return errSource{"the source redirects to where model_hosts does not allow"}
 			}
 			return nil
@@ -66,10 +64,6 @@ func (m modelSources) client() *http.Client {
 			DisableCompression:    true, // the digest is of the bytes as they are kept
 		},
 	}
-}
-
-func (m modelSources) reaches(u *url.URL) bool {
-	return u.Scheme == "https" && u.User == nil && slices.Contains(m.hosts, u.Host)
 }
 
 // digest reads the source to its end and gives what it read. Only a reader's
@@ -94,11 +88,13 @@ func (m modelSources) digest(ctx context.Context, source string) (digest string,
 }
 
 func (m modelSources) open(ctx context.Context, source string) (io.ReadCloser, error) {
-	if kind, name := modelref.Split(source); kind == modelref.File {
-		return m.file(name)
-	}
-	u, err := url.Parse(source)
-	if err != nil || !m.reaches(u) {
+	parsed, err := modelref.ParseSource(source)
+	switch {
+	case err != nil:
+		return nil, errSource{err.Error()}
+	case parsed.File != "":
+		return m.file(parsed.File)
+	case !m.hosts.Allow(parsed.URL):
 		return nil, errSource{"the operator's model_hosts does not name the source's host"}
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, source, nil)

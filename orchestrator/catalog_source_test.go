@@ -50,3 +50,28 @@ func TestANamedSourceDoesNotLeadIntoThisMachine(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatNodesStageIsVerified reads sources that a node with the same model_hosts
+// downloads: another spelling of the host, and plain http on loopback.
+func TestWhatNodesStageIsVerified(t *testing.T) {
+	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("weights")) }))
+	defer source.Close()
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(source.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := anyName{netip.MustParseAddr("127.0.0.1")}
+	for _, link := range []string{source.URL + "/m", "http://LOCALHOST:" + port + "/m"} {
+		if err := checkSource(link); err != nil {
+			t.Errorf("%s cannot be entered: %v", link, err)
+		}
+		m := modelSources{hosts: []string{source.URL, "http://localhost:" + port}, names: names}
+		if _, size, err := m.digest(t.Context(), link); err != nil || size != int64(len("weights")) {
+			t.Errorf("%s: read %d bytes, %v", link, size, err)
+		}
+		m.hosts = []string{"127.0.0.1:" + port, "localhost:" + port} // https only
+		if _, _, err := m.digest(t.Context(), link); err == nil {
+			t.Errorf("%s was read, but only https is allowed", link)
+		}
+	}
+}

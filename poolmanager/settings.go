@@ -8,7 +8,7 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/authmin/backend"
-	"github.com/llorch/gateway/poolmanager/staging"
+	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
 // Settings declares the options that are a key of a configuration each, but for
@@ -21,7 +21,7 @@ func (o *Options) Settings() backend.Settings {
 			Doc: "private directory of keys, locks, and engines/ for handoff files; default: $RUNTIME_DIRECTORY, or llorch-poolmanager in $XDG_RUNTIME_DIR"},
 		{Key: "model_root", Variable: "POOL_MANAGERD_MODEL_ROOT", Value: backend.Text(&o.ModelRoot, nil),
 			Doc: "directory of the files of models; downloads go there too"},
-		{Key: "model_hosts", Variable: "POOL_MANAGERD_MODEL_HOSTS", Value: backend.Texts(&o.ModelHosts, staging.CheckHost),
+		{Key: "model_hosts", Variable: "POOL_MANAGERD_MODEL_HOSTS", Value: backend.Texts(&o.ModelHosts, modelref.CheckHost),
 			Doc: "servers that models of the catalog may come from: host or host:port for https, or http://LOOPBACK:PORT"},
 		{Key: "node_id", Variable: "POOL_MANAGERD_NODE_ID", Default: defaultNodeID(), Value: backend.Text(&o.NodeID, checkNodeID),
 			Doc: "this node's name at the orchestrator; default: the host's"},

@@ -69,7 +69,11 @@ func (d *Dialer) resolve(ctx context.Context, host string) ([]netip.Addr, error)
 	var addresses []netip.Addr
 	for _, a := range answer {
 		a = a.Unmap()
-		if local := strings.EqualFold(host, "localhost") && a.IsLoopback(); !local && !AddressAllowed(a) {
+		allowed := AddressAllowed(a)
+		if strings.EqualFold(host, "localhost") {
+			allowed = a.IsLoopback() // plain http may be spoken to it (RFC 6761, 6.3)
+		}
+		if !allowed {
 			return nil, fmt.Errorf("%s resolves to %s, which is this machine, its link or its cloud's metadata: %w", host, a, ErrAddress)
 		}
 		addresses = append(addresses, a)

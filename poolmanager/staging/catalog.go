@@ -32,8 +32,6 @@ func (m catalogModel) check(id string, now time.Time) error {
 		return fmt.Errorf("%w: the catalog answered for another model", ErrStaging)
 	case !modelref.ValidDigest(m.Digest):
 		return fmt.Errorf("%w: the catalog names no sha256 digest for it", ErrStaging)
-	case len(m.SourceURL) > modelref.MaxSource:
-		return fmt.Errorf("%w: its source is longer than %d bytes", ErrStaging, modelref.MaxSource)
 	case !m.TakesTasks(now):
 		return fmt.Errorf("%w: the catalog has retired it", ErrStaging)
 	case m.TrustPolicy != "" && m.TrustPolicy != "digest":

@@ -5,12 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
-	"path/filepath"
-	"slices"
-	"strings"
 
-	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
@@ -35,46 +30,14 @@ type source interface {
 // source finds the way to read a source_url; what the operator did not allow is
 // refused.
 func (s *Stager) source(text string) (source, error) {
-	if kind, name := modelref.Split(text); kind == modelref.File {
-		if !filepath.IsLocal(name) || filepath.Clean(name) != name || strings.ContainsAny(name, "\\\x00\n") {
-			return nil, fmt.Errorf("%w: after file: comes a relative path below the model root", errSource)
-		}
-		return fileSource{s.Root, name}, nil
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.User != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("%w: want file:NAME, or https://HOST/PATH with no user, query or fragment", errSource)
-	}
-	if !s.reaches(u) {
-		return nil, fmt.Errorf("%w: its host %q is not among the allowed ones (POOL_MANAGERD_MODEL_HOSTS)", errSource, u.Host)
+	parsed, err := modelref.ParseSource(text)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errSource, err)
+	case parsed.File != "":
+		return fileSource{s.Root, parsed.File}, nil
+	case !s.Hosts.Allow(parsed.URL):
+		return nil, fmt.Errorf("%w: its host %q is not among the allowed ones (POOL_MANAGERD_MODEL_HOSTS)", errSource, parsed.URL.Host)
 	}
 	return &webSource{url: text, http: s.sourceClient()}, nil
-}
-
-// reaches reports whether the operator named this server. Plain http is for
-// loopback, and only if it is written so in the list.
-func (s *Stager) reaches(u *url.URL) bool {
-	host := strings.ToLower(strings.TrimSuffix(u.Host, ":443"))
-	switch {
-	case u.User != nil || u.Opaque != "":
-		return false
-	case u.Scheme == "https":
-		return slices.Contains(s.Hosts, host)
-	case u.Scheme == "http" && authmin.IsLoopbackHost(u.Hostname()):
-		return slices.Contains(s.Hosts, "http://"+strings.ToLower(u.Host))
-	}
-	return false
-}
-
-// CheckHost refuses an entry that could never match, or matches too much.
-func CheckHost(entry string) error {
-	host, plain := strings.CutPrefix(entry, "http://")
-	u, err := url.Parse("https://" + host)
-	if err != nil || u.Host != host || u.Hostname() == "" || strings.ToLower(entry) != entry || strings.ContainsAny(host, "*?#@/\\ ") {
-		return fmt.Errorf("%q: want a host or host:port in lower case, each by its full name", entry)
-	}
-	if plain && !authmin.IsLoopbackHost(u.Hostname()) {
-		return fmt.Errorf("%q: plain http only on loopback", entry)
-	}
-	return nil
 }

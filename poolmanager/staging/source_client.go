@@ -27,7 +27,7 @@ func (s *Stager) sourceClient() *http.Client {
 	dialer := &modelref.Dialer{Lookup: s.lookup, Timeout: sourceDialLimit}
 	return &http.Client{
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
-			if len(via) > maxSourceRedirects || !s.reaches(r.URL) {
+			if len(via) > maxSourceRedirects || !s.Hosts.Allow(r.URL) {
 				return fmt.Errorf("%w: it redirects to where POOL_MANAGERD_MODEL_HOSTS does not allow", errSource)
 			}
 			r.Header.Del("Referer")

@@ -29,8 +29,8 @@ var ErrStaging = errors.New("staging the model")
 
 // Options is what staging needs to know.
 type Options struct {
-	Root  string   // the model root; staged files and partial ones lie there
-	Hosts []string // sources may be there: host, host:port, or http://LOOPBACK:PORT
+	Root  string         // the model root; staged files and partial ones lie there
+	Hosts modelref.Hosts // where sources may be
 	// Catalog reads an entry of the orchestrator's catalog; nil: there is no orchestrator.
 	Catalog func(ctx context.Context, id string) (nodeapi.Model, error)
 	Log     *slog.Logger // nil: slog.Default

@@ -2,9 +2,7 @@ package main
 
 import (
 	"fmt"
-
 	"net/netip"
-	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -13,6 +11,7 @@ import (
 	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/app"
+	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
 const (
@@ -136,10 +135,7 @@ func absolute(path string) error {
 }
 
 func modelHost(text string) (string, error) {
-	if u, err := url.Parse("https://" + text); err != nil || u.Host != text || u.Hostname() == "" {
-		return "", fmt.Errorf("%q is not a host or host:port", text)
-	}
-	return text, nil
+	return text, modelref.CheckHost(text)
 }
 
 func asItIs(text string) (string, error) { return text, nil }
