@@ -28,7 +28,7 @@ func ParseSource(text string) (Source, error) {
 	}
 	if kind, name := Split(text); kind == File {
 		if !filepath.IsLocal(name) || filepath.Clean(name) != name || name == "." || strings.ContainsAny(name, "\\\x00\n") {
-			return Source{}, fmt.Errorf("%w: want file: and a relative path below the model root, without . or ..", ErrSource)
+			return Source{}, fmt.Errorf("%w: want file: and a relative path below the model root, without dot segments", ErrSource)
 		}
 		return Source{File: name}, nil
 	}
