@@ -145,6 +145,7 @@ func TestAKilledProcessResumes(t *testing.T) {
 	_ = first.Wait() // it was killed
 	close(hold)
 	r.notStaged(t, ErrStaging, nil)
+	testkit.Eventually(t, "the first part to be counted", func() bool { return r.sent.Load() >= kill })
 	before := r.sent.Load()
 	r.manners(nil)
 	if err := child().Wait(); err != nil {
