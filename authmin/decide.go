@@ -140,7 +140,7 @@ func isLength(lines []string) bool {
 // tokenIdentity stands before the fingerprint in the identity of a token.
 const tokenIdentity = "token:"
 
-// TokenIdentity is the identity of a token that is not known by a name.
+// TokenIdentity is the identity of a token without a name.
 func TokenIdentity(fingerprint string) string { return tokenIdentity + fingerprint }
 
 // identify fills in the caller's identity, or returns why there is none.

@@ -73,7 +73,7 @@ func Revoke(tokens []authmin.Token, name, fp6 string) ([]authmin.Token, error) {
 	return tokens, nil
 }
 
-// ErrNoToken does not repeat the name: somebody may have typed the token.
+// ErrNoToken does not repeat the name: it may be a token, typed by mistake.
 var ErrNoToken = errors.New("no usable token has that name; `authmin token list` shows them")
 
 // waitRevoked returns when none of the tokens is valid in the keyring in use.

@@ -30,7 +30,7 @@ const timeLayout = "2006-01-02T15:04:05.000000Z"
 
 // AppendRecord writes one record as one line of JSON, without the line end. It uses
 // no reflection and allocates only to grow dst. Values are cut so that the line has
-// at most [MaxLine] bytes. The message is not written: the attribute `event` says
+// at most [MaxLine] bytes. It leaves the message out: the attribute `event` says
 // the same.
 func AppendRecord(dst []byte, r *slog.Record) []byte {
 	line := StartLine(dst, r.Time, r.Level)

@@ -15,7 +15,7 @@ const (
 	localSyslog = "/dev/log"
 
 	// redialInterval is the least time between two attempts to connect: in
-	// between, records are lost at once and nobody waits.
+	// between, records are dropped at once, without waiting.
 	redialInterval = time.Second
 )
 

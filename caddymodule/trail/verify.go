@@ -109,9 +109,8 @@ func (v *verifier) line(at string, line []byte, rest *lineReader) error {
 	return nil
 }
 
-// badSeal tells an edited record from a forged chain: whoever edits one line
-// leaves the next one valid, whoever computes all seals anew without the key
-// does not.
+// badSeal tells an edited record from a forged chain: an edit of one line leaves
+// the next one valid; seals that were computed anew without the key are all invalid.
 func (v *verifier) badSeal(at string, r chainedRecord, rest *lineReader) error {
 	line, whole, err := rest.next()
 	if err == nil && whole {

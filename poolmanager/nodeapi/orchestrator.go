@@ -44,7 +44,7 @@ type Orchestrator struct {
 //
 // The client carries the node's tokens: it goes where it was told and nowhere else, so
 // it follows no redirect. HTTPS_PROXY is not read: it is often set for other programs,
-// and whoever answers there would see who talks to whom, or, where its certificate is
+// and the program that answers there would see who talks to whom, or, where its certificate is
 // trusted, the tokens.
 func NewOrchestrator(base string, token func() authmin.Secret) *Orchestrator {
 	return &Orchestrator{base: strings.TrimRight(base, "/"), token: token, http: &http.Client{

@@ -68,7 +68,7 @@ func (s *Stager) wait(ctx context.Context, hex string, f *flight, progress func(
 	}
 }
 
-// leave ends a download that nobody waits for any more. Who asks next begins a
+// leave ends a download without waiters. The next caller begins a
 // new one, which waits for the old one's lock and resumes.
 func (s *Stager) leave(hex string, f *flight) {
 	s.mu.Lock()
