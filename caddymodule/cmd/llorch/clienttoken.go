@@ -13,20 +13,20 @@ import (
 	"github.com/llorch/gateway/caddymodule"
 )
 
-// ownerName is the name of the token that up makes, and of the one that it takes
+// ownerName is the name of the client token, whether up generates it or reads it
 // from the environment.
 const ownerName = "owner"
 
-// clientToken is where up's clients' token is.
+// clientToken describes where the token of up's clients comes from.
 type clientToken struct {
-	fromEnv bool
-	file    string         // that the environment names, which the gateway follows; "": none
-	keyring string         // path of the keyring file, when not from the environment
-	made    authmin.Secret // a token made at this start: printed once, then gone
+	fromEnv   bool
+	file      string         // the file named by the environment, which the gateway watches; "": none
+	keyring   string         // path of the keyring file, when not from the environment
+	generated authmin.Secret // a token generated at this start: printed once, stored nowhere
 }
 
-// plannedToken says where the token will be, and makes none.
-func plannedToken(o upOptions) (clientToken, error) {
+// locateToken finds where the token is or will be. It generates none.
+func locateToken(o upOptions) (clientToken, error) {
 	secret, err := caddymodule.EnvironmentToken()
 	if err != nil {
 		return clientToken{}, err
@@ -35,48 +35,49 @@ func plannedToken(o upOptions) (clientToken, error) {
 		if path := tokenFile(); path != "" {
 			return clientToken{fromEnv: true, file: path}, nil
 		}
-		// Whatever the variable was that held it: the configuration reads one.
-		return clientToken{fromEnv: true}, os.Setenv(envClientToken, secret.Reveal())
+		// The generated Caddyfile reads EnvToken, also when the alias held the token.
+		return clientToken{fromEnv: true}, os.Setenv(caddymodule.EnvToken, secret.Reveal())
 	}
 	return clientToken{keyring: filepath.Join(o.dataDir, "tokens")}, nil
 }
 
-// findToken is plannedToken, and makes a token when there is none at all. Only
-// its hash is kept.
-func findToken(o upOptions) (clientToken, error) {
-	client, err := plannedToken(o)
+// ensureToken locates the token, and generates one when there is none. Only its
+// hash is stored.
+func ensureToken(o upOptions) (clientToken, error) {
+	client, err := locateToken(o)
 	if err != nil || client.fromEnv {
 		return client, err
 	}
 	_, err = os.Lstat(client.keyring)
 	if !errors.Is(err, fs.ErrNotExist) {
-		return client, err // there, or not to be looked at: the guard will say
+		return client, err // it exists: the gateway reads and checks it
 	}
-	client.made = authmin.RandomSecret()
-	token := authmin.NewToken(ownerName, client.made, authmin.ScopeAdmin)
+	client.generated = authmin.RandomSecret()
+	token := authmin.NewToken(ownerName, client.generated, authmin.ScopeAdmin)
 	token.Created = time.Now().Unix()
 	if err := authmin.WriteKeyringFile(client.keyring, []authmin.Token{token}); err != nil {
-		return client, fmt.Errorf("keeping the token's hash: %w", err)
+		return client, fmt.Errorf("storing the hash of the token: %w", err)
 	}
 	return client, nil
 }
 
-// caddyfileLine names the token in the global block.
+// caddyfileLine is the line of the global authmin block that configures the token.
 func (c clientToken) caddyfileLine() string {
 	if c.file != "" {
 		return `token ` + ownerName + ` "` + quote("{file."+c.file+"}") + `" admin`
 	}
 	if c.fromEnv {
-		return "token " + ownerName + " {env." + envClientToken + "} admin"
+		return "token " + ownerName + " {env." + caddymodule.EnvToken + "} admin"
 	}
 	return `token_file "` + quote(c.keyring) + `"`
 }
 
-// tokenFile is the file that alone holds the token of the environment. A path
-// that a Caddyfile cannot name is read once instead.
+// tokenFile returns the file named by LLORCH_API_TOKEN_FILE or AUTH_TOKEN_FILE, if
+// that is the only source of the token. It returns "" for a path that a Caddyfile
+// cannot contain: that token is read once, at the start.
 func tokenFile() string {
 	var found string
-	for _, name := range []string{envClientToken, envClientTokenAlias} {
+	for _, name := range []string{caddymodule.EnvToken, caddymodule.EnvTokenAlias} {
 		if _, inline := os.LookupEnv(name); inline {
 			return ""
 		}

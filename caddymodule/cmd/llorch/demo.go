@@ -9,7 +9,7 @@ import (
 	"github.com/llorch/gateway/poolmanager/demoengine"
 )
 
-// demoEngineCommand is the first argument with which this program is the demo
+// demoEngineCommand is the first argument that runs this program as the demo
 // engine: a child process that up starts like any other engine.
 const demoEngineCommand = "demo-engine"
 
@@ -17,7 +17,7 @@ const demoEngineCommand = "demo-engine"
 func runDemoEngine(args []string) int {
 	ctx, cancel := backend.StopSignals(context.Background())
 	defer cancel()
-	backend.IgnoreHangUps() // it has llorch's name, and nothing to reload
+	backend.IgnoreHangUps() // it shares llorch's process name, and has nothing to reload
 	if err := demoengine.Run(ctx, args); err != nil {
 		fmt.Fprintln(os.Stderr, "demo-engine:", err)
 		return 1

@@ -11,8 +11,9 @@ import (
 	"github.com/llorch/gateway/poolmanager"
 )
 
-// startBackend starts a backend at its usual port; when that is taken, and no
-// configuration names it, at any other. Only a bind tells whether a port is free.
+// startBackend starts a backend on its default address. If that is in use, and no
+// --config names it, the backend listens on a free port instead. Binding is the only
+// reliable test whether a port is free.
 func startBackend(o upOptions, usual string, start func(listen string) error) error {
 	err := start(usual)
 	if errors.Is(err, syscall.EADDRINUSE) && o.config == "" {
@@ -45,7 +46,7 @@ func (o upOptions) configName() string {
 
 func (o upOptions) url() string { return "http://" + o.listen }
 
-// poolManagerOptions sets up the one pool of up. The node registers through the
+// poolManagerOptions configures the one pool of up. The node registers through the
 // gateway; its own address is loopback.
 func poolManagerOptions(o upOptions, secrets credentials) (poolmanager.Options, error) {
 	options := poolmanager.Options{

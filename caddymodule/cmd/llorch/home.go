@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/authmin/backend"
+	"github.com/llorch/gateway/caddymodule"
 	orchestratorapp "github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager"
 )
@@ -18,8 +19,8 @@ import (
 // homeNodeID names the one node of this process at its orchestrator.
 const homeNodeID = "home"
 
-// credentials are what the parts of this process know each other by. They are
-// made at every start and live in memory.
+// credentials authenticate the parts of this process to each other. They are
+// generated at every start and live in memory.
 type credentials struct {
 	upstream     authmin.Secret // gateway → backends
 	node         authmin.Secret // pool manager → gateway, scope nodes
@@ -34,7 +35,8 @@ func newCredentials() credentials {
 	}
 }
 
-// runHome starts everything, says so, and stops everything when ctx ends.
+// runHome starts all parts, prints the welcome text, and stops all parts when ctx
+// ends.
 func runHome(ctx context.Context, o upOptions) (err error) {
 	if err := preflight(ctx, o); err != nil {
 		return err
@@ -45,14 +47,14 @@ func runHome(ctx context.Context, o upOptions) (err error) {
 	if o.listen, err = checkFree(o.listen); err != nil {
 		return err
 	}
-	client, err := findToken(o)
+	client, err := ensureToken(o)
 	if err != nil {
 		return err
 	}
 	h := &home{secrets: newCredentials()}
 	defer func() { err = errors.Join(err, h.stop()) }()
-	// The last to stop: the pool manager deregisters through it, and the orchestrator
-	// ends the streams that it carries.
+	// The gateway stops last: the pool manager deregisters through it, and the
+	// orchestrator ends the streams that it proxies.
 	gateway := false
 	h.cleanups.Push("the gateway", func(context.Context) error {
 		if gateway {
@@ -87,7 +89,7 @@ func runHome(ctx context.Context, o upOptions) (err error) {
 	}
 }
 
-// home is what runs in this process.
+// home holds the parts that run in this process.
 type home struct {
 	secrets      credentials
 	orchestrator *orchestratorapp.Service
@@ -111,8 +113,8 @@ func (h *home) startOrchestrator(ctx context.Context, o *upOptions) error {
 	return nil
 }
 
-// startPoolManager starts it before the gateway, which needs its address; it
-// registers through the gateway as soon as that answers.
+// startPoolManager runs before startGateway, which needs the pool manager's address.
+// The pool manager registers through the gateway as soon as that answers.
 func (h *home) startPoolManager(ctx context.Context, o *upOptions) error {
 	options, err := poolManagerOptions(*o, h.secrets)
 	if err != nil {
@@ -131,8 +133,8 @@ func (h *home) startPoolManager(ctx context.Context, o *upOptions) error {
 	return nil
 }
 
-// startGateway loads the Caddyfile. The credentials are in the environment of
-// this process just as long as that takes.
+// startGateway loads the Caddyfile. The credentials are in the environment of this
+// process only while it loads.
 func startGateway(o upOptions, client clientToken, secrets credentials) error {
 	text, err := caddyfileFor(o, client)
 	if err != nil {
@@ -146,7 +148,7 @@ func startGateway(o upOptions, client clientToken, secrets credentials) error {
 		text = string(content)
 	}
 	defer func() {
-		for _, name := range []string{envClientToken, envUpstreamToken, envNodeToken} {
+		for _, name := range []string{caddymodule.EnvToken, envUpstreamToken, envNodeToken} {
 			_ = os.Unsetenv(name)
 		}
 	}()
@@ -166,26 +168,27 @@ func startGateway(o upOptions, client clientToken, secrets credentials) error {
 	return nil
 }
 
-// stop stops everything, the last first, within one limit.
+// stop stops all parts in reverse order of their start, within stopLimit.
 func (h *home) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
 	defer cancel()
 	return h.cleanups.Run(ctx)
 }
 
-// prepareDataDir makes the directory, for this user only, and writes to it once.
+// prepareDataDir creates the data directory with mode 0700, and checks that it is
+// writable.
 func prepareDataDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("the data directory cannot be made: %w; choose another with --data-dir", err)
+		return fmt.Errorf("creating the data directory: %w; choose another with --data-dir", err)
 	}
 	probe, err := os.CreateTemp(dir, ".probe-*")
 	if err != nil {
-		return fmt.Errorf("the data directory cannot be written: %w; choose another with --data-dir", err)
+		return fmt.Errorf("writing to the data directory: %w; choose another with --data-dir", err)
 	}
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
-// ignoreCanceled is for what a Ctrl-C interrupted.
+// ignoreCanceled drops an error that is due to the end of ctx, such as by Ctrl-C.
 func ignoreCanceled(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil

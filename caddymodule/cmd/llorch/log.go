@@ -8,8 +8,8 @@ import (
 	"go.uber.org/zap/exp/zapslog"
 )
 
-// caddyHandler sends the backends' records to wherever Caddy's log goes at the
-// moment: held back until the configuration is loaded, then to its file.
+// caddyHandler sends the backends' records to Caddy's current log: buffered until the
+// configuration is loaded, then written to its log file.
 type caddyHandler struct {
 	name string
 	wrap func(slog.Handler) slog.Handler
@@ -20,21 +20,21 @@ func caddySlog(name string) *slog.Logger {
 	return slog.New(caddyHandler{name: name, wrap: func(h slog.Handler) slog.Handler { return h }})
 }
 
-// aboveAll keeps stack traces out of records: no level is this high.
-const aboveAll = slog.LevelError + 1
+// neverStack is above every level, so that no record has a stack trace.
+const neverStack = slog.LevelError + 1
 
-func (h caddyHandler) now() slog.Handler {
-	return h.wrap(zapslog.NewHandler(caddy.Log().Core(), zapslog.WithName(h.name), zapslog.AddStacktraceAt(aboveAll)))
+func (h caddyHandler) current() slog.Handler {
+	return h.wrap(zapslog.NewHandler(caddy.Log().Core(), zapslog.WithName(h.name), zapslog.AddStacktraceAt(neverStack)))
 }
 
 // Enabled implements [slog.Handler].
 func (h caddyHandler) Enabled(ctx context.Context, level slog.Level) bool {
-	return h.now().Enabled(ctx, level)
+	return h.current().Enabled(ctx, level)
 }
 
 // Handle implements [slog.Handler].
 func (h caddyHandler) Handle(ctx context.Context, r slog.Record) error {
-	return h.now().Handle(ctx, r)
+	return h.current().Handle(ctx, r)
 }
 
 // WithAttrs implements [slog.Handler].

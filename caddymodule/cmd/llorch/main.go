@@ -18,24 +18,23 @@ import (
 )
 
 func main() {
-	// Not a command of Caddy's: the engine starts fast, and takes nothing of Caddy's
-	// with it.
+	// Not a Caddy command: the demo engine starts fast, and runs none of Caddy.
 	if len(os.Args) > 1 && os.Args[1] == demoEngineCommand {
 		os.Exit(runDemoEngine(os.Args[2:]))
 	}
 	if len(os.Args) > 1 && os.Args[1] == "reload" {
-		noteReload(os.Stderr, os.Args[2:])
+		printReloadNotes(os.Stderr, os.Args[2:])
 	}
 	caddy.CustomBinaryName = "llorch"
-	if code, is := runTold(os.Args[1:]); is {
+	if code, ran := runReportingErrors(os.Args[1:]); ran {
 		os.Exit(code)
 	}
 	caddycmd.Main()
 }
 
-// noteReload says what the reload that follows cannot take up: a reload that says
-// success while a secret stays the old one would be a trap.
-func noteReload(out io.Writer, args []string) {
+// printReloadNotes lists what the reload that follows cannot apply, such as a secret
+// from an environment variable: the reload succeeds, and the old secret stays in use.
+func printReloadNotes(out io.Writer, args []string) {
 	flags := new(cobra.Command).Flags()
 	flags.ParseErrorsAllowlist.UnknownFlags = true
 	flags.SetOutput(io.Discard)

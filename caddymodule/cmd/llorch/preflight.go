@@ -13,29 +13,30 @@ import (
 	"github.com/llorch/gateway/poolmanager"
 )
 
-// preflightDial bounds the look whether an engine's address answers: it is on this
-// machine.
+// preflightDial bounds the connection attempt to an engine's address, which is on
+// this machine.
 const preflightDial = 2 * time.Second
 
-// preflight refuses what could never become ready, before anything starts: a program,
-// a model's file or an address that is not there.
+// preflight runs before anything starts, and refuses a configuration that could never
+// become ready: a missing program, a missing model file, an address without a server.
 func preflight(ctx context.Context, o upOptions) error {
 	switch o.engine {
 	case "demo":
 		return nil
 	case "llamacpp":
-		if err := readable("--model", o.model); err != nil {
+		if err := checkReadable("--model", o.model); err != nil {
 			return err
 		}
-		return program(poolmanager.LlamaCPPTemplate(), "install llama.cpp (https://github.com/ggml-org/llama.cpp), or give the address of a server that runs already: --engine http://127.0.0.1:PORT")
+		return checkProgram(poolmanager.LlamaCPPTemplate(), "install llama.cpp (https://github.com/ggml-org/llama.cpp), or give the address of a server that runs already: --engine http://127.0.0.1:PORT")
 	case "ollama":
-		return program(poolmanager.OllamaTemplate(), "install Ollama (https://ollama.com/download), or give the address of one that runs already: --engine http://127.0.0.1:11434")
+		return checkProgram(poolmanager.OllamaTemplate(), "install Ollama (https://ollama.com/download), or give the address of one that runs already: --engine http://127.0.0.1:11434")
 	}
-	return answers(ctx, o.engine)
+	return checkReachable(ctx, o.engine)
 }
 
-// readable checks a file that a flag names; no file is one that was not named.
-func readable(flag, path string) error {
+// checkReadable checks the file that a flag names. An empty path is accepted: the flag
+// was not given.
+func checkReadable(flag, path string) error {
 	if path == "" {
 		return nil
 	}
@@ -55,15 +56,16 @@ func readable(flag, path string) error {
 	return file.Close()
 }
 
-// program looks for what an engine's template starts.
-func program(t poolmanager.Template, mend string) error {
+// checkProgram checks that the program of an engine's template is on the PATH.
+func checkProgram(t poolmanager.Template, fix string) error {
 	if _, err := exec.LookPath(t.Command[0]); err != nil {
-		return fmt.Errorf("--engine %s: %s is not on the PATH; %s", t.Engine, t.Command[0], mend)
+		return fmt.Errorf("--engine %s: %s is not on the PATH; %s", t.Engine, t.Command[0], fix)
 	}
 	return nil
 }
 
-// checkEngineAddress refuses an address that cannot be an engine's.
+// checkEngineAddress refuses an address that the pool manager does not accept for an
+// engine.
 func checkEngineAddress(text string) error {
 	if err := poolmanager.URLTemplate(text).Validate(); err != nil {
 		inner := errors.Unwrap(err)
@@ -75,7 +77,8 @@ func checkEngineAddress(text string) error {
 	return nil
 }
 
-// hostOf is the part of an address that may be shown: no user, path or query.
+// hostOf returns the host and port of an address. The rest is not shown, since it may
+// contain a credential.
 func hostOf(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
@@ -84,8 +87,8 @@ func hostOf(text string) string {
 	return u.Host
 }
 
-// answers reports whether a server listens at the engine's address.
-func answers(ctx context.Context, text string) error {
+// checkReachable connects to the engine's address, and closes the connection.
+func checkReachable(ctx context.Context, text string) error {
 	u, err := url.Parse(text)
 	if err != nil {
 		return errors.New("--engine: want http://127.0.0.1:PORT")

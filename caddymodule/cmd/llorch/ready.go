@@ -14,21 +14,21 @@ import (
 )
 
 const (
-	// readyPoll is how often the parts are asked whether they answer.
+	// readyPoll is the interval of the readiness checks.
 	readyPoll = 100 * time.Millisecond
-	// readyNotice is how often a person is told again what is waited for.
+	// readyNotice is how often the reason for waiting is repeated.
 	readyNotice = 10 * time.Second
-	// readyLimit bounds the wait: loading a large model from a disk takes minutes.
+	// readyLimit bounds the wait: loading a large model from disk takes minutes.
 	readyLimit = 30 * time.Minute
-	// readyCall bounds one question, so that a part that hangs is asked again.
+	// readyCall bounds one request, so that a check that hangs is repeated.
 	readyCall = 5 * time.Second
-	// maxNodesAnswer bounds the answer that is read, in bytes.
+	// maxNodesAnswer bounds the response body that is read, in bytes.
 	maxNodesAnswer = 1 << 20
 )
 
 var readyClient = &http.Client{Timeout: readyCall}
 
-// waitReady returns when the gateway answers and a pool is ready, with the model
+// waitReady blocks until the gateway answers and a pool is ready. It returns the model
 // that the pool serves.
 func waitReady(ctx context.Context, o upOptions, secrets credentials, notices io.Writer) (model string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readyLimit)
@@ -36,21 +36,21 @@ func waitReady(ctx context.Context, o upOptions, secrets credentials, notices io
 	poll := time.NewTicker(readyPoll)
 	defer poll.Stop()
 	pools := nodeapi.New("http://"+o.poolManager, secrets.poolManager.Reveal, readyClient)
-	told := &reasons{to: notices, log: o.dataDir + "/llorch.log"}
+	report := &waitReporter{to: notices, log: o.dataDir + "/llorch.log"}
 	for {
 		if model, err = readyModel(ctx, o, secrets.orchestrator); err == nil {
 			if err = gatewayAnswers(ctx, o); err == nil {
 				return model, nil
 			}
 		}
-		reason, failure, never := poolReason(ctx, pools)
-		if never != nil {
-			return "", never
+		reason, failure, permanent := poolReason(ctx, pools)
+		if permanent != nil {
+			return "", permanent
 		}
 		if reason == "" {
 			reason = err.Error()
 		}
-		told.note(time.Now(), reason, failure)
+		report.update(time.Now(), reason, failure)
 		select {
 		case <-ctx.Done():
 			return "", fmt.Errorf("waiting for the engine: %w", errors.Join(err, ctx.Err()))
@@ -59,7 +59,7 @@ func waitReady(ctx context.Context, o upOptions, secrets credentials, notices io
 	}
 }
 
-// nodesAnswer is what is needed of GET /v2/nodes.
+// nodesAnswer has the members of GET /v2/nodes that are used here.
 type nodesAnswer struct {
 	Nodes []struct {
 		Pools []struct {
@@ -108,7 +108,7 @@ func readyModel(ctx context.Context, o upOptions, token authmin.Secret) (string,
 	return "", errors.New("the engine is not ready yet")
 }
 
-// gatewayAnswers asks for the one public route, through the gateway.
+// gatewayAnswers requests the one public route, GET /health, through the gateway.
 func gatewayAnswers(ctx context.Context, o upOptions) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, o.url()+"/health", nil)
 	if err != nil {

@@ -29,8 +29,8 @@ one process and on loopback. The token of clients is LLORCH_API_TOKEN, else the
 keyring in the data directory, else a new one, which is printed once.
 
 --print-config prints the Caddyfile that it runs, and above it, in comments, the
-commands by which gateway, orchestrator and pool manager run without it. --config
-runs that file, edited, in its place.`,
+commands that run gateway, orchestrator and pool manager without it. --config runs
+that file, edited, in its place.`,
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.Flags().String("listen", "127.0.0.1:8080", "Where the gateway listens; loopback only")
 			cmd.Flags().String("data-dir", "", "Where state is kept (default: $XDG_DATA_HOME/llorch or ~/.local/share/llorch)")
@@ -44,8 +44,7 @@ runs that file, edited, in its place.`,
 	})
 }
 
-// stopLimit bounds a stop, open streams or not. What has not ended by then is
-// ended with the process.
+// stopLimit bounds a stop, with or without open streams. Then the process exits.
 const stopLimit = 4500 * time.Millisecond
 
 // upOptions are the flags of up, checked.
@@ -56,12 +55,12 @@ type upOptions struct {
 	model   string
 	config  string
 
-	orchestrator string // settled at start; see withAddresses
+	orchestrator string // addresses, known once the backends listen
 	poolManager  string
 }
 
-// up runs the command. What goes wrong is one plain line on stderr: Caddy's log
-// is held back until the configuration says where to.
+// up runs the command. An error is one plain line on stderr, since Caddy buffers its
+// log until the configuration names its output.
 func up(flags caddycmd.Flags) (int, error) {
 	caddy.BufferedLog()
 	if err := runUp(flags); err != nil {
@@ -77,7 +76,7 @@ func runUp(flags caddycmd.Flags) error {
 		return err
 	}
 	if flags.Bool("print-config") {
-		client, err := plannedToken(o)
+		client, err := locateToken(o)
 		if err != nil {
 			return err
 		}
@@ -85,7 +84,7 @@ func runUp(flags caddycmd.Flags) error {
 		if err != nil {
 			return err
 		}
-		above, err := goOn(o, client)
+		above, err := standaloneSteps(o, client)
 		if err != nil {
 			return err
 		}
@@ -94,7 +93,7 @@ func runUp(flags caddycmd.Flags) error {
 	}
 	ctx, cancel := backend.StopSignals(context.Background())
 	defer cancel()
-	backend.IgnoreHangUps() // as run does: it must not end streams
+	backend.IgnoreHangUps() // like Caddy's run: SIGHUP must not end streams
 	return runHome(ctx, o)
 }
 
@@ -106,7 +105,7 @@ func readUpOptions(flags caddycmd.Flags) (upOptions, error) {
 	if !authmin.IsLoopbackListen(o.listen) || strings.HasPrefix(o.listen, "unix/") {
 		return o, fmt.Errorf("--listen %s: up serves this machine only; use 127.0.0.1:PORT, and `llorch run --config` for other machines", o.listen)
 	}
-	if err := readable("--config", o.config); err != nil {
+	if err := checkReadable("--config", o.config); err != nil {
 		return o, err
 	}
 	switch {
@@ -142,18 +141,18 @@ func defaultDataDir() (string, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", errors.New("there is no home directory to keep state in; name one with --data-dir")
+		return "", errors.New("there is no home directory for state; name a directory with --data-dir")
 	}
 	return filepath.Join(home, ".local", "share", "llorch"), nil
 }
 
-// checkFree refuses an address that is in use, before anything starts,
-// and fills in a port for port 0.
+// checkFree refuses an address that is in use, before anything starts. It returns the
+// address, with a free port in place of port 0.
 func checkFree(address string) (string, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return "", fmt.Errorf("%s is taken by another program; stop it, or choose another port with --listen", address)
+			return "", fmt.Errorf("%s is in use by another program; stop it, or choose another port with --listen", address)
 		}
 		return "", fmt.Errorf("listening on %s: %w", address, err)
 	}

@@ -11,14 +11,12 @@ import (
 	"github.com/llorch/gateway/authmin/backend/tracing"
 )
 
-// The variables by which up hands its credentials to its own configuration, in
-// this process only: no child inherits them.
+// The variables by which up passes its internal credentials to its own
+// configuration, in this process only: no child inherits them. The client token is
+// in [caddymodule.EnvToken].
 const (
-	envClientToken = "LLORCH_API_TOKEN"
-	// envClientTokenAlias is deprecated.
-	envClientTokenAlias = "AUTH_TOKEN"
-	envUpstreamToken    = "LLORCH_UPSTREAM_TOKEN"
-	envNodeToken        = "LLORCH_NODE_TOKEN"
+	envUpstreamToken = "LLORCH_UPSTREAM_TOKEN"
+	envNodeToken     = "LLORCH_NODE_TOKEN"
 )
 
 //go:embed up.caddyfile.tmpl
@@ -26,7 +24,7 @@ var upTemplateText string
 
 var upTemplate = template.Must(template.New("Caddyfile").Parse(upTemplateText))
 
-// caddyfileFor is the Caddyfile that up runs.
+// caddyfileFor renders the Caddyfile that up runs.
 func caddyfileFor(o upOptions, client clientToken) (string, error) {
 	var b strings.Builder
 	host, port, err := net.SplitHostPort(o.listen)
@@ -38,7 +36,7 @@ func caddyfileFor(o upOptions, client clientToken) (string, error) {
 		"Token":        client.caddyfileLine(),
 		"Orchestrator": o.orchestratorAddr(), "PoolManager": o.poolManagerAddr(),
 		"UpstreamToken": envUpstreamToken, "NodeToken": envNodeToken,
-		"Tracing": tracing.Enabled(), // after the guard: what it refuses is not traced
+		"Tracing": tracing.Enabled(), // after the guard: refused requests are not traced
 	})
 	if err != nil {
 		return "", fmt.Errorf("writing the Caddyfile: %w", err)
@@ -46,7 +44,7 @@ func caddyfileFor(o upOptions, client clientToken) (string, error) {
 	return b.String(), nil
 }
 
-// quote makes a path one token of a Caddyfile.
+// quote escapes a path for a quoted token of a Caddyfile.
 func quote(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(path)
 }

@@ -8,10 +8,11 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/caddymodule"
 )
 
-// printWelcome says what runs, and gives four lines to paste. A token made at
-// this start is shown here and nowhere else.
+// printWelcome prints what runs, and four example commands. A token generated at this
+// start is shown here and nowhere else.
 func printWelcome(w io.Writer, o upOptions, client clientToken, model string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "llorch is up at %s\n", o.url())
@@ -21,15 +22,15 @@ func printWelcome(w io.Writer, o upOptions, client clientToken, model string) er
 	if o.config == "" {
 		b.WriteString("\n" + tokenLines(client) + "\n")
 	}
-	if open, err := authmin.ParseOptional(os.Getenv("AUTH_OPTIONAL")); err == nil && open && o.config == "" {
-		b.WriteString("AUTH_OPTIONAL is on: programs of this machine need no token, nor does what comes by a tunnel that adds no header.\n")
+	if open, err := authmin.ParseOptional(os.Getenv(caddymodule.EnvOptional)); err == nil && open && o.config == "" {
+		b.WriteString("AUTH_OPTIONAL is on: programs on this machine need no token, and neither do requests through a tunnel that adds no forwarding header.\n")
 	}
 	task, err := uuid.NewV7()
 	if err != nil {
 		return fmt.Errorf("making an id: %w", err)
 	}
 	const auth = `-H "Authorization: Bearer $LLORCH_API_TOKEN"`
-	fmt.Fprintf(&b, "\nRefused, for want of a token (401):\n  curl -i %s/v2/tasks\n", o.url())
+	fmt.Fprintf(&b, "\nA request without a token, refused (401):\n  curl -i %s/v2/tasks\n", o.url())
 	fmt.Fprintf(&b, "A task:\n  curl %s -H 'Content-Type: application/json' -d '{\"task_id\":\"%s\",\"model_ref\":\"%s\",\"prompt\":\"hello\",\"max_tokens\":16}' %s/v2/tasks\n", auth, task, model, o.url())
 	fmt.Fprintf(&b, "Its event stream:\n  curl -N %s %s/v2/tasks/%s/events\n", auth, o.url(), task)
 	fmt.Fprintf(&b, "The metrics:\n  curl %s %s/metrics\n", auth, o.url())
@@ -38,15 +39,15 @@ func printWelcome(w io.Writer, o upOptions, client clientToken, model string) er
 	return err
 }
 
-// tokenLines tell where the token is.
+// tokenLines describe where the token is.
 func tokenLines(client clientToken) string {
 	switch {
 	case client.fromEnv:
 		return "The token is the one in the environment."
-	case client.made.IsZero():
+	case client.generated.IsZero():
 		return "The token is the one that the first start printed; only its hash is in " + client.keyring + ".\n" +
 			"If it is lost: llorch authmin token rotate --file " + client.keyring + " " + ownerName
 	}
 	return "Your token, shown only now (its hash is in " + client.keyring + "). In the shell that you use:\n" +
-		"  export LLORCH_API_TOKEN=" + client.made.Reveal()
+		"  export LLORCH_API_TOKEN=" + client.generated.Reveal()
 }

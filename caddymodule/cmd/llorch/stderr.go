@@ -11,19 +11,19 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// toldOnStderr are Caddy's commands whose errors go to Caddy's log alone: that may be a
-// file by then, and the command would end without a word.
-var toldOnStderr = []string{"run", "validate"}
+// stderrCommands are the Caddy commands that report errors to Caddy's log only. That
+// may be a file by then, and the command would end without a message.
+var stderrCommands = []string{"run", "validate"}
 
-// runTold runs one of them, and says on stderr why it ended. It reports whether the
-// arguments name one.
-func runTold(args []string) (code int, is bool) {
-	if len(args) == 0 || !slices.Contains(toldOnStderr, args[0]) {
+// runReportingErrors runs one of stderrCommands, and prints its error on stderr. ran is
+// false if the arguments name another command.
+func runReportingErrors(args []string) (code int, ran bool) {
+	if len(args) == 0 || !slices.Contains(stderrCommands, args[0]) {
 		return 0, false
 	}
 	known, ok := caddycmd.Commands()[args[0]]
 	if !ok || known.CobraFunc == nil {
-		return 0, false // another Caddy: as it has it
+		return 0, false // another version of Caddy: let it run the command
 	}
 	cmd := &cobra.Command{Use: known.Name + " " + known.Usage, Short: known.Short, Long: known.Long, SilenceUsage: true}
 	known.CobraFunc(cmd)

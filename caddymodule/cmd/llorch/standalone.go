@@ -6,14 +6,15 @@ import (
 	"strings"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/caddymodule"
 	"github.com/llorch/gateway/poolmanager"
 )
 
-// goOn is what stands above the Caddyfile that --print-config prints: the variables, the
-// pool manager's file and the three commands by which the parts of up run as programs
-// of their own. It is a comment, so that the whole of the output is a Caddyfile; a line
-// that begins with a tab is for a shell.
-func goOn(o upOptions, client clientToken) (string, error) {
+// standaloneSteps are the instructions that --print-config prints above the Caddyfile:
+// the variables, the pool manager's file, and the three commands that run the parts of
+// up as separate programs. They are comments, so that the whole output is a Caddyfile; a
+// line that begins with a tab is for a shell.
+func standaloneSteps(o upOptions, client clientToken) (string, error) {
 	options, err := poolManagerOptions(o, credentials{node: authmin.RandomSecret()})
 	if err != nil {
 		return "", err
@@ -25,21 +26,21 @@ func goOn(o upOptions, client clientToken) (string, error) {
 	fmt.Fprintf(&b, "\ttest -e %[1]s || (umask 077; for name in %[2]s %[3]s LLORCH_POOL_TOKEN; do echo export $name=$(openssl rand -hex 32); done > %[1]s)\n", shellQuote(tokens), envUpstreamToken, envNodeToken)
 	fmt.Fprintf(&b, "\t. %s\n", shellQuote(tokens))
 	if client.fromEnv {
-		fmt.Fprintf(&b, "\nThe clients' token is %s, and the gateway alone needs it.\n", envClientToken)
+		fmt.Fprintf(&b, "\nThe clients' token is %s, and the gateway alone needs it.\n", caddymodule.EnvToken)
 	} else {
 		fmt.Fprintf(&b, "\nThe clients' token, once, if `llorch up` has made none:\n\n\ttest -e %[1]s || llorch authmin token new %[2]s admin --file %[1]s\n", shellQuote(client.keyring), ownerName)
 	}
 	file := filepath.Join(o.dataDir, "poolmanagerd.yaml")
-	fmt.Fprintf(&b, "\nThe pool manager's file:\n\n\tprintf '%%s\\n' %s > %s\n", poolLines(options), shellQuote(file))
+	fmt.Fprintf(&b, "\nThe pool manager's file:\n\n\tprintf '%%s\\n' %s > %s\n", poolFileLines(options), shellQuote(file))
 	b.WriteString("\nThe three commands, each in its shell:\n\n\tllorch run --config Caddyfile\n")
-	fmt.Fprintf(&b, "\tenv -u %s ORCHD_ADDR=%s ORCHD_STATE_DIR=%s orchestratord\n", envClientToken, o.orchestratorAddr(), shellQuote(filepath.Join(o.dataDir, "orchestrator")))
+	fmt.Fprintf(&b, "\tenv -u %s ORCHD_ADDR=%s ORCHD_STATE_DIR=%s orchestratord\n", caddymodule.EnvToken, o.orchestratorAddr(), shellQuote(filepath.Join(o.dataDir, "orchestrator")))
 	fmt.Fprintf(&b, "\t%s=$LLORCH_POOL_TOKEN POOL_MANAGERD_DISPATCH_TOKEN=$LLORCH_POOL_TOKEN ORCHESTRATORD_TOKEN=$%s ORCHESTRATORD_URL=%s POOL_MANAGERD_ADDR=%s poolmanagerd --config %s\n",
-		envClientToken, envNodeToken, o.url(), o.poolManagerAddr(), shellQuote(file))
-	return commented(b.String()), nil
+		caddymodule.EnvToken, envNodeToken, o.url(), o.poolManagerAddr(), shellQuote(file))
+	return commentOut(b.String()), nil
 }
 
-// poolLines are the lines of the pool manager's file, each a word of a shell.
-func poolLines(o poolmanager.Options) string {
+// poolFileLines are the lines of the pool manager's file, each a word of a shell.
+func poolFileLines(o poolmanager.Options) string {
 	template, pool := o.Templates[0], o.Preload[0]
 	lines := []string{"node_id: " + o.NodeID, "runtime_dir: " + yamlText(o.RuntimeDir)}
 	if o.ModelRoot != "" {
@@ -70,7 +71,7 @@ func shellQuote(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
-func commented(text string) string {
+func commentOut(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
 		switch {

@@ -13,9 +13,9 @@ import (
 	"github.com/llorch/gateway/integration/testkit"
 )
 
-// What `up --print-config` prints is all that is needed to go on without it: its lines
-// for a shell are pasted, and the three commands serve a task.
-func TestWhatPrintConfigPrintsRuns(t *testing.T) {
+// The instructions of `up --print-config` are complete: the test runs their shell
+// lines, and the three commands serve a task.
+func TestPrintConfigInstructionsRun(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "it's here")
 	gateway, orchestrator, pools := testkit.FreeAddress(t), testkit.FreeAddress(t), testkit.FreeAddress(t)
 	out, err := gatewaytest.Command(t, nil, "up", "--print-config", "--listen", gateway, "--data-dir", dir).Output()
