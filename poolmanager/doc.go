@@ -35,4 +35,32 @@
 // gone.
 //
 // The example of the package starts a pool of the demo engine and dispatches a task to it.
+//
+// # Names
+//
+//   - Start and stop: [Start], [Options], [Options.Check], [Options.Settings], [Service],
+//     [Service.Stop], [Preload].
+//   - Credentials: [Tokens], [Service.SetTokens], [Service.SourceFailed].
+//   - Engines: [Template] and [KeyStyle]; the templates that ship are [DemoTemplate],
+//     [LlamaCPPTemplate], [LlamaCPPEmbeddingTemplate], [LlamaCPPRerankTemplate],
+//     [VLLMTemplate], [OllamaTemplate], [URLTemplate].
+//   - What a pool reports: [State], [Reason].
+//   - The API: [Routes], [Route].
+//
+// # Files
+//
+// A file's first word says which idea it belongs to.
+//
+//	service_   from start to stop: options, settings, the tokens
+//	api_       the HTTP API: routes, problems, the stream of a dispatch
+//	pool_      one pool: its states, supervision, restarts, loading and unloading
+//	slot       one task's slot of a pool
+//	memory_    the ledger of memory, and which idle engine is evicted
+//	engine_    one engine's process: command, port, probes, output, failure
+//	template_  what an operator configures: command, environment, workloads, model
+//	handoff_   engines that another program started and hands over
+//	register_  registration with the orchestrator, heartbeats, what this node is
+//	runtime_   the runtime directory, and what an earlier run left in it
+//	trace      spans of requests to engines
+//	kit_       what the tests share
 package poolmanager
