@@ -148,6 +148,11 @@ func (c *Client) roundTrip(ctx context.Context, method, path string, body any) (
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
+	return c.roundTripOf(request)
+}
+
+// roundTripOf sends a request with the credential; every answer but 2xx is an error.
+func (c *Client) roundTripOf(request *http.Request) (*http.Response, error) {
 	if token := c.token(); token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
