@@ -1,9 +1,7 @@
 package caddymodule
 
 import (
-	"context"
 	"io"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -13,21 +11,12 @@ import (
 	"github.com/llorch/gateway/integration/testkit"
 )
 
-// admin asks an admin endpoint, at a Unix socket or a TCP address.
-func admin(t *testing.T, network, address, method, path, body string) (int, string) {
+// admin sends a request to the admin endpoint that is at host by a client.
+func admin(t *testing.T, client *http.Client, host, method, path, body string) (int, string) {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, address)
-		},
-	}}
-	r, err := http.NewRequest(method, "http://localhost"+path, strings.NewReader(body))
+	r, err := http.NewRequest(method, "http://"+host+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
-	}
-	if network == "tcp" {
-		r.Host = address
 	}
 	answer, err := client.Do(r)
 	if err != nil {
@@ -56,7 +45,9 @@ func TestTheAdminAPIListsAndRevokes(t *testing.T) {
 	g := &gateway{}
 	g.serveAdmin(t, "unix/"+socket+"|0600", ring, "")
 	t.Cleanup(forgetLockouts(t))
-	ask := func(method, path, body string) (int, string) { return admin(t, "unix", socket, method, path, body) }
+	ask := func(method, path, body string) (int, string) {
+		return admin(t, testkit.SocketClient(socket), "localhost", method, path, body)
+	}
 
 	fp6 := authmin.NewSecret(tokenInfer).Fingerprint()
 	if status, body := ask("GET", "/authmin/tokens?name=ci", ""); status != 200 || !strings.Contains(body, fp6) || strings.Contains(body, "boss") {
@@ -90,14 +81,14 @@ func TestTheAdminAPIIsOffAndOnUnixSocketsOnly(t *testing.T) {
 		t.Run("off"+path, func(t *testing.T) {
 			socket := filepath.Join(t.TempDir(), "admin.sock")
 			(&gateway{}).serveAdmin(t, "unix/"+socket, ring, "admin_api off")
-			if status, body := admin(t, "unix", socket, "GET", path, ""); status != 404 {
+			if status, body := admin(t, testkit.SocketClient(socket), "localhost", "GET", path, ""); status != 404 {
 				t.Errorf("with admin_api off: %d %s", status, body)
 			}
 		})
 		t.Run("tcp"+path, func(t *testing.T) {
 			address := testkit.FreeAddress(t)
 			(&gateway{}).serveAdmin(t, address, ring, "admin_api")
-			if status, body := admin(t, "tcp", address, "GET", path, ""); status != 403 {
+			if status, body := admin(t, plainClient(), address, "GET", path, ""); status != 403 {
 				t.Errorf("over TCP: %d %s", status, body)
 			}
 		})

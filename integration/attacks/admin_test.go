@@ -2,11 +2,9 @@ package attacks_test
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"io/fs"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,13 +64,7 @@ func adminConfigHoldsNoToken(t *testing.T) {
 	s.global = "admin unix/" + socket
 	s.authmin = "token ci {env.TOKEN} infer\ntoken ops {file." + file + "} admin"
 	_, p := s.start(t, startEcho(t).address(), "TOKEN="+tokenOK)
-	client := &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		},
-	}}
-	defer client.CloseIdleConnections()
-	res, err := client.Get("http://localhost/config/")
+	res, err := testkit.SocketClient(socket).Get("http://localhost/config/")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package canary_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -167,14 +166,10 @@ func (g *gateway) send(t *testing.T, request string) string {
 	}
 }
 
-// admin asks Caddy's admin endpoint.
+// admin sends GET to Caddy's admin endpoint.
 func (g *gateway) admin(t *testing.T, path string) string {
 	t.Helper()
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", g.socket)
-	}}
-	client := &http.Client{Transport: transport, Timeout: exchangeLimit}
-	answer, err := client.Get("http://localhost" + path)
+	answer, err := testkit.SocketClient(g.socket).Get("http://localhost" + path)
 	if err != nil {
 		t.Fatal(err)
 	}

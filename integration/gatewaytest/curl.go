@@ -1,16 +1,16 @@
 package gatewaytest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // A test binary that is called by the name of curl acts as one, so that the
@@ -153,9 +153,7 @@ func (o curlOptions) client() *http.Client {
 	if o.socket == "" {
 		return fresh
 	}
-	return &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", o.socket)
-	}}}
+	return testkit.SocketClient(o.socket)
 }
 
 func (o curlOptions) request() (*http.Request, error) {

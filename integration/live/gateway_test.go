@@ -2,7 +2,6 @@ package live_test
 
 import (
 	"bufio"
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -63,12 +62,7 @@ http://:%[3]s {
 		t.Fatal(err)
 	}
 	g.keyring(t, "")
-	g.admin = &http.Client{Timeout: time.Minute, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		},
-	}}
+	g.admin = testkit.SocketClient(socket)
 	p := gatewaytest.Start(t, nil, "run", "--adapter", "caddyfile", "--config", filepath.Join(g.folder, "Caddyfile"))
 	p.Listening(t, g.address)
 	return g
