@@ -1,0 +1,227 @@
+package jsonbody
+
+// readStructure reads white space and one byte of punctuation, or the first of
+// a value.
+func (s *Scanner) readStructure(p []byte, i int) (int, error) {
+	for p[i] == ' ' || p[i] == '\n' || p[i] == '\t' || p[i] == '\r' {
+		if i++; i == len(p) {
+			return i, nil
+		}
+	}
+	c := p[i]
+	switch s.state {
+	case atColon:
+		if c == ':' {
+			s.state = atValue
+			return i + 1, nil
+		}
+	case atComma:
+		if c == ',' {
+			s.state = atName
+			if s.stack[len(s.stack)-1].array {
+				s.state = atValue
+			}
+			return i + 1, nil
+		}
+		if c == '}' || c == ']' {
+			return s.pop(p, i)
+		}
+	case atName, atMember:
+		if c == '"' {
+			return s.startName(p, i)
+		}
+		if c == '}' && s.state == atMember {
+			return s.pop(p, i)
+		}
+	case atElement:
+		if c == ']' {
+			return s.pop(p, i)
+		}
+		return s.startValue(p, i)
+	case atValue:
+		return s.startValue(p, i)
+	case atStart:
+		if c == '{' {
+			return s.push(frame{node: 0, capture: none}, i)
+		}
+		if kindOf(c) != 0 {
+			return s.fail(NotObject, i, "not a JSON object")
+		}
+	case atEnd:
+		return s.fail(Syntax, i, "more after the end of the JSON object")
+	}
+	return s.fail(Syntax, i, "not valid JSON")
+}
+
+// push enters an object or array whose bracket is p[i].
+func (s *Scanner) push(f frame, i int) (int, error) {
+	if len(s.stack) == s.maxDepth {
+		return s.fail(TooDeep, i, "JSON is nested too deeply")
+	}
+	s.stack = append(s.stack, f)
+	s.state = atMember
+	if f.array {
+		s.state = atElement
+	}
+	return i + 1, nil
+}
+
+// pop leaves the object or array whose closing bracket is p[i].
+func (s *Scanner) pop(p []byte, i int) (int, error) {
+	last := len(s.stack) - 1
+	f := s.stack[last]
+	if f.array != (p[i] == ']') {
+		return s.fail(Syntax, i, "not valid JSON")
+	}
+	s.stack = s.stack[:last]
+	if f.capture != none {
+		s.end(p, i+1)
+	}
+	s.state = atComma
+	if last == 0 {
+		s.state = atEnd
+	}
+	return i + 1, nil
+}
+
+// startName begins the member name whose opening quote is p[i].
+func (s *Scanner) startName(p []byte, i int) (int, error) {
+	limit := 0
+	if s.str != nil || s.stack[len(s.stack)-1].node != none {
+		limit = s.longest
+	}
+	s.text.start(true, limit, s.off+int64(i))
+	s.state = inText
+	return s.readText(p, i+1)
+}
+
+// startValue begins the value whose first byte is p[i].
+func (s *Scanner) startValue(p []byte, i int) (int, error) {
+	n, watched, kind := s.next, none, kindOf(p[i])
+	s.next = none
+	if n != none && s.nodes[n].watched {
+		watched = n
+		s.begin(n, kind, i)
+	}
+	if n != none && (kind != Object || len(s.nodes[n].children) == 0) {
+		n = none
+	}
+	s.value = watched
+	switch kind {
+	case Object:
+		return s.push(frame{node: n, capture: watched}, i)
+	case Array:
+		return s.push(frame{array: true, node: none, capture: watched}, i)
+	case String:
+		limit := 0
+		if s.str != nil {
+			limit = maxHead
+		}
+		s.text.start(false, limit, s.off+int64(i))
+		s.state = inText
+		return s.readText(p, i+1)
+	case Number:
+		s.state, s.number = inNumber, numStart
+		return s.readNumber(p, i)
+	case True:
+		s.word = "true"
+	case False:
+		s.word = "false"
+	case Null:
+		s.word = "null"
+	default:
+		return s.fail(Syntax, i, "not valid JSON")
+	}
+	s.state = inWord
+	return s.readWord(p, i)
+}
+
+// endScalar ends a string, number or word before p[i].
+func (s *Scanner) endScalar(p []byte, i int) {
+	if s.value != none {
+		s.end(p, i)
+		s.value = none
+	}
+	s.state = atComma
+}
+
+// readWord reads true, false or null.
+func (s *Scanner) readWord(p []byte, i int) (int, error) {
+	for ; i < len(p) && s.word != ""; i++ {
+		if p[i] != s.word[0] {
+			return s.fail(Syntax, i, "not valid JSON")
+		}
+		s.word = s.word[1:]
+	}
+	if s.word == "" {
+		s.endScalar(p, i)
+	}
+	return i, nil
+}
+
+// A numberState is how far a number has been read.
+type numberState uint8
+
+const (
+	numBad      numberState = iota
+	numStart                // nothing
+	numSign                 // -
+	numZero                 // 0, after which no digit may come
+	numInt                  // 12
+	numPoint                // 12.
+	numFraction             // 12.5
+	numE                    // 12e
+	numESign                // 12e+
+	numExponent             // 12e+5
+)
+
+// after returns the state after one more byte, numBad if it cannot be part of
+// the number.
+func (n numberState) after(c byte) numberState {
+	switch {
+	case '0' <= c && c <= '9':
+		switch n {
+		case numStart, numSign:
+			if c == '0' {
+				return numZero
+			}
+			return numInt
+		case numInt, numFraction, numExponent:
+			return n
+		case numPoint:
+			return numFraction
+		case numE, numESign:
+			return numExponent
+		}
+	case c == '-' && n == numStart:
+		return numSign
+	case c == '.' && (n == numZero || n == numInt):
+		return numPoint
+	case (c == 'e' || c == 'E') && (n == numZero || n == numInt || n == numFraction):
+		return numE
+	case (c == '+' || c == '-') && n == numE:
+		return numESign
+	}
+	return numBad
+}
+
+// complete reports whether a number may end here.
+func (n numberState) complete() bool {
+	return n == numZero || n == numInt || n == numFraction || n == numExponent
+}
+
+// readNumber reads a number up to the first byte that is no part of it.
+func (s *Scanner) readNumber(p []byte, i int) (int, error) {
+	for ; i < len(p); i++ {
+		next := s.number.after(p[i])
+		if next == numBad {
+			if !s.number.complete() {
+				return s.fail(Syntax, i, "not valid JSON")
+			}
+			s.endScalar(p, i)
+			return i, nil
+		}
+		s.number = next
+	}
+	return i, nil
+}
