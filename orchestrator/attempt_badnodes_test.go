@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/integration/testkit"
+	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -88,7 +89,7 @@ func TestANodeThatAcceptsAndNeverAnswersCostsATaskItsDeadlineOnly(t *testing.T) 
 // TestATaskLeavesANodeThatFallsSilent has a node that answers neither the
 // dispatch nor calls again; another one is there.
 func TestATaskLeavesANodeThatFallsSilent(t *testing.T) {
-	s := start(t, app.Options{NodeTimeout: time.Second})
+	s := start(t, app.Options{Settings: orchestrator.Settings{NodeTimeout: time.Second}})
 	good := newPool(t, echo(2))
 	s.join("a", silent(t), 4)
 	id := s.submit("")

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -32,7 +33,7 @@ func dripping(tokens int) func(*sink, nodeapi.DispatchRequest) {
 // TestAStreamThatFlowsIsNotCutAtItsDeadline, in a task and on the OpenAI routes, whoever
 // set the deadline.
 func TestAStreamThatFlowsIsNotCutAtItsDeadline(t *testing.T) {
-	s := start(t, app.Options{Deadline: 400 * time.Millisecond})
+	s := start(t, app.Options{Settings: orchestrator.Settings{Deadline: 400 * time.Millisecond}})
 	p := newPool(t, dripping(40))
 	s.join("n1", p, 9)
 	for name, body := range map[string]string{"the task's": `,"deadline_ms":400`, "the operator's": ""} {
@@ -67,8 +68,8 @@ func TestAStreamHasALimitOfItsOwn(t *testing.T) {
 		more    string
 	}{
 		"the task's":     {app.Options{}, `,"stream_limit_ms":300`},
-		"the operator's": {app.Options{StreamLimit: 300 * time.Millisecond}, ""},
-		"the shorter":    {app.Options{StreamLimit: time.Hour}, `,"stream_limit_ms":300`},
+		"the operator's": {app.Options{Settings: orchestrator.Settings{StreamLimit: 300 * time.Millisecond}}, ""},
+		"the shorter":    {app.Options{Settings: orchestrator.Settings{StreamLimit: time.Hour}}, `,"stream_limit_ms":300`},
 	} {
 		s := start(t, c.options)
 		p := newPool(t, dripping(1000))

@@ -65,7 +65,7 @@ func benchStore(b *testing.B) *store.Store {
 }
 
 func benchOrchestrator(b *testing.B, st *store.Store) *Orchestrator {
-	o, err := New(b.Context(), Config{Store: st, Capacity: 1 << 20, Log: slog.New(slog.DiscardHandler)})
+	o, err := New(b.Context(), Config{Store: st, Settings: Settings{Capacity: 1 << 20}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/llorch/gateway/integration/testkit"
+	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/app"
 )
 
@@ -64,7 +65,7 @@ func TestVerifyReadsTheBytesAndTellsTheTruth(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := start(t, app.Options{ModelRoot: root})
+	s := start(t, app.Options{Settings: orchestrator.Settings{ModelRoot: root}})
 	for _, c := range []struct{ id, digest, source, extra, status, reason string }{
 		{"good", digest("weights"), "file:good", "", "verified", ""},
 		{"a-link-inside", digest("weights"), "file:inside", "", "verified", ""},
@@ -119,7 +120,7 @@ func TestModelsAreReadOnlyFromNamedHosts(t *testing.T) {
 	t.Cleanup(named.Close)
 	cas := x509.NewCertPool()
 	cas.AddCert(named.Certificate())
-	s := start(t, app.Options{ModelHosts: []string{strings.TrimPrefix(named.URL, "https://")}, ModelCAs: cas})
+	s := start(t, app.Options{Settings: orchestrator.Settings{ModelHosts: []string{strings.TrimPrefix(named.URL, "https://")}, ModelCAs: cas}})
 	for _, c := range []struct{ path, status, reason string }{
 		{"good", "verified", ""}, {"moved", "verified", ""}, {"nothing", "failed", "answered 404"},
 		{"short", "failed", "could not be read to its end"},
@@ -137,7 +138,7 @@ func TestModelsAreReadOnlyFromNamedHosts(t *testing.T) {
 }
 
 func TestModelIDsAndSourcesAreNoPaths(t *testing.T) {
-	s := start(t, app.Options{ModelRoot: t.TempDir()})
+	s := start(t, app.Options{Settings: orchestrator.Settings{ModelRoot: t.TempDir()}})
 	for _, id := range []string{"../x", "..", "a/b", "/etc/passwd", "", ".hidden", "a b", "a\x00b", strings.Repeat("x", 129), "*", ">"} {
 		s.catalog(422, "POST", "/models", map[string]string{"id": id, "digest": digest("x"), "source_url": "file:x"})
 	}

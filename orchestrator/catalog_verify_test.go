@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/integration/testkit"
+	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/app"
 )
 
@@ -32,7 +33,10 @@ func TestVerificationsAreBoundedAndSurviveAStop(t *testing.T) {
 	t.Cleanup(source.Close)
 	cas := x509.NewCertPool()
 	cas.AddCert(source.Certificate())
-	o := app.Options{StateDir: t.TempDir(), ModelHosts: []string{strings.TrimPrefix(source.URL, "https://")}, ModelCAs: cas}
+	o := app.Options{
+		StateDir: t.TempDir(),
+		Settings: orchestrator.Settings{ModelHosts: []string{strings.TrimPrefix(source.URL, "https://")}, ModelCAs: cas},
+	}
 	s := start(t, o)
 	ids := []string{"a", "b", "c", "d"}
 	for _, id := range ids {

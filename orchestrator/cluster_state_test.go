@@ -56,7 +56,7 @@ func TestTheCatalogIsOne(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(models, "m"), []byte("weights"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, rs := cluster(t, orchestrator.Config{ModelRoot: models}, "a", "b")
+	_, rs := cluster(t, orchestrator.Config{Settings: orchestrator.Settings{ModelRoot: models}}, "a", "b")
 	a, b := rs[0], rs[1]
 	if _, err := b.AddModel(t.Context(), root, orchestrator.ModelRequest{ID: "m", Digest: digest("weights"), SourceURL: "file:m"}); err != nil {
 		t.Fatal(err)

@@ -68,7 +68,7 @@ func TestAStreamStaysOpenWhileTheStoreIsAway(t *testing.T) {
 	a.node("n", newPool(t, echo(2)), 1)
 	id := a.take(nil)
 	b.becomes(id, orchestrator.Completed)
-	api := httpapi.New(httpapi.Options{Orchestrator: b.Orchestrator, Log: slog.New(slog.DiscardHandler), Heartbeat: 20 * time.Millisecond}).Handler()
+	api := httpapi.New(httpapi.Options{Orchestrator: b.Orchestrator, Log: slog.New(slog.DiscardHandler), Streams: httpapi.Streams{Heartbeat: 20 * time.Millisecond}}).Handler()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller := backend.Caller{Name: "ci", Scopes: []authmin.Scope{authmin.ScopeInfer}}
 		api.ServeHTTP(w, r.WithContext(backend.WithCaller(r.Context(), caller)))

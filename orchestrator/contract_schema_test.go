@@ -15,6 +15,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/google/uuid"
 
+	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/orchestrator/httpapi"
 )
@@ -124,7 +125,7 @@ func (c *contract) as(scopes string, want int, method, path string, body any) ma
 // TestAnswersAreWhatTheDocumentSays runs every operation of the document at
 // least once with success, and the common refusals.
 func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
-	s := start(t, app.Options{ModelRoot: t.TempDir()})
+	s := start(t, app.Options{Settings: orchestrator.Settings{ModelRoot: t.TempDir()}})
 	c := newContract(s)
 	p, _ := commanded(t, 202, `{"pool_id":"p","state":"ready"}`)
 	c.as("nodes", 200, "POST", "/v2/nodes/register", p.registration("n1", 4))

@@ -33,7 +33,7 @@ func alone(t *testing.T, c orchestrator.Config, dir string) (o *replica, stop fu
 
 func TestAStopLetsRunningTasksEnd(t *testing.T) {
 	dir := t.TempDir()
-	o, stop := alone(t, orchestrator.Config{Drain: within}, dir)
+	o, stop := alone(t, orchestrator.Config{Settings: orchestrator.Settings{Drain: within}}, dir)
 	p, goOn := held(t, 2)
 	o.node("n", p, 1)
 	running := o.take(nil)
@@ -74,7 +74,7 @@ func TestAStopLetsRunningTasksEnd(t *testing.T) {
 }
 
 func TestADrainHasAnEnd(t *testing.T) {
-	o, _ := alone(t, orchestrator.Config{Drain: 300 * time.Millisecond}, t.TempDir())
+	o, _ := alone(t, orchestrator.Config{Settings: orchestrator.Settings{Drain: 300 * time.Millisecond}}, t.TempDir())
 	p, _ := held(t, 2)
 	o.node("n", p, 1)
 	reader := o.reader(t, o.take(nil), 0)
@@ -91,7 +91,7 @@ func TestADrainHasAnEnd(t *testing.T) {
 
 // TestADrainKeepsTimeToSettle has a caller with less patience than the setting.
 func TestADrainKeepsTimeToSettle(t *testing.T) {
-	o, _ := alone(t, orchestrator.Config{Drain: time.Hour}, t.TempDir())
+	o, _ := alone(t, orchestrator.Config{Settings: orchestrator.Settings{Drain: time.Hour}}, t.TempDir())
 	p, _ := held(t, 2)
 	o.node("n", p, 1)
 	id := o.take(nil)

@@ -46,7 +46,7 @@ func TestATaskThatIsBeingPlacedAtAStopIsDrained(t *testing.T) {
 	}))
 	t.Cleanup(pool.Close)
 	log := gated{slog.DiscardHandler, "placed", make(chan struct{}), make(chan struct{}), new(bool)}
-	o, err := New(t.Context(), Config{Store: openStore(t), Drain: time.Hour, Log: slog.New(log)})
+	o, err := New(t.Context(), Config{Store: openStore(t), Settings: Settings{Drain: time.Hour}, Log: slog.New(log)})
 	if err != nil {
 		t.Fatal(err)
 	}

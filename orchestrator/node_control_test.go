@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/integration/testkit"
+	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/app"
 )
 
@@ -127,7 +128,7 @@ func TestWhatAPoolManagerAnswersIsTranslated(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", name, got, c.code)
 		}
 	}
-	s := start(t, app.Options{NodeTimeout: 50 * time.Millisecond})
+	s := start(t, app.Options{Settings: orchestrator.Settings{NodeTimeout: 50 * time.Millisecond}})
 	p, _ := commanded(t, 202, `{}`)
 	s.join("n1", p, 1)
 	p.Close()

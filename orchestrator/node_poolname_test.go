@@ -189,7 +189,7 @@ func many(r *nodeapi.RegisterRequest, slots, pools int) {
 
 // TestANodeOffersOnlyTheModelsThatItsIdentityMay: by node_models.
 func TestANodeOffersOnlyTheModelsThatItsIdentityMay(t *testing.T) {
-	s := start(t, app.Options{NodeModels: orchestrator.ModelGrants{"good": {"secret", "catalog:tiny", "team/*"}}})
+	s := start(t, app.Options{Settings: orchestrator.Settings{NodeModels: orchestrator.ModelGrants{"good": {"secret", "catalog:tiny", "team/*"}}}})
 	offer := func(node string, models ...string) *pool {
 		p := newPool(t, echo(1))
 		r := p.registration(node, 9)

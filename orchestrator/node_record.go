@@ -11,8 +11,6 @@ import (
 const (
 	// HeartbeatInterval is how often a node has to send a heartbeat.
 	HeartbeatInterval = 10 * time.Second
-	// DefaultNodeTimeout makes a silent node offline: three missed heartbeats.
-	DefaultNodeTimeout = 30 * time.Second
 	// MaxNodes, MaxPoolsPerNode and MaxModelsPerPool bound what nodes can make
 	// the orchestrator remember; ten times the largest fleet we test.
 	MaxNodes         = 1024

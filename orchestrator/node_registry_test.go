@@ -12,6 +12,7 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/integration/testkit"
+	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -62,7 +63,7 @@ func TestHeartbeatsAreNotReplayed(t *testing.T) {
 }
 
 func TestASilentNodeIsOfflineUntilItCallsAgain(t *testing.T) {
-	s := start(t, app.Options{NodeTimeout: 300 * time.Millisecond})
+	s := start(t, app.Options{Settings: orchestrator.Settings{NodeTimeout: 300 * time.Millisecond}})
 	p := newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { out.tokens(1); <-out.gone })
 	s.join("n1", p, 1)
 	events := s.follow(s.submit(""), "").rest()
@@ -91,7 +92,7 @@ func (r resolver) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, 
 
 func TestACredentialOnlyGoesWhereTheOperatorAllows(t *testing.T) {
 	ip := netip.MustParseAddr
-	s := start(t, app.Options{
+	s := start(t, app.Options{Settings: orchestrator.Settings{
 		NodeNetworks: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")},
 		Resolver: resolver{
 			"gpu.example":    {ip("10.1.2.3")},
@@ -99,7 +100,7 @@ func TestACredentialOnlyGoesWhereTheOperatorAllows(t *testing.T) {
 			"mapped.example": {ip("::ffff:169.254.169.254")},
 			"public.example": {ip("203.0.113.9")},
 		},
-	})
+	}})
 	for address, want := range map[string]int{
 		"https://gpu.example":                 200,
 		"https://gpu.example:9443":            200,
@@ -138,7 +139,7 @@ func TestACredentialOnlyGoesWhereTheOperatorAllows(t *testing.T) {
 // resolver knows: whoever resolves it a second time reaches nothing.
 func TestTheConnectionGoesToTheCheckedAddress(t *testing.T) {
 	p := newPool(t, echo(1))
-	s := start(t, app.Options{Resolver: resolver{"gpu.test": {netip.MustParseAddr("127.0.0.1")}}})
+	s := start(t, app.Options{Settings: orchestrator.Settings{Resolver: resolver{"gpu.test": {netip.MustParseAddr("127.0.0.1")}}}})
 	r := p.registration("n1", 1)
 	r.Address = strings.Replace(p.URL, "127.0.0.1", "gpu.test", 1)
 	s.want(200, "n1", "nodes", "POST", "/v2/nodes/register", r)
@@ -211,7 +212,7 @@ func TestTheSharedTokenGoesOnlyToNamedAddresses(t *testing.T) {
 	if got := s.want(422, "n", "nodes", "POST", "/v2/nodes/register", r); got["code"] != "NODE_WITHOUT_TOKEN" {
 		t.Errorf("not named: got %v", got)
 	}
-	s = start(t, app.Options{PoolManagerToken: shared, NodeAddresses: []string{server.URL}})
+	s = start(t, app.Options{PoolManagerToken: shared, Settings: orchestrator.Settings{NodeAddresses: []string{server.URL}}})
 	s.want(200, "n", "nodes", "POST", "/v2/nodes/register", r)
 	s.follow(s.submit(""), "").rest()
 	if seen != "Bearer "+shared.Reveal() {

@@ -12,7 +12,7 @@ import (
 // TestAReplicaUsesNoAddressThatItsOwnOperatorForbids has records of a replica
 // with other settings, or of one that an attacker has.
 func TestAReplicaUsesNoAddressThatItsOwnOperatorForbids(t *testing.T) {
-	o := newWith(t, Config{Store: openStore(t), NodeNetworks: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}})
+	o := newWith(t, Config{Store: openStore(t), Settings: Settings{NodeNetworks: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}}})
 	for _, c := range []struct {
 		address, pin string
 		want         bool
@@ -39,7 +39,7 @@ func TestAReplicaUsesNoAddressThatItsOwnOperatorForbids(t *testing.T) {
 }
 
 func TestANodeThatHasLongBeenSilentIsNotNewToAReplicaThatStarts(t *testing.T) {
-	o := newWith(t, Config{Store: openStore(t), NodeTimeout: 30 * time.Second})
+	o := newWith(t, Config{Store: openStore(t), Settings: Settings{NodeTimeout: 30 * time.Second}})
 	value, err := json.Marshal(sharedNode{Owner: "n", Address: "http://127.0.0.1:1", Pin: netip.MustParseAddrPort("127.0.0.1:1")})
 	if err != nil {
 		t.Fatal(err)

@@ -2,11 +2,8 @@ package orchestrator
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,9 +12,6 @@ import (
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator/store"
 )
-
-// DefaultCapacity is how many tasks may wait (ORCHD_ADMISSION_CAPACITY).
-const DefaultCapacity = 1000
 
 // Who is the identity on whose behalf a call is made.
 type Who struct {
@@ -28,28 +22,13 @@ type Who struct {
 // may reports whether w has access to what owner made.
 func (w Who) may(owner string) bool { return w.Admin || (owner != "" && owner == w.Identity) }
 
-// Config is what an Orchestrator needs. Store is required, the rest has
-// defaults.
+// Config is what an Orchestrator needs: its settings and what it stands on. Store is
+// required, the rest has defaults.
 type Config struct {
+	Settings
 	Store            *store.Store
-	Capacity         int           // 0: DefaultCapacity
-	Policy           Policy        // "": Reject
-	Strategy         Strategy      // "": MostFreeVRAM
-	Drain            time.Duration // how long running tasks may continue at a stop; 0: none
-	Deadline         time.Duration // for the first token of tasks that name none; 0: DefaultDeadline
-	StreamLimit      time.Duration // for the streams of tasks that name none; 0: none
-	KeepEnded        time.Duration // how long ended tasks are kept; 0: DefaultKeepEnded
-	KeepEndedTasks   int           // how many for one identity; 0: DefaultKeepEndedTasks
-	NodeTimeout      time.Duration
-	NodeNetworks     []netip.Prefix        // where nodes may be besides loopback
-	NodeAddresses    []string              // the nodes that may get PoolManagerToken
-	NodeModels       ModelGrants           // which models whose nodes may offer; nil: any
 	PoolManagerToken func() authmin.Secret // called for each request, so that it can change; nil: none
-	Resolver         Resolver              // nil: the system's
-	ModelRoot        string                // where file: sources of models are; "": nowhere
-	ModelHosts       []string              // https hosts that models may be read from
-	ModelCAs         *x509.CertPool        // nil: the system's
-	Log              *slog.Logger
+	Log              *slog.Logger          // nil: slog.Default
 	Registerer       prometheus.Registerer // nil: a registry of its own
 	Now              func() time.Time      // nil: time.Now
 	Tracer           trace.Tracer          // nil: no spans
@@ -116,16 +95,7 @@ func New(ctx context.Context, c Config) (*Orchestrator, error) {
 }
 
 func (c *Config) fill() {
-	setDefault(&c.Capacity, DefaultCapacity)
-	setDefault(&c.Strategy, MostFreeVRAM)
-	setDefault(&c.Policy, Reject)
-	setDefault(&c.NodeTimeout, DefaultNodeTimeout)
-	setDefault(&c.Deadline, DefaultDeadline)
-	setDefault(&c.KeepEnded, DefaultKeepEnded)
-	setDefault(&c.KeepEndedTasks, DefaultKeepEndedTasks)
-	if c.Resolver == nil {
-		c.Resolver = net.DefaultResolver
-	}
+	c.Settings.fill()
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -132,7 +133,7 @@ func TestATaskThatNoPoolCanRunSaysWhy(t *testing.T) {
 }
 
 func TestTheListOfModelsTellsServedFromBroken(t *testing.T) {
-	s := start(t, app.Options{NodeTimeout: time.Hour})
+	s := start(t, app.Options{Settings: orchestrator.Settings{NodeTimeout: time.Hour}})
 	p := newPool(t, echo(1))
 	r := p.registration("n1", 1)
 	r.Pools = []nodeapi.Pool{

@@ -80,7 +80,7 @@ func TestWhoMakesRoomForWhom(t *testing.T) {
 }
 
 func TestADisplacedTaskEndsWithTheReason(t *testing.T) {
-	o := newWith(t, Config{Store: openStore(t), Capacity: 3, Policy: DropLRU})
+	o := newWith(t, Config{Store: openStore(t), Settings: Settings{Capacity: 3, Policy: DropLRU}})
 	submit := func(identity string, class Priority) (string, error) {
 		a, err := o.Submit(t.Context(), Who{Identity: identity}, TaskRequest{ModelRef: "m", Prompt: "x", Priority: class}, "")
 		return a.TaskID, err
@@ -127,7 +127,7 @@ func TestADisplacedTaskEndsWithTheReason(t *testing.T) {
 }
 
 func TestRejectNamesTheShare(t *testing.T) {
-	o := newWith(t, Config{Store: openStore(t), Capacity: 4})
+	o := newWith(t, Config{Store: openStore(t), Settings: Settings{Capacity: 4}})
 	submit := func(identity string) error {
 		_, err := o.Submit(t.Context(), Who{Identity: identity}, TaskRequest{ModelRef: "m", Prompt: "x"}, "")
 		return err

@@ -102,7 +102,7 @@ func TestALostSchedulersTasksGoOnOrEnd(t *testing.T) {
 // TestAStopHandsOverAtOnceAndDrains stops the scheduler while a task streams.
 func TestAStopHandsOverAtOnceAndDrains(t *testing.T) {
 	t.Parallel()
-	_, rs := cluster(t, orchestrator.Config{Drain: within}, "a", "b")
+	_, rs := cluster(t, orchestrator.Config{Settings: orchestrator.Settings{Drain: within}}, "a", "b")
 	a, b := rs[0], rs[1]
 	p, goOn := held(t, 3)
 	a.node("n", p, 2)
@@ -139,7 +139,7 @@ func TestAStopHandsOverAtOnceAndDrains(t *testing.T) {
 // election: the next one leaves its tasks alone all the same.
 func TestAStopWithoutTheStoreDrains(t *testing.T) {
 	t.Parallel()
-	_, rs := cluster(t, orchestrator.Config{Drain: within}, "a", "b")
+	_, rs := cluster(t, orchestrator.Config{Settings: orchestrator.Settings{Drain: within}}, "a", "b")
 	a, b := rs[0], rs[1]
 	p, goOn := held(t, 3)
 	a.node("n", p, 2)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
+	"github.com/llorch/gateway/orchestrator/httpapi"
 	"github.com/llorch/gateway/orchestrator/store"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -79,7 +80,7 @@ func TestAThousandReadersOfOneTaskShareItsTail(t *testing.T) {
 func TestAStalledReaderIsCutAndResumes(t *testing.T) {
 	const tokens, size = 14_000, 1000
 	goOn := make(chan struct{})
-	s := start(t, app.Options{SlowReader: 200 * time.Millisecond})
+	s := start(t, app.Options{Streams: httpapi.Streams{SlowReader: 200 * time.Millisecond}})
 	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 		<-goOn
 		for i := range tokens {

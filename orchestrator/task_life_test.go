@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/integration/testkit"
+	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/app"
+	"github.com/llorch/gateway/orchestrator/httpapi"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -54,7 +56,7 @@ func TestTokensArriveBeforeTheEngineIsDone(t *testing.T) {
 }
 
 func TestAnIdleStreamIsKeptAlive(t *testing.T) {
-	s := start(t, app.Options{Heartbeat: 10 * time.Millisecond})
+	s := start(t, app.Options{Streams: httpapi.Streams{Heartbeat: 10 * time.Millisecond}})
 	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { <-out.gone }), 1)
 	st := s.follow(s.submit(""), "")
 	comments := 0
@@ -148,7 +150,7 @@ func TestCancelHangsUpAndFreesTheSlot(t *testing.T) {
 }
 
 func TestAFullQueueSaysWhenToComeBack(t *testing.T) {
-	s := start(t, app.Options{Capacity: 2})
+	s := start(t, app.Options{Settings: orchestrator.Settings{Capacity: 2}})
 	p := newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { <-out.gone })
 	s.join("n1", p, 1)
 	first := s.submit("")

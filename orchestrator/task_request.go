@@ -2,7 +2,6 @@ package orchestrator
 
 import (
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -10,11 +9,6 @@ import (
 )
 
 const (
-	// DefaultDeadline is for the first token of a task that names none; MaxDeadline is
-	// the most one may name, of that and of its stream's limit. The overlap of a token
-	// rotation must be longer.
-	DefaultDeadline = 10 * time.Minute
-	MaxDeadline     = 24 * time.Hour
 	// DefaultMaxTokens is for a task that names none; MaxMaxTokens is the most one
 	// may name: as much as the longest contexts of today have.
 	DefaultMaxTokens = 256

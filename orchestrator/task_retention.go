@@ -5,17 +5,10 @@ import (
 	"time"
 )
 
-const (
-	// DefaultKeepEnded is how long an ended task is kept
-	// (ORCHD_KEEP_ENDED_MS), and DefaultKeepEndedTasks how many of them are kept for
-	// one identity (ORCHD_KEEP_ENDED_TASKS).
-	DefaultKeepEnded      = time.Hour
-	DefaultKeepEndedTasks = 10_000
-	// maxEnded is how many are kept for all identities. With the capacity of the
-	// queue and the running tasks it bounds what each replica has in memory: at
-	// 2 KiB each, 200 MiB.
-	maxEnded = 100_000
-)
+// maxEnded is how many ended tasks are kept for all identities. With the capacity of
+// the queue and the running tasks it bounds what each replica has in memory: at 2 KiB
+// each, 200 MiB.
+const maxEnded = 100_000
 
 // retention is for how long and how many ended tasks are kept.
 type retention struct {

@@ -4,26 +4,21 @@
 //
 // It reads no file and no environment (cmd/orchestratord does; package tracing
 // is for OpenTelemetry's own variables), so that another program can run it in
-// its own process:
-//
-// See the example of the package.
+// its own process: see the example.
 package app
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/authmin/backend"
@@ -52,38 +47,22 @@ const (
 
 // Options say how to run. StateDir is required, unless NATS is given.
 type Options struct {
-	Listen        string // host:port (port 0: any) or unix//path; "": DefaultListen
-	StateDir      string
-	Cluster       *store.Cluster  // the other replicas; nil: this one is alone
-	NATS          *store.External // an existing NATS cluster; nil: embedded servers
-	Durability    string          // [Full] or [Fast]; "": Full
-	Token         authmin.Secret  // a caller's own
-	UpstreamToken authmin.Secret  // the gateway's
+	orchestrator.Settings
+	httpapi.Streams
 
-	Capacity         int // tasks that may wait; 0: 1000
-	Strategy         orchestrator.Strategy
-	NodeTimeout      time.Duration
-	Deadline         time.Duration            // for the first token of tasks that name none; 0: 10 min
-	StreamLimit      time.Duration            // for the streams of tasks that name none; 0: none
-	KeepEnded        time.Duration            // how long ended tasks are kept; 0: an hour
-	KeepEndedTasks   int                      // how many for one identity; 0: 10,000
-	Policy           orchestrator.Policy      // of a full queue; "": reject
-	Drain            time.Duration            // how long running tasks may go on at a stop; 0: they end
-	NodeNetworks     []netip.Prefix           // where nodes may be besides loopback
-	NodeAddresses    []string                 // base URLs of the nodes that may get PoolManagerToken
-	NodeModels       orchestrator.ModelGrants // which models an identity's nodes may offer; nil: any
-	PoolManagerToken authmin.Secret
+	Listen     string // host:port (port 0: any) or unix//path; "": DefaultListen
+	StateDir   string
+	Cluster    *store.Cluster  // the other replicas; nil: this one is alone
+	NATS       *store.External // an existing NATS cluster; nil: embedded servers
+	Durability string          // [Full] or [Fast]; "": Full
 
-	ModelRoot  string         // directory of the models that file: sources name; "": none
-	ModelHosts []string       // host or host:port of https sources; none: no https
-	ModelCAs   *x509.CertPool // nil: the system's
+	Token            authmin.Secret // a caller's own
+	UpstreamToken    authmin.Secret // the gateway's
+	PoolManagerToken authmin.Secret // sent to the nodes of NodeAddresses
 
-	Version    string
-	Log        *slog.Logger
-	Heartbeat  time.Duration                    // of event streams; 0: 15 s
-	SlowReader time.Duration                    // how long a reader of events may stall; 0: 10 s
-	Free       func(dir string) (uint64, error) // free bytes of StateDir; nil: asks the file system
-	Resolver   orchestrator.Resolver            // nil: the system's
+	Version string
+	Log     *slog.Logger
+	Free    func(dir string) (uint64, error) // free bytes of StateDir; nil: asks the file system
 }
 
 // Service is a running orchestrator.
@@ -144,14 +123,14 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), s.tokens.sourceErrors)
-	config := o.domain(st, reg, traces.Tracer())
-	config.PoolManagerToken = s.tokens.forNodes
-	domain, err := orchestrator.New(ctx, config)
+	domain, err := orchestrator.New(ctx, orchestrator.Config{
+		Settings: o.Settings, Store: st, PoolManagerToken: s.tokens.forNodes, Log: o.Log, Registerer: reg, Tracer: traces.Tracer(),
+	})
 	if err != nil {
 		return nil, err
 	}
 	api := httpapi.New(httpapi.Options{
-		Orchestrator: domain, Gatherer: reg, Version: o.Version, Log: o.Log, Heartbeat: o.Heartbeat, SlowReader: o.SlowReader,
+		Orchestrator: domain, Gatherer: reg, Version: o.Version, Log: o.Log, Streams: o.Streams,
 	})
 	front.open(traces.Handler(api.Handler()))
 	s.cleanups.Push("tasks", func(ctx context.Context) error {
@@ -160,16 +139,6 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 		return domain.Stop(ctx)
 	})
 	return s, nil
-}
-
-func (o Options) domain(st *store.Store, reg prometheus.Registerer, tracer trace.Tracer) orchestrator.Config {
-	return orchestrator.Config{
-		Store: st, Capacity: o.Capacity, Strategy: o.Strategy, NodeTimeout: o.NodeTimeout, Deadline: o.Deadline, StreamLimit: o.StreamLimit,
-		KeepEnded: o.KeepEnded, KeepEndedTasks: o.KeepEndedTasks, Drain: o.Drain, Policy: o.Policy,
-		NodeNetworks: o.NodeNetworks, NodeAddresses: o.NodeAddresses, NodeModels: o.NodeModels,
-		ModelRoot: o.ModelRoot, ModelHosts: o.ModelHosts, ModelCAs: o.ModelCAs,
-		Resolver: o.Resolver, Log: o.Log, Registerer: reg, Tracer: tracer,
-	}
 }
 
 // Addr is the bound address: host:port, or a socket's path.

@@ -18,8 +18,8 @@ import (
 const (
 	// DefaultHeartbeat is api.md's interval of SSE comments.
 	DefaultHeartbeat = 15 * time.Second
-	// DefaultSlowReader is shorter than any heartbeat: who has not taken an event
-	// by then is not reading.
+	// DefaultSlowReader is shorter than any heartbeat: a client that has not taken an
+	// event by then has stopped reading.
 	DefaultSlowReader = 10 * time.Second
 	// DefaultMaxStreams bounds the open event streams: issue-sized, each costs
 	// about 50 KiB of buffers and stack.
@@ -32,9 +32,14 @@ type Options struct {
 	Gatherer     prometheus.Gatherer // for /metrics
 	Version      string              // "": (devel)
 	Log          *slog.Logger
-	Heartbeat    time.Duration // 0: DefaultHeartbeat
-	SlowReader   time.Duration // how long a reader may stall; 0: DefaultSlowReader
-	MaxStreams   int           // 0: DefaultMaxStreams
+	Streams
+}
+
+// Streams are the limits of event streams. Package app embeds them in its options.
+type Streams struct {
+	Heartbeat  time.Duration // interval of comments; 0: DefaultHeartbeat
+	SlowReader time.Duration // how long a reader may stall; 0: DefaultSlowReader
+	MaxStreams int           // open at a time; 0: DefaultMaxStreams
 }
 
 // Route is one entry of the contract.

@@ -10,7 +10,7 @@ import (
 // TestStreamsOfOneCallerLeaveRoomForTheNext holds one task's stream open as often as
 // one caller may, and has another caller ask.
 func TestStreamsOfOneCallerLeaveRoomForTheNext(t *testing.T) {
-	s := serve(t, Options{MaxStreams: 20})
+	s := serve(t, Options{Streams: Streams{MaxStreams: 20}})
 	s.pool(0, echo)
 	id := s.submit()
 	ctx, leave := context.WithCancel(t.Context())

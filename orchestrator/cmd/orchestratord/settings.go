@@ -14,20 +14,8 @@ import (
 	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
-const (
-	// maxCapacity is what has been measured; each waiting task costs about 1 KiB of
-	// memory and its record on disk.
-	maxCapacity = 100_000
-	// maxKept bounds the ended tasks of one identity: each costs 2 KiB of memory on each
-	// replica.
-	maxKept = 100_000
-	// maxPause bounds drain and silence.
-	maxPause = time.Hour
-	// maxKeepEnded bounds how long an ended task is kept.
-	maxKeepEnded = 24 * time.Hour
-)
-
-// Settings declares every key. doc.go has them in order.
+// Settings declares every key: the one place where a setting gets its key, variable and
+// help. Its field, default and bounds are in [orchestrator.Settings]. doc.go has the keys in order.
 func (d *config) Settings() backend.Settings {
 	o := &d.options
 	return backend.Settings{
@@ -37,11 +25,11 @@ func (d *config) Settings() backend.Settings {
 			Doc: "directory of tasks and everything else that must survive; required, unless nats_url is set"},
 		{Key: "durability", Variable: "ORCHD_DURABILITY", Default: app.Full, Value: backend.Choice(&o.Durability, app.Full, app.Fast),
 			Doc: "full: acknowledged means fsynced"},
-		{Key: "drain_ms", Variable: "ORCHD_DRAIN_MS", Default: "0", Unit: "ms", Value: backend.Milliseconds(&o.Drain, 0, maxPause),
+		{Key: "drain_ms", Variable: "ORCHD_DRAIN_MS", Default: "0", Unit: "ms", Value: backend.Milliseconds(&o.Drain, 0, orchestrator.MaxDrain),
 			Doc: "how long running tasks may go on after SIGTERM; in a cluster the others take new ones at once"},
 
 		{Key: "admission_capacity", Variable: "ORCHD_ADMISSION_CAPACITY", Default: fmt.Sprint(orchestrator.DefaultCapacity), Unit: "tasks",
-			Value: backend.Number(&o.Capacity, 1, maxCapacity), Doc: "how many tasks may wait"},
+			Value: backend.Number(&o.Capacity, 1, orchestrator.MaxCapacity), Doc: "how many tasks may wait"},
 		{Key: "admission_policy", Variable: "ORCHD_ADMISSION_POLICY", Default: string(orchestrator.Reject),
 			Value: backend.Choice(&o.Policy, orchestrator.Reject, orchestrator.DropLRU),
 			Doc:   "what a full queue does: drop-lru ends the oldest batch task of the identity with the most tasks"},
@@ -55,12 +43,12 @@ func (d *config) Settings() backend.Settings {
 			Value: backend.Limit(&o.StreamLimit, orchestrator.MaxDeadline),
 			Doc:   "how long an answer may take from its first token on, where the task names no limit"},
 		{Key: "keep_ended_ms", Variable: "ORCHD_KEEP_ENDED_MS", Default: backend.InMilliseconds(orchestrator.DefaultKeepEnded), Unit: "ms",
-			Value: backend.Milliseconds(&o.KeepEnded, time.Second, maxKeepEnded), Doc: "how long an ended task can be asked for"},
+			Value: backend.Milliseconds(&o.KeepEnded, orchestrator.MinKeepEnded, orchestrator.MaxKeepEnded), Doc: "how long an ended task can be asked for"},
 		{Key: "keep_ended_tasks", Variable: "ORCHD_KEEP_ENDED_TASKS", Default: fmt.Sprint(orchestrator.DefaultKeepEndedTasks), Unit: "tasks",
-			Value: backend.Number(&o.KeepEndedTasks, 1, maxKept), Doc: "how many ended tasks are kept for one identity"},
+			Value: backend.Number(&o.KeepEndedTasks, 1, orchestrator.MaxKeepEndedTasks), Doc: "how many ended tasks are kept for one identity"},
 
 		{Key: "node_timeout_ms", Variable: "ORCHESTRATORD_NODE_TIMEOUT_MS", Default: backend.InMilliseconds(orchestrator.DefaultNodeTimeout), Unit: "ms",
-			Value: backend.Milliseconds(&o.NodeTimeout, time.Second, maxPause), Doc: "after how much silence a node is offline"},
+			Value: backend.Milliseconds(&o.NodeTimeout, orchestrator.MinNodeTimeout, orchestrator.MaxNodeTimeout), Doc: "after how much silence a node is offline"},
 		{Key: "node_networks", Variable: "ORCHD_NODE_NETWORKS", Value: backend.List(&o.NodeNetworks, network),
 			Doc: "CIDRs where nodes may be, besides loopback"},
 		{Key: "node_addresses", Variable: "ORCHD_NODE_ADDRESSES", Value: backend.List(&o.NodeAddresses, nodeAddress),
