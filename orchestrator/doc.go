@@ -15,12 +15,8 @@
 //
 // The package is not the HTTP contract (httpapi), not the storage (store), and
 // does not start engines (poolmanager does). It decides nothing about who a
-// caller is: it is told an identity, and keeps identities apart.
-//
-//	o, err := orchestrator.New(ctx, orchestrator.Config{Store: st})
-//	adm, err := o.Submit(ctx, orchestrator.Who{Identity: "ci"}, request, "")
-//	r, err := o.Follow(orchestrator.Who{Identity: "ci"}, adm.TaskID, 0)
-//	for events, err := r.Next(ctx); err == nil; events, err = r.Next(ctx) { … }
+// caller is: it is told an identity, and keeps identities apart. The example shows a
+// task from its submission to its end.
 //
 // # What a caller may do
 //
@@ -38,7 +34,7 @@
 //     [Orchestrator.RemoveNode], [Orchestrator.Nodes].
 //   - Pools: [Orchestrator.PoolHealth], [Orchestrator.Command], [Orchestrator.Abilities],
 //     [Orchestrator.RegisterWorker].
-//   - Start and stop: [New], [Config], [Orchestrator.Stop].
+//   - Start and stop: [New], [Config], [Settings], [Orchestrator.Stop].
 //
 // # How a task ends
 //
@@ -71,6 +67,7 @@
 //	artifact_     what callers keep
 //	idempotency_  keys under which a request is one task
 //	lifecycle_    from start to stop
+//	settings      what an operator chooses, with defaults and bounds
 //	lock_         the order of the locks
 //
 // # Locks
