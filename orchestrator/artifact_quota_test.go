@@ -185,8 +185,8 @@ func TestAWriteInDoubtKeepsItsRoomUntilItIsKnown(t *testing.T) {
 	}
 }
 
-// TestAnArtifactThatIsGoneIsKeptAnew has one made room for while it is sent again,
-// and one that somebody else has kept just now.
+// TestAnArtifactThatIsGoneIsKeptAnew: an artifact that is evicted while it is sent
+// again, and one that another replica has stored just now.
 func TestAnArtifactThatIsGoneIsKeptAnew(t *testing.T) {
 	b := openStore(t).Bucket(store.Artifacts)
 	as, put := shelves(t, b)

@@ -30,8 +30,8 @@ func dripping(tokens int) func(*sink, nodeapi.DispatchRequest) {
 	}
 }
 
-// TestAStreamThatFlowsIsNotCutAtItsDeadline, in a task and on the OpenAI routes, whoever
-// set the deadline.
+// TestAStreamThatFlowsIsNotCutAtItsDeadline, in a task and on the OpenAI routes, for
+// a deadline of the task and of the operator.
 func TestAStreamThatFlowsIsNotCutAtItsDeadline(t *testing.T) {
 	s := start(t, app.Options{Settings: orchestrator.Settings{Deadline: 400 * time.Millisecond}})
 	p := newPool(t, dripping(40))

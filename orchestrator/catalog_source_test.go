@@ -17,8 +17,8 @@ type anyName []netip.Addr
 
 func (n anyName) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) { return n, nil }
 
-// TestANamedSourceDoesNotLeadIntoThisMachine has a host that the operator allows
-// resolve to where a server listens that nobody meant.
+// TestANamedSourceDoesNotLeadIntoThisMachine has an allowed host resolve to
+// a loopback or private address on which a server listens.
 func TestANamedSourceDoesNotLeadIntoThisMachine(t *testing.T) {
 	var reached atomic.Int32
 	inside := httptest.NewUnstartedServer(http.NotFoundHandler())

@@ -117,6 +117,6 @@ func TestArtifactsAreEverywhere(t *testing.T) {
 		testkit.Eventually(t, "an administrator sees it", func() bool { _, err := a.Artifact(t.Context(), root, second.ID); return err == nil })
 	}
 	if _, err := a.Artifact(t.Context(), orchestrator.Who{Identity: "eve"}, second.ID); err == nil {
-		t.Error("somebody else sees it")
+		t.Error("another identity sees it")
 	}
 }

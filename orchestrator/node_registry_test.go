@@ -136,7 +136,7 @@ func TestACredentialOnlyGoesWhereTheOperatorAllows(t *testing.T) {
 }
 
 // TestTheConnectionGoesToTheCheckedAddress gives a name that only the check's
-// resolver knows: whoever resolves it a second time reaches nothing.
+// resolver knows: a second look-up would fail.
 func TestTheConnectionGoesToTheCheckedAddress(t *testing.T) {
 	p := newPool(t, echo(1))
 	s := start(t, app.Options{Settings: orchestrator.Settings{Resolver: resolver{"gpu.test": {netip.MustParseAddr("127.0.0.1")}}}})

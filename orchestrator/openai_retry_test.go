@@ -12,8 +12,8 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// TestTheOfficialOpenAIClientRepeatsOnlyWhatMayHelp: by itself it repeats each call
-// that is answered 409 or 502, also one that somebody has canceled.
+// TestTheOfficialOpenAIClientRepeatsOnlyWhatMayHelp: by default it repeats each
+// call that is answered 409 or 502, a canceled one as well.
 func TestTheOfficialOpenAIClientRepeatsOnlyWhatMayHelp(t *testing.T) {
 	for name, c := range map[string]struct {
 		end    nodeapi.Event // none: an administrator cancels the task

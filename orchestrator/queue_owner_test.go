@@ -91,7 +91,7 @@ func TestPositionsAreTheOrderOfStarts(t *testing.T) {
 			}
 		}
 		if q.classes[Interactive].turns.Len()+len(q.classes[Interactive].of)+len(q.index) != 0 {
-			t.Fatal("an empty queue remembers somebody")
+			t.Fatal("an empty queue remembers an identity")
 		}
 	})
 }

@@ -53,14 +53,14 @@ func TestWhoMakesRoomForWhom(t *testing.T) {
 		comes   string
 		want    string // the task that goes; "" none
 	}{
-		"the oldest batch task of who has most":    {of{"flood": "bbb", "eve": "b"}, "ci", "flood0"},
-		"never an interactive one":                 {of{"flood": "iib", "eve": "b"}, "ci", "flood2"},
-		"nothing but interactive ones":             {of{"flood": "iii"}, "ci", ""},
-		"who has most has no batch":                {of{"flood": "iii", "eve": "b"}, "ci", "eve0"},
-		"not of somebody with less":                {of{"ci": "iii", "eve": "b"}, "ci", ""},
-		"its own, if it has most":                  {of{"ci": "ibb", "eve": "b"}, "ci", "ci1"},
-		"its own, if both have the same":           {of{"ci": "bb", "eve": "bb"}, "ci", "ci0"},
-		"of somebody with as much, if it has none": {of{"ci": "ii", "eve": "bb"}, "ci", "eve0"},
+		"the oldest batch task of the largest": {of{"flood": "bbb", "eve": "b"}, "ci", "flood0"},
+		"never an interactive one":             {of{"flood": "iib", "eve": "b"}, "ci", "flood2"},
+		"nothing but interactive ones":         {of{"flood": "iii"}, "ci", ""},
+		"the largest owner has no batch":       {of{"flood": "iii", "eve": "b"}, "ci", "eve0"},
+		"not of an identity with less":         {of{"ci": "iii", "eve": "b"}, "ci", ""},
+		"its own, if it has most":              {of{"ci": "ibb", "eve": "b"}, "ci", "ci1"},
+		"its own, if both have the same":       {of{"ci": "bb", "eve": "bb"}, "ci", "ci0"},
+		"of one with as much, if it has none":  {of{"ci": "ii", "eve": "bb"}, "ci", "eve0"},
 	} {
 		q := newQueue(100)
 		for _, owner := range []string{"ci", "eve", "flood"} {

@@ -84,7 +84,7 @@ func TestALostSchedulersTasksGoOnOrEnd(t *testing.T) {
 	end := before.until(-1)
 	last := end[len(end)-1]
 	if kinds(end) != "started token error" || len(end) != 7 || !strings.Contains(string(last.Data), "WORKER_RESET") || last.ID <= 7 {
-		t.Errorf("whoever stayed with a: got %q and at last %d %s", kinds(end), last.ID, last.Data)
+		t.Errorf("a reader on a: got %q and at last %d %s", kinds(end), last.ID, last.Data)
 	}
 	for _, r := range rs {
 		for id, want := range map[string]orchestrator.State{shown: orchestrator.Failed, silent: orchestrator.Completed, waiting: orchestrator.Completed} {
@@ -152,7 +152,7 @@ func TestAStopWithoutTheStoreDrains(t *testing.T) {
 	<-time.After(time.Second)
 	a.cut(false)
 	testkit.Eventually(t, "b schedules", b.Leads)
-	<-time.After(3 * time.Second) // it has looked for tasks that nobody runs
+	<-time.After(3 * time.Second) // it has looked for orphaned tasks
 	if got := b.task(id); got.State != orchestrator.Running {
 		t.Errorf("b has taken the task of a that drains: %s %v", got.State, got.Error)
 	}

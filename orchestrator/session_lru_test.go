@@ -155,7 +155,7 @@ func TestASessionThatOnlyTheStoreKnowsCanBeForgotten(t *testing.T) {
 	o.sessions.drop(id)
 	o.sessions.mu.Unlock()
 	if err := o.RemoveSession(t.Context(), Who{Identity: "eve"}, id); err == nil {
-		t.Error("somebody else removed it")
+		t.Error("another identity removed it")
 	}
 	o.sessions.mu.Lock()
 	o.sessions.drop(id)

@@ -171,8 +171,8 @@ func TestWhatADispatchMayShowIsOnDisk(t *testing.T) {
 	holds(t, "it ends", func() bool { return onDisk(t, o, id).State == Completed })
 }
 
-// TestATaskThatWaitsIsNotAllowedToShow has somebody else take the slot that a
-// task was meant to have.
+// TestATaskThatWaitsIsNotAllowedToShow has another task take the slot that was
+// reserved for it.
 func TestATaskThatWaitsIsNotAllowedToShow(t *testing.T) {
 	o, rec, value := drafted(t) // and no node
 	e, _, err := o.createOptimistic(t.Context(), rec, value)
@@ -208,7 +208,7 @@ func TestWhatMayHaveBeenShownIsNotRunAgain(t *testing.T) {
 				t.Fatalf("got %s, %v, want %s", task.State, err, c.want)
 			}
 			if c.mayShow && (task.Error == nil || task.Error.Code != "WORKER_RESET" || task.LastEventID <= resetLeap) {
-				t.Errorf("got %+v at %d, want WORKER_RESET under an id that nobody has seen", task.Error, task.LastEventID)
+				t.Errorf("got %+v at %d, want WORKER_RESET under an id that no reader has seen", task.Error, task.LastEventID)
 			}
 		})
 	}

@@ -94,7 +94,7 @@ func TestATaskGoesOnlyWhereItsWorkloadIsTaken(t *testing.T) {
 	}
 	status, _, body := s.send(s.request("ci", "infer", "POST", "/v2/tasks", inputs("rerank", `,"prompt":"q"`)))
 	if status != 404 || body["code"] != "WORKLOAD_NOT_AVAILABLE" {
-		t.Errorf("a workload that nobody takes: got %d %v", status, body)
+		t.Errorf("a workload that no pool takes: got %d %v", status, body)
 	}
 }
 

@@ -30,7 +30,7 @@ func TestAListingAfterALostConnectionTellsWhatHasVanished(t *testing.T) {
 	in.take(entry(goes))
 	in.take(store.Entry{})
 	<-in.listed
-	if err := b.Delete(t.Context(), goes); err != nil { // by another replica, while nobody was watching
+	if err := b.Delete(t.Context(), goes); err != nil { // by another replica, while this one was not watching
 		t.Fatal(err)
 	}
 	ours := waitingTask(t, o) // and this is ours, too new for the listing

@@ -144,7 +144,7 @@ func TestBackendIdentity(t *testing.T) {
 		"the gateway for a token":             {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci"}, authmin.HeaderScopes: {"infer,nodes"}}, Caller{"ci", []authmin.Scope{authmin.ScopeInfer, authmin.ScopeNodes}}},
 		"the gateway for a proxy's user":      {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"proxy:alice"}, authmin.HeaderScopes: {"infer"}}, Caller{"proxy:alice", []authmin.Scope{authmin.ScopeInfer}}},
 		"the gateway for a local client":      {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"localhost"}, authmin.HeaderScopes: {"admin"}}, Caller{"localhost", []authmin.Scope{authmin.ScopeAdmin}}},
-		"the gateway for nobody":              {http.Header{"Authorization": {gateway}}, Caller{}},
+		"the gateway without an identity":     {http.Header{"Authorization": {gateway}}, Caller{}},
 		"the gateway with scopes alone":       {http.Header{"Authorization": {gateway}, authmin.HeaderScopes: {"admin"}}, Caller{}},
 		"the gateway with an empty identity":  {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {""}, authmin.HeaderScopes: {"admin"}}, Caller{}},
 		"the gateway with two identities":     {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci", "ops"}, authmin.HeaderScopes: {"admin"}}, Caller{}},
@@ -175,7 +175,7 @@ func TestBackendIdentity(t *testing.T) {
 			}
 		})
 	}
-	t.Run("nobody with a forged identity", func(t *testing.T) {
+	t.Run("no credential, with a forged identity", func(t *testing.T) {
 		b := newBackend(t, secretOf("api"), secretOf("gateway"))
 		h := http.Header{authmin.HeaderIdentity: {"ops"}, authmin.HeaderScopes: {"admin"}}
 		if resp, _ := b.do(t, "GET", "/v2/tasks", h); resp.StatusCode != 401 {

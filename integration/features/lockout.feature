@@ -3,7 +3,7 @@ Feature: Brute force
   Here a client that has sent five invalid tokens in a minute is locked out for
   three seconds. A valid token and a public route pass always.
 
-  Scenario: A client that guesses is locked out for a while, and nobody else
+  Scenario: A client that guesses is locked out for a while, other clients are not
     When I GET "/v2/nodes" 5 times with an unknown token
     Then the answer is 401
     When I GET "/v2/nodes" with an unknown token
@@ -26,7 +26,7 @@ Feature: Brute force
     Then the answer is 401
     And within 8 seconds the audit trail has a "lockout_end" record of this scenario's first address
 
-  Scenario: Missing tokens lock nobody out
+  Scenario: Missing tokens do not cause a lockout
     When I GET "/v2/nodes" 7 times without a token
     Then the answer is 401
     And the metric 'caddy_authmin_lockouts_total' has grown by 0

@@ -11,8 +11,8 @@ import (
 	"github.com/llorch/gateway/orchestrator"
 )
 
-// TestAnAnswerThatCannotBeReadSaysWhy: only a stop is called one, and what nobody
-// expected is in the log, not in the answer.
+// TestAnAnswerThatCannotBeReadSaysWhy: only a stop is reported as STOPPING, and
+// an unexpected error goes to the log, not to the client.
 func TestAnAnswerThatCannotBeReadSaysWhy(t *testing.T) {
 	for _, c := range []struct {
 		err    error

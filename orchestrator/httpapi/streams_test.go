@@ -104,9 +104,9 @@ func TestAStreamThatAStopEndsSaysSo(t *testing.T) {
 	}
 }
 
-// TestWhoIsToldToSendItAgainLeavesNoTask stops while a call waits in the queue. Its
-// task would run after the next start, and nobody would read it.
-func TestWhoIsToldToSendItAgainLeavesNoTask(t *testing.T) {
+// TestACallRefusedAtAStopLeavesNoTask stops while a call waits in the queue. Its task
+// would run after the next start without a reader.
+func TestACallRefusedAtAStopLeavesNoTask(t *testing.T) {
 	for body, key := range map[string]string{chat: "", strings.Replace(chat, "true", "false", 1): "", strings.Replace(chat, `"x"`, `"y"`, 1): "k"} {
 		s := serve(t, Options{})
 		s.pool(0, echo)

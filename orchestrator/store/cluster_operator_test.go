@@ -87,7 +87,7 @@ func TestCredentialsThatAreNotGood(t *testing.T) {
 	for name, c := range map[string]struct{ file, want string }{
 		"none":                         {"", "Authorization Violation"},
 		"of another operator":          {keep(newOperator(t).account(true).user(0)), "Authorization Violation"},
-		"of an account nobody knows":   {keep((&account{t: t, key: stranger(t)}).user(0)), "Authorization Violation"},
+		"of an unknown account":        {keep((&account{t: t, key: stranger(t)}).user(0)), "Authorization Violation"},
 		"expired":                      {keep(ours.user(-time.Hour)), "Authorization Violation"},
 		"another user's seed":          {mixed.file(t, 0o600), "Authorization Violation"},
 		"a signature that was cut":     {cut.file(t, 0o600), "Authorization Violation"},

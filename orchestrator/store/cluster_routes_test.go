@@ -19,9 +19,9 @@ import (
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
-// TestStrangersCannotJoin knocks at the route port of a running cluster with
-// what somebody on the network can have. None is told anything, not even the
-// server's first line, and the cluster is the same afterwards.
+// TestStrangersCannotJoin connects to the route port of a running cluster with the
+// credentials that a host on the network can have. The server closes each connection
+// before its first line, and the cluster is unchanged afterwards.
 func TestStrangersCannotJoin(t *testing.T) {
 	t.Parallel()
 	r := newReplicas(t, 3)
@@ -198,23 +198,23 @@ func TestUnsafeClustersAreRefused(t *testing.T) {
 		edit func(*store.Cluster)
 		want string
 	}{
-		"routes without TLS":         {func(c *store.Cluster) { c.CertFile, c.KeyFile, c.CAFile = "", "", "" }, "without TLS"},
-		"a peer elsewhere, no TLS":   {func(c *store.Cluster) { c.CertFile, c.KeyFile, c.CAFile = "", "", ""; c.Listen = "127.0.0.1:6222" }, "without TLS"},
-		"no authority":               {func(c *store.Cluster) { c.CAFile = "" }, "all three"},
-		"a certificate of nobody":    {func(c *store.Cluster) { c.CertFile = cert + ".absent" }, "no such file"},
-		"a key of another":           {func(c *store.Cluster) { c.KeyFile = wrongKey }, "private key does not match"},
-		"a key that everybody reads": {func(c *store.Cluster) { c.KeyFile = openKey }, "chmod 600"},
-		"a certificate of another":   {func(c *store.Cluster) { c.CertFile = other }, ""},
-		"a foreign authority":        {func(c *store.Cluster) { c.CAFile = foreign.File }, "not valid"},
-		"two replicas":               {func(c *store.Cluster) { c.Peers = c.Peers[:2] }, "3 or 5"},
-		"one replica twice":          {func(c *store.Cluster) { c.Peers = append(c.Peers[:2:2], c.Peers[0]) }, "twice"},
-		"a peer without a port":      {func(c *store.Cluster) { c.Peers = append(c.Peers[:2:2], "10.0.0.3") }, "host:port"},
-		"a peer that is everywhere":  {func(c *store.Cluster) { c.Peers = append(c.Peers[:2:2], "0.0.0.0:6222") }, "address to connect"},
-		"a self that is nobody":      {func(c *store.Cluster) { c.Advertise = "10.0.0.9:6222" }, "none of the peers"},
-		"a self that is unclear":     {func(c *store.Cluster) { c.Listen = "0.0.0.0:6222"; c.CertFile, c.KeyFile = both, bothKey }, "ORCHD_CLUSTER_ADVERTISE"},
-		"no address":                 {func(c *store.Cluster) { c.Listen = "" }, "host:port"},
-		"a name with a dot":          {func(c *store.Cluster) { c.Name = "a.b" }, "cluster name"},
-		"no name of its own":         {func(c *store.Cluster) { c.Replica = "" }, "replica name"},
+		"routes without TLS":        {func(c *store.Cluster) { c.CertFile, c.KeyFile, c.CAFile = "", "", "" }, "without TLS"},
+		"a peer elsewhere, no TLS":  {func(c *store.Cluster) { c.CertFile, c.KeyFile, c.CAFile = "", "", ""; c.Listen = "127.0.0.1:6222" }, "without TLS"},
+		"no authority":              {func(c *store.Cluster) { c.CAFile = "" }, "all three"},
+		"a missing certificate":     {func(c *store.Cluster) { c.CertFile = cert + ".absent" }, "no such file"},
+		"a key of another":          {func(c *store.Cluster) { c.KeyFile = wrongKey }, "private key does not match"},
+		"a world-readable key":      {func(c *store.Cluster) { c.KeyFile = openKey }, "chmod 600"},
+		"a certificate of another":  {func(c *store.Cluster) { c.CertFile = other }, ""},
+		"a foreign authority":       {func(c *store.Cluster) { c.CAFile = foreign.File }, "not valid"},
+		"two replicas":              {func(c *store.Cluster) { c.Peers = c.Peers[:2] }, "3 or 5"},
+		"one replica twice":         {func(c *store.Cluster) { c.Peers = append(c.Peers[:2:2], c.Peers[0]) }, "twice"},
+		"a peer without a port":     {func(c *store.Cluster) { c.Peers = append(c.Peers[:2:2], "10.0.0.3") }, "host:port"},
+		"a peer that is everywhere": {func(c *store.Cluster) { c.Peers = append(c.Peers[:2:2], "0.0.0.0:6222") }, "address to connect"},
+		"an advertised non-peer":    {func(c *store.Cluster) { c.Advertise = "10.0.0.9:6222" }, "none of the peers"},
+		"an ambiguous own address":  {func(c *store.Cluster) { c.Listen = "0.0.0.0:6222"; c.CertFile, c.KeyFile = both, bothKey }, "ORCHD_CLUSTER_ADVERTISE"},
+		"no address":                {func(c *store.Cluster) { c.Listen = "" }, "host:port"},
+		"a name with a dot":         {func(c *store.Cluster) { c.Name = "a.b" }, "cluster name"},
+		"no name of its own":        {func(c *store.Cluster) { c.Replica = "" }, "replica name"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

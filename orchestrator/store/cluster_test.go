@@ -73,7 +73,7 @@ func (r *replicas) stop(i int) {
 	}
 }
 
-// close stops all at once: nobody is left to hand anything over to.
+// close stops all at once, without a replica to hand over to.
 func (r *replicas) close() {
 	var all sync.WaitGroup
 	for i := range r.stores {
@@ -82,8 +82,8 @@ func (r *replicas) close() {
 	all.Wait()
 }
 
-// createAtOnce has all replicas create the same keys at the same time. Whoever is
-// told that a key exists has to find it: it is somebody's task, or idempotency key.
+// createAtOnce has all replicas create the same keys at the same time. A
+// replica that gets ErrExists must find the key: it is a task, or an idempotency key.
 func (r *replicas) createAtOnce(t *testing.T) {
 	t.Helper()
 	const keys, each = 30, 3

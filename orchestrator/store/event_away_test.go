@@ -7,30 +7,29 @@ import (
 	"time"
 )
 
-// TestALossOfTheLogThatIsOverIsForgotten has nobody write to the log after it was
-// lost, until it is lost again: the records of the second loss wait as those of the
-// first did.
-func TestALossOfTheLogThatIsOverIsForgotten(t *testing.T) {
+// TestAnOutageOfTheLogThatIsOverIsForgotten writes no record between two outages of the
+// log: the records of the second outage wait like those of the first.
+func TestAnOutageOfTheLogThatIsOverIsForgotten(t *testing.T) {
 	t.Parallel()
 	log, deaf := lossyLog(t)
 	deaf(true)
 	lost, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(time.Second, cancel)
 	if err := log.Store(lost, "task", nil); !errors.Is(err, context.Canceled) {
-		t.Errorf("of a task that was lost: %v", err)
+		t.Errorf("record of a canceled task: got %v, want context.Canceled", err)
 	}
 	deaf(false)
 	<-time.After(11 * time.Second)
 	deaf(true)
 	time.AfterFunc(3*time.Second, func() { deaf(false) })
 	if err := log.Store(t.Context(), "other", nil); err != nil {
-		t.Errorf("of another task, when the log was lost again: %v", err)
+		t.Errorf("record of another task, during the second outage: %v", err)
 	}
 }
 
-// TestWhoSubscribesWhileTheLogIsAwayHearsOfItsReturn follows a task before there is
-// somebody to follow it at.
-func TestWhoSubscribesWhileTheLogIsAwayHearsOfItsReturn(t *testing.T) {
+// TestASubscriptionMadeWhileTheLogIsAwayStartsLater subscribes to a task's events
+// while the log cannot be reached.
+func TestASubscriptionMadeWhileTheLogIsAwayStartsLater(t *testing.T) {
 	t.Parallel()
 	view, cut, err := open(t, t.TempDir()).View(t.Context(), "a")
 	if err != nil {
@@ -42,7 +41,7 @@ func TestWhoSubscribesWhileTheLogIsAwayHearsOfItsReturn(t *testing.T) {
 	heard := make(chan string, 10)
 	stop, err := log.Subscribe("task", func(record []byte) { heard <- string(record) })
 	if err == nil {
-		t.Error("nobody has answered, and there is no error")
+		t.Error("got no error while the log cannot be reached")
 	}
 	defer stop()
 	cut(false)

@@ -22,8 +22,8 @@ func lossyLog(t *testing.T) (log *store.EventLog, deaf func(bool)) {
 	return view.Events(), way.deaf.Store
 }
 
-// TestRecordsWaitForTheirLog stores records while nobody answers: they arrive, in
-// their order, when somebody does.
+// TestRecordsWaitForTheirLog stores records while the log does not answer: they
+// arrive in their order when it does.
 func TestRecordsWaitForTheirLog(t *testing.T) {
 	t.Parallel()
 	log, deaf := lossyLog(t)
@@ -44,7 +44,7 @@ func TestRecordsWaitForTheirLog(t *testing.T) {
 }
 
 // TestRecordsDoNotWaitForEver gives up after a while; from then on each record is
-// tried once, until one is stored. Who has lost the task does not wait at all.
+// tried once, until one is stored. A replica that has lost the task does not wait at all.
 func TestRecordsDoNotWaitForEver(t *testing.T) {
 	t.Parallel()
 	log, deaf := lossyLog(t)

@@ -19,7 +19,7 @@ import (
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
-// natsServers runs n NATS servers like somebody else's, and gives their URL.
+// natsServers runs n NATS servers as an operator would, and gives their URL.
 func natsServers(t *testing.T, n int, edit func(*server.Options)) string {
 	t.Helper()
 	var routes []*url.URL
@@ -141,14 +141,14 @@ func TestUnsafeURLsAreRefused(t *testing.T) {
 		x    store.External
 		want string
 	}{
-		"in clear":               {store.External{URL: "nats://nats.example.com:4222"}, "use tls://nats.example.com:4222"},
-		"one of them in clear":   {store.External{URL: "tls://a.example.com:4222,nats://b.example.com:4222"}, "unencrypted"},
-		"a password":             {store.External{URL: "tls://user:very-secret@a.example.com:4222"}, "credentials file"},
-		"no port":                {store.External{URL: "tls://a.example.com"}, "want tls://host:port"},
-		"websocket":              {store.External{URL: "wss://a.example.com:443"}, "want tls://host:port"},
-		"open credentials":       {store.External{URL: "tls://a.example.com:4222", CredsFile: creds}, "chmod 600"},
-		"no credentials":         {store.External{URL: "tls://a.example.com:4222", CredsFile: creds + ".absent"}, "no such file"},
-		"an authority of nobody": {store.External{URL: "tls://a.example.com:4222", CAFile: creds + ".absent"}, "no such file"},
+		"in clear":             {store.External{URL: "nats://nats.example.com:4222"}, "use tls://nats.example.com:4222"},
+		"one of them in clear": {store.External{URL: "tls://a.example.com:4222,nats://b.example.com:4222"}, "unencrypted"},
+		"a password":           {store.External{URL: "tls://user:very-secret@a.example.com:4222"}, "credentials file"},
+		"no port":              {store.External{URL: "tls://a.example.com"}, "want tls://host:port"},
+		"websocket":            {store.External{URL: "wss://a.example.com:443"}, "want tls://host:port"},
+		"open credentials":     {store.External{URL: "tls://a.example.com:4222", CredsFile: creds}, "chmod 600"},
+		"no credentials":       {store.External{URL: "tls://a.example.com:4222", CredsFile: creds + ".absent"}, "no such file"},
+		"a missing authority":  {store.External{URL: "tls://a.example.com:4222", CAFile: creds + ".absent"}, "no such file"},
 	} {
 		c.x.Replica = "one"
 		_, err := store.Open(t.Context(), store.Options{NATS: &c.x})

@@ -35,7 +35,7 @@ func (c lossyConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// candidate is somebody who competes for the lease, until the test ends.
+// candidate competes for the lease until the test ends.
 type candidate struct {
 	way   *lossyWay
 	lease *store.Lease
@@ -67,8 +67,8 @@ func within(t *testing.T, what string, limit time.Duration, happens <-chan struc
 	}
 }
 
-// holderAndOther gives a store, who has held its lease for a second, and somebody who
-// would like to.
+// holderAndOther gives a store, a candidate that has held its lease for a second, and
+// one that waits for it.
 func holderAndOther(t *testing.T) (st *store.Store, holder, other *candidate) {
 	t.Helper()
 	st = open(t, t.TempDir())

@@ -63,7 +63,7 @@ type slowConn struct {
 func (c slowConn) Write(p []byte) (int, error) { return c.to.Write(p) }
 func (c slowConn) Close() error                { c.to.Close(); return c.Conn.Close() }
 
-// compete has somebody compete for the lease on a way of its own.
+// compete starts a candidate for the lease on view.
 func compete(t *testing.T, view *store.Store, note string) *candidate {
 	t.Helper()
 	c := &candidate{began: make(chan struct{}, 10), lost: make(chan struct{}, 10), before: make(chan string, 10)}
@@ -114,9 +114,10 @@ func TestALeaseIsKeptOnASlowDisk(t *testing.T) {
 	}
 }
 
-// TestALeaseWhoseTakingWasNotHeardOf is taken when no answer comes: who took it need
-// not wait for its own silence, and still knows what the holder before left.
-func TestALeaseWhoseTakingWasNotHeardOf(t *testing.T) {
+// TestALeaseWhoseAcquisitionWasNotAcknowledged loses the acknowledgement of the write that takes
+// the lease: the new holder does not wait for its own claim to expire, and still gets
+// the note of the previous holder.
+func TestALeaseWhoseAcquisitionWasNotAcknowledged(t *testing.T) {
 	t.Parallel()
 	st := open(t, t.TempDir())
 	one, _, err := st.View(t.Context(), "a")
@@ -145,8 +146,8 @@ func TestALeaseWhoseTakingWasNotHeardOf(t *testing.T) {
 	}
 }
 
-// TestALeaseIsGivenBackAfterAnElection stops its holder while nobody answers: the
-// next one learns what it left all the same.
+// TestALeaseIsGivenBackAfterAnElection stops its holder while the store does not
+// answer: the next holder gets its note all the same.
 func TestALeaseIsGivenBackAfterAnElection(t *testing.T) {
 	t.Parallel()
 	for name, until := range map[string]time.Duration{"at once": 0, "in doubt": 5 * time.Second} {
