@@ -30,7 +30,7 @@ type ChatRequest struct {
 	Stream              bool           `json:"stream,omitempty"`
 	StreamOptions       *StreamOptions `json:"stream_options,omitempty"`
 	N                   int            `json:"n,omitempty" minimum:"0" maximum:"1" doc:"Only one choice"`
-	UnheardChat
+	UnsupportedChat
 }
 
 // ChatMessage is one turn.
@@ -38,7 +38,7 @@ type ChatMessage struct {
 	_       struct{} `additionalProperties:"true"`
 	Role    string   `json:"role" enum:"system,developer,user,assistant,tool"`
 	Content Content  `json:"content"`
-	UnheardTurn
+	UnsupportedTurn
 }
 
 // CompletionRequest is the part of OpenAI's older request that we honour.
@@ -54,7 +54,7 @@ type CompletionRequest struct {
 	Stream        bool           `json:"stream,omitempty"`
 	StreamOptions *StreamOptions `json:"stream_options,omitempty"`
 	N             int            `json:"n,omitempty" minimum:"0" maximum:"1" doc:"Only one choice"`
-	UnheardCompletion
+	UnsupportedCompletion
 }
 
 // StreamOptions asks for the usage at the end of a stream.
@@ -68,11 +68,11 @@ func (r ChatRequest) task() (orchestrator.TaskRequest, error) {
 		ModelRef: r.Model, MaxTokens: cmp.Or(r.MaxCompletionTokens, r.MaxTokens), Seed: r.Seed,
 		Temperature: r.Temperature, TopP: r.TopP, Stop: r.Stop,
 	}
-	if err := unheard(unheardChat, r.UnheardChat, "body."); err != nil {
+	if err := refuseUnsupported(unsupportedChat, r.UnsupportedChat, "body."); err != nil {
 		return t, err
 	}
 	for i, m := range r.Messages {
-		if err := unheard(unheardTurn, m.UnheardTurn, fmt.Sprintf("body.messages[%d].", i)); err != nil {
+		if err := refuseUnsupported(unsupportedTurn, m.UnsupportedTurn, fmt.Sprintf("body.messages[%d].", i)); err != nil {
 			return t, err
 		}
 		t.Messages = append(t.Messages, nodeapi.Message{Role: m.Role, Content: string(m.Content)})
@@ -85,7 +85,7 @@ func (r CompletionRequest) task() (orchestrator.TaskRequest, error) {
 		ModelRef: r.Model, MaxTokens: r.MaxTokens, Seed: r.Seed, Temperature: r.Temperature, TopP: r.TopP,
 		Stop: r.Stop, Prompt: r.Prompt,
 	}
-	if err := unheard(unheardCompletion, r.UnheardCompletion, "body."); err != nil {
+	if err := refuseUnsupported(unsupportedCompletion, r.UnsupportedCompletion, "body."); err != nil {
 		return t, err
 	}
 	return t, checkStop(r.Stop)

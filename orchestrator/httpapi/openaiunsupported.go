@@ -11,19 +11,19 @@ import (
 	"github.com/llorch/gateway/authmin/backend"
 )
 
-// Unheard are members of OpenAI's two text requests that would change the answer,
+// Unsupported are members of OpenAI's two text requests that would change the answer,
 // and that are not passed on to engines. To ignore them would give an answer that was not
 // asked for. The tag passes lists, as JSON, the values that change nothing; null
 // is always one. What this does not name has no part in the answer, or is newer.
-type Unheard struct {
+type Unsupported struct {
 	FrequencyPenalty json.RawMessage `json:"frequency_penalty,omitempty" passes:"[0]" doc:"Only 0"`
 	PresencePenalty  json.RawMessage `json:"presence_penalty,omitempty" passes:"[0]" doc:"Only 0"`
 	LogitBias        json.RawMessage `json:"logit_bias,omitempty" passes:"[{}]" doc:"Only an empty one"`
 }
 
-// UnheardChat are those of a chat.
-type UnheardChat struct {
-	Unheard
+// UnsupportedChat are those of a chat.
+type UnsupportedChat struct {
+	Unsupported
 	Tools            json.RawMessage `json:"tools,omitempty" passes:"[[]]" doc:"Only an empty list"`
 	ToolChoice       json.RawMessage `json:"tool_choice,omitempty" passes:"[\"none\",\"auto\"]" doc:"Only none and auto: there are no tools"`
 	Functions        json.RawMessage `json:"functions,omitempty" passes:"[[]]" doc:"Only an empty list"`
@@ -38,17 +38,17 @@ type UnheardChat struct {
 	WebSearchOptions json.RawMessage `json:"web_search_options,omitempty" passes:"[]" doc:"Refused: there is no search"`
 }
 
-// UnheardTurn are those of one message of a chat.
-type UnheardTurn struct {
+// UnsupportedTurn are those of one message of a chat.
+type UnsupportedTurn struct {
 	ToolCalls    json.RawMessage `json:"tool_calls,omitempty" passes:"[[]]" doc:"Only an empty list"`
 	ToolCallID   json.RawMessage `json:"tool_call_id,omitempty" passes:"[]" doc:"Refused: there are no tools"`
 	FunctionCall json.RawMessage `json:"function_call,omitempty" passes:"[]" doc:"Refused: there are no functions"`
 	Audio        json.RawMessage `json:"audio,omitempty" passes:"[]" doc:"Refused: messages are text"`
 }
 
-// UnheardCompletion are those of a completion.
-type UnheardCompletion struct {
-	Unheard
+// UnsupportedCompletion are those of a completion.
+type UnsupportedCompletion struct {
+	Unsupported
 	Logprobs json.RawMessage `json:"logprobs,omitempty" passes:"[]" doc:"Refused: there are none"`
 	Echo     json.RawMessage `json:"echo,omitempty" passes:"[false]" doc:"Only false"`
 	Suffix   json.RawMessage `json:"suffix,omitempty" passes:"[\"\"]" doc:"Only an empty one"`
@@ -63,9 +63,9 @@ type member struct {
 }
 
 var (
-	unheardChat       = membersOf(reflect.TypeFor[UnheardChat]())
-	unheardTurn       = membersOf(reflect.TypeFor[UnheardTurn]())
-	unheardCompletion = membersOf(reflect.TypeFor[UnheardCompletion]())
+	unsupportedChat       = membersOf(reflect.TypeFor[UnsupportedChat]())
+	unsupportedTurn       = membersOf(reflect.TypeFor[UnsupportedTurn]())
+	unsupportedCompletion = membersOf(reflect.TypeFor[UnsupportedCompletion]())
 )
 
 // membersOf reads the tags of one of the types above.
@@ -84,8 +84,8 @@ func membersOf(t reflect.Type) (all []member) {
 	return all
 }
 
-// unheard refuses the first member that would change the answer.
-func unheard(all []member, sent any, place string) error {
+// refuseUnsupported refuses the first member that would change the answer.
+func refuseUnsupported(all []member, sent any, place string) error {
 	v := reflect.ValueOf(sent)
 	for _, m := range all {
 		text := v.FieldByIndex(m.index).Bytes()
