@@ -1,13 +1,14 @@
 package authmin
 
-// Presented says what a request's Authorization field held.
+// Presented says what the fields held in which a request may present a credential:
+// Authorization, and X-Api-Key where it is read.
 type Presented uint8
 
 const (
-	// PresentedNothing is a request without an Authorization field.
+	// PresentedNothing is a request without such a field.
 	PresentedNothing Presented = iota
-	// PresentedMalformed is an Authorization field that is not one bearer
-	// credential: two lines, another scheme, a bad character, too long.
+	// PresentedMalformed is a field that is not one credential (two lines, another
+	// scheme, a bad character, too long), or two fields with two tokens.
 	PresentedMalformed
 	// PresentedToken is one well-formed bearer token.
 	PresentedToken

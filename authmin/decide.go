@@ -44,6 +44,7 @@ type Decider struct {
 	Policy       *Policy
 	Keyring      func() *Keyring // the current one, never nil
 	Optional     bool            // the loopback bypass
+	APIKey       bool            // read X-Api-Key as well as Authorization
 	TrustProxies []netip.Prefix
 	ProxyScopes  []Scope
 }
@@ -76,7 +77,7 @@ func (g *Decider) Decide(r *Request, now time.Time) Decision {
 		return d
 	}
 	if reason := g.identify(&d, r, now); reason != ReasonNone {
-		d.refuse(reason, ProblemFor(reason))
+		d.refuse(reason, g.problemFor(reason))
 		return d
 	}
 	switch {
@@ -146,7 +147,7 @@ func TokenIdentity(fingerprint string) string { return tokenIdentity + fingerpri
 // identify fills in the caller's identity, or returns why there is none.
 func (g *Decider) identify(d *Decision, r *Request, now time.Time) Reason {
 	var digest Digest
-	digest, d.Presented = ParseBearer(r.Header["Authorization"])
+	digest, d.Presented = ParseCredential(r.Header, g.APIKey)
 	switch d.Presented {
 	case PresentedMalformed:
 		return ReasonMalformed

@@ -16,7 +16,7 @@
 // is refused and never treated as absent.
 //
 // A token exists as text in two places only: in the [Secret] that the operator
-// configured, and in the header that the client sent. [ParseBearer] hashes the latter
+// configured, and in the header that the client sent. [ParseCredential] hashes the latter
 // at once, and everything behind it works with a [Digest].
 //
 // # What it does not protect against
@@ -40,7 +40,8 @@
 // Tokens and the file that holds their hashes: [Token], [Keyring], [Verdict],
 // [ReadKeyringFile], [EditKeyringFile].
 //
-// What a request presents: [ParseBearer], [Presented], [EnsureCorrelationID].
+// What a request presents: [ParseBearer], [ParseAPIKey], [ParseCredential], [Presented],
+// [EnsureCorrelationID].
 //
 // Paths and rules: [CheckTarget], [PathKey], [Policy], [Rule], [Scope].
 //

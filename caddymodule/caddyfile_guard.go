@@ -20,6 +20,7 @@ import (
 //		require <scope,...> [<METHOD,...>] <path...>
 //		deny                [<METHOD,...>] <path...>
 //		upstream_token      <source>
+//		credentials         bearer [x-api-key]
 //		allow_encoded_slash <path...>
 //		allow_trailers      <path...>
 //		allow_headers       <name...>
@@ -103,6 +104,11 @@ func (g *Guard) parseOption(d *caddyfile.Dispenser, option string) error {
 		g.UpstreamToken = args[0]
 		if err := checkSource(args[0]); err != nil {
 			return d.Errf("upstream_token: %v", err)
+		}
+	case "credentials":
+		g.Credentials = args
+		if _, err := readsAPIKey(args); err != nil || len(args) == 0 {
+			return d.Errf("credentials: %v", errCredentials)
 		}
 	case "allow_encoded_slash":
 		g.AllowEncodedSlash = append(g.AllowEncodedSlash, args...)

@@ -54,7 +54,7 @@ func operations(doc any, response bool) (list []headerWrite) {
 	list = append(fields(at(doc, "add"), response), fields(at(doc, "set"), response)...)
 	for _, w := range fields(at(doc, "replace"), response) {
 		if w.name == "*" { // every field
-			for _, name := range []string{"X-Auth-*", "Authorization"} {
+			for _, name := range []string{"X-Auth-*", "Authorization", authmin.HeaderAPIKey} {
 				list = append(list, headerWrite{name: name, values: w.values, response: response})
 			}
 			continue
@@ -106,8 +106,8 @@ func writtenHeaders(in *inspection) (faults []Fault) {
 		if h.name == "map" && slices.ContainsFunc(destinations, func(d string) bool { return strings.HasPrefix(strings.Trim(d, "{}"), "http.auth.") }) {
 			faults = append(faults, faultf(severity, h.server, "map writes {http.auth.…}, which says who asks; the guard alone says that: choose another name"))
 		}
-		if h.name == AppName && h.way.credential {
-			faults = append(faults, faultf(refused, h.server, "guard %s judges an Authorization that the configuration wrote before it: every client would pass with it; remove request_header Authorization", h.guardName()).of(h, 0))
+		if h.name == AppName {
+			faults = append(faults, h.writtenCredentials()...)
 		}
 	}
 	return faults
@@ -159,12 +159,27 @@ func takesOffIdentity(pattern string) bool {
 	return identityName(pattern)
 }
 
-// writesCredential reports whether a handler puts something into Authorization of
-// the request that the handlers after it see.
-func (h *inspected) writesCredential() bool {
+// writesCredential reports whether a handler puts something into a field of the request
+// that the handlers after it see.
+func (h *inspected) writesCredential(name string) bool {
 	return slices.ContainsFunc(h.writes(), func(w headerWrite) bool {
-		return !w.response && !w.deletes && strings.EqualFold(w.name, "Authorization")
+		return !w.response && !w.deletes && strings.EqualFold(w.name, name)
 	})
+}
+
+// writtenCredentials are the fields that a guard reads a credential from, and that the
+// configuration wrote before it.
+func (h *inspected) writtenCredentials() (faults []Fault) {
+	say := func(name string) {
+		faults = append(faults, faultf(refused, h.server, "guard %s judges an %s that the configuration wrote before it: every client would pass with it; remove request_header %s", h.guardName(), name, name).of(*h, 0))
+	}
+	if h.way.credential {
+		say("Authorization")
+	}
+	if h.way.apiKey && slices.Contains(textsOf(h.doc["credentials"]), credentialAPIKey) {
+		say(authmin.HeaderAPIKey)
+	}
+	return faults
 }
 
 func (h *inspected) guardName() string {

@@ -29,6 +29,10 @@ type Guard struct {
 	// client's: {env.NAME}, {file./absolute/path} or credential:NAME.
 	UpstreamToken string `json:"upstream_token,omitempty"`
 
+	// Where a token is read: bearer (Authorization), or bearer and x-api-key. With
+	// both a request may use either, or both with the same token. Default: bearer.
+	Credentials []string `json:"credentials,omitempty"`
+
 	// Paths where an encoded slash (%2F, in model ids) is allowed.
 	AllowEncodedSlash []string `json:"allow_encoded_slash,omitempty"`
 
@@ -132,6 +136,9 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	g.decider = authmin.Decider{
 		Policy: g.policy, Keyring: g.app.store.keyring,
 		Optional: g.app.optional, TrustProxies: g.app.proxies,
+	}
+	if g.decider.APIKey, err = readsAPIKey(g.Credentials); err != nil {
+		return g.errorf("credentials: %w", err)
 	}
 	if g.app.TrustProxy != nil {
 		g.decider.ProxyScopes = g.app.TrustProxy.Scopes

@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/llorch/gateway/authmin"
 )
 
 // inspection is a configuration with all of its handlers in a row, each with what
@@ -44,6 +45,7 @@ type way struct {
 	answered   bool              // a handler before always answers: no request comes here
 	basicAuth  bool              // another authentication has run
 	credential bool              // Authorization may have been written
+	apiKey     bool              // X-Api-Key may have been written
 	prefixes   []string          // of paths, taken off without a segment boundary
 	around     []caddyhttp.Route // the routes that this one is in, the outermost first
 	clean      int               // how many of them match the client's own path
@@ -54,7 +56,7 @@ func (w way) or(v way) way {
 	w.rewritten = w.rewritten || v.rewritten
 	w.answered = w.answered && v.answered
 	w.basicAuth = w.basicAuth || v.basicAuth
-	w.credential = w.credential || v.credential
+	w.credential, w.apiKey = w.credential || v.credential, w.apiKey || v.apiKey
 	return w
 }
 
@@ -186,7 +188,8 @@ func (t *tour) handler(raw json.RawMessage, w way, last bool, depth int) way {
 	case "authentication":
 		w.basicAuth = true
 	case "headers":
-		w.credential = w.credential || h.writesCredential()
+		w.credential = w.credential || h.writesCredential("Authorization")
+		w.apiKey = w.apiKey || h.writesCredential(authmin.HeaderAPIKey)
 	}
 	for _, response := range inner.HandleResponse {
 		t.list(response.Routes, w, depth+1)

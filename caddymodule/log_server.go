@@ -77,6 +77,10 @@ func shieldedTarget(target string) string {
 func shieldedHeader(h http.Header) http.Header {
 	shown := make(http.Header, len(h))
 	for name, values := range h {
+		if http.CanonicalHeaderKey(name) == authmin.HeaderAPIKey { // Caddy redacts Authorization by itself
+			shown[name] = []string{"REDACTED"}
+			continue
+		}
 		name = authmin.CleanField(name, authmin.MaxLoggedHost)
 		for _, value := range values {
 			shown[name] = append(shown[name], authmin.CleanField(value, maxLoggedField))

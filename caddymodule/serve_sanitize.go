@@ -34,7 +34,7 @@ func clientTarget(r *http.Request) (target string, sameBytes bool) {
 // sanitize takes off the request what a client may not say to an upstream, its own
 // credential first: on public routes too. The path decides which trailers stay.
 func (g *Guard) sanitize(r *http.Request, s *requestState, path string) {
-	delete(r.Header, "Authorization")
+	g.dropCredentials(r.Header)
 	g.passing.Sanitize(r.Header)
 	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); !trusted {
 		g.passing.SanitizeForwarded(r.Header)
@@ -45,7 +45,7 @@ func (g *Guard) sanitize(r *http.Request, s *requestState, path string) {
 }
 
 // dropTokens removes the fields that contain a known token, valid or not: SDKs send
-// theirs as X-Api-Key too.
+// theirs as X-Api-Key too, where the guard does not read it.
 func (g *Guard) dropTokens(h http.Header) {
 	leaks := g.app.store.leaks
 	for name, values := range h {

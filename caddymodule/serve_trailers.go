@@ -56,7 +56,7 @@ func (g *Guard) sanitizeTrailer(h http.Header) {
 		return !httpguts.ValidTrailerHeader(name) || strings.ContainsAny(name, "_.") ||
 			name == "Cookie" || name == authmin.HeaderCorrelationID || authmin.HasForwardingHeader(http.Header{name: nil})
 	})
-	delete(h, "Authorization")
+	g.dropCredentials(h)
 	authmin.SanitizeHeader(h)
 	g.dropTokens(h)
 }
