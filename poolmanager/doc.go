@@ -28,11 +28,11 @@
 // wait_ms, and the status has its progress. The time to become ready is the
 // template's, and the model's size read at 50 MiB/s on top.
 //
-// # What a killed pool manager leaves
+// # After a kill of the pool manager
 //
-// Engines die with it. What got away is ended, never adopted, when it starts
-// again: an engine's key is known to nobody any more, and its tasks' callers are
-// gone.
+// Engines are killed with it. Survivors are killed, never adopted, when it starts
+// again: an engine's key is lost with the process that made it, and so are the
+// connections of its tasks' callers.
 //
 // The example of the package starts a pool of the demo engine and dispatches a task to it.
 //

@@ -68,8 +68,8 @@ func (t Template) environment(lookup func(string) (string, bool), v startValues)
 	return list
 }
 
-// freePort asks the kernel for a port that nobody uses. Somebody may take it
-// before the engine does: then the engine ends, and the next start has another.
+// freePort asks the kernel for an unused port. Another program may open it before
+// the engine does: then the engine exits, and the next start has another port.
 // Until then checkPort keeps the key and the tasks from another user's program, and
 // ports keeps two starts of ours apart.
 func freePort() (int, error) {
@@ -79,14 +79,14 @@ func freePort() (int, error) {
 	}
 	port := listener.Addr().(*net.TCPAddr).Port
 	if err := listener.Close(); err != nil {
-		return 0, fmt.Errorf("giving the port back: %w", err)
+		return 0, fmt.Errorf("closing the probe of a free port: %w", err)
 	}
 	return port, nil
 }
 
 // writeKey writes the key for one start into a file that only we can read. On a
-// failure nothing of it stays, as on a full disk. It is not made to reach the disk:
-// the file is removed as soon as the engine has read it.
+// failure, as on a full disk, it leaves no file. The file is not synced:
+// it is removed as soon as the engine has read it.
 func writeKey(path string, style KeyStyle, key string) error {
 	text := key + "\n"
 	if style == KeyVLLMYAML {

@@ -13,7 +13,7 @@ type Reason string
 // The reasons.
 const (
 	ReasonExit    Reason = "exit"          // it ended by itself
-	ReasonSignal  Reason = "signal"        // somebody killed it
+	ReasonSignal  Reason = "signal"        // killed by a signal
 	ReasonMemory  Reason = "out_of_memory" // it, or the kernel, found no memory
 	ReasonCUDA    Reason = "cuda"          // its GPU failed it
 	ReasonHealth  Reason = "health"        // it did not become, or stay, healthy

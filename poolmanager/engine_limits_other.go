@@ -4,7 +4,7 @@ package poolmanager
 
 import "errors"
 
-// limit is for Linux: elsewhere nobody can limit another process.
+// limit needs prlimit(2), which only Linux has.
 func (t Template) limit(int) error {
 	if t.MaxOpenFiles == 0 && t.MaxAddressSpaceBytes == 0 {
 		return nil

@@ -18,7 +18,7 @@ const (
 	ringLineBytes = 2048
 )
 
-// credential is what looks like one in somebody else's output.
+// credential matches what looks like one in the engine's output.
 var credential = regexp.MustCompile(`(?i)(bearer\s+|(?:api[-_]?key|token|secret|password)["']?\s*[=:]\s*["']?)[^\s"',;]{6,}`)
 
 // logRing keeps the last lines of an engine's output, credentials redacted

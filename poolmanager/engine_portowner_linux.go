@@ -10,9 +10,9 @@ import (
 )
 
 // checkPort refuses a port at which another user's program listens. The port was
-// free when it was chosen; whoever opens it before the engine does must get
-// neither its key nor its tasks. Root is trusted; and where we are root ourselves
-// an engine may be anybody, and nothing is known.
+// free when it was chosen; a program that opens it before the engine does must get
+// neither its key nor its tasks. Root is trusted. If we are root ourselves, an
+// engine may run as any user, and there is no check.
 func checkPort(port int) error { return checkListeners("/proc/net", port, os.Getuid()) }
 
 // checkListeners reads tcp and tcp6 of proc_pid_net(5): the second field is

@@ -12,7 +12,7 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-func TestAStrangersListenerIsToldFromOurs(t *testing.T) {
+func TestListenersOfOtherUsersAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	head := "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 	row := func(address, state, uid string) string {
@@ -22,10 +22,10 @@ func TestAStrangersListenerIsToldFromOurs(t *testing.T) {
 		tcp, tcp6 string
 		refused   bool
 	}{
-		"nobody":             {},
+		"no listener":        {},
 		"ours":               {tcp: row("0100007F:1F90", "0A", "1000")},
 		"root's":             {tcp: row("0100007F:1F90", "0A", "0")},
-		"a stranger's":       {tcp: row("0100007F:1F90", "0A", "1001"), refused: true},
+		"another user's":     {tcp: row("0100007F:1F90", "0A", "1001"), refused: true},
 		"one beside ours":    {tcp: row("0100007F:1F90", "0A", "1000") + row("00000000:1F90", "0A", "1001"), refused: true},
 		"one with IPv6":      {tcp6: row("00000000000000000000000000000000:1F90", "0A", "1001"), refused: true},
 		"another port":       {tcp: row("0100007F:1F91", "0A", "1001")},
@@ -45,7 +45,7 @@ func TestAStrangersListenerIsToldFromOurs(t *testing.T) {
 	}
 }
 
-// TestTheKernelNamesAListenersUser asks it as somebody else would.
+// TestTheKernelNamesAListenersUser asks as this user and as another one.
 func TestTheKernelNamesAListenersUser(t *testing.T) {
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -61,11 +61,11 @@ func TestTheKernelNamesAListenersUser(t *testing.T) {
 	}
 }
 
-func TestAnEngineWhosePortAStrangerHasIsNeverReady(t *testing.T) {
+func TestAnEngineIsNeverReadyWhileAnotherUserListensOnItsPort(t *testing.T) {
 	r := startRig(t, func(o *Options) { o.Templates[0].ReadyLimit = 300_000_000 })
-	r.pools.env.engines.(*processes).owner = func(int) error { return errors.New("a stranger's") }
+	r.pools.env.engines.(*processes).owner = func(int) error { return errors.New("another user's port") }
 	if _, err := r.client.Preload(t.Context(), "p", nodeapi.PreloadRequest{Template: "demo"}); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Eventually(t, "the failure", func() bool { return strings.Contains(r.status(t, "p").LastError, "a stranger's") })
+	testkit.Eventually(t, "the failure", func() bool { return strings.Contains(r.status(t, "p").LastError, "another user's port") })
 }

@@ -2,5 +2,5 @@
 
 package poolmanager
 
-// checkPort is for Linux: elsewhere nobody says who listens.
+// checkPort needs /proc/net, which only Linux has.
 func checkPort(int) error { return nil }

@@ -10,8 +10,8 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// TestTwoStartsNeverHaveOnePort although the kernel gives it twice: nobody listens
-// there yet.
+// TestTwoStartsNeverHaveOnePort although the kernel offers it twice, while
+// no engine listens on it yet.
 func TestTwoStartsNeverHaveOnePort(t *testing.T) {
 	gives := []int{7, 7, 7, 8}
 	p := &ports{taken: map[int]bool{}, free: func() (int, error) {

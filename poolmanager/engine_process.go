@@ -76,7 +76,7 @@ type processes struct {
 	dir   *runtimeDir
 	sweep *sweeper
 	kills func() int64         // processes that the kernel ended for want of memory, so far
-	owner func(port int) error // refuses a port that a stranger has opened
+	owner func(port int) error // refuses a port that another user's program has opened
 	ports *ports
 }
 

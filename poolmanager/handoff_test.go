@@ -21,7 +21,7 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// foreign is an engine that somebody else runs; a completion ends when release
+// foreign is an engine that another program started; a completion ends when release
 // is closed.
 func foreign(t *testing.T, release chan struct{}) *httptest.Server {
 	t.Helper()

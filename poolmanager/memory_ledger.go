@@ -12,7 +12,7 @@ import (
 const (
 	// minStay is how long an engine stays at least, once it was loaded, before
 	// another may have its memory; or as long as its own load took, if that is
-	// longer. So at most half of the time goes into loading, whoever takes turns.
+	// longer. So at most half of the time goes into loading when engines alternate.
 	minStay = 10 * time.Second
 	// roomWait is how long a task waits for memory that others use: longer than a
 	// short answer takes, shorter than the 30 s after which orchestrators give up

@@ -53,7 +53,7 @@ type launchSpec struct {
 func (s launchSpec) key() string { return s.template.Name + "\x00" + s.model.ref }
 
 // pool is one engine and its slots. One goroutine, supervise, decides about its
-// life; everybody else reads the state, takes slots, and asks through commands.
+// life; other goroutines read the state, take slots, and send commands.
 // The lock is never held over a spawn, a probe or a wait.
 type pool struct {
 	id   string
@@ -183,7 +183,7 @@ func (p *pool) set(next State) {
 	p.env.changed()
 }
 
-// announce wakes everybody who waits for a change; the caller holds the lock.
+// announce wakes all goroutines that wait for a change; the caller holds the lock.
 func (p *pool) announce() {
 	close(p.waiters)
 	p.waiters = make(chan struct{})

@@ -27,7 +27,7 @@ func (p *pool) supervise(ctx context.Context, done chan struct{}) {
 	}
 }
 
-// finish stops the pool and closes done in one moment: whoever reads stopped can
+// finish stops the pool and closes done in one step: a caller that reads stopped can
 // start it again. A task that came while the engine was unloaded does so here.
 func (p *pool) finish(done chan struct{}) {
 	p.mu.Lock()
@@ -151,8 +151,8 @@ func (p *pool) check(ctx context.Context, inst *instance) error {
 	return nil
 }
 
-// setFailed says why in the same moment: nobody reads a failed pool without it. It
-// is false for an engine that broke while it was being ended anyway.
+// setFailed sets state and error in one step, so that no status shows a failed pool
+// without its error. It is false for an engine that broke while it was being ended anyway.
 func (p *pool) setFailed(f *failure) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -242,8 +242,8 @@ func TestAFailedWakeFallsBackOnlyFromItsOwnRun(t *testing.T) {
 	})
 }
 
-// TestATaskThatComesWithTheEndOfAFailedWakeGetsTheOldModel: nobody else would
-// start it.
+// TestATaskThatComesWithTheEndOfAFailedWakeGetsTheOldModel: otherwise the pool would
+// stay stopped.
 func TestATaskThatComesWithTheEndOfAFailedWakeGetsTheOldModel(t *testing.T) {
 	inBubble(t, 0, one(plan{load: time.Second}), []Template{swappable("p")}, func(b *bubble) {
 		p, answer := b.wakeInVain()

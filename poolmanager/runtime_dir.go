@@ -19,7 +19,7 @@ import (
 )
 
 // adoptGrace is how long an engine of a killed predecessor may take to stop
-// before it is killed: nobody waits for its answers any more.
+// before it is killed: its callers are gone.
 const adoptGrace = time.Second
 
 // runtimeDir is where one pool manager keeps what a successor must know. It

@@ -29,7 +29,7 @@ func init() {
 	}
 }
 
-// door notes who knocks, and lets nobody in.
+// door records each connection attempt and answers none.
 type door struct {
 	port  string
 	mu    sync.Mutex

@@ -5,7 +5,7 @@
 // form for both: /v1/embeddings is OpenAI's, /v1/rerank Jina's.
 //
 // It does not start engines, hold slots or retry: a broken stream is an [Error]
-// with a class, and whoever dispatched decides.
+// with a class, and the caller decides.
 //
 // The example of the package runs a task, and another one whose stream breaks off.
 package adapter

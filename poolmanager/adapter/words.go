@@ -29,7 +29,7 @@ var (
 	random = regexp.MustCompile(`[A-Za-z0-9_+=-]{32,}`)
 	// prefixed begins as the keys of well-known services do.
 	prefixed = regexp.MustCompile(`\b(?:sk|pk|hf|gh[a-z]|xox[a-z]|eyJ)[-_A-Za-z0-9][A-Za-z0-9_.-]{14,}`)
-	// markup is a tag of HTML, or a part that nobody reads.
+	// markup is a tag of HTML, or an element whose text is not shown.
 	markup = regexp.MustCompile(`(?is)<(style|script)\b.*?</(style|script)>|<[^>]*>`)
 )
 

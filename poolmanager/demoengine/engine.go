@@ -63,7 +63,7 @@ func (e *engine) health(w http.ResponseWriter, _ *http.Request) {
 	reply(w, map[string]string{"status": "ok"})
 }
 
-// showSlots answers like llama.cpp's /slots, so far as anybody reads it.
+// showSlots answers like llama.cpp's /slots, with the fields that clients read.
 func (e *engine) showSlots(w http.ResponseWriter, _ *http.Request) {
 	busy := len(e.slots)
 	list := make([]map[string]any, cap(e.slots))

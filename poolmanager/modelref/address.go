@@ -10,15 +10,15 @@ import (
 var notSources = prefixes(
 	"0.0.0.0/8",          // this network: some kernels take all of it for this machine
 	"192.0.0.0/24",       // protocol assignments (RFC 6890); metadata of Oracle's older cloud
-	"255.255.255.255/32", // everybody
+	"255.255.255.255/32", // broadcast
 	// Metadata services that are not on the link.
 	"100.100.100.200/32",     // Alibaba Cloud
 	"168.63.129.16/32",       // Azure's WireServer
 	"fd00:ec2::/32",          // AWS: fd00:ec2::254
 	"fd20:ce::254/128",       // Google Cloud
 	"fd00:c1::a9fe:a9fe/128", // Oracle Cloud
-	// IPv6 that stands for IPv4, in ways that are out of use, or that nobody can
-	// read without knowing how this network divides the bits.
+	// IPv6 that stands for IPv4, in ways that are out of use, or that cannot be
+	// decoded without knowing how this network divides the bits.
 	"::/96",           // IPv4-compatible (RFC 4291, 2.5.5.1)
 	"::ffff:0:0:0/96", // IPv4-translated (RFC 2765)
 	"64:ff9b:1::/48",  // NAT64 of local use (RFC 8215)

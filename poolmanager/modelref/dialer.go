@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// ErrAddress is what a Dialer refuses: see AddressAllowed.
-var ErrAddress = errors.New("nothing is fetched from there")
+// ErrAddress is the error of a Dialer for an address that [AddressAllowed] refuses.
+var ErrAddress = errors.New("address not allowed")
 
 // Dialer connects to the hosts of one fetch. It asks for each name once and
 // keeps to what it found, so that a name cannot point elsewhere later. What a name
 // leads to must satisfy AddressAllowed, but for localhost, which may lead to loopback;
 // an address that was written as one may be any. It keeps one entry for each host,
-// so whoever follows redirects bounds their number.
+// so a caller that follows redirects must bound their number.
 type Dialer struct {
 	Lookup  func(ctx context.Context, host string) ([]netip.Addr, error)
 	Timeout time.Duration // of each look-up and each connect

@@ -39,7 +39,7 @@ func appendToken(dst []byte, text string, index int) ([]byte, error) {
 	return append(strconv.AppendInt(dst, int64(index), 10), tokenEnd...), nil
 }
 
-// decodeToken reads what appendToken wrote, or anybody else.
+// decodeToken reads a token's data, as appendToken or another program wrote it.
 func decodeToken(data []byte) (text string, index int, err error) {
 	if text, index, ok := plainToken(data); ok {
 		return text, index, nil

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// ErrUnsafe says that somebody else could have written what was found.
-var ErrUnsafe = errors.New("others could change it")
+// ErrUnsafe says that another user could have written or replaced the file.
+var ErrUnsafe = errors.New("unsafe ownership or permissions")
 
 // CheckInfo refuses what belongs to another user or may be written by one.
 func CheckInfo(info fs.FileInfo) error {
@@ -24,9 +24,9 @@ func CheckInfo(info fs.FileInfo) error {
 	return nil
 }
 
-// CheckAncestors refuses a directory above which somebody else could put another
-// one in place, as sshd does: each belongs to this user or to root, and is
-// written by nobody else, unless it is like /tmp.
+// CheckAncestors refuses a path of which another user could replace a parent
+// directory, as sshd does: each parent belongs to this user or to root, and is not
+// writable for others, unless it has the sticky bit, like /tmp.
 func CheckAncestors(path string) error {
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {

@@ -125,8 +125,7 @@ func Resident(groups map[int]bool) int64 {
 
 // EndMarked kills every process of this user whose marker begins with one of the
 // prefixes, waits until they are gone, and gives how many there were. Reading the
-// environment of a process that belongs to somebody else fails, and so it is
-// left alone.
+// environment of another user's process fails, so it is left alone.
 func EndMarked(prefixes ...string) int {
 	prefixes = slices.DeleteFunc(slices.Clone(prefixes), func(p string) bool { return p == "" })
 	if len(prefixes) == 0 {

@@ -37,7 +37,7 @@ type Process struct {
 	ident Identity
 	done  chan struct{}
 
-	mu   sync.Mutex // guards gone, and that nobody touches a reaped pid
+	mu   sync.Mutex // guards gone; held over each signal, so that none goes to a reaped pid
 	gone bool
 }
 
@@ -106,7 +106,7 @@ func (p *Process) Terminate(grace time.Duration) {
 	<-p.done
 }
 
-// forget ends all signalling: the pid may soon be somebody else's.
+// forget ends all signalling: the kernel may soon reuse the pid.
 func (p *Process) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -114,8 +114,8 @@ func (p *Process) forget() {
 }
 
 // Hold calls f while the pid is certainly this process's, running or not yet
-// reaped; once it may be somebody else's f is not called, and the error is nil: that
-// it ended is told by Done.
+// reaped. Afterwards, when the kernel may have reused the pid, f is not called and the
+// error is nil: Done reports the end.
 func (p *Process) Hold(f func(pid int) error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

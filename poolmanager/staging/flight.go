@@ -19,7 +19,7 @@ type flight struct {
 	done, total atomic.Int64 // bytes; total is 0 while it is unknown
 }
 
-// join takes part in the download of these bytes, and begins it if nobody did.
+// join joins the running download of this digest, or begins one.
 func (s *Stager) join(m catalogModel) *flight {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,7 +76,7 @@ func (s *Stager) leave(hex string, f *flight) {
 	if f.waiters--; f.waiters > 0 {
 		return
 	}
-	f.cancel(errors.New("nobody waits for it any more"))
+	f.cancel(errors.New("download cancelled: no caller waits for it"))
 	if s.flights[hex] == f {
 		delete(s.flights, hex)
 	}

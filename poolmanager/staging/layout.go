@@ -24,7 +24,7 @@ func (s *Stager) verifiedPath(hex string) string {
 }
 
 // prepare makes the directory for what is not ready, which only we may use, in a
-// model root that nobody else may change or replace: they could put another file
+// model root that no other user may change or replace: they could put another file
 // in place.
 func (s *Stager) prepare() error {
 	if err := checkOwned(s.Root); err != nil {
@@ -61,8 +61,8 @@ func checkOwned(dir string) error {
 	return nil
 }
 
-// checkOwnFile refuses anything but a regular file of ours that has one name and
-// that nobody else may write to.
+// checkOwnFile refuses anything but a regular file of this user with one hard link
+// that others may not write to.
 func checkOwnFile(file *os.File) error {
 	info, err := file.Stat()
 	if err != nil {
@@ -70,7 +70,7 @@ func checkOwnFile(file *os.File) error {
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !info.Mode().IsRegular() || !ok || int(stat.Uid) != os.Getuid() || stat.Nlink > 1 || info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("%w: %s is not a plain file of this user with one name, written by nobody else; remove it", ErrStaging, file.Name())
+		return fmt.Errorf("%w: %s is not a regular file of this user with one hard link and mode go-w; remove it", ErrStaging, file.Name())
 	}
 	return nil
 }

@@ -10,12 +10,12 @@ import (
 	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
-// partialMaxAge is how long a partial file, or what the catalog said, stays that
-// nobody touched: a week, so that a download outlives a weekend's outage.
+// partialMaxAge is how long an unused partial file, or a kept catalog record, stays:
+// a week, so that a download survives a weekend's outage.
 const partialMaxAge = 7 * 24 * time.Hour
 
-// removeLeftovers removes what an interrupted download left long ago, unless somebody
-// works at it, and notes that belong to no file.
+// removeLeftovers removes partial files older than partialMaxAge that no process has
+// locked, and sidecars without a file.
 func (s *Stager) removeLeftovers(now time.Time) {
 	entries, err := os.ReadDir(s.stagingDir())
 	if err != nil {

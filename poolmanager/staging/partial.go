@@ -84,7 +84,7 @@ func (s *Stager) lockPartial(ctx context.Context, path string) (*os.File, error)
 		}
 		file.Close()
 		if locked {
-			continue // whoever held the lock has renamed the file or removed it
+			continue // the holder of the lock has renamed the file or removed it
 		}
 		select {
 		case <-ctx.Done():
@@ -122,7 +122,8 @@ func (p *partialFile) write(b []byte) error {
 	return err
 }
 
-// finish gives the file its name if every byte is right. Nobody sees it before.
+// finish renames the file to its final name if its digest is right. It is not
+// visible under that name before.
 func (p *partialFile) finish() (string, error) {
 	if got := hex.EncodeToString(p.sum.Sum(nil)); got != p.hex {
 		return "", fmt.Errorf("%w: %w: they have sha256:%s", ErrStaging, errDigest, got)

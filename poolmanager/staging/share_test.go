@@ -48,8 +48,8 @@ func TestOnlySoManyDownloadsRunAtOnce(t *testing.T) {
 	}
 }
 
-// TestALockOnAFileThatHasItsNameNoMoreIsNone: whoever held it may have given the
-// file its final name, under which nobody writes.
+// TestALockOnAFileThatHasItsNameNoMoreIsNone: the holder may have given the file its
+// final name, under which no process writes.
 func TestALockOnAFileThatHasItsNameNoMoreIsNone(t *testing.T) {
 	r := newStagingRig(t, 10, nil)
 	if err := r.prepare(); err != nil {

@@ -95,7 +95,7 @@ func New(o Options) *Stager {
 // catalog:ID is asked of the orchestrator, downloaded unless it is here, and
 // checked. progress, if not nil, is called from this goroutine with the bytes
 // that are here and the bytes there are, 0 while that is unknown. When ctx ends
-// only this caller stops waiting; the download goes on while somebody waits.
+// only this caller stops waiting; the download goes on while another caller waits.
 func (s *Stager) Stage(ctx context.Context, ref string, progress func(doneBytes, totalBytes int64)) (string, error) {
 	parsed, err := modelref.Parse(ref)
 	switch {
