@@ -51,7 +51,7 @@ func (a *api) dispatch(ctx context.Context, in *dispatchInput) (*huma.StreamResp
 	}
 	// The request's end gives the slot back, whatever became of the answer.
 	context.AfterFunc(ctx, l.release)
-	if err := l.await(a.env.times.roomWait); errors.Is(err, errNoRoom) || errors.Is(err, errModel) {
+	if err := l.await(a.env.times.memoryWait); errors.Is(err, errNoMemory) || errors.Is(err, errModel) {
 		l.release()
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (a *api) dispatch(ctx context.Context, in *dispatchInput) (*huma.StreamResp
 // stream is one loop: the header, what the engine says as it comes, one last
 // event. The slot is free before the caller reads that event and sends the next
 // task.
-func (a *api) stream(w http.ResponseWriter, l *lease, task nodeapi.DispatchRequest) {
+func (a *api) stream(w http.ResponseWriter, l *slot, task nodeapi.DispatchRequest) {
 	out := &events{Stream: backend.NewStream(w, writeLimit)}
 	defer out.KeepAlive(commentEvery)()
 	engine := l.pool.wanted().template.Engine
@@ -78,10 +78,10 @@ func (a *api) stream(w http.ResponseWriter, l *lease, task nodeapi.DispatchReque
 		if first.IsZero() {
 			first = time.Now()
 		}
-		l.flows(time.Duration(task.StreamLimitMS) * time.Millisecond)
+		l.noteEvent(time.Duration(task.StreamLimitMS) * time.Millisecond)
 		return out.send(e)
 	})
-	l.pool.judge(l, err)
+	l.pool.recordOutcome(l, err)
 	l.release()
 	if err != nil {
 		a.endWithError(l.ctx, out, engine, err)

@@ -40,23 +40,23 @@ var (
 const classifiedLines = 20
 
 // classify reads the exit status, and the log for what the status cannot say.
-// starved says that the kernel has ended a process for want of memory meanwhile:
+// oomKilled says that the kernel has ended a process for want of memory meanwhile:
 // it does that by KILL, and the victim has no time to log.
-func classify(state *os.ProcessState, starved bool, log []string) *failure {
+func classify(state *os.ProcessState, oomKilled bool, log []string) *failure {
 	text, reason := "the engine ended", ReasonExit
 	if state != nil {
 		text = fmt.Sprintf("the engine ended with exit code %d", state.ExitCode())
 		if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 			text, reason = fmt.Sprintf("the engine was ended by signal %d (%s)", status.Signal(), status.Signal()), ReasonSignal
-			if starved && status.Signal() == syscall.SIGKILL {
-				return &failure{ReasonMemory, text + ", and the kernel says that it ended a process for want of memory"}
+			if oomKilled && status.Signal() == syscall.SIGKILL {
+				return &failure{ReasonMemory, text + ", and the kernel's OOM killer ended a process"}
 			}
 		}
 	}
 	for _, line := range log {
 		switch {
 		case cudaWords.MatchString(line):
-			return &failure{ReasonCUDA, text + "; its log tells of the GPU"}
+			return &failure{ReasonCUDA, text + "; its log has a GPU error"}
 		case memoryWords.MatchString(line):
 			reason = ReasonMemory
 		}

@@ -68,7 +68,7 @@ func (r *logRing) store(line string, cut bool) {
 	line = adapter.WithoutKey(r.key, line)
 	line = credential.ReplaceAllString(line, "${1}[redacted]")
 	if cut {
-		line = withoutBegunKey(line, r.key)
+		line = redactPartialKey(line, r.key)
 	}
 	r.fresh = min(r.fresh+1, ringLines)
 	if len(r.lines) < ringLines {
@@ -96,9 +96,9 @@ func (r *logRing) endLine() {
 	r.part, r.cut = r.part[:0], false
 }
 
-// lastWords gives the n newest lines of an engine that has ended, oldest first;
+// lastOutput gives the n newest lines of an engine that has ended, oldest first;
 // the last one need not be whole.
-func (r *logRing) lastWords(n int) []string {
+func (r *logRing) lastOutput(n int) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.endLine()
@@ -121,23 +121,23 @@ func (r *logRing) newest(n int) []string {
 	return list
 }
 
-// leastPart is the shortest beginning of a key, in bytes, that is taken out of the
+// minPartialKey is the shortest beginning of a key, in bytes, that is taken out of the
 // end of a line: less is a coincidence.
-const leastPart = 4
+const minPartialKey = 4
 
-// begunCredential is what looks like the beginning of one where a line was cut.
-var begunCredential = regexp.MustCompile(`(?i)((?:bearer\s+|(?:api[-_]?key|token|secret|password)["']?\s*[=:]\s*["']?))[^\s"',;]{1,5}$`)
+// partialCredential is what looks like the beginning of one where a line was cut.
+var partialCredential = regexp.MustCompile(`(?i)((?:bearer\s+|(?:api[-_]?key|token|secret|password)["']?\s*[=:]\s*["']?))[^\s"',;]{1,5}$`)
 
-// withoutBegunKey takes the beginning of a key off the end of a line that was too long,
+// redactPartialKey takes the beginning of a key off the end of a line that was too long,
 // or that its engine was writing when it ended. A key as a whole has been taken out
 // before.
-func withoutBegunKey(line string, key authmin.Secret) string {
+func redactPartialKey(line string, key authmin.Secret) string {
 	text := key.Reveal()
-	for n := min(len(text)-1, len(line)); n >= leastPart; n-- {
+	for n := min(len(text)-1, len(line)); n >= minPartialKey; n-- {
 		begun, last := authmin.NewSecret(text[:n]), authmin.NewSecret(line[len(line)-n:])
 		if begun.Equal(last) {
 			return line[:len(line)-n] + "[redacted]"
 		}
 	}
-	return begunCredential.ReplaceAllString(line, "${1}[redacted]")
+	return partialCredential.ReplaceAllString(line, "${1}[redacted]")
 }

@@ -57,15 +57,15 @@ func TestWhatAnEngineBeforeWroteIsNotItsSuccessorsLastWord(t *testing.T) {
 	ring := &logRing{}
 	ring.begin(authmin.Secret{})
 	fmt.Fprint(ring, "old\nCUDA out of memory")
-	if got := ring.lastWords(20); len(got) != 2 || got[1] != "CUDA out of memory" {
+	if got := ring.lastOutput(20); len(got) != 2 || got[1] != "CUDA out of memory" {
 		t.Errorf("got %q, want the line without an end too", got)
 	}
 	ring.begin(authmin.Secret{})
-	if got := ring.lastWords(20); len(got) != 0 {
+	if got := ring.lastOutput(20); len(got) != 0 {
 		t.Errorf("an engine that wrote nothing said %q", got)
 	}
 	fmt.Fprint(ring, "new\n")
-	if got := ring.lastWords(20); len(got) != 1 || got[0] != "new" {
+	if got := ring.lastOutput(20); len(got) != 1 || got[0] != "new" {
 		t.Errorf("got %q, want new alone", got)
 	}
 	if got := ring.last(20); len(got) != 3 {
@@ -90,7 +90,7 @@ func TestAFloodIsNotLookedAtLineByLine(t *testing.T) {
 func TestALineThatIsCutInsideAKeyShowsNothingOfIt(t *testing.T) {
 	key := authmin.RandomSecret()
 	text := key.Reveal()
-	for shown := leastPart; shown < len(text); shown++ {
+	for shown := minPartialKey; shown < len(text); shown++ {
 		for name, line := range map[string]string{
 			"too long":             strings.Repeat("x", ringLineBytes-shown) + text + " and more\n",
 			"too long, a password": strings.Repeat("x", ringLineBytes-shown-len("password=")) + "password=" + text + "\n",
@@ -100,8 +100,8 @@ func TestALineThatIsCutInsideAKeyShowsNothingOfIt(t *testing.T) {
 			ring := &logRing{}
 			ring.begin(key)
 			fmt.Fprint(ring, line)
-			got := ring.lastWords(1)[0]
-			if tail := got[max(0, len(got)-60):]; strings.Contains(strings.ToLower(tail), strings.ToLower(text[:leastPart])) || !strings.HasSuffix(got, "[redacted]") {
+			got := ring.lastOutput(1)[0]
+			if tail := got[max(0, len(got)-60):]; strings.Contains(strings.ToLower(tail), strings.ToLower(text[:minPartialKey])) || !strings.HasSuffix(got, "[redacted]") {
 				t.Errorf("%s, %d bytes of the key: the ring holds …%s", name, shown, tail)
 			}
 		}
@@ -113,7 +113,7 @@ func TestALineThatIsCutElsewhereStaysAsItIs(t *testing.T) {
 		ring := &logRing{}
 		ring.begin(key)
 		fmt.Fprint(ring, "the tokens: 12\nhalf a line")
-		if got := ring.lastWords(2); len(got) != 2 || got[0] != "the tokens: 12" || got[1] != "half a line" {
+		if got := ring.lastOutput(2); len(got) != 2 || got[0] != "the tokens: 12" || got[1] != "half a line" {
 			t.Errorf("the ring holds %q", got)
 		}
 	}
@@ -141,7 +141,7 @@ func TestAPieceOfAKeyThatTheEngineItselfCutIsNotShown(t *testing.T) {
 func TestTheEnginesLastWordsCannotCommandATerminal(t *testing.T) {
 	p := &pool{logs: &logRing{}}
 	fmt.Fprint(p.logs, "out of\x1b[2J luck\x00\u202e\n")
-	if got := p.lastWords(); got != "; it said: out of?[2J luck??" {
+	if got := p.lastOutput(); got != "; it said: out of?[2J luck??" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// memoryKills is how many processes the kernel has ended for want of memory:
+// oomKills is how many processes the kernel has ended for want of memory:
 // in our control group and below it (memory.events of cgroup v2, "oom_kill"),
 // or, where that cannot be read, on this machine (/proc/vmstat, "oom_kill"). It is
 // 0 on systems without either. An exit by KILL alone does not say who killed; one
 // together with a count that moved since the last good probe does.
-func memoryKills() int64 {
+func oomKills() int64 {
 	if group, ok := controlGroup("/proc/self/cgroup"); ok {
 		if n, ok := counter(filepath.Join("/sys/fs/cgroup", group, "memory.events"), "oom_kill"); ok {
 			return n

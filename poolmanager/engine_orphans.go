@@ -6,43 +6,45 @@ import (
 	"github.com/llorch/gateway/poolmanager/proc"
 )
 
-// sweeper ends what engines left behind. Looking for it reads all of /proc: a
+// orphanKiller ends what engines left behind. Looking for it reads all of /proc: a
 // hundred engines that end together share two looks, not two hundred.
-type sweeper struct {
-	look func(markers ...string) int
-	turn chan struct{} // one look at a time
+type orphanKiller struct {
+	kill func(markers ...string) int
+	turn chan struct{} // one scan at a time
 
 	mu   sync.Mutex
-	next *sweep // not begun yet
+	next *orphanScan // not begun yet
 }
 
-// sweep is one look for the leftovers of several engines.
-type sweep struct {
+// orphanScan is one scan for the leftovers of several engines.
+type orphanScan struct {
 	markers []string
 	done    chan struct{}
 }
 
-func newSweeper() *sweeper { return &sweeper{look: proc.EndMarked, turn: make(chan struct{}, 1)} }
+func newOrphanKiller() *orphanKiller {
+	return &orphanKiller{kill: proc.EndMarked, turn: make(chan struct{}, 1)}
+}
 
 // end returns when nothing with the marker runs; the look began after the call.
-func (s *sweeper) end(marker string) {
+func (s *orphanKiller) end(marker string) {
 	s.mu.Lock()
-	look, first := s.next, s.next == nil
+	scan, first := s.next, s.next == nil
 	if first {
-		look = &sweep{done: make(chan struct{})}
-		s.next = look
+		scan = &orphanScan{done: make(chan struct{})}
+		s.next = scan
 	}
-	look.markers = append(look.markers, marker)
+	scan.markers = append(scan.markers, marker)
 	s.mu.Unlock()
 	if !first {
-		<-look.done
+		<-scan.done
 		return
 	}
 	s.turn <- struct{}{}
 	s.mu.Lock()
 	s.next = nil
 	s.mu.Unlock()
-	s.look(look.markers...)
+	s.kill(scan.markers...)
 	<-s.turn
-	close(look.done)
+	close(scan.done)
 }

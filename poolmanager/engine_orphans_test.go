@@ -12,8 +12,8 @@ func TestEnginesThatEndTogetherShareALook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var looks [][]string
-		s := newSweeper()
-		s.look = func(markers ...string) int {
+		s := newOrphanKiller()
+		s.kill = func(markers ...string) int {
 			mu.Lock()
 			looks = append(looks, slices.Clone(markers))
 			mu.Unlock()

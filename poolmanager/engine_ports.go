@@ -30,7 +30,7 @@ func (p *ports) take() (int, error) {
 			return port, nil
 		}
 	}
-	return 0, errors.New("looking for a free port: the kernel gives only those that other engines have")
+	return 0, errors.New("looking for a free port: the kernel offers only ports of other engines")
 }
 
 func (p *ports) claim(port int) bool {

@@ -32,11 +32,11 @@ type timings struct {
 	probeLimit   time.Duration // one probe; an engine that computes still answers /health
 	bodyLimit    time.Duration // how long a caller may take to send 1 MiB
 	minStay      time.Duration // an engine that was loaded is kept for so long
-	roomWait     time.Duration // a task waits so long for others' memory
+	memoryWait   time.Duration // a task waits so long for others' memory
 }
 
 var defaultTimings = timings{
-	500 * time.Millisecond, 5 * time.Second, 3, restartFirst, 2 * time.Second, 5 * time.Second, minStay, roomWait,
+	500 * time.Millisecond, 5 * time.Second, 3, restartFirst, 2 * time.Second, 5 * time.Second, minStay, memoryWait,
 }
 
 // prober asks engines over HTTP.
@@ -98,7 +98,7 @@ func (e prober) models(ctx context.Context, inst *instance) ([]string, error) {
 
 // errEngineBusy is the answer of an engine that works but takes nothing now, or still
 // loads: 429 and 503. It is there, and a restart would end what it works on.
-var errEngineBusy = errors.New("the engine says that it is busy")
+var errEngineBusy = errors.New("the engine is busy")
 
 // busyLimit is for how long a ready engine may answer its probes so. One whose inner
 // part has died may give the same answer for ever.
@@ -134,16 +134,16 @@ func (c *probes) judge(err error, now time.Time, most int) *failure {
 // answered is the failure of an engine that is there and gives another status than
 // 200. It names the address, which may be the wrong one.
 func answered(inst *instance, response *http.Response) error {
-	err := fmt.Errorf("asking the engine at %s: it answers %d", response.Request.URL.Redacted(), response.StatusCode)
+	err := fmt.Errorf("asking the engine at %s: it answered %d", response.Request.URL.Redacted(), response.StatusCode)
 	switch {
 	case response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden:
-		err = fmt.Errorf("%w; it wants another key (url_key_file)", err)
+		err = fmt.Errorf("%w; it refused the key; check url_key_file", err)
 	case response.StatusCode == http.StatusNotFound && inst.process == nil:
 		err = fmt.Errorf("%w; url wants the server's address alone, and health_path what answers 200 there", err)
 	case response.StatusCode == http.StatusTooManyRequests || response.StatusCode == http.StatusServiceUnavailable:
 		err = fmt.Errorf("%w: %w", errEngineBusy, err)
 	case response.StatusCode/100 == 3:
-		err = fmt.Errorf("%w, and where that leads is not followed", err)
+		err = fmt.Errorf("%w, redirects are not followed", err)
 	}
 	return err
 }

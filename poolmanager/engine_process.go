@@ -73,17 +73,17 @@ func (i *instance) keyRead() {
 // processes runs engines as children of this program.
 type processes struct {
 	prober
-	dir   *runtimeDir
-	sweep *sweeper
-	kills func() int64         // processes that the kernel ended for want of memory, so far
-	owner func(port int) error // refuses a port that another user's program has opened
-	ports *ports
+	dir     *runtimeDir
+	orphans *orphanKiller
+	kills   func() int64         // processes that the kernel ended for want of memory, so far
+	owner   func(port int) error // refuses a port that another user's program has opened
+	ports   *ports
 }
 
 // newProcesses runs engines for the pool manager that owns the directory.
 func newProcesses(dir *runtimeDir, hc *http.Client, limit time.Duration) *processes {
 	return &processes{
-		prober: prober{hc, limit}, dir: dir, sweep: newSweeper(), kills: memoryKills, owner: checkPort,
+		prober: prober{hc, limit}, dir: dir, orphans: newOrphanKiller(), kills: oomKills, owner: checkPort,
 		ports: &ports{free: freePort, taken: map[int]bool{}},
 	}
 }
@@ -95,20 +95,20 @@ func (e *processes) probe(ctx context.Context, inst *instance) error {
 	if inst.process == nil {
 		return e.prober.probe(ctx, inst)
 	}
-	if err := e.strangers(inst); err != nil {
+	if err := e.checkPortOwner(inst); err != nil {
 		return err
 	}
 	if err := e.prober.probe(ctx, inst); err != nil {
 		return err
 	}
-	if err := e.strangers(inst); err != nil {
+	if err := e.checkPortOwner(inst); err != nil {
 		return err
 	}
 	inst.opened, inst.kills = true, e.kills()
 	return nil
 }
 
-func (e *processes) strangers(inst *instance) error {
+func (e *processes) checkPortOwner(inst *instance) error {
 	if inst.opened {
 		return nil
 	}
@@ -121,7 +121,7 @@ func (e *processes) spawn(poolID string, spec launchSpec, logs *logRing) (*insta
 	if t.URL != "" {
 		return inst, nil
 	}
-	work, err := t.workIn(e.dir.path)
+	work, err := t.workingDirectory(e.dir.path)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func (e *processes) spawn(poolID string, spec launchSpec, logs *logRing) (*insta
 		inst.gone = inst.process.Done()
 		inst.kills = e.kills()
 		inst.why = func() *failure {
-			return classify(inst.process.State(), e.kills() > inst.kills, logs.lastWords(classifiedLines))
+			return classify(inst.process.State(), e.kills() > inst.kills, logs.lastOutput(classifiedLines))
 		}
 		err = errors.Join(inst.process.Hold(t.limit),
 			e.dir.remember(record{PoolID: poolID, Marker: marker, Proc: inst.process.Identity()}))
@@ -173,6 +173,6 @@ func (e *processes) end(poolID string, inst *instance, grace time.Duration) {
 		return
 	}
 	inst.process.Terminate(grace)
-	e.sweep.end(e.dir.marker(poolID))
+	e.orphans.end(e.dir.marker(poolID))
 	e.dir.forget(poolID)
 }

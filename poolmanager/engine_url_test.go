@@ -87,7 +87,7 @@ func TestAnAddressWithV1IsReadyAndUnusableNamesAreOneLine(t *testing.T) {
 	}
 	lines := 0
 	for line := range strings.Lines(r.log.String()) {
-		if strings.Contains(line, "no task can ask for") {
+		if strings.Contains(line, "no task can name") {
 			lines++
 			if !strings.Contains(line, "count=4") || !strings.Contains(line, "a b") || strings.Contains(line, "\x1b") || len(line) > 1000 {
 				t.Errorf("the line is %q", line)
@@ -121,9 +121,9 @@ func TestAProbeThatFailsNamesTheAddress(t *testing.T) {
 	gone := httptest.NewServer(nil)
 	gone.Close()
 	for base, mend := range map[string]string{
-		answers.URL:              "it answers 404; url wants the server's address alone",
-		answers.URL + "/refused": "it answers 401; it wants another key (url_key_file)",
-		answers.URL + "/moved":   "it answers 302, and where that leads is not followed",
+		answers.URL:              "it answered 404; url wants the server's address alone",
+		answers.URL + "/refused": "it answered 401; it refused the key; check url_key_file",
+		answers.URL + "/moved":   "it answered 302, redirects are not followed",
 		gone.URL:                 "connection refused",
 	} {
 		r := startRig(t, func(o *Options) { o.Templates = append(o.Templates, URLTemplate(base+"/v1")) })

@@ -160,7 +160,7 @@ func (h *handoffs) reconcile(wanted map[string]handoff, from map[string]string) 
 func (h *handoffs) release(id string) {
 	delete(h.serving, id)
 	h.count.WithLabelValues(string(handoffRemoved)).Inc()
-	h.log.Info("handoff pool taken away", "pool_id", id)
+	h.log.Info("handoff pool removed", "pool_id", id)
 	h.setLeaving(id, true)
 	h.releases.Go(func() {
 		h.pools.release(id, handoffDrain)
@@ -196,7 +196,7 @@ func (h *handoffs) note(name string, outcome handoffOutcome, err error) {
 	h.noted[name] = text
 	h.count.WithLabelValues(string(outcome)).Inc()
 	if err != nil {
-		h.log.Warn("handoff file left out", "file", name, "outcome", outcome, "error", err)
+		h.log.Warn("handoff file rejected", "file", name, "outcome", outcome, "error", err)
 	}
 }
 
@@ -207,7 +207,7 @@ func (h *handoffs) tell(err error) {
 		text = err.Error()
 	}
 	if text != h.trouble && err != nil {
-		h.log.Warn("handoff files are not read", "error", err)
+		h.log.Warn("could not read the handoff directory", "error", err)
 	}
 	h.trouble = text
 }

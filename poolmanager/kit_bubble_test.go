@@ -222,7 +222,7 @@ func inBubble(t *testing.T, total int64, plans map[string]plan, templates []Temp
 	})
 }
 
-// finish stops everything: no engine, lease or reservation may be left.
+// finish stops everything: no engine, slot or reservation may be left.
 func (b *bubble) finish() {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -285,13 +285,13 @@ func (b *bubble) ready(id string) *pool {
 }
 
 // task takes a slot as a dispatch does, and waits for the engine.
-func (b *bubble) task(id string) (*lease, error) {
+func (b *bubble) task(id string) (*slot, error) {
 	p := b.pool(id)
 	l, err := p.acquire(b.t.Context(), "", "", 0)
 	if err != nil {
 		return nil, err
 	}
-	if err = l.await(roomWait); errors.Is(err, errLoading) {
+	if err = l.await(memoryWait); errors.Is(err, errLoading) {
 		err = l.await(0)
 	}
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// beOther plays another part if that was asked for; there is one on Linux.
-var beOther = func() bool { return false }
+// runAsChild plays another part if that was asked for; there is one on Linux.
+var runAsChild = func() bool { return false }
 
 // TestMain lets the test binary be the demo engine, as the programs are.
 func TestMain(m *testing.M) {
@@ -29,13 +29,13 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	if beOther() {
+	if runAsChild() {
 		return
 	}
 	os.Exit(m.Run())
 }
 
-var quick = timings{readyEvery: 10 * time.Millisecond, liveEvery: 20 * time.Millisecond, liveMisses: 3, restartFirst: 20 * time.Millisecond, probeLimit: 100 * time.Millisecond, bodyLimit: time.Second, minStay: 50 * time.Millisecond, roomWait: 300 * time.Millisecond}
+var quick = timings{readyEvery: 10 * time.Millisecond, liveEvery: 20 * time.Millisecond, liveMisses: 3, restartFirst: 20 * time.Millisecond, probeLimit: 100 * time.Millisecond, bodyLimit: time.Second, minStay: 50 * time.Millisecond, memoryWait: 300 * time.Millisecond}
 
 // rig is a service over real TCP with real engine processes.
 type rig struct {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// others is what the engines that may be unloaded hold.
-type others struct {
+// evictable is what the engines that may be evicted hold.
+type evictable struct {
 	idle    *pool         // the least recently used that may be ended now; nil: none
 	now     int64         // what all that may be ended now hold
 	busy    int           // how many work, load, or have just come
@@ -17,15 +17,15 @@ type others struct {
 // unknownMemory stands for an engine that was never measured: perhaps enough.
 const unknownMemory = 1 << 50
 
-// survey looks for engines that may make room for p.
-func survey(pools []*pool, p *pool, spec launchSpec, stay time.Duration) others {
-	o := others{soonest: math.MaxInt64}
+// findEvictable lists the engines whose memory p may get by eviction.
+func findEvictable(pools []*pool, p *pool, spec launchSpec, stay time.Duration) evictable {
+	o := evictable{soonest: math.MaxInt64}
 	var oldest time.Time
 	for _, q := range pools {
 		if q == p || !q.wanted().shares(spec) {
 			continue
 		}
-		s, ok := q.standing(stay)
+		s, ok := q.memoryUse(stay)
 		if !ok {
 			continue
 		}
@@ -54,28 +54,28 @@ func (s launchSpec) shares(other launchSpec) bool {
 	return len(a) == 0 || len(b) == 0 || slices.ContainsFunc(a, func(d string) bool { return slices.Contains(b, d) })
 }
 
-// standing is what one engine means to others that need memory.
-type standing struct {
+// memoryUse is what one engine holds, and whether another may have it.
+type memoryUse struct {
 	bytes int64
 	idle  bool
 	wait  time.Duration // until it has stayed long enough
 	used  time.Time
 }
 
-// standing is false for a pool that never makes room, or holds no memory.
-func (p *pool) standing(stay time.Duration) (standing, bool) {
+// memoryUse is false for a pool that is never evicted, or holds no memory.
+func (p *pool) memoryUse(stay time.Duration) (memoryUse, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch p.state {
 	case StateDraining, StateStopping: // its memory comes free by itself
 	case StateReady, StateStarting:
-		if !p.loadable && !p.ending || p.roomless {
-			return standing{}, false
+		if !p.loadable && !p.ending || p.waitsForMemory {
+			return memoryUse{}, false
 		}
 	default:
-		return standing{}, false
+		return memoryUse{}, false
 	}
-	return standing{
+	return memoryUse{
 		bytes: p.bytes, idle: p.idle(),
 		wait: p.stayLeft(stay), used: p.used,
 	}, true

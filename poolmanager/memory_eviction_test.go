@@ -82,7 +82,7 @@ func TestAnEngineWithATaskIsNeverEndedForAnother(t *testing.T) {
 	plans, templates := three()
 	inBubble(t, 100, plans, templates, func(b *bubble) {
 		b.offered("a", "b", "c")
-		var held []*lease
+		var held []*slot
 		for _, id := range []string{"a", "b"} {
 			l, err := b.task(id)
 			if err != nil {
@@ -92,15 +92,15 @@ func TestAnEngineWithATaskIsNeverEndedForAnother(t *testing.T) {
 		}
 		<-time.After(time.Hour)
 		begin := time.Now()
-		if _, err := b.task("c"); !errors.Is(err, errNoRoom) || time.Since(begin) != roomWait {
-			b.t.Errorf("a task for c: %v after %v, want no room after %v", err, time.Since(begin), roomWait)
+		if _, err := b.task("c"); !errors.Is(err, errNoMemory) || time.Since(begin) != memoryWait {
+			b.t.Errorf("a task for c: %v after %v, want no room after %v", err, time.Since(begin), memoryWait)
 		}
 		synctest.Wait()
 		if got := b.states("a", "b", "c"); got != "ready ready stopped " || b.stand.count("c") != 0 {
 			b.t.Errorf("states %s, %d starts of c", got, b.stand.count("c"))
 		}
 		go func() { <-time.After(time.Second); held[0].release() }()
-		if took := b.served("c"); took > roomWait {
+		if took := b.served("c"); took > memoryWait {
 			b.t.Errorf("a slot came free after 1 s, c was ready after %v", took)
 		}
 		held[1].release()
@@ -164,7 +164,7 @@ func TestWhatCanNeverFitIsRefusedAndEndsNobody(t *testing.T) {
 		if _, err := b.task("c"); err == nil {
 			b.t.Error("it was loaded")
 		}
-		if s := b.pool("c").status(); s.State != "failed" || s.LastError != "out_of_memory: the engines' memory is taken: 101 bytes are needed, 100 is the budget" {
+		if s := b.pool("c").status(); s.State != "failed" || s.LastError != "out_of_memory: not enough memory: 101 bytes are needed, 100 is the budget" {
 			b.t.Errorf("status %+v", s)
 		}
 		if r := b.pool("c").report(); r.Ready || r.Loadable {
@@ -265,7 +265,7 @@ func TestATaskThatComesAsAStartIsGivenUpGetsOneOfItsOwn(t *testing.T) {
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		p.giveUp()
+		p.cancelLoad()
 		p.finish(done)
 		if err := l.await(0); err != nil {
 			b.t.Error(err)
@@ -299,7 +299,7 @@ func TestWhatMayNotBeUnloadedIsNotWaitedFor(t *testing.T) {
 		if _, err := b.task("b"); err == nil || time.Since(begin) > time.Second {
 			b.t.Errorf("got %v after %v", err, time.Since(begin))
 		}
-		if s := b.pool("b").status(); s.LastError != "out_of_memory: the engines' memory is taken: 80 bytes are needed, 60 are free, and nothing may be unloaded" {
+		if s := b.pool("b").status(); s.LastError != "out_of_memory: not enough memory: 80 bytes are needed, 60 are free, and no engine can be evicted" {
 			b.t.Errorf("last error %q", s.LastError)
 		}
 	})

@@ -14,10 +14,10 @@ const (
 	// another may have its memory; or as long as its own load took, if that is
 	// longer. So at most half of the time goes into loading when engines alternate.
 	minStay = 10 * time.Second
-	// roomWait is how long a task waits for memory that others use: longer than a
+	// memoryWait is how long a task waits for memory that other engines use: longer than a
 	// short answer takes, shorter than the 30 s after which orchestrators give up
 	// on a header. A preload waits as long as its template lets it become ready.
-	roomWait = 5 * time.Second
+	memoryWait = 5 * time.Second
 	// freedWait and freedEvery bound the wait until the driver says that an ended
 	// engine's memory is free: it lags behind the process by up to a second.
 	freedWait  = 2 * time.Second
@@ -28,7 +28,7 @@ const (
 
 // What a load that found no memory ends with.
 var (
-	errNoRoom   = errors.New("the engines' memory is taken")
+	errNoMemory = errors.New("not enough memory")
 	errUnwanted = errors.New("no task waits for this engine any more")
 )
 
@@ -49,7 +49,7 @@ type ledger struct {
 	pools  func() []*pool
 	stay   time.Duration
 	log    *slog.Logger
-	turn   chan struct{} // one load at a time makes room
+	turn   chan struct{} // one load at a time evicts
 
 	mu       sync.Mutex
 	loading  map[*reservation]struct{}
@@ -73,8 +73,8 @@ func newLedger(read func(context.Context, []string) (int64, error), budget int64
 	}
 }
 
-// poke wakes loads that wait for memory.
-func (l *ledger) poke() {
+// wakeWaiters wakes loads that wait for memory.
+func (l *ledger) wakeWaiters() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	close(l.changed)
@@ -84,13 +84,13 @@ func (l *ledger) poke() {
 // ended notes that an engine is gone.
 func (l *ledger) ended() {
 	l.mu.Lock()
-	l.disturb()
+	l.invalidate()
 	l.mu.Unlock()
-	l.poke()
+	l.wakeWaiters()
 }
 
-// disturb makes readings and running measurements void; the caller holds the lock.
-func (l *ledger) disturb() {
+// invalidate makes readings and running measurements void; the caller holds the lock.
+func (l *ledger) invalidate() {
 	l.epoch++
 	for r := range l.loading {
 		r.alone = false
@@ -128,7 +128,7 @@ func (l *ledger) admit(ctx context.Context, p *pool, spec launchSpec, limit time
 		case <-wait.changed:
 		case <-stay.C:
 		case <-timer.C:
-			err = fmt.Errorf("%w: waited %v for engines that work", errNoRoom, limit)
+			err = fmt.Errorf("%w: waited %v for busy engines", errNoMemory, limit)
 		case <-ctx.Done():
 			err = ctx.Err()
 		}
@@ -149,7 +149,7 @@ type pause struct {
 	until   time.Duration
 }
 
-// try makes room as far as idle engines allow. Without an error and without a
+// try evicts idle engines as far as that helps. Without an error and without a
 // reservation it says how long to wait.
 func (l *ledger) try(ctx context.Context, p *pool, spec launchSpec) (*reservation, pause, error) {
 	select {
@@ -166,7 +166,7 @@ func (l *ledger) try(ctx context.Context, p *pool, spec launchSpec) (*reservatio
 			break
 		}
 		if err != nil {
-			l.log.Warn("measuring the engines' memory; loading without that", "pool_id", p.id, "error", err)
+			l.log.Warn("could not measure free memory; loading without a limit", "pool_id", p.id, "error", err)
 			return l.reserve(spec, need, 0, false), pause{}, nil
 		}
 		r, left, loading, fresh := l.claim(spec, need, free, epoch)
@@ -176,17 +176,17 @@ func (l *ledger) try(ctx context.Context, p *pool, spec launchSpec) (*reservatio
 		if !fresh {
 			continue
 		}
-		others := survey(l.pools(), p, spec, l.stay)
-		others.busy += loading
+		found := findEvictable(l.pools(), p, spec, l.stay)
+		found.busy += loading
 		switch {
 		case l.budget > 0 && need > l.budget:
-			return nil, pause{}, fmt.Errorf("%w: %d bytes are needed, %d is the budget", errNoRoom, need, l.budget)
-		case others.idle != nil && (left+others.now >= need || others.busy == 0):
-			l.evict(ctx, spec, others.idle, free, need)
-		case others.busy > 0:
-			return nil, pause{changed, others.soonest}, nil
+			return nil, pause{}, fmt.Errorf("%w: %d bytes are needed, %d is the budget", errNoMemory, need, l.budget)
+		case found.idle != nil && (left+found.now >= need || found.busy == 0):
+			l.evict(ctx, spec, found.idle, free, need)
+		case found.busy > 0:
+			return nil, pause{changed, found.soonest}, nil
 		case l.budget > 0:
-			return nil, pause{}, fmt.Errorf("%w: %d bytes are needed, %d are free, and nothing may be unloaded", errNoRoom, need, left)
+			return nil, pause{}, fmt.Errorf("%w: %d bytes are needed, %d are free, and no engine can be evicted", errNoMemory, need, left)
 		default: // nothing is left to end; the engine says itself if it does not fit
 			return l.reserve(spec, need, free, true), pause{}, nil
 		}
@@ -229,7 +229,7 @@ func (l *ledger) reserve(spec launchSpec, need, free int64, known bool) *reserva
 
 // add makes a reservation; the caller holds the lock.
 func (l *ledger) add(spec launchSpec, need, free int64, known bool) *reservation {
-	l.disturb()
+	l.invalidate()
 	r := &reservation{spec: spec, need: need, before: free, alone: known && len(l.loading) == 0}
 	l.loading[r] = struct{}{}
 	return r
@@ -242,7 +242,7 @@ func (l *ledger) evict(ctx context.Context, spec launchSpec, victim *pool, befor
 	if !ok {
 		return // a task came first
 	}
-	l.log.Info("unloading an idle engine to make room", "pool_id", victim.id, "for", spec.template.Name, "model_ref", spec.model.ref)
+	l.log.Info("evicting idle engine", "pool_id", victim.id, "for", spec.template.Name, "model_ref", spec.model.ref)
 	select {
 	case <-done:
 	case <-ctx.Done():
@@ -284,7 +284,7 @@ func (l *ledger) loaded(ctx context.Context, r *reservation) int64 {
 	delete(l.loading, r)
 	l.epoch++
 	l.mu.Unlock()
-	l.poke() // until now its memory counted twice: as reserved, and as taken
+	l.wakeWaiters() // until now its memory counted twice: as reserved, and as taken
 	return took
 }
 

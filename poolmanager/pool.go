@@ -62,7 +62,7 @@ type pool struct {
 
 	commands chan command
 	kick     chan struct{} // an operator's wish to restart now
-	wedged   chan *failure // tasks stalled in the engine, once too often
+	stalled  chan *failure // tasks stalled in the engine, once too often
 
 	mu       sync.Mutex
 	state    State
@@ -70,9 +70,9 @@ type pool struct {
 	inst     *instance
 	models   []string // what the engine serves, as last heard
 	unusable []string // what it lists besides, as last logged
-	leases   map[*lease]struct{}
+	taken    map[*slot]struct{}
 	restarts int
-	suspect  suspicion
+	suspect  stallHistory
 	lastErr  string
 	breaker  breakerState
 	progress *nodeapi.Progress // never changed in place
@@ -83,17 +83,17 @@ type pool struct {
 	stop       context.CancelFunc
 	done       chan struct{} // closed when supervise has ended
 
-	loadable  bool          // a task may start the engine
-	forTask   bool          // a task did: when none waits any more, it need not come
-	unloading bool          // it stops to make room, or because it was idle
-	ending    bool          // it was told to stop, and will
-	again     bool          // a task came meanwhile: start once more
-	fallback  *launchSpec   // what it offers once it has ended
-	roomless  bool          // it waits for memory
-	bytes     int64         // memory that its engine holds; 0 when not known
-	used      time.Time     // when the last task ended
-	readyAt   time.Time     // when the engine became ready
-	loadTook  time.Duration // and how long that took
+	loadable       bool          // a task may start the engine
+	forTask        bool          // a task did: when none waits any more, it need not come
+	unloading      bool          // it stops to make room, or because it was idle
+	ending         bool          // it was told to stop, and will
+	again          bool          // a task came meanwhile: start once more
+	fallback       *launchSpec   // what it offers once it has ended
+	waitsForMemory bool          // it waits for memory
+	bytes          int64         // memory that its engine holds; 0 when not known
+	used           time.Time     // when the last task ended
+	readyAt        time.Time     // when the engine became ready
+	loadTook       time.Duration // and how long that took
 }
 
 func newPool(id string, env *environment) *pool {
@@ -101,8 +101,8 @@ func newPool(id string, env *environment) *pool {
 	close(ended)
 	return &pool{
 		id: id, env: env, logs: &logRing{}, state: StateStopped,
-		commands: make(chan command), kick: make(chan struct{}, 1), wedged: make(chan *failure, 1),
-		leases: map[*lease]struct{}{}, waiters: make(chan struct{}), stop: func() {}, done: ended,
+		commands: make(chan command), kick: make(chan struct{}, 1), stalled: make(chan *failure, 1),
+		taken: map[*slot]struct{}{}, waiters: make(chan struct{}), stop: func() {}, done: ended,
 	}
 }
 
@@ -170,13 +170,13 @@ func (p *pool) set(next State) {
 		return
 	}
 	if !p.state.mayBecome(next) {
-		p.env.log.Error("illegal move of a pool's state", "pool_id", p.id, "from", p.state, "to", next)
+		p.env.log.Error("illegal pool state transition", "pool_id", p.id, "from", p.state, "to", next)
 		return
 	}
-	p.env.log.Info("pool state", "pool_id", p.id, "from", p.state, "to", next)
+	p.env.log.Info("pool state changed", "pool_id", p.id, "from", p.state, "to", next)
 	p.state = next
 	if next != StateStarting {
-		p.progress, p.roomless = nil, false
+		p.progress, p.waitsForMemory = nil, false
 	}
 	p.unanswered, p.nextStart = "", time.Time{}
 	p.announce()
@@ -187,7 +187,7 @@ func (p *pool) set(next State) {
 func (p *pool) announce() {
 	close(p.waiters)
 	p.waiters = make(chan struct{})
-	p.env.ledger.poke()
+	p.env.ledger.wakeWaiters()
 }
 
 func (p *pool) move(next State) {
@@ -236,8 +236,8 @@ func (p *pool) status() nodeapi.Status {
 	s := nodeapi.Status{
 		PoolID: p.id, Engine: p.spec.template.Engine, ModelRef: p.spec.model.ref, State: string(p.state),
 		Live: p.inst != nil, Ready: p.state == StateReady, Draining: p.state == StateDraining,
-		SlotsTotal: p.spec.template.Slots, ActiveLeases: len(p.leases),
-		Restarts: p.restarts, VRAMFreeBytes: p.env.vram(p.spec.template.Devices), LastError: p.why(), NextStart: p.startsAt(),
+		SlotsTotal: p.spec.template.Slots, ActiveLeases: len(p.taken),
+		Restarts: p.restarts, VRAMFreeBytes: p.env.vram(p.spec.template.Devices), LastError: p.lastErrorText(), NextStart: p.nextStartTime(),
 		Workloads: p.spec.template.workloads(), Loadable: p.takes(), Progress: p.progress,
 		Suspect: p.inst != nil && p.suspect.recent(time.Now()) > 0,
 	}

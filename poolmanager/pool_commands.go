@@ -83,7 +83,7 @@ func (p *pool) shutDown(ctx context.Context, inst *instance, asked command) {
 	unloading := p.unloading
 	p.mu.Unlock()
 	if !unloading {
-		p.dropLeases("the pool was stopped")
+		p.dropSlots("the pool was stopped")
 	}
 	p.endStopping(ctx, inst)
 }
@@ -119,7 +119,7 @@ func (p *pool) drain(ctx context.Context, deadline time.Duration) bool {
 	defer cancel()
 	for {
 		p.mu.Lock()
-		running, changed := len(p.leases), p.waiters
+		running, changed := len(p.taken), p.waiters
 		p.mu.Unlock()
 		if running == 0 {
 			break
@@ -157,7 +157,7 @@ func (p *pool) reload(ctx context.Context, old *instance, asked command) (*insta
 		asked.answer <- nil
 		return inst, nil
 	}
-	p.env.log.Warn("reload failed, going back", "pool_id", p.id, "model_ref", asked.model.ref, "error", err)
+	p.env.log.Warn("reload failed, rolling back", "pool_id", p.id, "model_ref", asked.model.ref, "error", err)
 	p.setSpec(before)
 	if ctx.Err() != nil {
 		asked.answer <- errNotReady

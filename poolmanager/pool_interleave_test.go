@@ -151,7 +151,7 @@ func (b *bubble) caller(ctx context.Context, p *pool) {
 		return
 	}
 	defer l.release()
-	if err = l.await(roomWait); err == errLoading {
+	if err = l.await(memoryWait); err == errLoading {
 		err = l.await(0)
 	}
 	if err == nil {

@@ -7,27 +7,27 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// why is what last_error says. A pool that is not ready always says why, and what it
+// lastErrorText is what last_error says. A pool that is not ready always says why, and what it
 // waits for; a ready one says why it last failed, if it ever did. The caller holds
 // the lock.
-func (p *pool) why() string {
+func (p *pool) lastErrorText() string {
 	text := ""
 	switch p.state {
 	case StateReady:
 		return p.lastErr
 	case StateFailed:
-		return p.whyFailed()
+		return p.failedText()
 	case StateStarting:
-		text = "starting: " + p.whyStarting()
+		text = "starting: " + p.startingText()
 	case StateDraining:
-		text = fmt.Sprintf("draining: no new task is taken, %d still run", len(p.leases))
+		text = fmt.Sprintf("draining: no new task is taken, %d still run", len(p.taken))
 	case StateStopping:
 		text = "stopping: it was told to stop"
 		if p.unloading {
 			text = "stopping: the engine is being unloaded, it was idle or another needs its memory"
 		}
 	case StateStopped:
-		text = p.whyStopped()
+		text = p.stoppedText()
 	}
 	if p.lastErr != "" {
 		text += "; it last failed with " + p.lastErr
@@ -35,13 +35,13 @@ func (p *pool) why() string {
 	return text
 }
 
-func (p *pool) whyStarting() string {
+func (p *pool) startingText() string {
 	switch {
 	case p.progress != nil && p.progress.Phase == nodeapi.PhaseDownloading && p.progress.TotalBytes > 0:
 		return fmt.Sprintf("its model is being downloaded, %d of %d bytes are here", p.progress.DoneBytes, p.progress.TotalBytes)
 	case p.progress != nil && p.progress.Phase == nodeapi.PhaseDownloading:
 		return "its model is being downloaded"
-	case p.roomless:
+	case p.waitsForMemory:
 		return "it waits for memory that other engines hold"
 	case p.unanswered != "":
 		return "the engine is not ready yet: " + p.unanswered
@@ -49,7 +49,7 @@ func (p *pool) whyStarting() string {
 	return "the engine is being started"
 }
 
-func (p *pool) whyStopped() string {
+func (p *pool) stoppedText() string {
 	switch {
 	case p.takes():
 		return "stopped: the first task starts the engine"
@@ -59,9 +59,9 @@ func (p *pool) whyStopped() string {
 	return "stopped: it was not started; a preload starts it"
 }
 
-// whyFailed adds to the failure what an open breaker means. How long an ordinary
+// failedText adds to the failure what an open breaker means. How long an ordinary
 // wait takes is in next_start.
-func (p *pool) whyFailed() string {
+func (p *pool) failedText() string {
 	text := p.lastErr
 	if text == "" {
 		text = "failed"
@@ -73,9 +73,9 @@ func (p *pool) whyFailed() string {
 	return text
 }
 
-// startsAt is when a failed pool tries again; nil when it does not wait for that.
+// nextStartTime is when a failed pool tries again; nil when it does not wait for that.
 // The caller holds the lock.
-func (p *pool) startsAt() *time.Time {
+func (p *pool) nextStartTime() *time.Time {
 	if p.state != StateFailed || p.nextStart.IsZero() {
 		return nil
 	}
@@ -83,8 +83,8 @@ func (p *pool) startsAt() *time.Time {
 	return &at
 }
 
-// notReady notes why a start has not come to its end yet.
-func (p *pool) notReady(err error) {
+// noteUnanswered notes why a start has not come to its end yet.
+func (p *pool) noteUnanswered(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.unanswered = err.Error()

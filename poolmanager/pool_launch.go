@@ -34,11 +34,11 @@ func (p *pool) launch(ctx context.Context, spec launchSpec) (*instance, error) {
 	if err != nil {
 		return nil, &failure{ReasonStart, err.Error()}
 	}
-	reserved, err := p.makeRoom(ctx, spec)
+	reserved, err := p.reserveMemory(ctx, spec)
 	switch {
 	case errors.Is(err, errUnwanted):
 		return nil, errUnwanted
-	case errors.Is(err, errNoRoom):
+	case errors.Is(err, errNoMemory):
 		return nil, &failure{ReasonMemory, err.Error()}
 	case err != nil:
 		return nil, &failure{ReasonExit, "the start was given up"}
@@ -130,18 +130,18 @@ func (p *pool) prefetch(ctx context.Context, spec launchSpec) error {
 	return err
 }
 
-// makeRoom waits for the engine's memory. A task waits for a while, an operator
+// reserveMemory waits for the engine's memory. A task waits for a while, an operator
 // as long as the engine could take to become ready.
-func (p *pool) makeRoom(ctx context.Context, spec launchSpec) (*reservation, error) {
-	p.setRoomless(true)
-	defer p.setRoomless(false)
+func (p *pool) reserveMemory(ctx context.Context, spec launchSpec) (*reservation, error) {
+	p.setWaitsForMemory(true)
+	defer p.setWaitsForMemory(false)
 	return p.env.ledger.admit(ctx, p, spec, spec.readyLimit())
 }
 
-func (p *pool) setRoomless(waits bool) {
+func (p *pool) setWaitsForMemory(waits bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.roomless = waits
+	p.waitsForMemory = waits
 	p.announce()
 }
 
@@ -164,11 +164,11 @@ func (p *pool) awaitReady(ctx context.Context, inst *instance, spec launchSpec) 
 				return nil
 			}
 		}
-		p.notReady(last)
+		p.noteUnanswered(last)
 		select {
 		case <-inst.gone:
 			failed := inst.why()
-			failed.text += p.lastWords()
+			failed.text += p.lastOutput()
 			return failed
 		case <-ctx.Done():
 			return &failure{ReasonExit, "the start was given up"}
@@ -179,15 +179,15 @@ func (p *pool) awaitReady(ctx context.Context, inst *instance, spec launchSpec) 
 	}
 }
 
-// maxLastWords bounds what an engine's own words add to an error, in bytes.
-const maxLastWords = 200
+// maxLastOutput bounds what an engine's own words add to an error, in bytes.
+const maxLastOutput = 200
 
-// lastWords is the last line that an engine wrote before it was ever ready: it
+// lastOutput is the last line that an engine wrote before it was ever ready: it
 // says what no exit code can, and there was no task yet that it could tell of.
-func (p *pool) lastWords() string {
-	for _, line := range slices.Backward(p.logs.lastWords(classifiedLines)) {
+func (p *pool) lastOutput() string {
+	for _, line := range slices.Backward(p.logs.lastOutput(classifiedLines)) {
 		if line = strings.TrimSpace(line); line != "" {
-			return "; it said: " + authmin.CleanText(line, maxLastWords) // it is printed to terminals
+			return "; it said: " + authmin.CleanText(line, maxLastOutput) // it is printed to terminals
 		}
 	}
 	return ""
@@ -234,7 +234,7 @@ func (p *pool) noteUnusable(names []string) {
 	for _, name := range names[:min(len(names), maxUnusable)] {
 		shown = append(shown, authmin.CleanField(name, maxUnusableName))
 	}
-	p.env.log.Warn("the engine lists models that no task can ask for, they are left out: a name has up to seven parts with / or : between them, each of letters, digits and . _ @ + -",
+	p.env.log.Warn("ignoring models that no task can name: a name has up to seven parts with / or : between them, each of letters, digits and . _ @ + -",
 		"pool_id", p.id, "count", len(names), "names", shown)
 }
 
@@ -244,7 +244,7 @@ func (p *pool) becomeReady(inst *instance, took time.Duration) {
 	defer p.mu.Unlock()
 	now := time.Now()
 	p.inst, p.readyAt, p.used, p.loadTook = inst, now, now, took
-	p.trust()
+	p.clearStalls()
 	p.set(StateReady)
 }
 

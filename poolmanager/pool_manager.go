@@ -187,7 +187,7 @@ func (m *manager) drain(ctx context.Context, id string, deadline time.Duration) 
 	if err != nil {
 		return nil, err
 	}
-	p.withdraw()
+	p.disableLoading()
 	if err := p.ask(ctx, command{verb: verbDrain, deadline: deadline}); err == nil {
 		p.await(ctx, StateDraining, StateStopping, StateStopped)
 		return p, nil
@@ -213,7 +213,7 @@ func (m *manager) reload(ctx context.Context, id, ref string) (*pool, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, reloadWait, errReloading)
 	defer cancel()
-	if p.dormant() {
+	if p.unloaded() {
 		return p, p.wake(ctx, spec.model)
 	}
 	if err := p.prefetch(ctx, spec); err != nil {

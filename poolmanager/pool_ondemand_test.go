@@ -56,8 +56,8 @@ func TestTasksSwapRealEnginesWithinTheBudget(t *testing.T) {
 	if s := r.status(t, "b"); s.Restarts != 0 || strings.Contains(s.LastError, "failed") {
 		t.Errorf("b: %+v", s)
 	}
-	if !strings.Contains(r.log.String(), "unloading an idle engine") {
-		t.Error("nothing was unloaded")
+	if !strings.Contains(r.log.String(), "evicting idle engine") {
+		t.Error("no engine was evicted")
 	}
 }
 
@@ -93,7 +93,7 @@ func TestATaskWithoutMemoryIsRefusedInTimeAndToldWhenToComeAgain(t *testing.T) {
 	if !errors.As(err, &refused) || refused.Status != 429 || refused.Code != "NO_MEMORY" || refused.RetryAfter < time.Second {
 		t.Errorf("got %+v", err)
 	}
-	if took := time.Since(begin); took > 10*quick.roomWait {
+	if took := time.Since(begin); took > 10*quick.memoryWait {
 		t.Errorf("the refusal took %v", took)
 	}
 	testkit.Eventually(t, "b to be offered again", func() bool { s := r.status(t, "b"); return s.State == "stopped" && s.Loadable && s.ActiveLeases == 0 })

@@ -21,15 +21,15 @@ const (
 	flowing = 8
 )
 
-// suspicion is what tasks that stalled say about their engine. It begins anew with
+// stallHistory is what tasks that stalled say about their engine. It begins anew with
 // each engine.
-type suspicion struct {
+type stallHistory struct {
 	stalls []time.Time // at most stallsInAll
 	row    int         // stalls with no task that ended well between them
 }
 
 // recent forgets what is too long ago.
-func (s *suspicion) recent(now time.Time) int {
+func (s *stallHistory) recent(now time.Time) int {
 	for len(s.stalls) > 0 && now.Sub(s.stalls[0]) >= suspectFor {
 		s.stalls = s.stalls[1:]
 	}
@@ -39,10 +39,10 @@ func (s *suspicion) recent(now time.Time) int {
 	return len(s.stalls)
 }
 
-// judge learns from how a task ended in its engine. A stall makes the pool suspect;
+// recordOutcome learns from how a task ended in its engine. A stall makes the pool suspect;
 // the engine is restarted when that repeats, unless other tasks flow meanwhile: they
-// would lose more than a wait. The caller has not released the lease yet.
-func (p *pool) judge(l *lease, err error) {
+// would lose more than a wait. The caller has not released the slot yet.
+func (p *pool) recordOutcome(l *slot, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if l.inst == nil || p.inst != l.inst || p.state != StateReady && p.state != StateDraining {
@@ -65,20 +65,20 @@ func (p *pool) judge(l *lease, err error) {
 	p.suspect.row++
 	f := &failure{ReasonStalled, failed.Message}
 	p.lastErr = f.Error()
-	p.env.log.Warn("a task stalled in the engine", "pool_id", p.id, "error", failed.Message, "stalls", len(p.suspect.stalls))
-	if len(p.suspect.stalls) < stallsInAll && (p.suspect.row < stallsInARow || p.othersFlow(l, first)) {
+	p.env.log.Warn("task stalled in the engine", "pool_id", p.id, "error", failed.Message, "stalls", len(p.suspect.stalls))
+	if len(p.suspect.stalls) < stallsInAll && (p.suspect.row < stallsInARow || p.othersProgress(l, first)) {
 		return
 	}
 	select {
-	case p.wedged <- f:
+	case p.stalled <- f:
 	default: // it was told already
 	}
 }
 
-// othersFlow reports whether another task has come on since the first stall; the
+// othersProgress reports whether another task has come on since the first stall; the
 // caller holds the lock.
-func (p *pool) othersFlow(stalled *lease, since time.Time) bool {
-	for l := range p.leases {
+func (p *pool) othersProgress(stalled *slot, since time.Time) bool {
+	for l := range p.taken {
 		if l != stalled && l.inst == stalled.inst && l.events.Load() >= flowing && l.latest.Load() > since.UnixNano() {
 			return true
 		}
@@ -86,11 +86,11 @@ func (p *pool) othersFlow(stalled *lease, since time.Time) bool {
 	return false
 }
 
-// trust forgets what was said of the engine before; the caller holds the lock.
-func (p *pool) trust() {
-	p.suspect = suspicion{}
+// clearStalls forgets what was said of the engine before; the caller holds the lock.
+func (p *pool) clearStalls() {
+	p.suspect = stallHistory{}
 	select {
-	case <-p.wedged:
+	case <-p.stalled:
 	default:
 	}
 }

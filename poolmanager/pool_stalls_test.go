@@ -21,7 +21,7 @@ func (b *bubble) ended(id string, err error) {
 	if failed != nil {
 		b.t.Fatal(failed)
 	}
-	l.pool.judge(l, err)
+	l.pool.recordOutcome(l, err)
 	l.release()
 }
 
@@ -75,7 +75,7 @@ func TestAnEngineInWhichOthersFlowIsNotRestartedForTwoStalls(t *testing.T) {
 		b.ended("p", taskStalled)
 		for range flowing {
 			<-time.After(time.Second)
-			innocent.flows(0)
+			innocent.noteEvent(0)
 		}
 		b.ended("p", taskStalled)
 		<-time.After(time.Second)
@@ -100,8 +100,8 @@ func TestAStallOfAnEngineThatHasGoneSaysNothingOfTheNext(t *testing.T) {
 		}
 		b.stand.crash(p.instance())
 		<-time.After(3 * time.Second)
-		p.judge(first, taskStalled)
-		p.judge(first, taskStalled)
+		p.recordOutcome(first, taskStalled)
+		p.recordOutcome(first, taskStalled)
 		<-time.After(3 * time.Second)
 		if s := p.status(); s.Suspect || s.Restarts != 1 || !s.Ready {
 			b.t.Errorf("got %+v, want the restart of the crash alone", s)

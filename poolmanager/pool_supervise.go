@@ -37,7 +37,7 @@ func (p *pool) finish(done chan struct{}) {
 	close(done)
 	if p.fallback != nil {
 		p.spec, p.models, p.loadable, p.fallback = *p.fallback, nil, true, nil
-		p.again = len(p.leases) > 0
+		p.again = len(p.taken) > 0
 		p.forTask = p.again
 		p.announce()
 	}
@@ -57,7 +57,7 @@ func (p *pool) live(ctx context.Context, policy *restartPolicy) *failure {
 	for err == nil {
 		asked, failed := p.watch(ctx, inst, policy)
 		if failed != nil && p.setFailed(failed) {
-			p.dropLeases("the engine broke: " + failed.Error())
+			p.dropSlots("the engine broke: " + failed.Error())
 			p.env.engines.end(p.id, inst, 0)
 			p.env.ledger.ended()
 			return failed
@@ -69,7 +69,7 @@ func (p *pool) live(ctx context.Context, policy *restartPolicy) *failure {
 		inst, err = p.reload(ctx, inst, asked)
 	}
 	if errors.Is(err, errUnwanted) {
-		p.giveUp()
+		p.cancelLoad()
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -111,7 +111,7 @@ func (p *pool) watch(ctx context.Context, inst *instance, policy *restartPolicy)
 		case <-healthy.C:
 			policy.healthy()
 			p.noteBreaker(policy)
-		case failed := <-p.wedged:
+		case failed := <-p.stalled:
 			return command{}, failed
 		case <-p.kick: // asked to start what runs already
 		case <-idle.C:
@@ -145,7 +145,7 @@ func (p *pool) check(ctx context.Context, inst *instance) error {
 	}
 	if inst.template.ListsModels {
 		if err := p.learnModels(ctx, inst); err != nil {
-			p.env.log.Debug("asking the engine for its models", "pool_id", p.id, "error", err)
+			p.env.log.Debug("could not list the engine's models", "pool_id", p.id, "error", err)
 		}
 	}
 	return nil

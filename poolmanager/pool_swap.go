@@ -38,7 +38,7 @@ func (p *pool) expire(ttl time.Duration) (left time.Duration, ended bool) {
 
 // idle reports whether the engine may be ended; the caller holds the lock.
 func (p *pool) idle() bool {
-	return p.state == StateReady && p.loadable && len(p.leases) == 0
+	return p.state == StateReady && p.loadable && len(p.taken) == 0
 }
 
 // beginUnload lets supervise end the engine; the caller holds the lock.
@@ -48,12 +48,12 @@ func (p *pool) beginUnload() {
 	p.stop()
 }
 
-// giveUp ends a start that no task waits for any more. One that came in this
+// cancelLoad ends a start that no task waits for any more. One that came in this
 // moment gets a start of its own.
-func (p *pool) giveUp() {
+func (p *pool) cancelLoad() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.unloading, p.again = true, len(p.leases) > 0
+	p.unloading, p.again = true, len(p.taken) > 0
 	p.set(StateStopping)
 }
 
@@ -61,7 +61,7 @@ func (p *pool) giveUp() {
 func (p *pool) wantedNow() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.forTask || len(p.leases) > 0
+	return !p.forTask || len(p.taken) > 0
 }
 
 // memory is what the engine holds, as far as was measured.
@@ -71,8 +71,8 @@ func (p *pool) memory() int64 {
 	return p.bytes
 }
 
-// dormant reports whether nothing runs but a task would start the engine.
-func (p *pool) dormant() bool {
+// unloaded reports whether nothing runs but a task would start the engine.
+func (p *pool) unloaded() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.loadable && !p.supervised()
@@ -120,8 +120,8 @@ func (p *pool) fallBack(run <-chan struct{}, before launchSpec) bool {
 	return true
 }
 
-// withdraw keeps tasks from starting the engine again once it has ended.
-func (p *pool) withdraw() {
+// disableLoading keeps tasks from starting the engine again once it has ended.
+func (p *pool) disableLoading() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.loadable = false

@@ -14,7 +14,7 @@ func TestWaitingTasksAreBoundedByTheSlots(t *testing.T) {
 	inBubble(t, 0, one(plan{load: 20 * time.Second}), []Template{swappable("p")}, func(b *bubble) {
 		b.offered("p")
 		p := b.pool("p")
-		var waiting []*lease
+		var waiting []*slot
 		for range 2 {
 			l, err := p.acquire(b.t.Context(), "", "", 0)
 			if err != nil {
@@ -29,8 +29,8 @@ func TestWaitingTasksAreBoundedByTheSlots(t *testing.T) {
 			b.t.Errorf("status %+v", s)
 		}
 		for _, l := range waiting {
-			if err := l.await(roomWait); !errors.Is(err, errLoading) && err != nil {
-				b.t.Errorf("after %v: %v", roomWait, err)
+			if err := l.await(memoryWait); !errors.Is(err, errLoading) && err != nil {
+				b.t.Errorf("after %v: %v", memoryWait, err)
 			}
 			if err := l.await(0); err != nil {
 				b.t.Error(err)
@@ -66,7 +66,7 @@ func TestAStartForATaskThatHasGoneIsGivenUpWhileItWaitsForMemory(t *testing.T) {
 			b.t.Errorf("after the caller hung up: %+v", s)
 		}
 		for _, id := range []string{"a", "b"} {
-			b.pool(id).dropLeases("the test ends")
+			b.pool(id).dropSlots("the test ends")
 		}
 	})
 }

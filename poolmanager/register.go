@@ -74,14 +74,14 @@ func (r *registration) registerUntilDone(ctx context.Context) (time.Duration, er
 		answer, err := r.orchestrator.Register(ctx, request)
 		if err != nil && err.Error() != last && ctx.Err() == nil {
 			last = err.Error()
-			r.log.Warn("registering at the orchestrator, will try again", "error", err)
+			r.log.Warn("could not register with the orchestrator; retrying", "error", err)
 		}
 		return answer, err
 	}, backoff.WithBackOff(policy), backoff.WithMaxElapsedTime(0))
 	if err != nil {
 		return 0, err
 	}
-	r.log.Info("registered at the orchestrator", "node_id", r.nodeID)
+	r.log.Info("registered with the orchestrator", "node_id", r.nodeID)
 	return period(answer.NextHeartbeatMS), nil
 }
 
@@ -102,10 +102,10 @@ func (r *registration) beat(ctx context.Context, wait time.Duration) error {
 		case ctx.Err() != nil:
 			return nil
 		case unknownNode(err):
-			r.log.Warn("registering again", "error", err)
+			r.log.Warn("could not register again; retrying", "error", err)
 			return err
 		case err != nil && err.Error() != last:
-			r.log.Warn("heartbeat", "error", err)
+			r.log.Warn("heartbeat failed", "error", err)
 		case err == nil:
 			wait = period(answer.NextHeartbeatMS)
 		}
@@ -143,7 +143,7 @@ func (r *registration) deregister() {
 	ctx, cancel := context.WithTimeout(context.Background(), deregisterLimit)
 	defer cancel()
 	if err := r.orchestrator.Deregister(ctx, r.nodeID); err != nil {
-		r.log.Warn("deregistering at the orchestrator", "error", err)
+		r.log.Warn("could not deregister from the orchestrator", "error", err)
 	}
 }
 

@@ -18,9 +18,9 @@ import (
 	"github.com/llorch/gateway/poolmanager/proc"
 )
 
-// adoptGrace is how long an engine of a killed predecessor may take to stop
+// orphanGrace is how long an engine of a killed predecessor may take to stop
 // before it is killed: its callers are gone.
-const adoptGrace = time.Second
+const orphanGrace = time.Second
 
 // runtimeDir is where one pool manager keeps what a successor must know. It
 // belongs to one running pool manager at a time.
@@ -143,21 +143,21 @@ func (d *runtimeDir) endLeftovers(ctx context.Context, log *slog.Logger) {
 		text, err := os.ReadFile(file)
 		var r record
 		if err == nil && json.Unmarshal(text, &r) == nil && r.Proc.Alive() {
-			log.Warn("ending an engine that a predecessor left", "pool_id", r.PoolID, "pid", r.Proc.PID)
-			group.Go(func() { r.Proc.End(ctx, adoptGrace) })
+			log.Warn("stopping an engine of an earlier run", "pool_id", r.PoolID, "pid", r.Proc.PID)
+			group.Go(func() { r.Proc.End(ctx, orphanGrace) })
 		}
 		_ = os.Remove(file)
 	}
 	group.Wait()
 	if n := proc.EndMarked(d.id + "/"); n > 0 {
-		log.Warn("ended processes that a predecessor's engines left", "count", n)
+		log.Warn("killed orphaned engine processes of an earlier run", "count", n)
 	}
 	keys := filepath.Join(d.path, "keys")
 	if err := os.RemoveAll(keys); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		log.Warn("removing keys that a predecessor left", "error", err)
+		log.Warn("could not remove key files of an earlier run", "error", err)
 	}
 	if err := os.MkdirAll(keys, 0o700); err != nil {
-		log.Warn("making the directory for keys", "error", err)
+		log.Warn("could not make the directory for key files", "error", err)
 	}
 }
 

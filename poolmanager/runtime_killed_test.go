@@ -33,7 +33,7 @@ const daemonDir = "POOLMANAGER_TEST_DAEMON_DIR"
 var daemonToken = authmin.NewSecret(strings.Repeat("daemon-token", 4))
 
 func init() {
-	beOther = func() bool {
+	runAsChild = func() bool {
 		dir := os.Getenv(daemonDir)
 		if dir != "" {
 			beDaemon(dir)

@@ -9,10 +9,10 @@ import (
 	"github.com/llorch/gateway/poolmanager/adapter"
 )
 
-// lease is one slot that a task has taken. Its context ends when the slot is
+// slot is one slot that a task has taken. Its context ends when the slot is
 // taken away, when the task's deadline passes before its first token, or its
 // stream's limit after it, or with the request.
-type lease struct {
+type slot struct {
 	pool  *pool
 	model string // what the task asked for
 	ctx   context.Context
@@ -28,7 +28,7 @@ type lease struct {
 
 // acquire takes a slot of a pool that is ready, or that loads its engine for a
 // task: then await says when it is there. deadline 0 sets none.
-func (p *pool) acquire(parent context.Context, modelRef, workload string, deadline time.Duration) (*lease, error) {
+func (p *pool) acquire(parent context.Context, modelRef, workload string, deadline time.Duration) (*slot, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -38,29 +38,29 @@ func (p *pool) acquire(parent context.Context, modelRef, workload string, deadli
 		return nil, errWorkload
 	case !p.holds(modelRef):
 		return nil, errModel
-	case len(p.leases) >= p.spec.template.Slots:
+	case len(p.taken) >= p.spec.template.Slots:
 		return nil, errNoSlot
 	}
-	l := &lease{pool: p, model: modelRef}
-	l.ctx, l.end = context.WithCancelCause(parent)
+	s := &slot{pool: p, model: modelRef}
+	s.ctx, s.end = context.WithCancelCause(parent)
 	if p.state == StateReady {
 		var err error
-		if l.name, err = p.chooseModel(modelRef); err != nil {
-			l.end(err)
+		if s.name, err = p.chooseModel(modelRef); err != nil {
+			s.end(err)
 			return nil, err
 		}
-		l.inst = p.inst
+		s.inst = p.inst
 	}
 	if deadline > 0 {
-		l.timer = time.AfterFunc(deadline, func() { l.end(errDeadline) })
+		s.timer = time.AfterFunc(deadline, func() { s.end(errDeadline) })
 	}
-	p.leases[l] = struct{}{}
-	p.demand()
-	return l, nil
+	p.taken[s] = struct{}{}
+	p.startForTask()
+	return s, nil
 }
 
-// demand starts the engine if a task alone may; the caller holds the lock.
-func (p *pool) demand() {
+// startForTask starts the engine if a task alone may; the caller holds the lock.
+func (p *pool) startForTask() {
 	switch {
 	case p.state == StateReady:
 	case !p.supervised():
@@ -78,10 +78,10 @@ func (p *pool) holds(ref string) bool {
 }
 
 // await waits until the engine is ready, which it is at once for most. early, if
-// not 0, bounds the wait: for memory that others use the answer is then errNoRoom;
+// not 0, bounds the wait: for memory that others use the answer is then errNoMemory;
 // otherwise the load goes on, and the error is errLoading. It is for one goroutine.
-func (l *lease) await(early time.Duration) error {
-	if l.inst != nil {
+func (s *slot) await(early time.Duration) error {
+	if s.inst != nil {
 		return nil
 	}
 	var late <-chan time.Time
@@ -91,72 +91,72 @@ func (l *lease) await(early time.Duration) error {
 		late = timer.C
 	}
 	for {
-		changed, roomless, err := l.look()
-		if l.inst != nil || err != nil {
+		changed, waitsForMemory, err := s.tryEngine()
+		if s.inst != nil || err != nil {
 			return err
 		}
 		select {
 		case <-changed:
-		case <-l.ctx.Done():
+		case <-s.ctx.Done():
 		case <-late:
-			if roomless {
-				return errNoRoom
+			if waitsForMemory {
+				return errNoMemory
 			}
 			return errLoading
 		}
 	}
 }
 
-// look takes the engine if it is ready.
-func (l *lease) look() (changed <-chan struct{}, roomless bool, err error) {
-	p := l.pool
+// tryEngine takes the engine if it is ready.
+func (s *slot) tryEngine() (changed <-chan struct{}, waitsForMemory bool, err error) {
+	p := s.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_, held := p.leases[l]
+	_, held := p.taken[s]
 	switch {
-	case l.ctx.Err() != nil:
-		return nil, false, context.Cause(l.ctx)
+	case s.ctx.Err() != nil:
+		return nil, false, context.Cause(s.ctx)
 	case held && p.state == StateReady:
-		if l.name, err = p.chooseModel(l.model); err == nil {
-			l.inst = p.inst
+		if s.name, err = p.chooseModel(s.model); err == nil {
+			s.inst = p.inst
 		}
 		return nil, false, err
 	case held && (p.takes() || p.state == StateStopped && p.supervised()): // a reload goes through stopped
-		return p.waiters, p.roomless, nil
+		return p.waiters, p.waitsForMemory, nil
 	}
-	return nil, false, &adapter.Error{Class: adapter.ClassUnavailable, Message: "the engine did not start: " + p.why()}
+	return nil, false, &adapter.Error{Class: adapter.ClassUnavailable, Message: "the engine did not start: " + p.lastErrorText()}
 }
 
 // release gives the slot back; it may be called more than once.
-func (l *lease) release() {
-	l.end(nil)
-	p := l.pool
+func (s *slot) release() {
+	s.end(nil)
+	p := s.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if l.timer != nil {
-		l.timer.Stop()
+	if s.timer != nil {
+		s.timer.Stop()
 	}
-	if _, held := p.leases[l]; held {
-		delete(p.leases, l)
+	if _, held := p.taken[s]; held {
+		delete(p.taken, s)
 		p.used = time.Now()
 		p.announce()
 	}
 }
 
-// flows notes an event of the engine. From the first one on the deadline is met, and
+// noteEvent records an event of the engine. From the first one on the deadline is met, and
 // the stream's own limit counts; 0 sets none.
-func (l *lease) flows(streamLimit time.Duration) {
-	l.latest.Store(time.Now().UnixNano())
-	if l.events.Add(1) > 1 {
+func (s *slot) noteEvent(streamLimit time.Duration) {
+	s.latest.Store(time.Now().UnixNano())
+	if s.events.Add(1) > 1 {
 		return
 	}
-	l.pool.mu.Lock()
-	defer l.pool.mu.Unlock()
-	if l.timer != nil {
-		l.timer.Stop()
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	if s.timer != nil {
+		s.timer.Stop()
 	}
-	if streamLimit > 0 && l.ctx.Err() == nil {
-		l.timer = time.AfterFunc(streamLimit, func() { l.end(errStreamLimit) })
+	if streamLimit > 0 && s.ctx.Err() == nil {
+		s.timer = time.AfterFunc(streamLimit, func() { s.end(errStreamLimit) })
 	}
 }
 
@@ -178,15 +178,15 @@ func (p *pool) chooseModel(ref string) (string, error) {
 	return "", errModel
 }
 
-// dropLeases ends every running task with a reason that its caller reads. The
+// dropSlots ends every running task with a reason that its caller reads. The
 // slots are free at once: the engine that they were of is gone.
-func (p *pool) dropLeases(why string) {
+func (p *pool) dropSlots(why string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for l := range p.leases {
-		l.end(&adapter.Error{Class: adapter.ClassReset, Message: why})
+	for s := range p.taken {
+		s.end(&adapter.Error{Class: adapter.ClassReset, Message: why})
 	}
-	clear(p.leases)
+	clear(p.taken)
 	p.used = time.Now()
 	p.announce()
 }

@@ -173,7 +173,7 @@ func (t Template) validate() error {
 	if err := gpu.CheckMask(t.Devices); err != nil {
 		return fmt.Errorf("devices: %w", err)
 	}
-	if err := t.checkSurroundings(); err != nil {
+	if err := t.checkEnvironment(); err != nil {
 		return err
 	}
 	if t.URL != "" {

@@ -38,7 +38,7 @@ func TestAWrongTemplateIsRefusedWithItsPlace(t *testing.T) {
 		"{model_path}":        func(t *Template) { t.Command = []string{"x", "{port}", "{key_file}"} },
 		"workloads":           func(t *Template) { t.Workloads = []string{"completion", "training"} },
 		"at most once":        func(t *Template) { t.Workloads = []string{"rerank", "rerank"} },
-		"ttl: wants swap":     func(t *Template) { t.TTL = time.Second },
+		"ttl: needs swap":     func(t *Template) { t.TTL = time.Second },
 		"ttl: want 0":         func(t *Template) { t.Swap, t.TTL = true, 1000*time.Hour },
 		"memory_bytes":        func(t *Template) { t.MemoryBytes = -1 },
 		"env":                 func(t *Template) { t.Env = map[string]string{"LLORCH_UPSTREAM_TOKEN": "x"} },

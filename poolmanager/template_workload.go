@@ -23,11 +23,11 @@ func (t Template) checkCapacity() error {
 	}
 	switch {
 	case t.Swap && t.URL != "":
-		return errors.New("swap: a server that already runs is not ours to end")
+		return errors.New("swap: not possible with url: the server is not managed here")
 	case t.TTL < 0 || t.TTL > maxTTL:
 		return fmt.Errorf("ttl: want 0 to %v", maxTTL)
 	case t.TTL > 0 && !t.Swap:
-		return errors.New("ttl: wants swap, or nothing would start the engine again")
+		return errors.New("ttl: needs swap, otherwise an unloaded engine is never started again")
 	case t.MemoryBytes < 0:
 		return errors.New("memory_bytes: want 0 or more")
 	}

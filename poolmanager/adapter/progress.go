@@ -111,7 +111,7 @@ func (p *progress) look() {
 	case left > 0:
 		p.arm(left)
 	case p.begun:
-		p.cancel(&Error{Class: ClassReset, Stalled: true, Message: fmt.Sprintf("the engine stalled: it sent nothing more for %v (between_tokens_limit_ms)", limit)})
+		p.cancel(&Error{Class: ClassReset, Stalled: true, Message: fmt.Sprintf("the engine stalled: no further token for %v (between_tokens_limit_ms)", limit)})
 	default:
 		p.cancel(&Error{Class: ClassReset, Stalled: true, Message: fmt.Sprintf("the engine stalled: no first token within %v (first_token_limit_ms)", limit)})
 	}

@@ -64,7 +64,7 @@ func (a *amdAmount) UnmarshalJSON(text []byte) error {
 		shift = 0
 	}
 	if bytes := n * float64(int64(1)<<shift); !(bytes >= 0 && bytes <= maxDeviceBytes) { // nor NaN
-		return fmt.Errorf("%.40q is no amount of memory", text)
+		return fmt.Errorf("%.40q is not an amount of memory", text)
 	}
 	*a = amdAmount(int64(n) << shift)
 	return nil

@@ -17,7 +17,7 @@ func TestAmountsThatNoDeviceHasAreRefused(t *testing.T) {
 		{"1099511627776", "GB"}, {"8589934592", "GB"}, {"17179869184", "GB"}, {"1048577", "GB"}, {"1073741825", "MB"}, {"1e300", "B"},
 		{"-1", "MB"}, {`"NaN"`, "MB"}, {`"Inf"`, "B"},
 	} {
-		if err := amd(c[0], c[1]); err == nil || !strings.Contains(err.Error(), "no amount of memory") {
+		if err := amd(c[0], c[1]); err == nil || !strings.Contains(err.Error(), "not an amount of memory") {
 			t.Errorf("%s %s of amd-smi: got %v", c[0], c[1], err)
 		}
 	}

@@ -43,7 +43,7 @@ func CheckMask(list []string) error {
 		}
 	}
 	if len(list) > 1 && slices.ContainsFunc(list, func(n string) bool { return strings.HasPrefix(n, "MIG-") }) {
-		return errors.New("a process can use one MIG instance, and nothing beside it")
+		return errors.New("a MIG instance cannot be combined with other devices")
 	}
 	return nil
 }

@@ -203,7 +203,7 @@ func TestToolsMayRunBesideEachOther(t *testing.T) {
 	}
 	hung.Store(path, true)
 	defer hung.Delete(path)
-	if _, err := withPath().runCommand(t.Context(), path); err == nil || !strings.Contains(err.Error(), "has not ended") {
+	if _, err := withPath().runCommand(t.Context(), path); err == nil || !strings.Contains(err.Error(), "has not exited") {
 		t.Errorf("beside one that hangs for good: %v", err)
 	}
 }

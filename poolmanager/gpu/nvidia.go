@@ -103,7 +103,7 @@ func mebibytes(text string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(strings.TrimSuffix(text, " MiB"), 10, 44)
 	if err != nil || n < 0 || n > maxDeviceBytes>>20 {
-		return 0, fmt.Errorf("reading nvidia-smi's output: %.40q is no amount of memory", text)
+		return 0, fmt.Errorf("reading nvidia-smi's output: %.40q is not an amount of memory", text)
 	}
 	return n << 20, nil
 }

@@ -75,7 +75,7 @@ func rocmBytes(text string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 || n > maxDeviceBytes {
-		return 0, fmt.Errorf("reading rocm-smi's output: %.40q is no amount of memory", text)
+		return 0, fmt.Errorf("reading rocm-smi's output: %.40q is not an amount of memory", text)
 	}
 	return n, nil
 }

@@ -17,7 +17,7 @@ import (
 const maxToolBytes = 4 << 20
 
 // ErrNoTool is what a RunTool gives for a tool that is not there, which is no error.
-var ErrNoTool = errors.New("there is no such tool")
+var ErrNoTool = errors.New("tool not found")
 
 // RunTool runs a tool and gives what it printed, also when it failed.
 type RunTool func(ctx context.Context, path string, args ...string) (string, error)
@@ -29,7 +29,7 @@ var hung sync.Map
 // runCommand runs a tool for at most toolLimit, whatever it does.
 func (m *Monitor) runCommand(ctx context.Context, path string, args ...string) (string, error) {
 	if _, stuck := hung.Load(path); stuck {
-		return "", fmt.Errorf("%s: it still has not ended", path)
+		return "", fmt.Errorf("%s: an earlier run has not exited", path)
 	}
 	ctx, cancel := context.WithTimeout(ctx, toolLimit)
 	command := exec.CommandContext(ctx, path, args...)
@@ -62,7 +62,7 @@ func (m *Monitor) runCommand(ctx context.Context, path string, args ...string) (
 			hung.Delete(path)
 		default:
 		}
-		return "", fmt.Errorf("%s: it does not end, not even when it is killed", path)
+		return "", fmt.Errorf("%s: did not exit after SIGKILL", path)
 	}
 }
 

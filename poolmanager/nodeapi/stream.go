@@ -20,7 +20,7 @@ var ErrLineTooLong = errors.New("a line of the stream is over 1 MiB")
 
 // ErrForeign says that the other side sent something that is no event: HTML, JSON that
 // does not parse, data without a name. What follows it is not to be trusted.
-var ErrForeign = errors.New("the stream has something that is no event")
+var ErrForeign = errors.New("the stream has invalid data")
 
 // Stream is the events of one dispatched task. It is for one goroutine; the
 // context given to Dispatch, or Close, ends it from another.
@@ -57,7 +57,7 @@ func (s *Stream) Next() (Event, error) {
 			data = append(data[:0], value...)
 		case "", "id", "retry": // an empty line, a comment, and what the format has besides
 		default:
-			return Event{}, fmt.Errorf("%w: a line that is no field", ErrForeign)
+			return Event{}, fmt.Errorf("%w: a line without a field name", ErrForeign)
 		}
 		if len(line) > 0 {
 			continue

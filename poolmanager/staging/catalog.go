@@ -18,7 +18,7 @@ import (
 
 // errCatalogDown says that the catalog cannot be asked now. It is the one
 // failure in which what it said before still counts.
-var errCatalogDown = errors.New("the catalog cannot be asked")
+var errCatalogDown = errors.New("catalog unavailable")
 
 // catalogModel is what the orchestrator's catalog says of a model.
 type catalogModel struct{ nodeapi.Model }
@@ -35,7 +35,7 @@ func (m catalogModel) check(id string, now time.Time) error {
 	case !m.TakesTasks(now):
 		return fmt.Errorf("%w: the catalog has retired it", ErrStaging)
 	case m.TrustPolicy != "" && m.TrustPolicy != "digest":
-		return fmt.Errorf("%w: its trust_policy asks for more than the digest, which nothing here can check", ErrStaging)
+		return fmt.Errorf("%w: unsupported trust_policy; only the digest can be checked", ErrStaging)
 	case m.Verification.Status == nodeapi.NotVerified:
 		return fmt.Errorf("%w: the catalog could not verify it", ErrStaging)
 	}

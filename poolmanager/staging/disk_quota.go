@@ -13,7 +13,7 @@ import (
 const diskReserve = 1 << 30
 
 // errDiskFull says that the disk has no room; what was read stays for a resume.
-var errDiskFull = errors.New("the disk of the model root has too little room")
+var errDiskFull = errors.New("not enough disk space for the model root")
 
 // diskQuota shares the free space out among the downloads that run: what they have
 // yet to write is counted as gone.
@@ -41,7 +41,7 @@ func (q *diskQuota) claim(dir string, f *flight) error {
 		}
 	}
 	if free-promised-wanted < diskReserve {
-		return fmt.Errorf("%w: %d MiB to write, %d MiB free, of which %d MiB are promised and %d MiB stay free",
+		return fmt.Errorf("%w: %d MiB to write, %d MiB free, of which %d MiB are reserved by downloads and %d MiB must stay free",
 			errDiskFull, wanted>>20, free>>20, promised>>20, int64(diskReserve)>>20)
 	}
 	q.flights[f] = true
@@ -61,7 +61,7 @@ func (q *diskQuota) check(dir string) error {
 		return fmt.Errorf("measuring the disk: %w", err)
 	}
 	if free < diskReserve {
-		return fmt.Errorf("%w: %d MiB are free, and %d MiB stay free", errDiskFull, free>>20, int64(diskReserve)>>20)
+		return fmt.Errorf("%w: %d MiB are free, and %d MiB must stay free", errDiskFull, free>>20, int64(diskReserve)>>20)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ const (
 )
 
 // errStalled says that the source sent nothing for too long.
-var errStalled = errors.New("the model's source sends nothing")
+var errStalled = errors.New("model source stalled")
 
 // download is one flight: it gives the path of the whole, checked file.
 func (s *Stager) download(ctx context.Context, m catalogModel, f *flight) (string, error) {
@@ -35,7 +35,7 @@ func (s *Stager) download(ctx context.Context, m catalogModel, f *flight) (strin
 		return "", fmt.Errorf("%w: %w", ErrStaging, err)
 	}
 	if s.knownBad(m) {
-		return "", fmt.Errorf("%w: %w, and did not lately; the source is not asked again for %v", ErrStaging, errDigest, s.times.badFor)
+		return "", fmt.Errorf("%w: %w; the next download is tried after %v", ErrStaging, errDigest, s.times.badFor)
 	}
 	select {
 	case s.slots <- struct{}{}:
@@ -108,7 +108,7 @@ func (s *Stager) fetchWhole(ctx context.Context, p *partialFile, from source, f 
 			empty++
 		}
 		if empty >= maxEmptyTries {
-			return "", fmt.Errorf("%w: %d tries gave nothing: %w", ErrStaging, empty, err)
+			return "", fmt.Errorf("%w: no bytes in %d tries: %w", ErrStaging, empty, err)
 		}
 		s.Log.Info("reading the model again", "digest", p.side.Digest, "from_byte", p.size, "error", err)
 		if err := s.pause(ctx, empty); err != nil {
@@ -179,10 +179,10 @@ func (s *Stager) copyBody(p *partialFile, body io.Reader, f *flight, stalled *ti
 		n, err := body.Read(buffer)
 		stalled.Reset(s.times.stall)
 		if p.size+int64(n) > s.limit {
-			return fmt.Errorf("%w: it sends more than %d bytes", errSource, s.limit)
+			return fmt.Errorf("%w: it sent more than %d bytes", errSource, s.limit)
 		}
 		if total := p.side.Length; total >= 0 && p.size+int64(n) > total {
-			return fmt.Errorf("%w: it sends more than it said", errSource)
+			return fmt.Errorf("%w: it sent more bytes than announced", errSource)
 		}
 		if n > 0 {
 			if err := p.write(buffer[:n]); err != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 // errDigest says that the bytes are not those that the catalog promised.
-var errDigest = errors.New("the bytes do not have the catalog's digest")
+var errDigest = errors.New("digest mismatch with the catalog")
 
 // validator tells one version of a source from another.
 type validator struct {
@@ -126,7 +126,7 @@ func (p *partialFile) write(b []byte) error {
 // visible under that name before.
 func (p *partialFile) finish() (string, error) {
 	if got := hex.EncodeToString(p.sum.Sum(nil)); got != p.hex {
-		return "", fmt.Errorf("%w: %w: they have sha256:%s", ErrStaging, errDigest, got)
+		return "", fmt.Errorf("%w: %w: got sha256:%s", ErrStaging, errDigest, got)
 	}
 	if err := checkOwnFile(p.file); err != nil {
 		return "", err

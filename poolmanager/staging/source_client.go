@@ -28,7 +28,7 @@ func (s *Stager) sourceClient() *http.Client {
 	return &http.Client{
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			if len(via) > maxSourceRedirects || !s.Hosts.Allow(r.URL) {
-				return fmt.Errorf("%w: it redirects to where POOL_MANAGERD_MODEL_HOSTS does not allow", errSource)
+				return fmt.Errorf("%w: it redirects to a host that POOL_MANAGERD_MODEL_HOSTS does not list", errSource)
 			}
 			r.Header.Del("Referer")
 			return nil

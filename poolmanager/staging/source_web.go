@@ -57,7 +57,7 @@ func (v validator) condition() string {
 func checkAnswer(r *http.Response, at int64, known validator) (from int64, v validator, err error) {
 	v = validator{ETag: clipHeader(r.Header.Get("ETag")), Modified: clipHeader(r.Header.Get("Last-Modified")), Length: -1}
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
-		return 0, v, fmt.Errorf("%w: it encodes the bytes", errSource)
+		return 0, v, fmt.Errorf("%w: it answered with a content encoding", errSource)
 	}
 	switch code := r.StatusCode; {
 	case code == http.StatusOK:
