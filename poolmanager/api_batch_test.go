@@ -59,7 +59,7 @@ func TestAPoolWithoutTheWorkloadSaysSo(t *testing.T) {
 	}
 }
 
-func TestATaskHasWhatItsWorkloadNeedsAndNothingElse(t *testing.T) {
+func TestATaskHasExactlyTheFieldsOfItsWorkload(t *testing.T) {
 	many := make([]string, nodeapi.MaxInputs+1)
 	for i := range many {
 		many[i] = fmt.Sprint(i)

@@ -40,10 +40,10 @@ func hostileFiles(t *testing.T, root string) []string {
 	return []string{"link-out", "link-dir/secret", "link-dir", "link-up", "link-device", "link-loop", "link-self", "link-root", "directory", "fifo", "device", ".staging", ".staging/x", "absent"}
 }
 
-// TestNothingInARequestBecomesAProgramAFlagOrAPath sends every hostile reference
+// TestNoPartOfARequestBecomesAProgramAFlagOrAPath sends every hostile reference
 // to every route that takes one, as JSON over HTTP: each is refused, nothing is
 // started, and what runs goes on.
-func TestNothingInARequestBecomesAProgramAFlagOrAPath(t *testing.T) {
+func TestNoPartOfARequestBecomesAProgramAFlagOrAPath(t *testing.T) {
 	root := t.TempDir()
 	if err := os.WriteFile(filepath.Join(root, "good.gguf"), []byte("GGUF"), 0o600); err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ func TestAnEngineThatSaysThatItIsBusyIsNotBrokenUnlessForLong(t *testing.T) {
 	})
 }
 
-func TestABusyEngineKeepsItsPoolAndTellsItsWordsAndWhenToComeAgain(t *testing.T) {
+func TestABusyEngineKeepsItsPoolAndGivesItsTextAndRetryAfter(t *testing.T) {
 	var busy atomic.Bool
 	mux := http.NewServeMux()
 	refuse := func(w http.ResponseWriter, status int) {

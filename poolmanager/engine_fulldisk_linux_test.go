@@ -14,8 +14,8 @@ import (
 // a process writes, so the tests' own cannot have it.
 const fullDisk = "POOLMANAGER_TEST_FULL_DISK"
 
-// TestAKeyThatCannotBeWrittenLeavesNothing: a file may not grow, as on a full disk.
-func TestAKeyThatCannotBeWrittenLeavesNothing(t *testing.T) {
+// TestAKeyThatCannotBeWrittenLeavesNoFile: a file may not grow, as on a full disk.
+func TestAKeyThatCannotBeWrittenLeavesNoFile(t *testing.T) {
 	if os.Getenv(fullDisk) == "" {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run=^"+t.Name()+"$")
 		cmd.Env = append(os.Environ(), fullDisk+"=1")

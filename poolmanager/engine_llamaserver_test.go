@@ -183,8 +183,8 @@ func text(t *testing.T, r *rig, task nodeapi.DispatchRequest, reason string, tok
 	return b.String()
 }
 
-// TestACrashOfLlamaServerIsSeenAndMended kills it from outside while it works.
-func TestACrashOfLlamaServerIsSeenAndMended(t *testing.T) {
+// TestACrashOfLlamaServerIsNoticedAndTheEngineRestarted kills it from outside while it works.
+func TestACrashOfLlamaServerIsNoticedAndTheEngineRestarted(t *testing.T) {
 	r, _ := llamaRig(t, LlamaCPPTemplate(), nil)
 	r.ready(t, "p", "llamacpp", "file:tiny.gguf")
 	first := r.engine(t, "p")

@@ -53,7 +53,7 @@ func TestCredentialsDoNotReachTheRing(t *testing.T) {
 	}
 }
 
-func TestWhatAnEngineBeforeWroteIsNotItsSuccessorsLastWord(t *testing.T) {
+func TestOutputOfAnEarlierEngineIsNotTheNextOnesLastOutput(t *testing.T) {
 	ring := &logRing{}
 	ring.begin(authmin.Secret{})
 	fmt.Fprint(ring, "old\nCUDA out of memory")
@@ -73,8 +73,8 @@ func TestWhatAnEngineBeforeWroteIsNotItsSuccessorsLastWord(t *testing.T) {
 	}
 }
 
-// TestAFloodIsNotLookedAtLineByLine writes in one go what a pipe gives at most.
-func TestAFloodIsNotLookedAtLineByLine(t *testing.T) {
+// TestAFloodOfOutputIsNotScannedLineByLine writes in one go what a pipe gives at most.
+func TestAFloodOfOutputIsNotScannedLineByLine(t *testing.T) {
 	ring := &logRing{}
 	fmt.Fprint(ring, "half a line")
 	flood := []byte(strings.Repeat("y\n", 64<<10) + "last\nrest")
@@ -87,7 +87,7 @@ func TestAFloodIsNotLookedAtLineByLine(t *testing.T) {
 }
 
 // A line is cut where it is too long, and where its engine ends: perhaps inside a key.
-func TestALineThatIsCutInsideAKeyShowsNothingOfIt(t *testing.T) {
+func TestALineThatIsCutInsideAKeyIsRedacted(t *testing.T) {
 	key := authmin.RandomSecret()
 	text := key.Reveal()
 	for shown := minPartialKey; shown < len(text); shown++ {
@@ -138,7 +138,7 @@ func TestAPieceOfAKeyThatTheEngineItselfCutIsNotShown(t *testing.T) {
 	}
 }
 
-func TestTheEnginesLastWordsCannotCommandATerminal(t *testing.T) {
+func TestTheEnginesLastOutputHasNoTerminalControls(t *testing.T) {
 	p := &pool{logs: &logRing{}}
 	fmt.Fprint(p.logs, "out of\x1b[2J luck\x00\u202e\n")
 	if got := p.lastOutput(); got != "; it said: out of?[2J luck??" {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestEnginesThatEndTogetherShareALook(t *testing.T) {
+func TestEnginesThatEndTogetherShareAScan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var looks [][]string

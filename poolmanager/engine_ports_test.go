@@ -10,9 +10,9 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// TestTwoStartsNeverHaveOnePort although the kernel offers it twice, while
+// TestTwoStartsNeverShareAPort although the kernel offers it twice, while
 // no engine listens on it yet.
-func TestTwoStartsNeverHaveOnePort(t *testing.T) {
+func TestTwoStartsNeverShareAPort(t *testing.T) {
 	gives := []int{7, 7, 7, 8}
 	p := &ports{taken: map[int]bool{}, free: func() (int, error) {
 		port := gives[0]

@@ -12,7 +12,7 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-func TestAnEnginesAddressIsItsServersOrRefusedWithTheMend(t *testing.T) {
+func TestAnEnginesAddressIsItsServersOrRefusedWithACorrection(t *testing.T) {
 	const h = "http://127.0.0.1:8000"
 	for text, c := range map[string]struct{ base, refused string }{
 		h:                            {base: h},

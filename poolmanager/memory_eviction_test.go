@@ -49,7 +49,7 @@ func (b *bubble) states(ids ...string) (list string) {
 	return list
 }
 
-func TestATaskLoadsItsEngineAndTheLeastRecentlyUsedMakesRoom(t *testing.T) {
+func TestATaskLoadsItsEngineAndTheLeastRecentlyUsedIsEvicted(t *testing.T) {
 	plans, templates := three()
 	inBubble(t, 100, plans, templates, func(b *bubble) {
 		b.offered("a", "b", "c")
@@ -78,7 +78,7 @@ func TestATaskLoadsItsEngineAndTheLeastRecentlyUsedMakesRoom(t *testing.T) {
 	})
 }
 
-func TestAnEngineWithATaskIsNeverEndedForAnother(t *testing.T) {
+func TestAnEngineWithATaskIsNeverEvicted(t *testing.T) {
 	plans, templates := three()
 	inBubble(t, 100, plans, templates, func(b *bubble) {
 		b.offered("a", "b", "c")
@@ -154,7 +154,7 @@ func TestWhatAnEngineTookIsMeasuredAndBelievedMoreThanWhatWasDeclared(t *testing
 	})
 }
 
-func TestWhatCanNeverFitIsRefusedAndEndsNobody(t *testing.T) {
+func TestAnEngineThatCanNeverFitIsRefusedWithoutEvictions(t *testing.T) {
 	plans, templates := three()
 	templates[2].MemoryBytes = 101
 	inBubble(t, 100, plans, templates, func(b *bubble) {
@@ -176,7 +176,7 @@ func TestWhatCanNeverFitIsRefusedAndEndsNobody(t *testing.T) {
 	})
 }
 
-func TestAPreloadMakesRoomTooAndWaitsForIt(t *testing.T) {
+func TestAPreloadEvictsAnIdleEngineAndWaitsForItsMemory(t *testing.T) {
 	plans, templates := three()
 	for i := range templates {
 		templates[i].MemoryBytes = 80
@@ -211,7 +211,7 @@ func TestAPreloadMakesRoomTooAndWaitsForIt(t *testing.T) {
 	})
 }
 
-func TestTwoEnginesThatAreLoadedTogetherDoNotShareOneRoom(t *testing.T) {
+func TestTwoEnginesThatAreLoadedTogetherDoNotReserveTheSameMemory(t *testing.T) {
 	plans, templates := three()
 	for i, name := range []string{"a", "b", "c"} {
 		plans[name], templates[i].MemoryBytes = plan{bytes: 60, load: 30 * time.Second}, 60
@@ -274,7 +274,7 @@ func TestATaskThatComesAsAStartIsGivenUpGetsOneOfItsOwn(t *testing.T) {
 	})
 }
 
-func TestOnAGPUAnEngineThatSeemsNotToFitIsLetTryWhenNothingIsLeftToEnd(t *testing.T) {
+func TestOnAGPUAnEngineThatSeemsNotToFitIsTriedWhenNoneIsLeftToEvict(t *testing.T) {
 	plans, templates := three()
 	templates[0].MemoryBytes = 150 // a part of it stays in main memory
 	inBubble(t, 100, plans, templates, func(b *bubble) {
@@ -289,7 +289,7 @@ func TestOnAGPUAnEngineThatSeemsNotToFitIsLetTryWhenNothingIsLeftToEnd(t *testin
 	})
 }
 
-func TestWhatMayNotBeUnloadedIsNotWaitedFor(t *testing.T) {
+func TestEnginesThatMayNotBeEvictedAreNotWaitedFor(t *testing.T) {
 	plans, templates := three()
 	templates[0].Swap, templates[1].MemoryBytes = false, 80
 	inBubble(t, 100, plans, templates, func(b *bubble) {

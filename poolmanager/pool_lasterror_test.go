@@ -85,7 +85,7 @@ func TestAPoolThatWasOfferedSaysThatATaskStartsIt(t *testing.T) {
 	})
 }
 
-func TestAReadyPoolThatNeverFailedSaysNothing(t *testing.T) {
+func TestAReadyPoolThatNeverFailedHasNoLastError(t *testing.T) {
 	inBubble(t, 0, one(plan{load: time.Second}), []Template{swappable("p")}, func(b *bubble) {
 		if s := b.ready("p").status(); s.LastError != "" || s.NextStart != nil {
 			b.t.Errorf("got %+v", s)

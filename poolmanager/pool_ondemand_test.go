@@ -61,7 +61,7 @@ func TestTasksSwapRealEnginesWithinTheBudget(t *testing.T) {
 	}
 }
 
-func TestATaskWithoutMemoryIsRefusedInTimeAndToldWhenToComeAgain(t *testing.T) {
+func TestATaskWithoutMemoryIsRefusedInTimeWithRetryAfter(t *testing.T) {
 	r := onDemand(t, nil)
 	ctx, hangUp := context.WithCancel(t.Context())
 	defer hangUp()

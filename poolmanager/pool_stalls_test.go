@@ -91,7 +91,7 @@ func TestAnEngineInWhichOthersFlowIsNotRestartedForTwoStalls(t *testing.T) {
 	})
 }
 
-func TestAStallOfAnEngineThatHasGoneSaysNothingOfTheNext(t *testing.T) {
+func TestAStallIsNotCountedAgainstTheNextEngine(t *testing.T) {
 	inBubble(t, 0, one(plan{}), []Template{swappable("p")}, func(b *bubble) {
 		p := b.ready("p")
 		first, err := b.task("p")

@@ -171,7 +171,7 @@ func tidy(t *testing.T, dir string) {
 	}
 }
 
-func TestKillingThePoolManagerInAnyMomentLeavesNothingForItsSuccessor(t *testing.T) {
+func TestKillingThePoolManagerAtAnyMomentLeavesNoEngineOrFile(t *testing.T) {
 	rounds := 12
 	if os.Getenv("LLORCH_LONG_TESTS") != "" {
 		rounds = 150

@@ -11,8 +11,8 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// TestAnEngineHasTheSurroundingsOfItsTemplate reads them from the kernel.
-func TestAnEngineHasTheSurroundingsOfItsTemplate(t *testing.T) {
+// TestAnEngineHasTheEnvironmentOfItsTemplate reads them from the kernel.
+func TestAnEngineHasTheEnvironmentOfItsTemplate(t *testing.T) {
 	t.Setenv("HF_TOKEN", "wanted-by-the-operator")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "not-named")
 	t.Setenv("LLORCH_API_TOKEN", "never")
@@ -55,7 +55,7 @@ func TestAnEngineHasTheSurroundingsOfItsTemplate(t *testing.T) {
 	}
 }
 
-func TestAnEngineWithoutItsSurroundingsDoesNotRun(t *testing.T) {
+func TestAnEngineWithoutItsWorkingDirectoryDoesNotRun(t *testing.T) {
 	r := startRig(t, func(o *Options) { o.Templates[0].Dir = filepath.Join(t.TempDir(), "absent") })
 	if _, err := r.pools.preload("p", nodeapi.PreloadRequest{Template: "demo"}); err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func TestAnEngineThatEndsAtOnceSaysWhy(t *testing.T) {
 	testkit.Eventually(t, "its own words", func() bool { return strings.Contains(r.status(t, "p").LastError, "no such model") })
 }
 
-func TestSurroundingsThatAreRefused(t *testing.T) {
+func TestEnvironmentsThatAreRefused(t *testing.T) {
 	for want, change := range map[string]func(*Template){
 		"env: \"LLORCH_X\"":            func(t *Template) { t.Env = map[string]string{"LLORCH_X": ""} },
 		"env: \"llorch_x\"":            func(t *Template) { t.Env = map[string]string{"llorch_x": ""} },

@@ -21,7 +21,7 @@ func TestTheShippedTemplatesAreValid(t *testing.T) {
 	}
 }
 
-func TestAWrongTemplateIsRefusedWithItsPlace(t *testing.T) {
+func TestAnInvalidTemplateIsRefusedWithItsKey(t *testing.T) {
 	for want, change := range map[string]func(*Template){
 		"name":                func(t *Template) { t.Name = "A B" },
 		"engine":              func(t *Template) { t.Engine = "" },

@@ -33,7 +33,7 @@ func traced(t *testing.T) *tracing.Provider {
 	return traces
 }
 
-func TestWithoutTracesNothingIsInTheWay(t *testing.T) {
+func TestWithoutTracesTheClientIsNotWrapped(t *testing.T) {
 	c, off := &http.Client{}, (*tracing.Provider)(nil)
 	if tracedClient(off.Tracer(), c) != c {
 		t.Error("the client of engines is wrapped although traces are off")

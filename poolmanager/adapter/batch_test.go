@@ -82,7 +82,7 @@ func TestBatchesAreReadInTheFormsOfTheEngines(t *testing.T) {
 	}
 }
 
-func TestABatchThatIsNotAnsweredWholeAndOnceFails(t *testing.T) {
+func TestABatchWithMissingOrRepeatedAnswersFails(t *testing.T) {
 	ok := `{"index":0,"embedding":[1]},`
 	for name, c := range map[string]struct {
 		task   nodeapi.DispatchRequest

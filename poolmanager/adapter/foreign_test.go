@@ -37,7 +37,7 @@ func answering(kind, body string) http.HandlerFunc {
 	}
 }
 
-func TestWhatIsNoEventStreamFailsWithTheEnginesWordsAndItsContentType(t *testing.T) {
+func TestAnAnswerThatIsNoEventStreamFailsWithItsTextAndContentType(t *testing.T) {
 	chat, prompt := nodeapi.DispatchRequest{Messages: messages}, nodeapi.DispatchRequest{Prompt: "x"}
 	const stream, object, page = "text/event-stream", "application/json", "text/html; charset=utf-8"
 	for name, c := range map[string]struct {
@@ -130,7 +130,7 @@ func TestAStreamWithoutItsProperEndIsBroken(t *testing.T) {
 	}
 }
 
-func TestABatchThatIsNoneFailsWithTheEnginesWords(t *testing.T) {
+func TestAnInvalidBatchFailsWithTheEnginesText(t *testing.T) {
 	for name, c := range map[string]struct{ kind, body, want string }{
 		"a page":                         {"text/html", "<html><body>Bad Gateway</body></html>", "Bad Gateway"},
 		"an error object":                {"application/json", `{"error":{"message":"out of blocks"}}`, "out of blocks"},

@@ -55,7 +55,7 @@ func TestTasksOneAfterAnotherUseOneConnection(t *testing.T) {
 	}
 }
 
-func TestAnEngineThatDoesNotCloseItsStreamHoldsNobody(t *testing.T) {
+func TestAnEngineThatDoesNotCloseItsStreamBlocksNoCaller(t *testing.T) {
 	begin := time.Now()
 	got := dials(t, nodeapi.DispatchRequest{Prompt: "x"}, func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `data: {"content":"a","stop":true}`+"\n\n")

@@ -12,7 +12,7 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-func TestTheEnginesWordsAreBoundedPrintableAndWithoutCredentials(t *testing.T) {
+func TestTheEnginesTextIsBoundedPrintableAndWithoutCredentials(t *testing.T) {
 	const key = "engine-key-0123456789-abcdefghij"
 	for name, body := range map[string]string{
 		"its key":                  "wrong key " + key,

@@ -134,7 +134,7 @@ func TestAPoolHasTheMemoryOfItsDevicesOnly(t *testing.T) {
 	}
 }
 
-func TestAFailureLeavesNothingFree(t *testing.T) {
+func TestAfterAFailedReadingNoMemoryCountsAsFree(t *testing.T) {
 	fail := false
 	m := &Monitor{Exec: func(_ context.Context, path string, _ ...string) (string, error) {
 		switch {

@@ -99,7 +99,7 @@ func TestWhatTheLeaderLeftBehindIsKilled(t *testing.T) {
 	testkit.Eventually(t, "the grandchild to be gone", func() bool { return !running(child) })
 }
 
-func TestNothingIsInheritedFromOurEnvironment(t *testing.T) {
+func TestAProcessInheritsNoEnvironment(t *testing.T) {
 	t.Setenv("LLORCH_API_TOKEN", "canary-canary-canary-canary-canary")
 	p, out := start(t, "/usr/bin/env")
 	<-p.Done()
@@ -117,7 +117,7 @@ func TestAMissingProgramIsAnError(t *testing.T) {
 	}
 }
 
-func TestNothingSurvivesTheKillOfItsParent(t *testing.T) {
+func TestAProcessDiesWithItsParent(t *testing.T) {
 	const marker = "test-killed-parent/x"
 	command := exec.Command(os.Args[0])
 	command.Env = append(os.Environ(), parentEnv+"="+marker)
@@ -172,8 +172,8 @@ func TestAnEmptyMarkerFindsNothing(t *testing.T) {
 	}
 }
 
-// TestNobodyTouchesAPidThatMayBeSomebodyElses: the process has ended and was reaped.
-func TestNobodyTouchesAPidThatMayBeSomebodyElses(t *testing.T) {
+// TestAReusedPidIsNeverSignalled: the process has ended and was reaped.
+func TestAReusedPidIsNeverSignalled(t *testing.T) {
 	p, err := proc.Start(proc.Spec{Command: sh("read line"), Env: path()}) // its input is empty
 	if err != nil {
 		t.Fatal(err)

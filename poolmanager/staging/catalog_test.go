@@ -69,7 +69,7 @@ func TestOnlyAModelThatTheCatalogVouchesForIsStaged(t *testing.T) {
 	}
 }
 
-func TestTheCatalogsRefusalsAreTold(t *testing.T) {
+func TestTheCatalogsRefusalsAreReported(t *testing.T) {
 	r := newStagingRig(t, 1000, nil)
 	if _, err := r.Stage(t.Context(), "catalog:absent", nil); err == nil || !strings.Contains(err.Error(), "no model of this id") {
 		t.Errorf("unknown: %v", err)

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-func TestADiskWithoutRoomIsNotBegun(t *testing.T) {
+func TestADownloadThatDoesNotFitOnTheDiskIsRefused(t *testing.T) {
 	var free atomic.Int64
 	r := newStagingRig(t, 1<<20, func(o *Options) {
 		o.free = func(string) (int64, error) { return free.Load(), nil }
@@ -28,8 +28,8 @@ func TestADiskWithoutRoomIsNotBegun(t *testing.T) {
 	r.checkStaged(t, path, err)
 }
 
-// TestADiskThatFillsMeanwhileEndsTheDownload keeps what was read for a resume.
-func TestADiskThatFillsMeanwhileEndsTheDownload(t *testing.T) {
+// TestADownloadEndsWhenTheDiskFills keeps what was read for a resume.
+func TestADownloadEndsWhenTheDiskFills(t *testing.T) {
 	size := 3 * diskCheckEvery
 	looks := 0
 	r := newStagingRig(t, size, func(o *Options) {
@@ -53,7 +53,7 @@ func TestADiskThatFillsMeanwhileEndsTheDownload(t *testing.T) {
 	}
 }
 
-func TestTwoDownloadsDoNotPromiseTheSameRoom(t *testing.T) {
+func TestTwoDownloadsDoNotReserveTheSameDiskSpace(t *testing.T) {
 	free := int64(diskReserve + 100)
 	shared := &diskQuota{free: func(string) (int64, error) { return free, nil }, flights: map[*flight]bool{}}
 	first, second := &flight{}, &flight{}
@@ -86,9 +86,9 @@ func TestFreeBytesAreMeasured(t *testing.T) {
 	}
 }
 
-// TestNobodyElseCanPlantAFile: links, second names, other kinds of file and
+// TestOtherUsersCannotPlantAFile: links, second names, other kinds of file and
 // directories that others may change are refused before a byte is read.
-func TestNobodyElseCanPlantAFile(t *testing.T) {
+func TestOtherUsersCannotPlantAFile(t *testing.T) {
 	for name, plant := range map[string]func(t *testing.T, r *stagingRig) error{
 		"a link as partial file": func(t *testing.T, r *stagingRig) error {
 			return os.Symlink(filepath.Join(t.TempDir(), "victim"), r.partialPath(r.hex))
@@ -210,7 +210,7 @@ func TestAFileOfTheCatalogIsCopiedAndChecked(t *testing.T) {
 	}
 }
 
-func TestLeftoversGoByAgeUnlessSomebodyWorksAtThem(t *testing.T) {
+func TestStaleFilesAreRemovedUnlessLocked(t *testing.T) {
 	r := newStagingRig(t, 1000, nil)
 	path, err := r.Stage(t.Context(), "catalog:m", nil)
 	r.checkStaged(t, path, err)

@@ -129,9 +129,9 @@ func TestAResumeThatTheSourceRefusesStartsAgain(t *testing.T) {
 	}
 }
 
-// TestWhatCanNeverBeRightIsRefused: no byte of it is seen under the final name,
+// TestInvalidValuesAreRefused: no byte of it is seen under the final name,
 // and a source that says no is asked once.
-func TestWhatCanNeverBeRightIsRefused(t *testing.T) {
+func TestInvalidValuesAreRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		serve  func(r *stagingRig) http.HandlerFunc
 		want   error
@@ -197,7 +197,7 @@ func TestWhatCanNeverBeRightIsRefused(t *testing.T) {
 	}
 }
 
-func TestRedirectsLeadOnlyToNamedServersAndCarryNothing(t *testing.T) {
+func TestRedirectsLeadOnlyToListedHostsAndCarryNoHeaders(t *testing.T) {
 	r := newStagingRig(t, 10_000, nil)
 	var elsewhere int
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {

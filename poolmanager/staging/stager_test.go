@@ -220,8 +220,8 @@ func TestAFileIsOnlyLookedUp(t *testing.T) {
 	}
 }
 
-// TestCutsAtAnyPlaceAreResumed: every answer ends after some random bytes.
-func TestCutsAtAnyPlaceAreResumed(t *testing.T) {
+// TestADownloadCutAtAnyPlaceIsResumed: every answer ends after some random bytes.
+func TestADownloadCutAtAnyPlaceIsResumed(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := newStagingRig(t, 1<<20+int(seed), nil)
@@ -316,7 +316,7 @@ func TestManyCallersShareOneDownloadAndEachMayLeave(t *testing.T) {
 	}
 }
 
-func TestADownloadThatNobodyWaitsForEnds(t *testing.T) {
+func TestADownloadWithoutWaitersIsCancelled(t *testing.T) {
 	r := newStagingRig(t, 1<<20, func(o *Options) { o.times.stall = time.Hour })
 	gone := make(chan struct{})
 	begun := make(chan struct{})

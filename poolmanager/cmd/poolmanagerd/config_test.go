@@ -179,9 +179,9 @@ func TestErrorsNameTheFileTheLineAndTheRemedy(t *testing.T) {
 	}
 }
 
-// TestWhatIsFoundLaterHasItsPlaceToo: the whole is checked after it was read, and
+// TestErrorsFoundLaterNameTheirPlace: the whole is checked after it was read, and
 // before anything starts.
-func TestWhatIsFoundLaterHasItsPlaceToo(t *testing.T) {
+func TestErrorsFoundLaterNameTheirPlace(t *testing.T) {
 	var texts []string
 	for name, c := range map[string]struct {
 		text, want string
