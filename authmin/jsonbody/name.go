@@ -52,10 +52,20 @@ func foldsTo(name []byte, folded string) bool {
 	return len(name) == 0 && folded == ""
 }
 
+// lower returns the first byte of a name with the bit set that makes it a small
+// letter. Names of which both are ASCII, and differ, are not equal.
+func lower[T string | []byte](name T) byte {
+	if len(name) == 0 {
+		return 0
+	}
+	return name[0] | 0x20
+}
+
 // A node is a member on a watched path. The node of index 0 is the top-level
 // object.
 type node struct {
 	name, folded string
+	first        byte // lower(folded)
 	path         string
 	children     []int
 	watched      bool
@@ -91,7 +101,9 @@ func child(nodes []node, parent int, name, path string) (int, []node) {
 		}
 	}
 	c := len(nodes)
-	nodes = append(nodes, node{name: name, folded: fold(name), path: path})
+	n := node{name: name, folded: fold(name), path: path}
+	n.first = lower(n.folded)
+	nodes = append(nodes, n)
 	nodes[parent].children = append(nodes[parent].children, c)
 	return c, nodes
 }
@@ -99,17 +111,21 @@ func child(nodes []node, parent int, name, path string) (int, []node) {
 // match returns the child of an object's node that has the name, or none. It is
 // an error if the name was there already, or folds to a watched one only.
 func (s *Scanner) match(parent int, name []byte) (int, error) {
-	found, folds := none, none
+	found, folds, first := none, none, lower(name)
 	for _, c := range s.nodes[parent].children {
 		n := &s.nodes[c]
-		if !foldsTo(name, n.folded) {
+		if first != n.first && first < utf8.RuneSelf {
+			continue
+		}
+		exact := string(name) == n.name
+		if !exact && !foldsTo(name, n.folded) {
 			continue
 		}
 		if n.seen {
 			return none, &Error{Code: Ambiguous, Path: n.path, Offset: s.textAt, reason: "occurs twice"}
 		}
 		folds = c
-		if string(name) == n.name {
+		if exact {
 			found = c
 		}
 	}

@@ -1,54 +1,70 @@
 package jsonbody
 
-// readStructure reads white space and one byte of punctuation, or the first of
-// a value.
-func (s *Scanner) readStructure(p []byte, i int) (int, error) {
-	for p[i] == ' ' || p[i] == '\n' || p[i] == '\t' || p[i] == '\r' {
-		if i++; i == len(p) {
-			return i, nil
+// readStructure reads white space, punctuation and values up to a value that
+// goes on in the next piece.
+func (s *Scanner) readStructure(p []byte, i int) (_ int, err error) {
+	for err == nil && i < len(p) && s.state <= atEnd {
+		c := p[i]
+		if c <= ' ' && (c == ' ' || c == '\n' || c == '\t' || c == '\r') {
+			i++
+			continue
+		}
+		switch s.state {
+		case atComma:
+			i, err = s.readComma(p, i)
+		case atColon:
+			if c != ':' {
+				return s.fail(Syntax, i, "not valid JSON")
+			}
+			s.state = atValue
+			i++
+		case atValue:
+			i, err = s.startValue(p, i)
+		case atName:
+			i, err = s.startName(p, i)
+		case atMember:
+			if c == '}' {
+				i, err = s.pop(p, i)
+			} else {
+				i, err = s.startName(p, i)
+			}
+		case atElement:
+			if c == ']' {
+				i, err = s.pop(p, i)
+			} else {
+				i, err = s.startValue(p, i)
+			}
+		case atStart:
+			i, err = s.startDocument(p, i)
+		default:
+			return s.fail(Syntax, i, "more after the end of the JSON object")
 		}
 	}
-	c := p[i]
-	switch s.state {
-	case atColon:
-		if c == ':' {
+	return i, err
+}
+
+// startDocument begins the top-level object.
+func (s *Scanner) startDocument(p []byte, i int) (int, error) {
+	if p[i] == '{' {
+		return s.push(frame{node: 0, capture: none}, i)
+	}
+	if kindOf(p[i]) != 0 {
+		return s.fail(NotObject, i, "not a JSON object")
+	}
+	return s.fail(Syntax, i, "not valid JSON")
+}
+
+// readComma reads what follows a member or element.
+func (s *Scanner) readComma(p []byte, i int) (int, error) {
+	switch p[i] {
+	case ',':
+		s.state = atName
+		if s.stack[len(s.stack)-1].array {
 			s.state = atValue
-			return i + 1, nil
 		}
-	case atComma:
-		if c == ',' {
-			s.state = atName
-			if s.stack[len(s.stack)-1].array {
-				s.state = atValue
-			}
-			return i + 1, nil
-		}
-		if c == '}' || c == ']' {
-			return s.pop(p, i)
-		}
-	case atName, atMember:
-		if c == '"' {
-			return s.startName(p, i)
-		}
-		if c == '}' && s.state == atMember {
-			return s.pop(p, i)
-		}
-	case atElement:
-		if c == ']' {
-			return s.pop(p, i)
-		}
-		return s.startValue(p, i)
-	case atValue:
-		return s.startValue(p, i)
-	case atStart:
-		if c == '{' {
-			return s.push(frame{node: 0, capture: none}, i)
-		}
-		if kindOf(c) != 0 {
-			return s.fail(NotObject, i, "not a JSON object")
-		}
-	case atEnd:
-		return s.fail(Syntax, i, "more after the end of the JSON object")
+		return i + 1, nil
+	case '}', ']':
+		return s.pop(p, i)
 	}
 	return s.fail(Syntax, i, "not valid JSON")
 }
@@ -84,15 +100,18 @@ func (s *Scanner) pop(p []byte, i int) (int, error) {
 	return i + 1, nil
 }
 
-// startName begins the member name whose opening quote is p[i].
+// startName begins a member name, and reads the colon if it is next.
 func (s *Scanner) startName(p []byte, i int) (int, error) {
-	limit := 0
-	if s.str != nil || s.stack[len(s.stack)-1].node != none {
-		limit = s.longest
+	if p[i] != '"' {
+		return s.fail(Syntax, i, "not valid JSON")
 	}
-	s.text.start(true, limit, s.off+int64(i))
-	s.state = inText
-	return s.readText(p, i+1)
+	s.isName = true
+	i, err := s.startText(p, i)
+	if err == nil && s.state == atColon && i < len(p) && p[i] == ':' {
+		s.state = atValue
+		i++
+	}
+	return i, err
 }
 
 // startValue begins the value whose first byte is p[i].
@@ -113,13 +132,8 @@ func (s *Scanner) startValue(p []byte, i int) (int, error) {
 	case Array:
 		return s.push(frame{array: true, node: none, capture: watched}, i)
 	case String:
-		limit := 0
-		if s.str != nil {
-			limit = maxHead
-		}
-		s.text.start(false, limit, s.off+int64(i))
-		s.state = inText
-		return s.readText(p, i+1)
+		s.isName = false
+		return s.startText(p, i)
 	case Number:
 		s.state, s.number = inNumber, numStart
 		return s.readNumber(p, i)
@@ -147,6 +161,9 @@ func (s *Scanner) endScalar(p []byte, i int) {
 
 // readWord reads true, false or null.
 func (s *Scanner) readWord(p []byte, i int) (int, error) {
+	if whole := p[i:]; len(whole) >= len(s.word) && string(whole[:len(s.word)]) == s.word {
+		i, s.word = i+len(s.word), ""
+	}
 	for ; i < len(p) && s.word != ""; i++ {
 		if p[i] != s.word[0] {
 			return s.fail(Syntax, i, "not valid JSON")
@@ -213,6 +230,9 @@ func (n numberState) complete() bool {
 // readNumber reads a number up to the first byte that is no part of it.
 func (s *Scanner) readNumber(p []byte, i int) (int, error) {
 	for ; i < len(p); i++ {
+		if c := p[i]; '0' <= c && c <= '9' && s.number == numInt {
+			continue
+		}
 		next := s.number.after(p[i])
 		if next == numBad {
 			if !s.number.complete() {

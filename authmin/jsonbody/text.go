@@ -21,12 +21,6 @@ type text struct {
 	parts  int
 }
 
-// start begins a string.
-func (t *text) start(isName bool, limit int, at int64) {
-	t.isName, t.limit, t.textAt = isName, limit, at
-	t.head, t.cut = t.head[:0], false
-}
-
 // keep adds unescaped bytes to the head, up to its limit.
 func (t *text) keep(b []byte) {
 	if t.limit == 0 || t.cut {
@@ -46,12 +40,11 @@ func (t *text) keepRune(r rune) {
 	}
 }
 
-// whole returns at most n bytes of the head, without a character that was cut.
-func (t *text) whole(n int) []byte {
-	head := t.head
-	if len(head) > n {
-		head = head[:n]
-	} else if !t.cut {
+// whole returns at most 256 bytes of a head, without a character that was cut.
+func whole(head []byte, cut bool) []byte {
+	if len(head) > maxHead {
+		head = head[:maxHead]
+	} else if !cut {
 		return head
 	}
 	last := len(head) - 1
@@ -87,36 +80,62 @@ func skipPlain(p []byte, i int) int {
 	return i
 }
 
-// readText reads a string from p[i] on, to its end or to an escape.
+// startText begins the string whose opening quote is p[i]. One that is plain and
+// ends in this piece, as nearly all do, is not copied.
+func (s *Scanner) startText(p []byte, i int) (int, error) {
+	s.textAt = s.off + int64(i)
+	i++
+	if end := skipPlain(p, i); end < len(p) && p[end] == '"' {
+		return end + 1, s.endText(p, end+1, p[i:end], false)
+	}
+	s.head, s.cut, s.limit = s.head[:0], false, 0
+	switch {
+	case !s.isName && s.str != nil:
+		s.limit = maxHead
+	case s.isName && (s.str != nil || s.stack[len(s.stack)-1].node != none):
+		s.limit = s.longest
+	}
+	s.state = inText
+	return s.readText(p, i)
+}
+
+// readText reads a string from p[i] on, to its end or to the end of the piece.
 func (s *Scanner) readText(p []byte, i int) (int, error) {
-	from := i
 	for {
-		if i = skipPlain(p, i); i == len(p) {
-			s.text.keep(p[from:])
+		from := i
+		i = skipPlain(p, i)
+		for i < len(p) && p[i] >= utf8.RuneSelf {
+			r, n := utf8.DecodeRune(p[i:])
+			if r == utf8.RuneError && n == 1 {
+				if utf8.FullRune(p[i:]) {
+					return s.fail(BadText, i, "invalid UTF-8 in a JSON string")
+				}
+				s.text.keep(p[from:i])
+				s.parts, s.state = copy(s.part[:], p[i:]), inRune
+				return len(p), nil
+			}
+			i = skipPlain(p, i+n)
+		}
+		s.text.keep(p[from:i])
+		if i == len(p) {
 			return i, nil
 		}
 		switch c := p[i]; {
 		case c == '"':
-			s.text.keep(p[from:i])
-			return i + 1, s.endText(p, i+1)
-		case c == '\\':
-			s.text.keep(p[from:i])
-			s.state = inEscape
-			return i + 1, nil
+			return i + 1, s.endText(p, i+1, s.head, s.cut)
 		case c == 0:
 			return s.fail(BadText, i, "NUL in a JSON string")
-		case c < ' ':
+		case c != '\\':
 			return s.fail(Syntax, i, "control character in a JSON string")
-		case !utf8.FullRune(p[i:]):
-			s.text.keep(p[from:i])
-			s.parts, s.state = copy(s.part[:], p[i:]), inRune
-			return len(p), nil
 		}
-		r, n := utf8.DecodeRune(p[i:])
-		if r == utf8.RuneError && n == 1 {
-			return s.fail(BadText, i, "invalid UTF-8 in a JSON string")
+		s.state = inEscape
+		if i++; i == len(p) {
+			return i, nil
 		}
-		i += n
+		var err error
+		if i, err = s.readEscape(p, i); err != nil || s.state != inText {
+			return i, err
+		}
 	}
 }
 
@@ -136,47 +155,47 @@ func (s *Scanner) readRune(p []byte, i int) (int, error) {
 	return i + 1, nil
 }
 
-// readEscape reads the character after a backslash.
-func (s *Scanner) readEscape(p []byte, i int) (int, error) {
-	s.state = inText
-	switch c := p[i]; c {
-	case '"', '\\', '/':
-		s.keepRune(rune(c))
-	case 'b':
-		s.keepRune('\b')
-	case 'f':
-		s.keepRune('\f')
-	case 'n':
-		s.keepRune('\n')
-	case 'r':
-		s.keepRune('\r')
-	case 't':
-		s.keepRune('\t')
-	case 'u':
-		s.state, s.hex, s.digits, s.high = inHex, 0, 0, 0
-	default:
-		return s.fail(Syntax, i, "unknown escape in a JSON string")
-	}
-	return i + 1, nil
-}
+// unescaped are the characters that a backslash and one more byte stand for.
+var unescaped = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
-// readHex reads one of the four digits after \u.
-func (s *Scanner) readHex(p []byte, i int) (int, error) {
-	c := rune(p[i])
-	switch {
-	case '0' <= c && c <= '9':
-		c -= '0'
-	case 'a' <= c && c <= 'f':
-		c -= 'a' - 10
-	case 'A' <= c && c <= 'F':
-		c -= 'A' - 10
-	default:
-		return s.fail(Syntax, i, "unknown escape in a JSON string")
-	}
-	s.hex = s.hex<<4 | c
-	if s.digits++; s.digits < 4 {
+// readEscape reads the byte after a backslash.
+func (s *Scanner) readEscape(p []byte, i int) (int, error) {
+	if c := unescaped[p[i]]; c != 0 {
+		s.keepRune(rune(c))
+		s.state = inText
 		return i + 1, nil
 	}
+	if p[i] != 'u' {
+		return s.fail(Syntax, i, "unknown escape in a JSON string")
+	}
+	s.state, s.hex, s.digits, s.high = inHex, 0, 0, 0
+	return s.readHex(p, i+1)
+}
+
+// readHex reads the four digits after \u.
+func (s *Scanner) readHex(p []byte, i int) (int, error) {
+	for ; i < len(p); i++ {
+		c := rune(p[i])
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c && c <= 'f':
+			c -= 'a' - 10
+		case 'A' <= c && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return s.fail(Syntax, i, "unknown escape in a JSON string")
+		}
+		s.hex = s.hex<<4 | c
+		if s.digits++; s.digits == 4 {
+			return s.endHex(i)
+		}
+	}
+	return i, nil
+}
+
+// endHex judges the \u escape whose last digit is p[i].
+func (s *Scanner) endHex(i int) (int, error) {
 	s.state = inText
 	low := 0xDC00 <= s.hex && s.hex <= 0xDFFF
 	switch {
@@ -207,22 +226,23 @@ func (s *Scanner) readLow(p []byte, i int) (int, error) {
 	return i + 1, nil
 }
 
-// endText ends the string whose closing quote is before p[i].
-func (s *Scanner) endText(p []byte, i int) (err error) {
+// endText ends the string whose closing quote is before p[i]. Its head may be
+// more than is wanted, and is cut if there was more.
+func (s *Scanner) endText(p []byte, i int, head []byte, cut bool) (err error) {
 	if !s.isName {
 		s.endScalar(p, i)
 		if s.str != nil {
-			err = s.str(s.around(), string(s.whole(maxHead)))
+			err = s.str(s.around(), string(whole(head, cut)))
 		}
 		return err
 	}
 	s.state = atColon
 	top := &s.stack[len(s.stack)-1]
-	if top.node != none && !s.cut { // a longer name is not a watched one
-		s.next, err = s.match(top.node, s.head)
+	if top.node != none && !cut { // a longer name is not a watched one
+		s.next, err = s.match(top.node, head)
 	}
 	if s.str != nil {
-		top.name = s.intern(s.whole(maxHead))
+		top.name = s.intern(whole(head, cut))
 	}
 	return err
 }
