@@ -3,7 +3,6 @@ package orchestrator
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
@@ -18,15 +17,8 @@ import (
 	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
-const (
-	// verifyTimeout bounds the reading of one model: 2 TiB at 100 MB/s.
-	verifyTimeout = 6 * time.Hour
-	// sourceTimeout bounds the wait for a source's headers.
-	sourceTimeout = 30 * time.Second
-	// maxRedirects is for mirrors that send to the host with the bytes, which
-	// must be on model_hosts too.
-	maxRedirects = 3
-)
+// verifyTimeout bounds the reading of one model: 2 TiB at 100 MB/s.
+const verifyTimeout = 6 * time.Hour
 
 // errSource carries the reason why a source cannot be read, in words for the
 // record.
@@ -43,27 +35,12 @@ type modelSources struct {
 	names Resolver
 }
 
-// client reads one model, see modelref.Dialer.
-func (m modelSources) client() *http.Client {
-	dialer := &modelref.Dialer{Timeout: connectTimeout, Lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
+// client reads one model. What it refuses becomes an errSource in open, whose reason is
+// for the record; the stager's becomes an error that names its own setting.
+func (m modelSources) client() *modelref.Client {
+	return modelref.NewClient(modelref.ClientOptions{Hosts: m.hosts, RootCAs: m.cas, Lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
 		return m.names.LookupNetIP(ctx, "ip", host)
-	}}
-	return &http.Client{
-		CheckRedirect: func(r *http.Request, via []*http.Request) error {
-			if len(via) > maxRedirects || !m.hosts.Allow(r.URL) {
-				return errSource{"the source redirects to where model_hosts does not allow"}
-			}
-			return nil
-		},
-		Transport: &http.Transport{
-			DialContext:           dialer.DialContext,
-			TLSClientConfig:       &tls.Config{RootCAs: m.cas},
-			TLSHandshakeTimeout:   connectTimeout,
-			ResponseHeaderTimeout: sourceTimeout,
-			DisableKeepAlives:     true,
-			DisableCompression:    true, // the digest is of the bytes as they are kept
-		},
-	}
+	}})
 }
 
 // digest reads the source to its end and gives what it read. Only a reader's
@@ -104,6 +81,9 @@ func (m modelSources) open(ctx context.Context, source string) (io.ReadCloser, e
 	res, err := m.client().Do(r)
 	if errors.Is(err, modelref.ErrAddress) {
 		return nil, errSource{"the source's host resolves to this machine, its link or its cloud's metadata"}
+	}
+	if errors.Is(err, modelref.ErrRedirect) {
+		return nil, errSource{"the source redirects to where model_hosts does not allow, or too often"}
 	}
 	if err != nil {
 		return nil, err

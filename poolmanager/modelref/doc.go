@@ -3,8 +3,8 @@
 // manager, which downloads them, both use it, so that one rule decides what may
 // be read.
 //
-// It is not a downloader and not a catalog: it parses, checks and connects. Who
-// reads a model hashes every byte of it; nothing here makes a source trustworthy.
+// It is not a downloader and not a catalog: it parses, checks and connects. The
+// reader of a model must hash every byte of it; no check here makes a source trustworthy.
 //
 // # References
 //
@@ -25,11 +25,8 @@
 // link, and the metadata services of clouds. So neither a name that changes after
 // it was checked nor a redirect leads inside.
 //
-//	ref, err := modelref.Parse("catalog:qwen3-8b")
-//	if err != nil {
-//		return err
-//	}
-//	if ref.Kind == modelref.Catalog {
-//		path, err = stager.Stage(ctx, ref.Name)
-//	}
+// [Client] is the HTTP client of one download, for the orchestrator's verification and
+// the pool manager's staging alike.
+//
+// The example of the package parses references and checks sources against a list.
 package modelref

@@ -9,10 +9,6 @@ import (
 	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
-// maxSourceRedirects is for hubs that send to the host with the bytes, which
-// must be on the list too.
-const maxSourceRedirects = 3
-
 // errSource says that a source will not give the model, now or later.
 var errSource = errors.New("the model's source")
 

@@ -2,11 +2,9 @@ package staging
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 )
@@ -14,7 +12,7 @@ import (
 // webSource is a file on a server that may know ranges.
 type webSource struct {
 	url  string
-	http *http.Client
+	http sourceClient
 }
 
 func (w *webSource) open(ctx context.Context, at int64, known validator) (io.ReadCloser, int64, validator, error) {
@@ -22,7 +20,6 @@ func (w *webSource) open(ctx context.Context, at int64, known validator) (io.Rea
 	if err != nil {
 		return nil, 0, validator{}, fmt.Errorf("%w: %w", errSource, err)
 	}
-	request.Header.Set("Accept-Encoding", "identity") // the digest is of the bytes as they are kept
 	if at > 0 {
 		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", at))
 		if condition := known.condition(); condition != "" {
@@ -31,9 +28,6 @@ func (w *webSource) open(ctx context.Context, at int64, known validator) (io.Rea
 	}
 	response, err := w.http.Do(request)
 	if err != nil {
-		if wrapped, ok := errors.AsType[*url.Error](err); ok {
-			err = wrapped.Err // a redirect's URL may hold a signature
-		}
 		return nil, 0, validator{}, err
 	}
 	from, v, err := checkAnswer(response, at, known)

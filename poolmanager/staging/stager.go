@@ -73,9 +73,6 @@ func New(o Options) *Stager {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	if o.lookup == nil {
-		o.lookup = lookupHost
-	}
 	if o.free == nil {
 		o.free = freeBytes
 	}
