@@ -50,7 +50,7 @@ func BenchmarkScanner(b *testing.B) {
 // TestNoAllocation holds that a document costs no memory once a Scanner has read
 // one like it, however large it is.
 func TestNoAllocation(t *testing.T) {
-	names := []byte(`{"model":1,"` + strings.Repeat("long", 1<<20) + `":{"usage":"` + strings.Repeat(`\n`, 1<<20) + `"}}`)
+	names := []byte(`{"model":1,"\n` + strings.Repeat("long", 1<<20) + `":{"usage":"` + strings.Repeat(`\n`, 1<<20) + `"}}`)
 	for name, document := range map[string][]byte{"event": event, "image": image, "prose": prose, "a name of 4 MiB": names} {
 		s := New(Options{Watch: []string{"model", "usage", "messages.content"}})
 		allocations := testing.AllocsPerRun(2, func() {

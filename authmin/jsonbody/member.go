@@ -167,7 +167,7 @@ func (s *Scanner) end(p []byte, i int) {
 // its value has been read.
 func (s *Scanner) Member(path string) (Member, bool) {
 	for i := range s.nodes {
-		if n := &s.nodes[i]; n.watched && n.done && n.path == path {
+		if n := &s.nodes[i]; n.done && n.path == path {
 			return n.member, true
 		}
 	}

@@ -133,9 +133,23 @@ func TestReset(t *testing.T) {
 		if _, ok := s.Member("n"); ok {
 			t.Errorf("after %.20q: n of the document before", document)
 		}
-		if m, ok := s.Member("model"); !ok || string(m.Raw) != `"b"` || m.Start != 9 {
-			t.Errorf("after %.20q: model = %+v", document, m)
+		if m, ok := s.Member("model"); !ok || string(m.Raw) != `"b"` || m.Start != 9 || s.Safe() != 13 {
+			t.Errorf("after %.20q: model = %+v, Safe = %d", document, m, s.Safe())
 		}
 		s.Reset()
+	}
+}
+
+// TestResetBeforeAValue begins anew where a watched value is awaited, with a name
+// too long to be looked up.
+func TestResetBeforeAValue(t *testing.T) {
+	s := New(Options{Watch: []string{"n"}})
+	_, _ = s.Write([]byte(`{"n":`))
+	s.Reset()
+	if _, err := s.Write([]byte(`{"\u006enothing":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	if m, ok := s.Member("n"); ok {
+		t.Errorf("n = %s, the value of another member", m.Raw)
 	}
 }

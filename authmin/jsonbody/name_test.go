@@ -52,8 +52,27 @@ func TestLongestSpelling(t *testing.T) {
 		`{"` + strings.Repeat("k", 39) + "\u212a" + `"`: "ambiguous " + strings.Repeat("k", 40) + "@1",
 	} {
 		o := Options{Watch: []string{strings.Repeat("k", 40), "x"}}
-		if got := scan(t, o, document); got.Err != want {
+		got := scan(t, o, document)
+		if got.Err != want {
 			t.Errorf("%s: %q, want %q", document, got.Err, want)
 		}
+		everySplit(t, o, document, got)
+	}
+}
+
+// TestCutNameIsAnother has names whose start, as far as it is kept, is a watched
+// one. The escapes keep them from being judged where they lie.
+func TestCutNameIsAnother(t *testing.T) {
+	for watch, document := range map[string]string{
+		"𐐀": `{"𐐀":1,"𐐀𐐀\u0061":2,"𐐨𐐀\u0061":3}`,
+		"":  `{"":1,"\u0061":2,"\u0061":3}`,
+		"k": `{"k":1,"\u006b\u212a":2,"\u006bkkkkk":3}`,
+	} {
+		o := Options{Watch: []string{watch}}
+		got := scan(t, o, document)
+		if got.Err != "" || got.Members[watch] != "1" {
+			t.Errorf("%s: %q = %s, error %q, want 1", document, watch, got.Members[watch], got.Err)
+		}
+		everySplit(t, o, document, got)
 	}
 }

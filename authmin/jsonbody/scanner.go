@@ -107,7 +107,7 @@ func (s *Scanner) Reset() {
 	}
 	s.state, s.off, s.safe, s.err = atStart, 0, 0, nil
 	s.stack, s.open = s.stack[:0], s.open[:0]
-	s.next, s.value = none, none
+	s.next = none
 }
 
 // Write reads the next bytes of the document. After an error every further call

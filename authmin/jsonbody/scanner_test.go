@@ -20,17 +20,30 @@ type result struct {
 	Strings []string
 }
 
-// scan writes the document in pieces that end at the cuts.
+// scan writes the document in pieces that end at the cuts, to a Scanner that
+// reports strings and to one that does not.
 func scan(t *testing.T, o Options, document string, cuts ...int) result {
 	t.Helper()
-	got := result{Members: map[string]string{}}
+	quiet := scanOnce(t, o, document, cuts)
+	var texts []string
 	o.String = func(path []string, head string) error {
-		got.Strings = append(got.Strings, strings.Join(path, ".")+"="+head)
+		texts = append(texts, strings.Join(path, ".")+"="+head)
 		return nil
 	}
+	got := scanOnce(t, o, document, cuts)
+	if diff := cmp.Diff(quiet, got); diff != "" {
+		t.Fatalf("%q cut at %d (-without String +with):\n%s", document, cuts, diff)
+	}
+	got.Strings = texts
+	return got
+}
+
+func scanOnce(t *testing.T, o Options, document string, cuts []int) result {
+	t.Helper()
+	got := result{Members: map[string]string{}}
 	s := New(o)
 	from, err := 0, error(nil)
-	for _, cut := range append(cuts, len(document)) {
+	for _, cut := range append(slices.Clip(cuts), len(document)) {
 		if _, err = s.Write([]byte(document[from:cut])); err != nil {
 			break
 		}
@@ -95,7 +108,7 @@ func TestMembers(t *testing.T) {
 		"a value of 4 KiB":         {`{"model":"` + strings.Repeat("x", maxRaw-2) + `"}`, `model="` + strings.Repeat("x", maxRaw-2) + `"`},
 		"unwatched twice":          {`{"a":1,"a":2,"A":3}`, ``},
 		"depth 128":                {`{"a":` + strings.Repeat("[", 127) + strings.Repeat("]", 127) + `}`, ``},
-		"a pair of surrogates":     {`{"model":"\ud83d\ude00"}`, `model="\ud83d\ude00"`},
+		"a pair of surrogates":     {`{"model":"\ud83d\ude00\u0061\ud83d\ude00"}`, `model="\ud83d\ude00\u0061\ud83d\ude00"`},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -186,6 +199,7 @@ func TestSiblingSpellings(t *testing.T) {
 		if got := scan(t, o, document); got.Err != want {
 			t.Errorf("%s: %q, want %q", document, got.Err, want)
 		}
+		everySplit(t, o, document, scan(t, o, document))
 	}
 }
 

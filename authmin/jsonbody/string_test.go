@@ -58,6 +58,30 @@ func TestStringErrorEndsTheScan(t *testing.T) {
 	}
 }
 
+// TestSkipPlain has each byte at each place of texts of many lengths.
+func TestSkipPlain(t *testing.T) {
+	for c := range 256 {
+		plain := c >= ' ' && c < 0x80 && c != '"' && c != '\\'
+		for length := range 20 {
+			for at := range length {
+				// A quote after it must not be found first.
+				text := []byte(strings.Repeat("~", length) + `"\` + strings.Repeat("\xff", 8))
+				text[at] = byte(c)
+				want := at
+				if plain {
+					want = length
+				}
+				if got := skipPlain(text, 0); got != want {
+					t.Fatalf("%q: %d, want %d", text, got, want)
+				}
+				if got := skipPlain(text[:length], 0); got != want {
+					t.Fatalf("%q: %d, want %d", text[:length], got, want)
+				}
+			}
+		}
+	}
+}
+
 // TestManyNames has more names than are remembered.
 func TestManyNames(t *testing.T) {
 	var document strings.Builder

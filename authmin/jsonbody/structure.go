@@ -122,7 +122,7 @@ func (s *Scanner) startValue(p []byte, i int) (int, error) {
 		watched = n
 		s.begin(n, kind, i)
 	}
-	if n != none && (kind != Object || len(s.nodes[n].children) == 0) {
+	if n != none && len(s.nodes[n].children) == 0 {
 		n = none
 	}
 	s.value = watched

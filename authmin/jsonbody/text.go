@@ -23,7 +23,7 @@ type text struct {
 
 // keep adds unescaped bytes to the head, up to its limit.
 func (t *text) keep(b []byte) {
-	if t.limit == 0 || t.cut {
+	if t.limit == 0 {
 		return
 	}
 	if room := t.limit - len(t.head); len(b) > room {
@@ -34,7 +34,7 @@ func (t *text) keep(b []byte) {
 
 // keepRune adds an unescaped character to the head.
 func (t *text) keepRune(r rune) {
-	if t.limit > 0 && !t.cut {
+	if t.limit > 0 {
 		var b [utf8.UTFMax]byte
 		t.keep(b[:utf8.EncodeRune(b[:], r)])
 	}
