@@ -13,7 +13,8 @@ import (
 //
 // A number stays with its code for good. A new code takes the next free number.
 var numbers = map[string]int{
-	"INVALID_JSON": 40010,
+	"INVALID_JSON":       40010,
+	"MEMBER_NOT_ALLOWED": 40011,
 
 	"NODE_OWNED":   40306,
 	"WORKER_OWNED": 40307,
@@ -78,6 +79,7 @@ var numbers = map[string]int{
 	"NOT_SUPPORTED":            42216,
 	"TOKENS_NOT_SUPPORTED":     42217,
 	"DIMENSIONS_NOT_SUPPORTED": 42218,
+	"PROTOCOL_NOT_SERVED":      42219,
 
 	"NO_SLOT":                42911,
 	"NO_MEMORY":              42912,
@@ -106,6 +108,7 @@ var numbers = map[string]int{
 	"QUEUE_DISPLACED":       50211,
 	"EVENTS_GONE":           50212,
 	"ENGINE_REFUSED":        50213,
+	"ENGINE_REJECTED":       50214,
 
 	"STARTING":          50302,
 	"RELOAD_UNDER_WAY":  50303,

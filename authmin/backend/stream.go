@@ -27,6 +27,7 @@ var keepAlive = []byte(": alive\n\n")
 // [Stream.KeepAlive]; the request's context is for the writer to watch.
 type Stream struct {
 	control  *http.ResponseController
+	alive    []byte
 	patience time.Duration
 
 	mu      sync.Mutex // pieces and comments may come from two goroutines
@@ -39,11 +40,17 @@ type Stream struct {
 // NewStream begins a stream. Patience is how long one piece may take to leave.
 // Nothing is sent: the header goes with the first piece, or by [Stream.Open].
 func NewStream(w http.ResponseWriter, patience time.Duration) *Stream {
+	return NewStreamOf(w, "text/event-stream", keepAlive, patience)
+}
+
+// NewStreamOf begins a stream of another content type. Alive is what keeps the
+// connection.
+func NewStreamOf(w http.ResponseWriter, contentType string, alive []byte, patience time.Duration) *Stream {
 	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
+	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // for an nginx in front
-	return &Stream{control: http.NewResponseController(w), patience: patience, w: w}
+	return &Stream{control: http.NewResponseController(w), alive: alive, patience: patience, w: w}
 }
 
 // Open sends the header, so that the client sees that the stream is open before
@@ -66,7 +73,14 @@ func (s *Stream) Write(piece []byte) error {
 }
 
 // Alive sends a comment, which keeps the connection.
-func (s *Stream) Alive() error { return s.Write(keepAlive) }
+func (s *Stream) Alive() error { return s.Write(s.alive) }
+
+// Opened reports whether the header was sent: until then the answer may be another one.
+func (s *Stream) Opened() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opened
+}
 
 // Err is why nothing reaches the client any more; nil while it does. It is
 // [os.ErrDeadlineExceeded] for a client that did not read.
@@ -106,7 +120,7 @@ func (s *Stream) idle() error {
 	if !s.opened {
 		return s.write(nil)
 	}
-	return s.write(keepAlive)
+	return s.write(s.alive)
 }
 
 func (s *Stream) write(piece []byte) error {

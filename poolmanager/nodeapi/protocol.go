@@ -34,6 +34,9 @@ type Operation struct {
 	Path     string // as in net/http's patterns; {id} is the id of a response
 }
 
+// HasObject reports whether the path names one object.
+func (o Operation) HasObject() bool { return strings.Contains(o.Path, "{id}") }
+
 // operations is every route that passes through.
 var operations = []Operation{
 	{"chat", Chat, http.MethodPost, "/v1/chat/completions"},

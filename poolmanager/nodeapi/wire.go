@@ -90,9 +90,10 @@ type Status struct {
 
 	NextStart *time.Time `json:"next_start,omitempty" doc:"When a failed pool starts its engine again; absent when it does not wait for that"`
 
-	Workloads []string  `json:"workloads,omitempty" doc:"What it takes: completion, embedding, rerank; absent means completion"`
-	Loadable  bool      `json:"loadable,omitempty" doc:"No engine runs, but a dispatch is taken: it loads the model first"`
-	Progress  *Progress `json:"progress,omitempty" doc:"How far a start or a download is; absent when there is none"`
+	Workloads []string   `json:"workloads,omitempty" doc:"What it takes: completion, embedding, rerank; absent means completion"`
+	Protocols []Protocol `json:"protocols,omitempty" doc:"The engine's own APIs that pass through: chat, completions, responses, messages, embeddings, rerank, ollama"`
+	Loadable  bool       `json:"loadable,omitempty" doc:"No engine runs, but a dispatch is taken: it loads the model first"`
+	Progress  *Progress  `json:"progress,omitempty" doc:"How far a start or a download is; absent when there is none"`
 }
 
 // The phases of a preload.
