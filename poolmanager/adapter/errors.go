@@ -29,6 +29,9 @@ type Error struct {
 	RetryAfter time.Duration
 	// Stalled says that the engine made no progress within its limit.
 	Stalled bool
+	// Response is the engine's own answer to a native call that it refused; nil: it did
+	// not.
+	Response *Response
 }
 
 // Error says the class and the message.

@@ -96,6 +96,19 @@ func (p *progress) deliver(emit func() error) error {
 	return err
 }
 
+// pass gives the receiver what is no progress.
+func (p *progress) pass(emit func() error) error {
+	begin := time.Now()
+	p.mu.Lock()
+	p.receiving = true
+	p.mu.Unlock()
+	err := emit()
+	p.mu.Lock()
+	p.receiving, p.since = false, p.since.Add(time.Since(begin))
+	p.mu.Unlock()
+	return err
+}
+
 // look ends the task if there was no progress for the whole limit.
 func (p *progress) look() {
 	p.mu.Lock()

@@ -1,0 +1,102 @@
+package adapter
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/llorch/gateway/authmin/jsonbody"
+)
+
+// edit replaces the bytes [start, end) of a document.
+type edit struct {
+	start, end int
+	by         []byte
+}
+
+// apply appends the document with the edits, which are in order and apart.
+func apply(dst, document []byte, edits []edit) []byte {
+	at := 0
+	for _, e := range edits {
+		dst = append(append(dst, document[at:e.start]...), e.by...)
+		at = e.end
+	}
+	return append(dst, document[at:]...)
+}
+
+// quoted is a text as JSON; nil for an empty one.
+func quoted(text string) []byte {
+	if text == "" {
+		return nil
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if encoder.Encode(text) != nil { // a text always is JSON
+		return nil
+	}
+	return bytes.TrimSpace(out.Bytes())
+}
+
+// without is the edit that takes a member out of its object: its name, its value, and
+// the comma that it no longer needs.
+func without(document []byte, m jsonbody.Member) edit {
+	start, end := int(m.Start), int(m.End)
+	start = bytes.LastIndexByte(document[:start], ':')
+	start = bytes.LastIndexByte(document[:start], '"')
+	start = bytes.LastIndexByte(document[:start], '"')
+	before := bytes.TrimRight(document[:start], " \t\r\n")
+	if before[len(before)-1] == ',' {
+		return edit{start: len(before) - 1, end: end}
+	}
+	after := bytes.TrimLeft(document[end:], " \t\r\n")
+	if len(after) > 0 && after[0] == ',' {
+		end = len(document) - len(after) + 1
+	}
+	return edit{start: start, end: end}
+}
+
+// models are the members that name the model in answers of any protocol.
+var models = []string{"model", "response.model", "message.model"}
+
+// watchedInAnswers is what an answer is scanned for.
+var watchedInAnswers = append([]string{"usage", "error"}, models...)
+
+// edits is what is to be changed in the document that was scanned last.
+func (r *callReader) edits(document []byte) (all []edit) {
+	if r.model != nil {
+		for _, path := range models {
+			if m, ok := r.scan.Member(path); ok && m.Kind == jsonbody.String {
+				all = append(all, edit{int(m.Start), int(m.End), r.model})
+			}
+		}
+	}
+	if m, ok := r.scan.Member("usage"); ok && r.call.HideUsage {
+		all = append(all, without(document, m))
+	}
+	return inOrder(all)
+}
+
+// inOrder sorts a few edits by their place.
+func inOrder(all []edit) []edit {
+	for i := 1; i < len(all); i++ {
+		for j := i; j > 0 && all[j].start < all[j-1].start; j-- {
+			all[j], all[j-1] = all[j-1], all[j]
+		}
+	}
+	return all
+}
+
+// scanned reads a document with the scanner. What only the scanner refuses, such as an
+// escaped NUL, is passed on with nothing changed: it is the engine's, and JSON.
+func (r *callReader) scanned(document []byte) (edits []edit, object bool) {
+	r.scan.Reset()
+	_, err := r.scan.Write(document)
+	if err == nil {
+		err = r.scan.Close()
+	}
+	if err == nil {
+		return r.edits(document), true
+	}
+	text := bytes.TrimSpace(document)
+	return nil, len(text) > 0 && text[0] == '{' && json.Valid(document)
+}
