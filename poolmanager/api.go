@@ -90,6 +90,7 @@ func (a *api) define() {
 	add(a, op("GET", "/pools/{id}/status", "pool-status", "One pool"), authmin.ScopeDispatch, a.poolStatus)
 	add(a, op("POST", "/pools/{id}/preload", "preload-pool", "Start an engine from a template"), authmin.ScopeDispatch, a.preload)
 	add(a, op("POST", "/pools/{id}/dispatch", "dispatch", "Run one task and stream its tokens"), authmin.ScopeDispatch, a.dispatch)
+	a.addCall()
 	add(a, op("POST", "/pools/{id}/drain", "drain-pool", "Let running tasks end, then stop"), authmin.ScopeDispatch, a.drain)
 	add(a, op("POST", "/pools/{id}/reload", "reload-pool", "Replace the model"), authmin.ScopeDispatch, a.reload)
 	add(a, op("POST", "/pools/{id}/stop", "stop-pool", "Stop the engine and its tasks"), authmin.ScopeDispatch, a.stop)

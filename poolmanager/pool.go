@@ -238,7 +238,7 @@ func (p *pool) status() nodeapi.Status {
 		Live: p.inst != nil, Ready: p.state == StateReady, Draining: p.state == StateDraining,
 		SlotsTotal: p.spec.template.Slots, ActiveLeases: len(p.taken),
 		Restarts: p.restarts, VRAMFreeBytes: p.env.vram(p.spec.template.Devices), LastError: p.lastErrorText(), NextStart: p.nextStartTime(),
-		Workloads: p.spec.template.workloads(), Loadable: p.takes(), Progress: p.progress,
+		Workloads: p.spec.template.workloads(), Protocols: p.protocols(), Loadable: p.takes(), Progress: p.progress,
 		Suspect: p.inst != nil && p.suspect.recent(time.Now()) > 0,
 	}
 	if s.Ready || s.Loadable {
@@ -260,12 +260,21 @@ func (p *pool) report() nodeapi.Pool {
 	told := nodeapi.Pool{
 		PoolID: s.PoolID, Engine: s.Engine, ModelRef: s.ModelRef, Ready: s.Ready || s.Loadable, Draining: s.Draining,
 		SlotsFree: s.SlotsFree, SlotsTotal: s.SlotsTotal, VRAMFreeBytes: s.VRAMFreeBytes, Models: models,
-		Workloads: s.Workloads, Loadable: s.Loadable,
+		Workloads: nodeapi.WithProtocols(s.Workloads, s.Protocols), Loadable: s.Loadable,
 	}
 	if !told.Ready {
 		told.State, told.Restarts, told.LastError = s.State, s.Restarts, s.LastError
 	}
 	return told
+}
+
+// protocols is the APIs that pass through; the caller holds the lock. A pool without a
+// template has none.
+func (p *pool) protocols() []nodeapi.Protocol {
+	if p.spec.template.Name == "" {
+		return nil
+	}
+	return p.spec.template.protocols()
 }
 
 // serves is the models that a task may name; the caller holds the lock.

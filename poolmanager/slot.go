@@ -29,13 +29,25 @@ type slot struct {
 // acquire takes a slot of a pool that is ready, or that loads its engine for a
 // task: then await says when it is there. deadline 0 sets none.
 func (p *pool) acquire(parent context.Context, modelRef, workload string, deadline time.Duration) (*slot, error) {
+	return p.acquireFor(parent, modelRef, deadline, func(t Template) error {
+		if !t.takes(workload) {
+			return errWorkload
+		}
+		return nil
+	})
+}
+
+// acquireFor is acquire for what a template allows.
+func (p *pool) acquireFor(parent context.Context, modelRef string, deadline time.Duration, allowed func(Template) error) (*slot, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case p.state != StateReady && !p.takes():
+	if p.state != StateReady && !p.takes() {
 		return nil, errNotReady
-	case !p.spec.template.takes(workload):
-		return nil, errWorkload
+	}
+	if err := allowed(p.spec.template); err != nil {
+		return nil, err
+	}
+	switch {
 	case !p.holds(modelRef):
 		return nil, errModel
 	case len(p.taken) >= p.spec.template.Slots:

@@ -12,6 +12,7 @@ import (
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/adapter"
 	"github.com/llorch/gateway/poolmanager/gpu"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // KeyStyle is how an engine is given the API key made for each start.
@@ -74,6 +75,22 @@ type Template struct {
 	// Workloads is what the engine takes as Command starts it: completion,
 	// embedding, rerank. None means completion.
 	Workloads []string
+	// Protocols narrows the APIs of the engine that pass through. nil: all that an
+	// engine of this kind has for its workloads.
+	Protocols []nodeapi.Protocol
+	// RemoteMedia says what the engine may fetch for a native call. "": none.
+	RemoteMedia RemoteMedia
+	// RefuseMembers is the members that a native call's request may not have, dotted,
+	// or with a limit: "options.num_ctx <= 8192". nil: those of an engine of this kind
+	// that change it, or what it does, for everybody.
+	RefuseMembers []string
+	// StreamUsage says that the engine knows stream_options.include_usage.
+	StreamUsage bool
+	// RequestBytes bounds the request of a native call. 0: MaxRequestBytes.
+	RequestBytes int64
+	// AnswerBytes bounds an event of a native call, and an answer in one piece. 0:
+	// adapter.DefaultMaxAnswer.
+	AnswerBytes int
 	// Swap lets the engine be ended while it is idle, when another needs its
 	// memory; the next task starts it again.
 	Swap bool
@@ -168,6 +185,9 @@ func (t Template) validate() error {
 		}
 	}
 	if err := t.checkCapacity(); err != nil {
+		return err
+	}
+	if err := t.checkCalls(); err != nil {
 		return err
 	}
 	if err := gpu.CheckMask(t.Devices); err != nil {

@@ -24,7 +24,7 @@ func DemoTemplate(command []string) (Template, error) {
 		Name: "demo", Engine: "demo", Dialect: adapter.LlamaCPP, Model: "demo",
 		Command: append(append([]string{}, command...),
 			"--port", "{port}", "--api-key-file", "{key_file}", "--parallel", "{slots}", "--model", "{model}"),
-		Key: KeyFile, HealthPath: "/health", Workloads: allWorkloads, Slots: 4,
+		Key: KeyFile, HealthPath: "/health", Workloads: allWorkloads, Slots: 4, StreamUsage: true,
 		ReadyLimit: 10 * time.Second, StopGrace: 2 * time.Second,
 	}, nil
 }
@@ -38,7 +38,7 @@ func LlamaCPPTemplate() Template {
 		Name: "llamacpp", Engine: "llamacpp", Dialect: adapter.LlamaCPP, TakesFile: true,
 		Command: []string{"llama-server", "--host", "127.0.0.1", "--port", "{port}", "--model", "{model_path}",
 			"--alias", "{model}", "--ctx-size", "{ctx}", "--parallel", "{slots}", "--api-key-file", "{key_file}", "--no-webui"},
-		Key: KeyFile, HealthPath: "/health", Ctx: 16384, Slots: 4,
+		Key: KeyFile, HealthPath: "/health", Ctx: 16384, Slots: 4, StreamUsage: true,
 		ReadyLimit: 10 * time.Minute, StopGrace: 10 * time.Second,
 	}
 }
@@ -67,7 +67,7 @@ func VLLMTemplate() Template {
 		Name: "vllm", Engine: "vllm", Dialect: adapter.OpenAI,
 		Command: []string{"vllm", "serve", "{model}", "--config", "{key_file}", "--host", "127.0.0.1", "--port", "{port}",
 			"--max-num-seqs", "{slots}"},
-		Key: KeyVLLMYAML, HealthPath: "/health", Slots: 64,
+		Key: KeyVLLMYAML, HealthPath: "/health", Slots: 64, StreamUsage: true,
 		ReadyLimit: 20 * time.Minute, StopGrace: 15 * time.Second,
 	}
 }
@@ -79,7 +79,7 @@ func OllamaTemplate() Template {
 		Name: "ollama", Engine: "ollama", Dialect: adapter.OpenAI,
 		Command:    []string{"ollama", "serve"},
 		Env:        map[string]string{"OLLAMA_HOST": "127.0.0.1:{port}", "OLLAMA_NUM_PARALLEL": "{slots}"},
-		HealthPath: "/api/version", ListsModels: true, Slots: 4,
+		HealthPath: "/api/version", ListsModels: true, Slots: 4, StreamUsage: true,
 		Workloads:  []string{nodeapi.WorkloadCompletion, nodeapi.WorkloadEmbedding},
 		ReadyLimit: time.Minute, StopGrace: 10 * time.Second,
 	}
@@ -90,6 +90,6 @@ func OllamaTemplate() Template {
 func URLTemplate(url string) Template {
 	return Template{
 		Name: "url", Engine: "openai", Dialect: adapter.OpenAI, URL: url,
-		HealthPath: "/v1/models", ListsModels: true, Slots: 4, ReadyLimit: time.Minute,
+		HealthPath: "/v1/models", ListsModels: true, Slots: 4, StreamUsage: true, ReadyLimit: time.Minute,
 	}
 }

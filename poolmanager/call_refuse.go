@@ -1,0 +1,179 @@
+package poolmanager
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/llorch/gateway/authmin/jsonbody"
+)
+
+// errMember says that a request has a member that the pool's template refuses.
+var errMember = errors.New("a member of the request is not allowed here")
+
+// refusal is a member that a request may not have, or only up to a limit.
+type refusal struct {
+	path    string
+	limited bool
+	most    int64
+}
+
+var refusalText = regexp.MustCompile(`^([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)(?:\s*<=\s*(\d{1,18}))?$`)
+
+// refusals reads the template's list.
+func (t Template) refusals() ([]refusal, error) {
+	texts := t.RefuseMembers
+	if texts == nil {
+		texts = shippedRefusals(t.Engine)
+	}
+	all := make([]refusal, 0, len(texts))
+	for _, text := range texts {
+		match := refusalText.FindStringSubmatch(strings.TrimSpace(text))
+		if match == nil {
+			return nil, fmt.Errorf("refuse_members: %q; want a member such as options.num_gpu, or one with a limit, options.num_ctx <= 8192", text)
+		}
+		one := refusal{path: match[1]}
+		if match[2] != "" {
+			one.limited = true
+			one.most, _ = strconv.ParseInt(match[2], 10, 64) // at most 18 digits
+		}
+		if slices.ContainsFunc(all, func(other refusal) bool { return other.path == one.path }) {
+			return nil, fmt.Errorf("refuse_members: %q is named twice", one.path)
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// check looks for the member in what was scanned so far. null is as if it was absent.
+func (r refusal) check(scan *jsonbody.Scanner) error {
+	m, ok := scan.Member(r.path)
+	if !ok || m.Kind == jsonbody.Null {
+		return nil
+	}
+	if !r.limited {
+		return fmt.Errorf("%w: %s", errMember, r.path)
+	}
+	if n, ok := m.Int(); !ok || n > r.most {
+		return fmt.Errorf("%w: %s has to be a whole number of at most %d", errMember, r.path, r.most)
+	}
+	return nil
+}
+
+// mediaMembers are those by which requests of all protocols name media. Their value, or
+// that of a url in it, is the address.
+var mediaMembers = []string{"image_url", "video_url", "audio_url", "file_url", "images", "source"}
+
+// checkMedia refuses the address of something that the engine would fetch. path is the
+// members around a string, the string's own last.
+func checkMedia(path []string, text string) error {
+	if len(path) == 0 || text == "" || strings.HasPrefix(text, "data:") {
+		return nil
+	}
+	last := strings.ToLower(path[len(path)-1])
+	if last == "server_url" {
+		return fmt.Errorf("%w: server_url", errMember)
+	}
+	if inToolData(path) {
+		return nil
+	}
+	if last == "images" { // Ollama's are base64, which has no colon
+		if strings.Contains(text, ":") {
+			return fmt.Errorf("%w: images holds an address; send the image itself in base64", errMember)
+		}
+		return nil
+	}
+	for i, name := range path {
+		name = strings.ToLower(name)
+		if slices.Contains(mediaMembers, name) && (last == "url" || i == len(path)-1 && name != "source") {
+			return fmt.Errorf("%w: %s holds an address; send the data itself, as data:TYPE;base64,…", errMember, name)
+		}
+	}
+	return nil
+}
+
+// inToolData reports whether a string is of a tool's schema, or of what a model once
+// called it with. Engines show these to the model and fetch nothing for them.
+func inToolData(path []string) bool {
+	switch {
+	case slices.Contains([]string{"tools", "functions", "response_format", "format", "text"}, path[0]):
+		return true
+	case len(path) > 2 && path[0] == "messages" && path[1] == "content" && path[2] == "input":
+		return true
+	}
+	return len(path) > 3 && path[0] == "messages" && path[1] == "tool_calls" && path[2] == "function" && path[3] == "arguments"
+}
+
+// scanner reads a request for what the template refuses.
+type scanner struct {
+	*jsonbody.Scanner
+	refusals []refusal
+}
+
+// newScanner makes the scanner of a template, whose list was checked.
+func newScanner(t Template) *scanner {
+	s := &scanner{}
+	s.refusals, _ = t.refusals()
+	o := jsonbody.Options{Watch: []string{"model"}}
+	for _, r := range s.refusals {
+		if r.path != "model" {
+			o.Watch = append(o.Watch, r.path)
+		}
+	}
+	if t.RemoteMedia != RemoteMediaAny {
+		o.String = checkMedia
+	}
+	s.Scanner = jsonbody.New(o)
+	return s
+}
+
+// read reads the next piece.
+func (s *scanner) read(piece []byte) error {
+	if _, err := s.Write(piece); err != nil {
+		return scanError(err)
+	}
+	for _, r := range s.refusals {
+		if err := r.check(s.Scanner); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errBody says that a request is not one JSON object that is read in one way only.
+var errBody = errors.New("the request is not valid")
+
+func scanError(err error) error {
+	if errors.Is(err, errMember) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errBody, err)
+}
+
+// shippedRefusals is the list of an engine by its kind; of one that is not known, all of
+// them. deploy/docs has the sources.
+func shippedRefusals(engine string) []string {
+	if list, ok := refusedByEngine[engine]; ok {
+		return list
+	}
+	var all []string
+	for _, name := range []string{"llamacpp", "vllm", "sglang", "ollama"} {
+		for _, member := range refusedByEngine[name] {
+			if !slices.Contains(all, member) {
+				all = append(all, member)
+			}
+		}
+	}
+	return all
+}
+
+var refusedByEngine = map[string][]string{
+	"demo":     {},
+	"llamacpp": {"id_slot", "lora"},
+	"vllm":     {"kv_transfer_params", "priority"},
+	"sglang":   {"lora_path", "custom_logit_processor", "bootstrap_host", "bootstrap_port", "bootstrap_room"},
+	"ollama":   {"keep_alive", "options.num_gpu"},
+}
