@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // Each testdata/adapt/*.caddyfile shows a piece of the grammar, and the .json
@@ -18,7 +20,7 @@ func TestTheGrammarAdapts(t *testing.T) {
 				t.Fatal(err)
 			}
 			expectNoToken(t, string(config))
-			golden(t, strings.TrimSuffix(file, ".caddyfile")+".json", indent(t, config))
+			testkit.Golden(t, strings.TrimSuffix(file, ".caddyfile")+".json", indent(t, config))
 		})
 	}
 }
@@ -40,7 +42,7 @@ func TestMistakesAreRefusedAtTheirLine(t *testing.T) {
 				t.Errorf("no file and line in %q", err)
 			}
 			expectNoToken(t, err.Error())
-			golden(t, strings.TrimSuffix(file, ".caddyfile")+".txt", []byte(err.Error()+"\n"))
+			testkit.Golden(t, strings.TrimSuffix(file, ".caddyfile")+".txt", []byte(err.Error()+"\n"))
 		})
 	}
 }

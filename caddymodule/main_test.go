@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,8 +13,6 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard" // what a real gateway has
 	"github.com/llorch/gateway/authmin"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // The tokens of these tests. Whatever prints one of them leaks.
 const (
@@ -118,24 +115,6 @@ func expectNoToken(t *testing.T, text string) {
 		if strings.Contains(text, secret) {
 			t.Errorf("a token (%s…) is in %q", secret, text)
 		}
-	}
-}
-
-// golden compares with a file, and writes it under -update.
-func golden(t *testing.T, file string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatalf("%v; write it with: go test ./caddymodule -update", err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s:\ngot\n%s\nwant\n%s", filepath.Base(file), got, want)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // The answers that clients program against, byte for byte, for every version of
@@ -58,7 +60,7 @@ func TestRefusalsSayExactlyThis(t *testing.T) {
 				}
 				fmt.Fprintf(&all, "== %s\n%d\n%s\n%s\n", c.name, answer.StatusCode, fieldLines(answer.Header), body)
 			}
-			golden(t, "testdata/refusals.txt", all.Bytes())
+			testkit.Golden(t, "testdata/refusals.txt", all.Bytes())
 		})
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // Each testdata/*.txtar runs the command line as a user would.
@@ -24,6 +26,6 @@ func TestCommandLine(t *testing.T) {
 		Cmds:                scriptCommands,
 		RequireExplicitExec: false,
 		RequireUniqueNames:  true,
-		UpdateScripts:       *update,
+		UpdateScripts:       testkit.Updating(),
 	})
 }

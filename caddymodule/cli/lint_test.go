@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // Each file of testdata/lint is an arrangement of guards and of what they
@@ -20,7 +22,7 @@ func TestLintSaysWhereAnArrangementIsOpen(t *testing.T) {
 		t.Run(file, func(t *testing.T) {
 			got := lintReport(t, file, false)
 			expectNoToken(t, got)
-			golden(t, arrangementsDir+strings.TrimSuffix(file, filepath.Ext(file))+".txt", []byte(got))
+			testkit.Golden(t, arrangementsDir+strings.TrimSuffix(file, filepath.Ext(file))+".txt", []byte(got))
 		})
 	}
 }

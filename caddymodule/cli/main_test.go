@@ -1,11 +1,9 @@
 package cli
 
 import (
-	"bytes"
 	"encoding/json"
 	"flag"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,8 +14,6 @@ import (
 	"github.com/llorch/gateway/caddymodule"
 	"github.com/rogpeppe/go-internal/testscript"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // The tokens of these tests. Whatever prints one of them leaks.
 const (
@@ -112,24 +108,6 @@ func expectNoToken(t *testing.T, text string) {
 		if strings.Contains(text, secret) {
 			t.Errorf("a token (%s…) is in %q", secret, text)
 		}
-	}
-}
-
-// golden compares with a file, and writes it under -update.
-func golden(t *testing.T, file string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatalf("%v; write it with: go test ./caddymodule/cli -update", err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s:\ngot\n%s\nwant\n%s", filepath.Base(file), got, want)
 	}
 }
 

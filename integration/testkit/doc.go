@@ -16,4 +16,8 @@
 //
 // Output:
 //   - [Buffer]
+//   - [Golden], [GoldenLines], [Updating]: golden files, and the flag -update
+//
+// Contracts:
+//   - [CheckRoutes] compares a list of routes with an OpenAPI document
 package testkit

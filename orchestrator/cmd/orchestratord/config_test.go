@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"flag"
 	"io"
 	"maps"
 	"os"
@@ -14,10 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func write(t *testing.T, text string) string {
 	t.Helper()
@@ -106,26 +104,7 @@ func TestMistakesAreNamedWithTheirPlaceAndRemedy(t *testing.T) {
 			}
 		}
 	}
-	golden(t, "testdata/refused.txt", texts)
-}
-
-// golden compares lines, in order, with a file, and writes it under -update.
-func golden(t *testing.T, file string, lines []string) {
-	t.Helper()
-	slices.Sort(lines)
-	got := strings.Join(lines, "\n") + "\n"
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", file, got, want)
-	}
+	testkit.GoldenLines(t, "testdata/refused.txt", texts)
 }
 
 // TestAPipeIsNoConfiguration: to open one waits for its other end, and the daemon

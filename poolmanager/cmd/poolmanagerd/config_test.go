@@ -2,17 +2,16 @@ package main
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/authmin/backend"
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager"
 )
 
@@ -20,31 +19,10 @@ func env(pairs map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) { v, ok := pairs[name]; return v, ok }
 }
 
-var update = flag.Bool("update", false, "write the golden files anew")
-
 // load reads a configuration, and gives the options of it.
 func load(path string, lookup backend.Lookup) (poolmanager.Options, error) {
 	d, err := program().Read(path, lookup)
 	return d.(*config).options, err
-}
-
-// golden compares lines, in order, with a file, and writes it under -update.
-func golden(t *testing.T, file string, lines []string) {
-	t.Helper()
-	slices.Sort(lines)
-	got := strings.Join(lines, "\n") + "\n"
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", file, got, want)
-	}
 }
 
 func write(t *testing.T, name, text string) string {
@@ -170,7 +148,7 @@ func TestErrorsNameTheFileTheLineAndTheRemedy(t *testing.T) {
 		}
 		texts = append(texts, name+": "+strings.ReplaceAll(err.Error(), path, filepath.Base(path)))
 	}
-	golden(t, "testdata/refused.txt", texts)
+	testkit.GoldenLines(t, "testdata/refused.txt", texts)
 	if _, err := load("", env(map[string]string{"POOL_MANAGERD_ADDR": ""})); err == nil || !strings.Contains(err.Error(), "POOL_MANAGERD_ADDR") {
 		t.Errorf("empty variable: got %v", err)
 	}
@@ -210,7 +188,7 @@ func TestErrorsFoundLaterNameTheirPlace(t *testing.T) {
 			texts = append(texts, fmt.Sprintf("%s %s: %s", name, args, strings.ReplaceAll(err.Error(), path, filepath.Base(path))))
 		}
 	}
-	golden(t, "testdata/refused_later.txt", texts)
+	testkit.GoldenLines(t, "testdata/refused_later.txt", texts)
 }
 
 func TestCheckSaysWhetherItIsValid(t *testing.T) {
