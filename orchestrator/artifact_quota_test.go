@@ -15,7 +15,7 @@ import (
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
-func TestTheOldestArtifactsOfWhoeverHasTooMuchMakeRoom(t *testing.T) {
+func TestTheLargestOwnersOldestArtifactsAreEvicted(t *testing.T) {
 	now := time.Unix(0, 0)
 	as := newArtifacts(openStore(t).Bucket(store.Artifacts), slog.New(slog.DiscardHandler), func() time.Time { now = now.Add(1); return now })
 	put := func(identity, text string) string {
@@ -109,8 +109,8 @@ func TestASlowWriteIsWaitedForByItsIdentityAlone(t *testing.T) {
 	as.account(t)
 }
 
-// TestRoomThatSomebodyWritesIntoIsTaken asks for the last of it twice.
-func TestRoomThatSomebodyWritesIntoIsTaken(t *testing.T) {
+// TestBytesReservedForAWriteAreNotReservedTwice asks for the last free bytes twice.
+func TestBytesReservedForAWriteAreNotReservedTwice(t *testing.T) {
 	as, put := shelves(t, openStore(t).Bucket(store.Artifacts))
 	if _, err := put(t.Context(), "rich", "x"); err != nil {
 		t.Fatal(err)

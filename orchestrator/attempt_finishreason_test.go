@@ -11,9 +11,9 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// TestAFinishReasonThatIsNotKnownToBeSuccessIsNone: it is told as what it is, on the task
-// and on the OpenAI routes, streamed and not.
-func TestAFinishReasonThatIsNotKnownToBeSuccessIsNone(t *testing.T) {
+// TestAnUnknownFinishReasonIsAFailure: on the task and on the OpenAI routes,
+// streamed and not, the reason is in the error.
+func TestAnUnknownFinishReasonIsAFailure(t *testing.T) {
 	for reason, ok := range map[string]bool{
 		"stop": true, "length": true, "": true, "eos_token": true, "limit": true,
 		"abort": false, "error": false, "cancelled": false, "STOP": false, "content_filter": false, "stop ": false, "a\x1b[2J": false,
@@ -49,8 +49,8 @@ func TestAFinishReasonThatIsNotKnownToBeSuccessIsNone(t *testing.T) {
 	}
 }
 
-// TestWhatIsNoEventEndsTheStream: it is not skipped, and the answer is not told as whole.
-func TestWhatIsNoEventEndsTheStream(t *testing.T) {
+// TestAnInvalidEventEndsTheStream: it is not skipped, and the task fails.
+func TestAnInvalidEventEndsTheStream(t *testing.T) {
 	for name, text := range map[string]string{
 		"HTML":                "<html><body>502 Bad Gateway</body></html>\n\n",
 		"JSON on its own":     `{"error":"overloaded"}` + "\n\n",
@@ -71,8 +71,8 @@ func TestWhatIsNoEventEndsTheStream(t *testing.T) {
 	}
 }
 
-// TestAnAnswerThatIsNoStreamIsToldInItsWords when a pool has nothing else to say.
-func TestAnAnswerThatIsNoStreamIsToldInItsWords(t *testing.T) {
+// TestAnAnswerThatIsNoStreamIsReportedInItsWords: the pool's text is in the task's error.
+func TestAnAnswerThatIsNoStreamIsReportedInItsWords(t *testing.T) {
 	s := start(t, app.Options{})
 	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 		out.w.Header().Set("Content-Type", "text/html")
@@ -86,8 +86,8 @@ func TestAnAnswerThatIsNoStreamIsToldInItsWords(t *testing.T) {
 	}
 }
 
-// TestAStopIsToldAsAStop, not as the loss of a worker that was well.
-func TestAStopIsToldAsAStop(t *testing.T) {
+// TestAStopIsReportedAsAStop, not as the loss of a healthy worker.
+func TestAStopIsReportedAsAStop(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, app.Options{StateDir: dir})
 	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { out.tokens(1); <-out.gone }), 1)

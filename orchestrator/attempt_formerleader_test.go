@@ -87,11 +87,11 @@ func TestOnlyOneOfTwoRunnersShowsItsFirstToken(t *testing.T) {
 	})
 	for _, ev := range events {
 		if ev.Type == EventToken {
-			t.Errorf("the runner that was too late shows %s", ev.Data)
+			t.Errorf("the former runner shows %s", ev.Data)
 		}
 	}
 	if task.State == Completed || task.runner != "b" || task.TokensOut != 0 {
-		t.Errorf("got %s by %q with %d tokens, want nothing of the one that was too late", task.State, task.runner, task.TokensOut)
+		t.Errorf("got %s by %q with %d tokens, want nothing of the former runner", task.State, task.runner, task.TokensOut)
 	}
 }
 
@@ -211,7 +211,7 @@ func TestAFedTailRepeatsNothingAndHidesNothing(t *testing.T) {
 	})
 }
 
-func TestWhoDoesNotHoldTheLeaseShowsNothing(t *testing.T) {
+func TestAReplicaWithoutTheLeaseShowsNoTokens(t *testing.T) {
 	first, st, _, _ := blindfolded(t)
 	for !first.scheduler.leading.Load() {
 		<-time.After(time.Millisecond)
@@ -235,9 +235,9 @@ func TestWhoDoesNotHoldTheLeaseShowsNothing(t *testing.T) {
 	}
 }
 
-// TestATaskThatRunsAgainIsNotReclaimed plays a scheduler that has found a task
-// without a runner, and comes to it when the next dispatch has begun.
-func TestATaskThatRunsAgainIsNotReclaimed(t *testing.T) {
+// TestATaskThatRunsAgainIsNotRecoveredAsAnOrphan plays a scheduler that has found
+// an orphaned task and recovers it after the next dispatch has begun.
+func TestATaskThatRunsAgainIsNotRecoveredAsAnOrphan(t *testing.T) {
 	o, _, called, goOn := blindfolded(t)
 	e := o.found(ci, waitingTask(t, o))
 	<-called

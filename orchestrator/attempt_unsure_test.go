@@ -94,10 +94,10 @@ func land(t *testing.T, st *store.Store, a *attempt, mayShow bool) {
 	}
 }
 
-// TestATokenIsNotShownOnTheWordOfAnOldRecord has the store take back, unheard, that a
+// TestATokenIsNotShownBecauseOfAStaleRecord has the store take back, unheard, that a
 // dispatch may show tokens: it has to ask again before its first one, or another
 // replica would run the task once more and contradict it.
-func TestATokenIsNotShownOnTheWordOfAnOldRecord(t *testing.T) {
+func TestATokenIsNotShownBecauseOfAStaleRecord(t *testing.T) {
 	o, st, cut, _, _ := detachable(t)
 	o.scheduler.placing.Lock()
 	defer o.scheduler.placing.Unlock()

@@ -11,9 +11,9 @@ import (
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
-// TestAModelThatOnlyTheStoreKnowsIsThere asks a replica that has not yet heard of
+// TestAModelThatOnlyTheStoreHasIsFound asks a replica that has not yet heard of
 // a model, with the store there and away.
-func TestAModelThatOnlyTheStoreKnowsIsThere(t *testing.T) {
+func TestAModelThatOnlyTheStoreHasIsFound(t *testing.T) {
 	t.Parallel()
 	view, cut, err := openStore(t).View(t.Context(), "a")
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-func TestANodesWordReachesEveryReplicaAndNoDisk(t *testing.T) {
+func TestANodesReportReachesEveryReplicaAndNoDisk(t *testing.T) {
 	t.Parallel()
 	dir, rs := cluster(t, orchestrator.Config{}, "a", "b")
 	a, b := rs[0], rs[1]

@@ -86,7 +86,7 @@ func refused(t *testing.T, s *service, r *http.Request, status int, code, challe
 	}
 }
 
-func TestUnknownRoutesAreNotTold(t *testing.T) {
+func TestUnknownRoutesNeedACredential(t *testing.T) {
 	s := start(t, app.Options{})
 	for _, r := range []*http.Request{
 		s.request("", "", "GET", "/nothing", nil), s.request("", "", "PUT", "/v2/tasks", nil),

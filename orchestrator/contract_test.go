@@ -144,7 +144,7 @@ func (s *service) metrics() string {
 	return string(text)
 }
 
-func TestVerboseStreamsSayHowItGoes(t *testing.T) {
+func TestVerboseStreamsHaveMetricsEvents(t *testing.T) {
 	s := start(t, app.Options{})
 	s.join("n1", newPool(t, echo(2)), 1)
 	const nothingYet = `{"queue_depth":0,"tokens_budget_remaining":8,"kv_warmth":false}`

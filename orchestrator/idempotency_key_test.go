@@ -46,9 +46,9 @@ func TestAForgottenTaskIsNotRunAgainByItsKey(t *testing.T) {
 	}
 }
 
-// TestAKeyGivesItsTaskWhenNothingNewIsTaken retries a request whose answer was
+// TestAKeyGivesItsTaskWhileNewTasksAreRefused retries a request whose answer was
 // lost, after its model was retired: the task is there, and is what the key is for.
-func TestAKeyGivesItsTaskWhenNothingNewIsTaken(t *testing.T) {
+func TestAKeyGivesItsTaskWhileNewTasksAreRefused(t *testing.T) {
 	o := newWith(t, Config{Store: openStore(t)})
 	root := Who{Identity: "root", Admin: true}
 	if _, err := o.AddModel(t.Context(), root, ModelRequest{ID: "m", Digest: "sha256:" + strings.Repeat("0", 64), SourceURL: "file:m"}); err != nil {

@@ -89,8 +89,8 @@ func TestADrainHasAnEnd(t *testing.T) {
 	}
 }
 
-// TestADrainKeepsTimeToSettle has a caller with less patience than the setting.
-func TestADrainKeepsTimeToSettle(t *testing.T) {
+// TestADrainKeepsTimeToFinishTasks has a caller with less patience than the setting.
+func TestADrainKeepsTimeToFinishTasks(t *testing.T) {
 	o, _ := alone(t, orchestrator.Config{Settings: orchestrator.Settings{Drain: time.Hour}}, t.TempDir())
 	p, _ := held(t, 2)
 	o.node("n", p, 1)

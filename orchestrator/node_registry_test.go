@@ -21,7 +21,7 @@ func beat(p *pool, at time.Time) nodeapi.HeartbeatRequest {
 	return nodeapi.HeartbeatRequest{Timestamp: at, Pools: p.registration("", 1).Pools}
 }
 
-func TestANodeBelongsToWhoeverRegisteredItFirst(t *testing.T) {
+func TestANodeBelongsToItsFirstRegistrant(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, app.Options{StateDir: dir})
 	p := newPool(t, echo(1))

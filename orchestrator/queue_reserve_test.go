@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-func TestOneIdentityDoesNotFillTheQueueWhileOthersAreThere(t *testing.T) {
+func TestOneIdentityDoesNotFillTheQueueWhileOthersAreActive(t *testing.T) {
 	now := time.Unix(1000, 0)
 	fill := func(q *queue, owner string) (n int, why refusal) {
 		for ; ; n++ {
@@ -46,7 +46,7 @@ func TestOneIdentityDoesNotFillTheQueueWhileOthersAreThere(t *testing.T) {
 	}
 }
 
-func TestWhoMakesRoomForWhom(t *testing.T) {
+func TestWhichTaskIsDisplaced(t *testing.T) {
 	type of = map[string]string // the classes of each identity's tasks, in their order
 	for name, c := range map[string]struct {
 		waiting of

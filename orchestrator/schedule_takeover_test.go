@@ -91,7 +91,7 @@ func TestALostSchedulersTasksGoOnOrEnd(t *testing.T) {
 			r.becomes(id, want)
 			for _, ev := range r.reader(t, id, 0).until(-1) {
 				if strings.Contains(string(ev.Data), "contradiction") {
-					t.Errorf("%s shows a token of the deposed scheduler", r.name)
+					t.Errorf("%s shows a token of the former leader", r.name)
 				}
 			}
 		}
@@ -165,8 +165,8 @@ func TestAStopWithoutTheStoreDrains(t *testing.T) {
 	}
 }
 
-// TestAStopWithoutTimeSettles has running tasks when there is nothing to wait for.
-func TestAStopWithoutTimeSettles(t *testing.T) {
+// TestAStopWithoutTimeFinishesItsTasks stops without a drain while tasks run.
+func TestAStopWithoutTimeFinishesItsTasks(t *testing.T) {
 	t.Parallel()
 	_, rs := cluster(t, orchestrator.Config{}, "a", "b")
 	a, b := rs[0], rs[1]

@@ -138,9 +138,9 @@ func TestASessionThatOurClockHasEndedIsBegunAnew(t *testing.T) {
 	}
 }
 
-// TestASessionThatOnlyTheStoreKnowsCanBeForgotten asks a replica that has not yet
+// TestASessionThatOnlyTheStoreHasCanBeDeleted asks a replica that has not yet
 // heard of it.
-func TestASessionThatOnlyTheStoreKnowsCanBeForgotten(t *testing.T) {
+func TestASessionThatOnlyTheStoreHasCanBeDeleted(t *testing.T) {
 	view, _, err := openStore(t).View(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)

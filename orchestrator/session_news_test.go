@@ -9,9 +9,9 @@ import (
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
-// TestNewsOfAnEarlierTurnDoNotMoveASession places a turn on another node before
+// TestARecordOfAnEarlierTurnDoesNotMoveASession places a turn on another node before
 // the end of the one before, and its record, have come.
-func TestNewsOfAnEarlierTurnDoNotMoveASession(t *testing.T) {
+func TestARecordOfAnEarlierTurnDoesNotMoveASession(t *testing.T) {
 	b := openStore(t).Bucket(store.Sessions)
 	ss := newSessions(b, slog.New(slog.DiscardHandler), time.Now)
 	ci := Who{Identity: "ci"}

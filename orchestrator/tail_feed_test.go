@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// TestATailThatNobodyReadsIsGivenUp has a reader at the replica that does not run
-// the task go quiet, and come back.
-func TestATailThatNobodyReadsIsGivenUp(t *testing.T) {
+// TestATailWithoutReadersIsReleased: a reader on a replica that does not run the
+// task stops reading, and resumes.
+func TestATailWithoutReadersIsReleased(t *testing.T) {
 	o, st, called, goOn := blindfolded(t)
 	view, _, err := st.View(t.Context(), "b")
 	if err != nil {

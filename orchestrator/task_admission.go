@@ -69,7 +69,7 @@ func (o *Orchestrator) waitsFor(task Task, r TaskRequest) waiting {
 // storeFull is the answer when the disk is full.
 func (o *Orchestrator) storeFull(err error) *Error {
 	o.log.Error("admission refused: store full", "error", err)
-	return fail(Unavailable, "STORE_FULL", "the state directory has no room")
+	return fail(Unavailable, "STORE_FULL", "the disk of the state directory is full; an operator has to free space")
 }
 
 // queueFull is the answer when the queue takes no task of this caller.

@@ -105,7 +105,7 @@ func (o *Orchestrator) displace(who Who) bool {
 			o.queue.restore(e.waits, true)
 		}
 		e.mu.Unlock()
-		o.log.Info("task keeps its place", "task_id", w.id, "error", err)
+		o.log.Info("could not displace waiting task", "task_id", w.id, "error", err)
 	}
 	return false
 }

@@ -70,9 +70,9 @@ func TestAStepOfTheClockMovesNoDeadline(t *testing.T) {
 	}
 }
 
-// TestAClockThatWasSetBackOverARestartMakesNobodyWaitForYears starts again ten
-// years earlier, and once ten years later.
-func TestAClockThatWasSetBackOverARestartMakesNobodyWaitForYears(t *testing.T) {
+// TestAClockSetBackOverARestartDelaysNoTask starts again ten years
+// earlier, and once ten years later.
+func TestAClockSetBackOverARestartDelaysNoTask(t *testing.T) {
 	st := openStore(t)
 	now := time.Now().UTC()
 	at := func() time.Time { return now }

@@ -60,7 +60,7 @@ func (o *Orchestrator) draft(ctx context.Context, who Who, r TaskRequest) record
 // fits refuses what is too large for a pool, and what exceeds the bounds on storage.
 func (o *Orchestrator) fits(rec record, size int) error {
 	if size > maxDispatchBytes && rec.Request.dispatchBytes() > maxDispatchBytes {
-		return o.rejected(*rec.Request, "too_large", fail(TooLarge, "TASK_TOO_LARGE", "as a pool gets it, the task has over %d bytes", maxDispatchBytes))
+		return o.rejected(*rec.Request, "too_large", fail(TooLarge, "TASK_TOO_LARGE", "the dispatch request of the task would be over %d bytes", maxDispatchBytes))
 	}
 	if !o.tasks.bytes.Admits(rec.Owner, int64(size)) {
 		return o.rejected(*rec.Request, "store_full", fail(Unavailable, "STORE_FULL", "too many bytes of tasks are kept, or too many of yours; send it again later"))

@@ -229,9 +229,9 @@ func TestATaskThatIsRefusedSaysNothingAboutItsNode(t *testing.T) {
 	}
 }
 
-// TestAPoolThatNoLongerTakesAWorkloadIsNotTheLastWord has a node whose report is
-// older than its configuration.
-func TestAPoolThatNoLongerTakesAWorkloadIsNotTheLastWord(t *testing.T) {
+// TestAnOutdatedPoolDoesNotDecideForOthers has a node whose report is older than its
+// configuration.
+func TestAnOutdatedPoolDoesNotDecideForOthers(t *testing.T) {
 	s := start(t, app.Options{})
 	stale := newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 		out.w.Header().Set("Content-Type", "application/problem+json")

@@ -48,9 +48,9 @@ func TestAListingAfterALostConnectionTellsWhatHasVanished(t *testing.T) {
 	}
 }
 
-// TestAListingThatBreaksOffIsNoExcuse has keys go that a listing has told which did
-// not come to its end: the first one, before memory was complete, or a later one.
-func TestAListingThatBreaksOffIsNoExcuse(t *testing.T) {
+// TestKeysOfAnInterruptedListingAreChecked deletes keys that were in a listing which broke
+// off: the first one, before memory was complete, or a later one.
+func TestKeysOfAnInterruptedListingAreChecked(t *testing.T) {
 	for name, before := range map[string]func(*watchState, store.Entry){
 		"the first": func(in *watchState, e store.Entry) {
 			in.begin()
@@ -100,9 +100,9 @@ func TestAListingThatBreaksOffIsNoExcuse(t *testing.T) {
 	}
 }
 
-// TestOldNewsChangeNothing has the records of a task come again, in any order, as
-// a listing and own writes make them.
-func TestOldNewsChangeNothing(t *testing.T) {
+// TestStaleRecordsAreIgnored delivers the records of a task again, in any order, as a
+// listing and own writes do.
+func TestStaleRecordsAreIgnored(t *testing.T) {
 	o := newWith(t, Config{Store: openStore(t)})
 	id := waitingTask(t, o)
 	e := o.found(ci, id)

@@ -242,7 +242,7 @@ func TestNewBackendRefuses(t *testing.T) {
 	}
 }
 
-func TestBackendWithoutTokensRefusesEverybody(t *testing.T) {
+func TestBackendWithoutTokensRefusesEveryRequest(t *testing.T) {
 	b := newBackend(t, authmin.Secret{}, authmin.Secret{})
 	for _, authorization := range []string{"", "Bearer ", "Bearer =", bearerOf("x")} {
 		if resp, _ := b.do(t, "GET", "/v2/tasks", http.Header{"Authorization": {authorization}}); resp.StatusCode != 401 || b.last != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-func TestContextWithoutValuesHoldsNobody(t *testing.T) {
+func TestAnEmptyContextHasNoCaller(t *testing.T) {
 	ctx := context.Background()
 	if id, caller := authmin.CorrelationID(ctx), CallerFrom(ctx); id != "" || caller.Name != "" || caller.Allows(authmin.AllScopes()...) {
 		t.Errorf("got %q and %v", id, caller)

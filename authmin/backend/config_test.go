@@ -163,7 +163,7 @@ func TestWhatIsWrongIsNamedWithItsPlace(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsNone(t *testing.T) {
+func TestAnUnusableConfigurationFileIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	large := file(t, strings.Repeat("#", maxConfigBytes+1))
 	for path, want := range map[string]string{

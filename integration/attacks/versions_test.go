@@ -100,8 +100,8 @@ func flat(responses []response) (text []byte) {
 	return text
 }
 
-// TestSilenceIsNoRefusal: no answer at all is not taken for one.
-func TestSilenceIsNoRefusal(t *testing.T) {
+// TestATimeoutIsNoRefusal: no answer at all does not count as a refusal.
+func TestATimeoutIsNoRefusal(t *testing.T) {
 	got := outcomeOf(nil, nil, nil, 0)
 	if wrong := judge(expect{Status: []int{400}}, got); len(wrong) != 1 {
 		t.Errorf("judged %q, want one complaint", wrong)

@@ -42,11 +42,11 @@ func TestAPausedSchedulerDoesNoHarm(t *testing.T) {
 	paused(t, newCluster(t, 3), rounds, nil)
 }
 
-// TestASchedulerThatDoesNotKnowOfItsPauseDoesNoHarm is the same for a machine whose
+// TestASchedulerUnawareOfItsPauseDoesNoHarm is the same for a machine whose
 // monotonic clock stood still meanwhile, as a hypervisor may have it: it believes
 // that it has the lease until it tries to renew it. Here the lease is good for a
 // minute in its eyes, and it takes its time to renew it.
-func TestASchedulerThatDoesNotKnowOfItsPauseDoesNoHarm(t *testing.T) {
+func TestASchedulerUnawareOfItsPauseDoesNoHarm(t *testing.T) {
 	if !long() {
 		return
 	}

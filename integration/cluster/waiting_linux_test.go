@@ -11,9 +11,9 @@ import (
 	"github.com/llorch/gateway/integration/testkit"
 )
 
-// TestAReplicaThatIsAloneSaysSo: it answers 503 to everything, its health too,
-// says in its log what it waits for, and ends on SIGTERM.
-func TestAReplicaThatIsAloneSaysSo(t *testing.T) {
+// TestALoneReplicaReportsThatItIsAlone: it answers 503 on every
+// route, /health included, logs what it waits for, and ends on SIGTERM.
+func TestALoneReplicaReportsThatItIsAlone(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 3)
 	r := c.replicas[0]

@@ -61,7 +61,7 @@ func TestAStepThatFailedOnceIsRed(t *testing.T) {
 	}
 }
 
-func TestHalfARecordIsNone(t *testing.T) {
+func TestATruncatedRecordIsRefused(t *testing.T) {
 	for name, record := range map[string]string{
 		"a cut line":       `{"Action":"pass","Package":"x"}` + "\n" + `{"Action":"pa`,
 		"plain output":     "ok  \tgithub.com/llorch/gateway\t0.1s\n",

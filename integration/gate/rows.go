@@ -32,7 +32,7 @@ var criteria = []row{
 	}},
 	{id: "4", title: "/v2/nodes/* is guarded", looks: []look{guarded(nodeRoutes...)}, needs: walks, tests: []named{
 		{"./integration/presets", "TestANewRouteIsSeen", 8},
-		{"./orchestrator", "TestANodeBelongsToWhoeverRegisteredItFirst", 0},
+		{"./orchestrator", "TestANodeBelongsToItsFirstRegistrant", 0},
 	}},
 	{id: "5", title: "every route of the pool manager is guarded", looks: []look{guarded(poolRoutes...)}, needs: walks, tests: []named{
 		{"./poolmanager", "TestAuthIntegration", 13},

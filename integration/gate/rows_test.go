@@ -141,7 +141,7 @@ func cut(tree fstest.MapFS, file, text string) {
 	tree[file].Data = []byte(strings.ReplaceAll(string(tree[file].Data), text, ""))
 }
 
-func TestARowThatLooksAtNothingIsRed(t *testing.T) {
+func TestARowWithoutChecksIsRed(t *testing.T) {
 	if v := judge(row{id: "0", title: "nothing"}, green(t)); v.Passed {
 		t.Error("a row without a test, a step or a look is green")
 	}

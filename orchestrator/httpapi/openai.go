@@ -97,7 +97,7 @@ func (a *API) abandon(ctx context.Context, taskID, key string) {
 		return
 	}
 	if err := a.o.Cancel(context.WithoutCancel(ctx), who(ctx), taskID); err != nil {
-		a.log.WarnContext(ctx, "a task whose caller has left goes on", "task_id", taskID, "error", err, "correlation_id", authmin.CorrelationID(ctx))
+		a.log.WarnContext(ctx, "could not cancel task after its client disconnected", "task_id", taskID, "error", err, "correlation_id", authmin.CorrelationID(ctx))
 	}
 }
 

@@ -40,9 +40,9 @@ func TestEventsThatCannotBeReadAreLoggedOnce(t *testing.T) {
 	}
 }
 
-// TestWhatIsNothingUnusualIsNotLogged reads a stream to its end, and leaves
-// another one.
-func TestWhatIsNothingUnusualIsNotLogged(t *testing.T) {
+// TestOrdinaryEndsOfAStreamAreNotLogged reads a stream to its end, and closes
+// another one early.
+func TestOrdinaryEndsOfAStreamAreNotLogged(t *testing.T) {
 	s := serve(t, Options{})
 	begun, goOn := make(chan struct{}, 1), make(chan struct{})
 	s.pool(2, func(send func(nodeapi.Event), _ *http.Request) {

@@ -120,8 +120,8 @@ func TestCredentialsThatAreNotGood(t *testing.T) {
 	}
 }
 
-// TestWhoElseMayTouchTheCredentials refuses a file as the gateway refuses a keyring.
-func TestWhoElseMayTouchTheCredentials(t *testing.T) {
+// TestCredentialsWithUnsafePermissionsAreRefused refuses a file as the gateway refuses a keyring.
+func TestCredentialsWithUnsafePermissionsAreRefused(t *testing.T) {
 	c := newOperator(t).account(true).user(0)
 	for mode, want := range map[os.FileMode]string{
 		0o600: "", 0o400: "", 0o640: "", 0o440: "",

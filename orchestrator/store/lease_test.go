@@ -85,12 +85,12 @@ func TestALeaseGoesOnToTheNextReplica(t *testing.T) {
 	cuts[1](false)
 	b.stop()
 	if len(b.events) != 0 {
-		t.Errorf("got %s from the deposed holder", <-b.events)
+		t.Errorf("got %s from the former holder", <-b.events)
 	}
 }
 
-// TestALeaseIsKnownToHaveBeenHeldSince a time only when it was renewed after it.
-func TestALeaseIsKnownToHaveBeenHeldSince(t *testing.T) {
+// TestHeldSinceIsTrueAfterARenewal a time only when it was renewed after it.
+func TestHeldSinceIsTrueAfterARenewal(t *testing.T) {
 	t.Parallel()
 	one := open(t, t.TempDir())
 	if !one.Lease("scheduler", nil).HeldSince(time.Now()) {

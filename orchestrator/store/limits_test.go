@@ -19,7 +19,7 @@ func TestTheLimitsOfAllBucketsFitTheStore(t *testing.T) {
 	}
 }
 
-func TestAFullBucketRefusesAndLosesNothing(t *testing.T) {
+func TestAFullBucketRefusesWritesAndLosesNone(t *testing.T) {
 	st, err := Open(context.Background(), Options{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestAStrangerCannotFillTheLog(t *testing.T) {
+func TestFailedHandshakesCannotFillTheLog(t *testing.T) {
 	var out bytes.Buffer
 	l := newNATSLog(slog.New(slog.NewTextHandler(&out, nil)))
 	for i := range 1000 {

@@ -34,7 +34,7 @@ func (e *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpa
 	lost, now := e.lost.Add(int64(len(spans))), time.Now()
 	if told := e.told.Load(); told == 0 || now.Sub(time.Unix(0, told)) >= complainEvery {
 		e.told.Store(now.UnixNano())
-		e.log.Warn("the collector of OTEL_EXPORTER_OTLP_ENDPOINT does not take spans; they are dropped", "dropped", lost)
+		e.log.Warn("could not export spans: the collector of OTEL_EXPORTER_OTLP_ENDPOINT does not take spans; they are dropped", "dropped", lost)
 	}
 	return nil
 }

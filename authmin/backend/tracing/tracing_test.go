@@ -140,9 +140,9 @@ func TestNoProxyIsAsked(t *testing.T) {
 
 const traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
 
-// TestNobodyForcesMoreThanTheLimit floods it with traces that want to be recorded,
-// and with none.
-func TestNobodyForcesMoreThanTheLimit(t *testing.T) {
+// TestCallersCannotRaiseTheTraceLimit floods it with requests, with and without
+// a sampled trace.
+func TestCallersCannotRaiseTheTraceLimit(t *testing.T) {
 	const flood = 5 * perSecond
 	for name, c := range map[string]struct {
 		header  http.Header

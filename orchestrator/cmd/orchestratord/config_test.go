@@ -193,7 +193,7 @@ func (w lineWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestWhichModelsWhoseNodesMayOffer(t *testing.T) {
+func TestNodeModelsAreReadFromFileAndEnvironment(t *testing.T) {
 	want := map[string][]string{"gpu1": {"a", "team/*"}, "gpu2": {"b"}}
 	for name, c := range map[string]struct {
 		yaml string

@@ -20,11 +20,11 @@ const migrateUsage = `usage: orchestratord migrate --config F --from-dir DIR   a
        orchestratord migrate --config F --to-dir DIR     the state of F's cluster into a single server's directory
 
 It runs as this host's replica (or as a client of the NATS cluster), so the
-orchestratord of this host must be stopped, and the others must run. It only
-creates, reads everything back, and goes on where it was interrupted when it is run
-again within an hour. The source stays as it is, but for a note in DIR that it was
-copied: a second copy is refused, as it would run tasks again that the target has
-done with and forgotten. --again makes it all the same.
+orchestratord of this host must be stopped, and the others must run. It creates keys,
+never replaces one, and verifies each by reading it back. After an interruption, run it
+again within an hour: it resumes. The source is unchanged except for a marker in DIR:
+a second copy is refused, because it would run tasks again that have ended in the
+target; --again copies all the same.
 `
 
 // migrate moves state between a single server's directory and a cluster.
@@ -45,7 +45,7 @@ func migrate(ctx context.Context, args []string, lookup backend.Lookup, stderr i
 		return err
 	}
 	if flags.NArg() > 0 || (*from == "") == (*to == "") {
-		return errors.New("migrate wants one of --from-dir and --to-dir; see orchestratord migrate --help")
+		return errors.New("migrate: want exactly one of --from-dir and --to-dir; see orchestratord migrate --help")
 	}
 	options, err := configure(*file, lookup)
 	if err != nil {
@@ -71,7 +71,7 @@ func move(ctx context.Context, options app.Options, from, to string, again bool,
 	defer func() { err = errors.Join(err, alone.Close()) }()
 	note := store.Move{Into: from != "", Cluster: nameOf(options), Begun: time.Now().UTC()}
 	if err := note.Check(from + to); errors.Is(err, store.ErrMoved) && !again {
-		return fmt.Errorf("migrate: %w; once more would run tasks again that the target has done with and forgotten. If that is meant, say --again", err)
+		return fmt.Errorf("migrate: %w; a second copy would run tasks again that have ended in the target; to copy all the same, pass --again", err)
 	} else if err != nil && !again {
 		return fmt.Errorf("migrate: %w", err)
 	}
@@ -90,16 +90,16 @@ func move(ctx context.Context, options app.Options, from, to string, again bool,
 	}
 	done, err := store.Copy(ctx, source, target)
 	for _, c := range done {
-		fmt.Fprintf(stderr, "orchestratord: %s: %d keys: %d created, %d there already, %d there and newer, %d expired; meanwhile %d changed and copied again, %d gone from the target; digest %x\n",
+		fmt.Fprintf(stderr, "orchestratord: %s: %d keys: %d created, %d already present, %d newer in the target and kept, %d expired; during the copy: %d changed and copied again, %d removed from the target; digest %x\n",
 			c.Bucket, c.Source, c.Created, c.Present, c.Kept, c.Expired, c.Renewed, c.Gone, c.Digest[:8])
 	}
 	if err != nil {
-		return fmt.Errorf("%w; run it again, it goes on where it ended", err)
+		return fmt.Errorf("%w; to resume the copy, run the command again", err)
 	}
 	if err := note.End(from+to, time.Now().UTC()); err != nil {
-		return fmt.Errorf("migrate: everything was copied, but that is not noted: %w", err)
+		return fmt.Errorf("migrate: writing the copy marker after a complete copy: %w", err)
 	}
-	fmt.Fprintf(stderr, "orchestratord: everything was read back; that is noted in %s\n", from+to)
+	fmt.Fprintf(stderr, "orchestratord: copy complete and verified; marked in %s\n", from+to)
 	return nil
 }
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestAVariableThatIsNoneOfOursIsNamed(t *testing.T) {
+func TestAnUnknownVariableIsNamed(t *testing.T) {
 	for pair, want := range map[string]string{
 		"ORCHD_STATEDIR=/secret":                     "ORCHD_STATE_DIR",
 		"ORCHD_REQUEST_BYTES=1":                      "unknown variable", // not yet
