@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// maxSilence is how long a stream may be without an event after its first one. Long
-// before, the pool manager has ended a task whose engine stopped making progress: this
-// is for a node that does not, or whose answer never becomes a whole event.
+// maxSilence is how long a stream may be without an event after its first one. A pool
+// manager ends a task whose engine makes no progress long before that: maxSilence is for
+// a node that does not, or that never completes an event.
 const maxSilence = 30 * time.Minute
 
 var (
@@ -15,16 +15,16 @@ var (
 	errStalled     = errors.New("the stream has stalled")
 )
 
-// clock ends a dispatch in time: at its task's deadline while nothing has come, and
-// after that at the stream's limit, if it has one, or when nothing comes any more. All
-// but stop is for the goroutine of the dispatch.
+// clock ends a dispatch: at its task's deadline before the first event, and after it at
+// the stream's limit, if there is one, or after maxSilence. All methods but stop are for
+// the goroutine of the dispatch.
 type clock struct {
 	stop     func(cause error)
 	limit    time.Duration // of the stream; 0: none
 	silence  time.Duration
 	deadline *time.Timer
 	end      *time.Timer // the stream's; nil: none
-	silent   *time.Timer // nil: nothing has come
+	silent   *time.Timer // nil: no event has come
 }
 
 func newClock(left, limit, silence time.Duration, stop func(error)) *clock {

@@ -12,20 +12,20 @@ import (
 )
 
 const (
-	// maxFailures is how often a task may fail before its first token; busy
-	// pools (see busy) do not count, the deadline bounds those.
+	// maxFailures is how often a task may fail before its first token. Busy pools
+	// (see busy) do not count: the deadline bounds those retries.
 	maxFailures = 5
 	// retryPause and maxRetryPause space the attempts: 100 ms ×2 to 5 s.
 	retryPause    = 100 * time.Millisecond
 	maxRetryPause = 5 * time.Second
 )
 
-// finish decides what the end of the dispatch means for the task.
+// finish ends the task, or queues it again, after the end of the dispatch.
 func (a *attempt) finish(end nodeapi.Event, err, cause error) {
 	var change func(*Task)
 	switch {
 	case errors.Is(cause, errEnded) || errors.Is(cause, errTaken) || errors.Is(cause, errLeadershipLost) || errors.Is(err, errTaken):
-		a.leave(true) // another replica decides what becomes of it
+		a.leave(true) // the next leader recovers or ends it
 		return
 	case errors.Is(cause, errCanceled):
 		change = canceled
@@ -82,7 +82,7 @@ func (a *attempt) finish(end nodeapi.Event, err, cause error) {
 	a.leave(false)
 }
 
-// counted records how many tokens were shown, however the task ended.
+// counted records how many tokens were shown, for every kind of end.
 func (a *attempt) counted(change func(*Task)) func(*Task) {
 	return func(t *Task) {
 		change(t)

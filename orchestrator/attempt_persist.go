@@ -11,8 +11,8 @@ import (
 // watch persists the state of the dispatch, and ends it when its node misses its
 // heartbeats. The record has to be true after a crash. Soon after the start it says
 // that tokens may have been shown, so that the first token need not wait for the disk.
-// If none has come within showWindow, the record says so again: a task with a long
-// prompt then survives a crash, and its first token waits for a write of its own.
+// If none has come within showWindow, a second write says that none was shown: a task
+// with a long prompt then survives a crash, and its first token waits for a write.
 func (a *attempt) watch(ctx context.Context, stop context.CancelCauseFunc) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()

@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	// maxOutputBytes bounds the output of one task: a million tokens of 16 bytes. A
-	// hostile node cannot send for ever.
+	// maxOutputBytes bounds the output of one task: a million tokens of 16 bytes. It
+	// also bounds a hostile node.
 	maxOutputBytes = 16 << 20
-	// writeRunning is how long a dispatch may run before it is persisted: a pool that
-	// refuses has done so by then, and most engines take longer for a first token.
+	// writeRunning is how long a dispatch may run before it is persisted: most
+	// refusals arrive before that, and most first tokens after it.
 	writeRunning = 2 * time.Millisecond
 	// showWindow is how long the record says that tokens may have been shown while
 	// none has come. For a slower engine one more write before the first token does
@@ -34,7 +34,7 @@ type attempt struct {
 	e         *taskEntry
 	w         waiting
 	l         *slot
-	logPlaced func() // logs why it is there, when it is on its way
+	logPlaced func() // logs the placement, after the dispatch has been sent
 	request   *TaskRequest
 	session   string
 	before    Task // as it was when this began

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// lifecycle is from the start of a replica to its stop: what runs in it, and until
-// when.
+// lifecycle holds what runs between the start of a replica and its stop.
 type lifecycle struct {
 	ctx     context.Context // ends when running tasks have to stop
 	cancel  context.CancelCauseFunc

@@ -9,10 +9,9 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// A busy pool refuses for a while: 409, 429, 503, or an engine's ENGINE_BUSY before the
-// first token. That is no failure (api.md "Limits in time"). The pool gets no task for
-// as long as it asked, other pools are tried meanwhile, and the task waits until its
-// deadline.
+// A busy pool answers 409, 429 or 503, or its engine ENGINE_BUSY before the first token.
+// That is not a failure (api.md "Limits in time"): the pool gets no task for as long as
+// it asked, other pools are tried, and the task waits until its deadline.
 const (
 	// minBusy and maxBusy bound the pause of a pool that gave no Retry-After: twice as
 	// long each time in a row. Its next heartbeat ends the pause earlier.
@@ -22,13 +21,13 @@ const (
 	maxTold = 5 * time.Minute
 )
 
-// engineBusyCode is the code of the error event of an engine that takes no work now.
+// engineBusyCode is the code of the error event of an engine that is busy.
 const engineBusyCode = "ENGINE_BUSY"
 
-// busyEngine is an engine's request, through its pool manager, to come again later.
+// busyEngine is an engine's request, through its pool manager, to retry later.
 type busyEngine struct {
 	words string
-	after time.Duration // 0: it did not say
+	after time.Duration // 0: not given
 }
 
 // Error gives the engine's message.
@@ -65,7 +64,7 @@ func asked(err error) time.Duration {
 	return 0
 }
 
-// words is the message of a busy pool or of its engine; "" when it is only not ready.
+// words is the message of a busy pool or of its engine; "" when it is not ready.
 func words(err error) string {
 	if engine, ok := errors.AsType[*busyEngine](err); ok {
 		return engine.words

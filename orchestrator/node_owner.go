@@ -26,8 +26,8 @@ func (ns *nodes) observeOwner(e store.Entry) {
 	ns.owners[e.Key] = string(e.Value)
 }
 
-// returning is how long nodes may still need that were here before a start, and
-// what they hold with them; 0 when all are here, or their time is over.
+// returning is how long nodes that were registered before the start may still take to
+// register again; 0 when all have, or that time is over.
 func (ns *nodes) returning() time.Duration {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
@@ -59,8 +59,8 @@ func (ns *nodes) tokenFor(own, base string) (token authmin.Secret, shared bool, 
 		"send a dispatch_token, or have the operator put this address on node_addresses")
 }
 
-// credentialOf is how the token of a node is found at each call. The shared one
-// may change while the node stays registered.
+// credentialOf returns a function that gives a node's token at each call: the shared
+// token may change while the node stays registered.
 func (ns *nodes) credentialOf(said sharedNode) func() authmin.Secret {
 	token := authmin.NewSecret(said.Token)
 	return func() authmin.Secret {
@@ -90,7 +90,7 @@ func (ns *nodes) claim(ctx context.Context, who Who, id string) error {
 		return fail(Busy, "TOO_MANY_NODES", "an administrator can DELETE node ids that are no longer used")
 	}
 	_, err := ns.owned.Create(ctx, id, []byte(who.Identity))
-	if errors.Is(err, store.ErrExists) { // another call was faster
+	if errors.Is(err, store.ErrExists) { // a concurrent call created it
 		e, err := ns.owned.Get(ctx, id)
 		if err != nil {
 			return err

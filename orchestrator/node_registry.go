@@ -23,8 +23,8 @@ const (
 	maxOwners = 4 * MaxNodes
 	// forgetAfter is when an offline node leaves the list.
 	forgetAfter = time.Hour
-	// returnWithin is how long after a start nodes of before may need to be here
-	// again: until their next heartbeat, and 2 s for its 404 and to register.
+	// returnWithin is how long after a start known nodes may take to register again:
+	// until their next heartbeat, and 2 s for its 404 and the registration.
 	returnWithin = HeartbeatInterval + 2*time.Second
 )
 
@@ -45,15 +45,14 @@ type nodes struct {
 	now       func() time.Time
 	started   time.Time
 	changed   func() // wakes the scheduler
-	// version grows with each change after which a task may find a place that
-	// found none before.
+	// version grows with each change that may make a task placeable.
 	version atomic.Uint64
 
 	mu     mutex[lockNodes]
 	byID   map[string]*node
 	order  []*node // by node id
 	owners map[string]string
-	// awaited are owned ids that have not called since the start.
+	// awaited are owned ids without a registration since the start.
 	awaited map[string]bool
 }
 
@@ -138,7 +137,7 @@ func (ns *nodes) heartbeat(ctx context.Context, who Who, id string, h nodeapi.He
 		if off := h.Timestamp.Sub(now); off > replayWindow || off < -replayWindow {
 			return fail(Conflict, "CLOCK_SKEW", "the timestamp is more than %s off; set the node's clock", replayWindow)
 		}
-		// A stamp that far ahead is from before the clocks were set back.
+		// A stamp this far in the future was made before the clocks were set back.
 		if !h.Timestamp.After(said.Stamp) && said.Stamp.Sub(now) <= replayWindow {
 			return fail(Conflict, "STALE_HEARTBEAT", "a heartbeat with this timestamp or a later one has been seen")
 		}
@@ -181,7 +180,7 @@ func (ns *nodes) remove(ctx context.Context, who Who, id string) error {
 	return nil
 }
 
-// list gives every node, by id, and forgets those that are long gone.
+// list gives every node, by id, and forgets those that were offline for forgetAfter.
 func (ns *nodes) list() []Node {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
-// Who is the identity on whose behalf a call is made.
+// Who is the caller: the identity on whose behalf a call is made.
 type Who struct {
 	Identity string
 	Admin    bool // sees and may do everything
@@ -46,7 +46,7 @@ type Orchestrator struct {
 
 	lifecycle *lifecycle // from start to stop
 	scheduler *scheduler // places and dispatches, on one replica at a time
-	tasks     *taskTable // what is known of each task
+	tasks     *taskTable // every task in memory
 	tails     *tails     // their newest events
 
 	rules     admissionRules
@@ -60,7 +60,7 @@ type Orchestrator struct {
 	artifacts *artifacts
 }
 
-// admissionRules are for tasks that name nothing else.
+// admissionRules are the limits of tasks that name none.
 type admissionRules struct {
 	policy                Policy
 	deadline, streamLimit time.Duration // streamLimit 0: none

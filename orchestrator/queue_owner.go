@@ -8,7 +8,7 @@ import (
 // fairQueue is one class of the queue: a queue for each identity, and the identities
 // take turns. An identity that sends a thousand tasks delays only its own.
 type fairQueue struct {
-	turns *list.List               // of *line; the first one's turn is next
+	turns *list.List               // of *ownerQueue; the first one's turn is next
 	of    map[string]*list.Element // by identity
 	size  int
 	keys  map[string]int // tasks that may start, by the key of their needs
@@ -47,7 +47,7 @@ func (ls *fairQueue) add(i *item, front bool) {
 	l.last++
 }
 
-// ready lets a task start. One that was paused is put behind its elders.
+// ready lets a task start. One that was paused is put behind older tasks.
 func (ls *fairQueue) ready(i *item) {
 	l := i.turn.Value.(*ownerQueue)
 	group := l.groups[i.key]
@@ -126,7 +126,7 @@ func (ls *fairQueue) any(blocked map[string]bool) bool {
 	return false
 }
 
-// next gives the eldest of the groups that are not blocked. What has expired
+// next gives the oldest of the groups that are not blocked. What has expired
 // leaves its group: it does not start any more.
 func (l *ownerQueue) next(ls *fairQueue, now time.Time, blocked map[string]bool) (eldest *item) {
 	for key, group := range l.groups {
@@ -147,7 +147,7 @@ func (l *ownerQueue) next(ls *fairQueue, now time.Time, blocked map[string]bool)
 	return eldest
 }
 
-// position is how many tasks start before this one: its elders in its own queue, as
+// position is how many tasks start before this one: older ones in its own queue, as
 // many of each other identity, and one more of those whose turn comes first.
 func (ls *fairQueue) position(i *item) int {
 	elders := 0

@@ -17,13 +17,13 @@ const (
 func (p Policy) Valid() bool { return p == Reject || p == DropLRU }
 
 const (
-	// shareOf is what one identity may fill of the queue while another one is
-	// active: three quarters, so that a second identity can be admitted.
+	// shareNumerator and shareDenominator are the share of the queue that one identity
+	// may fill while another is active: three quarters, so that the other is admitted.
 	shareNumerator, shareDenominator = 3, 4
 	// activeFor is how long an identity counts as active after it sent a task.
 	activeFor = time.Minute
-	// maxAsked bounds the identities whose last question is remembered: far more
-	// than have tokens of one gateway at work in one minute.
+	// maxAsked bounds the identities whose last task is remembered: far more
+	// than are active at one gateway within a minute.
 	maxAsked = 4096
 )
 
@@ -77,7 +77,7 @@ func (q *queue) releaseLocked(owner string) {
 	}
 }
 
-// note remembers that an identity is active.
+// note records that an identity is active.
 func (q *queue) note(owner string, now time.Time) {
 	if _, known := q.asked[owner]; !known && len(q.asked) >= maxAsked {
 		for other, at := range q.asked {
@@ -92,8 +92,8 @@ func (q *queue) note(owner string, now time.Time) {
 	q.asked[owner] = now
 }
 
-// others reports whether an identity but this one is active: it waits, or has
-// has sent a task lately.
+// others reports whether an identity but this one is active: it has waiting
+// tasks, or has sent one within activeFor.
 func (q *queue) others(owner string, now time.Time) bool {
 	for other := range q.owners {
 		if other != owner {

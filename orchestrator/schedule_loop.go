@@ -10,7 +10,7 @@ import (
 
 const (
 	// tick is how soon a deadline, an offline node or the end of a pause is noticed
-	// when nothing else happens.
+	// when no other change wakes the scheduler.
 	tick = 200 * time.Millisecond
 	// sweepEvery is how often ended tasks are considered for removal.
 	sweepEvery = 10 * time.Second

@@ -8,20 +8,20 @@ import (
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
-// orphans are the running tasks without a runner that the last look has found, with
+// orphans are the running tasks without a runner that the last check has found, with
 // their revisions.
 type orphans struct {
 	spare sparedReplicas
 	found map[*taskEntry]uint64
-	at    time.Time // when the look was over
+	at    time.Time // the end of that check
 }
 
-// recoverOrphans takes care of running tasks without a runner: their replica has
-// stopped or has lost the leadership. One without a token is queued again; one that
-// may have shown tokens ends, so that no reader sees them contradicted. A machine that
-// was paused may see the tasks of a newer leader before it knows that it is no leader
-// itself; so a task is recovered only if it was an orphan before this replica last
-// renewed its lease.
+// recoverOrphans handles running tasks without a runner: their replica has stopped or
+// has lost the leadership. A task without a token is queued again; one that may have
+// shown tokens ends, so that no reader sees them contradicted. A replica that was paused
+// may see the tasks of a newer leader before it learns that it has lost the leadership,
+// so a task is recovered only if it was an orphan before this replica last renewed its
+// lease.
 func (s *scheduler) recoverOrphans(l *orphans) {
 	if !s.lease.Held() {
 		return
@@ -65,8 +65,8 @@ func (s *scheduler) orphaned(spare sparedReplicas) map[*taskEntry]uint64 {
 	return found
 }
 
-// recoverOrphan looks again: while others were taken care of, a dispatch here may
-// have put the task back itself (see attempt.again), and the next one have begun.
+// recoverOrphan checks the task again: while others were recovered, a dispatch here may
+// have queued it again itself (see attempt.retry), and the next one may have begun.
 func (s *scheduler) recoverOrphan(e *taskEntry) error {
 	e.changing.Lock()
 	e.mu.Lock()

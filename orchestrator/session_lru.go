@@ -54,7 +54,7 @@ func (ss *sessions) find(id string) *session {
 	return nil
 }
 
-// put makes a state of a session what memory knows, unless that is newer.
+// put stores a state of a session in memory, unless memory has a newer one.
 func (ss *sessions) put(id string, next cached[session]) (evicted string) {
 	s := &next.value
 	if !ss.now().Before(s.expires) {
@@ -99,7 +99,8 @@ func (ss *sessions) dropElement(el *list.Element) session {
 	return s
 }
 
-// vanished has the session written anew: its record has expired a moment before it.
+// vanished makes the next change write the session anew: its record has expired a
+// moment before the session.
 func (ss *sessions) vanished(id string) {
 	if known := ss.lookUp(id); known != nil {
 		known.revision = 0

@@ -44,8 +44,8 @@ type session struct {
 	turn    string    // the task that was placed last, while it runs here
 }
 
-// sessions are all there are, those first that expire first, which are the least
-// recently used. Turns are counted once, whichever replica takes them.
+// sessions holds all sessions in the order of their expiry, which is that of their last
+// use. A turn is counted once in a cluster.
 type sessions struct {
 	recordCache[session]
 	now func() time.Time
@@ -95,7 +95,7 @@ func (ss *sessions) take(ctx context.Context, who Who, id string, named bool) er
 	return err
 }
 
-// giveBack takes a turn back whose task was not taken after all.
+// giveBack undoes the turn of a task that was not admitted.
 func (ss *sessions) giveBack(ctx context.Context, id string) {
 	_, err := ss.modify(ctx, id, func(next *cached[session], found bool) (bool, error) {
 		next.value.Turns--

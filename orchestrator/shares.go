@@ -8,7 +8,7 @@ type Shares struct {
 
 	mu    mutex[lockShares]
 	total int64
-	each  map[string]int64 // by identity; none for who holds nothing
+	each  map[string]int64 // by identity; no entry: it holds nothing
 }
 
 // NewShares makes a bound of that many.
@@ -35,7 +35,7 @@ func (s *Shares) Admits(identity string, n int64) bool {
 	return admits(s.capacity, s.total, s.each[identity], n)
 }
 
-// Take takes one for the identity, if it may have it.
+// Take takes one for the identity, if Admits allows it.
 func (s *Shares) Take(identity string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,7 +46,7 @@ func (s *Shares) Take(identity string) bool {
 	return true
 }
 
-// Add counts n more, or fewer, whether they fit or not: for what is there already.
+// Add counts n more, or fewer, without the check: for what is stored already.
 func (s *Shares) Add(identity string, n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,8 +12,8 @@ const (
 	// coalesce is how long tokens are collected before they go to the log, and
 	// maxCoalesce how long when coalesceTasks tasks run or more: a record with ten
 	// tokens costs the log no more than one with a single token. Readers of this
-	// replica do not wait: they read the tail. Where there is no other replica
-	// no other replica reads the log, and it may take up to loneCoalesce.
+	// replica do not wait: they read the tail. A single server has no
+	// other reader of the log: it may take up to loneCoalesce.
 	coalesce      = 5 * time.Millisecond
 	maxCoalesce   = 40 * time.Millisecond
 	loneCoalesce  = 500 * time.Millisecond
@@ -35,13 +35,13 @@ const (
 // tail repeats what comes from there (feed).
 type tail struct {
 	mu      mutex[lockTail]
-	write   func(record []byte) // to the log, in bounded time. nil: not ours
-	pause   time.Duration       // how long tokens wait for company
+	write   func(record []byte) // to the log, in bounded time; nil: another replica writes it
+	pause   time.Duration       // how long tokens are collected before a write
 	events  []Event             // ids are consecutive
 	bytes   int
 	last    uint64 // id of the newest event, also when events is empty
 	sealed  bool
-	abandon func()        // gives up what is being written; nil: not ours
+	abandon func()        // cancels the write under way; nil: this replica does not write
 	final   *Event        // how it ended; nothing comes after it
 	whole   uint64        // the newest id before final
 	changed chan struct{} // closed and replaced by the next event; nil: no reader waits
@@ -49,7 +49,7 @@ type tail struct {
 	pending      []Event
 	pendingBytes int
 	armed        bool // the timer runs
-	hurried      bool // and as soon as it can
+	hurried      bool // the write follows at once
 	timer        *time.Timer
 
 	readers  int           // that are in Next now
@@ -75,7 +75,7 @@ func (t *tail) own(last uint64, pause time.Duration, write func([]byte), abandon
 	return t.last
 }
 
-// disown ends that. Pending events are written, unless another replica owns the log
+// disown ends the ownership. Pending events are written, unless another replica owns the log
 // already.
 func (t *tail) disown(lost bool) {
 	if !lost {
@@ -115,7 +115,7 @@ func (t *tail) extendTo(last uint64) {
 }
 
 // feed takes over events of another replica. Repeats are ignored; readers find
-// in the log what was passed over.
+// skipped events in the log.
 func (t *tail) feed(batch []Event, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -133,8 +133,8 @@ func (t *tail) feed(batch []Event, now time.Time) {
 	t.wake()
 }
 
-// seal lets nothing in any more but the end, and gives the newest id. What is
-// pending goes to the log before the end is on disk.
+// seal accepts no more events but the end, and gives the newest id. Pending events go
+// to the log before the end is on disk.
 func (t *tail) seal() uint64 {
 	t.mu.Lock()
 	t.sealed = true
@@ -197,7 +197,7 @@ func (t *tail) finish(final Event, whole uint64) {
 	}
 }
 
-// keep puts an event in and drops the oldest. mu is held, in wake as well.
+// keep appends an event and drops the oldest. mu is held, in wake as well.
 func (t *tail) keep(ev Event) {
 	t.last = ev.ID
 	t.events, t.bytes = append(t.events, ev), t.bytes+len(ev.Data)

@@ -11,7 +11,7 @@ const (
 	// maxTaskBytes bounds the records of all tasks. The bucket holds half as
 	// much again, so that a task that was taken can always be written to.
 	maxTaskBytes = 1 << 30
-	// retirePause is how long ended tasks are collected before the log is
+	// releasePause is how long ended tasks are collected before the log is
 	// asked whether it has all of their events.
 	releasePause = 20 * time.Millisecond
 )

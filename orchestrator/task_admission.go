@@ -49,7 +49,7 @@ func (o *Orchestrator) admitted(e *taskEntry, position int, free bool) Admission
 	}
 }
 
-// waitsFor is what the queue needs to know of a task.
+// waitsFor derives from a task what the queue needs.
 func (o *Orchestrator) waitsFor(task Task, r TaskRequest) waiting {
 	needs := Needs{Model: r.ModelRef, Workload: r.Workload, Engine: r.Engine}
 	if r.Placement != nil {

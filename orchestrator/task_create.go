@@ -100,7 +100,7 @@ func (o *Orchestrator) createOptimistic(ctx context.Context, rec record, value [
 	}
 	waits := e.arrived(revision)
 	if waits && rec.mayShow {
-		// Another task was faster. This one must not count as begun after a crash.
+		// Another task took the slot. After a crash this one must not count as running.
 		if _, err := o.change(ctx, e, func(*Task) {}); err != nil {
 			o.log.Warn("could not persist waiting state", "task_id", e.id, "error", err)
 		}

@@ -32,8 +32,8 @@ func (e *taskEntry) hasRevision(revision uint64) bool {
 	return revision <= e.revision
 }
 
-// apply makes a stored record what memory knows, unless that is newer, and does
-// here what follows from it. reserved says that its place in the queue was reserved.
+// apply takes a stored record into memory, unless memory has a newer one, and updates
+// queue, dispatch and tail. reserved says that its place in the queue was reserved.
 func (o *Orchestrator) apply(e *taskEntry, r record, revision uint64, size int64, reserved bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

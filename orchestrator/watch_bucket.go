@@ -36,13 +36,13 @@ func (o *Orchestrator) startWatches(ctx context.Context) error {
 	if o.store.Shared() {
 		all = append(all, bucketWatch{bucket: store.Nodes, take: o.nodes.observe})
 	}
-	watching, blind := context.WithCancel(context.WithoutCancel(ctx))
-	o.lifecycle.stopWatches = blind
+	watching, stopWatches := context.WithCancel(context.WithoutCancel(ctx))
+	o.lifecycle.stopWatches = stopWatches
 	ctx, cancel := context.WithTimeout(ctx, firstListing)
 	defer cancel()
 	for _, m := range all {
 		if err := o.startWatch(ctx, watching, m); err != nil {
-			blind()
+			stopWatches()
 			return fmt.Errorf("reading %s: %w", m.bucket, err)
 		}
 	}

@@ -31,8 +31,8 @@ import (
 const (
 	// DefaultListen is api.md's address.
 	DefaultListen = "127.0.0.1:8081"
-	// drainTimeout is how long running tasks have to be settled at a stop; with what
-	// backend.Server gives open requests after it that is 2 s.
+	// drainTimeout is how long finishing the running tasks may take at a stop; with the
+	// time that backend.Server gives open requests after it that is 2 s.
 	drainTimeout = 1500 * time.Millisecond
 	// tracesPerSecond bounds the traces that are recorded.
 	tracesPerSecond = 100
@@ -45,7 +45,7 @@ const (
 	Fast = "fast"
 )
 
-// Options say how to run. StateDir is required, unless NATS is given.
+// Options configure the service. StateDir is required, unless NATS is given.
 type Options struct {
 	orchestrator.Settings
 	httpapi.Streams
@@ -147,8 +147,8 @@ func (s *Service) Addr() string { return s.addr }
 // Failed gives an error if the service stops serving by itself.
 func (s *Service) Failed() <-chan error { return s.server.Failed() }
 
-// Stop ends the service within about 2 s, and the time for draining: no new tasks, running ones settled,
-// streams closed, state closed. A second call gives the first one's answer.
+// Stop ends the service within about 2 s after the time for draining: it refuses new
+// tasks, finishes running ones, closes streams and the state. A second call gives the first one's answer.
 func (s *Service) Stop(ctx context.Context) error {
 	return s.cleanups.Run(ctx)
 }

@@ -9,12 +9,13 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// startRetry is when a client may ask again that came too early: an election
-// takes a few seconds.
+// startRetry is the Retry-After of requests during the start: an election takes a
+// few seconds.
 const startRetry = 5 * time.Second
 
-// front answers with the API once it is open. A replica that waits for the
-// others says so, also to health checks, instead of leaving callers to hang.
+// front answers with the API once it is open. Until then every
+// request, health checks included, gets 503 at once instead of waiting for the other
+// replicas.
 type front struct{ api atomic.Pointer[http.Handler] }
 
 func newFront() *front { return new(front) }

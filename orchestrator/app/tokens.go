@@ -17,7 +17,7 @@ type Tokens struct {
 	PoolManager authmin.Secret // sent to the nodes of NodeAddresses; zero: Own
 }
 
-// credentials are what of them is in use.
+// credentials are the tokens in use.
 type credentials struct {
 	auth         *backend.Authenticator
 	poolManager  atomic.Pointer[authmin.Secret]
@@ -36,8 +36,8 @@ func newCredentials(auth *backend.Authenticator, poolManager authmin.Secret) *cr
 // forNodes is the credential for nodes that have none of their own.
 func (c *credentials) forNodes() authmin.Secret { return *c.poolManager.Load() }
 
-// SetTokens replaces the credentials, or refuses, and then the old ones stay.
-// Requests that a caller's own token was let in with end with it.
+// SetTokens replaces the credentials; on an error the old ones stay in use. Requests
+// that were admitted by a replaced token of a caller end.
 func (s *Service) SetTokens(t Tokens) error {
 	if t.PoolManager.IsZero() {
 		t.PoolManager = t.Own

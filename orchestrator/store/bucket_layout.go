@@ -16,7 +16,7 @@ const (
 	Catalog     = "catalog"
 	Artifacts   = "artifacts"
 	Idempotency = "idempotency"
-	Leases      = "leases" // who does what only one replica may do
+	Leases      = "leases" // which replica is the leader
 )
 
 const (
@@ -38,7 +38,7 @@ type bucket struct {
 	maxValueSize int32
 	ttl          time.Duration // 0: for ever
 	markers      bool          // watchers learn of deletions and expiries
-	memory       bool          // nothing of it may reach a disk
+	memory       bool          // in memory storage: it must not reach a disk
 }
 
 // layout is every bucket. Their sum with the event stream stays below

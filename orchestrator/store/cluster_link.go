@@ -8,7 +8,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// cutOff is how long a write waits for connections to the others to come back.
+// linkTimeout is how long a write waits for connections to the others to come back.
 const linkTimeout = time.Second
 
 // quorumLink tells whether this replica is connected to a quorum. A nil one always
@@ -32,7 +32,7 @@ func (s *Store) connectedToQuorum() bool {
 	return s.conn.IsConnected() && (r == nil || r.srv.NumRemotes() >= r.others)
 }
 
-// errCutOff ends a write that was sent before the connections broke.
+// errLinkDown ends a write that was sent before the connections broke.
 var errLinkDown = fmt.Errorf("too few other replicas are connected: %w", ErrUnavailable)
 
 // during cancels a request, after linkTimeout, when the link to the quorum broke.

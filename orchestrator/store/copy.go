@@ -12,13 +12,13 @@ import (
 )
 
 // copied are the buckets that move: what must survive. Nodes register again
-// within a heartbeat, and a lease belongs to those who are there.
+// within a heartbeat, and leases are taken anew.
 var copied = []string{NodeOwners, Catalog, Artifacts, Sessions, Idempotency, Tasks}
 
 const (
 	// copyBarrier is how many event records may be on their way at once.
 	copyBarrier = 256
-	// minTTL is the shortest that JetStream takes; what has less left is
+	// minTTL is the shortest that JetStream accepts; a key with less left is
 	// not copied.
 	minTTL = 2 * time.Second
 )
@@ -95,7 +95,7 @@ func copyKey(ctx context.Context, from, to *Store, name string, e Entry) (uint64
 		}
 	}
 	if name != Sessions {
-		return target.Create(ctx, e.Key, e.Value) // a key for idempotency may live for longer; that does no harm
+		return target.Create(ctx, e.Key, e.Value) // an idempotency key may live longer than before, which does no harm
 	}
 	left := SessionTTL - time.Since(e.Created)
 	if left < minTTL {

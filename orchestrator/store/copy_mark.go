@@ -11,8 +11,8 @@ import (
 )
 
 // Move is a copy between a single server's directory and a cluster, as it is
-// noted in the directory. A copy that is made again would bring back what the
-// target has done with and forgotten since: a task would run a second time.
+// noted in the directory. A second copy would bring back tasks that have
+// ended and were deleted in the target since: they would run a second time.
 type Move struct {
 	Into    bool      `json:"into"`    // into the cluster; else out of it, into the directory
 	Cluster string    `json:"cluster"` // its name, or the URL of a NATS cluster

@@ -31,7 +31,7 @@ const (
 	codeInsufficient       jetstream.ErrorCode = 10023
 	codeStreamOffline      jetstream.ErrorCode = 10118
 	// codeWrongLastInFlight is "wrong last sequence" while another write of the
-	// same key is on its way to the replicas; 10071 is the settled form.
+	// same key is being replicated; 10071 is the final form.
 	codeWrongLastInFlight jetstream.ErrorCode = 10164
 )
 

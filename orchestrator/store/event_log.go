@@ -32,8 +32,8 @@ const (
 )
 
 // EventLog is the stream of task events, one subject a task, limited by age,
-// size and number. The oldest go first: a reader that comes too late finds a
-// hole and must say so.
+// size and number. The oldest go first: a late reader finds a gap
+// and must report it.
 type EventLog struct {
 	js     jetstream.JetStream
 	reach  *quorumLink

@@ -148,14 +148,14 @@ func (s *Store) join(ctx context.Context, o Options) error {
 	return s.chooseReplicas(ctx, o.Fast)
 }
 
-// errThin is a cluster that keeps fewer copies than configured.
+// errTooFewCopies is a cluster that keeps fewer copies than configured.
 var errTooFewCopies = errors.New("nats keeps fewer than 3 copies: use a cluster of three servers or more, " +
 	"or say durability: fast (ORCHD_DURABILITY) to accept one copy")
 
 // errNoJetStream is an account without JetStream.
 var errNoJetStream = errors.New("nats: this user's account has no JetStream: give it JetStream limits (nsc edit account --js-disk-storage and so on)")
 
-// chooseReplicas finds how many copies there may be: three, or with fast what there is.
+// chooseReplicas finds how many copies the cluster can keep: three, or fewer with fast.
 func (s *Store) chooseReplicas(ctx context.Context, fast bool) error {
 	js, err := jetstream.New(s.conn, jetstream.WithDefaultTimeout(requestTimeout))
 	if err != nil {
@@ -178,7 +178,7 @@ func (s *Store) chooseReplicas(ctx context.Context, fast bool) error {
 	}
 }
 
-// layoutProbe is the smallest bucket: what it may have, all may have.
+// layoutProbe is the smallest bucket: a replica count that works for it works for all.
 func layoutProbe(replicas int) jetstream.StreamConfig {
 	for _, b := range layout {
 		if b.name == Leases {

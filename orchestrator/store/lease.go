@@ -11,8 +11,8 @@ import (
 const (
 	// leaseRenew is how often the holder renews, leasePatience how long another
 	// replica must have seen no renewal, and leaseHold how old, counted from when
-	// it was sent, the holder's last acknowledged renewal may be. What is between
-	// the two is the margin for clocks that run at different speeds. A machine that
+	// it was sent, the holder's last acknowledged renewal may be. The difference
+	// is the margin for clocks that run at different speeds. A machine that
 	// is paused does not see time pass, and may believe itself the holder for up to
 	// leaseHold after it goes on: what it writes is then refused, by compare-and-set.
 	leaseRenew    = time.Second
@@ -36,9 +36,9 @@ type Lease struct {
 	store *Store
 	name  string
 	note  func() []byte
-	me    string // this life of this replica
+	me    string // random, new at each start of the replica
 
-	until atomic.Int64 // since began: it is held that long
+	until atomic.Int64 // end of the lease, as a duration since began
 }
 
 // claim is the lease's value.
@@ -50,8 +50,8 @@ type claim struct {
 	Note     []byte `json:"note,omitempty"`
 }
 
-// Lease gives the lease of that name. note says, at the time of a release, what
-// the next holder shall know; it may be nil. A single server holds its leases
+// Lease gives the lease of that name. note is called at a release and
+// gives what the next holder gets; it may be nil. A single server holds its leases
 // from the first call on, without any traffic.
 func (s *Store) Lease(name string, note func() []byte) *Lease {
 	if note == nil {
@@ -60,9 +60,9 @@ func (s *Store) Lease(name string, note func() []byte) *Lease {
 	return &Lease{store: s, name: name, note: note, me: rand.Text()}
 }
 
-// Held reports whether this replica holds the lease now, by its own clock: also
-// a process that was stopped for a while, and has not yet been told that it lost
-// the lease, knows by this.
+// Held reports whether this replica holds the lease now, by its own clock. It is
+// therefore false in a process that was paused, even before it learns that it has lost
+// the lease.
 func (l *Lease) Held() bool {
 	if !l.store.Shared() {
 		return true
@@ -70,8 +70,8 @@ func (l *Lease) Held() bool {
 	return time.Since(began) < time.Duration(l.until.Load())
 }
 
-// HeldSince reports whether this replica has renewed the lease since t: no newer holder
-// did what it had seen of others by then. A process that was paused may still see Held
+// HeldSince reports whether this replica has renewed the lease since t: what it had seen
+// of other replicas by then is not the work of a newer holder. A process that was paused may still see Held
 // true; HeldSince is true only after its next renewal.
 func (l *Lease) HeldSince(t time.Time) bool {
 	if !l.store.Shared() {

@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// holding is a lease that we have.
+// holding is a lease that this replica holds.
 type holding struct {
 	revision uint64
 	renewed  uint64
@@ -36,7 +36,7 @@ func (l *Lease) write(ctx context.Context, h holding, release bool) (holding, er
 	return holding{revision: revision, renewed: c.Renewed, sent: sent}, nil
 }
 
-// have says until when the lease is held.
+// have sets until when the lease is held.
 func (l *Lease) have(h holding) { l.until.Store(int64(h.sent.Add(leaseHold).Sub(began))) }
 
 // hold runs f while the lease is renewed.
@@ -65,10 +65,10 @@ func (l *Lease) hold(ctx context.Context, h holding, f func(context.Context)) {
 	}
 }
 
-// renew tries until the lease is renewed, is another replica's, is too old to come
-// back, or is not needed any more, because what it is held for has ended. A replica
-// without a quorum gives up: the others go on without it. One that was paused for long
-// tries once.
+// renew retries until the lease is renewed, is another replica's, has expired beyond
+// leaseDoubt, or is no longer needed because the function that it is held for has
+// returned. A replica without a quorum gives up: the others continue without it. One
+// that was paused for long tries once.
 func (l *Lease) renew(running context.Context, h holding) (holding, bool) {
 	first := time.Now()
 	end := h.sent.Add(leaseDoubt)
@@ -81,7 +81,7 @@ func (l *Lease) renew(running context.Context, h holding) (holding, bool) {
 	for time.Since(h.sent) < leaseHold || hopes() {
 		limit := end
 		if hold := h.sent.Add(leaseHold); time.Now().Before(hold) {
-			limit = hold // to see whether there is hope
+			limit = hold // then check whether the lease can still be renewed
 		}
 		once, cancel := context.WithDeadline(writing, limit)
 		next, err := hedged(once, func(ctx context.Context) (holding, error) { return l.write(ctx, h, false) })
@@ -108,9 +108,9 @@ func (l *Lease) renew(running context.Context, h holding) (holding, bool) {
 // errLost means that another replica has the lease.
 var errLost = errors.New("lease lost")
 
-// isOwnWrite tells, after a conflict, whether only the acknowledgement of a renewal
-// was lost, or is late, that was sent at that time or afterwards; else the error is
-// errLost, or ErrUnavailable while this cannot be decided.
+// isOwnWrite checks, after a conflict, whether the conflicting claim is an own renewal,
+// sent at that time or later, whose acknowledgement was lost or is late. Otherwise the
+// error is errLost, or ErrUnavailable while this cannot be decided.
 func (l *Lease) isOwnWrite(ctx context.Context, h holding, sent time.Time) (holding, error) {
 	e, err := l.bucket().Get(ctx, l.name)
 	if err != nil {
@@ -126,8 +126,8 @@ func (l *Lease) isOwnWrite(ctx context.Context, h holding, sent time.Time) (hold
 	return holding{revision: e.Revision, renewed: c.Renewed, sent: sent}, nil
 }
 
-// release gives the lease back with its note. An election keeps the others from taking
-// it as well: with a note it retries for as long as a holder in doubt does. If it
+// release gives the lease back with its note. During an election no other replica can
+// take it either, so with a note release retries for as long as renew does. If it
 // fails, the next holder takes the lease after leasePatience.
 func (l *Lease) release(ctx context.Context, h holding) {
 	end := time.Now().Add(leaseRelease)

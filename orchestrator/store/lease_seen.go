@@ -18,8 +18,8 @@ type leaseSightings struct {
 	news   chan leaseSighting
 	last   leaseSighting
 	at     time.Time // when the last one was seen first; zero: nothing was seen yet
-	spared uint64    // the revision whose holder was left its grace
-	note   []byte    // what the last holder has left, until we are the next one
+	spared uint64    // the revision whose holder got its grace period
+	note   []byte    // of the last holder, until this replica is the next one
 }
 
 func (s *leaseSightings) take(n leaseSighting) {
@@ -28,16 +28,16 @@ func (s *leaseSightings) take(n leaseSighting) {
 	}
 }
 
-// vacant reports whether no other replica claims the lease. A claim of our own is one
+// vacant reports whether no other replica claims the lease. An own claim is one
 // whose acknowledgement was lost, or that could not be released.
 func (s *leaseSightings) vacant(me string) bool {
 	return !s.at.IsZero() && (s.last.revision == 0 || s.last.Released || s.last.Life == me)
 }
 
-// silent reports whether its holder has not renewed it for that long.
+// silent reports whether the holder has not renewed the lease for that long.
 func (s *leaseSightings) silent(d time.Duration) bool { return !s.at.IsZero() && time.Since(s.at) >= d }
 
-// await takes what comes next, if anything comes that soon.
+// await takes the next sighting, if one comes within d.
 func (s *leaseSightings) await(ctx context.Context, d time.Duration) error {
 	select {
 	case n := <-s.news:
@@ -80,8 +80,8 @@ func (l *Lease) reread(ctx context.Context, seen *leaseSightings) {
 	seen.take(s)
 }
 
-// acquire waits until the lease is free, or was not renewed for long enough though it
-// could have been, and tries to take it.
+// acquire waits until the lease is free, or has expired although the store was
+// available, and tries to take it.
 func (l *Lease) acquire(ctx context.Context, seen *leaseSightings) (before []byte, h holding, err error) {
 	for !seen.vacant(l.me) && !(seen.silent(leasePatience) && seen.spared == seen.last.revision) {
 		if seen.silent(leasePatience-leaseGrace) && seen.spared != seen.last.revision {
@@ -112,11 +112,11 @@ func (l *Lease) acquire(ctx context.Context, seen *leaseSightings) (before []byt
 	return before, h, nil
 }
 
-// asked is a key that is written to find out whether leases can be written.
+// probeKey is written to find out whether leases can be written.
 const probeKey = "asked"
 
-// leaveGrace leaves the holder time to renew, from when leases can be written: it may
-// have waited for that as well.
+// leaveGrace gives the holder time to renew, from the moment when leases can be
+// written again: the holder may have waited for that as well.
 func (l *Lease) leaveGrace(ctx context.Context, seen *leaseSightings) error {
 	revision := seen.last.revision
 	_, err := hedged(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, l.bucket().Put(ctx, probeKey, nil) })

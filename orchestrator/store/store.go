@@ -17,7 +17,7 @@
 //
 //	bucket_     keys, values and revisions; watching them; which buckets there are
 //	event_      the stream of task events
-//	lease_      what only one replica may do at a time, and who does it
+//	lease_      leases: one holder at a time, renewed by compare-and-set
 //	cluster_    embedded servers of several replicas: routes, TLS, quorum, shutdown
 //	external    an existing NATS cluster instead
 //	server_     the embedded server

@@ -5,7 +5,7 @@
 //	orchestratord --version               prints the version and exits
 //	orchestratord migrate --help          a single server's state into a cluster, and back
 //
-// TERM and INT stop it: no new tasks, running ones settled (after the time that
+// TERM and INT stop it: no new tasks, running ones finished (after the time that
 // drain_ms gives them), streams ended. The process is then gone within 5 s.
 //
 // HUP reads again what can change while it runs: tokens in files, the cluster's
