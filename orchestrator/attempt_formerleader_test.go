@@ -33,7 +33,7 @@ func TestAFirstTokenWaitsForTheStore(t *testing.T) {
 // lets its token come, and gives what a live reader got.
 func rewritten(t *testing.T, change func(*record)) (Task, []Event) {
 	t.Helper()
-	o, st, called, goOn := blindfolded(t)
+	o, st, called, goOn := unwatched(t)
 	id := waitingTask(t, o)
 	<-called
 	e := o.found(ci, id)
@@ -212,7 +212,7 @@ func TestAFedTailRepeatsNothingAndHidesNothing(t *testing.T) {
 }
 
 func TestAReplicaWithoutTheLeaseShowsNoTokens(t *testing.T) {
-	first, st, _, _ := blindfolded(t)
+	first, st, _, _ := unwatched(t)
 	for !first.scheduler.leading.Load() {
 		<-time.After(time.Millisecond)
 	}
@@ -238,7 +238,7 @@ func TestAReplicaWithoutTheLeaseShowsNoTokens(t *testing.T) {
 // TestATaskThatRunsAgainIsNotRecoveredAsAnOrphan plays a scheduler that has found
 // an orphaned task and recovers it after the next dispatch has begun.
 func TestATaskThatRunsAgainIsNotRecoveredAsAnOrphan(t *testing.T) {
-	o, _, called, goOn := blindfolded(t)
+	o, _, called, goOn := unwatched(t)
 	e := o.found(ci, waitingTask(t, o))
 	<-called
 	if err := o.scheduler.recoverOrphan(e); err != nil {

@@ -12,7 +12,7 @@ import (
 // token, that another replica runs the task: the revision that it knows then is
 // the other's, so that a compare-and-set alone would let it contradict.
 func TestADispatchChangesNoOtherReplicasRecord(t *testing.T) {
-	o, st, called, goOn := blindfolded(t)
+	o, st, called, goOn := unwatched(t)
 	id := waitingTask(t, o)
 	<-called
 	e := o.found(ci, id)

@@ -12,15 +12,15 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// blindfolded is an orchestrator that does not hear what others write, with a
-// node whose pool sends its one token when it is told to.
-func blindfolded(t *testing.T) (o *Orchestrator, st *store.Store, called, goOn chan struct{}) {
+// unwatched is an orchestrator whose watch misses what the test writes to the store,
+// with a node whose pool sends its one token when goOn is closed.
+func unwatched(t *testing.T) (o *Orchestrator, st *store.Store, called, goOn chan struct{}) {
 	t.Helper()
 	o, st, _, called, goOn = detachable(t)
 	return o, st, called, goOn
 }
 
-// detachable is blindfolded with a way to take the store away.
+// detachable is unwatched with a way to take the store away.
 func detachable(t *testing.T) (o *Orchestrator, st *store.Store, cut func(bool), called, goOn chan struct{}) {
 	t.Helper()
 	st = openStore(t)
@@ -37,7 +37,7 @@ func detachable(t *testing.T) (o *Orchestrator, st *store.Store, cut func(bool),
 }
 
 // onePool gives the orchestrator a node with one slot, whose pool says when it is
-// called and sends its one token when it is told to.
+// called and sends its one token when goOn is closed.
 func onePool(t *testing.T, o *Orchestrator) (called, goOn chan struct{}) {
 	t.Helper()
 	called, goOn = make(chan struct{}, 10), make(chan struct{})

@@ -99,7 +99,7 @@ func TestADrainKeepsTimeToFinishTasks(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 	defer cancel()
 	if err := o.Stop(ctx); err != nil {
-		t.Errorf("it is not settled: %v", err)
+		t.Errorf("stopping: %v", err)
 	}
 	if got := o.task(id).State; got != orchestrator.Failed {
 		t.Errorf("got %s, want failed", got)

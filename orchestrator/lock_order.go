@@ -6,7 +6,7 @@ package orchestrator
 // each Lock (lock_race.go), and doc.go shows it.
 //
 // Those from recordCache.changing to taskEntry.changing are held over a write to the
-// store, which takes up to settleTimeout; tail.writing over one to the event log. The
+// store, which takes up to persistTimeout; tail.writing over one to the event log. The
 // others are held for moments. artifacts.writing is a channel, as its waiters give up
 // with their callers; it comes before artifacts.mu, and nothing is taken before it.
 var lockOrder = [...]struct {

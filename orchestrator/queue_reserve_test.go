@@ -74,7 +74,7 @@ func TestWhichTaskIsDisplaced(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", name, w.id, c.want)
 		}
 		if ok && (len(q.index) != before-1 || q.reserved[c.comes] != 1) {
-			t.Errorf("%s: its room is not the newcomer's", name)
+			t.Errorf("%s: the freed place is not reserved for the new task", name)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 // TestATailWithoutReadersIsReleased: a reader on a replica that does not run the
 // task stops reading, and resumes.
 func TestATailWithoutReadersIsReleased(t *testing.T) {
-	o, st, called, goOn := blindfolded(t)
+	o, st, called, goOn := unwatched(t)
 	view, _, err := st.View(t.Context(), "b")
 	if err != nil {
 		t.Fatal(err)

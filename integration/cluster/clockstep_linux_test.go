@@ -100,8 +100,8 @@ func stepped(t *testing.T, c *cluster, hands *clock, step time.Duration) {
 	for _, r := range c.replicas {
 		said += r.out.String()
 	}
-	if reigns := strings.Count(said, "leadership acquired"); reigns != 1 {
-		t.Errorf("%d reigns of schedulers, want one", reigns)
+	if leaders := strings.Count(said, "leadership acquired"); leaders != 1 {
+		t.Errorf("leadership was acquired %d times, want once", leaders)
 	}
 	if !strings.Contains(said, hands.now().UTC().Format(`"2006-01-02T15`)) {
 		t.Error("no line of the logs has the new time") // the control

@@ -49,8 +49,8 @@ func hear(t *testing.T, told <-chan string, want string) {
 	}
 }
 
-// hearAtLast waits for one thing, whatever comes before.
-func hearAtLast(t *testing.T, told <-chan string, want string) {
+// waitForEvent waits for one event and ignores others before it.
+func waitForEvent(t *testing.T, told <-chan string, want string) {
 	t.Helper()
 	late := time.After(10 * time.Second)
 	for {
@@ -60,7 +60,7 @@ func hearAtLast(t *testing.T, told <-chan string, want string) {
 				return
 			}
 		case <-late:
-			t.Fatalf("silence, want %s", want)
+			t.Fatalf("got no event in 10 s, want %s", want)
 		}
 	}
 }

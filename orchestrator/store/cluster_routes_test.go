@@ -56,7 +56,7 @@ func TestStrangersCannotJoin(t *testing.T) {
 			case "an expired certificate":
 				c.cert, c.key = r.authority.Issue("old", []string{"127.0.0.1"}, func(x *x509.Certificate) { x.NotAfter = time.Now().Add(-time.Minute) })
 			}
-			told := knock(t, mine.Listen, c.version, ours, c.cert, c.key)
+			told := dialRoute(t, mine.Listen, c.version, ours, c.cert, c.key)
 			if want := strings.HasPrefix(name, "our own"); strings.Contains(told, "INFO") != want {
 				t.Errorf("was told %q", told)
 			}
@@ -64,8 +64,8 @@ func TestStrangersCannotJoin(t *testing.T) {
 	}
 }
 
-// knock connects and gives what the port says.
-func knock(t *testing.T, address string, version uint16, roots *x509.CertPool, cert, key string) string {
+// dialRoute connects to a route port and gives what it sends.
+func dialRoute(t *testing.T, address string, version uint16, roots *x509.CertPool, cert, key string) string {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {

@@ -147,7 +147,7 @@ func TestACluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	begin = time.Now()
-	hearAtLast(t, told, "s=2(1)") // it may begin anew before
+	waitForEvent(t, told, "s=2(1)") // it may begin anew before
 	t.Logf("the watch went on after %s", time.Since(begin))
 
 	begin = time.Now()
