@@ -102,14 +102,14 @@ func (b *Authenticator) Wrap(next http.Handler) http.Handler {
 	})
 }
 
-// presenter is who sent a request.
+// presenter is the sender of a request.
 type presenter struct {
 	caller      Caller
 	fingerprint string          // of the token that was sent; "" without one
 	own         *authmin.Digest // of a caller's own token, with whose end the request ends; else nil
 }
 
-// identify returns who calls, or why that is unknown.
+// identify returns the caller, or the reason why it is unknown.
 func (b *Authenticator) identify(r *http.Request) (presenter, authmin.Reason) {
 	digest, presented := authmin.ParseBearer(r.Header["Authorization"])
 	switch presented {
@@ -131,8 +131,8 @@ func (b *Authenticator) identify(r *http.Request) (presenter, authmin.Reason) {
 	return who, authmin.ReasonNone
 }
 
-// gatewayCaller is whom the gateway speaks for. Headers that it would not write
-// make a caller without a name and without a scope.
+// gatewayCaller is the caller in the identity headers of the gateway. Headers that the
+// gateway would not write give a caller without a name and without a scope.
 func gatewayCaller(h http.Header) Caller {
 	names, lists := h[authmin.HeaderIdentity], h[authmin.HeaderScopes]
 	if len(names) != 1 || !authmin.IsName(strings.TrimPrefix(names[0], "proxy:")) {

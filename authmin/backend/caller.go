@@ -8,7 +8,7 @@ import (
 
 // Caller is the identity behind a request. The zero value has no name and no scope.
 type Caller struct {
-	Name   string // the gateway's word for it, or [authmin.NameDefault]; "" without an identity
+	Name   string // as the gateway gives it, or [authmin.NameDefault]; "" without an identity
 	Scopes []authmin.Scope
 }
 

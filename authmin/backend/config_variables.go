@@ -32,8 +32,8 @@ type Variables struct {
 	Others []string
 }
 
-// Check refuses a variable that looks like one of the program's and is none: a setting
-// that is not read would be missed when it is needed. Its value is not repeated, as it
+// Check refuses a variable that looks like one of the program's but is unknown: a
+// misspelled setting would otherwise have no effect, without a notice. Its value is not repeated, as it
 // may be a token.
 func (v Variables) Check(environ []string) error {
 	for _, pair := range slices.Sorted(slices.Values(environ)) {

@@ -1,4 +1,4 @@
-// Package backend is what a service behind the gateway stands on.
+// Package backend is the common base of the services behind the gateway.
 //
 // The gateway decides at the edge, with package authmin. A service decides again
 // with the same code, because a request can reach it without the gateway: on the

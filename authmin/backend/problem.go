@@ -32,7 +32,7 @@ type FieldError struct {
 	Message  string `json:"message"`
 }
 
-// maxFieldErrors is enough to mend a request by. Without it an answer would be many
+// maxFieldErrors is enough to correct a request. Without it an answer would be many
 // times as large as a request with a hundred thousand unknown fields.
 const maxFieldErrors = 32
 
@@ -95,7 +95,7 @@ func (a *API) transform(ctx huma.Context, _ string, v any) (any, error) {
 	return v, nil
 }
 
-// WriteProblem answers with a problem where huma is not asked. It is a [Problem],
+// WriteProblem answers with a problem outside of huma's handlers. It is a [Problem],
 // or a type that embeds one.
 func (a *API) WriteProblem(w http.ResponseWriter, r *http.Request, problem huma.StatusError) {
 	p, ok := problem.(carrier)
@@ -118,10 +118,10 @@ func (a *API) WriteProblem(w http.ResponseWriter, r *http.Request, problem huma.
 	_, _ = w.Write(text)
 }
 
-// codeInternal is the code of a defect of ours.
+// codeInternal is the code of an internal error.
 const codeInternal = "INTERNAL"
 
-// Internal is the answer to a defect of ours: the log has it.
+// Internal is the answer to an internal error, which is in the log.
 func Internal() *Problem {
 	return NewProblem(http.StatusInternalServerError, codeInternal, "A defect; the log has it under this correlation_id.")
 }

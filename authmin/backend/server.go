@@ -28,8 +28,8 @@ type Server struct {
 	ended  chan struct{} // closed when no connection is accepted any more
 }
 
-// Serve answers requests on a listener until [Server.Stop]. What net/http has to
-// say goes to the log as warnings.
+// Serve answers requests on a listener until [Server.Stop]. Messages of net/http
+// are logged as warnings.
 func Serve(ln net.Listener, h http.Handler, log *slog.Logger) *Server {
 	s := &Server{failed: make(chan error, 1), ended: make(chan struct{}), http: &http.Server{
 		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,

@@ -11,7 +11,7 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// errCallerGone is why a request that was under way has been ended.
+// errCallerGone ends a request in progress whose token was removed.
 var errCallerGone = errors.New("the token is no longer valid")
 
 // backendRing is the keyring of a service's own credentials: two that are equal,
@@ -37,10 +37,10 @@ func backendRing(service string, token, upstream authmin.Secret) (*authmin.Keyri
 	return ring, nil
 }
 
-// SetTokens replaces both credentials while the service runs, and the other
-// secrets that its log must not show. On an error the old ones stay. Requests under
-// way that a caller's own token admitted are ended when that token has gone. Those that the gateway sent go on:
-// it ends them itself when their clients' tokens go.
+// SetTokens replaces both credentials while the service runs, and the other secrets that
+// its log must not show. On an error the old ones stay in use. Requests in progress that
+// were admitted by a caller's own token end when that token is removed. Those of the
+// gateway continue: the gateway ends them itself when a client's token is removed.
 func (b *Authenticator) SetTokens(token, upstream authmin.Secret, others ...authmin.Secret) error {
 	ring, err := backendRing(b.service, token, upstream)
 	if err != nil {
@@ -55,8 +55,8 @@ func (b *Authenticator) SetTokens(token, upstream authmin.Secret, others ...auth
 	return nil
 }
 
-// callerSet holds the requests under way that a caller's own token was let in
-// with. It is bounded by the connections that the server has.
+// callerSet holds the requests in progress that were admitted by a caller's own token.
+// It is bounded by the connections that the server has.
 type callerSet struct {
 	mu    sync.Mutex
 	calls map[*liveCall]struct{}
@@ -93,7 +93,7 @@ func (s *callerSet) track(w http.ResponseWriter, r *http.Request, digest authmin
 	}
 }
 
-// sweep ends the requests whose token the keyring does not have any more.
+// sweep ends the requests whose token is no longer in the keyring.
 func (s *callerSet) sweep(ring *authmin.Keyring, now time.Time) {
 	s.mu.Lock()
 	var gone []*liveCall

@@ -13,12 +13,11 @@ import (
 // notice that.
 const stopGrace = 500 * time.Millisecond
 
-// errAbandoned is a step of a stop that was not waited for any longer.
+// errAbandoned is the error of a step that did not end within the limit.
 var errAbandoned = errors.New("did not end in time")
 
-// Cleanups undo the steps of a start: the last step first. Each has a name, for
-// errors. All of them together are waited for until their context ends, and for half
-// a second more.
+// Cleanups undo the steps of a start, the last step first. Each has a name, for errors.
+// Run waits for all of them until its context ends, and for half a second more.
 type Cleanups struct {
 	steps []cleanup
 	once  sync.Once

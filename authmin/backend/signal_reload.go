@@ -47,7 +47,7 @@ func (r *reloader) run(ctx context.Context, hangUps <-chan os.Signal) {
 	}
 }
 
-// report logs what became of a secret's file.
+// report logs the result of reading a secret's file.
 func (r *reloader) report(e authmin.SecretEvent) {
 	log := r.log.With("source", e.Source.Name(), "path", e.Source.Path())
 	if e.Err != nil {

@@ -82,7 +82,7 @@ func (s *Stream) Opened() bool {
 	return s.opened
 }
 
-// Err is why nothing reaches the client any more; nil while it does. It is
+// Err is the error that ended the stream; nil while it can be written. It is
 // [os.ErrDeadlineExceeded] for a client that did not read.
 func (s *Stream) Err() error {
 	s.mu.Lock()

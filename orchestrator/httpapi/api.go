@@ -21,12 +21,12 @@ const (
 	// DefaultSlowReader is shorter than any heartbeat: a client that has not taken an
 	// event by then has stopped reading.
 	DefaultSlowReader = 10 * time.Second
-	// DefaultMaxStreams bounds the open event streams: issue-sized, each costs
-	// about 50 KiB of buffers and stack.
+	// DefaultMaxStreams bounds the open event streams: each costs about 50 KiB of
+	// buffers and stack.
 	DefaultMaxStreams = 5000
 )
 
-// Options are what the contract stands on.
+// Options configure the API.
 type Options struct {
 	Orchestrator *orchestrator.Orchestrator
 	Gatherer     prometheus.Gatherer // for /metrics
@@ -91,7 +91,7 @@ func New(o Options) *API {
 	return a
 }
 
-// Routes lists the contract without an orchestrator behind it.
+// Routes lists every route, without an orchestrator.
 func Routes() []Route { return New(Options{}).Routes() }
 
 // Routes lists every route that is served.

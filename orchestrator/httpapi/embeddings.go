@@ -61,10 +61,10 @@ func (c *conversation) vectors(ctx context.Context, w http.ResponseWriter, r *ht
 	c.answer(w, r, answer, end, err)
 }
 
-// errGap is an answer that cannot be given whole any more.
-var errGap = errors.New("some of the task's events are gone")
+// errGap ends an answer of which events were lost.
+var errGap = errors.New("events of the task were lost")
 
-// failure is what the caller is told when its task's events cannot be read on.
+// failure is the answer when the task's events can no longer be read.
 func (c *conversation) failure(ctx context.Context, err error) *Problem {
 	switch {
 	case errors.Is(err, errGap):
@@ -79,7 +79,7 @@ func (c *conversation) failure(ctx context.Context, err error) *Problem {
 	return newProblem(http.StatusInternalServerError, "INTERNAL", "a defect; the log has it under this correlation_id")
 }
 
-// answer sends an answer in one piece, or says why there is none.
+// answer sends an answer in one piece, or its error.
 func (c *conversation) answer(w http.ResponseWriter, r *http.Request, answer any, end ended, err error) {
 	if err != nil {
 		end.failed = c.failure(r.Context(), err)

@@ -57,8 +57,9 @@ func (a *API) completion(ctx context.Context, in *openaiInput[CompletionRequest]
 }
 
 // openai runs the request as a task, in the same queue and under the same
-// limits, and hands it to tell. A caller that leaves, or is told to send it again,
-// cancels it, unless it gave a key: then it may come back for the same answer.
+// limits, and hands it to tell. When the client disconnects, or is answered that it may
+// retry, the task is canceled, unless it has an Idempotency-Key: then a retry gets the
+// same answer.
 func (a *API) openai(ctx context.Context, task orchestrator.TaskRequest, key string, opts openaiOptions, tell teller) (*huma.StreamResponse, error) {
 	release, err := a.takeStream(ctx)
 	if err != nil {
@@ -82,7 +83,7 @@ func (a *API) openai(ctx context.Context, task orchestrator.TaskRequest, key str
 		w.Header().Set("X-Task-Id", admission.TaskID)
 		ctx := r.Context()
 		tell(ctx, c, w, r)
-		if c.again { // it knows before its task is dealt with, which may take longer than a stop waits
+		if c.again { // the client gets its answer before the cancel, which may take longer than a stop waits
 			_ = http.NewResponseController(w).Flush()
 		}
 		if c.again || ctx.Err() != nil {
@@ -91,7 +92,7 @@ func (a *API) openai(ctx context.Context, task orchestrator.TaskRequest, key str
 	}}, nil
 }
 
-// abandon cancels a task whose caller has left.
+// abandon cancels the task of a client that has disconnected.
 func (a *API) abandon(ctx context.Context, taskID, key string) {
 	if key != "" {
 		return
@@ -101,10 +102,10 @@ func (a *API) abandon(ctx context.Context, taskID, key string) {
 	}
 }
 
-// teller tells the caller what became of its task.
+// teller writes the answer of a task.
 type teller func(ctx context.Context, c *conversation, w http.ResponseWriter, r *http.Request)
 
-// text tells tokens, as they come or when they are all there.
+// text answers with the tokens, as a stream or when the task has ended.
 func text(ctx context.Context, c *conversation, w http.ResponseWriter, r *http.Request) {
 	if c.opts.stream {
 		c.stream(ctx, newSSE(w, c.a.opts.SlowReader))
@@ -120,7 +121,7 @@ type conversation struct {
 	opts    openaiOptions
 	id      string
 	created int64
-	again   bool // the caller was told to send it again
+	again   bool // the answer said that the client may retry
 }
 
 // ended is how a task's stream ended.
@@ -194,7 +195,7 @@ func endOf(ev orchestrator.Event) (ended, error) {
 }
 
 // forGood tells OpenAI's clients not to repeat a call by themselves, as they do with
-// these statuses, when the same task would fail again or was not wanted any more.
+// these statuses, when the same task would fail again or was canceled.
 func forGood(p *Problem) *Problem {
 	switch p.Code {
 	case "WORKER_RESET", "WORKER_UNAVAILABLE", "ENGINE_UNAVAILABLE", "ENGINE_BUSY":
@@ -204,7 +205,7 @@ func forGood(p *Problem) *Problem {
 	return p
 }
 
-// whole answers when everything is there.
+// whole answers when the task has ended.
 func (c *conversation) whole(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 	var text strings.Builder
 	end, err := c.each(ctx, func() error { return nil }, tokens(func(ev orchestrator.Event) error {
@@ -216,7 +217,7 @@ func (c *conversation) whole(ctx context.Context, w http.ResponseWriter, r *http
 	c.answer(w, r, c.opts.answer(c, text.String(), end), end, err)
 }
 
-// stream answers token by token. Whatever keeps it from being whole is said: many
+// stream answers token by token. An incomplete answer ends with an error chunk: many
 // clients take any proper end for [DONE].
 func (c *conversation) stream(ctx context.Context, s *sse) {
 	defer s.count(c.reader)

@@ -38,8 +38,8 @@ var statuses = map[orchestrator.Kind]int{
 	orchestrator.Unavailable: http.StatusServiceUnavailable,
 }
 
-// problem translates an error. What is not for the caller is logged, and the
-// caller gets a 503 and the correlation id.
+// problem translates an error. Any error that is not an answer for the
+// caller is logged, and the caller gets a 503 and the correlation id.
 func (a *API) problem(ctx context.Context, err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p
@@ -63,7 +63,7 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 	return p
 }
 
-// shape gives problems of the ground floor the members of this contract.
+// shape gives problems of package backend the members of this contract.
 func shape(path string, problem any) any {
 	p, ok := problem.(*Problem)
 	if !ok {

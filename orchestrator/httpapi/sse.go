@@ -34,7 +34,7 @@ func (s *sse) event(ev orchestrator.Event) error {
 	return s.Write(s.piece)
 }
 
-// count notes a reader that was cut because it did not read.
+// count counts a reader that was cut because it did not read.
 func (s *sse) count(reader *orchestrator.Reader) {
 	if errors.Is(s.Err(), os.ErrDeadlineExceeded) {
 		reader.Cut()
@@ -73,8 +73,8 @@ func (s *sse) follow(ctx context.Context, reader *orchestrator.Reader, verbose b
 	}
 }
 
-// unreadable logs why a task's events could not be read to their end, unless that
-// is nothing unusual: the end itself, a client that has left, a stop.
+// unreadable logs why a task's events could not be read to their end, except for
+// ordinary causes: the end itself, a client that has disconnected, a stop.
 func (a *API) unreadable(ctx context.Context, taskID string, err error) {
 	if ctx.Err() != nil || errors.Is(err, io.EOF) || errors.Is(err, orchestrator.ErrStopping) {
 		return

@@ -10,7 +10,7 @@ import (
 	"github.com/llorch/gateway/orchestrator"
 )
 
-// answers describes a 200 that huma cannot see: it is written by hand.
+// answers describes a 200 that is written without huma.
 func (a *API) answers(contentType string, schema *huma.Schema) func(*huma.Operation) {
 	return func(op *huma.Operation) {
 		status := strconv.Itoa(http.StatusOK)

@@ -90,7 +90,7 @@ func (a *API) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 		s := newSSE(w, a.opts.SlowReader)
 		_ = s.Open()
 		if r.Method == http.MethodHead {
-			return // its answer has no body: it would wait for nothing until the task ends
+			return // HEAD has no body: it would only wait for the end of the task
 		}
 		if err := s.follow(r.Context(), reader, in.Verbose, a.opts.Heartbeat); s.Err() == nil {
 			a.unreadable(r.Context(), in.ID, err)

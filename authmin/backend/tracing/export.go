@@ -9,7 +9,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// complainEvery is how often a collector that takes nothing is worth a line.
+// complainEvery is how often a failing collector is logged.
 const complainEvery = time.Minute
 
 // exporter sends spans once. When the collector does not take them they are

@@ -66,7 +66,7 @@ func methodName(method string) string {
 }
 
 // Continue puts a caller's trace into the context if there is exactly one
-// traceparent and it is valid. What else the caller says of it is left out.
+// traceparent and it is valid. Other trace headers of the caller are ignored.
 func Continue(ctx context.Context, traceparent ...string) context.Context {
 	if len(traceparent) != 1 || len(traceparent[0]) > maxTraceparent {
 		return ctx
