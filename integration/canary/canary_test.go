@@ -137,6 +137,19 @@ func (p *planted) present(t *testing.T, g *gateway) {
 			p.answers = append(p.answers, got)
 		}
 	}
+	keyed := *g
+	keyed.address = g.keyed
+	kinds["valid"] = p.valid.token
+	for kind, token := range kinds {
+		for _, path := range []string{"/v1/x", "/v1/down", "/nothing", "/health"} {
+			got := keyed.send(t, place{header: "X-Api-Key: %s"}.request(path, token, ""))
+			want := path == "/health" || path == "/v1/x" && kind == "valid"
+			if strings.HasPrefix(got, "HTTP/1.1 200") != want {
+				t.Errorf("%s token in X-Api-Key on %s: %.80q", kind, path, got)
+			}
+			p.answers = append(p.answers, got)
+		}
+	}
 }
 
 // gather stops at nothing that the gateway wrote: a reload, the admin answers,

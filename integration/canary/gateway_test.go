@@ -20,6 +20,7 @@ import (
 type gateway struct {
 	address, folder, config, socket string
 	unguarded                       string // the address of a site without a guard
+	keyed                           string // of one whose guard reads X-Api-Key, too
 	process                         *gatewaytest.Process
 	upstream                        *upstream
 	traces                          *collector
@@ -75,6 +76,26 @@ http://:{port} {
 		reverse_proxy {upstream}
 	}
 }
+http://:{keyed} {
+	bind 127.0.0.1
+	log {
+		output file {dir}/access.log
+		level DEBUG
+		format {format}
+	}
+	authmin keyed {
+		credentials bearer x-api-key
+		public /health
+		require infer /v1/*
+		upstream_token {file.{dir}/upstream_token}
+	}
+	handle /v1/down* {
+		reverse_proxy 127.0.0.1:1
+	}
+	handle {
+		reverse_proxy {upstream}
+	}
+}
 http://:{unguarded} {
 	bind 127.0.0.1
 	log {
@@ -89,12 +110,13 @@ func startGateway(t *testing.T, format string, secrets secrets) *gateway {
 	t.Helper()
 	g := &gateway{folder: t.TempDir(), upstream: newUpstream(t), traces: newCollector(t), syslog: newSyslog(t)}
 	g.address = testkit.FreeAddress(t)
-	g.unguarded = testkit.FreeAddress(t)
+	g.unguarded, g.keyed = testkit.FreeAddress(t), testkit.FreeAddress(t)
 	_, port, _ := net.SplitHostPort(g.address)
 	_, unguarded, _ := net.SplitHostPort(g.unguarded)
+	_, keyed, _ := net.SplitHostPort(g.keyed)
 	g.config, g.socket = filepath.Join(g.folder, "Caddyfile"), filepath.Join(g.folder, "admin.sock")
 	text := strings.NewReplacer("{dir}", g.folder, "{format}", format, "{syslog}", g.syslog.address,
-		"{upstream}", g.upstream.Listener.Addr().String(), "{port}", port, "{unguarded}", unguarded).Replace(caddyfile)
+		"{upstream}", g.upstream.Listener.Addr().String(), "{port}", port, "{keyed}", keyed, "{unguarded}", unguarded).Replace(caddyfile)
 	for name, content := range map[string]string{
 		"Caddyfile": text, keyringFile: secrets.keyring(), upstreamFile: secrets.upstream.token,
 	} {
@@ -108,7 +130,7 @@ func startGateway(t *testing.T, format string, secrets secrets) *gateway {
 		"OTEL_EXPORTER_OTLP_ENDPOINT=" + g.traces.URL, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "OTEL_BSP_SCHEDULE_DELAY=100",
 	}, "run", "--adapter", "caddyfile", "--config", g.config)
 	g.process = gatewaytest.StartCommand(t, cmd)
-	g.process.Listening(t, g.address, g.unguarded)
+	g.process.Listening(t, g.address, g.keyed, g.unguarded)
 	return g
 }
 
