@@ -1,11 +1,8 @@
 package authmin
 
 import (
-	"encoding/json"
-	"maps"
 	"net/http"
 	"strconv"
-	"strings"
 )
 
 // Problem is an error answer of RFC 9457. CodeNumber is the status and two
@@ -17,6 +14,9 @@ type Problem struct {
 	Title      string
 	Hint       string         // what the caller can do; never anything the caller sent
 	Extra      map[string]any // further members of the body
+	Message    string         // what SDKs show; "" for the title and the hint
+	Param      string         // the member of the request that is wrong, for OpenAI's SDKs
+	Final      bool           // sending the request again cannot help, although its status says so
 }
 
 // The problems of access control. The body is the same for every way in which a
@@ -105,31 +105,26 @@ func Challenge(p Problem, scopes []Scope) string {
 	return ""
 }
 
-// WriteProblem answers with a problem. It sets what every error answer has; a
-// challenge is the caller's to set.
+// WriteProblem answers with a problem, in the dialect of the request's path. It sets
+// what every error answer has; a challenge is the caller's to set.
 func WriteProblem(w http.ResponseWriter, r *http.Request, p Problem) {
-	body := map[string]any{}
-	maps.Copy(body, p.Extra)
-	body["type"] = "urn:llorch:problem:" + strings.ToLower(p.Code)
-	body["title"] = p.Title
-	body["status"] = p.Status
-	body["code"] = p.Code
-	body["hint"] = p.Hint
-	if p.CodeNumber != 0 {
-		body["code_number"] = p.CodeNumber
-	}
-	if id := CorrelationID(r.Context()); id != "" {
-		body["correlation_id"] = id
-	}
-	encoded, err := json.Marshal(body)
-	if err != nil { // an Extra that is no JSON: a defect of ours
-		encoded = []byte(`{"type":"about:blank","title":"Internal error","status":500,"code":"INTERNAL"}`)
-	}
+	WriteProblemAs(w, r, p, DialectOf(r.URL.Path))
+}
+
+// WriteProblemAs is [WriteProblem] for a request whose path is not the client's any
+// more.
+func WriteProblemAs(w http.ResponseWriter, r *http.Request, p Problem, d Dialect) {
+	body := p.Body(d, CorrelationID(r.Context()))
 	h := w.Header()
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("Content-Length", strconv.Itoa(len(encoded)))
+	h.Set("Content-Type", d.ContentType())
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
+	if p.IsFinal() {
+		h.Set(HeaderShouldRetry, "false")
+	}
 	w.WriteHeader(p.Status)
-	_, _ = w.Write(encoded)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body)
+	}
 }

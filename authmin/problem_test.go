@@ -35,11 +35,14 @@ func TestWriteProblem(t *testing.T) {
 			t.Fatalf("%s: %v", p.Code, err)
 		}
 		if body["code"] != p.Code || body["code_number"] != float64(p.CodeNumber) || body["status"] != float64(p.Status) ||
-			body["title"] != p.Title || body["hint"] != p.Hint || body["correlation_id"] != "id-1" || body["type"] == "" || len(body) != 7 {
+			body["title"] != p.Title || body["hint"] != p.Hint || body["correlation_id"] != "id-1" || body["type"] != "urn:llorch:problem:"+strings.ToLower(p.Code) || len(body) != 8 {
 			t.Errorf("%s: got %s", p.Code, w.Body)
 		}
 		if strings.Contains(w.Body.String(), "secret-path") {
 			t.Errorf("%s repeats the request", p.Code)
+		}
+		if got := w.Header().Get("X-Should-Retry"); got != "false" {
+			t.Errorf("%s: X-Should-Retry is %q", p.Code, got)
 		}
 	}
 }

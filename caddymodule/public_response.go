@@ -39,7 +39,7 @@ func (s *publicResponse) WriteHeader(status int) {
 			s.Header().Set("Connection", "close")
 		}
 		ctx := authmin.WithCorrelationID(s.request.Context(), s.id)
-		authmin.WriteProblem(s.response, s.request.WithContext(ctx), problemPublicLate)
+		authmin.WriteProblemAs(s.response, s.request.WithContext(ctx), problemPublicLate, s.dialect)
 		return
 	}
 	if status >= http.StatusOK || status == http.StatusSwitchingProtocols {

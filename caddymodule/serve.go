@@ -38,7 +38,7 @@ func (o *outcome) apply(r refusal) {
 func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	s := g.newRequestState(w, r)
 	defer s.release()
-	w.Header()[authmin.HeaderCorrelationID] = s.field(s.id)
+	s.setIDs(w.Header())
 	o := g.decide(r, s)
 	return g.answer(r, next, s, &o)
 }
@@ -142,7 +142,7 @@ func (g *Guard) refuse(r *http.Request, s *requestState, o *outcome) {
 	if r.ProtoMajor == 1 {
 		h.Set("Connection", "close")
 	}
-	authmin.WriteProblem(w, r.WithContext(authmin.WithCorrelationID(r.Context(), s.id)), *o.Problem)
+	authmin.WriteProblemAs(w, r.WithContext(authmin.WithCorrelationID(r.Context(), s.id)), *o.Problem, s.dialect)
 }
 
 // forward passes a request to the next handler. One that a token was let in with is

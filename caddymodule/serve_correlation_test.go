@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -83,5 +84,47 @@ func TestBadCorrelationIDIsReplaced(t *testing.T) {
 		if at := up.last().Header["X-Correlation-Id"]; len(at) != 1 || at[0] != got[0] {
 			t.Errorf("%q: the upstream got %q, the client %q", fields, at, got)
 		}
+	}
+}
+
+// SDKs show X-Request-Id, and Anthropic's Request-Id: there it is the correlation id,
+// whatever an upstream has put there, on every answer and for every version of HTTP.
+func TestRequestIDsAreTheCorrelationID(t *testing.T) {
+	up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		for _, name := range []string{"X-Request-Id", "Request-Id"} {
+			w.Header()[name] = []string{"upstream-1", "upstream-2"}
+		}
+		w.WriteHeader(http.StatusTeapot)
+	})
+	g := serve(t, true, twoTokens, "authmin {\n\tpublic /public\n\trequire infer /v1/*\n}\nhandle /v1/respond {\n\trespond ok\n}\nhandle {\n\treverse_proxy "+up.address()+"\n}")
+	for path, c := range map[string]struct {
+		status int
+		ids    []string // Request-Id
+	}{
+		"/public": {418, []string{"upstream-1", "upstream-2"}}, "/v1/x": {418, []string{"upstream-1", "upstream-2"}},
+		"/v1/messages": {418, []string{"mine-1"}}, "/v1/messages/count_tokens?x": {418, []string{"mine-1"}},
+		"/v1/respond": {200, nil}, "/elsewhere": {403, nil}, "/v1//x": {400, nil}, "/v1/messages//x": {400, []string{"mine-1"}},
+	} {
+		for version, client := range clients(t) {
+			answer, _ := g.ask(t, client, "GET", path, asUser, "X-Correlation-Id: mine-1")
+			got := answer.Header
+			if answer.StatusCode != c.status || !slices.Equal(got["X-Correlation-Id"], []string{"mine-1"}) || !slices.Equal(got["X-Request-Id"], []string{"mine-1"}) || !slices.Equal(got["Request-Id"], c.ids) {
+				t.Errorf("%s, %s: got %d with ids %q %q %q", path, version, answer.StatusCode, got["X-Correlation-Id"], got["X-Request-Id"], got["Request-Id"])
+			}
+		}
+	}
+}
+
+// Another id of the client's than its correlation id goes to the upstream, and is not
+// on the answer.
+func TestAClientsRequestIDIsTheUpstreams(t *testing.T) {
+	up := newUpstream(t, nil)
+	g := serve(t, false, twoTokens, "authmin {\n\tpublic /*\n}\nreverse_proxy "+up.address())
+	answer, _ := g.ask(t, plainClient(), "GET", "/x", "X-Request-Id: theirs")
+	if got := up.last().Header.Get("X-Request-Id"); got != "theirs" {
+		t.Errorf("the upstream got X-Request-Id %q", got)
+	}
+	if got := answer.Header.Get("X-Request-Id"); got != answer.Header.Get("X-Correlation-Id") {
+		t.Errorf("the answer has X-Request-Id %q and X-Correlation-Id %q", got, answer.Header.Get("X-Correlation-Id"))
 	}
 }

@@ -20,7 +20,7 @@ const varGuard = "authmin.guard"
 var nestedDecision = authmin.Decision{
 	Rule: authmin.NoRule, Identity: authmin.NameAnonymous, Reason: authmin.ReasonPolicy,
 	Problem: &authmin.Problem{
-		Status: http.StatusInternalServerError, Code: "NESTED_GUARD", CodeNumber: 50001,
+		Status: http.StatusInternalServerError, Code: "NESTED_GUARD", CodeNumber: 50001, Final: true,
 		Title: "Two guards stand in the way of this request",
 		Hint:  "The operator has to put each authmin into a handle block of its own.",
 	},

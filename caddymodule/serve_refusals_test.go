@@ -45,6 +45,11 @@ func TestRefusalsSayExactlyThis(t *testing.T) {
 		{"no rule without a token", "DELETE", "/elsewhere", nil},
 		{"ambiguous", "GET", "/v1/%2e%2e/x", []string{asUser}},
 		{"HEAD", "HEAD", "/v1/x", nil},
+		{"missing, for Anthropic's clients", "POST", "/v1/messages?beta=true", nil},
+		{"unknown, for Anthropic's clients", "POST", "/v1/messages/count_tokens", []string{"Authorization: Bearer nobody"}},
+		{"missing, for Ollama's clients", "GET", "/api/tags", nil},
+		{"denied, for Ollama's clients", "POST", "/api/chat", []string{asBoss}},
+		{"ambiguous, for Ollama's clients", "POST", "/api//chat", []string{asBoss}},
 	}
 	for version, client := range clients(t) {
 		t.Run(version, func(t *testing.T) {

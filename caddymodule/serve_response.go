@@ -12,21 +12,20 @@ import (
 )
 
 // response is the response of a request that was let through. It keeps one
-// correlation id on it (an upstream of ours sends the same one again), counts
+// correlation id on it (upstreams send one of their own), counts
 // what was sent, and remembers the connection that a WebSocket takes over.
 type response struct {
 	caddyhttp.ResponseWriterWrapper
-	id   string
-	sent atomic.Int64
+	id      string
+	dialect authmin.Dialect // of the client's path
+	sent    atomic.Int64
 
 	tracked *liveRequest // nil when no token is behind it
 }
 
 // WriteHeader implements [http.ResponseWriter].
 func (s *response) WriteHeader(status int) {
-	if h := s.Header(); len(h[authmin.HeaderCorrelationID]) != 1 || h[authmin.HeaderCorrelationID][0] != s.id {
-		h[authmin.HeaderCorrelationID] = []string{s.id}
-	}
+	s.keepIDs()
 	s.ResponseWriterWrapper.WriteHeader(status)
 }
 

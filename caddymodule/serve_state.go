@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -22,7 +23,7 @@ type requestState struct {
 	live      liveRequest
 	endLimit  func()      // ends a request in progress of its identity; nil: none
 	slot      *publicSlot // on a public route; nil: none
-	fields    [5]string   // the values of the header fields that the guard sets
+	fields    [8]string   // the values of the header fields that the guard sets
 	used      int
 }
 
@@ -30,6 +31,8 @@ func (g *Guard) newRequestState(w http.ResponseWriter, r *http.Request) *request
 	s := &requestState{start: time.Now(), response: response{id: g.correlationID(r.Header)}, peer: authmin.PeerAddr(r.RemoteAddr)}
 	s.ResponseWriter = w
 	s.target, s.sameBytes = clientTarget(r)
+	path, _, _ := strings.Cut(s.target, "?")
+	s.dialect = authmin.DialectOf(path)
 	s.clientIP = clientIP(r)
 	s.leaks = g.app.store.leaks.ContainsToken(s.target)
 	return s
