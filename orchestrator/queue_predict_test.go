@@ -58,7 +58,7 @@ func TestPositionsAndEstimatesComeTrue(t *testing.T) {
 		startMS  float64
 	}
 	var all []told
-	for _, again := range []bool{false, true} { // the second time says where everybody is
+	for _, again := range []bool{false, true} { // the second call gives the position of every task
 		for i := range 12 {
 			for _, identity := range []string{"ci", "eve", "flood"}[:1+i%3] {
 				a := s.keyed(identity, fmt.Sprint(i), "")

@@ -22,7 +22,7 @@ import (
 // within is how long a test waits for something that should take milliseconds.
 const within = 10 * time.Second
 
-// served is the contract on a real socket; everybody is ci, and an administrator.
+// served is the API on a real socket; every caller is ci, with scope admin.
 type served struct {
 	*httptest.Server
 	t     *testing.T
