@@ -5,22 +5,22 @@ import (
 	"strconv"
 )
 
-// Problem is an error answer of RFC 9457. CodeNumber is the status and two
-// digits of our own, for people who sort logs by number.
+// Problem is a problem detail of RFC 9457. CodeNumber is the status and two digits that
+// distinguish problems with the same status.
 type Problem struct {
 	Status     int
 	Code       string
 	CodeNumber int
 	Title      string
-	Hint       string         // what the caller can do; never anything the caller sent
+	Hint       string         // what the caller can do; never text that the caller sent
 	Extra      map[string]any // further members of the body
 	Message    string         // what SDKs show; "" for the title and the hint
 	Param      string         // the member of the request that is wrong, for OpenAI's SDKs
 	Final      bool           // sending the request again cannot help, although its status says so
 }
 
-// The problems of access control. The body is the same for every way in which a
-// token is not valid, so that an answer does not say which.
+// The problems of access control. All invalid tokens get the same body, so that an answer
+// does not reveal why a token is invalid.
 var (
 	ProblemMissingToken = Problem{
 		Status: http.StatusUnauthorized, Code: "MISSING_TOKEN", CodeNumber: 40101,
@@ -34,28 +34,28 @@ var (
 	}
 	ProblemScope = Problem{
 		Status: http.StatusForbidden, Code: "INSUFFICIENT_SCOPE", CodeNumber: 40302,
-		Title: "The token does not have the scope that this needs",
+		Title: "The token does not have the required scope",
 		Hint:  "Ask the operator for a token with that scope.",
 	}
 	ProblemForeignHost = Problem{
 		Status: http.StatusForbidden, Code: "FOREIGN_HOST", CodeNumber: 40303,
-		Title: "Not a request of this machine",
+		Title: "The request does not come from this machine",
 		Hint:  "Without a token only http://localhost, http://127.0.0.1 and http://[::1] with this server's port are served.",
 	}
 	ProblemForeignOrigin = Problem{
 		Status: http.StatusForbidden, Code: "FOREIGN_ORIGIN", CodeNumber: 40304,
-		Title: "Not a request of this machine",
-		Hint:  "Web pages of other origins need a token.",
+		Title: "The request does not come from this machine",
+		Hint:  "Requests of web pages from other origins need a token.",
 	}
 	ProblemDenied = Problem{
 		Status: http.StatusForbidden, Code: "DENIED", CodeNumber: 40305,
-		Title: "The policy does not allow this to anybody",
-		Hint:  "Check the method and the path; the operator's policy lists what is open.",
+		Title: "The policy denies this request to every client",
+		Hint:  "Check the method and the path. The operator's policy lists the routes that are allowed.",
 	}
 	ProblemLockedOut = Problem{
 		Status: http.StatusTooManyRequests, Code: "LOCKED_OUT", CodeNumber: 42901,
-		Title: "Too many invalid credentials came from this client",
-		Hint:  "Wait as long as Retry-After says. A valid token is let in at any time.",
+		Title: "Too many invalid credentials were sent by this client",
+		Hint:  "Wait as long as Retry-After says. A valid token is accepted at any time.",
 	}
 	ProblemLimited = Problem{
 		Status: http.StatusTooManyRequests, Code: "LIMITED", CodeNumber: 42902,
@@ -64,19 +64,19 @@ var (
 	}
 	ProblemBadRequest = Problem{
 		Status: http.StatusBadRequest, Code: "AMBIGUOUS_REQUEST", CodeNumber: 40001,
-		Title: "The request could be read in two ways",
+		Title: "The request is ambiguous",
 		Hint:  "Send a Host, an ordinary method, and a path in origin form: no dot segments, double slashes, backslashes, parameters or encoded delimiters.",
 	}
 	ProblemVariant = Problem{
 		Status: http.StatusBadRequest, Code: "AMBIGUOUS_REQUEST", CodeNumber: 40001,
-		Title: "The path is another spelling of one that has a stricter rule",
-		Hint:  "Write the path as its documentation does: upper and lower case, the slash at the end, and composed characters count.",
+		Title: "The path is another spelling of a path with a stricter rule",
+		Hint:  "Write the path exactly as documented, including case, a trailing slash and composed characters.",
 	}
 )
 
 const realm = `Bearer realm="llorch"`
 
-// ProblemFor is the answer to a credential that is not valid, and to none.
+// ProblemFor returns the problem of a missing or invalid credential.
 func ProblemFor(reason Reason) *Problem {
 	switch reason {
 	case ReasonMissing:
@@ -89,8 +89,8 @@ func ProblemFor(reason Reason) *Problem {
 	return &ProblemBadToken
 }
 
-// Challenge returns the WWW-Authenticate field of RFC 6750 §3 for an answer. An
-// error is named only where a credential was sent.
+// Challenge returns the WWW-Authenticate field of RFC 6750 §3 for an answer; "" for none.
+// It has an error only if a credential was sent.
 func Challenge(p Problem, scopes []Scope) string {
 	switch p.Code {
 	case ProblemMissingToken.Code:
@@ -105,14 +105,13 @@ func Challenge(p Problem, scopes []Scope) string {
 	return ""
 }
 
-// WriteProblem answers with a problem, in the dialect of the request's path. It sets
-// what every error answer has; a challenge is the caller's to set.
+// WriteProblem writes a problem as the answer, in the dialect of the request's path, with
+// the headers that all error answers have. The caller sets a challenge.
 func WriteProblem(w http.ResponseWriter, r *http.Request, p Problem) {
 	WriteProblemAs(w, r, p, DialectOf(r.URL.Path))
 }
 
-// WriteProblemAs is [WriteProblem] for a request whose path is not the client's any
-// more.
+// WriteProblemAs is [WriteProblem] for a request whose path may have been rewritten.
 func WriteProblemAs(w http.ResponseWriter, r *http.Request, p Problem, d Dialect) {
 	body := p.Body(d, CorrelationID(r.Context()))
 	h := w.Header()

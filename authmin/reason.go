@@ -31,7 +31,7 @@ func Reasons() []Reason {
 	}
 }
 
-// Reason is why a token with this verdict is refused; none for a valid one.
+// Reason returns why a token with this verdict is refused; ReasonNone for a valid one.
 func (v Verdict) Reason() Reason {
 	switch v {
 	case VerdictValid:

@@ -15,11 +15,11 @@ func init() {
 	caddy.RegisterModule(new(adminAPI))
 }
 
-// adminAPI answers on Caddy's admin endpoint, for `authmin token revoke` and for
-// people who look after a gateway: names, states and fp6, never a hash or a
-// token. It answers on a Unix socket only, where the file's mode says who may ask
-// (and who asks there could replace the whole configuration), unless the global
-// authmin block says admin_api off.
+// adminAPI serves the authmin endpoints of Caddy's admin endpoint, for `authmin token
+// revoke` and for operators. Its answers contain names, states and fp6, never a hash or a
+// token. It serves on a Unix socket only, where the mode of the file controls access
+// (with access, a client could replace the whole configuration anyway), unless the
+// global authmin block has admin_api off.
 type adminAPI struct {
 	ctx caddy.Context
 }
@@ -29,8 +29,8 @@ func (*adminAPI) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "admin.api.authmin", New: func() caddy.Module { return new(adminAPI) }}
 }
 
-// Provision keeps the context: the apps are not there yet. It is asked before the
-// endpoint listens, so an exposed one is refused before it can be reached.
+// Provision keeps the context: the apps are not provisioned yet. It runs before the
+// endpoint listens, so an exposed endpoint is refused before it can be reached.
 func (a *adminAPI) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
 	c, err := configOf(ctx)
@@ -49,7 +49,7 @@ func (a *adminAPI) Routes() []caddy.AdminRoute {
 	}
 }
 
-// answer refuses what may not ask, and writes what an endpoint has to say.
+// answer checks access to an endpoint, calls it, and writes its result as JSON.
 func (a *adminAPI) answer(method string, endpoint func(*App, *http.Request) (any, error)) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
@@ -78,7 +78,7 @@ func adminError(status int, message string) error {
 	return caddy.APIError{HTTPStatus: status, Err: errors.New(message), Message: message}
 }
 
-// tokenEntry is a token as people may see it.
+// tokenEntry describes a token without its secret or hash.
 type tokenEntry struct {
 	Name      string          `json:"name"`
 	Scopes    []authmin.Scope `json:"scopes"`
@@ -89,13 +89,13 @@ type tokenEntry struct {
 	Expires   *time.Time      `json:"expires,omitempty"`
 }
 
-// tokenList is what GET /authmin/tokens answers.
+// tokenList is the answer to GET /authmin/tokens.
 type tokenList struct {
 	Tokens []tokenEntry `json:"tokens"`
 	// Generations are the SHA-256 of the keyring files in use, in the order of
 	// the configuration.
 	Generations []string `json:"generations"`
-	// Problems are why a keyring file is not in use as it is now.
+	// Problems are the reasons why the current content of a keyring file is not in use.
 	Problems []string `json:"problems,omitempty"`
 }
 

@@ -15,21 +15,21 @@ import (
 const (
 	// maxRevokeBody bounds the request, in bytes: a name and an fp6.
 	maxRevokeBody = 4 << 10
-	// revokeLimit is how long a revocation may take: the file is read again
-	// within a second of its change.
+	// revokeLimit bounds a revocation: the file is read again within a second of its
+	// change.
 	revokeLimit = 5 * time.Second
-	// revokePoll is how often the keyring in use is looked at meanwhile.
+	// revokePoll is the interval at which the keyring in use is checked meanwhile.
 	revokePoll = 20 * time.Millisecond
 )
 
-// revocation is what POST /authmin/tokens/revoke takes.
+// revocation is the body of POST /authmin/tokens/revoke.
 type revocation struct {
 	Name string `json:"name"`
 	FP6  string `json:"fp6,omitempty"` // only this one of the name's tokens
 }
 
-// revokeTokens revokes in the keyring files, as `authmin token revoke` does, and
-// answers when the gateway has it.
+// revokeTokens revokes tokens in the keyring files, as `authmin token revoke` does. It
+// answers when the revocation is in force at this gateway.
 func revokeTokens(a *App, r *http.Request) (any, error) {
 	var asked revocation
 	decoder := json.NewDecoder(io.LimitReader(r.Body, maxRevokeBody))
@@ -50,16 +50,16 @@ func revokeTokens(a *App, r *http.Request) (any, error) {
 		found = found || err == nil
 	}
 	if !found {
-		return nil, adminError(http.StatusNotFound, "no keyring file has that token; one of the Caddyfile is taken out there")
+		return nil, adminError(http.StatusNotFound, "no keyring file has that token; remove a token of the Caddyfile there")
 	}
 	if err := a.waitRevoked(ctx, asked); err != nil {
-		return nil, adminError(http.StatusInternalServerError, "the file is changed, and the gateway does not have it yet; look into its log")
+		return nil, adminError(http.StatusInternalServerError, "the keyring file was changed, but the gateway has not loaded it; see its log")
 	}
 	return map[string]any{"revoked": asked}, nil
 }
 
-// Revoke marks the tokens of a name. The lines stay: the audit trail can tell a
-// revoked token from one that never was.
+// Revoke marks the tokens of a name as revoked. Their lines stay in the keyring, so that
+// the audit trail can distinguish a revoked token from an unknown one.
 func Revoke(tokens []authmin.Token, name, fp6 string) ([]authmin.Token, error) {
 	found := false
 	for i := range tokens {
@@ -73,10 +73,10 @@ func Revoke(tokens []authmin.Token, name, fp6 string) ([]authmin.Token, error) {
 	return tokens, nil
 }
 
-// ErrNoToken does not repeat the name: it may be a token, typed by mistake.
+// ErrNoToken does not contain the name, which may be a token typed by mistake.
 var ErrNoToken = errors.New("no usable token has that name; `authmin token list` shows them")
 
-// waitRevoked returns when none of the tokens is valid in the keyring in use.
+// waitRevoked waits until none of the tokens is valid in the keyring in use.
 func (a *App) waitRevoked(ctx context.Context, asked revocation) error {
 	tick := time.NewTicker(revokePoll)
 	defer tick.Stop()
@@ -93,7 +93,7 @@ func (a *App) waitRevoked(ctx context.Context, asked revocation) error {
 	}
 }
 
-// tokensNamed are the tokens of a keyring that a revocation means.
+// tokensNamed iterates over the tokens that a revocation applies to.
 func tokensNamed(ring *authmin.Keyring, asked revocation) func(yield func(*authmin.Token) bool) {
 	return func(yield func(*authmin.Token) bool) {
 		for t := range ring.Tokens {

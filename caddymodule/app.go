@@ -25,8 +25,8 @@ const AppName = "authmin"
 // reads the environment (LLORCH_API_TOKEN, AUTH_OPTIONAL, TRUST_PROXY_AUTH);
 // with one, the environment is ignored.
 type App struct {
-	// Tokens that are configured one by one. The tokens themselves are
-	// elsewhere: here is where to read them.
+	// Tokens that are configured one by one. A token itself is never in the
+	// configuration, only its source.
 	Tokens []TokenSource `json:"tokens,omitempty"`
 
 	// Absolute paths of keyring files, which hold hashes only and are read
@@ -37,7 +37,7 @@ type App struct {
 	// false, 0, or a placeholder such as {env.AUTH_OPTIONAL}.
 	Optional string `json:"optional,omitempty"`
 
-	// Proxies whose X-Auth-Identity is believed.
+	// Proxies whose X-Auth-Identity is trusted.
 	TrustProxy *TrustProxy `json:"trust_proxy,omitempty"`
 
 	// When a client that sends invalid tokens is locked out. Default: after 10
@@ -53,9 +53,9 @@ type App struct {
 
 	// Whether a token with scope admin passes every rule, `require infer` as well as
 	// `require admin`. Default: it does. With false, admin is a scope like any other
-	// at this gateway, and passes the rules that name it. Upstreams are told the same
-	// scopes either way: in X-Auth-Scopes, admin is still every scope to the
-	// orchestrator and the pool manager.
+	// at this gateway, and passes the rules that name it. Upstreams receive the same
+	// X-Auth-Scopes either way: to the orchestrator and the pool manager, admin still
+	// includes every scope.
 	AdminIsSuperuser *bool `json:"admin_is_superuser,omitempty"`
 
 	configured bool // a configuration was given, even an empty one
@@ -63,7 +63,7 @@ type App struct {
 
 	store    *tokenStore
 	state    *processState
-	taken    bool // state is to be given back
+	acquired bool // state has to be released
 	optional bool
 	proxies  []netip.Prefix
 	lockout  lockoutRule
@@ -76,11 +76,11 @@ type App struct {
 	stop     func()
 }
 
-// TrustProxy names the proxies that may say who asks.
+// TrustProxy configures the proxies that may set the identity of a request.
 type TrustProxy struct {
-	// Networks of the proxies' own addresses, as the socket shows them.
+	// Networks of the proxies' own addresses: the peers of the socket.
 	CIDRs []string `json:"cidrs"`
-	// What an identity named by a proxy may do. Default: nothing.
+	// Scopes of an identity that a proxy names. Default: none.
 	Scopes []authmin.Scope `json:"scopes,omitempty"`
 }
 
@@ -88,7 +88,7 @@ type TrustProxy struct {
 func (a *App) PlainAdmin() bool { return a.AdminIsSuperuser != nil && !*a.AdminIsSuperuser }
 
 // Configured reports whether there is a global authmin block, even an empty one. Without
-// one the environment has the settings.
+// one, the settings come from the environment.
 func (a *App) Configured() bool { return a.configured }
 
 // CaddyModule implements [caddy.Module].
@@ -96,8 +96,8 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: AppName, New: func() caddy.Module { return new(App) }}
 }
 
-// UnmarshalJSON notes that there is a configuration: an empty block and no block
-// differ.
+// UnmarshalJSON implements [json.Unmarshaler]. It records that there is a configuration:
+// an empty block differs from no block.
 func (a *App) UnmarshalJSON(data []byte) error {
 	type plain App
 	a.configured = true
@@ -106,17 +106,17 @@ func (a *App) UnmarshalJSON(data []byte) error {
 	return dec.Decode((*plain)(a))
 }
 
-// Provision resolves the settings. Everything that can be refused is refused
-// here, so that `validate` sees it.
+// Provision resolves the settings. Every invalid setting is refused here, so that
+// `validate` reports it.
 func (a *App) Provision(ctx caddy.Context) (err error) {
 	a.rejection.number = configurations.Add(1)
-	defer func() { a.rejection.because(err) }()
+	defer func() { a.rejection.setCause(err) }()
 	a.shield = &logShield{guards: &a.guards}
 	if err := a.shield.place(ctx); err != nil {
 		return err
 	}
 	a.log = ctx.Logger(a)
-	if err = a.judge(ctx); err != nil {
+	if err = a.checkFaults(ctx); err != nil {
 		return err
 	}
 	if a.metrics, err = provisionMetrics(ctx.GetMetricsRegistry()); err != nil {
@@ -128,10 +128,10 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	if a.lockout, err = a.Lockout.rule(); err != nil {
 		return err
 	}
-	if a.state, err = takeState(a.metrics); err != nil {
-		return fmt.Errorf("making tables: %w", err)
+	if a.state, err = acquireState(a.metrics); err != nil {
+		return fmt.Errorf("creating the tables of lockouts and limits: %w", err)
 	}
-	a.taken = true
+	a.acquired = true
 	tokens, err := a.resolve()
 	if err != nil {
 		return err
@@ -177,7 +177,7 @@ func (a *App) resolve() ([]sourcedToken, error) {
 	return tokens, nil
 }
 
-// Start begins to watch: keyring files, tokens that run out, bans that end.
+// Start begins to watch keyring files, tokens that expire, and bans that end.
 func (a *App) Start() error {
 	if err := a.audit.open(); err != nil {
 		return err
@@ -195,7 +195,7 @@ func (a *App) Start() error {
 	return nil
 }
 
-// announce tells the operator what is open, and what is not as it seems.
+// announce logs settings that reduce protection, and the number of guards.
 func (a *App) announce() {
 	if a.optional {
 		a.log.Warn("requests from this machine need no token (AUTH_OPTIONAL); a tunnel or proxy on this host that adds no forwarding header counts as this machine")
@@ -203,9 +203,9 @@ func (a *App) announce() {
 	guards, shadows := a.guards.count()
 	a.metrics.shadowGuards.Set(float64(shadows))
 	a.audit.configLoaded(guards, shadows, a.store.keyring().Len())
-	a.store.show()
+	a.store.updateMetrics()
 	if shadows > 0 {
-		a.log.Warn("shadow guards let everything through", zap.Int("shadow_guards", shadows))
+		a.log.Warn("shadow guards refuse nothing", zap.Int("shadow_guards", shadows))
 	}
 	if guards == 0 {
 		a.log.Warn("authmin is configured but guards nothing: no site has the directive authmin")
@@ -232,7 +232,7 @@ func (a *App) watch(stop <-chan struct{}) {
 	}
 }
 
-// tick is one look at what changes by itself.
+// tick handles changed files, expired tokens and ended bans.
 func (a *App) tick(now time.Time) {
 	shieldStdLog()
 	a.store.poll()
@@ -243,7 +243,7 @@ func (a *App) tick(now time.Time) {
 	a.audit.tick(now)
 }
 
-// Stop ends the watching; it waits for it.
+// Stop ends the goroutine of Start, and waits for it.
 func (a *App) Stop() error {
 	if a.stop != nil {
 		a.stop()
@@ -252,17 +252,17 @@ func (a *App) Stop() error {
 	return nil
 }
 
-// Cleanup gives back what Provision took; it is called after a failed one too.
+// Cleanup releases what Provision acquired. Caddy calls it after a failed Provision too.
 func (a *App) Cleanup() error {
-	a.tellRejected()
+	a.recordRejection()
 	if a.audit != nil {
 		a.audit.close()
 	}
-	if !a.taken {
+	if !a.acquired {
 		return nil
 	}
-	a.taken = false // the state itself stays: requests that this configuration let in still use it
-	return giveBackState()
+	a.acquired = false // a.state stays set: requests in progress still use it
+	return releaseState()
 }
 
 // Interface guards

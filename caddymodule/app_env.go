@@ -24,7 +24,7 @@ func (a *App) resolveEnv() ([]sourcedToken, error) {
 	}
 	trust, err := authmin.ParseOptional(os.Getenv(EnvTrustProxy))
 	if err != nil || trust {
-		return nil, errors.New("TRUST_PROXY_AUTH needs to know the proxies: unset it, and write `trust_proxy CIDR…` into a global authmin block")
+		return nil, errors.New("TRUST_PROXY_AUTH does not name the proxies to trust: unset it, and write `trust_proxy CIDR…` into a global authmin block")
 	}
 	token, alias, err := environmentSources()
 	if err != nil || token.Secret().IsZero() {
@@ -33,16 +33,16 @@ func (a *App) resolveEnv() ([]sourcedToken, error) {
 	return []sourcedToken{{name: authmin.NameDefault, scopes: authmin.AllScopes(), source: token, alias: alias}}, nil
 }
 
-// EnvironmentToken reads the token of LLORCH_API_TOKEN or LLORCH_API_TOKEN_FILE,
-// or of their deprecated alias AUTH_TOKEN; the zero Secret when none is set. An
-// alias that differs is an error: one of the two is not what the operator means.
+// EnvironmentToken reads the token from LLORCH_API_TOKEN or LLORCH_API_TOKEN_FILE, or
+// from their deprecated alias AUTH_TOKEN. It returns the zero Secret if none is set, and
+// an error if the alias has another value.
 func EnvironmentToken() (authmin.Secret, error) {
 	token, _, err := environmentSources()
 	return token.Secret(), err
 }
 
-// environmentSources are where that token is, and the alias that holds it too;
-// nil when there is none.
+// environmentSources returns the source of that token, and the alias if that is set as
+// well; nil otherwise.
 func environmentSources() (token, alias *authmin.SecretSource, err error) {
 	if token, err = environmentSource(EnvToken); err != nil {
 		return nil, nil, err

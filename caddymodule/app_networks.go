@@ -6,11 +6,11 @@ import (
 	"net/netip"
 )
 
-// parseNetworks reads the networks of trusted proxies. Who is in one of them names
-// any identity, so what looks like one proxy and is half of the Internet is refused.
+// parseNetworks parses the networks of trusted proxies. A host in one of them can claim
+// any identity, so networks that are too wide are refused.
 func parseNetworks(cidrs []string) ([]netip.Prefix, error) {
 	if len(cidrs) == 0 {
-		return nil, errors.New("it names no network; write the proxies' addresses, such as 10.0.0.7/32")
+		return nil, errors.New("no network given; write the addresses of your proxies, such as 10.0.0.7/32")
 	}
 	networks := make([]netip.Prefix, 0, len(cidrs))
 	for _, cidr := range cidrs {
@@ -27,7 +27,7 @@ func parseNetworks(cidrs []string) ([]netip.Prefix, error) {
 		networks = append(networks, network)
 	}
 	if wide := wideRange(cidrs); wide != "" {
-		return nil, fmt.Errorf("%s are far more than your own proxies; name the proxies' own addresses", wide)
+		return nil, fmt.Errorf("%s cover far more than your own proxies; write the addresses of your proxies", wide)
 	}
 	return networks, nil
 }
@@ -35,14 +35,14 @@ func parseNetworks(cidrs []string) ([]netip.Prefix, error) {
 func checkNetwork(network netip.Prefix) error {
 	switch {
 	case network.Bits() == 0:
-		return fmt.Errorf("%s is every address; name the proxies' own", network)
+		return fmt.Errorf("%s contains every address; write the addresses of your proxies", network)
 	case network.Addr().Is4In6():
-		return fmt.Errorf("%s is an IPv4 network in IPv6 form, which no peer is in; write it as 10.0.0.7/32", network)
+		return fmt.Errorf("%s is an IPv4 network in IPv6 form, which matches no peer; write it as 10.0.0.7/32", network)
 	case network != network.Masked():
-		return fmt.Errorf("%s has bits set beyond its length: it is the network %s; write that, or one address such as %s",
+		return fmt.Errorf("%s has host bits set: the network is %s; write that, or a single address such as %s",
 			network, network.Masked(), netip.PrefixFrom(network.Addr(), network.Addr().BitLen()))
 	case isWide(network):
-		return fmt.Errorf("%s is far more than your own proxies, and each address in it could name any identity; name the proxies' own addresses", network)
+		return fmt.Errorf("%s covers far more than your own proxies, and each address in it could claim any identity; write the addresses of your proxies", network)
 	}
 	return nil
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/caddyserver/caddy/v2"
 )
 
-// errElsewhere stands for what this module does not get to see.
-var errElsewhere = errors.New("another part of it was refused; the gateway's log says which")
+// errOtherModule stands for an error of another module, which this one cannot see.
+var errOtherModule = errors.New("another part of the configuration was refused; see the gateway's log")
 
 // configurations numbers the configurations of this process.
 var configurations atomic.Uint64
 
-// rejection remembers why a configuration is refused, for the trail of the one that
-// stays in force.
+// rejection holds why a configuration is refused, for the audit trail of the
+// configuration that stays in use.
 type rejection struct {
 	number uint64 // of the configuration
 
@@ -23,8 +23,8 @@ type rejection struct {
 	cause error
 }
 
-// because notes the first error, if there is one.
-func (r *rejection) because(err error) {
+// setCause keeps the first error.
+func (r *rejection) setCause(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.cause == nil {
@@ -32,22 +32,22 @@ func (r *rejection) because(err error) {
 	}
 }
 
-// tellRejected writes to the trail in force that a newer configuration is given up
-// before it was in force. Without a running gateway (`validate`, a first start)
-// there is none, and the command's own message says why.
-func (a *App) tellRejected() {
+// recordRejection records in the running configuration's audit trail that a newer
+// configuration was refused. Without a running gateway (`validate`, a first start) there
+// is no trail, and the command prints the error.
+func (a *App) recordRejection() {
 	running, err := caddy.ActiveContext().AppIfConfigured(AppName)
 	if err != nil {
 		return
 	}
 	app, ok := running.(*App)
-	if !ok || app.rejection.number >= a.rejection.number { // that is how a configuration ends that was in force
+	if !ok || app.rejection.number >= a.rejection.number { // this configuration was in use, and a newer one replaced it
 		return
 	}
 	a.rejection.mu.Lock()
 	defer a.rejection.mu.Unlock()
 	if a.rejection.cause == nil {
-		a.rejection.cause = errElsewhere
+		a.rejection.cause = errOtherModule
 	}
 	app.audit.configRejected("configuration", a.rejection.cause)
 }

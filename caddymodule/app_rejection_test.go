@@ -18,7 +18,7 @@ func TestARefusedReloadIsOnRecord(t *testing.T) {
 	cases := []struct{ globals, site, why string }{
 		{"\tauthmin {\n\t\ttoken a {env.NOT_SET_AT_ALL} infer\n\t}\n", guarded, "NOT_SET_AT_ALL"},
 		{globals, strings.Replace(guarded, "require infer", "upstream_token {env.NOT_SET_AT_ALL}\n\t\trequire infer", 1), "upstream_token"},
-		{globals, guarded + "reverse_proxy 127.0.0.1:9 {\ntransport http {\ntls_trust_pool file /nowhere\n}\n}", errElsewhere.Error()},
+		{globals, guarded + "reverse_proxy 127.0.0.1:9 {\ntransport http {\ntls_trust_pool file /nowhere\n}\n}", errOtherModule.Error()},
 	}
 	var want []string
 	for _, c := range cases {

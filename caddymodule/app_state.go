@@ -4,9 +4,9 @@ import (
 	"github.com/caddyserver/caddy/v2"
 )
 
-// processState is what outlives a reload: who is locked out, how much of a limit
-// is used, and which requests are under way. A new configuration starts before
-// the old one stops, so both hold it for a moment.
+// processState outlives a reload: the lockouts, the use of limits, and the requests in
+// progress. A new configuration starts before the old one stops, so both hold it for a
+// moment.
 type processState struct {
 	lockouts *lockoutTable
 	limits   *limitTable
@@ -14,14 +14,13 @@ type processState struct {
 	public   publicLimiters
 }
 
-// stateKey is the one key in the pool: there is one state a process.
+// stateKey is the only key of the pool: there is one state per process.
 const stateKey = "state"
 
 var states = caddy.NewUsagePool()
 
-// takeState returns the process's state. Each take is given back with
-// giveBackState.
-func takeState(m *metrics) (*processState, error) {
+// acquireState returns the state of the process. Each call needs one of releaseState.
+func acquireState(m *metrics) (*processState, error) {
 	value, _, err := states.LoadOrNew(stateKey, func() (caddy.Destructor, error) {
 		lockouts, err := newLockoutTable(maxClients, m)
 		if err != nil {
@@ -39,11 +38,10 @@ func takeState(m *metrics) (*processState, error) {
 	return value.(*processState), nil
 }
 
-func giveBackState() error {
+func releaseState() error {
 	_, err := states.Delete(stateKey)
 	return err
 }
 
-// Destruct implements [caddy.Destructor]. Requests that are still under way keep
-// what they hold.
+// Destruct implements [caddy.Destructor]. Requests in progress keep their entries.
 func (*processState) Destruct() error { return nil }

@@ -11,7 +11,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// Audit events of decisions. Those beside decisions are where they happen.
+// Audit events of decisions and of a refused bind. The others are in audit_events.go.
 const (
 	eventAllowed     = "auth_success"
 	eventRefused     = "auth_failed"
@@ -32,21 +32,21 @@ const reasonAudit authmin.Reason = "audit"
 // hangs does not affect the others. No field contains a token: at most its fp6.
 type auditLog struct {
 	out      *slog.Logger // does not wait for a sink
-	deciding slog.Handler // waits until a required sink has the record
+	deciding slog.Handler // waits for a required sink
 	required int
 	refusals refusalLog
 
 	publicRequests refusalLog // requests on public routes
 	started        eventCount // lockouts that began
-	ended          eventCount // and that are over
+	ended          eventCount // and those that ended
 
-	taken []AuditSink // to be given back
-	start []func() error
-	caddy *caddySink
+	acquired []AuditSink // to be released
+	start    []func() error
+	caddy    *caddySink
 }
 
-// newAuditLog takes the sinks of a configuration; without any, Caddy's log. close
-// gives them back, also after an error.
+// newAuditLog acquires the sinks of a configuration; if it has none, Caddy's log. close
+// releases them, also after an error.
 func newAuditLog(sinks []AuditSink, log *zap.Logger, m *metrics) (*auditLog, error) {
 	if len(sinks) == 0 {
 		sinks = []AuditSink{{Sink: sinkCaddy}}
@@ -70,11 +70,11 @@ func newAuditLog(sinks []AuditSink, log *zap.Logger, m *metrics) (*auditLog, err
 			all, deciding = append(all, a.caddy), append(deciding, a.caddy)
 			continue
 		}
-		pooled, err := sink.take(m)
+		pooled, err := sink.acquire(m)
 		if err != nil {
 			return a, fmt.Errorf("audit %s: %w", sink.Sink, err)
 		}
-		a.taken = append(a.taken, sink)
+		a.acquired = append(a.acquired, sink)
 		a.start = append(a.start, func() error { return pooled.begin(sink) })
 		all = append(all, sinkHandler{pooled.Sink, false})
 		deciding = append(deciding, sinkHandler{pooled.Sink, sink.Required})
@@ -91,7 +91,7 @@ func newAuditLog(sinks []AuditSink, log *zap.Logger, m *metrics) (*auditLog, err
 func (a *auditLog) open() error {
 	for i, start := range a.start {
 		if err := start(); err != nil {
-			return fmt.Errorf("audit %s: %w", a.taken[i].Sink, err)
+			return fmt.Errorf("audit %s: %w", a.acquired[i].Sink, err)
 		}
 	}
 	if a.caddy != nil {
@@ -100,24 +100,24 @@ func (a *auditLog) open() error {
 	return nil
 }
 
-// close writes the records that are due and gives the sinks back. Requests that are
-// still in progress may write afterwards, to sinks that another configuration holds.
+// close writes the records that are due and releases the sinks. Requests in progress may
+// write afterwards, to sinks that another configuration still holds.
 func (a *auditLog) close() {
 	if a.out != nil {
 		a.writeExpired(time.Now(), true)
 	}
-	for _, sink := range a.taken {
-		_ = giveBackSink(sink.target()) // a sink that hangs has been reported
+	for _, sink := range a.acquired {
+		_ = releaseSink(sink.target()) // the sink itself reports an error
 	}
-	a.taken = nil
+	a.acquired = nil
 	if a.caddy != nil {
 		a.caddy.end()
 	}
 }
 
-// decision writes the record of one request. It reports false when sinks are
-// required and none of them has the record: then the request must be refused. The
-// status is that of the gateway's own answer, absent when the upstream answers.
+// decision writes the record of one request. It returns false if sinks are required and
+// none of them has the record: the request must then be refused. The status is that of
+// the gateway's own answer, absent if the upstream answers.
 func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, s *requestState) bool {
 	level, event, decision := slog.LevelInfo, eventAllowed, decisionAllow
 	if !d.Allow {
@@ -135,8 +135,8 @@ func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, s *r
 		status = d.Problem.Status
 	}
 	record := decisionRecords.Get().(*decisionRecord)
-	defer record.giveBack()
-	record.about(r, g, d, s)
+	defer record.recycle()
+	record.setRequest(r, g, d, s)
 	record.expendable = !d.Allow || d.Public
 	if record.expendable {
 		record.level, record.event, record.decision, record.reason, record.status = level, event, decision, string(d.Reason), status
@@ -144,7 +144,7 @@ func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, s *r
 			return true
 		}
 	}
-	record.says(level, event, decision, string(d.Reason), status)
+	record.setDecision(level, event, decision, string(d.Reason), status)
 	err := a.deciding.Handle(ctx, record.record())
 	if err == nil || failedSinks(err) < a.required {
 		return true
@@ -152,8 +152,8 @@ func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, s *r
 	if d.Public || g.Shadow || a.required == 0 {
 		return true
 	}
-	// The first record may still be written, and says otherwise.
-	record.says(slog.LevelError, eventRefused, decisionRefuse, string(reasonAudit), problemNoAudit.Status)
+	// A record that the request was allowed may still be written: correct it.
+	record.setDecision(slog.LevelError, eventRefused, decisionRefuse, string(reasonAudit), problemNoAudit.Status)
 	_ = a.out.Handler().Handle(ctx, record.record())
 	return false
 }
@@ -169,8 +169,8 @@ func failedSinks(err error) int {
 // problemNoAudit answers a request that could not be recorded.
 var problemNoAudit = authmin.Problem{
 	Status: http.StatusServiceUnavailable, Code: "AUDIT_UNAVAILABLE", CodeNumber: 50301,
-	Title: "The request could not be put on record",
-	Hint:  "Try again later. The operator has to look at the audit sinks: a full disk, or a file that cannot be written.",
+	Title: "The audit record of the request could not be written",
+	Hint:  "Try again later. The operator must check the audit sinks, such as for a full disk or a file that is not writable.",
 }
 
 func tokenName(d *authmin.Decision) string {

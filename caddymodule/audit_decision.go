@@ -12,8 +12,8 @@ import (
 	"github.com/llorch/gateway/caddymodule/trail"
 )
 
-// decisionRecord is the audit record of one request, before it is text. It passes
-// through log/slog as one attribute: [sinkHandler] writes its line as it is, and other
+// decisionRecord is the audit record of one request, before it is encoded. It passes
+// through log/slog as one attribute: [sinkHandler] writes its JSON line, and other
 // handlers resolve it to its fields with [decisionRecord.LogValue]. It is reused for
 // another request when the sinks have returned.
 type decisionRecord struct {
@@ -30,10 +30,10 @@ type decisionRecord struct {
 
 	expendable bool // a refusal, or a request on a public route: see [trail.Record]
 
-	// Of a record that stands for many refusals.
+	// Of a summary, which replaces the records of many requests.
 	count   int       // 0 for a record of one request
-	reasons string    // how many for each reason
-	since   time.Time // the first refusal of the minute
+	reasons string    // the count of each reason
+	since   time.Time // the first request of the window
 
 	line []byte // as JSON, once a sink has asked for it
 }
@@ -42,8 +42,8 @@ var decisionRecords = sync.Pool{New: func() any {
 	return &decisionRecord{line: make([]byte, 0, trail.MaxRecord)}
 }}
 
-// about fills in the fields of a request. Text of the client is bounded here.
-func (d *decisionRecord) about(r *http.Request, g *Guard, decision *authmin.Decision, s *requestState) {
+// setRequest sets the fields of a request. It bounds the text of the client.
+func (d *decisionRecord) setRequest(r *http.Request, g *Guard, decision *authmin.Decision, s *requestState) {
 	path, _, _ := strings.Cut(s.target, "?")
 	d.guard = g.Name
 	d.identity, d.token, d.fp6 = decision.Identity, tokenName(decision), decision.Fingerprint
@@ -60,21 +60,21 @@ func (d *decisionRecord) about(r *http.Request, g *Guard, decision *authmin.Deci
 	d.correlationID = s.id
 }
 
-// says sets the decision, and gives the record its number.
-func (d *decisionRecord) says(level slog.Level, event, decision, reason string, status int) {
+// setDecision sets the decision, and the sequence number of the record.
+func (d *decisionRecord) setDecision(level slog.Level, event, decision, reason string, status int) {
 	d.time, d.level, d.seq = time.Now(), level, trail.NextSeq()
 	d.event, d.decision, d.reason, d.status = event, decision, reason, status
 	d.line = d.line[:0]
 }
 
-// record is what goes through the fan-out.
+// record wraps d for the fan-out of handlers.
 func (d *decisionRecord) record() slog.Record {
 	r := slog.NewRecord(d.time, d.level, d.event, 0)
 	r.AddAttrs(slog.Any("", d))
 	return r
 }
 
-// decisionOf returns the decision that a record is about, if it is about one.
+// decisionOf returns the decision in a record; nil for a record of another event.
 func decisionOf(r *slog.Record) (d *decisionRecord) {
 	if r.NumAttrs() == 1 {
 		r.Attrs(func(a slog.Attr) bool {
@@ -85,9 +85,9 @@ func decisionOf(r *slog.Record) (d *decisionRecord) {
 	return d
 }
 
-// LogValue implements [slog.LogValuer]: the fields, in the order in which
-// [decisionRecord.json] writes them. With the empty key that the record has they
-// stand at the top.
+// LogValue implements [slog.LogValuer]: the fields, in the order of
+// [decisionRecord.json]. The attribute has an empty key, so that they are at the top
+// level of the record.
 func (d *decisionRecord) LogValue() slog.Value {
 	attrs := []slog.Attr{
 		slog.Uint64("seq", d.seq),
@@ -101,11 +101,11 @@ func (d *decisionRecord) LogValue() slog.Value {
 	if d.status != 0 {
 		attrs = append(attrs, slog.Int("status", d.status))
 	}
-	return slog.GroupValue(append(attrs, d.together()...)...)
+	return slog.GroupValue(append(attrs, d.summaryAttrs()...)...)
 }
 
-// json is the record as one line, without the line end: the same bytes as
-// [trail.AppendRecord] makes of its fields. It is encoded once for all sinks.
+// json returns the record as one line, without the line end: the same bytes that
+// [trail.AppendRecord] writes for its fields. It encodes once for all sinks.
 func (d *decisionRecord) json() []byte {
 	if len(d.line) > 0 {
 		return d.line
@@ -140,7 +140,7 @@ func (d *decisionRecord) json() []byte {
 	return d.line
 }
 
-// appendAddr writes an address, and nothing for none.
+// appendAddr appends an address, or nothing for the zero address.
 func appendAddr(dst []byte, addr netip.Addr) []byte {
 	if !addr.IsValid() {
 		return dst
@@ -148,8 +148,8 @@ func appendAddr(dst []byte, addr netip.Addr) []byte {
 	return addr.AppendTo(dst)
 }
 
-// giveBack puts a record back into the pool.
-func (d *decisionRecord) giveBack() {
-	*d = decisionRecord{line: d.line[:0]} // no text of this request stays
+// recycle returns a record to the pool.
+func (d *decisionRecord) recycle() {
+	*d = decisionRecord{line: d.line[:0]} // keep no text of this request
 	decisionRecords.Put(d)
 }

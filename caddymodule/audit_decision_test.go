@@ -75,7 +75,7 @@ func TestADecisionsLine(t *testing.T) {
 func TestARecordIsEmptyWhenItIsUsedAgain(t *testing.T) {
 	d := decisionRecords.Get().(*decisionRecord)
 	d.path, d.status, d.line = "/x", 403, append(d.line, "x"...)
-	d.giveBack()
+	d.recycle()
 	if d.path != "" || d.status != 0 || len(d.line) != 0 {
 		t.Errorf("got %+v", d)
 	}

@@ -7,11 +7,12 @@ import (
 )
 
 // recordedLockouts is how many starts, and how many ends, of lockouts have a record of
-// their own in a minute. A network with many IPv6 prefixes fills the table of locked
-// clients in every ban; beyond this number they share a record: 30 MB an hour at most.
+// their own in a minute. A network with many IPv6 prefixes could fill the table of locked
+// clients again after every ban. Beyond this number they share a summary: 30 MB an hour
+// at most.
 const recordedLockouts = 1024
 
-// eventCount decides which events of a minute have a record of their own; it counts the
+// eventCount decides which events of a minute have a record of their own, and counts the
 // others.
 type eventCount struct {
 	mu    sync.Mutex
@@ -20,8 +21,8 @@ type eventCount struct {
 	held  int
 }
 
-// hold reports whether an event is counted instead of recorded. due is how many events
-// of the minute before need a record.
+// hold reports whether an event is counted instead of recorded. due is the number of
+// events of the previous minute that need a summary.
 func (c *eventCount) hold(now time.Time) (held bool, due int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -37,7 +38,8 @@ func (c *eventCount) hold(now time.Time) (held bool, due int) {
 	return true, due
 }
 
-// expired returns how many events need a record, when the minute is over or at the end.
+// expired returns the number of events that need a summary, if the minute has ended or
+// with all.
 func (c *eventCount) expired(now time.Time, all bool) (due int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,7 +60,7 @@ func (a *auditLog) lockoutStart(client string, rule lockoutRule) {
 	}
 }
 
-// lockoutEnd records that a client's ban is over.
+// lockoutEnd records that a client's ban has ended.
 func (a *auditLog) lockoutEnd(client string) {
 	held, due := a.ended.hold(time.Now())
 	a.manyLockouts(slog.LevelInfo, eventLockoutEnd, due)
@@ -67,7 +69,7 @@ func (a *auditLog) lockoutEnd(client string) {
 	}
 }
 
-// writeLockouts writes the records of lockouts that were counted.
+// writeLockouts writes the summaries of the lockouts that were counted.
 func (a *auditLog) writeLockouts(now time.Time, all bool) {
 	a.manyLockouts(slog.LevelWarn, eventLockoutStart, a.started.expired(now, all))
 	a.manyLockouts(slog.LevelInfo, eventLockoutEnd, a.ended.expired(now, all))
@@ -79,6 +81,6 @@ func (a *auditLog) manyLockouts(level slog.Level, event string, count int) {
 	}
 }
 
-// isExpendable reports whether clients without a token cause an event: such records may
-// not use the reserve of the disk.
+// isExpendable reports whether clients without a token can cause an event. The record of
+// such an event may not use the disk reserve.
 func isExpendable(event string) bool { return event == eventLockoutStart || event == eventLockoutEnd }

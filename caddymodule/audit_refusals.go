@@ -14,44 +14,44 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// Refusals, and requests on public routes, cost a client nothing, and a record of the
-// trail is some 600 bytes: one machine could cause 31 GB an hour. So the first of a
-// client in a minute have a record each, and all later ones share one, written when the
-// minute is over.
+// A client can cause refusals and requests on public routes at no cost, and each record
+// has some 600 bytes: one machine could write 31 GB an hour. So the first requests of a
+// client in a minute have a record each, and the later ones share a summary, written at
+// the end of the minute.
 const (
 	// recordedRefusals is how many refusals of a client are recorded one by one.
 	recordedRefusals = 20
-	// refusalWindow is the time in which they count, and after which the rest are
-	// recorded together.
+	// refusalWindow is the time in which they are counted, and after which the summary of
+	// the rest is written.
 	refusalWindow = time.Minute
-	// maxRefusers bounds the clients that are told apart in a minute: with their
-	// records, 13 MB at most. Those beyond share one count.
-	maxRefusers = 1024
+	// maxRefusedClients bounds the clients with a count of their own in a minute: with
+	// their records, 13 MB at most. Clients beyond that share one count.
+	maxRefusedClients = 1024
 	// recordedPublic is how many requests on public routes of a client are recorded one
 	// by one: more than a page with all of its files, for several readers at one address.
 	recordedPublic = 300
 	// recordedPublicInAll bounds those of all clients in a minute: 12 MB.
-	recordedPublicInAll = 20 * maxRefusers
+	recordedPublicInAll = 20 * maxRefusedClients
 )
 
-// othersAddress stands for the client's address in the record of those beyond
-// [maxRefusers].
+// othersAddress replaces the client's address in the summary of the clients beyond
+// [maxRefusedClients].
 const othersAddress = "others"
 
-// refuserKey is what refusals are counted by: the client and, for a token that is or was
-// valid, its name or fp6, so that other requests from the same address do not hide it.
-// Nor does a flood from many addresses: beyond [maxRefusers] each such token still has a
-// count of its own, and the keyring bounds how many there are.
-type refuserKey struct {
+// refusalKey is the key by which refusals are counted: the client and, for a token that
+// is or was valid, its name or fp6. So other requests from the same address do not hide
+// the use of that token. Beyond [maxRefusedClients], each such token still has a count of
+// its own; the keyring bounds their number.
+type refusalKey struct {
 	client netip.Addr
 	token  string
 	others bool
 }
 
-// refuserOf returns the key of a refusal. A name has no colon in it, so that none looks
-// like a fingerprint.
-func refuserOf(s *requestState, d *decisionRecord) refuserKey {
-	key := refuserKey{client: clientKey(s.clientAddr()), token: d.token}
+// refusalKeyOf returns the key of a refusal. A token name contains no colon, so it cannot
+// be mistaken for a fingerprint.
+func refusalKeyOf(s *requestState, d *decisionRecord) refusalKey {
+	key := refusalKey{client: clientKey(s.clientAddr()), token: d.token}
 	switch authmin.Reason(d.reason) {
 	case authmin.ReasonExpired, authmin.ReasonRevoked, authmin.ReasonNotYet:
 		key.token = "fp6:" + d.fp6
@@ -59,27 +59,27 @@ func refuserOf(s *requestState, d *decisionRecord) refuserKey {
 	return key
 }
 
-// refuser counts the refusals of one client in one window.
-type refuser struct {
+// clientRefusals counts the refusals of one client in one window.
+type clientRefusals struct {
 	since   time.Time
 	count   int
 	held    int            // without a record of their own
 	last    decisionRecord // of those without a record of their own
-	reasons map[string]int // of the same
+	reasons map[string]int // of those without a record of their own
 }
 
-// refusalLog decides which refusals have a record of their own; it counts the others.
+// refusalLog decides which refusals have a record of their own, and counts the others.
 type refusalLog struct {
 	each, inAll int // recorded one by one in a window; zeros are [recordedRefusals] and no bound
 
 	mu      sync.Mutex
-	clients map[refuserKey]*refuser
+	clients map[refusalKey]*clientRefusals
 	since   time.Time // of the window of inAll
 	alone   int       // recorded one by one in it
 }
 
-// recordAlone reports whether one more of a client has a record of its own.
-func (l *refusalLog) recordAlone(r *refuser, now time.Time) bool {
+// recordAlone reports whether another refusal of a client has a record of its own.
+func (l *refusalLog) recordAlone(r *clientRefusals, now time.Time) bool {
 	each := l.each
 	if each == 0 {
 		each = recordedRefusals
@@ -97,25 +97,25 @@ func (l *refusalLog) recordAlone(r *refuser, now time.Time) bool {
 	return l.alone <= l.inAll
 }
 
-// hold reports whether a refusal is counted instead of recorded. due is the record of
-// the minute before, if that is over.
-func (l *refusalLog) hold(key refuserKey, d *decisionRecord, now time.Time) (held bool, due *decisionRecord) {
+// hold reports whether a refusal is counted instead of recorded. due is the summary of
+// the previous window, if that has ended.
+func (l *refusalLog) hold(key refusalKey, d *decisionRecord, now time.Time) (held bool, due *decisionRecord) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.clients[key]
-	if r == nil && len(l.clients) >= maxRefusers {
-		key = refuserKey{token: key.token, others: true}
+	if r == nil && len(l.clients) >= maxRefusedClients {
+		key = refusalKey{token: key.token, others: true}
 		r = l.clients[key]
 	}
 	if r != nil && now.Sub(r.since) >= refusalWindow {
-		due = r.together(key)
+		due = r.summary(key)
 		r = nil
 	}
 	if r == nil {
 		if l.clients == nil {
-			l.clients = map[refuserKey]*refuser{}
+			l.clients = map[refusalKey]*clientRefusals{}
 		}
-		r = &refuser{since: now}
+		r = &clientRefusals{since: now}
 		l.clients[key] = r
 	}
 	r.count++
@@ -132,8 +132,8 @@ func (l *refusalLog) hold(key refuserKey, d *decisionRecord, now time.Time) (hel
 	return true, due
 }
 
-// expired removes the windows that are over, or all of them, and returns the
-// records that are due for them.
+// expired removes the windows that have ended, or all of them, and returns their
+// summaries.
 func (l *refusalLog) expired(now time.Time, all bool) (due []*decisionRecord) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -142,16 +142,16 @@ func (l *refusalLog) expired(now time.Time, all bool) (due []*decisionRecord) {
 			continue
 		}
 		delete(l.clients, key)
-		if d := r.together(key); d != nil {
+		if d := r.summary(key); d != nil {
 			due = append(due, d)
 		}
 	}
 	return due
 }
 
-// together is the one record of all refusals of a window without a record of their
-// own: the last of them, with how many there were and why. It is nil for none.
-func (r *refuser) together(key refuserKey) *decisionRecord {
+// summary returns the record of all refusals of a window without a record of their own:
+// the last of them, with their number and reasons. It is nil if there were none.
+func (r *clientRefusals) summary(key refusalKey) *decisionRecord {
 	if r.held == 0 {
 		return nil
 	}
@@ -162,7 +162,7 @@ func (r *refuser) together(key refuserKey) *decisionRecord {
 	}
 	var why []string
 	for _, reason := range slices.Sorted(maps.Keys(r.reasons)) {
-		if reason == "" { // a public route lets in for none
+		if reason == "" { // allowed, on a public route
 			continue
 		}
 		why = append(why, fmt.Sprintf("%s=%d", reason, r.reasons[reason]))
@@ -172,40 +172,40 @@ func (r *refuser) together(key refuserKey) *decisionRecord {
 }
 
 // holdExpendable reports whether a refusal, or a request on a public route, is counted
-// instead of recorded. It writes the record of the minute before, if that is due.
+// instead of recorded. It writes the summary of the previous window, if that is due.
 func (a *auditLog) holdExpendable(s *requestState, d *decisionRecord) bool {
 	log := &a.refusals
 	if d.event == eventAllowed {
 		log = &a.publicRequests
 	}
-	held, due := log.hold(refuserOf(s, d), d, time.Now())
+	held, due := log.hold(refusalKeyOf(s, d), d, time.Now())
 	if due != nil {
-		a.writeHeld(due)
+		a.writeSummary(due)
 	}
 	return held
 }
 
-// tick writes the records of what was counted, where the minute is over.
+// tick writes the summaries of the windows that have ended.
 func (a *auditLog) tick(now time.Time) { a.writeExpired(now, false) }
 
-// writeExpired is tick, with all of them at the end.
+// writeExpired writes the summaries of the windows that have ended, or of all windows.
 func (a *auditLog) writeExpired(now time.Time, all bool) {
 	for _, log := range []*refusalLog{&a.refusals, &a.publicRequests} {
 		for _, d := range log.expired(now, all) {
-			a.writeHeld(d)
+			a.writeSummary(d)
 		}
 	}
 	a.writeLockouts(now, all)
 }
 
-// writeHeld writes one record for many refusals. It waits for no sink.
-func (a *auditLog) writeHeld(d *decisionRecord) {
-	d.says(d.level, d.event, d.decision, d.reason, d.status)
+// writeSummary writes the summary of a window. It waits for no sink.
+func (a *auditLog) writeSummary(d *decisionRecord) {
+	d.setDecision(d.level, d.event, d.decision, d.reason, d.status)
 	_ = a.out.Handler().Handle(context.Background(), d.record())
 }
 
-// together are the fields that only a record of many refusals has.
-func (d *decisionRecord) together() []slog.Attr {
+// summaryAttrs are the fields that only a summary has.
+func (d *decisionRecord) summaryAttrs() []slog.Attr {
 	if d.count == 0 {
 		return nil
 	}

@@ -14,7 +14,7 @@ func refusedRecord(reason, path string) *decisionRecord {
 
 func TestRefusalsBeyondTwentyAMinuteAreCounted(t *testing.T) {
 	log, now := new(refusalLog), time.Unix(1_000_000, 0)
-	key := refuserKey{client: clientA}
+	key := refusalKey{client: clientA}
 	for i := range 100 {
 		reason := "missing"
 		if i%4 == 0 {
@@ -25,10 +25,10 @@ func TestRefusalsBeyondTwentyAMinuteAreCounted(t *testing.T) {
 			t.Fatalf("refusal %d: held %v, due %v", i+1, held, due)
 		}
 	}
-	if held, _ := log.hold(refuserKey{client: clientB}, refusedRecord("missing", "/"), now); held {
+	if held, _ := log.hold(refusalKey{client: clientB}, refusedRecord("missing", "/"), now); held {
 		t.Error("another client's first refusal is held")
 	}
-	if held, _ := log.hold(refuserKey{client: clientA, token: "ci"}, refusedRecord("scope", "/"), now); held {
+	if held, _ := log.hold(refusalKey{client: clientA, token: "ci"}, refusedRecord("scope", "/"), now); held {
 		t.Error("the first refusal of a valid token of the same client is held")
 	}
 	if due := log.expired(now.Add(refusalWindow-1), false); len(due) != 0 {
@@ -46,7 +46,7 @@ func TestRefusalsBeyondTwentyAMinuteAreCounted(t *testing.T) {
 // A window that nothing has looked at ends with the next refusal.
 func TestTheNextMinuteIsCountedAnew(t *testing.T) {
 	log, now := new(refusalLog), time.Unix(1_000_000, 0)
-	key := refuserKey{client: clientA}
+	key := refusalKey{client: clientA}
 	for range recordedRefusals + 5 {
 		log.hold(key, refusedRecord("missing", "/"), now)
 	}
@@ -62,11 +62,11 @@ func TestTheNextMinuteIsCountedAnew(t *testing.T) {
 // A flood from more clients than are told apart writes a bounded number of records.
 func TestAFloodOfClientsIsBounded(t *testing.T) {
 	log, now := new(refusalLog), time.Unix(1_000_000, 0)
-	const clients, each = 5 * maxRefusers, 30
+	const clients, each = 5 * maxRefusedClients, 30
 	recorded, addr := 0, netip.MustParseAddr("10.0.0.1")
 	for range clients {
 		for range each {
-			if held, _ := log.hold(refuserKey{client: addr}, refusedRecord("missing", "/"), now); !held {
+			if held, _ := log.hold(refusalKey{client: addr}, refusedRecord("missing", "/"), now); !held {
 				recorded++
 			}
 		}
@@ -81,7 +81,7 @@ func TestAFloodOfClientsIsBounded(t *testing.T) {
 			others++
 		}
 	}
-	if most := (maxRefusers + 1) * (recordedRefusals + 1); recorded+len(due) > most {
+	if most := (maxRefusedClients + 1) * (recordedRefusals + 1); recorded+len(due) > most {
 		t.Errorf("%d records, want at most %d", recorded+len(due), most)
 	}
 	if recorded+counted != clients*each || others != 1 {

@@ -21,13 +21,13 @@ const (
 // goroutine.
 const maxAuditSinks = 8
 
-// AuditSink is one place that the audit trail goes to.
+// AuditSink is one destination of the audit trail.
 type AuditSink struct {
 	// stderr, file, syslog, or caddy: Caddy's own log under the name
 	// authmin.audit.
 	Sink string `json:"sink"`
 
-	// Absolute path, for file. The file is made with mode 0600.
+	// Absolute path, for file. The file is created with mode 0600.
 	Path string `json:"path,omitempty"`
 
 	// udp, tcp or unix, and where to, for syslog. Default: the socket /dev/log.
@@ -38,20 +38,20 @@ type AuditSink struct {
 	// every record carries the HMAC of its predecessor under that key.
 	Chain string `json:"chain,omitempty"`
 
-	// For file: bytes of its disk that are kept for the records of requests which an
-	// identity was let in with. When less is free, refusals and requests on public
+	// For file: bytes of its disk that are reserved for the records of allowed
+	// requests with an identity. When less is free, refusals and requests on public
 	// routes are not recorded. Default: 64 MiB, or a quarter of a disk that is
-	// smaller than four times that. Negative: nothing is kept.
+	// smaller than four times that. Negative: no reserve.
 	Reserve int64 `json:"reserve,omitempty"`
 
-	// A request goes on only when its record has been handed to the kernel by one
-	// of the required sinks.
+	// A request is forwarded only when one of the required sinks has passed its record
+	// to the kernel.
 	Required bool `json:"required,omitempty"`
 }
 
 var errChainPath = errors.New("audit file: want chain and the absolute path of a key file; the key itself would be stored in Caddy's saved configuration")
 
-// check judges a sink's settings, without touching what they name.
+// check validates a sink's settings, without opening anything.
 func (s AuditSink) check() error {
 	switch s.Sink {
 	case sinkStderr, sinkFile, sinkSyslog, sinkCaddy:
@@ -66,7 +66,7 @@ func (s AuditSink) check() error {
 	case s.Sink != sinkSyslog && (s.Network != "" || s.Address != ""):
 		return fmt.Errorf("audit %s: an address is for syslog", s.Sink)
 	case s.Chain != "" && !filepath.IsAbs(s.Chain):
-		return errChainPath // without what stands there: it could be the key
+		return errChainPath // without the text, which could be the key
 	case s.Sink == sinkCaddy && s.Required:
 		return errors.New("audit caddy cannot be required: Caddy's log does not say whether it could write; require a file")
 	}
@@ -78,7 +78,7 @@ func (s AuditSink) check() error {
 	return nil
 }
 
-// target identifies a sink: two of one target are the same sink.
+// target identifies a sink: sinks with the same target are the same sink.
 func (s AuditSink) target() string {
 	switch s.Sink {
 	case sinkFile:
@@ -89,7 +89,7 @@ func (s AuditSink) target() string {
 	return s.Sink
 }
 
-// chainKeys are the sources of the keys that the sinks are chained by.
+// chainKeys returns the sources of the sinks' chain keys.
 func chainKeys(sinks []AuditSink) ([]*authmin.SecretSource, error) {
 	var keys []*authmin.SecretSource
 	for _, sink := range sinks {

@@ -14,8 +14,7 @@ import (
 // auditLoggerName is the name of the records in Caddy's log.
 const auditLoggerName = "authmin.audit"
 
-// neverStacktrace is above every level in use: a record of the audit trail is
-// one line, and says what was decided, not where in the code.
+// neverStacktrace is above every level in use, so that no record has a stack trace.
 const neverStacktrace = slog.LevelError + 1
 
 // caddyQueue bounds the records that wait for Caddy's log. A record takes about
@@ -66,7 +65,7 @@ func (s *caddySink) end() {
 	close(s.stop)
 	select {
 	case <-s.done:
-	case <-time.After(trail.Timeout): // Caddy's log hangs; nothing here can end that
+	case <-time.After(trail.Timeout): // Caddy's log hangs: give up
 	}
 }
 
@@ -100,7 +99,7 @@ func (s *caddySink) Enabled(ctx context.Context, level slog.Level) bool {
 
 // Handle implements [slog.Handler].
 func (s *caddySink) Handle(_ context.Context, r slog.Record) error {
-	if d := decisionOf(&r); d != nil { // it is used again while ours waits
+	if d := decisionOf(&r); d != nil { // copy it: d is reused while the copy is queued
 		r = slog.NewRecord(d.time, d.level, d.event, 0)
 		r.AddAttrs(d.LogValue().Group()...)
 	}

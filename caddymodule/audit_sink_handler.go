@@ -8,10 +8,10 @@ import (
 	"github.com/llorch/gateway/caddymodule/trail"
 )
 
-// sinkHandler puts records into one sink.
+// sinkHandler is the [slog.Handler] of one sink.
 type sinkHandler struct {
 	sink *trail.Sink
-	wait bool // until the kernel has it
+	wait bool // until the kernel has the record
 }
 
 // Enabled implements [slog.Handler]: every sink has the whole trail.
@@ -22,8 +22,8 @@ var recordBuffers = sync.Pool{New: func() any {
 	return &b
 }}
 
-// Handle implements [slog.Handler]. It returns an error only if it waits: other lost
-// records are counted by the sink.
+// Handle implements [slog.Handler]. It returns an error only if it waits; otherwise the
+// sink counts lost records.
 func (h sinkHandler) Handle(_ context.Context, r slog.Record) error {
 	if d := decisionOf(&r); d != nil {
 		return h.put(d.json(), d.expendable)

@@ -11,9 +11,9 @@ import (
 	"go.uber.org/zap/exp/zapslog"
 )
 
-// auditSinks are the sinks of this process by target: a new configuration starts
-// before the old one stops, and both write to the same sink, so that a reload neither
-// loses nor doubles a record.
+// auditSinks are the sinks of this process by target. A new configuration starts before
+// the old one stops, and both write to the same sink, so that a reload neither loses nor
+// duplicates a record.
 var auditSinks = caddy.NewUsagePool()
 
 // pooledSink is a sink in the pool, with the key of its file's chain.
@@ -22,19 +22,19 @@ type pooledSink struct {
 	key authmin.Secret
 }
 
-// Destruct implements [caddy.Destructor]: the last configuration gave the sink back.
+// Destruct implements [caddy.Destructor]. It is called when the last configuration has
+// released the sink.
 func (s *pooledSink) Destruct() error { return s.Stop() }
 
-// begin is called when the configuration comes into force. `validate` never gets
-// here.
+// begin is called when the configuration comes into use; `validate` never calls it.
 func (s *pooledSink) begin(sink AuditSink) error {
 	s.SetReserve(sink.Reserve)
 	return s.Start()
 }
 
-// take returns the sink for these settings, which giveBackSink gives back. Nothing
-// is opened for writing yet.
-func (s AuditSink) take(m *metrics) (*pooledSink, error) {
+// acquire returns the sink for these settings. Each call needs one of releaseSink. It
+// opens nothing for writing.
+func (s AuditSink) acquire(m *metrics) (*pooledSink, error) {
 	var key authmin.Secret
 	if s.Chain != "" {
 		var err error
@@ -56,13 +56,13 @@ func (s AuditSink) take(m *metrics) (*pooledSink, error) {
 	pooled := value.(*pooledSink)
 	if pooled.key.IsZero() != key.IsZero() || !key.IsZero() && !pooled.key.Equal(key) {
 		return nil, errors.Join(
-			fmt.Errorf("%s is being written with another chain key, or none; give the new key a file of its own, or restart", s.Path),
-			giveBackSink(s.target()))
+			fmt.Errorf("%s is being written with another chain key, or without one; use another audit file for the new key, or restart", s.Path),
+			releaseSink(s.target()))
 	}
 	return pooled, nil
 }
 
-func giveBackSink(target string) error {
+func releaseSink(target string) error {
 	_, err := auditSinks.Delete(target)
 	return err
 }
@@ -78,8 +78,7 @@ func (s AuditSink) open(key authmin.Secret, m *metrics) *trail.Sink {
 	return trail.NewStderr(options)
 }
 
-// operatorLog is Caddy's log of the moment: a sink outlives configurations, and their
-// logs.
+// operatorLog returns Caddy's current log: a sink outlives configurations and their logs.
 func operatorLog() *slog.Logger {
 	return slog.New(zapslog.NewHandler(caddy.Log().Core(), zapslog.WithName(AppName), zapslog.AddStacktraceAt(neverStacktrace)))
 }

@@ -23,21 +23,21 @@ func TestAFloodDoesNotHideAKnownToken(t *testing.T) {
 		log, now := new(refusalLog), time.Unix(1_000_000, 0)
 		victim := &requestState{clientIP: "192.0.2.1"}
 		for range 2 * recordedRefusals {
-			log.hold(refuserOf(victim, refusedRecord("unknown", "/")), refusedRecord("unknown", "/"), now)
+			log.hold(refusalKeyOf(victim, refusedRecord("unknown", "/")), refusedRecord("unknown", "/"), now)
 		}
-		if held, _ := log.hold(refuserOf(victim, d), d, now); held {
+		if held, _ := log.hold(refusalKeyOf(victim, d), d, now); held {
 			t.Errorf("%s, behind an address that floods: it has no record", name)
 		}
 		addr := netip.MustParseAddr("10.0.0.1")
-		for range 2 * maxRefusers {
-			log.hold(refuserKey{client: addr}, refusedRecord("unknown", "/"), now)
+		for range 2 * maxRefusedClients {
+			log.hold(refusalKey{client: addr}, refusedRecord("unknown", "/"), now)
 			addr = addr.Next()
 		}
 		elsewhere := &requestState{clientIP: "192.0.2.77"}
-		if held, _ := log.hold(refuserOf(elsewhere, d), d, now); held {
+		if held, _ := log.hold(refusalKeyOf(elsewhere, d), d, now); held {
 			t.Errorf("%s, in a flood of addresses: it has no record", name)
 		}
-		if n := len(log.clients); n > maxRefusers+3 {
+		if n := len(log.clients); n > maxRefusedClients+3 {
 			t.Errorf("%s: %d clients are told apart", name, n)
 		}
 	}
@@ -85,7 +85,7 @@ func TestPublicRequestsOfManyClientsAreBounded(t *testing.T) {
 		addr, alone := netip.MustParseAddr("10.0.0.1"), 0
 		for range 200 {
 			for range recordedPublic {
-				if held, _ := log.hold(refuserKey{client: addr}, &decisionRecord{event: eventAllowed}, now.Add(minute)); !held {
+				if held, _ := log.hold(refusalKey{client: addr}, &decisionRecord{event: eventAllowed}, now.Add(minute)); !held {
 					alone++
 				}
 			}

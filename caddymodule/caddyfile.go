@@ -45,7 +45,7 @@ func parseGlobal(d *caddyfile.Dispenser, earlier any) (_ any, err error) {
 	defer hideTokens(*d, &err)
 	d.Next() // the option's name; errors take their file and line from it
 	if earlier != nil {
-		return nil, d.Err("a second global authmin block; write all of it into one, or the last would win silently")
+		return nil, d.Err("a second global authmin block; merge the two, since only the last would take effect")
 	}
 	if d.NextArg() {
 		return nil, d.ArgErr()
@@ -88,7 +88,7 @@ func (a *App) parseOption(d *caddyfile.Dispenser, option string) error {
 			return d.Err("trust_proxy names no network; write the proxies' addresses, such as 10.0.0.7/32")
 		}
 		if slices.Contains(args, "scopes") {
-			return d.Err("trust_proxy: scopes stand in a block of its own: `trust_proxy 10.0.0.7/32 {`, and `scopes infer` in the next line")
+			return d.Err("trust_proxy: scopes go in a block: `trust_proxy 10.0.0.7/32 {`, and `scopes infer` on the next line")
 		}
 		if _, err := parseNetworks(args); err != nil {
 			return d.Errf("trust_proxy: %v", err)
@@ -119,7 +119,7 @@ func (a *App) parseOption(d *caddyfile.Dispenser, option string) error {
 		a.AdminAPI = &on
 	case "admin_is_superuser":
 		if len(args) != 1 || args[0] != "on" && args[0] != "off" {
-			return d.Err("want admin_is_superuser on, by which scope admin passes every rule, or off, by which it passes those that name it")
+			return d.Err("want admin_is_superuser on (scope admin passes every rule) or admin_is_superuser off (it passes only the rules that name it)")
 		}
 		on := args[0] == "on"
 		a.AdminIsSuperuser = &on
@@ -139,7 +139,7 @@ func (a *App) parseToken(d *caddyfile.Dispenser, args []string) error {
 		return d.Err("token: the name comes first: want token NAME SOURCE SCOPE…")
 	}
 	if err := checkSource(source); err != nil {
-		// Without the name: where that is forgotten, the token stands in its place.
+		// Without the name: if the operator forgot it, the token is in its place.
 		return d.Errf("token: %v", err)
 	}
 	if err := authmin.CheckTokenName(name); err != nil {
@@ -149,7 +149,7 @@ func (a *App) parseToken(d *caddyfile.Dispenser, args []string) error {
 		return d.Errf("token %s is given twice", name)
 	}
 	if slices.ContainsFunc(args[2:], func(word string) bool { return len(word) >= authmin.MinTokenLength && !strings.Contains(word, ",") }) {
-		return d.Errf("token %s: one of its scopes is as long as a token; a token does not stand in this file", name)
+		return d.Errf("token %s: one of its scopes is as long as a token; a token must not be in this file", name)
 	}
 	scopes, err := parseScopes(args[2:])
 	if err != nil {
@@ -172,13 +172,13 @@ func (a *App) parseLockout(d *caddyfile.Dispenser, args []string) error {
 	case 3:
 		failures, err := strconv.Atoi(args[0])
 		if err != nil {
-			return d.Errf("%s: %q is no number of failures", wantLockout, args[0])
+			return d.Errf("%s: %q is not a number of failures", wantLockout, args[0])
 		}
 		a.Lockout.Failures = failures
 		for i, at := range []*caddy.Duration{&a.Lockout.Window, &a.Lockout.Ban} {
 			length, err := caddy.ParseDuration(args[i+1])
 			if err != nil {
-				return d.Errf("%s: %q is no time, which has a unit", wantLockout, args[i+1])
+				return d.Errf("%s: %q is not a duration with a unit, such as 5m", wantLockout, args[i+1])
 			}
 			*at = caddy.Duration(length)
 		}
@@ -191,8 +191,8 @@ func (a *App) parseLockout(d *caddyfile.Dispenser, args []string) error {
 	return nil
 }
 
-// hideTokens takes out of an error what could be a token: one that stands where no
-// token belongs is what the parser complains of.
+// hideTokens redacts words that could be a token from an error: the parser quotes a
+// token that is in a wrong place.
 func hideTokens(d caddyfile.Dispenser, err *error) {
 	for *err != nil && d.Next() {
 		word := strings.TrimSuffix(strings.TrimPrefix(d.Val(), "{file."), "}")
@@ -205,7 +205,7 @@ func hideTokens(d caddyfile.Dispenser, err *error) {
 	}
 }
 
-// parseScopes reads scopes as words, each of which may be a list.
+// parseScopes parses scopes from words, each of which may be a comma-separated list.
 func parseScopes(words []string) ([]authmin.Scope, error) {
 	if len(words) == 0 {
 		return nil, errors.New("it names no scope")

@@ -31,7 +31,7 @@ func (a *App) parseAudit(d *caddyfile.Dispenser, args []string) error {
 	case sink.Sink == sinkSyslog && len(rest) == 2:
 		sink.Network, sink.Address = rest[0], rest[1]
 	case sink.Sink == sinkFile:
-		return d.Err("want audit file and one absolute path; chain and required stand in a block after it")
+		return d.Err("want audit file and one absolute path; chain and required go in a block after it")
 	case len(rest) > 0 && sink.Sink == sinkSyslog:
 		return d.Err("want audit syslog, then nothing, or one of udp, tcp and unix and an address")
 	case len(rest) > 0:

@@ -10,11 +10,10 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// checkGrantable refuses a rule that no request could pass, because no token can
-// have its scope: most likely it is misspelt. The shipped scopes are left out: to
-// have no token for one of them now is how an operator closes a route. Scope
-// admin passes every rule, and a keyring file may contain any scope later: there
-// it is a warning of lint.
+// checkGrantable refuses a rule that no request could pass, because no token can have
+// its scope: most likely the scope is misspelt. The built-in scopes are accepted, since
+// an operator may close a route by granting one of them to no token. With a token of
+// scope admin, or with a keyring file, lint reports it as a warning instead.
 func checkGrantable(h httpcaddyfile.Helper, scopes []authmin.Scope) error {
 	shipped := authmin.AllScopes()
 	if slices.ContainsFunc(scopes, func(s authmin.Scope) bool { return slices.Contains(shipped, s) }) {
@@ -24,22 +23,22 @@ func checkGrantable(h httpcaddyfile.Helper, scopes []authmin.Scope) error {
 	if err != nil || !complete || admits(held, scopes, plainAdmin) {
 		return err
 	}
-	meant := ""
+	suggestion := ""
 	for _, scope := range scopes {
 		var known []string
 		for _, s := range append(shipped, held...) {
 			known = append(known, string(s))
 		}
 		if near := authmin.NearestWord(string(scope), known); near != "" {
-			meant = " (did you mean " + near + "?)"
+			suggestion = " (did you mean " + near + "?)"
 		}
 	}
-	return fmt.Errorf("no token can have scope %s%s: the scopes are %s, and those that a token of the global authmin block has; correct the name, or give it to a token",
-		authmin.JoinScopes(scopes, ","), meant, strings.ReplaceAll(authmin.JoinScopes(shipped, ","), ",", ", "))
+	return fmt.Errorf("no token can have scope %s%s: the scopes are %s, and those of the tokens in the global authmin block; correct the name, or grant the scope to a token",
+		authmin.JoinScopes(scopes, ","), suggestion, strings.ReplaceAll(authmin.JoinScopes(shipped, ","), ",", ", "))
 }
 
-// grantedScopes are the scopes that the global block gives away. They are not all
-// that there will be when it names a keyring file.
+// grantedScopes are the scopes that the global block grants. complete is false if it
+// names a keyring file, which may grant others.
 func grantedScopes(h httpcaddyfile.Helper) (held []authmin.Scope, complete, plainAdmin bool, err error) {
 	option, ok := h.Option(AppName).(httpcaddyfile.App)
 	if !ok {
@@ -58,8 +57,8 @@ func grantedScopes(h httpcaddyfile.Helper) (held []authmin.Scope, complete, plai
 	return held, len(app.TokenFiles) == 0, app.PlainAdmin(), nil
 }
 
-// admits reports whether one who holds all of these scopes passes a rule that asks for
-// one of the others.
+// admits reports whether an identity with all held scopes passes a rule that requires
+// one of wanted.
 func admits(held, wanted []authmin.Scope, plainAdmin bool) bool {
 	return slices.ContainsFunc(held, func(s authmin.Scope) bool {
 		return s == authmin.ScopeAdmin && !plainAdmin || slices.Contains(wanted, s)

@@ -2,7 +2,7 @@ package caddymodule
 
 import "testing"
 
-func TestAScopeThatNobodyCanHoldIsRefused(t *testing.T) {
+func TestRuleWithAScopeOfNoTokenIsRefused(t *testing.T) {
 	site := func(scopes string) string {
 		return "http://:8080 {\n\tbind 127.0.0.1\n\tauthmin edge {\n\t\trequire " + scopes + " /v1/*\n\t}\n}\n"
 	}

@@ -33,8 +33,8 @@ import (
 //		plaintext
 //	}
 //
-// A path is exact, or a prefix that ends in /*. The first rule that matches
-// decides, and what none matches is refused. There is no matcher: a guard guards
+// A path is exact, or a prefix that ends in /*. The first rule that matches decides; a
+// request that no rule matches is refused. There is no matcher: a guard applies to
 // everything after it in its site or route.
 func parseGuard(h httpcaddyfile.Helper) (_ []httpcaddyfile.ConfigValue, err error) {
 	d := h.Dispenser
@@ -63,11 +63,11 @@ func parseGuard(h httpcaddyfile.Helper) (_ []httpcaddyfile.ConfigValue, err erro
 	return h.NewRoute(nil, g), nil
 }
 
-// parseGuardName reads what stands between the directive and its block.
+// parseGuardName parses the arguments between the directive and its block.
 func parseGuardName(args []string) (string, error) {
 	for _, arg := range args {
 		if strings.IndexAny(arg, "/*@") == 0 {
-			return "", fmt.Errorf("authmin takes no matcher (%s): what it does not match would be open; write `authmin NAME {` and rules with paths into its block", arg)
+			return "", fmt.Errorf("authmin takes no matcher (%s): requests that it does not match would not be checked; write `authmin NAME {` and rules with paths into its block", arg)
 		}
 	}
 	switch {
@@ -76,9 +76,9 @@ func parseGuardName(args []string) (string, error) {
 	case len(args) > 1:
 		return "", errors.New("authmin takes one name, or none: write `authmin NAME {`, and rules into its block")
 	case strings.Contains(args[0], "{args["):
-		return "", fmt.Errorf("the guard's name %s has no value: the import of this snippet gives too few arguments", args[0])
+		return "", fmt.Errorf("the guard's name %s has no value: the import of this snippet passes too few arguments", args[0])
 	case strings.HasSuffix(args[0], "{"):
-		return "", errors.New("a blank is missing before the {: write `authmin NAME {`")
+		return "", errors.New("a space is missing before the {: write `authmin NAME {`")
 	}
 	return args[0], checkGuardName(args[0])
 }
@@ -90,7 +90,7 @@ func (g *Guard) parseOption(d *caddyfile.Dispenser, option string) error {
 		return g.parseRule(d, RuleConfig{Action: option}, args)
 	case "require":
 		if len(args) == 0 || strings.HasPrefix(args[0], "/") || slices.Contains(methodNames, args[0]) {
-			return d.Err("require names no scope: want require SCOPE[,SCOPE…] [METHOD,…] PATH…, such as `require infer POST /v1/*`; to ask for no token, write public")
+			return d.Err("require names no scope: want require SCOPE[,SCOPE…] [METHOD,…] PATH…, such as `require infer POST /v1/*`; for a route without a token, write public")
 		}
 		scopes, err := authmin.ParseScopes(args[0])
 		if err != nil {
@@ -171,8 +171,8 @@ func (g *Guard) parseLimit(d *caddyfile.Dispenser, option string, args []string)
 	return nil
 }
 
-// parseRule reads what follows the action and scopes of a rule: optional methods,
-// then paths. The rule is checked here, where file and line are known.
+// parseRule parses what follows the action and scopes of a rule: optional methods, then
+// paths. It checks the rule, because file and line are known here.
 func (g *Guard) parseRule(d *caddyfile.Dispenser, config RuleConfig, args []string) error {
 	if err := misreadRule(config.Action, args); err != nil {
 		return d.Errf("%s: %v", config.Action, err)
@@ -193,7 +193,7 @@ func (g *Guard) parseRule(d *caddyfile.Dispenser, config RuleConfig, args []stri
 	return nil
 }
 
-// checkPaths holds the paths of an option to the form of a rule's.
+// checkPaths checks that the paths of an option have the form of a rule's paths.
 func checkPaths(d *caddyfile.Dispenser, args []string, o authmin.PolicyOptions) error {
 	if len(args) == 0 {
 		return d.ArgErr()
@@ -206,8 +206,8 @@ func checkPaths(d *caddyfile.Dispenser, args []string, o authmin.PolicyOptions) 
 
 var errGuardName = errors.New("a guard's name is 1 to 64 of a-z, 0-9, _ and -")
 
-// checkGuardName holds the names of guards, which are metric labels, to the form
-// of scopes and token names.
+// checkGuardName checks that the name of a guard, which is a metric label, has the form
+// of a scope or token name.
 func checkGuardName(name string) error {
 	_, err := authmin.ParseScopes(name)
 	if err != nil || strings.Contains(name, ",") {

@@ -9,9 +9,9 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// Config is a whole Caddy configuration, decoded as far as guards depend on it. A
-// start judges the one that it loads, and the commands judge one that they have read:
-// nothing in it is provisioned.
+// Config is a whole Caddy configuration, decoded as far as guards depend on it. A start
+// checks the configuration that it loads, and the commands check one that they have
+// read. Nothing in it is provisioned.
 type Config struct {
 	Caddy *caddy.Config
 	HTTP  caddyhttp.App
@@ -34,7 +34,7 @@ func DecodeConfig(config *caddy.Config) (*Config, error) {
 	return c, nil
 }
 
-// Servers are the names of the HTTP servers, in order.
+// Servers returns the sorted names of the HTTP servers.
 func (c *Config) Servers() []string {
 	names := make([]string, 0, len(c.HTTP.Servers))
 	for name := range c.HTTP.Servers {

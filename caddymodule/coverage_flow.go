@@ -2,13 +2,13 @@ package caddymodule
 
 import "slices"
 
-// flow says which requests reach a place: some that no guard has decided, some
-// that one has. Both can be true, behind a guard that stands in a branch.
+// flow describes the requests that reach a handler. Both open and guarded can be true,
+// after a branch that has a guard.
 type flow struct {
-	open     bool
-	guarded  bool
-	rewrites []RouteHandler // of paths, by handlers that these requests came by
-	groups   []string       // of which they may have had their one route
+	open     bool           // some requests were decided by no guard
+	guarded  bool           // some requests were decided by a guard
+	rewrites []RouteHandler // of paths, that these requests may have passed
+	groups   []string       // groups of which they may have taken a route already
 }
 
 func (f flow) or(g flow) flow {

@@ -1,21 +1,19 @@
 package caddymodule
 
-// danger is what it means that a handler is reached by requests that no guard
-// has decided.
-type danger uint8
+// exposure is what a handler exposes to requests that no guard has decided.
+type exposure uint8
 
 const (
-	harmless danger = iota // answers by itself, or only prepares
-	exposes                // serves this machine's files: usual, but worth a look
-	proxies                // hands the request to a service, or to what lint does not know
+	harmless exposure = iota // a fixed answer, or no answer
+	exposes                  // files of this machine, which are often public by intent
+	proxies                  // a service, or something unknown to lint
 )
 
-// classify knows the handlers of Caddy's standard distribution. Everything else
-// counts as one that proxies: nobody can tell what it does.
+// classify covers the handlers of Caddy's standard distribution. Any other handler
+// counts as a proxy, since its behaviour is unknown.
 //
-// A site of files is often meant for everybody, so it is a warning. Metrics are
-// not: they tell about the service behind the guard.
-func classify(handler string) danger {
+// Metrics count as a service: they describe the service behind the guard.
+func classify(handler string) exposure {
 	switch handler {
 	case "static_response", "error", "headers", "rewrite", "vars", "map", "encode", "request_body", "timeouts",
 		"log_append", "tracing", "authentication", "intercept", "push", "copy_response", "copy_response_headers",
@@ -27,11 +25,11 @@ func classify(handler string) danger {
 	return proxies
 }
 
-// ReachesService reports whether the handler passes requests on to a service, or to
-// something that authmin does not know. Other open handlers serve this machine's files.
+// ReachesService reports whether the handler forwards requests to a service, or is unknown
+// to authmin. Other unguarded handlers serve this machine's files.
 func (h RouteHandler) ReachesService() bool { return classify(h.Name) == proxies }
 
-// Serves says what the handler gives away where no guard is before it.
+// Serves describes what the handler serves to clients if no guard is before it.
 func (h RouteHandler) Serves() string {
 	switch h.Name {
 	case "reverse_proxy":

@@ -26,15 +26,15 @@ type Coverage struct {
 	Open            []RouteHandler // handlers that serve requests which no guard decided
 	Guards          []RouteHandler
 	GuardedRewrites []RouteHandler // of paths, before or after the guard that judges them
-	Rewrites        []RouteHandler // of paths, wherever they are
-	TooDeep         bool           // the walk gave up: nothing is known
+	Rewrites        []RouteHandler // of paths, in any place
+	TooDeep         bool           // the walk was aborted, and the result is incomplete
 }
 
-// Coverage follows every request through the routes of a configuration, by
-// Caddy's rules: the routes of a list run one after the other, those with a
-// matcher only for some requests, those of a group instead of each other, and a
-// terminal one is the last. It never takes a place for guarded that could be
-// reached past the guard; where it is not sure, it takes it for open.
+// Coverage follows every request through the routes of a configuration, by Caddy's
+// rules: the routes of a list run in order, a route with a matcher only for the requests
+// that match, at most one route of a group, and none after a terminal route. In case of
+// doubt a handler counts as open: a handler that can be reached without a guard is never
+// reported as guarded.
 func (c *Config) Coverage() *Coverage {
 	var found Coverage
 	for _, name := range c.Servers() {
@@ -42,8 +42,8 @@ func (c *Config) Coverage() *Coverage {
 		w := walker{server: name, named: server.NamedRoutes, found: &found}
 		w.list(server.Routes, flow{open: true}, 0)
 		if server.Errors != nil {
-			// They run when something failed: also before the guard was asked, and
-			// after any route of any group.
+			// They run after a failure: possibly before the guard ran, and after any
+			// route of any group.
 			w.errors = true
 			w.list(server.Errors.Routes, flow{open: true, groups: slices.Clone(w.groups)}, 0)
 		}
@@ -56,12 +56,11 @@ type walker struct {
 	errors bool
 	named  map[string]*caddyhttp.Route
 	found  *Coverage
-	groups []string // all that were met
+	groups []string // all groups so far
 	steps  int
 }
 
-// list follows requests through a list of routes, and returns those that leave
-// it at the end.
+// list follows requests through a list of routes, and returns those that reach its end.
 func (w *walker) list(routes caddyhttp.RouteList, in flow, depth int) flow {
 	for i := 0; i < len(routes); {
 		end := i + 1
@@ -74,8 +73,8 @@ func (w *walker) list(routes caddyhttp.RouteList, in flow, depth int) flow {
 	return in
 }
 
-// group follows requests through routes of which the first that matches is the
-// only one; a route without a group is a group by itself.
+// group follows requests through routes of which only the first that matches runs. A
+// route without a group is a group on its own.
 func (w *walker) group(routes caddyhttp.RouteList, in flow, depth int) flow {
 	var out flow
 	passing, name := in, routes[0].Group
@@ -101,7 +100,7 @@ func (w *walker) route(route *caddyhttp.Route, in flow, depth int) flow {
 	return in
 }
 
-// handlerDoc is what all handlers that hold routes have in common.
+// handlerDoc has the members that may contain routes.
 type handlerDoc struct {
 	Handler        string                     `json:"handler"`
 	Name           string                     `json:"name"`
@@ -120,8 +119,8 @@ func (w *walker) handler(raw json.RawMessage, in flow, depth int) flow {
 		return in
 	}
 	var doc handlerDoc
-	// A third-party handler may have fields of these names and other types: then
-	// it is one that lint does not know.
+	// A third-party handler may have members of these names with other types. It then
+	// counts as unknown.
 	if err := json.Unmarshal(raw, &doc); err != nil {
 		doc = handlerDoc{Handler: "?"}
 		_ = json.Unmarshal(raw, &struct {
@@ -154,7 +153,7 @@ func (w *walker) handler(raw json.RawMessage, in flow, depth int) flow {
 		}
 		return in.rewritten(seen)
 	}
-	// With routes for the answer it is another request, such as that of forward_auth.
+	// With handle_response, the rewrite is for another request, as in forward_auth.
 	if len(doc.Rewrite) > 0 && len(doc.HandleResponse) == 0 && rewritesPath(doc.Rewrite) {
 		inner := RouteHandler{Server: w.server, Name: "rewrite", Raw: canonical(doc.Rewrite), InErrorRoutes: w.errors}
 		w.found.Rewrites = append(w.found.Rewrites, inner)
@@ -171,8 +170,8 @@ func (w *walker) handler(raw json.RawMessage, in flow, depth int) flow {
 	return in
 }
 
-// rewritesPath reports whether a rewrite handler changes the target; it also
-// serves to change the method or the query alone.
+// rewritesPath reports whether a rewrite handler changes the path, not only the method or
+// the query.
 func rewritesPath(raw json.RawMessage) bool {
 	var doc map[string]json.RawMessage
 	if json.Unmarshal(raw, &doc) != nil {
@@ -184,7 +183,7 @@ func rewritesPath(raw json.RawMessage) bool {
 	return len(doc) > 0
 }
 
-// canonical makes two encodings of one configuration equal.
+// canonical returns the same text for every encoding of a configuration.
 func canonical(raw json.RawMessage) string {
 	text, err := json.Marshal(raw)
 	if err != nil {
@@ -193,7 +192,7 @@ func canonical(raw json.RawMessage) string {
 	return string(text)
 }
 
-// Upstreams are the addresses of a proxy.
+// Upstreams returns the upstream addresses of a proxy.
 func (h RouteHandler) Upstreams() (addresses []string) {
 	upstreams, _ := at(decoded(json.RawMessage(h.Raw)), "upstreams").([]any)
 	for _, upstream := range upstreams {

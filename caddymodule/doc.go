@@ -1,14 +1,14 @@
-// Package caddymodule puts the decisions of package authmin into Caddy: the app
-// `authmin`, which knows the tokens, and the handler `http.handlers.authmin`,
+// Package caddymodule applies the decisions of package authmin in Caddy: the app
+// `authmin`, which holds the tokens, and the handler `http.handlers.authmin`,
 // which guards everything after it in its site or route.
 //
-// It is an adapter. It reads the Caddyfile, gathers the facts of a request, asks
-// authmin, and carries the decision out: it refuses, or tells the upstream the
-// identity; it counts; and it writes the audit record (package trail). Access itself is
+// It is an adapter. It parses the Caddyfile, collects the facts of a request, lets authmin
+// decide, and applies the decision: it refuses the request, or forwards it with the
+// identity. It also counts requests and writes audit records (package trail). Access is
 // decided in authmin only.
 //
-// It is not an authentication provider of Caddy's: a provider can only answer
-// 401, never sees the outcome, and several run in random order.
+// It is not a Caddy authentication provider: a provider can only answer 401, never sees
+// the outcome, and several of them run in random order.
 //
 //	{
 //		authmin {
@@ -25,12 +25,14 @@
 //
 // # Index
 //
-// A file's first word says which idea it belongs to.
+// The first word of a file name is its topic.
 //
-//   - A request: serve.go, top to bottom; serve_* what it uses, public_* routes without
-//     a token, limit_* rates and lockout, live_* streams that end with their token.
-//   - The handler and the app: guard_* and app_*, caddyfile_* their syntax, store_* the
-//     tokens and where they come from, admin_* the endpoints for operators.
-//   - What is recorded: audit_* the audit trail, metrics.go, log_* tokens kept out of
-//     every log.
+//   - A request: serve.go, top to bottom; serve_* its steps, public_* routes without a
+//     token, limit_* rates and lockout, live.go streams that end with their token.
+//   - The handler and the app: guard_* and app_*, caddyfile_* their syntax and hints_* its
+//     errors, store_* the tokens and their sources, admin_* the endpoints for operators.
+//   - Checks of a whole configuration: config.go, fault_* what lint and the start report,
+//     inspect_* and coverage_* the walks through the routes.
+//   - Records: audit_* the audit trail, metrics.go, log_* which keeps tokens out of every
+//     log.
 package caddymodule

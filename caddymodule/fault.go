@@ -7,61 +7,61 @@ import (
 	"strings"
 )
 
-// gravity says what a fault of a configuration leads to.
-type gravity uint8
+// severity is the effect of a fault on lint and on the start.
+type severity uint8
 
 const (
-	// suspect is a warning of lint's.
-	suspect gravity = iota
-	// wrong is an error of lint's; the configuration starts.
-	wrong
-	// refused is an error of lint's, and `validate` and the start refuse it.
+	// warning is a warning of lint.
+	warning severity = iota
+	// lintError is an error of lint; the configuration starts.
+	lintError
+	// refused is an error of lint, and `validate` and the start refuse it.
 	refused
 )
 
-// Fault is one way in which a configuration gives away what its guards protect. It
-// is found in the adapted configuration, so that JSON and every directive that
-// makes the same handler are judged alike.
+// Fault is a mistake in a configuration that weakens or bypasses its guards. Faults are
+// found in the adapted configuration, so that JSON and every directive that produces
+// the same handler are checked alike.
 type Fault struct {
-	gravity gravity
+	severity severity
 
-	Server string // "" for what belongs to no server
-	Text   string // what is wrong, and the mend
+	Server string // "" for a fault that belongs to no server
+	Text   string // what is wrong, and how to fix it
 
-	Guard string // its configuration, where it is a guard's own fault
+	Guard string // configuration of the guard that has the fault; "" for other faults
 	Rule  int    // of the guard, counted from 1; 0: the guard itself
 }
 
-// IsWarning reports whether the fault may be meant: it is logged and shown, and
-// refuses nothing.
-func (f Fault) IsWarning() bool { return f.gravity == suspect }
+// IsWarning reports whether the fault is only a warning. It may be intended, so it is
+// logged and refuses nothing.
+func (f Fault) IsWarning() bool { return f.severity == warning }
 
-// examinations look at a whole configuration. A file that has one adds it in an
-// init function.
-var examinations []func(*inspection) []Fault
+// faultChecks each check a whole configuration. A file that has one adds it in an init
+// function.
+var faultChecks []func(*inspection) []Fault
 
-// Faults examines a configuration in every way.
+// Faults runs all checks on a configuration.
 func (c *Config) Faults() []Fault {
 	in := inspect(c)
 	var faults []Fault
 	if in.tooDeep {
-		faults = append(faults, faultf(in.severityAnywhere(), "", "the routes are nested too deep, or named routes call each other; authmin cannot tell what they give away"))
+		faults = append(faults, faultf(in.severityAnywhere(), "", "the routes are nested too deep, or named routes call each other; authmin cannot tell which handlers have no guard"))
 	}
-	for _, examine := range examinations {
-		faults = append(faults, examine(in)...)
+	for _, check := range faultChecks {
+		faults = append(faults, check(in)...)
 	}
 	return faults
 }
 
-// maxRefusals bounds the faults that one refusal names.
+// maxRefusals bounds the faults that one error lists.
 const maxRefusals = 8
 
-// refusalOf is the error of a configuration with faults that are refused; nil when
-// there is none.
+// refusalOf returns an error that lists the faults with severity refused; nil if there
+// are none.
 func refusalOf(faults []Fault) error {
 	var texts []string
 	for _, f := range faults {
-		if f.gravity != refused || slices.Contains(texts, f.Text) {
+		if f.severity != refused || slices.Contains(texts, f.Text) {
 			continue
 		}
 		if len(texts) == maxRefusals {
@@ -76,29 +76,29 @@ func refusalOf(faults []Fault) error {
 	return errors.New(strings.Join(texts, "; "))
 }
 
-// of says which guard has the fault, and which of its rules, counted from 1.
-func (f Fault) of(h inspected, rule int) Fault {
+// inGuard sets the guard that has the fault, and the rule, counted from 1.
+func (f Fault) inGuard(h inspected, rule int) Fault {
 	f.Guard, f.Rule = canonical(h.raw), rule
 	return f
 }
 
-// severity is refused where a guard would be got round by it, and only wrong on a
-// server that has no guard: there it is not for us to refuse.
-func (in *inspection) severity(server string) gravity {
+// severityOn is the severity of a fault that bypasses the guards of a server. Without a
+// guard on that server there is nothing to protect, and the start is not refused.
+func (in *inspection) severityOn(server string) severity {
 	if in.guarded[server] {
 		return refused
 	}
-	return wrong
+	return lintError
 }
 
-// severityAnywhere is the same for what concerns every server.
-func (in *inspection) severityAnywhere() gravity {
+// severityAnywhere is severityOn for faults that affect every server.
+func (in *inspection) severityAnywhere() severity {
 	if len(in.guarded) > 0 || in.App.configured {
 		return refused
 	}
-	return wrong
+	return lintError
 }
 
-func faultf(g gravity, server, format string, args ...any) Fault {
-	return Fault{gravity: g, Server: server, Text: fmt.Sprintf(format, args...)}
+func faultf(s severity, server, format string, args ...any) Fault {
+	return Fault{severity: s, Server: server, Text: fmt.Sprintf(format, args...)}
 }

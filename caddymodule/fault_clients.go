@@ -6,7 +6,7 @@ import (
 )
 
 func init() {
-	examinations = append(examinations, forgedClients)
+	faultChecks = append(faultChecks, forgedClients)
 }
 
 // Bounds of what counts as the networks of proxies. The widest private networks are
@@ -18,12 +18,12 @@ const (
 	mostAddresses = 1 << 29 // IPv4, in all of a list: an eighth of them
 )
 
-// forgedClients finds servers at which a client can invent the address that the
-// lockout counts and the audit trail shows.
+// forgedClients finds servers at which a client can forge the address that the lockout
+// counts and the audit trail records.
 func forgedClients(in *inspection) (faults []Fault) {
-	severity, effect := refused, "lockouts and the audit trail"
+	level, effect := refused, "lockouts and the audit trail"
 	if in.App.Lockout != nil && in.App.Lockout.Off {
-		severity, effect = suspect, "the audit trail"
+		level, effect = warning, "the audit trail"
 	}
 	for _, name := range in.Servers() {
 		server := in.HTTP.Servers[name]
@@ -31,31 +31,32 @@ func forgedClients(in *inspection) (faults []Fault) {
 			continue
 		}
 		if server.TrustedProxiesStrict == 0 {
-			faults = append(faults, faultf(severity, name,
+			faults = append(faults, faultf(level, name,
 				"trusted_proxies without trusted_proxies_strict believes the first address of X-Forwarded-For, which the client writes: %s could be forged; add trusted_proxies_strict beside it", effect))
 		}
 		if wide := wideRange(textsOf(at(decoded(server.TrustedProxiesRaw), "ranges"))); wide != "" {
-			faults = append(faults, faultf(severity, name,
-				"trusted_proxies %s is far more than your own proxies: strangers in it could forge %s; name the proxies' own addresses", wide, effect))
+			faults = append(faults, faultf(level, name,
+				"trusted_proxies %s covers far more than your own proxies: other hosts in it could forge %s; list the addresses of your proxies", wide, effect))
 		}
 	}
 	for _, h := range in.handlers {
 		if wide := wideRange(textsOf(h.doc["trusted_proxies"])); wide != "" && h.name == "reverse_proxy" && in.guarded[h.server] {
-			faults = append(faults, faultf(suspect, h.server,
-				"reverse_proxy with trusted_proxies %s passes on what strangers write into X-Forwarded-For; name the proxies' own addresses", wide))
+			faults = append(faults, faultf(warning, h.server,
+				"reverse_proxy with trusted_proxies %s forwards the X-Forwarded-For of clients that are not your proxies; list the addresses of your proxies", wide))
 		}
 	}
 	return faults
 }
 
-// wideRange returns the first of some networks that is wider than any that one
-// operator's proxies are in, or what says that all of them together are.
+// wideRange returns the first network that is too wide for the proxies of one operator,
+// or a description of all of them if they are too wide together. It returns "" if
+// neither is the case.
 func wideRange(ranges []string) string {
 	var addresses uint64
 	for _, text := range ranges {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {
-			continue // one address, or what Caddy refuses
+			continue // a single address, or invalid: Caddy refuses that
 		}
 		prefix = unmapped(prefix)
 		if isWide(prefix) {
@@ -81,7 +82,7 @@ func isWide(prefix netip.Prefix) bool {
 	return prefix.Bits() < widestIPv6
 }
 
-// unmapped is the IPv4 network that an IPv4-mapped one is.
+// unmapped converts an IPv4-mapped network to IPv4.
 func unmapped(prefix netip.Prefix) netip.Prefix {
 	const mapped = 96
 	if prefix.Addr().Is4In6() && prefix.Bits() >= mapped {

@@ -9,24 +9,24 @@ import (
 )
 
 func init() {
-	examinations = append(examinations, copiedCredentials)
+	faultChecks = append(faultChecks, copiedCredentials)
 }
 
-// carried finds the placeholders that show a field of a request or an answer, in
-// braces, in an expression or in a template, in JSON's spelling and in the short one.
+// carried finds placeholders for a field of a request or a response: in braces, in an
+// expression or in a template, in the JSON form and in the Caddyfile's short form.
 var carried = regexp.MustCompile("(?i)[{\"'`]\\s*(?:http\\.[a-z_]+(?:\\.[a-z_]+)?\\.|resp\\.)?(header|cookie|query)\\.([A-Za-z0-9_.\\-]+)")
 
-// inTemplate finds what shows a request's header or cookie in a template.
+// inTemplate finds template expressions for a request's header or cookie.
 var inTemplate = regexp.MustCompile(`(?i)\.(?:OriginalReq|Req)\.(?:Header|Cookies?)\b|\{\{[^}]*\.Cookie\b`)
 
-// source finds the placeholders that a secret of the configuration is read by.
+// source finds placeholders that read a secret of the configuration.
 var source = regexp.MustCompile(`\{((?:env|file)\.[^{}]+)\}`)
 
-// captured finds what a regular expression took out of a header.
+// captured finds placeholders for a capture of a regular expression.
 var captured = regexp.MustCompile(`http\.regexp\.([A-Za-z0-9_\-]+)`)
 
-// copiedCredentials finds credentials that a handler or a log copies to where they
-// can be read: an answer, another header, a log line, the path.
+// copiedCredentials finds handlers and logs that copy a credential to a place where it
+// can be read: a response, another header, a log line, the path.
 func copiedCredentials(in *inspection) []Fault {
 	c := credentials{sources: in.sourcesOfTokens(), captures: in.capturesOfCredentials()}
 	var faults []Fault
@@ -39,13 +39,13 @@ func copiedCredentials(in *inspection) []Fault {
 			what = append(what, templatesIn(textsOf(h.doc))...)
 		}
 		for _, shown := range what {
-			faults = append(faults, faultf(in.severity(h.server), h.server,
-				"%s copies %s, which holds a credential, to where others can read it; remove it, and tell who asks by {http.auth.user.id}", h.directive(), shown))
+			faults = append(faults, faultf(in.severityOn(h.server), h.server,
+				"%s copies %s, which holds a credential, to where others can read it; remove it, and use {http.auth.user.id} for the identity", h.directive(), shown))
 		}
 	}
 	for _, m := range in.matchers {
 		for _, shown := range c.in(matcherTexts(m)) {
-			faults = append(faults, faultf(in.severity(m.server), m.server,
+			faults = append(faults, faultf(in.severityOn(m.server), m.server,
 				"a matcher reads %s, which holds a credential; remove it, and let a rule of the guard decide", shown))
 		}
 	}
@@ -56,10 +56,10 @@ func copiedCredentials(in *inspection) []Fault {
 	return faults
 }
 
-// credentials know what a credential is called in one configuration.
+// credentials lists the placeholders that contain a credential in one configuration.
 type credentials struct {
 	sources  []string // env.NAME and file.PATH of its tokens
-	captures []string // names of regular expressions that take one apart
+	captures []string // names of regular expressions that match on a credential
 }
 
 // in lists the placeholders in some texts that show a credential, each once.
@@ -99,7 +99,7 @@ func templatesIn(texts []string) []string {
 var credentialWords = []string{"authorization", "auth", "cookie", "cookie2", "token", "secret", "password", "passwd", "passphrase",
 	"apikey", "credential", "credentials", "bearer", "jwt", "key", "accesstoken", "authtoken", "idtoken", "csrf", "assertion"}
 
-// harmlessKeys are names with such a word that hold none.
+// harmlessKeys are names that have such a word and hold no credential.
 var harmlessKeys = []string{"idempotency-key", "sec-websocket-key", "cache-key", "surrogate-key", "x-idempotency-key", "x-cache-key"}
 
 // credentialName reports whether a field of this name holds a credential, in any
@@ -139,7 +139,7 @@ func (in *inspection) sourcesOfTokens() []string {
 	return list
 }
 
-// credentialPattern finds a CEL matcher that takes a header apart.
+// credentialPattern finds a CEL matcher with a regular expression on a header.
 var credentialPattern = regexp.MustCompile(`header_regexp\(([^)]*)\)`)
 
 // capturesOfCredentials are the names of regular expressions on a header with a
@@ -169,8 +169,8 @@ func (in *inspection) capturesOfCredentials() (names []string) {
 	return names
 }
 
-// matcherTexts are the texts of a set of matchers. The names of header fields that
-// it looks for are none: to see that a header is there copies nothing.
+// matcherTexts are the texts of a set of matchers, except those of header matchers: a
+// match on a header copies nothing.
 func matcherTexts(m placedMatcher) (texts []string) {
 	for name, raw := range m.set {
 		if name != "header" && name != "header_regexp" {

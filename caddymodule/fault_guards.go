@@ -8,42 +8,42 @@ import (
 )
 
 func init() {
-	examinations = append(examinations, misplacedGuards, deadRules, namesTwice, slashedPaths)
+	faultChecks = append(faultChecks, misplacedGuards, deadRules, duplicateNames, trailingSlashes)
 }
 
-// misplacedGuards finds guards that are not asked, or not for every request, and
-// what takes the credential that a guard needs.
+// misplacedGuards finds guards that decide no request, or not every request, and
+// handlers that conflict with a guard over the Authorization header.
 func misplacedGuards(in *inspection) (faults []Fault) {
 	for _, h := range in.handlers {
 		switch {
-		case h.name == "authentication" && len(h.way.guards) > 0:
-			faults = append(faults, faultf(wrong, h.server,
-				"basic_auth behind a guard never lets a request in: both read Authorization, and the guard has taken it off; remove basic_auth, or put it into a handle block without a guard"))
+		case h.name == "authentication" && len(h.before.guards) > 0:
+			faults = append(faults, faultf(lintError, h.server,
+				"basic_auth behind a guard refuses every request: both read Authorization, and the guard removes it; remove basic_auth, or put it into a handle block without a guard"))
 		case h.name != AppName:
 			continue
-		case h.way.answered:
+		case h.before.answered:
 			faults = append(faults, faultf(refused, h.server,
-				"guard %s is never asked: a handler before it answers every request; put it before what it guards", h.guardName()).of(h, 0))
+				"guard %s never runs: a handler before it answers every request; put it before what it guards", h.guardName()).inGuard(h, 0))
 		case h.last && h.hasMatcher():
 			faults = append(faults, faultf(refused, h.server,
-				"guard %s stands alone in a route with a matcher, so that what the matcher does not match passes by; remove the matcher and write rules, or put what it guards into the same route", h.guardName()).of(h, 0))
+				"guard %s is alone in a route with a matcher, so that requests which do not match bypass it; remove the matcher and write rules, or put what it guards into the same route", h.guardName()).inGuard(h, 0))
 		}
-		if h.name == AppName && h.way.basicAuth {
-			faults = append(faults, faultf(wrong, h.server,
-				"guard %s stands behind basic_auth, so that no request passes both: each reads Authorization; remove basic_auth, or put it into a handle block without a guard", h.guardName()).of(h, 0))
+		if h.name == AppName && h.before.basicAuth {
+			faults = append(faults, faultf(lintError, h.server,
+				"guard %s is behind basic_auth, so that no request passes both: each reads Authorization; remove basic_auth, or put it into a handle block without a guard", h.guardName()).inGuard(h, 0))
 		}
 	}
 	return faults
 }
 
-// hasMatcher reports whether the route that a handler is in has one.
+// hasMatcher reports whether the route around a handler has a matcher.
 func (h *inspected) hasMatcher() bool {
-	return len(h.way.around) > 0 && len(h.way.around[len(h.way.around)-1].MatcherSetsRaw) > 0
+	return len(h.before.around) > 0 && len(h.before.around[len(h.before.around)-1].MatcherSetsRaw) > 0
 }
 
-// deadRules finds rules that no request can match, since the guard is asked only for
-// other paths. Below handle_path that is a mistake; in a policy that several handle
-// blocks share, each has rules for the others.
+// deadRules finds rules that no request can match, because only other paths reach the
+// guard. Below handle_path that is an error; it is normal in a policy that several
+// handle blocks share.
 func deadRules(in *inspection) (faults []Fault) {
 	for _, h := range in.handlers {
 		if h.name != AppName {
@@ -51,33 +51,33 @@ func deadRules(in *inspection) (faults []Fault) {
 		}
 		g, err := ReadGuard(canonical(h.raw))
 		if err != nil {
-			continue // it does not start
+			continue // the start refuses it
 		}
-		severity := suspect
-		if h.way.rewritten {
-			severity = wrong
+		level := warning
+		if h.before.rewritten {
+			level = lintError
 		}
 		for i, rule := range g.Rules {
 			for _, path := range rule.Paths {
-				patterns, dead := h.way.keepsOut(path)
+				patterns, dead := h.before.keepsOut(path)
 				if !dead {
 					continue
 				}
-				faults = append(faults, faultf(severity, h.server,
-					"guard %s: no request can match `%s` of a rule: only %s comes to this guard, and rules match the path as the client sent it, before handle_path or a rewrite; write the whole path",
-					g.Name, path, strings.Join(patterns, ", ")).of(h, i+1))
+				faults = append(faults, faultf(level, h.server,
+					"guard %s: no request can match `%s` of a rule: only %s reaches this guard, and rules match the path as the client sent it, before handle_path or a rewrite; write the whole path",
+					g.Name, path, strings.Join(patterns, ", ")).inGuard(h, i+1))
 			}
 		}
 	}
 	return faults
 }
 
-// keepsOut reports whether the routes around a guard let no request with a path come
-// to it, and by which patterns.
-func (w way) keepsOut(path string) (patterns []string, out bool) {
+// keepsOut reports whether the routes around a guard prevent every request with a path
+// from reaching it, and with which patterns.
+func (w history) keepsOut(path string) (patterns []string, out bool) {
 	for _, route := range w.around[:w.clean] {
 		patterns, all := pathsOf(&route)
-		if all && !slices.ContainsFunc(patterns, func(pattern string) bool { return mayMeet(path, pattern) }) {
+		if all && !slices.ContainsFunc(patterns, func(pattern string) bool { return mayOverlap(path, pattern) }) {
 			return patterns, true
 		}
 	}
@@ -97,9 +97,9 @@ func pathsOf(route *caddyhttp.Route) (patterns []string, all bool) {
 	return patterns, len(patterns) > 0
 }
 
-// mayMeet reports whether some path may match a rule's pattern and one of Caddy's,
-// which ignores case. It says no only where that is sure.
-func mayMeet(rule, pattern string) bool {
+// mayOverlap reports whether some path may match both a rule's pattern and a pattern of
+// Caddy, which ignores case. It returns false only if that is certain.
+func mayOverlap(rule, pattern string) bool {
 	rule, pattern = strings.ToLower(rule), strings.ToLower(pattern)
 	prefix, open := strings.CutSuffix(pattern, "*")
 	if strings.ContainsAny(prefix, "*?[{%\\") {
@@ -117,9 +117,10 @@ func mayMeet(rule, pattern string) bool {
 	return rule == prefix
 }
 
-// namesTwice finds guards that cannot be told apart in metrics, in the audit trail, by
-// `explain` and by `test`. One that a snippet brings into several sites is one guard.
-func namesTwice(in *inspection) (faults []Fault) {
+// duplicateNames finds guards that cannot be distinguished in metrics, in the audit
+// trail, by `explain` and by `test`. A guard that a snippet adds to several sites counts
+// as one.
+func duplicateNames(in *inspection) (faults []Fault) {
 	first := map[string]string{} // name to configuration
 	for _, h := range in.handlers {
 		if h.name != AppName {
@@ -130,15 +131,15 @@ func namesTwice(in *inspection) (faults []Fault) {
 		case !known:
 			first[name] = raw
 		case other != raw:
-			faults = append(faults, faultf(suspect, h.server,
-				"two guards are called %s: metrics, audit trail and explain cannot tell them apart; write a name after authmin in each", name).of(h, 0))
+			faults = append(faults, faultf(warning, h.server,
+				"two guards are called %s: metrics, audit trail and explain cannot tell them apart; write a name after authmin in each", name).inGuard(h, 0))
 		}
 	}
 	return faults
 }
 
-// slashedPaths finds rules whose author may have meant a prefix.
-func slashedPaths(in *inspection) (faults []Fault) {
+// trailingSlashes finds rules with a path that was probably meant as a prefix.
+func trailingSlashes(in *inspection) (faults []Fault) {
 	for _, h := range in.handlers {
 		if h.name != AppName {
 			continue
@@ -150,8 +151,8 @@ func slashedPaths(in *inspection) (faults []Fault) {
 		for i, rule := range g.Rules {
 			for _, path := range rule.Paths {
 				if len(path) > 1 && strings.HasSuffix(path, "/") && !slices.Contains(rule.Paths, path+"*") {
-					faults = append(faults, faultf(suspect, h.server,
-						"guard %s: `%s` is that path alone, and nothing below it; write `%s*` for what lies below", g.Name, path, path).of(h, i+1))
+					faults = append(faults, faultf(warning, h.server,
+						"guard %s: `%s` is that path alone, and nothing below it; write `%s*` for what lies below", g.Name, path, path).inGuard(h, i+1))
 				}
 			}
 		}

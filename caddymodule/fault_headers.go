@@ -10,10 +10,10 @@ import (
 )
 
 func init() {
-	examinations = append(examinations, writtenHeaders)
+	faultChecks = append(faultChecks, writtenHeaders)
 }
 
-// headerWrite is one field that a handler adds, sets or replaces, or takes off.
+// headerWrite is one field that a handler adds, sets, replaces or deletes.
 type headerWrite struct {
 	name     string
 	values   []string
@@ -21,9 +21,9 @@ type headerWrite struct {
 	response bool
 }
 
-// writes lists the fields that a handler of Caddy's writes: header, request_header,
+// writes lists the fields that a Caddy handler writes: header, request_header,
 // header_up, header_down, health_headers, copy_headers, copy_response_headers, the
-// headers of respond and push, and those that a fastcgi variable is taken for.
+// headers of respond and push, and fastcgi variables that are equivalent to headers.
 func (h *inspected) writes() (list []headerWrite) {
 	switch h.name {
 	case "headers":
@@ -49,7 +49,7 @@ func (h *inspected) writes() (list []headerWrite) {
 	return list
 }
 
-// operations are what Caddy's header operations do.
+// operations lists the fields that Caddy's header operations write.
 func operations(doc any, response bool) (list []headerWrite) {
 	list = append(fields(at(doc, "add"), response), fields(at(doc, "set"), response)...)
 	for _, w := range fields(at(doc, "replace"), response) {
@@ -75,8 +75,8 @@ func fields(doc any, response bool) (list []headerWrite) {
 	return list
 }
 
-// identityName reports whether a header of this name says who asks, in any spelling
-// that an upstream may take for X-Auth-….
+// identityName reports whether a header of this name states the identity, in any
+// spelling that an upstream may treat as X-Auth-….
 func identityName(name string) bool {
 	name = strings.ToLower(strings.NewReplacer("_", "-", ".", "-", " ", "").Replace(name))
 	folded := strings.ReplaceAll(name, "-", "")
@@ -84,27 +84,27 @@ func identityName(name string) bool {
 		slices.ContainsFunc([]string{"xauthidentity", "xauthscope", "xauthmodel"}, func(start string) bool { return strings.HasPrefix(folded, start) })
 }
 
-// otherIdentity finds names by which programs behind other gateways know who asks.
+// otherIdentity matches the names of identity headers of other gateways.
 var otherIdentity = regexp.MustCompile(`^(x-)?((remote|webauth|authenticated|consumer|impersonate|user|authentik)(-?(users?|names?|ids?|emails?|groups?|roles?|uid|login))*|forwarded-(users?|groups?|email|preferred-username|name|login|roles?))$`)
 
-// fromClient finds the placeholders whose values are the client's own words.
+// fromClient finds placeholders whose values the client controls.
 var fromClient = regexp.MustCompile(`(?i)\{http\.(request\.(header|cookie|uri|orig_uri|host|hostport|body|path|method)|regexp|vars|reverse_proxy\.header)\b`)
 
-// writtenHeaders finds handlers that put words into the guard's mouth: who asks, and
-// what the upstream takes for the gateway's credential.
+// writtenHeaders finds handlers that write what only the guard may write: the identity,
+// and the gateway's credential for the upstream.
 func writtenHeaders(in *inspection) (faults []Fault) {
 	for _, h := range in.handlers {
-		severity := in.severity(h.server)
+		level := in.severityOn(h.server)
 		for _, w := range h.writes() {
-			if text := h.judge(w); text != "" {
-				faults = append(faults, faultf(severity, h.server, "%s", text))
-			} else if text := h.doubt(w); text != "" && in.guarded[h.server] {
-				faults = append(faults, faultf(suspect, h.server, "%s", text))
+			if text := h.writeFault(w); text != "" {
+				faults = append(faults, faultf(level, h.server, "%s", text))
+			} else if text := h.writeWarning(w); text != "" && in.guarded[h.server] {
+				faults = append(faults, faultf(warning, h.server, "%s", text))
 			}
 		}
 		destinations := textsOf(h.doc["destinations"])
 		if h.name == "map" && slices.ContainsFunc(destinations, func(d string) bool { return strings.HasPrefix(strings.Trim(d, "{}"), "http.auth.") }) {
-			faults = append(faults, faultf(severity, h.server, "map writes {http.auth.…}, which says who asks; the guard alone says that: choose another name"))
+			faults = append(faults, faultf(level, h.server, "map writes {http.auth.…}, which only the guard may set: choose another name"))
 		}
 		if h.name == AppName {
 			faults = append(faults, h.writtenCredentials()...)
@@ -113,38 +113,38 @@ func writtenHeaders(in *inspection) (faults []Fault) {
 	return faults
 }
 
-// judge says what is wrong with a write, "" when nothing is.
-func (h *inspected) judge(w headerWrite) string {
+// writeFault describes why a write bypasses the guard; "" if it does not.
+func (h *inspected) writeFault(w headerWrite) string {
 	switch {
 	case w.deletes:
 		return ""
 	case strings.Contains(w.name, "{"):
 		return h.directive() + " writes a header whose name comes from a placeholder, so that it could be X-Auth-Identity or Authorization; write the name itself"
 	case identityName(w.name):
-		return h.directive() + " writes " + authmin.CleanField(w.name, authmin.MaxLoggedHost) + "; the guard alone says who asks, in X-Auth-Identity, X-Auth-Scopes and X-Auth-Models: remove it, or choose another name"
-	case !w.response && strings.EqualFold(w.name, "Authorization") && len(h.way.guards) > 0 && slices.ContainsFunc(w.values, fromClient.MatchString):
+		return h.directive() + " writes " + authmin.CleanField(w.name, authmin.MaxLoggedHost) + "; only the guard may set the identity, in X-Auth-Identity, X-Auth-Scopes and X-Auth-Models: remove it, or choose another name"
+	case !w.response && strings.EqualFold(w.name, "Authorization") && len(h.before.guards) > 0 && slices.ContainsFunc(w.values, fromClient.MatchString):
 		return h.directive() + " writes Authorization from what the client sent, in place of the gateway's own credential; remove it, and use upstream_token of the guard"
 	}
 	return ""
 }
 
-// doubt says what looks wrong about a write, and can be meant.
-func (h *inspected) doubt(w headerWrite) string {
+// writeWarning describes what may be wrong with a write that can be intended.
+func (h *inspected) writeWarning(w headerWrite) string {
 	name := strings.ToLower(w.name)
 	switch {
 	case w.response:
 		return ""
-	case w.deletes && takesOffIdentity(name):
-		return h.directive() + " takes X-Auth-… off, so that the upstream does not know who asks; remove it"
-	case !w.deletes && name == "authorization" && len(h.way.guards) > 0:
+	case w.deletes && deletesIdentity(name):
+		return h.directive() + " deletes X-Auth-…, so that the upstream does not know the identity; remove it"
+	case !w.deletes && name == "authorization" && len(h.before.guards) > 0:
 		return h.directive() + " writes Authorization after the guard, on public routes as well; write `upstream_token SOURCE` into the guard in its place"
 	case !w.deletes && otherIdentity.MatchString(name) && slices.ContainsFunc(w.values, fromClient.MatchString):
-		return h.directive() + " writes " + authmin.CleanField(w.name, authmin.MaxLoggedHost) + " from what the client sent: an upstream may take it for who asks; write {http.auth.user.id}"
+		return h.directive() + " writes " + authmin.CleanField(w.name, authmin.MaxLoggedHost) + " from what the client sent: an upstream may take it for the identity; write {http.auth.user.id}"
 	}
 	return ""
 }
 
-func takesOffIdentity(pattern string) bool {
+func deletesIdentity(pattern string) bool {
 	name := strings.ToLower(authmin.HeaderIdentity)
 	prefix, suffix := strings.HasSuffix(pattern, "*"), strings.HasPrefix(pattern, "*")
 	word := strings.Trim(pattern, "*")
@@ -159,8 +159,8 @@ func takesOffIdentity(pattern string) bool {
 	return identityName(pattern)
 }
 
-// writesCredential reports whether a handler puts something into a field of the request
-// that the handlers after it see.
+// writesCredential reports whether a handler writes a header field of the request that
+// later handlers see.
 func (h *inspected) writesCredential(name string) bool {
 	return slices.ContainsFunc(h.writes(), func(w headerWrite) bool {
 		return !w.response && !w.deletes && strings.EqualFold(w.name, name)
@@ -171,12 +171,12 @@ func (h *inspected) writesCredential(name string) bool {
 // configuration wrote before it.
 func (h *inspected) writtenCredentials() (faults []Fault) {
 	say := func(name string) {
-		faults = append(faults, faultf(refused, h.server, "guard %s judges an %s that the configuration wrote before it: every client would pass with it; remove request_header %s", h.guardName(), name, name).of(*h, 0))
+		faults = append(faults, faultf(refused, h.server, "guard %s decides by an %s that the configuration wrote before it: every client would pass with it; remove request_header %s", h.guardName(), name, name).inGuard(*h, 0))
 	}
-	if h.way.credential {
+	if h.before.credential {
 		say("Authorization")
 	}
-	if h.way.apiKey && slices.Contains(textsOf(h.doc["credentials"]), credentialAPIKey) {
+	if h.before.apiKey && slices.Contains(textsOf(h.doc["credentials"]), credentialAPIKey) {
 		say(authmin.HeaderAPIKey)
 	}
 	return faults

@@ -10,30 +10,30 @@ import (
 )
 
 func init() {
-	examinations = append(examinations, openPrefixes)
+	faultChecks = append(faultChecks, openPrefixes)
 }
 
-// openPrefixes finds paths that Caddy matches, or takes a prefix off, in the middle of
-// a segment, where the policy means a whole one: `handle_path /ollama*` serves
+// openPrefixes finds prefixes that Caddy matches or strips in the middle of a segment,
+// while the policy matches whole segments: `handle_path /ollama*` serves
 // /ollamaapi/pull as /api/pull, and the policy has a weaker rule for /ollamaapi/pull.
 func openPrefixes(in *inspection) (faults []Fault) {
 	for _, h := range in.handlers {
-		if classify(h.name) == harmless || len(h.way.guards) == 0 {
+		if classify(h.name) == harmless || len(h.before.guards) == 0 {
 			continue
 		}
-		prefixes := h.way.prefixes
-		for i := range h.way.around {
-			for _, set := range h.way.around[i].MatcherSetsRaw {
+		prefixes := h.before.prefixes
+		for i := range h.before.around {
+			for _, set := range h.before.around[i].MatcherSetsRaw {
 				prefixes = union(prefixes, openMatchers(set))
 			}
 		}
-		for _, raw := range h.way.guards {
+		for _, raw := range h.before.guards {
 			g, err := ReadGuard(raw)
 			if err != nil {
 				continue
 			}
 			for _, prefix := range prefixes {
-				strict, weak, found := g.besides(prefix, in.App.PlainAdmin())
+				strict, weak, found := g.weakerBeside(prefix, in.App.PlainAdmin())
 				if !found {
 					continue
 				}
@@ -46,12 +46,12 @@ func openPrefixes(in *inspection) (faults []Fault) {
 	return faults
 }
 
-// besides finds a rule for what lies at or below a prefix, and one that lets more
-// callers have what lies beside it.
-func (g *Guard) besides(prefix string, plainAdmin bool) (strict, weak string, found bool) {
+// weakerBeside finds a rule for paths at or below a prefix, and a weaker rule for paths
+// that continue the prefix within its last segment.
+func (g *Guard) weakerBeside(prefix string, plainAdmin bool) (strict, weak string, found bool) {
 	for i, s := range g.Rules {
 		for j, w := range g.Rules {
-			if i == j || !s.coversBelow(prefix) || !w.coversBeside(prefix, j < i) || !meet(s.Methods, w.Methods) {
+			if i == j || !s.coversBelow(prefix) || !w.coversBeside(prefix, j < i) || !shareMethod(s.Methods, w.Methods) {
 				continue
 			}
 			strictRule, err := s.Rule()
@@ -64,7 +64,7 @@ func (g *Guard) besides(prefix string, plainAdmin bool) (strict, weak string, fo
 	return "", "", false
 }
 
-// coversBelow reports whether a rule is about a prefix or what lies below it.
+// coversBelow reports whether a rule is for a prefix or for paths below it.
 func (c RuleConfig) coversBelow(prefix string) bool {
 	prefix = strings.ToLower(prefix)
 	return slices.ContainsFunc(c.Paths, func(pattern string) bool {
@@ -73,9 +73,9 @@ func (c RuleConfig) coversBelow(prefix string) bool {
 	})
 }
 
-// coversBeside reports whether a rule matches paths that begin with a prefix in the
-// middle of a segment. One for all that lies above the prefix does not count where it
-// comes first: it decides what is below the prefix as well.
+// coversBeside reports whether a rule matches paths that continue a prefix within its
+// last segment. A rule for a parent of the prefix does not count if it comes first: it
+// then decides the paths below the prefix as well.
 func (c RuleConfig) coversBeside(prefix string, first bool) bool {
 	prefix = strings.ToLower(prefix)
 	return slices.ContainsFunc(c.Paths, func(pattern string) bool {
@@ -89,8 +89,8 @@ func (c RuleConfig) coversBeside(prefix string, first bool) bool {
 	})
 }
 
-// meet reports whether two rules are about a method in common.
-func meet(a, b []string) bool {
+// shareMethod reports whether two rules apply to a method in common.
+func shareMethod(a, b []string) bool {
 	return len(a) == 0 || len(b) == 0 || slices.ContainsFunc(a, func(method string) bool { return slices.Contains(b, method) })
 }
 
@@ -154,11 +154,11 @@ func openRegexp(pattern string) []string {
 	return []string{prefix}
 }
 
-// strippedPrefixes lists what a rewrite takes off the beginning of paths although
-// only a part of a segment may match.
+// strippedPrefixes lists the prefixes that a rewrite strips from paths although they may
+// end within a segment.
 func (h *inspected) strippedPrefixes() (prefixes []string) {
-	for i := range h.way.around {
-		for _, set := range h.way.around[i].MatcherSetsRaw {
+	for i := range h.before.around {
+		for _, set := range h.before.around[i].MatcherSetsRaw {
 			prefixes = union(prefixes, openMatchers(set))
 		}
 	}
@@ -166,14 +166,14 @@ func (h *inspected) strippedPrefixes() (prefixes []string) {
 	if strip != "" && !strings.HasPrefix(strip, "/") {
 		strip = "/" + strip
 	}
-	if len(strip) > 1 && !strings.HasSuffix(strip, "/") && !h.way.bounds(strip) {
+	if len(strip) > 1 && !strings.HasSuffix(strip, "/") && !h.before.bounds(strip) {
 		prefixes = union(prefixes, []string{strip})
 	}
 	replacements, _ := h.doc["path_regexp"].([]any)
 	for _, replacement := range replacements {
 		find, _ := at(replacement, "find").(string)
 		for _, prefix := range openRegexp(find) {
-			if !h.way.bounds(prefix) {
+			if !h.before.bounds(prefix) {
 				prefixes = union(prefixes, []string{prefix})
 			}
 		}
@@ -181,15 +181,15 @@ func (h *inspected) strippedPrefixes() (prefixes []string) {
 	return prefixes
 }
 
-// bounds reports whether the routes around a handler let only whole segments of a
-// prefix come to it: /ollama/* around `uri strip_prefix /ollama`.
-func (w way) bounds(prefix string) bool {
+// bounds reports whether the routes around a handler match a prefix by whole segments
+// only: /ollama/* around `uri strip_prefix /ollama`.
+func (w history) bounds(prefix string) bool {
 	prefix = strings.ToLower(prefix)
 	for i := range w.around {
 		patterns, all := pathsOf(&w.around[i])
 		if all && !slices.ContainsFunc(patterns, func(pattern string) bool {
 			pattern = strings.ToLower(pattern)
-			return pattern != prefix && !strings.HasPrefix(pattern, prefix+"/") && mayMeet(prefix+"x*", pattern)
+			return pattern != prefix && !strings.HasPrefix(pattern, prefix+"/") && mayOverlap(prefix+"x*", pattern)
 		}) {
 			return true
 		}

@@ -8,17 +8,17 @@ import (
 )
 
 func init() {
-	examinations = append(examinations, chosenUpstreams)
+	faultChecks = append(faultChecks, chosenUpstreams)
 }
 
-// placeholder finds one, as Caddy's replacer does.
+// placeholder matches a placeholder, as Caddy's replacer does.
 var placeholder = regexp.MustCompile(`\{([^{}\s]+)\}`)
 
-// fixedPlaceholders begin the names of those whose values are the operator's.
+// fixedPlaceholders are prefixes of the placeholders whose values the operator sets.
 var fixedPlaceholders = []string{"env.", "file.", "system.", "time."}
 
-// chosenUpstreams finds proxies whose upstream's address a client can choose. Who
-// chooses it gets what the guard protects, and the gateway's credential with it.
+// chosenUpstreams finds proxies whose upstream address a client can choose. Requests of
+// other identities, and the gateway's credential, could be sent to that address.
 func chosenUpstreams(in *inspection) (faults []Fault) {
 	for _, h := range in.handlers {
 		if h.name != "reverse_proxy" {
@@ -28,18 +28,18 @@ func chosenUpstreams(in *inspection) (faults []Fault) {
 		for _, text := range h.addresses() {
 			name := o.unfixed(text)
 			if strings.HasPrefix(name, "args[") {
-				faults = append(faults, faultf(in.severity(h.server), h.server, "reverse_proxy goes to {%s}, which has no value: the import of this snippet gives too few arguments; write the address after its name", name))
+				faults = append(faults, faultf(in.severityOn(h.server), h.server, "reverse_proxy goes to {%s}, which has no value: the import of this snippet passes too few arguments; write the address after its name", name))
 			} else if name != "" {
-				faults = append(faults, faultf(in.severity(h.server), h.server,
-					"reverse_proxy takes its upstream's address from {%s}, so that a client may choose where requests go, with the gateway's credential; write the address, or {env.NAME}, or choose between proxies by matchers", name))
+				faults = append(faults, faultf(in.severityOn(h.server), h.server,
+					"reverse_proxy takes its upstream's address from {%s}, so that a client may choose where requests and the gateway's credential are sent; write the address, or {env.NAME}, or choose between proxies by matchers", name))
 			}
 		}
 	}
 	return faults
 }
 
-// addresses are the texts of a proxy that say where requests go, or by which other
-// proxy they go there.
+// addresses are the settings of a proxy that determine where it sends requests, or
+// through which other proxy.
 func (h *inspected) addresses() (texts []string) {
 	upstreams, _ := h.doc["upstreams"].([]any)
 	for _, upstream := range upstreams {
@@ -57,15 +57,15 @@ func (h *inspected) addresses() (texts []string) {
 	return texts
 }
 
-// origins follow placeholders to where their values come from, on one server.
+// origins traces placeholders to the origin of their values, on one server.
 type origins struct {
 	in     *inspection
 	server string
 	seen   []string // placeholders that are being followed
 }
 
-// unfixed returns the first placeholder in a text whose value is not the operator's,
-// "" when there is none.
+// unfixed returns the first placeholder in a text whose value the operator does not set;
+// "" if there is none.
 func (o *origins) unfixed(text string) string {
 	for _, match := range placeholder.FindAllStringSubmatch(text, -1) {
 		if !o.fixed(match[1]) {
@@ -80,7 +80,7 @@ func (o *origins) fixed(name string) bool {
 		return true
 	}
 	if slices.Contains(o.seen, name) {
-		return false // it is made of itself: nothing is known of it
+		return false // it refers to itself: its value is unknown
 	}
 	o.seen = append(o.seen, name)
 	defer func() { o.seen = o.seen[:len(o.seen)-1] }()
@@ -88,9 +88,9 @@ func (o *origins) fixed(name string) bool {
 	return known && !slices.ContainsFunc(values, func(value string) bool { return o.unfixed(value) != "" })
 }
 
-// values are all that a variable of `vars`, or a placeholder of `map`, may hold. It
-// is not known where a client can choose the variable's name, or takes a part in the
-// value by a regular expression.
+// values returns all values that a variable of `vars`, or a placeholder of `map`, may
+// have. They are not known if a client can choose the name of the variable, or a part of
+// the value through a regular expression.
 func (o *origins) values(name string) (values []string, known bool) {
 	variable, isVariable := strings.CutPrefix(name, "http.vars.")
 	for _, h := range o.in.handlers {
@@ -122,7 +122,7 @@ func (o *origins) values(name string) (values []string, known bool) {
 	return values, known
 }
 
-// mapOutputs are what a map handler may put into one of its destinations.
+// mapOutputs are the values that a map handler may write to one of its destinations.
 func mapOutputs(doc map[string]any, index int) (values []string, ok bool) {
 	mappings, _ := doc["mappings"].([]any)
 	for _, mapping := range mappings {

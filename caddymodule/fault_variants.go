@@ -8,13 +8,13 @@ import (
 )
 
 func init() {
-	examinations = append(examinations, weakerSpellings)
+	faultChecks = append(faultChecks, weakerSpellings)
 }
 
-// weakerSpellings finds a strict rule with a weaker one after it that matches other
-// spellings of its paths. The guard refuses those, 400; the operator should know, as
-// clients that ask by another spelling do not get through, and since an upstream that
-// minds neither case nor a last slash is better served by rules that do not overlap.
+// weakerSpellings finds a strict rule that is followed by a weaker rule for other
+// spellings of its paths. The guard refuses those spellings with 400. It is a warning,
+// since clients may use such a spelling, and since rules that do not overlap are safer
+// for an upstream that ignores case or a trailing slash.
 func weakerSpellings(in *inspection) (faults []Fault) {
 	for _, h := range in.handlers {
 		if h.name != AppName {
@@ -22,7 +22,7 @@ func weakerSpellings(in *inspection) (faults []Fault) {
 		}
 		g, err := ReadGuard(canonical(h.raw))
 		if err != nil {
-			continue // it does not start
+			continue // the start refuses it
 		}
 		for j, weak := range g.Rules {
 			i := slices.IndexFunc(g.Rules[:j], func(strict RuleConfig) bool {
@@ -33,23 +33,23 @@ func weakerSpellings(in *inspection) (faults []Fault) {
 			}
 			strictRule, _ := g.Rules[i].Rule()
 			weakRule, _ := weak.Rule()
-			faults = append(faults, faultf(suspect, h.server,
-				"guard %s: `%s` also covers other spellings of what `%s` stands for, in another case or with a slash at the end: those are refused, 400; name the paths that the weaker rule is for to have no overlap",
-				g.Name, weakRule, strictRule).of(h, j+1))
+			faults = append(faults, faultf(warning, h.server,
+				"guard %s: `%s` also covers other spellings of the paths of `%s`, in another case or with a slash at the end: requests with those are refused with 400; list the paths of the weaker rule so that the two do not overlap",
+				g.Name, weakRule, strictRule).inGuard(h, j+1))
 		}
 	}
 	return faults
 }
 
-// isStricter reports whether a rule, for a method in common, refuses callers whom the
-// other lets in.
+// isStricter reports whether a rule refuses callers that the other rule allows, for a
+// method in common.
 func (c RuleConfig) isStricter(other RuleConfig, plainAdmin bool) bool {
 	strict, err := c.Rule()
 	weak, errWeak := other.Rule()
-	return err == nil && errWeak == nil && meet(c.Methods, other.Methods) && weaker(weak, strict, plainAdmin)
+	return err == nil && errWeak == nil && shareMethod(c.Methods, other.Methods) && weaker(weak, strict, plainAdmin)
 }
 
-// spelledIn reports whether a prefix of the other rule matches other spellings of one
+// spelledIn reports whether a prefix of the other rule matches another spelling of one
 // of this rule's paths.
 func (c RuleConfig) spelledIn(other RuleConfig) bool {
 	return slices.ContainsFunc(c.Paths, func(path string) bool {

@@ -16,8 +16,8 @@ func init() {
 // defaultGuardName labels a guard that was given no name.
 const defaultGuardName = "default"
 
-// Guard is the handler `http.handlers.authmin`. It decides every request that
-// reaches it: what no rule matches is refused.
+// Guard is the handler `http.handlers.authmin`. It decides every request that reaches
+// it; a request that no rule matches is refused.
 type Guard struct {
 	// Name for metrics and the audit trail, [a-z0-9_-]{1,64}. Default: default.
 	Name string `json:"name,omitempty"`
@@ -40,7 +40,7 @@ type Guard struct {
 	AllowTrailers []string `json:"allow_trailers,omitempty"`
 
 	// Names of identity, forwarding or impersonation headers that go to the upstream
-	// as the client sent them. By default whole families of them are taken off, such
+	// as the client sent them. By default whole families of them are removed, such
 	// as X-User-*, X-Forwarded-* and *-Client-IP.
 	AllowHeaders []string `json:"allow_headers,omitempty"`
 
@@ -48,8 +48,8 @@ type Guard struct {
 	// terminator in front. Tokens cross that network in clear.
 	Plaintext bool `json:"plaintext,omitempty"`
 
-	// Let everything through, and only count and log what would be refused. A
-	// shadow guard is no protection, and counts as none.
+	// Forward every request, and only count and log the requests that would be
+	// refused. A shadow guard does not protect, and does not count as a guard.
 	Shadow bool `json:"shadow,omitempty"`
 
 	// How many requests each identity may make.
@@ -73,9 +73,9 @@ type Guard struct {
 
 	limits     limitRule
 	publicRule publicRule
-	passing    authmin.HeaderExceptions
+	exceptions authmin.HeaderExceptions
 	public     *publicLimiter
-	limited    string // names the guard in the table of limits
+	limitName  string // of the guard, in the table of limits
 	app        *App
 	policy     *authmin.Policy
 	upstream   *upstreamCredential // nil: none
@@ -98,14 +98,14 @@ func (*Guard) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.authmin", New: func() caddy.Module { return new(Guard) }}
 }
 
-// Provision builds the policy and finds out where the guard listens.
+// Provision builds the policy and finds the guard's listeners.
 func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	app, err := ctx.App(AppName)
 	if err != nil {
 		return err
 	}
 	g.app = app.(*App)
-	defer func() { g.app.rejection.because(err) }()
+	defer func() { g.app.rejection.setCause(err) }()
 	if g.Name == "" {
 		g.Name = defaultGuardName
 	}
@@ -121,7 +121,7 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	if g.publicRule, err = g.publicRuleOf(); err != nil {
 		return g.errorf("%w", err)
 	}
-	if g.passing, err = authmin.NewHeaderExceptions(g.AllowHeaders); err != nil {
+	if g.exceptions, err = authmin.NewHeaderExceptions(g.AllowHeaders); err != nil {
 		return g.errorf("allow_headers: %w", err)
 	}
 	if g.UpstreamToken != "" {
@@ -132,7 +132,7 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	if err := g.place(ctx); err != nil {
 		return g.errorf("%w", err)
 	}
-	g.public = g.app.state.public.of(g.limited)
+	g.public = g.app.state.public.of(g.limitName)
 	g.decider = authmin.Decider{
 		Policy: g.policy, Keyring: g.app.store.keyring,
 		Optional: g.app.optional, TrustProxies: g.app.proxies,
@@ -147,11 +147,11 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	return nil
 }
 
-// place finds the guard's listeners and its position among the others.
+// place finds the guard's listeners, and its position relative to the other guards.
 func (g *Guard) place(ctx caddy.Context) error {
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok {
-		return errors.New("it stands outside any server")
+		return errors.New("it is outside of any server")
 	}
 	http, err := ctx.App("http")
 	if err != nil {
@@ -172,10 +172,10 @@ func (g *Guard) place(ctx caddy.Context) error {
 		return errLogCredentials
 	}
 	if !g.app.guards.on(server) && !shieldLogs(server) {
-		g.app.log.Warn("this version of Caddy does not let its logs be kept clean of tokens in the wrong place; write `format authmin` into each log")
+		g.app.log.Warn("cannot redact misplaced tokens in the logs of this version of Caddy; write `format authmin` into each log")
 	}
 	g.errors = server.Errors != nil
-	g.limited, err = g.app.guards.add(server, ctx.Modules(), g.Name, g.Shadow)
+	g.limitName, err = g.app.guards.add(server, ctx.Modules(), g.Name, g.Shadow)
 	return err
 }
 
@@ -185,7 +185,7 @@ func (g *Guard) Validate() error {
 	address, err := g.listeners.check(g.app.store.keyring().Len() > 0, g.Plaintext, g.Shadow)
 	if err != nil {
 		g.app.audit.bindRefused(g.Name, address, err)
-		g.app.rejection.because(err)
+		g.app.rejection.setCause(err)
 		return g.errorf("%w", err)
 	}
 	return nil

@@ -68,11 +68,11 @@ func benchGuard(b *testing.B) *Guard {
 	if err != nil {
 		b.Fatal(err)
 	}
-	state, err := takeState(shared)
+	state, err := acquireState(shared)
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { _ = giveBackState() })
+	b.Cleanup(func() { _ = releaseState() })
 	upstream, err := store.addUpstream("edge", "{env.TEST_UPSTREAM}")
 	if err != nil {
 		b.Fatal(err)

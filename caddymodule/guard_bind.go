@@ -16,7 +16,7 @@ import (
 // maxPorts bounds the port range of one listener address.
 const maxPorts = 1024
 
-// listener is one address that a guard can be reached by.
+// listener is one address at which a guard can be reached.
 type listener struct {
 	address  string
 	port     uint // 0 for a Unix socket
@@ -27,7 +27,7 @@ type listener struct {
 // listenerSet are the addresses of a guard's server.
 type listenerSet struct {
 	all     []listener
-	wrapped bool // a listener wrapper stands before TLS: it sets the peer
+	wrapped bool // a listener wrapper runs before TLS and may replace the peer's address
 }
 
 // listenersOf reads a server's addresses. Caddy has resolved placeholders in them
@@ -57,9 +57,9 @@ func listenersOf(server *caddyhttp.Server, httpPort int) (listenerSet, error) {
 	return set, nil
 }
 
-// IsLoopback reports whether an address is reached from this machine only: TCP on a
-// loopback host, and Unix sockets. Every other kind of network, fd/… included, counts
-// as exposed: it may be bound to anything.
+// IsLoopback reports whether an address can be reached from this machine only: TCP on a
+// loopback host, and Unix sockets. Every other network, fd/… included, counts as
+// exposed, since its address is not known.
 func IsLoopback(address caddy.NetworkAddress) bool {
 	switch address.Network {
 	case "unix":
@@ -87,19 +87,19 @@ func hasWrappers(server *caddyhttp.Server) bool {
 	return false
 }
 
-// errWrappedProxies: a trusted proxy is recognised by the socket's peer, which a
-// listener wrapper such as proxy_protocol replaces by what the client sent.
-var errWrappedProxies = errors.New("trust_proxy believes the socket's peer, and with listener_wrappers that is what a wrapper says: remove one of the two")
+// errWrappedProxies: a trusted proxy is recognised by the address of the socket's peer. A
+// listener wrapper such as proxy_protocol replaces it by an address that the client sent.
+var errWrappedProxies = errors.New("trust_proxy needs the address of the socket's peer, which listener_wrappers may replace: remove one of the two")
 
-// check applies the bind policy. It returns the first address that may not be
-// served, and what to do about it.
+// check applies the bind policy. It returns the first address that it refuses, and an
+// error that names the fix.
 func (s listenerSet) check(haveToken, plaintext, shadow bool) (string, error) {
 	for _, l := range s.all {
 		if l.loopback {
 			continue
 		}
 		if shadow {
-			return l.address, fmt.Errorf("%w: %s can be reached from other machines and a shadow guard lets everything through; remove `shadow`, or bind 127.0.0.1",
+			return l.address, fmt.Errorf("%w: %s can be reached from other machines and a shadow guard refuses nothing; remove `shadow`, or bind 127.0.0.1",
 				authmin.ErrNonLoopbackWithoutToken, l.address)
 		}
 		if !haveToken {
@@ -107,15 +107,15 @@ func (s listenerSet) check(haveToken, plaintext, shadow bool) (string, error) {
 				authmin.ErrNonLoopbackWithoutToken, l.address)
 		}
 		if !l.tls && !plaintext {
-			return l.address, fmt.Errorf("%s can be reached from other machines by plain HTTP, where tokens travel in clear; use an https address, or bind 127.0.0.1, or write `plaintext` into the authmin block if a TLS terminator stands in front",
+			return l.address, fmt.Errorf("%s can be reached from other machines by plain HTTP, where tokens travel in clear; use an https address, or bind 127.0.0.1, or write `plaintext` into the authmin block if a TLS terminator is in front",
 				l.address)
 		}
 	}
 	return "", nil
 }
 
-// of returns the kind of the listener that a request came in by. If any of
-// the server's listeners on that port is exposed, so is the request.
+// of returns the kind of listener that accepted a request. If any of the server's
+// listeners on that port is exposed, the request counts as exposed.
 func (s listenerSet) of(r *http.Request) authmin.Listener {
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	exposed := authmin.Listener{TLS: r.TLS != nil}

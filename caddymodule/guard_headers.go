@@ -10,22 +10,21 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// Caddy drops header fields whose names hold `_` or `.` before any handler runs, and
-// has no hook that shows them: a request with x_forwarded_for looks to the guard like
-// one without. The loopback bypass cannot be ended by what is not there; the README
-// says so, and a test shows it. A server that is told to keep such names shows them.
+// Caddy drops header fields with `_` or `.` in their names before any handler runs, so
+// that the guard cannot see x_forwarded_for. Such a field therefore does not end the
+// loopback bypass; the README documents it, and a test shows it. A server can be
+// configured to keep such names.
 
-// forwardingSamples are fields of which one comes with every proxy that says what it
-// is.
+// forwardingSamples are forwarding headers. Every common proxy adds at least one of them.
 var forwardingSamples = []string{
 	"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded", "Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip",
 	"X-Cluster-Client-Ip", "Cf-Connecting-Ip", "Cf-Ray", "Tailscale-User-Login", "Tailscale-Headers-Info", "Proxy-Connection", "X-Original-Forwarded-For",
 }
 
-// checkExpectedHeaders refuses a loopback bypass on a server whose
+// checkExpectedHeaders refuses the loopback bypass on a server whose
 // expected_underscore_headers or expected_dot_headers name a forwarding header: Caddy
-// then drops the ordinary spelling, X-Forwarded-For, and what comes through a proxy
-// looks like a client on this machine.
+// then drops the usual spelling, X-Forwarded-For, and a request through a proxy would
+// count as one from this machine.
 func checkExpectedHeaders(server *caddyhttp.Server) error {
 	for _, entry := range slices.Concat(server.ExpectedUnderscoreHeaders, server.ExpectedDotHeaders) {
 		name, glob := strings.CutSuffix(entry, "*")
@@ -35,7 +34,7 @@ func checkExpectedHeaders(server *caddyhttp.Server) error {
 			hides = hides || slices.ContainsFunc(forwardingSamples, func(sample string) bool { return strings.HasPrefix(sample, dropped) })
 		}
 		if hides {
-			return fmt.Errorf("optional: the server keeps the header %s, and so Caddy drops %s, by which a request through a proxy is known; leave optional off, or take it out of expected_underscore_headers and expected_dot_headers", entry, dropped)
+			return fmt.Errorf("optional: the server keeps the header %s, so that Caddy drops %s, which identifies a request through a proxy; turn optional off, or remove the header from expected_underscore_headers and expected_dot_headers", entry, dropped)
 		}
 	}
 	return nil

@@ -10,43 +10,43 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// guardList knows where the guards of a configuration stand, and refuses one
-// inside another: two policies on one request have no order that a reader of
-// the Caddyfile can see.
+// guardList records the position of every guard in a configuration, and refuses a guard
+// inside another: the order of two policies on one request is not visible in a
+// Caddyfile.
 //
-// A guard's place is the chain of modules around it. Guard B runs behind guard A
-// when A's surroundings are also B's, whichever was provisioned first: siblings
-// in different `handle` blocks have surroundings of their own.
+// The position of a guard is the chain of modules that enclose it. Guard B runs behind
+// guard A if the modules that enclose A also enclose B, whichever was provisioned first.
+// Guards in different `handle` blocks have different chains.
 type guardList struct {
-	mu     sync.Mutex
-	places []place
-	shadow int // how many of them only watch
+	mu        sync.Mutex
+	positions []position
+	shadow    int // number of shadow guards
 }
 
-type place struct {
-	server *caddyhttp.Server
-	name   string
-	errors bool // in the server's error routes, which run instead of the others
-	around []caddy.Module
+type position struct {
+	server    *caddyhttp.Server
+	name      string
+	errors    bool // in the server's error routes, which run instead of the others
+	enclosing []caddy.Module
 }
 
-// add notes a guard. The last of the modules is the guard itself. It returns a name
-// that no other guard of the configuration has, and that the same one has after a
-// reload: guards that were given none share theirs, and have limits of their own.
+// add records a guard. The last of the modules is the guard itself. It returns a name
+// that is unique in the configuration and the same after a reload, so that guards
+// without a name of their own have separate limits.
 func (l *guardList) add(server *caddyhttp.Server, modules []caddy.Module, name string, shadow bool) (own string, err error) {
-	p := place{server: server, name: name, errors: inErrorRoutes(server), around: modules[:len(modules)-1]}
+	p := position{server: server, name: name, errors: inErrorRoutes(server), enclosing: modules[:len(modules)-1]}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	twins := 0
-	for _, other := range l.places {
+	for _, other := range l.positions {
 		if other.server == server && other.name == name {
 			twins++
 		}
-		if p.server == other.server && p.errors == other.errors && (within(p.around, other.around) || within(other.around, p.around)) {
-			return "", errors.New("it stands inside another authmin guard; one request has one policy: remove one of the two, or put each into a handle block of its own")
+		if p.server == other.server && p.errors == other.errors && (within(p.enclosing, other.enclosing) || within(other.enclosing, p.enclosing)) {
+			return "", errors.New("it is inside another authmin guard; one request has one policy: remove one of the two, or put each into a handle block of its own")
 		}
 	}
-	l.places = append(l.places, p)
+	l.positions = append(l.positions, p)
 	if shadow {
 		l.shadow++
 	}
@@ -57,18 +57,19 @@ func (l *guardList) add(server *caddyhttp.Server, modules []caddy.Module, name s
 func (l *guardList) on(server *caddyhttp.Server) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.ContainsFunc(l.places, func(p place) bool { return p.server == server })
+	return slices.ContainsFunc(l.positions, func(p position) bool { return p.server == server })
 }
 
 // count returns how many guards there are, and how many of them are shadows.
 func (l *guardList) count() (all, shadow int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.places), l.shadow
+	return len(l.positions), l.shadow
 }
 
-// inErrorRoutes is true while Caddy provisions a server's error routes: it does
-// so after the ordinary ones, and empties the raw form of a route that is done.
+// inErrorRoutes reports whether Caddy is provisioning a server's error routes. It
+// provisions them after the ordinary routes, and clears the raw form of a route that is
+// provisioned.
 func inErrorRoutes(server *caddyhttp.Server) bool {
 	if server.Errors == nil {
 		return false

@@ -46,7 +46,7 @@ func TestGuardInsideGuard(t *testing.T) {
 			config = strings.ReplaceAll(config, "authmin {\n\tpublic /*\n}", "authmin {\n\tplaintext\n\tpublic /*\n}")
 			err := validate(t, options(silent, twoTokens)+config+"\n")
 			if c.refused {
-				expectRefused(t, err, "stands inside another authmin guard", "guard default")
+				expectRefused(t, err, "is inside another authmin guard", "guard default")
 			} else if err != nil {
 				t.Error(err)
 			}
@@ -66,7 +66,7 @@ func TestGuardInsideGuardInJSON(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := `{"admin":{"disabled":true},"apps":{"authmin":{"tokens":[{"name":"a","source":"{env.TEST_INFER}","scopes":["infer"]}]},"http":{"servers":{"s":{"listen":[":8080"],"routes":` + routes + `}}}}}`
-			expectRefused(t, validateJSON(t, []byte(config)), "stands inside another authmin guard")
+			expectRefused(t, validateJSON(t, []byte(config)), "is inside another authmin guard")
 		})
 	}
 }

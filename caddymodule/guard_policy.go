@@ -18,8 +18,8 @@ type RuleConfig struct {
 	Paths []string `json:"paths"`
 }
 
-// Policy builds the policy of the guard's settings. It is the only function that does:
-// the guard is provisioned with it, and `authmin explain` and `authmin test` ask it.
+// Policy builds the policy from the guard's settings. It is the only function that does:
+// Provision, `authmin explain` and `authmin test` all use it.
 func (g *Guard) Policy(plainAdmin bool) (*authmin.Policy, error) {
 	rules := make([]authmin.Rule, 0, len(g.Rules))
 	for _, config := range g.Rules {
@@ -34,7 +34,7 @@ func (g *Guard) Policy(plainAdmin bool) (*authmin.Policy, error) {
 	})
 }
 
-// Rule is the rule as authmin has it, or what is wrong with it.
+// Rule converts the rule to package authmin's form. An error says what is wrong with it.
 func (c RuleConfig) Rule() (authmin.Rule, error) {
 	rule := authmin.Rule{Scopes: c.Scopes, Methods: c.Methods, Paths: c.Paths}
 	switch c.Action {
@@ -45,7 +45,7 @@ func (c RuleConfig) Rule() (authmin.Rule, error) {
 	case "deny":
 		rule.Action = authmin.ActionDeny
 	default:
-		return rule, fmt.Errorf("rule action %q is not public, require or deny", c.Action)
+		return rule, fmt.Errorf("rule action %q: want public, require or deny", c.Action)
 	}
 	if rule.Action != authmin.ActionRequire && len(c.Scopes) > 0 {
 		return rule, fmt.Errorf("rule action %s takes no scopes", c.Action)

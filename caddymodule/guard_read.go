@@ -9,8 +9,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// ReadGuard decodes a guard of an adapted configuration, as [RouteHandler.Raw] has it,
-// and fills in its name. It is not provisioned: it has settings, and decides nothing.
+// ReadGuard decodes a guard from [RouteHandler.Raw], and sets its default name. The guard
+// is not provisioned: it has settings, and cannot serve.
 func ReadGuard(raw string) (*Guard, error) {
 	g := new(Guard)
 	err := json.Unmarshal([]byte(raw), g)
@@ -20,8 +20,8 @@ func ReadGuard(raw string) (*Guard, error) {
 	return g, err
 }
 
-// AdaptGuard is the configuration that a guard's directive with its block makes, in the
-// form of [RouteHandler.Raw], by which a guard is found in the text of a Caddyfile.
+// AdaptGuard adapts a guard's directive with its block. The result has the form of
+// [RouteHandler.Raw], so that the commands can find the guard in a Caddyfile.
 func AdaptGuard(tokens []caddyfile.Token) (raw string, ok bool) {
 	values, err := parseGuard(httpcaddyfile.Helper{Dispenser: caddyfile.NewDispenser(slices.Clone(tokens))})
 	if err != nil || len(values) != 1 {
@@ -34,8 +34,8 @@ func AdaptGuard(tokens []caddyfile.Token) (raw string, ok bool) {
 	return canonical(route.HandlersRaw[0]), true
 }
 
-// GuardsIn are the guards that requests meet in a route, in the routes inside it, and in
-// the named routes that those call.
+// GuardsIn returns the guards in a route, in the routes inside it, and in the named
+// routes that those call.
 func GuardsIn(route *caddyhttp.Route, named map[string]*caddyhttp.Route) []RouteHandler {
 	var found Coverage
 	w := walker{named: named, found: &found}

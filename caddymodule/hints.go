@@ -12,44 +12,44 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// globalOptions and guardOptions are what the two blocks take.
+// globalOptions and guardOptions are the options of the two blocks.
 var (
 	globalOptions = []string{"token", "token_file", "optional", "trust_proxy", "lockout", "audit", "admin_api", "admin_is_superuser"}
 	guardOptions  = []string{"public", "require", "deny", "upstream_token", "credentials", "allow_encoded_slash", "allow_trailers", "allow_headers", "limit", "inflight",
 		"public_inflight", "public_total", "public_body", "shadow", "plaintext"}
 )
 
-// directives are words of Caddy's that stand in a site and not in a guard: where one
-// is found in there, the guard's brace is missing.
+// directives are Caddy directives, which belong in a site. One of them in a guard's block
+// means that the closing brace of the guard is missing.
 var directives = []string{"reverse_proxy", "handle", "handle_path", "handle_errors", "route", "respond", "redir", "rewrite", "uri", "file_server",
 	"metrics", "log", "tls", "bind", "header", "request_header", "encode", "root", "php_fastcgi", "templates", "basic_auth", "forward_auth",
 	"request_body", "tracing", "try_files", "vars", "map", "invoke", "error", "abort", "authmin", "intercept", "method"}
 
 const (
-	inGlobal = "the global authmin block, at the top of the file: `{`, `authmin {`, and it in a line of its own"
-	inGuard  = "the block of the guard, in a site: `authmin {`, and it in a line of its own"
+	inGlobal = "the global authmin block, at the top of the file: `{`, `authmin {`, and the option on its own line"
+	inGuard  = "the block of the guard, in a site: `authmin {`, and the option on its own line"
 )
 
-// unknownOption says where an option belongs that does not belong here, or what may
-// have been meant.
+// unknownOption is the error for an option that the block does not have. It names the
+// block in which the option belongs, or the option that was probably meant.
 func unknownOption(option, where string, known, elsewhere []string, place string) error {
 	switch {
 	case slices.Contains(elsewhere, option):
-		return fmt.Errorf("%s is no option of %s; it belongs into %s", option, where, place)
+		return fmt.Errorf("%s is not an option of %s; it belongs in %s", option, where, place)
 	case slices.Contains(directives, option) || strings.Contains(option, "://"):
-		return fmt.Errorf("%s is no option of %s; is the } missing that ends the block before it?", option, where)
+		return fmt.Errorf("%s is not an option of %s; is the closing } of the block before it missing?", option, where)
 	}
-	meant := ""
+	suggestion := ""
 	if near := authmin.NearestWord(option, known); near != "" {
-		meant = "; did you mean " + near + "?"
+		suggestion = "; did you mean " + near + "?"
 	}
 	last := len(known) - 1
-	return fmt.Errorf("unknown option %s of %s%s; want %s or %s", option, where, meant, strings.Join(known[:last], ", "), known[last])
+	return fmt.Errorf("unknown option %s of %s%s; want %s or %s", option, where, suggestion, strings.Join(known[:last], ", "), known[last])
 }
 
-// strayOptions are options that Caddy meets outside of their block. They are its
-// directives and global options only to say where they belong; none is a name that
-// a plug-in would choose.
+// strayOptions are options that an operator may write outside of their block. They are
+// registered as directives and global options only to report where they belong; no other
+// module is likely to use one of these names.
 var strayOptions = []string{"token_file", "trust_proxy", "upstream_token", "admin_is_superuser", "allow_encoded_slash", "allow_trailers", "public_inflight"}
 
 func init() {
@@ -67,15 +67,15 @@ func init() {
 
 func strayOption(option string) error {
 	if slices.Contains(globalOptions, option) {
-		return fmt.Errorf("%s belongs into %s", option, inGlobal)
+		return fmt.Errorf("%s belongs in %s", option, inGlobal)
 	}
-	return fmt.Errorf("%s belongs into %s", option, inGuard)
+	return fmt.Errorf("%s belongs in %s", option, inGuard)
 }
 
-// unrecognized finds the word that Caddy does not know.
+// unrecognized matches Caddy's errors about an unknown word.
 var unrecognized = regexp.MustCompile(`unrecognized (directive|global option|subdirective):? '?([A-Za-z0-9_.:/-]+)`)
 
-// WithHint adds to an error of Caddy's parser what it leaves the operator to find out.
+// WithHint adds the likely cause and the fix to an error of Caddy's parser.
 func WithHint(err error) error {
 	text := err.Error()
 	if match := unrecognized.FindStringSubmatch(text); match != nil {
@@ -84,7 +84,7 @@ func WithHint(err error) error {
 		case slices.Contains(globalOptions, word) || slices.Contains(guardOptions, word):
 			return fmt.Errorf("%s; %w", text, strayOption(word))
 		case match[1] == "global option" && strings.ContainsAny(word, ":/"):
-			return errors.New(text + "; is the } missing that ends the global options before it?")
+			return errors.New(text + "; is the closing } of the global options before it missing?")
 		}
 		if near := authmin.NearestWord(word, append([]string{AppName}, directives...)); near != "" && match[1] != "subdirective" {
 			return fmt.Errorf("%s; did you mean %s?", text, near)
@@ -92,13 +92,13 @@ func WithHint(err error) error {
 	}
 	switch {
 	case strings.Contains(text, "{args["):
-		return errors.New(text + "; the import of this snippet gives too few arguments: write them after its name")
+		return errors.New(text + "; the import of this snippet passes too few arguments: write them after its name")
 	case strings.Contains(text, "File to import not found"):
-		return errors.New(text + "; a snippet has to stand above its import: import its file at the top of this one, such as `import deploy/presets/ollama.caddyfile`")
+		return errors.New(text + "; a snippet must be defined above its import: import its file at the top of this one, such as `import deploy/presets/ollama.caddyfile`")
 	case strings.Contains(text, "expecting '}'"):
 		return errors.New(text + "; a block is not closed: a } is missing before the end of the file")
 	case strings.Contains(text, "as a site address, but it is a known directive"):
-		return errors.New(text + "; there is one } too many before it, or a { is missing or has no blank before it")
+		return errors.New(text + "; there is one } too many before it, or a { is missing or not preceded by a space")
 	}
 	return err
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// inspection is a configuration with all of its handlers in a row, each with what
-// requests have come by on their way to it.
+// inspection is a configuration with a list of all of its handlers, each with the history
+// of the requests that reach it.
 type inspection struct {
 	*Config
 	handlers []inspected
 	matchers []placedMatcher
 	guarded  map[string]bool // servers that have a guard
-	tooDeep  bool            // the walk gave up: not everything is known
+	tooDeep  bool            // the walk was aborted, and the lists are incomplete
 }
 
 // inspected is one handler.
@@ -26,8 +26,8 @@ type inspected struct {
 	errors bool // in a server's error routes
 	name   string
 	doc    map[string]any  // its configuration
-	raw    json.RawMessage // the same, as it was written
-	way    way             // to this handler
+	raw    json.RawMessage // the same, not decoded
+	before history         // of the requests that reach it
 	last   bool            // of its route
 }
 
@@ -37,21 +37,21 @@ type placedMatcher struct {
 	set    caddy.ModuleMap
 }
 
-// way is what requests may have come by. It never forgets: what one of the
-// branches before may have done counts as done.
-type way struct {
+// history is what may have happened to a request before it reaches a handler. Anything
+// that one of several branches may have done is included.
+type history struct {
 	guards     []string          // configurations of the guards that may have decided
-	rewritten  bool              // the path may not be the client's any more
-	answered   bool              // a handler before always answers: no request comes here
+	rewritten  bool              // the path may differ from the client's
+	answered   bool              // an earlier handler answers every request
 	basicAuth  bool              // another authentication has run
 	credential bool              // Authorization may have been written
 	apiKey     bool              // X-Api-Key may have been written
-	prefixes   []string          // of paths, taken off without a segment boundary
-	around     []caddyhttp.Route // the routes that this one is in, the outermost first
+	prefixes   []string          // stripped from paths without a segment boundary
+	around     []caddyhttp.Route // the enclosing routes, the outermost first
 	clean      int               // how many of them match the client's own path
 }
 
-func (w way) or(v way) way {
+func (w history) or(v history) history {
 	w.guards, w.prefixes = union(w.guards, v.guards), union(w.prefixes, v.prefixes)
 	w.rewritten = w.rewritten || v.rewritten
 	w.answered = w.answered && v.answered
@@ -75,35 +75,34 @@ func inspect(c *Config) *inspection {
 	for _, name := range c.Servers() {
 		server := c.HTTP.Servers[name]
 		t := tour{inspection: in, server: name, named: server.NamedRoutes}
-		t.list(server.Routes, way{}, 0)
+		t.list(server.Routes, history{}, 0)
 		if server.Errors != nil {
 			t.errors = true
-			t.list(server.Errors.Routes, way{}, 0)
+			t.list(server.Errors.Routes, history{}, 0)
 		}
-		// What no route calls is still in the configuration, and may be tomorrow.
+		// A named route that no route invokes is checked too.
 		for _, named := range slices.Sorted(maps.Keys(server.NamedRoutes)) {
 			if !slices.Contains(t.called, named) && server.NamedRoutes[named] != nil {
-				t.route(server.NamedRoutes[named], way{}, 0)
+				t.route(server.NamedRoutes[named], history{}, 0)
 			}
 		}
 	}
 	return in
 }
 
-// tour goes through the routes of one server.
+// tour walks through the routes of one server.
 type tour struct {
 	*inspection
 	server string
 	errors bool
 	named  map[string]*caddyhttp.Route
-	inside []string // the named routes that it is in: one that calls itself adds nothing
+	inside []string // the named routes that enclose this one, to end a recursion
 	called []string
 	steps  int
 }
 
-// list goes through a list of routes, and returns the way of requests that leave it
-// at the end.
-func (t *tour) list(routes caddyhttp.RouteList, w way, depth int) way {
+// list walks through a list of routes, and returns the history of requests at its end.
+func (t *tour) list(routes caddyhttp.RouteList, w history, depth int) history {
 	for i := 0; i < len(routes); {
 		end := i + 1
 		for end < len(routes) && routes[i].Group != "" && routes[end].Group == routes[i].Group {
@@ -115,10 +114,10 @@ func (t *tour) list(routes caddyhttp.RouteList, w way, depth int) way {
 	return w
 }
 
-// group goes through routes of which the first that matches is the only one.
-func (t *tour) group(routes caddyhttp.RouteList, before way, depth int) way {
-	var leaving []way
-	whole := false // some route takes every request
+// group walks through routes of which only the first that matches runs.
+func (t *tour) group(routes caddyhttp.RouteList, before history, depth int) history {
+	var leaving []history
+	whole := false // some route matches every request
 	for i := range routes {
 		after := t.route(&routes[i], before, depth)
 		if !routes[i].Terminal && !after.answered {
@@ -140,9 +139,9 @@ func (t *tour) group(routes caddyhttp.RouteList, before way, depth int) way {
 	return out
 }
 
-// route goes through one route. Its matchers and those around it hold for what is
-// inside, not for what comes after.
-func (t *tour) route(route *caddyhttp.Route, w way, depth int) way {
+// route walks through one route. Its matchers apply to the handlers inside, not to those
+// after it.
+func (t *tour) route(route *caddyhttp.Route, w history, depth int) history {
 	for _, set := range route.MatcherSetsRaw {
 		t.matchers = append(t.matchers, placedMatcher{server: t.server, set: set})
 	}
@@ -158,13 +157,13 @@ func (t *tour) route(route *caddyhttp.Route, w way, depth int) way {
 	return w
 }
 
-func (t *tour) handler(raw json.RawMessage, w way, last bool, depth int) way {
+func (t *tour) handler(raw json.RawMessage, w history, last bool, depth int) history {
 	if t.steps++; t.steps > maxSteps || depth > maxDepth {
 		t.tooDeep = true
 		return w
 	}
-	h := inspected{server: t.server, errors: t.errors, raw: raw, way: w, last: last}
-	_ = json.Unmarshal(raw, &h.doc) // what is no object is no handler: Caddy refuses it
+	h := inspected{server: t.server, errors: t.errors, raw: raw, before: w, last: last}
+	_ = json.Unmarshal(raw, &h.doc) // Caddy refuses a handler that is not an object
 	h.name, _ = h.doc["handler"].(string)
 	t.handlers = append(t.handlers, h)
 	var inner handlerDoc
@@ -200,7 +199,7 @@ func (t *tour) handler(raw json.RawMessage, w way, last bool, depth int) way {
 	return w
 }
 
-func (t *tour) invoke(name string, w way, depth int) way {
+func (t *tour) invoke(name string, w history, depth int) history {
 	route, ok := t.named[name]
 	if !ok || route == nil || slices.Contains(t.inside, name) {
 		return w
@@ -213,7 +212,7 @@ func (t *tour) invoke(name string, w way, depth int) way {
 	return w
 }
 
-// alwaysAnswers reports whether a handler hands no request on.
+// alwaysAnswers reports whether a handler answers every request itself.
 func alwaysAnswers(name string, doc map[string]any) bool {
 	switch name {
 	case "static_response", "error", "metrics":

@@ -5,12 +5,12 @@ import (
 	"slices"
 )
 
-// innerRoutes are the members of a handler that hold handlers of their own. These
-// are inspected by themselves.
+// innerRoutes are the members of a handler that contain other handlers, which are
+// inspected separately.
 var innerRoutes = []string{"routes", "errors"}
 
-// textsOf lists every text in a piece of configuration, member names among them, but
-// not those of the handlers in it.
+// textsOf lists every string in a part of a configuration, including member names, except
+// those of the handlers inside it.
 func textsOf(value any) (texts []string) {
 	switch v := value.(type) {
 	case string:
@@ -34,7 +34,7 @@ func decoded(raw json.RawMessage) (value any) {
 	return value
 }
 
-// at follows member names into a piece of configuration.
+// at returns the member at a path of names in a part of a configuration.
 func at(value any, names ...string) any {
 	for _, name := range names {
 		doc, _ := value.(map[string]any)
@@ -43,12 +43,12 @@ func at(value any, names ...string) any {
 	return value
 }
 
-// directiveNames are what a Caddyfile calls the handlers that it names otherwise.
+// directiveNames maps handlers to their directives where the names differ.
 var directiveNames = map[string]string{
 	"headers": "header", "static_response": "respond", "authentication": "basic_auth", "subroute": "route", "request_body": "request_body",
 }
 
-// directive is what an operator calls the handler.
+// directive is the handler's name in a Caddyfile.
 func (h *inspected) directive() string {
 	if name, ok := directiveNames[h.name]; ok {
 		return name

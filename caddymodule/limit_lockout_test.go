@@ -202,11 +202,11 @@ func TestLockoutAtTheGate(t *testing.T) {
 // forgetLockouts empties the process's table for the tests that follow.
 func forgetLockouts(t *testing.T) func() {
 	return func() {
-		state, err := takeState(shared)
+		state, err := acquireState(shared)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer giveBackState()
+		defer releaseState()
 		state.lockouts.mu.Lock()
 		defer state.lockouts.mu.Unlock()
 		state.lockouts.locked.Purge()

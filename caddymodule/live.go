@@ -11,13 +11,12 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// errTokenGone ends a request in progress.
-var errTokenGone = errors.New("the token is no longer valid")
+// errTokenInvalid is the cause of the context of a terminated request.
+var errTokenInvalid = errors.New("the token is no longer valid")
 
-// liveSet holds the requests that a token was let in with and that are still
-// under way: streams, WebSockets, uploads. It is bounded by the connections that
-// the server has. When a token is revoked or expires they are ended;
-// other tokens' streams are not affected.
+// liveSet holds the requests in progress that were allowed by a token: streams,
+// WebSockets, uploads. It is bounded by the server's connections. When a token is revoked
+// or expires, its requests are ended; other tokens' streams are not affected.
 type liveSet struct {
 	mu    sync.Mutex
 	first *liveRequest // of a list through their fields
@@ -27,12 +26,12 @@ type liveSet struct {
 // liveRequest is one tracked request.
 type liveRequest struct {
 	digest         authmin.Digest
-	policy         *authmin.Policy // by a rule of which it was let in
+	policy         *authmin.Policy // whose rule allowed it
 	rule           int
 	next, previous *liveRequest // the set's
 
-	mu     sync.Mutex // held while the response may be touched
-	done   bool       // the handler has returned: hands off
+	mu     sync.Mutex // held while the response is used
+	done   bool       // the handler has returned: the response must not be used
 	why    authmin.Reason
 	cancel context.CancelCauseFunc
 	writer http.ResponseWriter
@@ -50,9 +49,8 @@ func (s *liveSet) add(q *liveRequest) {
 	s.count++
 }
 
-// remove ends the tracking, when the handler has returned, and says why the
-// request was ended, if it was. After it nothing touches the response any more:
-// HTTP/2 uses it again.
+// remove ends the tracking when the handler has returned. It returns why the request was
+// terminated, if it was. After it, sweep does not use the response: HTTP/2 reuses it.
 func (s *liveSet) remove(q *liveRequest) authmin.Reason {
 	q.mu.Lock()
 	q.done = true
@@ -74,24 +72,24 @@ func (s *liveSet) remove(q *liveRequest) authmin.Reason {
 	return why
 }
 
-// sweep ends every request whose token the keyring does not allow any more. It
-// is called again while they wind down: a write that begins after the first
-// call has a deadline of its own.
+// sweep terminates every request that the keyring does not allow any more. It is called
+// repeatedly until they have ended: a write that begins after the first call needs a
+// deadline again.
 func (s *liveSet) sweep(ring *authmin.Keyring, now time.Time) (ending int) {
-	for _, gone := range s.judge(ring, now) {
-		gone.request.end(gone.reason)
+	for _, invalid := range s.findInvalid(ring, now) {
+		invalid.request.end(invalid.reason)
 		ending++
 	}
 	return ending
 }
 
-// goneRequest is a request that has to end, and why.
-type goneRequest struct {
+// invalidRequest is a request to terminate, and why.
+type invalidRequest struct {
 	request *liveRequest
 	reason  authmin.Reason
 }
 
-func (s *liveSet) judge(ring *authmin.Keyring, now time.Time) (gone []goneRequest) {
+func (s *liveSet) findInvalid(ring *authmin.Keyring, now time.Time) (invalid []invalidRequest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for q := s.first; q != nil; q = q.next {
@@ -101,14 +99,14 @@ func (s *liveSet) judge(ring *authmin.Keyring, now time.Time) (gone []goneReques
 			reason = authmin.ReasonScope
 		}
 		if reason != authmin.ReasonNone {
-			gone = append(gone, goneRequest{q, reason})
+			invalid = append(invalid, invalidRequest{q, reason})
 		}
 	}
-	return gone
+	return invalid
 }
 
-// end cuts a request off. The context ends the work for the upstream; the
-// deadlines and the close are for a read or write that waits for the client.
+// end terminates a request. Cancelling the context ends the request to the upstream; the
+// deadlines and the close end a read or write that waits for the client.
 func (q *liveRequest) end(reason authmin.Reason) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -116,7 +114,7 @@ func (q *liveRequest) end(reason authmin.Reason) {
 		return
 	}
 	q.why = reason
-	q.cancel(errTokenGone)
+	q.cancel(errTokenInvalid)
 	if q.conn != nil {
 		_ = q.conn.Close()
 		return
@@ -127,9 +125,9 @@ func (q *liveRequest) end(reason authmin.Reason) {
 	_ = rc.SetWriteDeadline(past)
 }
 
-// innermost is the server's own response writer. The ones that Caddy puts around
-// it keep deadlines of their own and belong to the handler's goroutine; this one
-// takes a deadline from any.
+// innermost returns the server's own response writer. Caddy's wrappers have deadlines of
+// their own and may be used on the handler's goroutine only; the server's writer accepts
+// a deadline from any goroutine.
 func innermost(w http.ResponseWriter) http.ResponseWriter {
 	for {
 		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
@@ -140,7 +138,7 @@ func innermost(w http.ResponseWriter) http.ResponseWriter {
 	}
 }
 
-// len returns how many requests are under way.
+// len returns the number of requests in progress.
 func (s *liveSet) len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -287,10 +287,10 @@ func rawUpstream(t *testing.T, handler http.HandlerFunc) (address string) {
 
 func liveRequests(t *testing.T) int {
 	t.Helper()
-	state, err := takeState(shared)
+	state, err := acquireState(shared)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer giveBackState()
+	defer releaseState()
 	return state.live.len()
 }

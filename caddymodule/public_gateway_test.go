@@ -216,11 +216,11 @@ func TestStrangersDoNotHoldTheThreadsOfAnUpstream(t *testing.T) {
 // strangers is the number of strangers' slots that are taken.
 func publicSlots(t *testing.T) (n int) {
 	t.Helper()
-	state, err := takeState(shared)
+	state, err := acquireState(shared)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer giveBackState()
+	defer releaseState()
 	for _, limiter := range state.public.limiters {
 		limiter.mu.Lock()
 		n += limiter.total

@@ -118,11 +118,11 @@ func TestALargeBodyWithoutATurnIsToldToWait(t *testing.T) {
 // waitingForATurn is how many large bodies wait.
 func waitingForATurn(t *testing.T) (n int) {
 	t.Helper()
-	state, err := takeState(shared)
+	state, err := acquireState(shared)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer giveBackState()
+	defer releaseState()
 	for _, limiter := range state.public.limiters {
 		limiter.large.mu.Lock()
 		n += len(limiter.large.queue)
@@ -134,11 +134,11 @@ func waitingForATurn(t *testing.T) (n int) {
 // gathered is how much of strangers' bodies is in memory.
 func gathered(t *testing.T) (bytes int64) {
 	t.Helper()
-	state, err := takeState(shared)
+	state, err := acquireState(shared)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer giveBackState()
+	defer releaseState()
 	for _, limiter := range state.public.limiters {
 		bytes += limiter.gathered.Load()
 	}

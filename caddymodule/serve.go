@@ -43,9 +43,9 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	return g.answer(r, next, s, &o)
 }
 
-// decide runs the checks in their order: the policy, the limits, and the slots of
-// public routes. In between it takes off the request what no upstream may see, before
-// the first byte of a body is read.
+// decide runs the checks in order: the policy, the limits, and the slots of public
+// routes. It removes what no upstream may see from the request before the first byte of
+// a body is read.
 func (g *Guard) decide(r *http.Request, s *requestState) outcome {
 	o := outcome{Decision: g.authorize(r, s)}
 	o.apply(g.limit(s, &o.Decision))
@@ -57,8 +57,8 @@ func (g *Guard) decide(r *http.Request, s *requestState) outcome {
 	return o
 }
 
-// answer records the outcome and carries it out. A request that could not be recorded
-// is refused, whatever the outcome.
+// answer records the outcome, and refuses or forwards the request. A request that could
+// not be recorded is refused.
 func (g *Guard) answer(r *http.Request, next caddyhttp.Handler, s *requestState, o *outcome) error {
 	if !g.app.audit.decision(r, g, &o.Decision, s) {
 		o.apply(refusal{reasonAudit, &problemNoAudit, trail.Timeout})
@@ -71,13 +71,13 @@ func (g *Guard) answer(r *http.Request, next caddyhttp.Handler, s *requestState,
 	if g.Shadow {
 		g.redactTarget(r, s)
 	}
-	g.introduce(r, s, &o.Decision)
-	defer forget(r)
+	g.setUpstreamHeaders(r, s, &o.Decision)
+	defer deleteUpstreamHeaders(r)
 	return g.forward(r, next, s, &o.Decision)
 }
 
-// authorize returns authmin's decision on the facts of a request, unless the edge sees
-// what authmin cannot: early data, a second guard, a token outside its header.
+// authorize returns authmin's decision on a request, unless the edge refuses it for a
+// reason that authmin cannot see: early data, a second guard, a token outside its header.
 func (g *Guard) authorize(r *http.Request, s *requestState) authmin.Decision {
 	sent, nested := g.sentHeader(r)
 	switch {
@@ -101,7 +101,7 @@ func (g *Guard) authorize(r *http.Request, s *requestState) authmin.Decision {
 }
 
 // limit applies the lockout to clients that send invalid tokens, and the guard's limits
-// to identities that are let in.
+// to the identities of allowed requests.
 func (g *Guard) limit(s *requestState, d *authmin.Decision) refusal {
 	switch {
 	case d.BadToken() && g.app.lockout.failures > 0:
@@ -114,7 +114,7 @@ func (g *Guard) limit(s *requestState, d *authmin.Decision) refusal {
 			return refusal{authmin.ReasonLocked, &authmin.ProblemLockedOut, result.retry}
 		}
 	case d.Allow && !d.Public && g.limits != limitRule{}:
-		end, reached, retry := g.app.state.limits.begin(limitKey{g.limited, d.Name}, g.limits, s.start)
+		end, reached, retry := g.app.state.limits.begin(limitKey{g.limitName, d.Name}, g.limits, s.start)
 		if reached != "" {
 			g.metrics.limited[reached].Inc()
 			return refusal{authmin.ReasonLimited, &authmin.ProblemLimited, retry}
@@ -124,9 +124,9 @@ func (g *Guard) limit(s *requestState, d *authmin.Decision) refusal {
 	return refusal{}
 }
 
-// refuse answers. On HTTP/1.x it closes the connection: Caddy would otherwise
-// hold the answer while the client still sends its body. On HTTP/2 and 3 that
-// header would end other requests, or be an error.
+// refuse answers with the problem of the outcome. On HTTP/1.x it closes the connection:
+// Caddy would otherwise delay the answer while the client still sends its body. On HTTP/2
+// and 3 that header would end other requests, or be an error.
 func (g *Guard) refuse(r *http.Request, s *requestState, o *outcome) {
 	w := s.ResponseWriter
 	if o.Fingerprint != "" {
@@ -145,8 +145,8 @@ func (g *Guard) refuse(r *http.Request, s *requestState, o *outcome) {
 	authmin.WriteProblemAs(w, r.WithContext(authmin.WithCorrelationID(r.Context(), s.id)), *o.Problem, s.dialect)
 }
 
-// forward passes a request to the next handler. One that a token was let in with is
-// tracked, so that it ends when the token does.
+// forward passes a request to the next handler. A request that was allowed by a token is
+// tracked, so that it is terminated when the token becomes invalid.
 func (g *Guard) forward(r *http.Request, next caddyhttp.Handler, s *requestState, d *authmin.Decision) error {
 	if !d.Allow || d.Token == nil {
 		return s.next(next, r)
@@ -166,10 +166,10 @@ func (g *Guard) forward(r *http.Request, next caddyhttp.Handler, s *requestState
 	return next.ServeHTTP(&s.response, r.WithContext(ctx))
 }
 
-// forget takes off a request what the guard added for the upstream, when the handlers
+// deleteUpstreamHeaders removes what the guard added for the upstream, when the handlers
 // behind the guard have returned: error routes and `intercept` run afterwards, with the
-// same header and perhaps without a guard.
-func forget(r *http.Request) {
+// same header and possibly without a guard.
+func deleteUpstreamHeaders(r *http.Request) {
 	for _, name := range []string{"Authorization", authmin.HeaderIdentity, authmin.HeaderScopes, "X-Auth-Models"} {
 		delete(r.Header, name)
 	}

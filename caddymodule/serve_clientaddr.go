@@ -13,17 +13,17 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// maxHops bounds the addresses of one forwarding header that are looked at, from
-// the last one on. A longer chain of trusted proxies is none.
+// maxHops bounds the addresses of one forwarding header that are read, from the last one
+// on. A longer chain is not trusted.
 const maxHops = 32
 
 // clientIP is the address of the client for lockout, limits and the audit trail:
 // the socket's peer or, when that is one of the server's trusted_proxies, the last
 // address of the forwarding header that is no trusted proxy.
 //
-// Without trusted_proxies_strict Caddy takes the first address there. An ordinary
-// proxy appends to what its client sent ($proxy_add_x_forwarded_for), so the first
-// one is whatever the client invents, another one each time.
+// Without trusted_proxies_strict Caddy takes the first address. A typical proxy appends
+// to the header that its client sent ($proxy_add_x_forwarded_for), so that the client can
+// forge the first address.
 func clientIP(r *http.Request) string {
 	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
@@ -45,7 +45,7 @@ func lastForwarded(r *http.Request, server *caddyhttp.Server) string {
 		for i, hop := range slices.Backward(hops) {
 			addr, ok := hopAddr(hop)
 			if !ok || len(hops)-i > maxHops {
-				break // whatever stands before it may be invented
+				break // the addresses before it may be forged
 			}
 			if !isTrustedProxy(addr, server) {
 				return addr.String()
@@ -55,7 +55,7 @@ func lastForwarded(r *http.Request, server *caddyhttp.Server) string {
 	return peerText(r.RemoteAddr)
 }
 
-// peerText is the socket's peer; a Unix socket has no address.
+// peerText is the address of the socket's peer; the peer of a Unix socket has none.
 func peerText(remote string) string {
 	if peer := authmin.PeerAddr(remote); peer.IsValid() {
 		return peer.String()
@@ -63,7 +63,7 @@ func peerText(remote string) string {
 	return remote
 }
 
-// hopAddr is one address of a forwarding header; some proxies add the port.
+// hopAddr parses one address of a forwarding header. Some proxies add a port.
 func hopAddr(hop string) (netip.Addr, bool) {
 	hop = strings.TrimSpace(hop)
 	if host, _, err := net.SplitHostPort(hop); err == nil {
@@ -73,8 +73,8 @@ func hopAddr(hop string) (netip.Addr, bool) {
 	return addr.Unmap().WithZone(""), err == nil
 }
 
-// isTrustedProxy asks Caddy, whose list of ranges is private: a request from that
-// address would come from a trusted proxy.
+// isTrustedProxy reports whether an address is a trusted proxy of the server. Caddy's list
+// is private, so it lets Caddy classify a request from that address.
 func isTrustedProxy(addr netip.Addr, server *caddyhttp.Server) bool {
 	probe, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://localhost/", nil)
 	if err != nil {
@@ -86,8 +86,8 @@ func isTrustedProxy(addr netip.Addr, server *caddyhttp.Server) bool {
 	return trusted
 }
 
-// clientAddr is the client that a failure counts for; the zero address stands for all peers of
-// a Unix socket.
+// clientAddr is the client for which a failure counts. All peers of a Unix socket have the
+// zero address.
 func (s *requestState) clientAddr() netip.Addr {
 	if addr, err := netip.ParseAddr(s.clientIP); err == nil {
 		return addr

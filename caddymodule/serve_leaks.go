@@ -11,8 +11,8 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// leakFinder recognises the clients' tokens and the gateway's own wherever they are
-// written: everything in this module that looks for a token asks it.
+// leakFinder finds the tokens of clients and the gateway's own credentials in any text.
+// Everything in this module that searches for a token uses it.
 type leakFinder struct {
 	*authmin.Redactor
 	own atomic.Pointer[authmin.Keyring]
@@ -24,7 +24,7 @@ func newLeakFinder(clients func() *authmin.Keyring) *leakFinder {
 	return f
 }
 
-// setOwn sets the gateway's own credentials, with the secrets that next gives.
+// setOwn sets the gateway's own credentials, with the secrets that next returns.
 func (f *leakFinder) setOwn(upstreams []*upstreamCredential, next func(*authmin.SecretSource) authmin.Secret) {
 	secrets := make([]authmin.Secret, 0, len(upstreams))
 	for _, u := range upstreams {
@@ -33,15 +33,15 @@ func (f *leakFinder) setOwn(upstreams []*upstreamCredential, next func(*authmin.
 	f.own.Store(authmin.SecretRing(secrets...))
 }
 
-// leaked reports whether a request that would be let in has a valid token where it
-// cannot be taken out and would stand in the upstream's logs.
+// leaked reports whether a request contains a valid token in a place where it cannot be
+// removed and would appear in the upstream's logs.
 func (g *Guard) leaked(r *http.Request, s *requestState) bool {
 	leaks, now := g.app.store.leaks, s.start
 	return s.leaks && leaks.ContainsValidToken(s.target, now) || leaks.ContainsValidTokenFolded(r.Host, now) || leaks.ContainsValidToken(r.Method, now)
 }
 
 // redactTarget replaces the tokens in the target and Host of a request that a shadow guard
-// lets through although it would refuse it. No upstream and no log needs them.
+// forwards although it would refuse it. No upstream and no log needs them.
 func (g *Guard) redactTarget(r *http.Request, s *requestState) {
 	clean := func(text string) string {
 		return strings.ReplaceAll(g.app.store.leaks.Redact(text), "[redacted]", "redacted")

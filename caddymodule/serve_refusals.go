@@ -7,28 +7,27 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// Refusals that are the edge's own: authmin knows neither handshakes nor other
-// guards, and judges the credential where it belongs.
+// Refusals by the edge: package authmin knows neither handshakes nor other guards, and
+// checks the credential in its header only.
 
-// varGuard marks a request that a guard has seen.
+// varGuard marks a request that a guard has processed.
 const varGuard = "authmin.guard"
 
-// nestedDecision refuses what reaches a second guard. Most such arrangements are
-// refused at the start; of what is left, as two route blocks that fall through,
-// the second guard would judge a request that the first has taken the credential
-// off.
+// nestedDecision refuses a request that reaches a second guard. Most such configurations
+// are refused at the start. In the others, such as two route blocks that both run, the
+// second guard would decide on a request whose credential the first has removed.
 var nestedDecision = authmin.Decision{
 	Rule: authmin.NoRule, Identity: authmin.NameAnonymous, Reason: authmin.ReasonPolicy,
 	Problem: &authmin.Problem{
 		Status: http.StatusInternalServerError, Code: "NESTED_GUARD", CodeNumber: 50001, Final: true,
-		Title: "Two guards stand in the way of this request",
-		Hint:  "The operator has to put each authmin into a handle block of its own.",
+		Title: "Two guards apply to this request",
+		Hint:  "The operator must put each authmin into a handle block of its own.",
 	},
 }
 
-// earlyDecision refuses early data, on HTTP/3: recorded packets could be replayed,
-// token included, and from an address that is not validated (RFC 8470 §5.2). Clients
-// retry by themselves.
+// earlyDecision refuses early data, on HTTP/3: an attacker could replay recorded packets
+// including the token, and from an address that is not validated (RFC 8470 §5.2). Clients
+// retry automatically.
 var earlyDecision = authmin.Decision{
 	Rule: authmin.NoRule, Identity: authmin.NameAnonymous, Reason: authmin.ReasonPolicy,
 	Problem: &authmin.Problem{
@@ -44,27 +43,27 @@ var leakedDecision = authmin.Decision{
 	Rule: authmin.NoRule, Identity: authmin.NameAnonymous, Reason: authmin.ReasonPolicy,
 	Problem: &authmin.Problem{
 		Status: http.StatusBadRequest, Code: "MISPLACED_TOKEN", CodeNumber: 40002,
-		Title: "A token stands where none belongs",
-		Hint:  "Send it in one header Authorization: Bearer TOKEN and nowhere else, and replace it: it may stand in somebody's log.",
+		Title: "A token is in the path, the query, the Host or the method",
+		Hint:  "Send it only in the header Authorization: Bearer TOKEN, and replace it: it may be in a log.",
 	},
 }
 
-// asSent is the header of a request as it came, kept for a guard in the error routes:
-// the one before it takes the credential off, and puts the gateway's own there.
-type asSent struct{ header http.Header }
+// originalHeader is the header that the client sent, kept for a guard in the error
+// routes: an earlier guard replaces the credential by the gateway's own.
+type originalHeader struct{ header http.Header }
 
-// String keeps placeholders from showing it.
-func (asSent) String() string { return "[redacted]" }
+// String implements [fmt.Stringer], so that a placeholder does not show the header.
+func (originalHeader) String() string { return "[redacted]" }
 
-// sentHeader marks a request, and reports whether another guard has marked it, and
-// the header that it came with. Error routes run after the others, so a guard there
-// is not inside another.
+// sentHeader marks a request. It returns the header that the client sent, and reports
+// whether another guard has marked the request. Error routes run after the others, so a
+// guard there is not nested.
 func (g *Guard) sentHeader(r *http.Request) (sent http.Header, nested bool) {
 	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
 	failed := r.Context().Value(caddyhttp.ErrorCtxKey) != nil
 	switch mark := vars[varGuard].(type) {
 	case nil:
-	case asSent:
+	case originalHeader:
 		return mark.header, !failed
 	default:
 		return r.Header, !failed
@@ -72,7 +71,7 @@ func (g *Guard) sentHeader(r *http.Request) (sent http.Header, nested bool) {
 	switch {
 	case vars == nil:
 	case g.errors:
-		vars[varGuard] = asSent{r.Header.Clone()}
+		vars[varGuard] = originalHeader{r.Header.Clone()}
 	default:
 		vars[varGuard] = true
 	}

@@ -11,16 +11,16 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// response is the response of a request that was let through. It keeps one
-// correlation id on it (upstreams send one of their own), counts
-// what was sent, and remembers the connection that a WebSocket takes over.
+// response is the response to an allowed request. It ensures a single correlation id
+// (upstreams send one of their own), counts the bytes, and keeps the connection that a
+// WebSocket hijacks.
 type response struct {
 	caddyhttp.ResponseWriterWrapper
 	id      string
 	dialect authmin.Dialect // of the client's path
 	sent    atomic.Int64
 
-	tracked *liveRequest // nil when no token is behind it
+	tracked *liveRequest // nil for a request without a token
 }
 
 // WriteHeader implements [http.ResponseWriter].
@@ -36,8 +36,8 @@ func (s *response) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// FlushError implements what [http.ResponseController] looks for, so that it need
-// not look for it behind this writer for every event of a stream.
+// FlushError is found by [http.ResponseController], so that it does not search the wrapped
+// writers for every event of a stream.
 func (s *response) FlushError() error {
 	if w, ok := s.ResponseWriter.(interface{ FlushError() error }); ok {
 		return w.FlushError()

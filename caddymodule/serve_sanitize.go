@@ -9,8 +9,8 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// correlationID is the client's, unless that contains a known token: the id is in
-// every log.
+// correlationID returns the client's correlation id. If that contains a known token, it
+// returns a new one, since the id is in every log.
 func (g *Guard) correlationID(h http.Header) string {
 	id := authmin.EnsureCorrelationID(h)
 	if g.app.store.leaks.ContainsTokenFolded(id) {
@@ -19,8 +19,8 @@ func (g *Guard) correlationID(h http.Header) string {
 	return id
 }
 
-// clientTarget is the request target as the client sent it, before any rewrite of
-// the operator's, and whether the path goes to an upstream in the same bytes.
+// clientTarget returns the request target as the client sent it, before any rewrite, and
+// whether the path reaches an upstream in the same bytes.
 func clientTarget(r *http.Request) (target string, sameBytes bool) {
 	target = r.RequestURI
 	u := r.URL
@@ -31,21 +31,21 @@ func clientTarget(r *http.Request) (target string, sameBytes bool) {
 	return target, u != nil && u.Host == "" && u.EscapedPath() == path
 }
 
-// sanitize takes off the request what a client may not say to an upstream, its own
-// credential first: on public routes too. The path decides which trailers stay.
+// sanitize removes the headers that a client may not send to an upstream, first of all
+// its credential, on public routes too. The path determines which trailers stay.
 func (g *Guard) sanitize(r *http.Request, s *requestState, path string) {
 	g.dropCredentials(r.Header)
-	g.passing.Sanitize(r.Header)
+	g.exceptions.Sanitize(r.Header)
 	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); !trusted {
-		g.passing.SanitizeForwarded(r.Header)
+		g.exceptions.SanitizeForwarded(r.Header)
 	}
 	g.dropTokens(r.Header)
 	g.sanitizeTrailers(r, g.policy.AllowsTrailers(path))
 	r.Header[authmin.HeaderCorrelationID] = s.field(s.id)
 }
 
-// dropTokens removes the fields that contain a known token, valid or not: SDKs send
-// theirs as X-Api-Key too, where the guard does not read it.
+// dropTokens removes the fields that contain a known token, valid or not. Some SDKs also
+// send the token as X-Api-Key, which not every guard reads.
 func (g *Guard) dropTokens(h http.Header) {
 	leaks := g.app.store.leaks
 	for name, values := range h {
@@ -55,10 +55,10 @@ func (g *Guard) dropTokens(h http.Header) {
 	}
 }
 
-// introduce tells the upstream, the templates and the access log the identity. A
-// request of a public route has none, and the upstream gets no credential for it.
-func (g *Guard) introduce(r *http.Request, s *requestState, d *authmin.Decision) {
-	if d.Public || !d.Allow { // not allowed: a shadow guard lets it through all the same
+// setUpstreamHeaders sets the identity for the upstream, for templates and for the access
+// log, and the upstream credential. A request on a public route gets neither.
+func (g *Guard) setUpstreamHeaders(r *http.Request, s *requestState, d *authmin.Decision) {
+	if d.Public || !d.Allow { // a shadow guard forwards a request that is not allowed
 		return
 	}
 	r.Header[authmin.HeaderIdentity] = s.field(d.Name)

@@ -10,13 +10,12 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// requestState is what the guard keeps of one request while it serves it, in one
-// allocation.
+// requestState is the guard's state of one request, in one allocation.
 type requestState struct {
 	response
 	start     time.Time
 	target    string     // as the client sent it
-	sameBytes bool       // the path goes to an upstream as it came
+	sameBytes bool       // the path reaches an upstream in the same bytes
 	leaks     bool       // the target contains a known token, valid or not
 	peer      netip.Addr // the socket's
 	clientIP  string     // for lockout, limits and the audit trail
@@ -38,7 +37,7 @@ func (g *Guard) newRequestState(w http.ResponseWriter, r *http.Request) *request
 	return s
 }
 
-// release gives back what the request holds of limits, however it ends.
+// release releases the request's share of all limits.
 func (s *requestState) release() {
 	s.slot.release()
 	if s.endLimit != nil {
@@ -46,8 +45,8 @@ func (s *requestState) release() {
 	}
 }
 
-// field is a header field of one value, as a slice that nothing else shares: later
-// handlers may change it in place.
+// field returns a header field with one value, as a slice that is not shared: later
+// handlers may modify it in place.
 func (s *requestState) field(value string) []string {
 	if s.used == len(s.fields) {
 		return []string{value}

@@ -30,8 +30,8 @@ func (g *Guard) sanitizeTrailers(r *http.Request, allowed bool) {
 	}}
 }
 
-// trailerBody cleans the trailers where the body ends: net/http puts there what
-// came, declared or not. What was not declared is not passed on.
+// trailerBody sanitizes the trailers at the end of the body, when net/http has added all
+// that the client sent. Trailers that were not declared are removed.
 type trailerBody struct {
 	io.ReadCloser
 	trailer http.Header
@@ -47,10 +47,9 @@ func (b *trailerBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// sanitizeTrailer leaves what may stand in a trailer (RFC 9110 §6.5.1): nothing that frames
-// or routes a request, or says who sent it and whence. Go knows the names of most of
-// that, and looks at those alone that are declared; Caddy drops what could be taken
-// for another name from the header alone.
+// sanitizeTrailer removes what may not be in a trailer (RFC 9110 §6.5.1): fields that
+// frame or route a request, or state its sender or origin. Go checks declared trailers
+// only, and Caddy drops ambiguous names from the header only.
 func (g *Guard) sanitizeTrailer(h http.Header) {
 	maps.DeleteFunc(h, func(name string, _ []string) bool {
 		return !httpguts.ValidTrailerHeader(name) || strings.ContainsAny(name, "_.") ||

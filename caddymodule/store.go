@@ -13,16 +13,15 @@ import (
 	"go.uber.org/zap"
 )
 
-// PollInterval is how often the keyring files are looked at: twice a second, so
-// that a change is live within one.
+// PollInterval is the interval at which keyring files are checked: twice a second, so
+// that a change takes effect within one second.
 const PollInterval = 500 * time.Millisecond
 
 // maxTokenFiles bounds the keyring files of one configuration.
 const maxTokenFiles = 16
 
-// tokenStore holds the current keyring, and replaces it as a whole when a
-// keyring file changes. There is no moment without tokens: what cannot be read
-// leaves the last good keyring in place.
+// tokenStore holds the current keyring, and replaces it as a whole when a keyring file
+// changes. If a file cannot be read, the last good keyring stays in use.
 type tokenStore struct {
 	fixed     []authmin.Token
 	tokens    []sourcedToken
@@ -33,28 +32,28 @@ type tokenStore struct {
 	current   atomic.Pointer[authmin.Keyring]
 	// generations are the SHA-256 of the files that the current keyring is made of.
 	generations atomic.Pointer[[]string]
-	// problems are why files of secrets are not in use as they are now.
+	// problems are the reasons why the current content of files is not in use.
 	problems atomic.Pointer[[]string]
 	leaks    *leakFinder
 
-	log     *zap.Logger
-	audit   *auditLog
-	metrics *metrics
-	restate time.Time // when a token changes its state by itself
+	log        *zap.Logger
+	audit      *auditLog
+	metrics    *metrics
+	nextChange time.Time // when a token becomes valid or expires
 }
 
-// keyringFile is one file and how it looked when it was last read.
+// keyringFile is one file, with its state and content when it was last read.
 type keyringFile struct {
 	path       string
 	seen       authmin.FileState
 	tokens     []authmin.Token
 	generation authmin.Digest
-	problem    string // why what is there now is not in use
-	detached   string // why its replacement is not seen
+	problem    string // why the current content is not in use
+	detached   string // why a replacement of the file is not detected
 }
 
-// newTokenStore reads the keyring files, and puts their tokens together with the
-// fixed ones and those that follow a source.
+// newTokenStore reads the keyring files, and merges their tokens with the fixed ones and
+// those from watched sources.
 func newTokenStore(fixed []authmin.Token, paths []string, log *zap.Logger, audit *auditLog, m *metrics, sourced ...sourcedToken) (*tokenStore, error) {
 	if len(paths) > maxTokenFiles {
 		return nil, fmt.Errorf("token_file: %d files are over the limit of %d", len(paths), maxTokenFiles)
@@ -79,8 +78,8 @@ func newTokenStore(fixed []authmin.Token, paths []string, log *zap.Logger, audit
 // keyring returns the current keyring; never nil.
 func (s *tokenStore) keyring() *authmin.Keyring { return s.current.Load() }
 
-// rebuild puts all tokens into a new keyring and makes it the current one. The
-// secrets of sources are those that next gives.
+// rebuild makes a keyring of all tokens, and replaces the current one. next returns the
+// secret of a source.
 func (s *tokenStore) rebuild(next func(*authmin.SecretSource) authmin.Secret) error {
 	sourced, err := s.sourcedTokens(next)
 	if err != nil {
@@ -112,25 +111,25 @@ func (s *tokenStore) rebuild(next func(*authmin.SecretSource) authmin.Secret) er
 	return nil
 }
 
-// show puts the states of the tokens into the metrics: not before the
-// configuration is in use, since the one that it replaces may stay.
-func (s *tokenStore) show() { s.restate = s.metrics.setTokens(s.keyring(), time.Now()) }
+// updateMetrics sets the metrics of token states. It is not called before the
+// configuration is in use, since the previous one may stay.
+func (s *tokenStore) updateMetrics() { s.nextChange = s.metrics.setTokens(s.keyring(), time.Now()) }
 
-// poll reads the keyring files that have changed. Whether two files fit together
-// may be known only when both are read: so those that did not are tried again.
+// poll reads the keyring files that have changed. Two changed files may be valid only
+// together, so a file that was refused is tried again after another was loaded.
 func (s *tokenStore) poll() {
 	loaded := s.readChanged(false)
 	for loaded {
 		loaded = s.readChanged(true) || s.secrets != nil && s.secrets.Retry()
 	}
 	s.noteProblems()
-	if !s.restate.IsZero() && time.Now().After(s.restate) {
-		s.show()
+	if !s.nextChange.IsZero() && time.Now().After(s.nextChange) {
+		s.updateMetrics()
 	}
 }
 
-// pollSecrets reads the files of single secrets that have changed, and reports
-// whether one did.
+// pollSecrets reads the files of single secrets that have changed, and reports whether
+// there were any.
 func (s *tokenStore) pollSecrets() bool {
 	if s.secrets == nil || !s.secrets.Look() {
 		return false
@@ -141,7 +140,8 @@ func (s *tokenStore) pollSecrets() bool {
 	return true
 }
 
-// readChanged reports whether a file was loaded.
+// readChanged reads the files that have changed and, with again, those that were refused.
+// It reports whether a file was loaded.
 func (s *tokenStore) readChanged(again bool) (loaded bool) {
 	for _, f := range s.files {
 		now := authmin.FileStateOf(f.path)
@@ -158,17 +158,17 @@ func (s *tokenStore) readChanged(again bool) (loaded bool) {
 			continue
 		}
 		if f.problem == "" && f.generation.Equal(generation) {
-			continue // the same content in another file, or with other times
+			continue // the same content: a new file, or new times
 		}
 		f.problem, loaded = "", true
-		s.show()
+		s.updateMetrics()
 		s.log.Info("keyring loaded", zap.String("path", f.path), zap.Int("tokens", len(f.tokens)))
 	}
 	return loaded
 }
 
-// reject notes why a file was not loaded, once. What the system refused can pass
-// without a trace in the file: that is tried again each time.
+// reject records once why a file was not loaded. An error of the system can end without a
+// change of the file, so that file is read again at every poll.
 func (s *tokenStore) reject(f *keyringFile, err error) {
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
 		f.seen = authmin.FileState{}

@@ -9,14 +9,14 @@ import (
 // maxChanges bounds the audit records of one changed keyring file.
 const maxChanges = 1000
 
-// rotation is a token that another one of its name is about to replace.
+// rotation is a new token beside a valid one of the same name.
 type rotation struct{ name, before, after string }
 
-// keyringChanges compares a file's tokens with those it had: which were revoked,
-// or taken out, before their time, and which are being replaced. The keyrings are
-// the gateway's before and after.
+// keyringChanges compares the tokens of a file before and after a change. It returns the
+// valid tokens that were revoked or removed, and those that are being rotated. was and is
+// are the gateway's keyrings before and after.
 func keyringChanges(before, after []authmin.Token, was, is *authmin.Keyring, now time.Time) (revoked []authmin.Token, rotated []rotation) {
-	standing := make(map[string]string, len(before)) // name to fp6
+	remaining := make(map[string]string, len(before)) // name to fp6
 	for _, t := range before {
 		if t.VerdictAt(now) != authmin.VerdictValid {
 			continue
@@ -27,11 +27,11 @@ func keyringChanges(before, after []authmin.Token, was, is *authmin.Keyring, now
 				revoked = append(revoked, t)
 			}
 		default:
-			standing[t.Name] = t.Fingerprint()
+			remaining[t.Name] = t.Fingerprint()
 		}
 	}
 	for _, t := range after {
-		old, ok := standing[t.Name]
+		old, ok := remaining[t.Name]
 		if _, verdict := was.Lookup(t.Digest(), now); !ok || verdict != authmin.VerdictUnknown || t.Revoked {
 			continue
 		}
@@ -42,13 +42,13 @@ func keyringChanges(before, after []authmin.Token, was, is *authmin.Keyring, now
 	return revoked, rotated
 }
 
-// What revoked a token: the field `by`.
+// The values of the field `by`: what revoked a token.
 const (
 	byKeyring = "keyring" // a changed keyring file
 	bySource  = "source"  // the changed file of a single token
 )
 
-// reportChanges writes what a changed file means to the audit trail.
+// reportChanges records the revocations and rotations of a changed file.
 func (s *tokenStore) reportChanges(before, after []authmin.Token, was *authmin.Keyring, by string) {
 	revoked, rotated := keyringChanges(before, after, was, s.keyring(), time.Now())
 	for _, t := range revoked {

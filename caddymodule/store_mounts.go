@@ -5,9 +5,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// watch makes the store ready to be polled, and says which files are mounted so
-// that their replacement will not be seen. It is called once, when the
-// configuration goes into use.
+// watch prepares the store for polling, and reports files whose replacement cannot be
+// detected because of how they are mounted. It is called once, when the configuration
+// comes into use.
 func (s *tokenStore) watch() {
 	s.watchSecrets()
 	for _, f := range s.files {
@@ -16,8 +16,8 @@ func (s *tokenStore) watch() {
 	s.noteProblems()
 }
 
-// checkMount says, once, that a keyring file is mounted by itself, or has been
-// replaced behind its mount.
+// checkMount reports once that a keyring file is a mount point itself, or was replaced
+// behind its mount.
 func (s *tokenStore) checkMount(f *keyringFile, state authmin.FileState) {
 	err := authmin.DetachedError(f.path, state)
 	if err == nil {
@@ -30,11 +30,11 @@ func (s *tokenStore) checkMount(f *keyringFile, state authmin.FileState) {
 	f.detached = err.Error()
 	s.metrics.sourceErrors.WithLabelValues(sourceTokenFile).Inc()
 	s.audit.configRejected("keyring", err)
-	s.log.Error("changes of the keyring are not seen", zap.String("path", f.path), zap.Error(err))
+	s.log.Error("changes of the keyring are not detected", zap.String("path", f.path), zap.Error(err))
 }
 
-// noteProblems keeps what is wrong with keyring files for the admin endpoint,
-// which answers on other goroutines.
+// noteProblems publishes the problems of keyring files for the admin API, which runs on
+// other goroutines.
 func (s *tokenStore) noteProblems() {
 	var problems []string
 	for _, f := range s.files {

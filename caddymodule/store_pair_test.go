@@ -95,8 +95,8 @@ func TestStatesOfTokens(t *testing.T) {
 	}
 	expect(4, 1, 1, 1, soon)
 	// States change by themselves, when their time has come and not before.
-	if s.restate != soon {
-		t.Errorf("states are looked at again at %v, want %v", s.restate, soon)
+	if s.nextChange != soon {
+		t.Errorf("states are looked at again at %v, want %v", s.nextChange, soon)
 	}
 	if again := s.metrics.setTokens(s.keyring(), soon); again != soon.Add(time.Hour) {
 		t.Errorf("then at %v", again)

@@ -10,8 +10,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// The kinds of sources that a process reads again while it runs. They are labels
-// of a metric.
+// The kinds of sources that are watched for changes. They are labels of a metric.
 const (
 	sourceTokenFile   = "token_file"
 	sourceToken       = "token"
@@ -22,29 +21,29 @@ const (
 
 var sourceKinds = []string{sourceTokenFile, sourceToken, sourceEnvironment, sourceUpstream, sourceChain}
 
-// sourcedToken is a token of the configuration or of the environment. Its secret
-// is where the source is, and follows it when that is a file.
+// sourcedToken is a token of the configuration or of the environment. Its secret comes
+// from its source, and changes with it if the source is a file.
 type sourcedToken struct {
 	name   string
 	scopes []authmin.Scope
 	source *authmin.SecretSource
-	alias  *authmin.SecretSource // a second source that must hold the same secret; nil: none
+	alias  *authmin.SecretSource // a second source that must have the same secret; nil: none
 }
 
-// tokenOf makes the token of a secret.
+// tokenOf returns the token with a secret.
 func (t *sourcedToken) tokenOf(secret authmin.Secret) authmin.Token {
 	return authmin.NewToken(t.name, secret, t.scopes...)
 }
 
-// upstreamCredential is what a guard sends to its upstream in place of the
-// client's token. It follows its source.
+// upstreamCredential is the credential that a guard sends to its upstream in place of the
+// client's token. It changes with its source.
 type upstreamCredential struct {
 	guard  string
 	source *authmin.SecretSource
 	header atomic.Pointer[authmin.Secret] // the value of Authorization
 }
 
-// value is what to put into Authorization; the zero Secret for a nil credential.
+// value is the value of Authorization; the zero Secret for a nil credential.
 func (u *upstreamCredential) value() authmin.Secret {
 	if u == nil {
 		return authmin.Secret{}
@@ -65,8 +64,7 @@ func (u *upstreamCredential) set(secret authmin.Secret) {
 	u.header.Store(&header)
 }
 
-// addUpstream reads the credential of a guard. It is called before the store is
-// watched.
+// addUpstream reads the credential of a guard. It must be called before watch.
 func (s *tokenStore) addUpstream(guard, source string) (*upstreamCredential, error) {
 	from, err := openSource(sourceUpstream, "upstream_token of guard "+guard, source)
 	if err != nil {
@@ -82,16 +80,16 @@ func (s *tokenStore) addUpstream(guard, source string) (*upstreamCredential, err
 	return u, nil
 }
 
-// distinct refuses a credential for the upstream that is a client's token as
-// well: its holder could ask the upstream directly, as the gateway.
+// distinct refuses an upstream credential that is also a client's token: the client
+// could call the upstream as the gateway.
 func distinct(ring *authmin.Keyring, u *upstreamCredential, secret authmin.Secret) error {
 	if token, verdict := ring.Lookup(secret.Digest(), time.Now()); verdict != authmin.VerdictUnknown {
-		return fmt.Errorf("the upstream_token of guard %s is also the token of the client %s; give each one of its own: openssl rand -hex 32", u.guard, token.Name)
+		return fmt.Errorf("the upstream_token of guard %s is also the token of the client %s; generate another one: openssl rand -hex 32", u.guard, token.Name)
 	}
 	return nil
 }
 
-// watchSecrets makes the store follow the files of single secrets.
+// watchSecrets starts to watch the files of single secrets.
 func (s *tokenStore) watchSecrets() {
 	var sources []*authmin.SecretSource
 	for i := range s.tokens {
@@ -127,11 +125,11 @@ func (s *tokenStore) takeSecrets(next func(*authmin.SecretSource) authmin.Secret
 	return nil
 }
 
-// reportSecret tells the operator what became of a changed file.
+// reportSecret logs and counts whether a changed file was loaded.
 func (s *tokenStore) reportSecret(e authmin.SecretEvent) {
 	source := []zap.Field{zap.String("source", e.Source.Name()), zap.String("path", e.Source.Path())}
 	if e.Err == nil {
-		s.show()
+		s.updateMetrics()
 		s.log.Info("secret loaded", append(source, zap.String("fp6", e.Source.Secret().Fingerprint()))...)
 		return
 	}
@@ -140,13 +138,13 @@ func (s *tokenStore) reportSecret(e authmin.SecretEvent) {
 	s.log.Error("secret not loaded; the last good one stays in use", append(source, zap.Error(e.Err))...)
 }
 
-// errChainKeyChanged keeps the key of a chain: records under two keys in one file
-// could not be verified.
-var errChainKeyChanged = errors.New("the audit file goes on with the chain key that it began with; give the new key a file of its own, or restart")
+// errChainKeyChanged refuses a new chain key while the gateway runs: records under two
+// keys in one file could not be verified.
+var errChainKeyChanged = errors.New("the chain key of an audit file cannot change while the gateway runs; use another audit file for the new key, or restart")
 
 var errAliasDiffers = errors.New(EnvToken + " and its deprecated alias " + EnvTokenAlias + " are both set and differ; unset " + EnvTokenAlias)
 
-// sourcedTokens are the tokens of a set of secrets.
+// sourcedTokens returns the tokens with the secrets that next returns.
 func (s *tokenStore) sourcedTokens(next func(*authmin.SecretSource) authmin.Secret) ([]authmin.Token, error) {
 	tokens := make([]authmin.Token, 0, len(s.tokens))
 	for i := range s.tokens {

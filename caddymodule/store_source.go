@@ -11,20 +11,19 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// TokenSource is one token of the configuration: its name, where to read it, and
-// what it may.
+// TokenSource is one token of the configuration: its name, its source and its scopes.
 type TokenSource struct {
 	// Name for the audit trail and the upstreams: [a-z0-9_-]{1,64}.
 	Name string `json:"name"`
 	// Where the token is: {env.NAME}, {file./absolute/path}, or
 	// credential:NAME for a systemd credential.
 	Source string `json:"source"`
-	// What its holder may do.
+	// What the token allows.
 	Scopes []authmin.Scope `json:"scopes,omitempty"`
 }
 
-// errSource says how a token may be named, and repeats nothing: what stands
-// there could be the token.
+// errSource lists the valid forms of a source. It quotes nothing: the invalid text could
+// be the token itself.
 var errSource = errors.New("want {env.NAME}, {file./absolute/path} or credential:NAME; a token itself, or {$NAME}, would be stored in Caddy's saved configuration")
 
 func (t TokenSource) resolve() (sourcedToken, error) {
@@ -32,7 +31,7 @@ func (t TokenSource) resolve() (sourcedToken, error) {
 		return sourcedToken{}, err
 	}
 	if len(t.Scopes) == 0 {
-		return sourcedToken{}, fmt.Errorf("token %s has no scope, so that it could not do anything; name at least one", t.Name)
+		return sourcedToken{}, fmt.Errorf("token %s has no scope, so that it allows nothing; name at least one", t.Name)
 	}
 	if err := checkScopes(t.Scopes); err != nil {
 		return sourcedToken{}, fmt.Errorf("token %s: %w", t.Name, err)
@@ -44,17 +43,17 @@ func (t TokenSource) resolve() (sourcedToken, error) {
 	return sourcedToken{name: t.Name, scopes: t.Scopes, source: source}, nil
 }
 
-// checkScopes judges scopes that did not come from a Caddyfile: one with a comma
-// in it would be two to an upstream.
+// checkScopes checks scopes from a JSON configuration: an upstream would read a scope with
+// a comma as two.
 func checkScopes(scopes []authmin.Scope) error {
 	parsed, err := authmin.ParseScopes(authmin.JoinScopes(scopes, ","))
 	if err == nil && !slices.Equal(parsed, scopes) {
-		err = errors.New("a scope has a comma in it; write a list")
+		err = errors.New("a scope contains a comma; write a list of scopes")
 	}
 	return err
 }
 
-// checkSource judges the form of a source, without reading it.
+// checkSource checks the form of a source, without reading it.
 func checkSource(source string) error {
 	_, _, err := SplitSource(source)
 	return err
@@ -70,7 +69,7 @@ func SplitSource(source string) (kind, name string, err error) {
 	}
 	switch {
 	case strings.HasPrefix(source, "{args["):
-		return "", "", errors.New("it has no value: the import of this snippet gives too few arguments; write them after its name, such as {env.LLORCH_UPSTREAM_TOKEN}")
+		return "", "", errors.New("it has no value: the import of this snippet passes too few arguments; write them after its name, such as {env.LLORCH_UPSTREAM_TOKEN}")
 	case strings.HasPrefix(source, "/") && !strings.HasSuffix(source, "="):
 		return "", "", errors.New("a file is written in braces, as {file./absolute/path}")
 	}
@@ -83,19 +82,18 @@ func SplitSource(source string) (kind, name string, err error) {
 		return "", "", errSource
 	}
 	if kind == "file" && !filepath.IsAbs(name) {
-		return "", "", fmt.Errorf("%q is not an absolute path; inside a site {file.…} means something else", name)
+		return "", "", fmt.Errorf("%q is not an absolute path; inside a site, {file.…} has another meaning", name)
 	}
 	return kind, name, nil
 }
 
-// ReadSource reads a token from where the configuration says. The error names
-// the source, never the value.
+// ReadSource reads a token from its source. The error names the source, never the value.
 func ReadSource(source string) (authmin.Secret, error) {
 	s, err := openSource(sourceToken, "", source)
 	return s.Secret(), err
 }
 
-// openSource is ReadSource for a secret that is followed when it is in a file.
+// openSource is ReadSource for a secret that is watched if it is in a file.
 func openSource(kind, what, source string) (*authmin.SecretSource, error) {
 	from, name, err := SplitSource(source)
 	if err != nil {

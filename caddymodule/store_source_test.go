@@ -77,18 +77,18 @@ func TestCredentialWithoutADirectory(t *testing.T) {
 	}
 }
 
-// What JSON can say and a Caddyfile cannot is judged too.
+// Settings that only a JSON configuration can have are checked too.
 func TestSettingsInJSON(t *testing.T) {
 	for config, want := range map[string]string{
 		`{"tokens":[{"name":"default","source":"{env.TEST_INFER}","scopes":["infer"]}]}`:                                                       "reserved",
 		`{"tokens":[{"name":"a","source":"` + tokenInfer + `","scopes":["infer"]}]}`:                                                           "want {env.NAME}",
 		`{"tokens":[{"name":"a","source":"{env.TEST_INFER}"}]}`:                                                                                "has no scope",
-		`{"tokens":[{"name":"a","source":"{env.TEST_INFER}","scopes":["infer,admin"]}]}`:                                                       "a comma in it",
+		`{"tokens":[{"name":"a","source":"{env.TEST_INFER}","scopes":["infer,admin"]}]}`:                                                       "contains a comma",
 		`{"tokens":[{"name":"a","source":"{env.TEST_INFER}","scopes":["Infer"]}]}`:                                                             "is not a scope",
 		`{"tokens":[{"name":"a","source":"{env.TEST_INFER}","scopes":["infer"]},{"name":"a","source":"{env.TEST_ADMIN}","scopes":["infer"]}]}`: "two tokens are named a",
 		`{"tokens":[{"name":"a","source":"{env.TEST_INFER}","scopes":["infer"]},{"name":"b","source":"{env.TEST_INFER}","scopes":["infer"]}]}`: "are the same token",
-		`{"trust_proxy":{"cidrs":["10.0.0.1/32"],"scopes":["infer,admin"]}}`:                                                                   "a comma in it",
-		`{"trust_proxy":{"cidrs":[]}}`:              "names no network",
+		`{"trust_proxy":{"cidrs":["10.0.0.1/32"],"scopes":["infer,admin"]}}`:                                                                   "contains a comma",
+		`{"trust_proxy":{"cidrs":[]}}`:              "no network given",
 		`{"trust_proxy":{"cidrs":["::/0"]}}`:        "every address",
 		`{"optional":"yes"}`:                        "neither true nor false",
 		`{"optional":"{env.TEST_INFER_NOT_SET}"}`:   "",

@@ -28,7 +28,7 @@ func storeOf(t *testing.T, paths ...string) (*tokenStore, *observer.ObservedLogs
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.show()
+	s.updateMetrics()
 	return s, logs
 }
 

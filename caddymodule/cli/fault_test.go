@@ -6,21 +6,21 @@ import (
 	"testing"
 )
 
-// outcome says what becomes of a configuration with a fault.
+// outcome is the effect of a fault.
 type outcome uint8
 
 const (
-	suspect outcome = iota // lint warns of it
-	wrong                  // an error of lint's; the configuration starts
-	refused                // an error of lint's; the start refuses it
+	warned  outcome = iota // a warning of lint
+	wrong                  // an error of lint; the configuration starts
+	refused                // an error of lint; the start refuses it
 )
 
-// arrangement is a piece of a configuration, and what is to be said of it.
+// arrangement is a part of a configuration, and the expected finding.
 type arrangement struct {
 	name    string
 	globals string
-	body    string // of a site with the guard below, unless it has one of its own
-	line    string // a part of the line that lint is to name; "" for the file alone
+	body    string // of a site with the guard below, unless it has a guard itself
+	line    string // a part of the line that lint has to name; "" for the file alone
 	want    outcome
 	words   string // of the finding
 }
@@ -58,7 +58,7 @@ func (a *arrangement) check(t *testing.T) {
 			continue
 		}
 		found = true
-		if f.warning != (a.want == suspect) {
+		if f.warning != (a.want == warned) {
 			t.Errorf("got warning=%t for %q, want outcome %d", f.warning, f.text, a.want)
 		}
 		if lines := strings.Split(text, "\n"); a.line != "" && (f.at.line == 0 || !strings.Contains(lines[f.at.line-1], a.line)) {
@@ -105,7 +105,7 @@ var copiedArrangements = []arrangement{
 	{name: "redir", body: "redir /x https://elsewhere.example/{header.Authorization}" + proxied, line: "redir", want: refused, words: "copies {header.Authorization}"},
 	{name: "rewrite", body: "rewrite /x /y?{header.Authorization}" + proxied, line: "rewrite", want: refused, words: "rewrite copies"},
 	{name: "uri query", body: "uri query token {header.Authorization}" + proxied, line: "uri query", want: refused, words: "rewrite copies"},
-	{name: "uri replace", body: "uri replace /x /{header.X-Auth-Token}" + proxied, line: "uri replace", want: suspect, words: "the guard judges the path"},
+	{name: "uri replace", body: "uri replace /x /{header.X-Auth-Token}" + proxied, line: "uri replace", want: warned, words: "the guard judges the path"},
 	{name: "a cookie by its name", body: "header X-Seen {cookie.session}" + proxied, line: "header", want: refused, words: "copies {cookie.session}"},
 	{name: "a key in the query", body: "header X-Seen {query.api_key}" + proxied, line: "header", want: refused, words: "copies {query.api_key}"},
 	{name: "a token in the query of before a rewrite", body: "header X-Seen {http.request.orig_uri.query.access_token}" + proxied, line: "header", want: refused, words: "{query.access_token}"},
@@ -140,12 +140,12 @@ var writtenArrangements = []arrangement{
 	{name: "an answer", body: "header X-Auth-Identity boss" + proxied, line: "header", want: refused, words: "header writes X-Auth-Identity"},
 	{name: "a fastcgi variable", body: "php_fastcgi 127.0.0.1:9000 {\n env HTTP_X_AUTH_IDENTITY {query.user}\n }", line: "env", want: refused, words: "writes X_AUTH_IDENTITY"},
 	{name: "map on who asks", body: "map {path} {http.auth.user.id} {\n default boss\n }" + proxied, line: "map", want: refused, words: "map writes {http.auth.…}"},
-	{name: "Authorization before the guard", body: "route {\n request_header Authorization \"Bearer x\"\n" + guardOfArrangements + proxied + "}", line: "authmin", want: refused, words: "judges an Authorization"},
-	{name: "X-Api-Key before a guard that reads it", body: "route {\n request_header X-Api-Key x\n authmin edge {\n credentials bearer x-api-key\n require infer /*\n }" + proxied + "}", line: "authmin", want: refused, words: "judges an X-Api-Key"},
+	{name: "Authorization before the guard", body: "route {\n request_header Authorization \"Bearer x\"\n" + guardOfArrangements + proxied + "}", line: "authmin", want: refused, words: "decides by an Authorization"},
+	{name: "X-Api-Key before a guard that reads it", body: "route {\n request_header X-Api-Key x\n authmin edge {\n credentials bearer x-api-key\n require infer /*\n }" + proxied + "}", line: "authmin", want: refused, words: "decides by an X-Api-Key"},
 	{name: "Authorization from the request", body: "reverse_proxy 127.0.0.1:8081 {\n header_up Authorization {query.a}\n }", line: "header_up", want: refused, words: "writes Authorization from what the client sent"},
-	{name: "Authorization of the operator's", body: "reverse_proxy 127.0.0.1:8081 {\n header_up Authorization \"Bearer {env.OTHER}\"\n }", line: "header_up", want: suspect, words: "upstream_token SOURCE"},
-	{name: "another identity from the request", body: "reverse_proxy 127.0.0.1:8081 {\n header_up X-Remote-User {query.user}\n }", line: "header_up", want: suspect, words: "writes X-Remote-User"},
-	{name: "identity headers taken off", body: "reverse_proxy 127.0.0.1:8081 {\n header_up -X-Auth-*\n }", line: "header_up", want: suspect, words: "takes X-Auth-"},
+	{name: "Authorization of the operator's", body: "reverse_proxy 127.0.0.1:8081 {\n header_up Authorization \"Bearer {env.OTHER}\"\n }", line: "header_up", want: warned, words: "upstream_token SOURCE"},
+	{name: "another identity from the request", body: "reverse_proxy 127.0.0.1:8081 {\n header_up X-Remote-User {query.user}\n }", line: "header_up", want: warned, words: "writes X-Remote-User"},
+	{name: "identity headers deleted", body: "reverse_proxy 127.0.0.1:8081 {\n header_up -X-Auth-*\n }", line: "header_up", want: warned, words: "deletes X-Auth-"},
 }
 
 var chosenArrangements = []arrangement{
@@ -175,21 +175,21 @@ const trusting = "\tservers {\n\t\ttrusted_proxies static %\n\t}\n"
 
 var clientArrangements = []arrangement{
 	{name: "not strict", globals: strings.ReplaceAll(trusting, "%", "10.0.0.7/32"), body: proxied, line: "trusted_proxies", want: refused, words: "without trusted_proxies_strict"},
-	{name: "not strict, lockout off", globals: strings.ReplaceAll(trusting, "%", "10.0.0.7/32") + "\tauthmin {\n\t\tlockout off\n\t\ttoken a {env.TEST_INFER} infer\n\t}\n", body: proxied, line: "trusted_proxies", want: suspect, words: "the audit trail could be forged"},
+	{name: "not strict, lockout off", globals: strings.ReplaceAll(trusting, "%", "10.0.0.7/32") + "\tauthmin {\n\t\tlockout off\n\t\ttoken a {env.TEST_INFER} infer\n\t}\n", body: proxied, line: "trusted_proxies", want: warned, words: "the audit trail could be forged"},
 	{name: "every address", globals: strings.ReplaceAll(trusting, "%", "0.0.0.0/0\n\t\ttrusted_proxies_strict"), body: proxied, line: "trusted_proxies static", want: refused, words: "trusted_proxies 0.0.0.0/0"},
 	{name: "every address of IPv6", globals: strings.ReplaceAll(trusting, "%", "10.0.0.7 ::/0\n\t\ttrusted_proxies_strict"), body: proxied, line: "trusted_proxies static", want: refused, words: "trusted_proxies ::/0"},
 	{name: "half of all", globals: strings.ReplaceAll(trusting, "%", "128.0.0.0/1\n\t\ttrusted_proxies_strict"), body: proxied, line: "trusted_proxies static", want: refused, words: "128.0.0.0/1"},
 	{name: "all unicast of IPv6", globals: strings.ReplaceAll(trusting, "%", "2000::/3\n\t\ttrusted_proxies_strict"), body: proxied, line: "trusted_proxies static", want: refused, words: "2000::/3"},
 	{name: "every mapped address", globals: strings.ReplaceAll(trusting, "%", "::ffff:0.0.0.0/96\n\t\ttrusted_proxies_strict"), body: proxied, line: "trusted_proxies static", want: refused, words: "::ffff:0.0.0.0/96"},
-	{name: "a proxy that trusts all", body: "reverse_proxy 127.0.0.1:8081 {\n trusted_proxies 0.0.0.0/0\n }", line: "trusted_proxies", want: suspect, words: "reverse_proxy with trusted_proxies 0.0.0.0/0"},
+	{name: "a proxy that trusts all", body: "reverse_proxy 127.0.0.1:8081 {\n trusted_proxies 0.0.0.0/0\n }", line: "trusted_proxies", want: warned, words: "reverse_proxy with trusted_proxies 0.0.0.0/0"},
 }
 
 var guardArrangements = []arrangement{
 	{name: "basic_auth after it", body: "basic_auth {\n a $2a$14$Zkx19XLiW6VYouLHR5NmfOFU0z2GTNmpkT/5qqR7hx4IjWJPDhjvG\n }" + proxied, line: "basic_auth", want: wrong, words: "basic_auth behind a guard"},
-	{name: "basic_auth before it", body: "route {\n basic_auth {\n a $2a$14$Zkx19XLiW6VYouLHR5NmfOFU0z2GTNmpkT/5qqR7hx4IjWJPDhjvG\n }\n" + guardOfArrangements + proxied + "}", line: "authmin edge", want: wrong, words: "stands behind basic_auth"},
-	{name: "after the proxy", body: "route {\nreverse_proxy 127.0.0.1:8081\n" + guardOfArrangements + "}", line: "authmin edge", want: refused, words: "is never asked"},
+	{name: "basic_auth before it", body: "route {\n basic_auth {\n a $2a$14$Zkx19XLiW6VYouLHR5NmfOFU0z2GTNmpkT/5qqR7hx4IjWJPDhjvG\n }\n" + guardOfArrangements + proxied + "}", line: "authmin edge", want: wrong, words: "is behind basic_auth"},
+	{name: "after the proxy", body: "route {\nreverse_proxy 127.0.0.1:8081\n" + guardOfArrangements + "}", line: "authmin edge", want: refused, words: "never runs"},
 	{name: "rules below handle_path", body: "handle_path /api/* {\nauthmin edge {\n require infer /v1/*\n }\n" + proxied + "}", line: "require infer /v1/*", want: wrong, words: "no request can match `/v1/*`"},
-	{name: "rules below handle", body: "handle /api/* {\nauthmin edge {\n require infer /v1/*\n require infer /api/*\n }\n" + proxied + "}", line: "require infer /v1/*", want: suspect, words: "no request can match `/v1/*`"},
+	{name: "rules below handle", body: "handle /api/* {\nauthmin edge {\n require infer /v1/*\n require infer /api/*\n }\n" + proxied + "}", line: "require infer /v1/*", want: warned, words: "no request can match `/v1/*`"},
 	{name: "handle_path in the middle of a segment", body: "authmin edge {\n require admin /ollama/*\n require infer /*\n}\nhandle_path /ollama* {" + proxied + "}", want: refused, words: "/ollamax"},
 	{name: "strip_prefix in the middle of a segment", body: "authmin edge {\n require admin /ollama/* \n public /*\n}\nuri strip_prefix /ollama" + proxied, want: refused, words: "begins with /ollama in the middle"},
 	{name: "strip_prefix before the guard", body: "route {\nuri strip_prefix /ollama\nauthmin edge {\n deny /ollama/* \n require infer /*\n}\n" + proxied + "}", want: refused, words: "begins with /ollama in the middle"},
@@ -198,11 +198,11 @@ var guardArrangements = []arrangement{
 	{name: "a named matcher", body: "authmin edge {\n deny /ollama/*\n require infer /*\n}\n@o path /x /ollama*\nreverse_proxy @o 127.0.0.1:8081", want: refused, words: "begins with /ollama in the middle"},
 	{name: "an expression", body: "authmin edge {\n deny /ollama/*\n require infer /*\n}\n@o `path('/ollama*')`\nreverse_proxy @o 127.0.0.1:8081", want: refused, words: "begins with /ollama in the middle"},
 	{name: "a regular expression", body: "authmin edge {\n deny /ollama/*\n require infer /*\n}\n@o path_regexp ^/ollama\nreverse_proxy @o 127.0.0.1:8081", want: refused, words: "begins with /ollama in the middle"},
-	{name: "a weaker rule for other spellings", body: "authmin edge {\n deny /ollama/*\n require infer /*\n}" + proxied, line: "require infer /*", want: suspect, words: "`require infer /*` also covers other spellings of what `deny /ollama/*`"},
-	{name: "a weaker rule for a slash at the end", body: "authmin edge {\n require admin GET /v2/nodes\n require infer /v2/nodes/*\n}" + proxied, line: "require infer", want: suspect, words: "also covers other spellings"},
-	{name: "a path with a slash at its end", body: "authmin edge {\n require infer /api/\n}" + proxied, line: "require infer /api/", want: suspect, words: "`/api/` is that path alone"},
-	{name: "two guards of one name", body: "handle /a/* {\nauthmin edge {\n require infer /a/*\n }" + proxied + "}\nhandle {\nauthmin edge {\n require admin /*\n }" + proxied + "}", line: "authmin edge", want: suspect, words: "two guards are called edge"},
-	{name: "two guards without a name", body: "handle /a/* {\nauthmin {\n require infer /a/*\n }" + proxied + "}\nhandle {\nauthmin {\n require admin /*\n }" + proxied + "}", line: "authmin", want: suspect, words: "two guards are called default"},
+	{name: "a weaker rule for other spellings", body: "authmin edge {\n deny /ollama/*\n require infer /*\n}" + proxied, line: "require infer /*", want: warned, words: "`require infer /*` also covers other spellings of the paths of `deny /ollama/*`"},
+	{name: "a weaker rule for a slash at the end", body: "authmin edge {\n require admin GET /v2/nodes\n require infer /v2/nodes/*\n}" + proxied, line: "require infer", want: warned, words: "also covers other spellings"},
+	{name: "a path with a slash at its end", body: "authmin edge {\n require infer /api/\n}" + proxied, line: "require infer /api/", want: warned, words: "`/api/` is that path alone"},
+	{name: "two guards of one name", body: "handle /a/* {\nauthmin edge {\n require infer /a/*\n }" + proxied + "}\nhandle {\nauthmin edge {\n require admin /*\n }" + proxied + "}", line: "authmin edge", want: warned, words: "two guards are called edge"},
+	{name: "two guards without a name", body: "handle /a/* {\nauthmin {\n require infer /a/*\n }" + proxied + "}\nhandle {\nauthmin {\n require admin /*\n }" + proxied + "}", line: "authmin", want: warned, words: "two guards are called default"},
 	{name: "a proxy in error routes without a guard", body: "handle_errors {\nreverse_proxy 127.0.0.1:8082\n}" + proxied, line: "reverse_proxy 127.0.0.1:8082", want: wrong, words: "in an error route"},
 }
 
@@ -211,7 +211,7 @@ var adminArrangements = []arrangement{
 	{name: "every IPv4 address", globals: "\tadmin 0.0.0.0:2019\n", body: proxied, line: "admin 0", want: refused, words: "can be reached from other machines"},
 	{name: "a private address", globals: "\tadmin 10.0.0.1:2019\n", body: proxied, line: "admin 10", want: refused, words: "can be reached from other machines"},
 	{name: "a host name", globals: "\tadmin gateway.example.com:2019\n", body: proxied, line: "admin gateway", want: refused, words: "can be reached from other machines"},
-	{name: "loopback TCP", globals: "\tadmin localhost:2019\n", body: proxied, line: "admin localhost", want: suspect, words: "is on TCP"},
+	{name: "loopback TCP", globals: "\tadmin localhost:2019\n", body: proxied, line: "admin localhost", want: warned, words: "is on TCP"},
 	{name: "a socket for everybody", globals: "\tadmin unix//run/x.sock|0666\n", body: proxied, line: "admin unix", want: wrong, words: "every user of this machine"},
 }
 

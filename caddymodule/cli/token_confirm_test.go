@@ -61,7 +61,7 @@ func TestAFreshTokenIsLetInFromALockedOutAddress(t *testing.T) {
 	for range 3 {
 		ask()
 	}
-	if status, body := ask(); status != http.StatusTooManyRequests || !strings.Contains(body, "A valid token is let in at any time") {
+	if status, body := ask(); status != http.StatusTooManyRequests || !strings.Contains(body, "A valid token is accepted at any time") {
 		t.Fatalf("before: got %d %s", status, body)
 	}
 	writeFile(t, ring, keyringText(map[string]string{"other": tokenUpstream, "ci": tokenInfer}), 0o600)

@@ -11,39 +11,39 @@ import (
 	"go.uber.org/zap"
 )
 
-// maxOpenWarnings bounds the proxies without a guard that one start names.
+// maxOpenWarnings bounds the unguarded handlers that one start logs.
 const maxOpenWarnings = 16
 
-// refusedConfiguration begins what a start says of faults that lint names one by one.
+// refusedConfiguration is the start of the error about faults, which lint lists one by one.
 const refusedConfiguration = "configuration refused"
 
-// errNoConfiguration: what cannot be seen cannot be judged.
-var errNoConfiguration = errors.New("this version of Caddy does not show its modules the configuration, so that authmin cannot judge it; build with the version that go.mod names")
+// errNoConfiguration refuses a Caddy whose configuration cannot be checked.
+var errNoConfiguration = errors.New("cannot read the configuration in this version of Caddy; build with the version in go.mod")
 
-// configOf is the whole configuration that is being loaded. Caddy keeps it private:
-// a module is shown its own part. An app's part is there until all of the app is
-// provisioned, and a guard is provisioned in the middle of app http.
+// configOf returns the whole configuration that is being loaded. Caddy keeps it private:
+// a module gets only its own part. Caddy clears an app's part when the whole app is
+// provisioned; a guard is provisioned as a part of app http.
 func configOf(ctx caddy.Context) (*Config, error) {
 	field := reflect.ValueOf(ctx).FieldByName("cfg")
 	if !field.IsValid() || field.Type() != reflect.TypeFor[*caddy.Config]() {
 		return nil, errNoConfiguration
 	}
-	if field.IsNil() { // a module by itself: there is nothing that it could guard
+	if field.IsNil() { // a module on its own, without a configuration to check
 		return DecodeConfig(&caddy.Config{Admin: &caddy.AdminConfig{Disabled: true}})
 	}
 	config := (*caddy.Config)(field.UnsafePointer())
 	shown := &caddy.Config{Admin: config.Admin, Logging: config.Logging, AppsRaw: caddy.ModuleMap{}}
 	for name, raw := range config.AppsRaw {
-		if len(raw) > 0 { // otherwise it is provisioned, or takes its defaults
+		if len(raw) > 0 { // otherwise the app is provisioned already, or has only defaults
 			shown.AppsRaw[name] = raw
 		}
 	}
 	return DecodeConfig(shown)
 }
 
-// judge refuses a configuration that gives away what its guards protect, and warns of
-// what else lint would call an error or a danger from outside.
-func (a *App) judge(ctx caddy.Context) error {
+// checkFaults refuses a configuration that bypasses its guards. It logs the other errors
+// of lint, and the warnings about exposure to other machines.
+func (a *App) checkFaults(ctx caddy.Context) error {
 	c, err := configOf(ctx)
 	if err != nil {
 		return err
@@ -57,28 +57,27 @@ func (a *App) judge(ctx caddy.Context) error {
 			a.log.Warn(f.Text, zap.String("server", f.Server))
 		}
 	}
-	a.warnOfOpen(c.Coverage())
-	a.warnOfReadable(inspect(c).sourcesOfTokens())
+	a.warnUnguarded(c.Coverage())
+	a.warnReadable(inspect(c).sourcesOfTokens())
 	return nil
 }
 
-// IsRefusal reports whether a start ended because the configuration has faults of its
-// own, which lint names one by one. Caddy keeps the text of a module's error and drops
-// the error itself.
+// IsRefusal reports whether a start failed because of faults of the configuration, which
+// lint lists one by one. Caddy keeps only the text of a module's error.
 func IsRefusal(err error) bool {
 	return err != nil && strings.Contains(err.Error(), refusedConfiguration)
 }
 
-// warnOfOpen says which services are reached past all guards. The start goes on: some
-// are meant to be.
-func (a *App) warnOfOpen(found *Coverage) {
-	said := 0
+// warnUnguarded logs the services that can be reached without a guard. It refuses
+// nothing: some are public by intent.
+func (a *App) warnUnguarded(found *Coverage) {
+	logged := 0
 	for _, seen := range found.Open {
 		if !seen.ReachesService() {
 			continue
 		}
-		if said++; said > maxOpenWarnings {
-			a.log.Warn("more handlers have no guard; `authmin lint` names them all")
+		if logged++; logged > maxOpenWarnings {
+			a.log.Warn("more handlers have no guard; `authmin lint` lists them all")
 			return
 		}
 		a.log.Warn(fmt.Sprintf("no authmin guard covers this %s: it serves %s to every client", seen.Name, seen.Serves()),
@@ -86,9 +85,9 @@ func (a *App) warnOfOpen(found *Coverage) {
 	}
 }
 
-// warnOfReadable says which files of tokens other users of this machine can read. A
-// directory that keeps them out is enough: so container platforms mount secrets.
-func (a *App) warnOfReadable(sources []string) {
+// warnReadable logs the token files that other users of this machine can read. A file in
+// a directory that they cannot enter is fine: container platforms mount secrets that way.
+func (a *App) warnReadable(sources []string) {
 	for _, source := range sources {
 		path, isFile := strings.CutPrefix(source, "file.")
 		if !isFile {

@@ -12,8 +12,8 @@ const (
 	otherEnter os.FileMode = 0o001
 )
 
-// InPrivateTree reports whether others are kept out by a directory above: so
-// container platforms mount secrets that are world-readable by themselves.
+// InPrivateTree reports whether other users cannot enter some directory above path.
+// Container platforms mount secrets as world-readable files in such a directory.
 func InPrivateTree(path string) bool {
 	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 	for err == nil && dir != filepath.Dir(dir) {
