@@ -10,6 +10,10 @@
 //
 // See the example of [Run].
 //
+// Chat and completions have tools, response formats, reasoning, log probabilities and
+// several answers: it calls the first tool, or the chosen one, with arguments that
+// satisfy its schema, and after the result it answers with text.
+//
 // Routes: GET /health (503 while loading), GET /slots, GET /v1/models,
 // POST /completion, /v1/completions, /v1/chat/completions (each streaming or
 // not), /v1/embeddings and /v1/rerank.

@@ -8,8 +8,8 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// maxBodyBytes is the limit the pool manager's own API has.
-const maxBodyBytes = 1 << 20
+// maxBodyBytes is the limit of the pool manager's native calls.
+const maxBodyBytes = 32 << 20
 
 type engine struct {
 	settings settings

@@ -23,7 +23,7 @@ const testKey = "0123456789012345678901234567890123456789012"
 // start serves over real TCP and gives the base URL and the engine.
 func start(t *testing.T, change func(*settings)) (string, *engine) {
 	t.Helper()
-	s := settings{model: "demo", parallel: 2}
+	s := settings{model: "demo", parallel: 2, context: defaultContext}
 	if change != nil {
 		change(&s)
 	}

@@ -19,6 +19,8 @@ const (
 	headerTimeout = 5 * time.Second
 	// maxParallel bounds --parallel; the tests run 200 streams on one pool.
 	maxParallel = 1024
+	// defaultContext is what common models have.
+	defaultContext = 131072
 )
 
 type settings struct {
@@ -29,6 +31,7 @@ type settings struct {
 	tokenDelay time.Duration
 	loadDelay  time.Duration
 	stallAfter int
+	context    int
 }
 
 // Run serves until ctx ends; args are the flags after the command's name. A
@@ -63,6 +66,7 @@ func parse(args []string) (settings, error) {
 	flags.DurationVar(&s.tokenDelay, "token-delay", 5*time.Millisecond, "pause before each token")
 	flags.DurationVar(&s.loadDelay, "load-delay", 0, "how long it pretends to load")
 	flags.IntVar(&s.stallAfter, "stall-after", 0, "tokens after which each answer stands still for ever, to try the progress limits; 0 never")
+	flags.IntVar(&s.context, "context", defaultContext, "tokens that a prompt may have")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
@@ -73,6 +77,8 @@ func parse(args []string) (settings, error) {
 		return s, errors.New("reading the flags: --api-key-file is missing")
 	case s.parallel < 1 || s.parallel > maxParallel:
 		return s, fmt.Errorf("reading the flags: --parallel is not 1 to %d", maxParallel)
+	case s.context < 1:
+		return s, errors.New("reading the flags: --context is less than 1")
 	case s.port < 0 || s.port > 65535:
 		return s, errors.New("reading the flags: --port is not 0 to 65535")
 	}
