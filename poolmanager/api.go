@@ -41,7 +41,7 @@ func add[I, O any](a *api, op huma.Operation, scope authmin.Scope, handler func(
 	backend.Add(a.API, scope, op, handler)
 }
 
-// maxLogLines is what GET logs gives at most: the whole ring.
+// maxLogLines bounds the answer of GET logs: the whole ring.
 const maxLogLines = ringLines
 
 type none struct{}
@@ -160,7 +160,7 @@ func (a *api) stop(ctx context.Context, in *onPool) (*answer[nodeapi.PoolState],
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandWait)
 	defer cancel()
-	p.await(ctx, StateStopping, StateStopped, StateFailed) // until then it would be called ready
+	p.await(ctx, StateStopping, StateStopped, StateFailed) // until then the status would be ready
 	return stateOf(202, p), nil
 }
 

@@ -100,7 +100,7 @@ func (a *api) call(ctx context.Context, in *callInput) (*huma.StreamResponse, er
 		n.body.drain()
 		return nil, err
 	}
-	// The request's end gives the slot back, whatever became of the answer.
+	// The slot is released with the request, whether the answer succeeded or not.
 	context.AfterFunc(ctx, n.slot.release)
 	if err := n.slot.await(a.env.times.memoryWait); errors.Is(err, errNoMemory) || errors.Is(err, errModel) {
 		n.slot.release()

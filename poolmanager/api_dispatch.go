@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// writeLimit bounds one write to a caller that does not read: its slot is
-	// worth more than its patience.
+	// writeLimit bounds one write to a caller that does not read: it would hold a
+	// slot.
 	writeLimit = 30 * time.Second
 	// commentEvery keeps proxies from closing a stream whose engine thinks.
 	commentEvery = 15 * time.Second
@@ -33,10 +33,10 @@ type dispatchInput struct {
 	Body nodeapi.DispatchRequest
 }
 
-// dispatch takes a slot before the answer begins: without one the caller gets a
-// status, with one every failure is an event of the stream. A task whose engine
-// has to be loaded waits for memory without an answer, so that one that cannot
-// have it is refused by status; while its engine loads, the stream is open.
+// dispatch takes a slot before the answer begins: without a slot the caller gets a
+// status, with one every failure is an event of the stream. A task whose engine has
+// to be loaded waits for memory before the answer begins, so that it can still be
+// refused by status; while the engine loads, the stream is open.
 func (a *api) dispatch(ctx context.Context, in *dispatchInput) (*huma.StreamResponse, error) {
 	if err := checkTask(in.Body); err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func (a *api) dispatch(ctx context.Context, in *dispatchInput) (*huma.StreamResp
 	if err != nil {
 		return nil, err
 	}
-	// The request's end gives the slot back, whatever became of the answer.
+	// The slot is released with the request, whether the answer succeeded or not.
 	context.AfterFunc(ctx, l.release)
 	if err := l.await(a.env.times.memoryWait); errors.Is(err, errNoMemory) || errors.Is(err, errModel) {
 		l.release()
@@ -61,7 +61,7 @@ func (a *api) dispatch(ctx context.Context, in *dispatchInput) (*huma.StreamResp
 	}}, nil
 }
 
-// stream is one loop: the header, what the engine says as it comes, one last
+// stream is one loop: the header, the engine's events as they arrive, one last
 // event. The slot is free before the caller reads that event and sends the next
 // task.
 func (a *api) stream(w http.ResponseWriter, l *slot, task nodeapi.DispatchRequest) {

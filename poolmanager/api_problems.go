@@ -48,8 +48,8 @@ var answers = []struct {
 	{errNoSlot, 429, "NO_SLOT", "Try again later."},
 }
 
-// problemOf translates an error. What is not in the table is ours: the client
-// learns nothing but the correlation id.
+// problemOf translates an error. One that is not in the table is internal: the client
+// gets only the correlation id.
 func problemOf(err error) *backend.Problem {
 	for _, a := range answers {
 		if errors.Is(err, a.err) {
@@ -64,7 +64,7 @@ func problemOf(err error) *backend.Problem {
 	return backend.Internal()
 }
 
-// refuse logs what only we may see, and makes what the client may.
+// refuse logs an internal error, and gives the problem for the client.
 func (a *api) refuse(ctx context.Context, err error) *backend.Problem {
 	p := problemOf(err)
 	if p.Status >= http.StatusInternalServerError {

@@ -52,7 +52,8 @@
 // A file's first word says which idea it belongs to.
 //
 //	service_   from start to stop: options, settings, the tokens
-//	api_       the HTTP API: routes, problems, the stream of a dispatch
+//	api_       the HTTP API: routes, problems, the stream of a dispatch, native calls
+//	call_      the request of a native call on its way to the engine
 //	pool_      one pool: its states, supervision, restarts, loading and unloading
 //	slot       one task's slot of a pool
 //	memory_    the ledger of memory, and which idle engine is evicted

@@ -12,8 +12,8 @@ import (
 	"github.com/llorch/gateway/poolmanager/gpu"
 )
 
-// passedOn is every variable of our environment that an engine gets. Tokens are
-// not in it, and nothing that is not named here is passed on.
+// passedOn lists the variables of our environment that every engine gets. No token is
+// among them, and no other variable is passed on.
 var passedOn = []string{
 	"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "XDG_CACHE_HOME",
 	"CUDA_HOME", "CUDA_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",

@@ -14,14 +14,14 @@ type Reason string
 const (
 	ReasonExit    Reason = "exit"          // it ended by itself
 	ReasonSignal  Reason = "signal"        // killed by a signal
-	ReasonMemory  Reason = "out_of_memory" // it, or the kernel, found no memory
-	ReasonCUDA    Reason = "cuda"          // its GPU failed it
+	ReasonMemory  Reason = "out_of_memory" // an allocation failed, or the OOM killer ended it
+	ReasonCUDA    Reason = "cuda"          // an error of its GPU
 	ReasonHealth  Reason = "health"        // it did not become, or stay, healthy
 	ReasonStart   Reason = "start"         // it could not be started at all
 	ReasonStalled Reason = "stalled"       // tasks stopped making progress in it
 )
 
-// failure is why an engine is not there.
+// failure is why an engine ended or did not start.
 type failure struct {
 	reason Reason
 	text   string
@@ -35,13 +35,13 @@ var (
 	memoryWords = regexp.MustCompile(`(?i)out of memory|std::bad_alloc|cannot allocate memory|failed to allocate|OutOfMemory|memory exhausted`)
 )
 
-// classifiedLines is how much of the end of the log says why: the last words,
-// not an early warning.
+// classifiedLines is how many of the log's last lines are searched for the cause; an
+// early warning is not one.
 const classifiedLines = 20
 
 // classify reads the exit status, and the log for what the status cannot say.
-// oomKilled says that the kernel has ended a process for want of memory meanwhile:
-// it does that by KILL, and the victim has no time to log.
+// oomKilled says that the kernel's OOM killer has ended a process meanwhile: it sends
+// KILL, so the process cannot log.
 func classify(state *os.ProcessState, oomKilled bool, log []string) *failure {
 	text, reason := "the engine ended", ReasonExit
 	if state != nil {

@@ -33,9 +33,8 @@ type logRing struct {
 	fresh int  // how many of the lines are the present engine's
 }
 
-// Write implements io.Writer. It never fails, and lines that what follows them
-// pushes out again cost next to nothing: an engine that floods its output is not
-// held up by it.
+// Write implements io.Writer. It never fails. Lines of one write that later lines of it
+// push out of the ring are not processed, so a flood of output does not slow the engine.
 func (r *logRing) Write(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -61,8 +60,8 @@ func (r *logRing) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// store redacts a line as a whole: a key that came in two writes is found too, and
-// the beginning of one at the end of a line that was cut.
+// store redacts a whole line, so that a key that came in two writes is found, and the
+// beginning of a key at the end of a line that was cut.
 func (r *logRing) store(line string, cut bool) {
 	line = strings.ToValidUTF8(strings.TrimRight(line, "\r"), "�")
 	line = adapter.WithoutKey(r.key, line)
@@ -79,8 +78,8 @@ func (r *logRing) store(line string, cut bool) {
 	r.next = (r.next + 1) % ringLines
 }
 
-// begin is for an engine that is started now: its key must not appear, and what
-// the one before wrote says nothing of it.
+// begin is called when an engine is started: its key is redacted from now on, and the
+// lines of the engine before are not its last output.
 func (r *logRing) begin(key authmin.Secret) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -121,8 +120,8 @@ func (r *logRing) newest(n int) []string {
 	return list
 }
 
-// minPartialKey is the shortest beginning of a key, in bytes, that is taken out of the
-// end of a line: less is a coincidence.
+// minPartialKey is the shortest beginning of a key, in bytes, that is redacted at the
+// end of a line: a shorter match is a coincidence.
 const minPartialKey = 4
 
 // partialCredential is what looks like the beginning of one where a line was cut.

@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// oomKills is how many processes the kernel has ended for want of memory:
-// in our control group and below it (memory.events of cgroup v2, "oom_kill"),
+// oomKills is how many processes the kernel's OOM killer has ended: in our control group and below it (memory.events of cgroup v2, "oom_kill"),
 // or, where that cannot be read, on this machine (/proc/vmstat, "oom_kill"). It is
 // 0 on systems without either. An exit by KILL alone does not say who killed; one
 // together with a count that moved since the last good probe does.

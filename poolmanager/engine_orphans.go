@@ -6,8 +6,8 @@ import (
 	"github.com/llorch/gateway/poolmanager/proc"
 )
 
-// orphanKiller ends what engines left behind. Looking for it reads all of /proc: a
-// hundred engines that end together share two looks, not two hundred.
+// orphanKiller kills processes that outlived their engine. Finding them reads all of
+// /proc: a hundred engines that end together share two scans, not two hundred.
 type orphanKiller struct {
 	kill func(markers ...string) int
 	turn chan struct{} // one scan at a time
@@ -16,7 +16,7 @@ type orphanKiller struct {
 	next *orphanScan // not begun yet
 }
 
-// orphanScan is one scan for the leftovers of several engines.
+// orphanScan is one scan for the orphans of several engines.
 type orphanScan struct {
 	markers []string
 	done    chan struct{}
@@ -26,7 +26,7 @@ func newOrphanKiller() *orphanKiller {
 	return &orphanKiller{kill: proc.EndMarked, turn: make(chan struct{}, 1)}
 }
 
-// end returns when nothing with the marker runs; the look began after the call.
+// end returns when no process with the marker runs; the scan began after the call.
 func (s *orphanKiller) end(marker string) {
 	s.mu.Lock()
 	scan, first := s.next, s.next == nil

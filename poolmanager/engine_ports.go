@@ -9,9 +9,8 @@ import (
 // starts has: of its 28,000 they have a few hundred at most.
 const portTries = 16
 
-// ports are those that our starts were given and have not given back. The kernel
-// does not know of one between its choice and the engine's opening of it, and would
-// let two engines that set SO_REUSEPORT share it: each would get some of the other's
+// ports are those reserved by starts of this service. Between the choice of a port and
+// the engine's opening of it the kernel may offer it again, and would let two engines that set SO_REUSEPORT share it: each would get some of the other's
 // tasks.
 type ports struct {
 	free func() (int, error) // freePort; a test's own otherwise

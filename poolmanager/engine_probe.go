@@ -42,7 +42,7 @@ var defaultTimings = timings{
 // prober asks engines over HTTP.
 type prober struct {
 	http  *http.Client
-	limit time.Duration // of one question
+	limit time.Duration // of one request
 }
 
 func (e prober) probe(ctx context.Context, inst *instance) error {
@@ -96,21 +96,21 @@ func (e prober) models(ctx context.Context, inst *instance) ([]string, error) {
 	return names, nil
 }
 
-// errEngineBusy is the answer of an engine that works but takes nothing now, or still
-// loads: 429 and 503. It is there, and a restart would end what it works on.
+// errEngineBusy is the answer of an engine that runs but takes no request now, or still
+// loads: 429 and 503. A restart would end its running tasks.
 var errEngineBusy = errors.New("the engine is busy")
 
-// busyLimit is for how long a ready engine may answer its probes so. One whose inner
-// part has died may give the same answer for ever.
+// busyLimit is for how long a ready engine may answer its probes with errEngineBusy. A
+// server whose worker process has died may give that answer for ever.
 const busyLimit = 2 * time.Minute
 
-// probes counts what the probes of a ready engine say, one after another.
+// probes counts the failed probes of a ready engine.
 type probes struct {
 	misses int
-	busy   time.Time // since when it says that it is; zero when it does not
+	busy   time.Time // since when it answers errEngineBusy; zero when it does not
 }
 
-// judge is told of each probe; a failure ends the engine.
+// judge takes the result of each probe; a failure that it returns ends the engine.
 func (c *probes) judge(err error, now time.Time, most int) *failure {
 	switch {
 	case err == nil:
@@ -131,8 +131,8 @@ func (c *probes) judge(err error, now time.Time, most int) *failure {
 	return nil
 }
 
-// answered is the failure of an engine that is there and gives another status than
-// 200. It names the address, which may be the wrong one.
+// answered is the error for an engine that answers with another status than 200. It
+// names the address, which may be the wrong one.
 func answered(inst *instance, response *http.Response) error {
 	err := fmt.Errorf("asking the engine at %s: it answered %d", response.Request.URL.Redacted(), response.StatusCode)
 	switch {

@@ -17,15 +17,15 @@ import (
 	"github.com/llorch/gateway/poolmanager/proc"
 )
 
-// engines is how a pool starts, asks and ends an engine. The service has child
-// processes and servers that run already; tests of time have a stand-in.
+// engines starts, probes and ends engines for a pool: child processes and servers that
+// run already. Tests on a fake clock have a stand-in.
 type engines interface {
 	// spawn starts an engine, or looks up the server that runs already. On an
-	// error nothing runs.
+	// error no process is left.
 	spawn(poolID string, spec launchSpec, logs *logRing) (*instance, error)
-	// end stops the engine and everything it started, and removes its traces.
+	// end stops the engine and all its descendants, and removes its key and record.
 	end(poolID string, inst *instance, grace time.Duration)
-	// probe asks the engine whether it is well.
+	// probe asks the engine whether it is healthy.
 	probe(ctx context.Context, inst *instance) error
 	// models asks an engine that finds its models itself which it has.
 	models(ctx context.Context, inst *instance) ([]string, error)
@@ -42,10 +42,9 @@ type instance struct {
 	gone <-chan struct{}
 	// why says how it ended; call it after gone.
 	why    func() *failure
-	port   int  // that its process was told to open; 0 for a foreign server
-	opened bool // and did: the engine answered there
-	// kills is the kernel's count of processes ended for want of memory, as it
-	// was at the start and at the last probe that went well.
+	port   int  // that its process was given; 0 for a foreign server
+	opened bool // the engine has answered on port
+	// kills is the OOM killer's count at the start, or at the last successful probe.
 	kills int64
 	// unusable are the models that it lists under names that no task can ask for.
 	unusable []string
@@ -63,7 +62,7 @@ func (i *instance) secret() authmin.Secret {
 	return i.key
 }
 
-// keyRead removes the key's file: the engine has read it.
+// keyRead removes the key's file once the engine has read it.
 func (i *instance) keyRead() {
 	if i.keyFile != "" {
 		_ = os.Remove(i.keyFile) // the end tries again
@@ -75,7 +74,7 @@ type processes struct {
 	prober
 	dir     *runtimeDir
 	orphans *orphanKiller
-	kills   func() int64         // processes that the kernel ended for want of memory, so far
+	kills   func() int64         // processes that the OOM killer has ended so far
 	owner   func(port int) error // refuses a port that another user's program has opened
 	ports   *ports
 }
@@ -88,9 +87,9 @@ func newProcesses(dir *runtimeDir, hc *http.Client, limit time.Duration) *proces
 	}
 }
 
-// probe asks the engine, and notes how many the kernel has killed until now. Until
-// it has answered once a stranger could have its port: that is looked at before
-// the key is sent, and once more before what answered is believed.
+// probe asks the engine, and records the OOM killer's count. Until the engine has
+// answered once, another user's program could have its port: the owner of the port is
+// checked before the key is sent, and again before the answer is believed.
 func (e *processes) probe(ctx context.Context, inst *instance) error {
 	if inst.process == nil {
 		return e.prober.probe(ctx, inst)

@@ -20,10 +20,10 @@ import (
 )
 
 const (
-	// handoffDrain is how long the tasks of a pool may take whose file has gone:
-	// its engine will not stay for long.
+	// handoffDrain is how long tasks of a pool may go on after its file was removed:
+	// its engine will soon stop.
 	handoffDrain = 30 * time.Second
-	// handoffEvery is how often the directory is looked at; api.md: 2 s at most.
+	// handoffEvery is how often the directory is scanned; api.md: 2 s at most.
 	handoffEvery = time.Second
 	// maxHandoffFiles bounds what is read of the directory: as many as pools.
 	maxHandoffFiles = MaxPools
@@ -31,7 +31,7 @@ const (
 	maxHandoffEntries = 4 * maxHandoffFiles
 )
 
-// handoffOutcome is what became of a handoff file: the label of the counter.
+// handoffOutcome is the result of a handoff file: the label of the counter.
 type handoffOutcome string
 
 // The outcomes.
@@ -58,8 +58,8 @@ type handoffs struct {
 
 	seen    map[string]handoffFile // by file name
 	serving map[string]handoff     // by pool id
-	noted   map[string]string      // what was last said, by file name
-	trouble string                 // what was last wrong with the directory
+	noted   map[string]string      // what was last logged, by file name
+	trouble string                 // the last error of the directory that was logged
 }
 
 // handoffFile is a file as it was when it was read last.
@@ -88,8 +88,8 @@ func openHandoffs(runtimeDir string, pools *manager, log *slog.Logger, registry 
 	return h, nil
 }
 
-// run looks at the directory until ctx ends, and waits for the pools that it is
-// releasing: a stop of the pools ends them.
+// run scans the directory until ctx ends, then waits for the pools that are being
+// released: a stop of the pools ends them.
 func (h *handoffs) run(ctx context.Context) {
 	defer h.releases.Wait()
 	ticker := time.NewTicker(handoffEvery)
@@ -104,8 +104,8 @@ func (h *handoffs) run(ctx context.Context) {
 	}
 }
 
-// scan makes the pools what the directory says. While it cannot be read its
-// pools stay; when others could have written to it they go.
+// scan makes the pools match the directory. While it cannot be read its pools stay;
+// when other users could have written to it they are removed.
 func (h *handoffs) scan() {
 	wanted := map[string]handoff{}
 	from := map[string]string{} // file by pool
@@ -184,7 +184,7 @@ func (h *handoffs) setLeaving(id string, leaving bool) {
 	}
 }
 
-// note counts what became of a file and says once what is wrong with it.
+// note counts the outcome of a file and logs an error once.
 func (h *handoffs) note(name string, outcome handoffOutcome, err error) {
 	text := string(outcome)
 	if err != nil {
@@ -200,7 +200,7 @@ func (h *handoffs) note(name string, outcome handoffOutcome, err error) {
 	}
 }
 
-// tell says what is wrong with the directory, once.
+// tell logs an error of the directory once.
 func (h *handoffs) tell(err error) {
 	text := ""
 	if err != nil {

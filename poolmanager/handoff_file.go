@@ -27,7 +27,7 @@ import (
 	"github.com/llorch/gateway/poolmanager/ownfile"
 )
 
-// maxHandoffBytes bounds one file; an honest one has 400 bytes.
+// maxHandoffBytes bounds one file; a typical one has 400 bytes.
 const maxHandoffBytes = 16 << 10
 
 // handoff is what another provisioner says of an engine that it runs.
@@ -61,8 +61,8 @@ func outcomeOf(err error) handoffOutcome {
 	return handoffInvalid
 }
 
-// openHandoff opens a plain file of ours in dir; no link is followed, and nothing
-// that could make us wait is waited for.
+// openHandoff opens a regular file of this user in dir, without following links or
+// blocking on a FIFO.
 func openHandoff(dir *os.File, name string) (*os.File, error) {
 	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	switch {

@@ -8,13 +8,13 @@ import (
 
 // evictable is what the engines that may be evicted hold.
 type evictable struct {
-	idle    *pool         // the least recently used that may be ended now; nil: none
-	now     int64         // what all that may be ended now hold
-	busy    int           // how many work, load, or have just come
+	idle    *pool         // the least recently used that can be evicted now; nil: none
+	now     int64         // bytes held by all that can be evicted now
+	busy    int           // how many have tasks, load, or were just loaded
 	soonest time.Duration // when the first of those has stayed long enough
 }
 
-// unknownMemory stands for an engine that was never measured: perhaps enough.
+// unknownMemory stands for an engine that was never measured: it may be enough.
 const unknownMemory = 1 << 50
 
 // findEvictable lists the engines whose memory p may get by eviction.

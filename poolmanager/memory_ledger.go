@@ -43,8 +43,8 @@ type ledger struct {
 	// limit.
 	read func(ctx context.Context, devices []string) (int64, error)
 	// budget is what all engines may have together, where an operator has said
-	// so: what does not fit is refused. 0: the GPUs' memory, where an engine that
-	// seems not to fit is let try, for it may leave a part in main memory.
+	// so: an engine that does not fit is refused. 0: the GPUs' memory, where an engine
+	// that seems not to fit is started anyway: it may keep a part in main memory.
 	budget int64
 	pools  func() []*pool
 	stay   time.Duration
@@ -54,7 +54,7 @@ type ledger struct {
 	mu       sync.Mutex
 	loading  map[*reservation]struct{}
 	measured map[string]int64 // what an engine took, by template and model
-	epoch    uint64           // moves whenever what was read may be out of date
+	epoch    uint64           // incremented when earlier readings may be out of date
 	changed  chan struct{}    // closed and replaced when memory may have come free
 }
 
@@ -63,7 +63,7 @@ type reservation struct {
 	spec   launchSpec
 	need   int64
 	before int64
-	alone  bool // nothing else was loaded or ended meanwhile: the measure holds
+	alone  bool // no other engine was loaded or ended meanwhile: the measurement is valid
 }
 
 func newLedger(read func(context.Context, []string) (int64, error), budget int64, stay time.Duration, log *slog.Logger) *ledger {
@@ -89,7 +89,7 @@ func (l *ledger) ended() {
 	l.wakeWaiters()
 }
 
-// invalidate makes readings and running measurements void; the caller holds the lock.
+// invalidate discards readings and running measurements; the caller holds the lock.
 func (l *ledger) invalidate() {
 	l.epoch++
 	for r := range l.loading {
@@ -187,7 +187,7 @@ func (l *ledger) try(ctx context.Context, p *pool, spec launchSpec) (*reservatio
 			return nil, pause{changed, found.soonest}, nil
 		case l.budget > 0:
 			return nil, pause{}, fmt.Errorf("%w: %d bytes are needed, %d are free, and no engine can be evicted", errNoMemory, need, left)
-		default: // nothing is left to end; the engine says itself if it does not fit
+		default: // no engine is left to evict; the engine itself fails if it does not fit
 			return l.reserve(spec, need, free, true), pause{}, nil
 		}
 	}
@@ -264,8 +264,8 @@ func (l *ledger) evict(ctx context.Context, spec launchSpec, victim *pool, befor
 	}
 }
 
-// loaded ends a reservation: the engine is ready, and what it took is measured if
-// nothing else moved. It gives that, or what was reserved.
+// loaded ends a reservation: the engine is ready, and its memory is measured if no other
+// engine was loaded or ended meanwhile. It gives that, or what was reserved.
 func (l *ledger) loaded(ctx context.Context, r *reservation) int64 {
 	if r == nil {
 		return 0

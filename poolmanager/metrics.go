@@ -9,8 +9,8 @@ import (
 // waitBuckets, in milliseconds, reach from an idle drain to a large model's load.
 var waitBuckets = []float64{10, 100, 500, 1000, 5000, 15_000, 60_000, 300_000, 1_200_000}
 
-// metrics are the pool manager's own; gauges are read from the pools when they
-// are scraped, so nothing is made up or stale.
+// metrics are the pool manager's own; gauges are read from the pools at each scrape,
+// so that none is stale.
 type metrics struct {
 	sourceErrors *prometheus.CounterVec
 	registry     *prometheus.Registry

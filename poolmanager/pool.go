@@ -46,10 +46,10 @@ type launchSpec struct {
 	template Template
 	model    model
 	size     int64 // bytes of the model's file; 0 when there is none
-	handed   bool  // by another provisioner: the engine runs already
+	handed   bool  // by a handoff file: the engine runs already
 }
 
-// key is by what a measurement of memory is known again.
+// key identifies a measurement of memory.
 func (s launchSpec) key() string { return s.template.Name + "\x00" + s.model.ref }
 
 // pool is one engine and its slots. One goroutine, supervise, decides about its
@@ -61,7 +61,7 @@ type pool struct {
 	logs *logRing
 
 	commands chan command
-	kick     chan struct{} // an operator's wish to restart now
+	kick     chan struct{} // an operator's request to restart now
 	stalled  chan *failure // tasks stalled in the engine, once too often
 
 	mu       sync.Mutex
@@ -78,17 +78,17 @@ type pool struct {
 	progress *nodeapi.Progress // never changed in place
 	waiters  chan struct{}     // closed and replaced at each change
 
-	unanswered string    // why a start has not come to its end yet
+	unanswered string    // why a start is not finished yet
 	nextStart  time.Time // when a failed pool tries again
 	stop       context.CancelFunc
 	done       chan struct{} // closed when supervise has ended
 
 	loadable       bool          // a task may start the engine
-	forTask        bool          // a task did: when none waits any more, it need not come
-	unloading      bool          // it stops to make room, or because it was idle
-	ending         bool          // it was told to stop, and will
-	again          bool          // a task came meanwhile: start once more
-	fallback       *launchSpec   // what it offers once it has ended
+	forTask        bool          // started for a task: cancelled when no task waits any more
+	unloading      bool          // it stops by eviction, or because it was idle
+	ending         bool          // a stop was requested
+	again          bool          // a task came while it stopped: start once more
+	fallback       *launchSpec   // offered once it has ended
 	waitsForMemory bool          // it waits for memory
 	bytes          int64         // memory that its engine holds; 0 when not known
 	used           time.Time     // when the last task ended
@@ -106,8 +106,8 @@ func newPool(id string, env *environment) *pool {
 	}
 }
 
-// start begins supervision; a pool that runs the same already is left alone,
-// and tries again at once if it waits for a restart.
+// start begins supervision. A pool that runs the same already is not changed; if it
+// waits for a restart, it restarts at once.
 func (p *pool) start(spec launchSpec) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -163,8 +163,8 @@ func (p *pool) begin() {
 	go p.supervise(ctx, p.done)
 }
 
-// set moves the state; the caller holds the lock. A move that the table does
-// not have is a defect of ours: it is logged and not made.
+// set changes the state; the caller holds the lock. A transition that is not in the
+// table is a bug: it is logged and not made.
 func (p *pool) set(next State) {
 	if p.state == next {
 		return

@@ -12,11 +12,11 @@ const (
 	// reloadDrain is how long running tasks may delay a reload.
 	reloadDrain = 30 * time.Second
 	// commandWait is how long a ready pool may take to notice a command: it may be
-	// asking the engine whether it is well and then for its models, 2 s each.
+	// probing the engine and then listing its models, 2 s each.
 	commandWait = 5 * time.Second
 	// reloadWait bounds how long a caller waits for a reload; the orchestrator
-	// waits 15 minutes for the answer. What takes longer goes on, and the pool's
-	// status tells how it ended.
+	// waits 15 minutes for the answer. A longer reload goes on, and the pool's status
+	// shows its result.
 	reloadWait = 14 * time.Minute
 )
 
@@ -28,7 +28,7 @@ const (
 	verbReload
 )
 
-// command is a wish that the supervising goroutine carries out.
+// command is carried out by the supervising goroutine.
 type command struct {
 	verb     verb
 	deadline time.Duration // of a drain
@@ -72,8 +72,8 @@ func (p *pool) end() {
 	p.announce()
 }
 
-// shutDown ends a ready engine: after a drain when that was asked. Tasks that came
-// while it was being unloaded never had it, and wait for the next one.
+// shutDown ends a ready engine, after a drain when that was requested. Tasks that came
+// while it was being unloaded were never in it, and wait for the next one.
 func (p *pool) shutDown(ctx context.Context, inst *instance, asked command) {
 	if asked.verb == verbDrain {
 		p.drain(ctx, asked.deadline)
@@ -94,7 +94,7 @@ func (p *pool) endStopping(ctx context.Context, inst *instance) {
 	p.env.ledger.ended()
 }
 
-// grace is the template's, unless the pool was told to stop at once.
+// grace is the template's, unless an immediate stop was requested.
 func (p *pool) grace(ctx context.Context, inst *instance) time.Duration {
 	if ctx.Err() != nil {
 		return min(inst.template.StopGrace, serviceGrace)

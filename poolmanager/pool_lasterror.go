@@ -7,9 +7,9 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// lastErrorText is what last_error says. A pool that is not ready always says why, and what it
-// waits for; a ready one says why it last failed, if it ever did. The caller holds
-// the lock.
+// lastErrorText is the last_error of the status: for a pool that is not ready, the cause
+// and what it waits for; for a ready one its last failure, if any. The caller holds the
+// lock.
 func (p *pool) lastErrorText() string {
 	text := ""
 	switch p.state {
@@ -59,8 +59,8 @@ func (p *pool) stoppedText() string {
 	return "stopped: it was not started; a preload starts it"
 }
 
-// failedText adds to the failure what an open breaker means. How long an ordinary
-// wait takes is in next_start.
+// failedText is the failure, and the state of an open breaker. The end of an ordinary
+// wait is in next_start.
 func (p *pool) failedText() string {
 	text := p.lastErr
 	if text == "" {
@@ -83,7 +83,7 @@ func (p *pool) nextStartTime() *time.Time {
 	return &at
 }
 
-// noteUnanswered notes why a start has not come to its end yet.
+// noteUnanswered records why a start is not finished yet.
 func (p *pool) noteUnanswered(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 // grows with the model's size by it.
 const loadFloor = 50 << 20
 
-// stageFunc brings a model's file to this node and gives its path.
+// stageFunc stages a model's file on this node and gives its path.
 type stageFunc func(ctx context.Context, ref string, progress func(doneBytes, totalBytes int64)) (string, error)
 
 // readyLimit is how long the engine may take to become ready.
@@ -26,9 +26,9 @@ func (s launchSpec) readyLimit() time.Duration {
 	return s.template.ReadyLimit + time.Duration(float64(s.size)/loadFloor*float64(time.Second))
 }
 
-// launch brings the model, makes room, starts an engine and waits until it is
-// ready. On a failure, or when ctx ends, nothing runs. errUnwanted is no failure
-// of the engine: the tasks that it was for have gone.
+// launch stages the model, reserves memory, starts an engine and waits until it is
+// ready. On a failure, or when ctx ends, no engine is left. errUnwanted is no failure
+// of the engine: its tasks are gone.
 func (p *pool) launch(ctx context.Context, spec launchSpec) (*instance, error) {
 	spec, err := p.fetch(ctx, spec)
 	if err != nil {
@@ -97,8 +97,8 @@ func (p *pool) fetch(ctx context.Context, spec launchSpec) (launchSpec, error) {
 	return spec, nil
 }
 
-// prefetch brings the model of a reload here while the old one serves. A stop of
-// the pool ends it.
+// prefetch stages the model of a reload while the old one serves. A stop of the pool
+// ends it.
 func (p *pool) prefetch(ctx context.Context, spec launchSpec) error {
 	if p.env.stage == nil || !spec.model.inCatalog() {
 		return nil
@@ -179,11 +179,11 @@ func (p *pool) awaitReady(ctx context.Context, inst *instance, spec launchSpec) 
 	}
 }
 
-// maxLastOutput bounds what an engine's own words add to an error, in bytes.
+// maxLastOutput bounds the engine's output in an error, in bytes.
 const maxLastOutput = 200
 
-// lastOutput is the last line that an engine wrote before it was ever ready: it
-// says what no exit code can, and there was no task yet that it could tell of.
+// lastOutput is the last line of an engine that was never ready: it explains more than
+// an exit code, and cannot have text of a task.
 func (p *pool) lastOutput() string {
 	for _, line := range slices.Backward(p.logs.lastOutput(classifiedLines)) {
 		if line = strings.TrimSpace(line); line != "" {
@@ -194,7 +194,7 @@ func (p *pool) lastOutput() string {
 }
 
 // learnModels finds out which models the engine serves: the one it was started
-// with, or those it lists. What changed is told.
+// with, or those it lists. A change is announced.
 func (p *pool) learnModels(ctx context.Context, inst *instance) error {
 	models := []string{p.wanted().model.ref}
 	if inst.template.ListsModels {
@@ -220,8 +220,8 @@ const (
 	maxUnusableName = 64
 )
 
-// noteUnusable says which listed models are left out: once, not at each probe, and
-// again when it is others. The caller holds the lock.
+// noteUnusable logs which listed models are ignored: once for each set, not at each
+// probe. The caller holds the lock.
 func (p *pool) noteUnusable(names []string) {
 	if slices.Equal(p.unusable, names) {
 		return
@@ -248,7 +248,7 @@ func (p *pool) becomeReady(inst *instance, took time.Duration) {
 	p.set(StateReady)
 }
 
-// gone notes that no engine runs any more.
+// gone records that no engine runs any more.
 func (p *pool) gone() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -99,7 +99,7 @@ func (m *manager) specOf(id, template, ref string) (launchSpec, error) {
 	return m.resolve(t, ref)
 }
 
-// use gives the pool of that id, or a new one, to f; a new one stays if f accepts.
+// use calls f with the pool of that id, or with a new one, which is kept if f accepts.
 func (m *manager) use(id string, f func(*pool) error) (*pool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -195,7 +195,7 @@ func (m *manager) drain(ctx context.Context, id string, deadline time.Duration) 
 	switch state, _ := p.current(); state {
 	case StateStopped, StateStopping, StateDraining:
 	default:
-		p.cancel() // nothing runs that could be waited for
+		p.cancel() // no task runs that could be waited for
 	}
 	return p, nil
 }

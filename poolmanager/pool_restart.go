@@ -25,8 +25,8 @@ const (
 	breakerOpen
 )
 
-// restartPolicy decides how long to wait before the next start. It belongs to
-// one goroutine and has no clock of its own.
+// restartPolicy decides how long to wait before the next start. It is for one
+// goroutine, and takes the time as an argument.
 type restartPolicy struct {
 	backoff  *backoff.ExponentialBackOff
 	failures []time.Time
@@ -41,7 +41,7 @@ func newRestartPolicy(first time.Duration) *restartPolicy {
 	return &restartPolicy{backoff: b}
 }
 
-// failed notes a failure and gives the wait before the next start. An open
+// failed records a failure and gives the wait before the next start. An open
 // breaker waits a whole window; one failure of the half-open try opens it again.
 func (p *restartPolicy) failed(now time.Time) time.Duration {
 	recent := p.failures[:0]
@@ -58,15 +58,15 @@ func (p *restartPolicy) failed(now time.Time) time.Duration {
 	return p.backoff.NextBackOff()
 }
 
-// starting is told of each start: after an open breaker it is the one try.
+// starting is called at each start: after an open breaker it is the one attempt.
 func (p *restartPolicy) starting() {
 	if p.state == breakerOpen {
 		p.state = breakerHalfOpen
 	}
 }
 
-// healthy forgets the past, after healthyAfter of service or when an operator
-// asks for a new start.
+// healthy resets the policy, after healthyAfter of service or when an operator
+// requests a start.
 func (p *restartPolicy) healthy() {
 	p.backoff.Reset()
 	p.failures, p.state = p.failures[:0], breakerClosed

@@ -8,27 +8,25 @@ import (
 )
 
 const (
-	// stallsInARow is how many tasks may stall with none that ended well between
-	// them, until the engine is restarted.
+	// stallsInARow is how many tasks in a row, without a successful one between them, may
+	// stall until the engine is restarted.
 	stallsInARow = 2
-	// stallsInAll is how many may within suspectFor, whatever became of others.
+	// stallsInAll is how many may stall within suspectFor, successful ones between or not.
 	stallsInAll = 3
-	// suspectFor is how long a stall is remembered: a few times the longest limit
-	// that ships, so that one after another is a repetition.
+	// suspectFor is how long a stall counts: a few times the longest default limit.
 	suspectFor = 30 * time.Minute
-	// flowing is how many events show that a task is not one that stalls itself
-	// after its first token.
+	// flowing is how many events prove that a task makes progress beyond its first
+	// token.
 	flowing = 8
 )
 
-// stallHistory is what tasks that stalled say about their engine. It begins anew with
-// each engine.
+// stallHistory counts the stalled tasks of one engine.
 type stallHistory struct {
 	stalls []time.Time // at most stallsInAll
 	row    int         // stalls with no task that ended well between them
 }
 
-// recent forgets what is too long ago.
+// recent drops stalls older than suspectFor, and gives how many are left.
 func (s *stallHistory) recent(now time.Time) int {
 	for len(s.stalls) > 0 && now.Sub(s.stalls[0]) >= suspectFor {
 		s.stalls = s.stalls[1:]
@@ -39,9 +37,9 @@ func (s *stallHistory) recent(now time.Time) int {
 	return len(s.stalls)
 }
 
-// recordOutcome learns from how a task ended in its engine. A stall makes the pool suspect;
-// the engine is restarted when that repeats, unless other tasks flow meanwhile: they
-// would lose more than a wait. The caller has not released the slot yet.
+// recordOutcome takes the result of a task. A stall makes the pool suspect; the engine
+// is restarted when that repeats, unless other tasks make progress meanwhile: they would
+// be lost. The caller has not released the slot yet.
 func (p *pool) recordOutcome(l *slot, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,12 +69,12 @@ func (p *pool) recordOutcome(l *slot, err error) {
 	}
 	select {
 	case p.stalled <- f:
-	default: // it was told already
+	default: // a restart is requested already
 	}
 }
 
-// othersProgress reports whether another task has come on since the first stall; the
-// caller holds the lock.
+// othersProgress reports whether another task has made progress since the first stall;
+// the caller holds the lock.
 func (p *pool) othersProgress(stalled *slot, since time.Time) bool {
 	for l := range p.taken {
 		if l != stalled && l.inst == stalled.inst && l.events.Load() >= flowing && l.latest.Load() > since.UnixNano() {
@@ -86,7 +84,7 @@ func (p *pool) othersProgress(stalled *slot, since time.Time) bool {
 	return false
 }
 
-// clearStalls forgets what was said of the engine before; the caller holds the lock.
+// clearStalls resets the history for a new engine; the caller holds the lock.
 func (p *pool) clearStalls() {
 	p.suspect = stallHistory{}
 	select {

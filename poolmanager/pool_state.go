@@ -2,7 +2,7 @@ package poolmanager
 
 import "slices"
 
-// State is where a pool is in its life.
+// State is the state of a pool's life cycle.
 type State string
 
 // The states of a pool.
@@ -15,8 +15,8 @@ const (
 	StateFailed   State = "failed"
 )
 
-// moves is every legal move. A failed pool either waits to start again or is
-// stopped; a reload goes the whole way round.
+// moves is every legal transition. A failed pool either waits to start again or is
+// stopped; a reload passes through all of them.
 var moves = map[State][]State{
 	StateStopped:  {StateStarting},
 	StateStarting: {StateReady, StateFailed, StateStopping},

@@ -47,8 +47,8 @@ func (p *pool) finish(done chan struct{}) {
 	p.again = false
 }
 
-// live is one engine's life. nil means that it was meant to end; the state is
-// then stopping, otherwise it is failed.
+// live runs one engine from start to end. nil means that it ended on request; the state
+// is then stopping, otherwise failed.
 func (p *pool) live(ctx context.Context, policy *restartPolicy) *failure {
 	policy.starting()
 	p.noteBreaker(policy)
@@ -90,8 +90,8 @@ func failureOf(err error) *failure {
 	return &failure{ReasonStart, err.Error()}
 }
 
-// watch guards a ready engine until it ends, fails its probes, was idle for its
-// TTL, or a command comes that needs it to end.
+// watch supervises a ready engine until it ends, fails its probes, was idle for its
+// TTL, or a command ends it.
 func (p *pool) watch(ctx context.Context, inst *instance, policy *restartPolicy) (command, *failure) {
 	look := time.NewTicker(p.env.times.liveEvery)
 	defer look.Stop()

@@ -6,8 +6,8 @@ import (
 )
 
 // An engine that may be swapped is unloaded when it was idle for its TTL, or when
-// another needs its memory; never while a task has a slot. Both say so in the
-// same moment as they look, under the lock: no task can come between.
+// another needs its memory; never while a task has a slot. Check and decision are one
+// step under the lock, so that no task can come between.
 
 // unload begins to end an idle engine that has stayed long enough. done is closed
 // when it is gone.
@@ -48,8 +48,8 @@ func (p *pool) beginUnload() {
 	p.stop()
 }
 
-// cancelLoad ends a start that no task waits for any more. One that came in this
-// moment gets a start of its own.
+// cancelLoad ends a start that no task waits for any more. A task that comes at the same
+// time gets a start of its own.
 func (p *pool) cancelLoad() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,22 +64,22 @@ func (p *pool) wantedNow() bool {
 	return !p.forTask || len(p.taken) > 0
 }
 
-// memory is what the engine holds, as far as was measured.
+// memory is the engine's measured memory in bytes; 0 when it was not measured.
 func (p *pool) memory() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.bytes
 }
 
-// unloaded reports whether nothing runs but a task would start the engine.
+// unloaded reports whether no engine runs and a task would start one.
 func (p *pool) unloaded() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.loadable && !p.supervised()
 }
 
-// wake is a reload of a pool whose engine was unloaded: it serves with the new
-// model. After errRollback nothing runs, and the pool is offered as it was before.
+// wake is a reload of a pool whose engine is unloaded: it starts with the new model.
+// After errRollback no engine runs, and the pool is offered with the old one.
 func (p *pool) wake(ctx context.Context, next model) error {
 	p.mu.Lock()
 	if !p.loadable || p.supervised() {
@@ -96,19 +96,19 @@ func (p *pool) wake(ctx context.Context, next model) error {
 		return nil
 	case StateFailed:
 		if !p.fallBack(run, before) {
-			return errNotReady // an operator was faster
+			return errNotReady // an operator has stopped or started it meanwhile
 		}
 		<-run
 		return errRollback
-	case StateStopped: // here too
+	case StateStopped: // stopped by an operator
 		return errNotReady
 	}
 	return context.Cause(ctx)
 }
 
-// fallBack ends a run that failed; finish offers the pool as it was before, in the
-// moment in which that has ended. So no preload comes between, and a stop meanwhile
-// holds. It is false when an operator has ended that run, or begun another.
+// fallBack ends a run that failed. finish then offers the pool with the old model in
+// the same step, so that no preload comes between, and a stop meanwhile stays in
+// effect. It is false when an operator has ended that run, or begun another.
 func (p *pool) fallBack(run <-chan struct{}, before launchSpec) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -30,7 +30,7 @@ const (
 	deregisterLimit = time.Second
 )
 
-// errNewDispatchToken ends the heartbeats: a registration tells the new one.
+// errNewDispatchToken ends the heartbeats: a registration sends the new one.
 var errNewDispatchToken = errors.New("the dispatch token has changed")
 
 // registration keeps one node known to one orchestrator.
@@ -41,9 +41,9 @@ type registration struct {
 	request func() nodeapi.RegisterRequest
 	pools   func() []nodeapi.Pool
 	log     *slog.Logger
-	changed chan struct{} // a pool or a token changed: say so soon
-	// dispatch is the token that the orchestrator must send now, and told the one
-	// that the last registration named; nil: it does not change.
+	changed chan struct{} // a pool or a token changed: send a heartbeat soon
+	// dispatch is the token that the orchestrator must send now, and told the one in the
+	// last registration; nil: it does not change.
 	dispatch func() authmin.Secret
 	told     authmin.Secret
 	first    time.Duration // the first wait between attempts
@@ -62,7 +62,7 @@ func (r *registration) run(ctx context.Context) {
 	}
 }
 
-// registerUntilDone tries for ever, with jitter, and logs what changes.
+// registerUntilDone retries until it succeeds, with jitter, and logs each new error.
 func (r *registration) registerUntilDone(ctx context.Context) (time.Duration, error) {
 	policy := &backoff.ExponentialBackOff{
 		InitialInterval: min(r.first, registerFirst), RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: registerLongest,
@@ -153,7 +153,7 @@ func unknownNode(err error) bool {
 	return ok && refused.Status == http.StatusNotFound
 }
 
-// period is how long to wait, as told, within bounds.
+// period is the wait that the orchestrator asked for, within bounds.
 func period(ms int64) time.Duration {
 	if ms <= 0 {
 		return heartbeatEvery

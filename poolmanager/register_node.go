@@ -12,7 +12,7 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// machineID is stable for this machine and tells nothing else: systemd asks
+// machineID is stable for this machine and reveals no more: systemd asks
 // that /etc/machine-id be hashed before it leaves the host (machine-id(5)).
 func machineID(nodeID string) string {
 	seed, err := os.ReadFile("/etc/machine-id")

@@ -10,8 +10,8 @@ import (
 	"github.com/llorch/gateway/authmin/backend"
 )
 
-// checkRuntimeDir reports, and leaves nothing behind, why openRuntimeDir would refuse a
-// directory: --check tells before a start.
+// checkRuntimeDir reports why openRuntimeDir would refuse a directory, for --check. It
+// leaves no file behind.
 func checkRuntimeDir(path string) error {
 	if path == "" {
 		return backend.KeyErrorf("runtime_dir", "not set: name a private directory")
@@ -58,8 +58,8 @@ func mayMake(path string) error {
 	}
 }
 
-// mayWrite tries it: permissions do not tell of read-only file systems, nor of those
-// in which nothing can be made.
+// mayWrite makes and removes a file: permissions do not show read-only file systems, nor
+// those in which no file can be made.
 func mayWrite(dir string) error {
 	probe, err := os.MkdirTemp(dir, ".check-*")
 	if err != nil {

@@ -18,12 +18,12 @@ import (
 	"github.com/llorch/gateway/poolmanager/proc"
 )
 
-// orphanGrace is how long an engine of a killed predecessor may take to stop
-// before it is killed: its callers are gone.
+// orphanGrace is how long an engine of an earlier run may take to stop before it is
+// killed: its callers are gone.
 const orphanGrace = time.Second
 
-// runtimeDir is where one pool manager keeps what a successor must know. It
-// belongs to one running pool manager at a time.
+// runtimeDir keeps the process records and keys of one pool manager for its next run.
+// One running pool manager at a time holds its lock.
 type runtimeDir struct {
 	path string
 	id   string // marks every process that was started for this directory
@@ -130,8 +130,8 @@ func (d *runtimeDir) forget(poolID string) {
 	_ = os.Remove(d.recordPath(poolID)) // a stale record names a process that is gone
 }
 
-// endLeftovers ends what a killed predecessor started: the recorded engines
-// with their groups, then whatever carries this directory's marker.
+// endLeftovers ends the processes of a killed earlier run: the recorded engines with
+// their groups, then every process with this directory's marker.
 func (d *runtimeDir) endLeftovers(ctx context.Context, log *slog.Logger) {
 	// Not only *.json: one that was being written has another name.
 	files, err := filepath.Glob(filepath.Join(d.path, "processes", "*"))

@@ -49,7 +49,7 @@ type Service struct {
 	result error
 }
 
-// Start opens the address, ends what a killed predecessor left, starts the pools
+// Start opens the address, ends processes of a killed earlier run, starts the pools
 // to preload, and registers if an orchestrator is named. It does not wait for
 // engines or for the orchestrator. ctx is for the start only.
 func Start(ctx context.Context, o Options) (*Service, error) {
@@ -233,7 +233,7 @@ func (s *Service) Addr() string { return s.listener.Addr().String() }
 func (s *Service) Failed() <-chan error { return s.server.Failed() }
 
 // Stop deregisters, ends every engine and every stream, and closes the address.
-// It takes at most 3 s, less if ctx ends before; what is left then is killed.
+// It takes at most 3 s, less if ctx ends before; remaining engines are killed then.
 // Further calls give the first one's result.
 func (s *Service) Stop(ctx context.Context) error {
 	s.once.Do(func() { s.result = s.stop(ctx) })

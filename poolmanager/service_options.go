@@ -82,7 +82,7 @@ func (o Options) sentTokens() []authmin.Secret {
 	return tokens
 }
 
-// withDefaults fills in what was left out and refuses what cannot work.
+// withDefaults sets the defaults and refuses invalid options.
 func (o Options) withDefaults() (Options, error) {
 	if err := o.Settings().FillDefaults(); err != nil {
 		return o, err

@@ -9,8 +9,7 @@ import (
 	"github.com/llorch/gateway/poolmanager/adapter"
 )
 
-// slot is one slot that a task has taken. Its context ends when the slot is
-// taken away, when the task's deadline passes before its first token, or its
+// slot is one slot that a task holds. Its context ends when the slot is revoked, when the task's deadline passes before its first token, or its
 // stream's limit after it, or with the request.
 type slot struct {
 	pool  *pool
@@ -22,7 +21,7 @@ type slot struct {
 	events atomic.Int64 // that the engine has sent
 	latest atomic.Int64 // when it did last, in Unix nanoseconds
 
-	inst *instance // set once the engine was ready, and kept: the task is its
+	inst *instance // set once the engine was ready, and kept
 	name string    // what that engine calls the model
 }
 
@@ -172,8 +171,7 @@ func (s *slot) noteEvent(streamLimit time.Duration) {
 	}
 }
 
-// chooseModel gives the name that the engine knows the model by; the caller
-// holds the lock.
+// chooseModel gives the engine's name of the model; the caller holds the lock.
 func (p *pool) chooseModel(ref string) (string, error) {
 	switch {
 	case ref == "" || ref == p.spec.model.ref:
@@ -190,8 +188,8 @@ func (p *pool) chooseModel(ref string) (string, error) {
 	return "", errModel
 }
 
-// dropSlots ends every running task with a reason that its caller reads. The
-// slots are free at once: the engine that they were of is gone.
+// dropSlots ends every running task with an error for its caller. The slots are free
+// at once, since their engine is gone.
 func (p *pool) dropSlots(why string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

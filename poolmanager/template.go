@@ -21,7 +21,7 @@ type KeyStyle string
 // The ways. A key never travels in arguments or the environment.
 const (
 	KeyNone     KeyStyle = ""          // the engine cannot check one
-	KeyFile     KeyStyle = "file"      // {key_file} holds the key and nothing else
+	KeyFile     KeyStyle = "file"      // {key_file} holds the key alone
 	KeyVLLMYAML KeyStyle = "vllm-yaml" // {key_file} is a vLLM --config file
 )
 
@@ -82,7 +82,7 @@ type Template struct {
 	RemoteMedia RemoteMedia
 	// RefuseMembers is the members that a native call's request may not have, dotted,
 	// or with a limit: "options.num_ctx <= 8192". nil: those of an engine of this kind
-	// that change it, or what it does, for everybody.
+	// that change it, or what it does, for all users.
 	RefuseMembers []string
 	// StreamUsage says that the engine knows stream_options.include_usage.
 	StreamUsage bool
@@ -119,8 +119,7 @@ type Template struct {
 	BetweenTokensLimit time.Duration
 }
 
-// The progress limits of a template that says nothing: a long prompt on a CPU
-// takes minutes, while two tokens are seconds apart at most.
+// The default progress limits of a template: a long prompt on a CPU takes minutes, while two tokens are seconds apart at most.
 const (
 	DefaultFirstTokenLimit    = 10 * time.Minute
 	DefaultBetweenTokensLimit = 2 * time.Minute
@@ -149,8 +148,7 @@ var (
 	known       = map[string]bool{"{port}": true, "{model}": true, "{model_path}": true, "{ctx}": true, "{slots}": true, "{key_file}": true, "{gpu_mask}": true}
 )
 
-// Validate reports the first thing that is wrong with the template, and what
-// would be right.
+// Validate reports the first error of the template, and how to correct it.
 func (t Template) Validate() error {
 	if err := t.validate(); err != nil {
 		return fmt.Errorf("template %q: %w", t.Name, err)

@@ -25,8 +25,7 @@ var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 // among them, so no engine gets any.
 var reservedVariables = []string{"LLORCH_", "POOL_MANAGER", "ORCHESTRATORD_", "ORCHD_", "AUTH_", "TRUST_PROXY_AUTH", "CREDENTIALS_DIRECTORY"}
 
-// checkEnvironment checks what an engine finds around itself: variables,
-// directory, limits.
+// checkEnvironment checks the template's variables, directory and limits.
 func (t Template) checkEnvironment() error {
 	for name := range t.Env {
 		if !isForEngines(name) {

@@ -14,7 +14,7 @@ const maxTTL = 30 * 24 * time.Hour
 
 var allWorkloads = []string{nodeapi.WorkloadCompletion, nodeapi.WorkloadEmbedding, nodeapi.WorkloadRerank}
 
-// checkCapacity checks what the template says of its work and its memory.
+// checkCapacity checks the template's workloads, swap, TTL and memory.
 func (t Template) checkCapacity() error {
 	for i, w := range t.Workloads {
 		if !slices.Contains(allWorkloads, w) || slices.Contains(t.Workloads[:i], w) {
@@ -51,10 +51,10 @@ func (t Template) workloads() []string {
 	return t.Workloads
 }
 
-// errTask says that a task cannot be run by any engine as it is.
+// errTask is wrapped by the errors of an invalid task.
 var errTask = errors.New("the task is not valid")
 
-// checkTask refuses a task that has not exactly what its workload needs.
+// checkTask refuses a task that has not exactly the fields of its workload.
 func checkTask(r nodeapi.DispatchRequest) error {
 	prompt, messages := r.Prompt != "", len(r.Messages) > 0
 	switch r.Workload {
