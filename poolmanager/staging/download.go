@@ -86,7 +86,7 @@ func (s *Stager) fetchWhole(ctx context.Context, p *partialFile, from source, f 
 				return "", err
 			}
 			restarted = true
-			s.Log.Warn("what was here before was not right; starting again", "digest", p.side.Digest)
+			s.Log.Warn("discarding corrupt partial download", "digest", p.side.Digest)
 			if err := p.reset(); err != nil {
 				return "", err
 			}
@@ -110,7 +110,7 @@ func (s *Stager) fetchWhole(ctx context.Context, p *partialFile, from source, f 
 		if empty >= maxEmptyTries {
 			return "", fmt.Errorf("%w: no bytes in %d tries: %w", ErrStaging, empty, err)
 		}
-		s.Log.Info("reading the model again", "digest", p.side.Digest, "from_byte", p.size, "error", err)
+		s.Log.Info("resuming model download", "digest", p.side.Digest, "from_byte", p.size, "error", err)
 		if err := s.pause(ctx, empty); err != nil {
 			return "", err
 		}

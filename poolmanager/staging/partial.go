@@ -59,7 +59,7 @@ func (s *Stager) openPartial(ctx context.Context, hex, source string) (*partialF
 	}
 	if p.size, err = io.Copy(p.sum, modelref.UntilDone(ctx, file)); err != nil {
 		file.Close()
-		return nil, fmt.Errorf("%w: reading what is here: %w", ErrStaging, err)
+		return nil, fmt.Errorf("%w: hashing the file: %w", ErrStaging, err)
 	}
 	if p.side.Length >= 0 && p.size > p.side.Length {
 		return p, p.reset()

@@ -38,12 +38,12 @@ func (s *Stager) findStaged(ctx context.Context, hex string, f *flight) (string,
 	}
 	got, err := digestOf(ctx, file)
 	if err != nil {
-		return "", fmt.Errorf("%w: reading what is here: %w", ErrStaging, err)
+		return "", fmt.Errorf("%w: hashing the file: %w", ErrStaging, err)
 	}
 	if got == hex {
 		return path, s.noteVerified(hex, file)
 	}
-	s.Log.Warn("a staged model has changed; removing it", "path", path)
+	s.Log.Warn("removing a modified staged model", "path", path)
 	if err := os.Remove(path); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrStaging, err)
 	}
