@@ -84,7 +84,7 @@ const (
 func drain(body io.ReadCloser) {
 	timer := time.AfterFunc(drainLimit, func() { body.Close() })
 	defer timer.Stop()
-	// An error, or more than that, costs the connection and nothing else.
+	// An error, or more than that, costs only the connection.
 	_, _ = io.CopyN(io.Discard, body, maxDrained)
 }
 

@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// take waits for a slot and for one token's time, which is what a batch costs
-// here; false means that the client hung up.
+// take waits for a slot and for the time of one token, the cost of a batch; false means
+// that the client hung up.
 func (e *engine) take(r *http.Request) (release func(), ok bool) {
 	select {
 	case e.slots <- struct{}{}:

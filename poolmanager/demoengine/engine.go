@@ -38,7 +38,7 @@ func (e *engine) handler() http.Handler {
 	return root
 }
 
-// guard wants the key on every route it wraps, known or not.
+// guard requires the key on every route that it wraps, known or not.
 func (e *engine) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		digest, presented := authmin.ParseBearer(r.Header["Authorization"])

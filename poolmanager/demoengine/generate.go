@@ -17,7 +17,7 @@ type job struct {
 	format format
 }
 
-// result is what an answer came to.
+// result is the end of an answer: counts and the finish reason.
 type result struct {
 	text      string
 	tokensIn  int

@@ -9,7 +9,7 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// readAMD asks amd-smi, which has what a device is and what it uses in two places.
+// readAMD runs amd-smi twice: it lists the devices and their use in separate documents.
 func readAMD(run func(args ...string) (string, error)) ([]device, error) {
 	static, err := run("static", "--asic", "--json")
 	if err != nil {
@@ -40,7 +40,7 @@ type amdDevice struct {
 // some, and "N/A"; MB means mebibytes.
 type amdAmount int64
 
-// UnmarshalJSON takes all three. What no device can have is refused.
+// UnmarshalJSON takes all three, and refuses an amount that no device can have.
 func (a *amdAmount) UnmarshalJSON(text []byte) error {
 	var measured struct {
 		Value json.RawMessage `json:"value"`

@@ -3,15 +3,14 @@ package gpu
 import "github.com/llorch/gateway/poolmanager/nodeapi"
 
 const (
-	// maxGPUs bounds what is believed of a tool's output: eight devices of seven
-	// instances each.
+	// maxGPUs bounds the devices in a tool's output: eight of seven instances each.
 	maxGPUs = 64
-	// maxDeviceBytes bounds what is believed of one device: 1 PiB, thousands of
-	// times what any has. maxGPUs of them still fit into an int64.
+	// maxDeviceBytes bounds the memory of one device: 1 PiB, thousands of times what any
+	// has. maxGPUs of them still fit into an int64.
 	maxDeviceBytes = 1 << 50
 )
 
-// device is a device, or an instance of one, and what it has free.
+// device is a device, or an instance of one, with its free memory.
 type device struct {
 	nodeapi.GPU
 	index   string // as its tool counts: what a mask may name

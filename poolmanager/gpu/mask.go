@@ -11,7 +11,7 @@ import (
 const (
 	// maxMask bounds a mask, as maxGPUs bounds what a node has.
 	maxMask = maxGPUs
-	// minIDPrefix is GPU- and four digits: shorter ones say nothing.
+	// minIDPrefix is GPU- and four digits: shorter ones are ambiguous.
 	minIDPrefix = 8
 )
 

@@ -13,7 +13,7 @@ import (
 const (
 	// measureEvery is how often free memory is measured; nvidia-smi takes up to a second.
 	measureEvery = 10 * time.Second
-	// toolLimit bounds one run of a tool: it hangs when the driver does.
+	// toolLimit bounds one run of a tool: it hangs when the driver hangs.
 	toolLimit = 5 * time.Second
 )
 
@@ -34,7 +34,7 @@ var tools = []tool{
 // a tool has no GPU; a tool that fails is no reason not to start.
 type Monitor struct {
 	// Environment is the environment of the tools' processes, LC_ALL excepted;
-	// nothing else is passed on to them.
+	// no other variable is passed on to them.
 	Environment []string
 	// Exec runs a tool; nil runs it as a process. With an Exec no tool is looked for
 	// on the PATH.
@@ -44,8 +44,8 @@ type Monitor struct {
 	found []device
 }
 
-// Measure runs the tools once. After a failure the devices stay known, with
-// nothing free: what they had is not true any more.
+// Measure runs the tools once. After a failure the devices stay known, with no free
+// memory: the last reading is out of date.
 func (m *Monitor) Measure(ctx context.Context) error {
 	exec := m.Exec
 	if exec == nil {
@@ -74,7 +74,7 @@ func (m *Monitor) Measure(ctx context.Context) error {
 		amd = amd || i == 1 && err == nil
 	}
 	if failed != nil && ctx.Err() != nil {
-		return failed // who asked has given up: that says nothing of the devices
+		return failed // ctx ended: the last reading stays
 	}
 	found = found[:min(len(found), maxGPUs)]
 	m.mu.Lock()
@@ -89,7 +89,7 @@ func (m *Monitor) Measure(ctx context.Context) error {
 	return failed
 }
 
-// Run measures until ctx ends; changes of the error are what is logged.
+// Run measures until ctx ends, and logs changes of the error.
 func (m *Monitor) Run(ctx context.Context, report func(error)) {
 	if !slices.ContainsFunc(tools, func(t tool) bool { _, ok := findTool(t.names); return ok }) {
 		return

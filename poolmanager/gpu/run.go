@@ -16,17 +16,18 @@ import (
 // maxToolBytes bounds a tool's output; nvidia-smi -q -x prints 30 KiB a device.
 const maxToolBytes = 4 << 20
 
-// ErrNoTool is what a RunTool gives for a tool that is not there, which is no error.
+// ErrNoTool is the error of a RunTool for a tool that is not installed. A machine
+// without tools has no GPU, so Measure does not report it.
 var ErrNoTool = errors.New("tool not found")
 
 // RunTool runs a tool and gives what it printed, also when it failed.
 type RunTool func(ctx context.Context, path string, args ...string) (string, error)
 
-// hung are the tools that did not even end when they were killed, as a process
-// does that waits for a broken driver: no second one is started beside it.
+// hung are the tools that did not exit after SIGKILL, because a broken driver blocks
+// them: no second process is started beside one.
 var hung sync.Map
 
-// runCommand runs a tool for at most toolLimit, whatever it does.
+// runCommand runs a tool for at most toolLimit.
 func (m *Monitor) runCommand(ctx context.Context, path string, args ...string) (string, error) {
 	if _, stuck := hung.Load(path); stuck {
 		return "", fmt.Errorf("%s: an earlier run has not exited", path)
@@ -66,7 +67,7 @@ func (m *Monitor) runCommand(ctx context.Context, path string, args ...string) (
 	}
 }
 
-// boundedWriter takes everything and keeps the beginning.
+// boundedWriter accepts all bytes and keeps the first ones.
 type boundedWriter struct {
 	to   io.Writer
 	left int
@@ -81,7 +82,7 @@ func (b *boundedWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// findTool is the first of the names that there is.
+// findTool is the first of the names that is installed.
 func findTool(names []string) (string, bool) {
 	for _, name := range names {
 		if path, err := exec.LookPath(name); err == nil {
@@ -91,7 +92,7 @@ func findTool(names []string) (string, bool) {
 	return "", false
 }
 
-// toolFailure is what a tool that failed says of itself, in one bounded line.
+// toolFailure is the error of a failed tool with its output in one bounded line.
 func toolFailure(output string, err error) error {
 	line, _, _ := strings.Cut(strings.TrimSpace(output), "\n")
 	line = strings.ToValidUTF8(line[:min(len(line), 200)], "")

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// notSources are addresses that no name may lead to, besides those of this machine,
-// its link and groups.
+// notSources are addresses to which no name may resolve, besides loopback, link-local
+// and multicast addresses.
 var notSources = prefixes(
 	"0.0.0.0/8",          // this network: some kernels take all of it for this machine
 	"192.0.0.0/24",       // protocol assignments (RFC 6890); metadata of Oracle's older cloud

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// ErrRef says that a text is not a model reference.
+// ErrRef is wrapped by the errors of Parse.
 var ErrRef = errors.New("model reference")
 
 // MaxLength bounds a reference, in bytes, as the API does.
@@ -47,8 +47,8 @@ func (r ModelRef) String() string {
 	}
 }
 
-// Split tells the kind of a reference and the name without its prefix. It checks
-// nothing: see Parse.
+// Split gives the kind of a reference and the name without its prefix. It does no
+// checks: see Parse.
 func Split(text string) (Kind, string) {
 	if name, ok := strings.CutPrefix(text, filePrefix); ok {
 		return File, name

@@ -14,8 +14,8 @@ import (
 	"strings"
 )
 
-// maxReplyBytes bounds a JSON answer: a node with a thousand pools needs about
-// half of it.
+// maxReplyBytes bounds a JSON answer: that of a node with a thousand pools is about
+// half as long.
 const maxReplyBytes = 1 << 20
 
 var poolID = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,63}$`)

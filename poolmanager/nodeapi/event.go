@@ -155,8 +155,8 @@ func decodeEvent(kind string, data []byte) (event Event, known bool, err error) 
 	return event, true, nil
 }
 
-// checkVector refuses an embedding that is empty or over MaxVector: what reads
-// it keeps every vector of a task in memory.
+// checkVector refuses an embedding that is empty or over MaxVector: its reader keeps
+// every vector of a task in memory.
 func (e Event) checkVector() error {
 	if len(e.Vector) == 0 || len(e.Vector) > MaxVector {
 		return fmt.Errorf("an embedding of %d numbers: want 1 to %d", len(e.Vector), MaxVector)

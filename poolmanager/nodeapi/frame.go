@@ -187,7 +187,7 @@ func (s *CallStream) Close() error {
 	if s.done {
 		timer := time.AfterFunc(drainLimit, func() { s.body.Close() })
 		defer timer.Stop()
-		// An error, or more than that, costs the connection and nothing else.
+		// An error, or more than that, costs only the connection.
 		_, _ = io.CopyN(io.Discard, s.frames, maxDrained)
 	}
 	s.done = true

@@ -42,10 +42,9 @@ type Orchestrator struct {
 // NewOrchestrator makes a client of the orchestrator at base. token is asked at each
 // call, so that a rotated one needs no restart.
 //
-// The client carries the node's tokens: it goes where it was told and nowhere else, so
-// it follows no redirect. HTTPS_PROXY is not read: it is often set for other programs,
-// and the program that answers there would see who talks to whom, or, where its certificate is
-// trusted, the tokens.
+// The client carries the node's tokens, so it connects to base only and follows no
+// redirect. HTTPS_PROXY is not read: it is often set for other programs, and that proxy
+// would see both addresses, or, where its certificate is trusted, the tokens.
 func NewOrchestrator(base string, token func() authmin.Secret) *Orchestrator {
 	return &Orchestrator{base: strings.TrimRight(base, "/"), token: token, http: &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -65,7 +64,7 @@ func (o *Orchestrator) Register(ctx context.Context, r RegisterRequest) (answer 
 	return answer, err
 }
 
-// Heartbeat tells the state of a node's pools. A StatusError of 404 means that the
+// Heartbeat sends the state of a node's pools. A StatusError of 404 means that the
 // orchestrator does not know the node, which has to register again.
 func (o *Orchestrator) Heartbeat(ctx context.Context, nodeID string, h HeartbeatRequest) (answer HeartbeatResponse, err error) {
 	err = o.call(ctx, http.MethodPost, "/v2/nodes/"+url.PathEscape(nodeID)+"/heartbeat", h, &answer)

@@ -18,8 +18,8 @@ const maxLineBytes = 1 << 20
 // ErrLineTooLong says that the other side sent a line over 1 MiB.
 var ErrLineTooLong = errors.New("a line of the stream is over 1 MiB")
 
-// ErrForeign says that the other side sent something that is no event: HTML, JSON that
-// does not parse, data without a name. What follows it is not to be trusted.
+// ErrForeign says that the other side sent invalid data: HTML, JSON that does not
+// parse, data without an event name. The rest of the stream must not be used.
 var ErrForeign = errors.New("the stream has invalid data")
 
 // Stream is the events of one dispatched task. It is for one goroutine; the
@@ -124,7 +124,7 @@ func (s *Stream) Close() error {
 	if s.done {
 		timer := time.AfterFunc(drainLimit, func() { s.body.Close() })
 		defer timer.Stop()
-		// An error, or more than that, costs the connection and nothing else.
+		// An error, or more than that, costs only the connection.
 		_, _ = io.CopyN(io.Discard, s.lines, maxDrained)
 	}
 	s.done = true

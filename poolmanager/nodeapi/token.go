@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Plain reports whether a text stands in a JSON string as it is: valid UTF-8
-// without quotes, backslashes or control characters. Nearly every token is.
+// Plain reports whether a text needs no escapes in a JSON string: valid UTF-8 without
+// quotes, backslashes or control characters. Nearly every token is plain.
 func Plain[T string | []byte](text T) bool {
 	high := false
 	for i := range len(text) {
@@ -21,8 +21,8 @@ func Plain[T string | []byte](text T) bool {
 	return !high || utf8.ValidString(string(text))
 }
 
-// What stands around a plain text and its index. There are thousands of tokens
-// for each other event, so they alone are written and read by hand.
+// The JSON around a plain text and its index. Nearly all events are tokens, so they
+// alone are encoded and decoded by hand.
 const (
 	tokenHead = `{"t":"`
 	tokenNext = `","i":`

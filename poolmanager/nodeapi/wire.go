@@ -2,7 +2,7 @@ package nodeapi
 
 import "time"
 
-// Pool is what a node tells the orchestrator about one of its pools.
+// Pool is one pool of a node in its registration and heartbeats.
 type Pool struct {
 	PoolID        string   `json:"pool_id"`
 	Engine        string   `json:"engine"`
@@ -15,9 +15,9 @@ type Pool struct {
 	Models        []string `json:"models"`
 	// Workloads is what the pool takes; empty means completions only.
 	Workloads []string `json:"workloads,omitempty"`
-	// Loadable says that no engine runs but a dispatch is taken all the same:
-	// the pool loads its model first, and Ready, SlotsFree and Models tell what
-	// it takes then. A pool that runs already answers sooner.
+	// Loadable says that no engine runs, but a dispatch is accepted: the pool loads its
+	// model first, and Ready, SlotsFree and Models are those of the loaded engine. A
+	// pool that runs already answers sooner.
 	Loadable bool `json:"loadable,omitempty"`
 	// State, Restarts and LastError say why a pool is not ready; they are left out of
 	// one that is.
@@ -34,7 +34,7 @@ type GPU struct {
 	ComputeCapability string `json:"compute_capability,omitempty"`
 }
 
-// Capabilities is what a node has; no GPU is not an error.
+// Capabilities is a node's hardware; a node may have no GPU.
 type Capabilities struct {
 	GPUs          []GPU `json:"gpus"`
 	CPUCores      int   `json:"cpu_cores"`

@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// State is what a file looked like at one moment. Two that are equal are of the same
-// file with the same bytes.
+// State identifies a file and its content: two equal States are of the same file with
+// the same bytes.
 type State struct {
 	Size, Inode, Modified, Changed int64
 }

@@ -1,7 +1,7 @@
 package proc
 
-// Identity names one process for good: a pid alone is used again, a pid with
-// its start time is not. StartTicks is field 22 of /proc/PID/stat, clock ticks
+// Identity names one process uniquely: the kernel reuses a pid, but not a pid with its
+// start time. StartTicks is field 22 of /proc/PID/stat, clock ticks
 // since boot, and 0 where there is no /proc.
 type Identity struct {
 	PID        int   `json:"pid"`

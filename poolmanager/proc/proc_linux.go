@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pollEvery is how often an adopted process, which is not our child, is looked at.
+// pollEvery is how often a process that is not our child is polled for its end.
 const pollEvery = 20 * time.Millisecond
 
 // maxPasses and passPause bound EndMarked: a killed process takes a few
@@ -74,8 +74,8 @@ func (i Identity) Alive() bool {
 	return ok && i.StartTicks != 0 && ticks == i.StartTicks && state != 'Z' && state != 'X'
 }
 
-// End ends what a predecessor started: TERM to its group, KILL after the grace.
-// It touches nothing unless pid and start time both match.
+// End ends a process of an earlier run: TERM to its group, KILL after the grace. It
+// sends no signal unless pid and start time both match.
 func (i Identity) End(ctx context.Context, grace time.Duration) {
 	if !i.Alive() {
 		return
@@ -132,9 +132,9 @@ func EndMarked(prefixes ...string) int {
 		return 0
 	}
 	ended := map[Identity]bool{}
-	// One look that finds nothing is enough, unless something moved meanwhile:
-	// in the middle of an exec a process has no environment, and one that forks
-	// and ends may be ahead of the look.
+	// One scan without a match is enough, unless a process changed meanwhile: during
+	// an exec it has no environment, and one that forks and exits may stay ahead of
+	// the scan.
 	for quiet, pass := 0, 0; quiet < 2 && pass < maxPasses; pass++ {
 		found, moved := findMarked(prefixes)
 		for _, f := range found {
@@ -154,8 +154,8 @@ func EndMarked(prefixes ...string) int {
 	return len(ended)
 }
 
-// findMarked lists the living processes with a marker. moved says that some
-// process could not be judged.
+// findMarked lists the running processes with a marker. moved says that the marker of
+// some process could not be read.
 func findMarked(prefixes []string) (found []Identity, moved bool) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -172,7 +172,7 @@ func findMarked(prefixes []string) (found []Identity, moved bool) {
 			continue
 		}
 		identity := identify(pid)
-		// Asked again after the identity was taken: the pid was not reused between.
+		// Read again after the identity, so that the pid was not reused in between.
 		if yes, _ := marked(pid, prefixes); yes && identity.Alive() {
 			found = append(found, identity)
 		}
@@ -205,8 +205,8 @@ func marked(pid int, prefixes []string) (yes, unknown bool) {
 // /proc/PID/stat.
 const kernelThread = 0x00200000
 
-// empty reports whether a process rightly has no environment: it is a zombie, or
-// a thread of the kernel.
+// empty reports whether a process has no environment by its nature: a zombie or a
+// kernel thread.
 func empty(pid int) bool {
 	fields := statFields(pid)
 	if len(fields) < 7 {

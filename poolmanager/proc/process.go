@@ -14,15 +14,14 @@ import (
 	"time"
 )
 
-// MarkerName is the environment variable by which a parent knows its own.
+// MarkerName is the environment variable that marks a parent's processes.
 const MarkerName = "LLORCH_ENGINE_MARKER"
 
 // pipeWait is how long output is still read after the leader ended: a
 // grandchild may hold the pipe open for ever.
 const pipeWait = 500 * time.Millisecond
 
-// Spec says what to run. Env is the child's whole environment: nothing is
-// inherited.
+// Spec says what to run. Env is the child's whole environment: no variable is inherited.
 type Spec struct {
 	Command []string
 	Env     []string
@@ -77,7 +76,7 @@ func (p *Process) run(started chan<- error) {
 		p.signal(syscall.SIGKILL)
 		p.forget()
 	}
-	_ = p.cmd.Wait() // the state is in ProcessState; an error adds nothing
+	_ = p.cmd.Wait() // the state is in ProcessState
 	p.forget()
 	close(p.done)
 }

@@ -2,8 +2,8 @@ package staging
 
 import "time"
 
-// knownBad reports whether the source had other bytes lately. A pool tries again
-// for ever; hundreds of gigabytes should not.
+// knownBad reports whether the source had the wrong digest within badFor. A pool
+// retries for ever, and should not download hundreds of gigabytes each time.
 func (s *Stager) knownBad(m catalogModel) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -15,7 +15,7 @@ func (s *Stager) noteBad(m catalogModel) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.bad) >= maxBad {
-		clear(s.bad) // they are asked once more
+		clear(s.bad) // each is downloaded once more
 	}
 	s.bad[m.Digest+m.SourceURL] = time.Now()
 }

@@ -16,16 +16,16 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// errCatalogDown says that the catalog cannot be asked now. It is the one
-// failure in which what it said before still counts.
+// errCatalogDown says that the catalog is unavailable. It is the one failure after
+// which a kept record is used.
 var errCatalogDown = errors.New("catalog unavailable")
 
-// catalogModel is what the orchestrator's catalog says of a model.
+// catalogModel is the record of a model in the orchestrator's catalog.
 type catalogModel struct{ nodeapi.Model }
 
 func (m catalogModel) hex() string { return strings.TrimPrefix(m.Digest, "sha256:") }
 
-// check refuses what must not run, or cannot be checked by its digest alone.
+// check refuses a model that must not run, or cannot be verified by its digest alone.
 func (m catalogModel) check(id string, now time.Time) error {
 	switch {
 	case m.ID != id:
@@ -42,8 +42,8 @@ func (m catalogModel) check(id string, now time.Time) error {
 	return nil
 }
 
-// lookUp asks the catalog. When it cannot be reached, what it said last is good
-// enough to start what is here already: a node must come up without it.
+// lookUp asks the catalog. When it is unavailable, the last known record is enough to
+// start a model that is staged already: a node must start without the orchestrator.
 func (s *Stager) lookUp(ctx context.Context, id string) (catalogModel, error) {
 	if s.Root == "" {
 		return catalogModel{}, fmt.Errorf("%w: no model root is configured (POOL_MANAGERD_MODEL_ROOT)", modelref.ErrRef)
@@ -94,8 +94,8 @@ func (s *Stager) ask(ctx context.Context, id string) (catalogModel, error) {
 	return catalogModel{}, err
 }
 
-// recordPath is where the catalog's last word about an id is kept. The name is a
-// digest of the id, never the id.
+// recordPath is the file of the last known record of an id. Its name is a digest of the
+// id, never the id.
 func (s *Stager) recordPath(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return filepath.Join(s.stagingDir(), "id-"+hex.EncodeToString(sum[:])+".json")
@@ -103,7 +103,7 @@ func (s *Stager) recordPath(id string) string {
 
 func (s *Stager) noteRecord(id string, m catalogModel) {
 	if err := s.prepare(); err != nil {
-		return // the download says so
+		return // the download reports the error
 	}
 	if err := writeJSON(s.recordPath(id), m); err != nil {
 		s.Log.Warn("noting what the catalog says", "error", err)

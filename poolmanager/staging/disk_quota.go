@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// diskReserve is what staging leaves free on the disk of the model root: room
-// for logs, caches and an engine's own temporary files.
+// diskReserve is what staging leaves free on the disk of the model root, for logs,
+// caches and an engine's own temporary files.
 const diskReserve = 1 << 30
 
-// errDiskFull says that the disk has no room; what was read stays for a resume.
+// errDiskFull says that the disk is full; the partial file stays for a resume.
 var errDiskFull = errors.New("not enough disk space for the model root")
 
-// diskQuota shares the free space out among the downloads that run: what they have
-// yet to write is counted as gone.
+// diskQuota reserves free space for running downloads: the bytes that they have yet to
+// write count as used.
 type diskQuota struct {
 	free func(dir string) (int64, error)
 
@@ -24,8 +24,8 @@ type diskQuota struct {
 	flights map[*flight]bool
 }
 
-// claim reserves what a download has yet to write; its done and total say how
-// much. A length that is not known claims nothing: the checks while writing count.
+// claim reserves the bytes that a download has yet to write, by its done and total. A
+// download of unknown length reserves none, and is bounded by check while it writes.
 func (q *diskQuota) claim(dir string, f *flight) error {
 	free, err := q.free(dir)
 	if err != nil {
@@ -54,7 +54,7 @@ func (q *diskQuota) release(f *flight) {
 	delete(q.flights, f)
 }
 
-// check is for while writing: others use the disk too.
+// check is called while writing: other programs use the disk, too.
 func (q *diskQuota) check(dir string) error {
 	free, err := q.free(dir)
 	if err != nil {

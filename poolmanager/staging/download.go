@@ -10,22 +10,22 @@ import (
 )
 
 const (
-	// maxEmptyTries is how often in a row a source may give nothing: with the
-	// waits between them it has about half a minute to come back.
+	// maxEmptyTries is how many attempts in a row may give no bytes: with the waits
+	// between them a source has about half a minute to come back.
 	maxEmptyTries = 5
 	// retryLongest is the longest wait between two tries.
 	retryLongest = 30 * time.Second
 	// readBytes is how much is read at once.
 	readBytes = 256 << 10
-	// diskCheckEvery is how many bytes are written between two looks at the disk: a
+	// diskCheckEvery is how many bytes are written between two checks of the disk: a
 	// sixteenth of the reserve.
 	diskCheckEvery = diskReserve / 16
 )
 
-// errStalled says that the source sent nothing for too long.
+// errStalled says that the source sent no bytes for too long.
 var errStalled = errors.New("model source stalled")
 
-// download is one flight: it gives the path of the whole, checked file.
+// download runs one flight, and gives the path of the complete, verified file.
 func (s *Stager) download(ctx context.Context, m catalogModel, f *flight) (string, error) {
 	if err := s.prepare(); err != nil {
 		return "", err
@@ -49,7 +49,7 @@ func (s *Stager) download(ctx context.Context, m catalogModel, f *flight) (strin
 		return "", err
 	}
 	defer p.close()
-	// Looked for with the lock held: another process may have finished it.
+	// Checked with the lock held: another process may have finished it.
 	if path, err := s.findStaged(ctx, m.hex(), f); path != "" || err != nil {
 		if err == nil {
 			p.discard()
@@ -69,8 +69,8 @@ func (s *Stager) download(ctx context.Context, m catalogModel, f *flight) (strin
 	return path, nil
 }
 
-// fetchWhole tries until every byte is here. A source that gives something may
-// be cut as often as it likes.
+// fetchWhole retries until the file is complete. Attempts that give bytes are not
+// limited in number.
 func (s *Stager) fetchWhole(ctx context.Context, p *partialFile, from source, f *flight) (string, error) {
 	restarted := false
 	for empty := 0; ; {
@@ -130,10 +130,10 @@ func (s *Stager) pause(ctx context.Context, empty int) error {
 	}
 }
 
-// fetch reads what is missing; nil means that the source has no more.
+// fetch reads the missing bytes; nil means that the source has no more.
 func (s *Stager) fetch(ctx context.Context, p *partialFile, from source, f *flight) error {
 	if p.side.Length > 0 && p.size == p.side.Length {
-		return nil // only the name was missing
+		return nil // only the rename was missing
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -171,7 +171,7 @@ func (s *Stager) fetch(ctx context.Context, p *partialFile, from source, f *flig
 	return err
 }
 
-// copyBody writes what comes, and looks at its length and at the disk.
+// copyBody writes the answer, and checks its length and the disk.
 func (s *Stager) copyBody(p *partialFile, body io.Reader, f *flight, stalled *time.Timer) error {
 	buffer := make([]byte, readBytes)
 	looked := p.size

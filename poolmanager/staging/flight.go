@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// flight is one download and how many wait for it.
+// flight is one download with the number of its waiters.
 type flight struct {
 	waiters int // guarded by the Stager's mu
 	cancel  context.CancelCauseFunc

@@ -23,9 +23,8 @@ func (s *Stager) verifiedPath(hex string) string {
 	return filepath.Join(s.stagingDir(), "sha256-"+hex+".ok")
 }
 
-// prepare makes the directory for what is not ready, which only we may use, in a
-// model root that no other user may change or replace: they could put another file
-// in place.
+// prepare makes the directory of partial files, private to this user, in a model root
+// that no other user may change or replace.
 func (s *Stager) prepare() error {
 	if err := checkOwned(s.Root); err != nil {
 		return err

@@ -28,11 +28,11 @@ func (s *Stager) removeLeftovers(now time.Time) {
 		}
 		path := filepath.Join(s.stagingDir(), entry.Name())
 		if hex, ok := strings.CutSuffix(entry.Name(), ".ok"); ok && sizeOf(filepath.Join(s.Root, hex)) > 0 {
-			continue // it spares a staged file from being hashed at each start
+			continue // it saves hashing a staged file at each start
 		}
 		var record catalogModel
 		if strings.HasPrefix(entry.Name(), "id-") && readJSON(path, &record) == nil && modelref.ValidDigest(record.Digest) && sizeOf(s.finalPath(record.hex())) > 0 {
-			continue // it lets a node come up without its orchestrator
+			continue // it lets a node start without its orchestrator
 		}
 		if strings.HasSuffix(entry.Name(), ".part") && s.inUse(path) {
 			continue

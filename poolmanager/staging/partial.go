@@ -15,7 +15,7 @@ import (
 	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
-// errDigest says that the bytes are not those that the catalog promised.
+// errDigest says that the bytes do not have the catalog's digest.
 var errDigest = errors.New("digest mismatch with the catalog")
 
 // validator tells one version of a source from another.
@@ -25,15 +25,15 @@ type validator struct {
 	Length   int64  `json:"length"` // -1 while it is unknown
 }
 
-// sidecar is what a partial file belongs to.
+// sidecar says which model and source a partial file is of.
 type sidecar struct {
 	Digest string `json:"digest"`
 	Source string `json:"source"`
 	validator
 }
 
-// part is a file that is not whole yet, held with a lock: another process with
-// the same model root waits.
+// partialFile is an incomplete file with a lock: another process with the same model
+// root waits.
 type partialFile struct {
 	s       *Stager
 	hex     string
@@ -41,11 +41,10 @@ type partialFile struct {
 	sum     hash.Hash
 	size    int64
 	side    sidecar
-	resumed bool // not all of it came in one answer
+	resumed bool // its bytes are of more than one answer
 }
 
-// openPartial opens or makes the partial file, waits for its lock, and hashes what
-// is there already.
+// openPartial opens or makes the partial file, waits for its lock, and hashes its bytes.
 func (s *Stager) openPartial(ctx context.Context, hex, source string) (*partialFile, error) {
 	file, err := s.lockPartial(ctx, s.partialPath(hex))
 	if err != nil {
@@ -94,7 +93,7 @@ func (s *Stager) lockPartial(ctx context.Context, path string) (*os.File, error)
 	return nil, fmt.Errorf("%w: %w", ErrStaging, context.Cause(ctx))
 }
 
-// reset begins again with nothing.
+// reset empties the file.
 func (p *partialFile) reset() error {
 	p.sum, p.size, p.resumed, p.side.validator = sha256.New(), 0, false, validator{Length: -1}
 	if err := p.file.Truncate(0); err != nil {
@@ -103,7 +102,7 @@ func (p *partialFile) reset() error {
 	return nil
 }
 
-// remember notes which version of the source the bytes are of.
+// remember records which version of the source the bytes are of.
 func (p *partialFile) remember(v validator) error {
 	if p.side.validator == v && p.size > 0 {
 		return nil
@@ -147,7 +146,7 @@ func (p *partialFile) finish() (string, error) {
 	return final, p.s.noteVerified(p.hex, p.file)
 }
 
-// discard removes bytes that can never be right.
+// discard removes a partial file whose bytes are wrong.
 func (p *partialFile) discard() {
 	_ = os.Remove(p.s.partialPath(p.hex))
 	_ = os.Remove(p.s.sidecarPath(p.hex))

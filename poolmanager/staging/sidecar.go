@@ -12,7 +12,7 @@ import (
 // maxSidecarBytes bounds the small files beside the models.
 const maxSidecarBytes = 32 << 10
 
-// writeJSON replaces a small file of ours in one step.
+// writeJSON replaces a small file atomically.
 func writeJSON(path string, v any) error {
 	encoded, err := json.Marshal(v)
 	if err != nil {

@@ -9,22 +9,20 @@ import (
 	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
-// errSource says that a source will not give the model, now or later.
+// errSource says that a source does not give the model, and a retry would not help.
 var errSource = errors.New("the model's source")
 
-// errStartAgain says that what is here is not the beginning of what the source
-// has now.
+// errStartAgain says that the partial file is of another version of the source.
 var errStartAgain = errors.New("the source has changed")
 
-// source is where a model's bytes are. open begins at a byte: it answers with
-// that place, or 0 when the source starts again, and with what tells this version
-// from another.
+// source is where a model's bytes are. open asks for the bytes from an offset on: it
+// gives that offset, or 0 when the source starts again, and the version's validator.
 type source interface {
 	open(ctx context.Context, at int64, known validator) (body io.ReadCloser, from int64, v validator, err error)
 }
 
-// source finds the way to read a source_url; what the operator did not allow is
-// refused.
+// source gives the reader of a source_url, or refuses one that the operator did not
+// allow.
 func (s *Stager) source(text string) (source, error) {
 	parsed, err := modelref.ParseSource(text)
 	switch {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// webSource is a file on a server that may know ranges.
+// webSource is a file on a server that may support range requests.
 type webSource struct {
 	url  string
 	http sourceClient
@@ -94,7 +94,7 @@ func contentRange(text string) (start, length int64, ok bool) {
 	return start, length, err == nil && endErr == nil && start >= 0 && end >= start
 }
 
-// clipHeader bounds what is kept of a header; a longer value is as good as none.
+// clipHeader bounds a header's value; a longer one is ignored.
 func clipHeader(value string) string {
 	if len(value) > 256 {
 		return ""

@@ -24,10 +24,10 @@ const (
 	maxBad = 4096
 )
 
-// ErrStaging says that a model of the catalog could not be brought here.
+// ErrStaging is wrapped by every error of staging a model of the catalog.
 var ErrStaging = errors.New("staging the model")
 
-// Options is what staging needs to know.
+// Options configure a Stager.
 type Options struct {
 	Root  string         // the model root; staged files and partial ones lie there
 	Hosts modelref.Hosts // where sources may be
@@ -46,10 +46,10 @@ type Options struct {
 // timings are the periods of staging; tests shorten them.
 type timings struct {
 	retryFirst time.Duration // the first wait after a cut, doubled up to retryLongest
-	stall      time.Duration // a source that sends nothing for so long is asked anew
+	stall      time.Duration // how long a source may send no bytes before a retry
 	poll       time.Duration // how often another process's lock is tried
-	progress   time.Duration // how often callers hear
-	badFor     time.Duration // how long a source with the wrong bytes is not asked again
+	progress   time.Duration // how often callers get progress
+	badFor     time.Duration // how long a source with the wrong digest is not read again
 }
 
 var defaultTimings = timings{retryFirst: time.Second, stall: time.Minute, poll: 500 * time.Millisecond, progress: 500 * time.Millisecond, badFor: 15 * time.Minute}
@@ -68,7 +68,7 @@ type Stager struct {
 	bad     map[string]time.Time // when the bytes of a source were wrong, by digest and source
 }
 
-// New makes a Stager, which starts nothing until it is asked.
+// New makes a Stager. It starts no goroutine and makes no request until Stage is called.
 func New(o Options) *Stager {
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -88,10 +88,10 @@ func New(o Options) *Stager {
 	}
 }
 
-// Stage gives the path of a model's file. file:NAME is only looked up;
-// catalog:ID is asked of the orchestrator, downloaded unless it is here, and
-// checked. progress, if not nil, is called from this goroutine with the bytes
-// that are here and the bytes there are, 0 while that is unknown. When ctx ends
+// Stage gives the path of a model's file. file:NAME is only looked up; catalog:ID is
+// looked up at the orchestrator, downloaded unless it is staged already, and verified.
+// progress, if not nil, is called from this goroutine with the bytes read so far and
+// the size, 0 while that is unknown. When ctx ends
 // only this caller stops waiting; the download goes on while another caller waits.
 func (s *Stager) Stage(ctx context.Context, ref string, progress func(doneBytes, totalBytes int64)) (string, error) {
 	parsed, err := modelref.Parse(ref)

@@ -14,8 +14,8 @@ import (
 	"github.com/llorch/gateway/poolmanager/ownfile"
 )
 
-// staged gives the path of a file that is here and right. One that does not look
-// as it did when it was hashed is hashed again; wrong bytes are removed.
+// findStaged gives the path of a staged file, "" without one. A file that was touched
+// since it was hashed is hashed again, and removed if its digest is wrong.
 func (s *Stager) findStaged(ctx context.Context, hex string, f *flight) (string, error) {
 	path := s.finalPath(hex)
 	file, err := openStaged(path)
