@@ -118,7 +118,7 @@ func start(ctx context.Context, o Options, auth *backend.Authenticator, listener
 	dir.endLeftovers(ctx, o.Log)
 	failed := gpus.Measure(ctx)
 	if failed != nil {
-		o.Log.Warn("measuring the GPUs", "error", failed)
+		o.Log.Warn("could not measure GPU memory", "error", failed)
 	}
 	env.ledger = s.newLedger(o, gpus, failed != nil)
 	handoffs, err := openHandoffs(dir.path, s.pools, o.Log, env.metrics.registry)
@@ -135,7 +135,7 @@ func start(ctx context.Context, o Options, auth *backend.Authenticator, listener
 	s.server = backend.Serve(listener, s.handler, o.Log)
 	background, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
-	s.group.Go(func() { gpus.Run(background, func(err error) { o.Log.Warn("measuring the GPUs", "error", err) }) })
+	s.group.Go(func() { gpus.Run(background, func(err error) { o.Log.Warn("could not measure GPU memory", "error", err) }) })
 	s.group.Go(func() { handoffs.run(background) })
 	if o.OrchestratorURL != "" {
 		r := s.registration(o, gpus, changed)

@@ -22,7 +22,7 @@
 //
 //	m := &gpu.Monitor{Environment: []string{"PATH=" + os.Getenv("PATH")}}
 //	if err := m.Measure(ctx); err != nil {
-//		log.Warn("measuring the GPUs", "error", err)
+//		log.Warn("could not measure GPU memory", "error", err)
 //	}
 //	free := m.Free([]string{"0", "1"}) // bytes
 package gpu

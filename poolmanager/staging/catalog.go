@@ -68,7 +68,7 @@ func (s *Stager) lookUp(ctx context.Context, id string) (catalogModel, error) {
 	if _, statErr := os.Lstat(s.finalPath(old.hex())); statErr != nil {
 		return m, err
 	}
-	s.Log.Warn("the catalog cannot be asked; using the model that is here", "model_id", id, "error", err)
+	s.Log.Warn("catalog unavailable; using the staged model", "model_id", id, "error", err)
 	return old, nil
 }
 
@@ -106,7 +106,7 @@ func (s *Stager) noteRecord(id string, m catalogModel) {
 		return // the download reports the error
 	}
 	if err := writeJSON(s.recordPath(id), m); err != nil {
-		s.Log.Warn("noting what the catalog says", "error", err)
+		s.Log.Warn("could not keep the catalog's record", "error", err)
 	}
 }
 

@@ -38,7 +38,7 @@ func (s *Stager) removeLeftovers(now time.Time) {
 			continue
 		}
 		if err := os.Remove(path); err == nil {
-			s.Log.Info("removed a leftover of staging", "path", path)
+			s.Log.Info("removed stale staging file", "path", path)
 		}
 	}
 }
