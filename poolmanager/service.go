@@ -135,7 +135,9 @@ func start(ctx context.Context, o Options, auth *backend.Authenticator, listener
 	s.server = backend.Serve(listener, s.handler, o.Log)
 	background, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
-	s.group.Go(func() { gpus.Run(background, func(err error) { o.Log.Warn("could not measure GPU memory", "error", err) }) })
+	s.group.Go(func() {
+		gpus.Run(background, func(err error) { o.Log.Warn("could not measure GPU memory", "error", err) })
+	})
 	s.group.Go(func() { handoffs.run(background) })
 	if o.OrchestratorURL != "" {
 		r := s.registration(o, gpus, changed)
