@@ -43,8 +43,8 @@ var answers = []struct {
 	{errFull, 409, "TOO_MANY_POOLS", errFull.Error()},
 	{staging.ErrStaging, 409, "MODEL_NOT_STAGED", ""},
 	{errHanded, 409, "POOL_HANDED_OFF", "Ask the program that wrote the handoff file, or remove that file."},
-	{errNoMemory, 429, "NO_MEMORY", "Other engines work in the memory that this one needs; try again later."},
-	{errReloading, 503, "RELOAD_UNDER_WAY", "The reload goes on; the pool's status tells how it ends."},
+	{errNoMemory, 429, "NO_MEMORY", "Busy engines hold the memory that this one needs; try again later."},
+	{errReloading, 503, "RELOAD_UNDER_WAY", "The reload goes on; the pool's status shows its result."},
 	{errNoSlot, 429, "NO_SLOT", "Try again later."},
 }
 

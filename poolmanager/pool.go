@@ -15,15 +15,15 @@ import (
 // What a pool answers when it cannot do what was asked.
 var (
 	errNotReady = errors.New("the pool is not ready")
-	errNoSlot   = errors.New("every slot of the pool is taken")
+	errNoSlot   = errors.New("all slots of the pool are in use")
 	errBusy     = errors.New("the pool runs something else")
-	errModel    = errors.New("the pool does not hold that model")
+	errModel    = errors.New("the pool does not have that model")
 	errWorkload = errors.New("the pool does not take this workload")
 	errRollback = errors.New("the new model did not start; the old one serves again")
 	// errLoading is not an answer: the load goes on, and the caller with it.
 	errLoading   = errors.New("the engine is being loaded")
 	errReloading = errors.New("the reload takes longer than a caller waits")
-	errHanded    = errors.New("another provisioner runs this pool's engine")
+	errHanded    = errors.New("the engine of this pool is managed by another program (handoff file)")
 )
 
 // environment is what all pools of one service share.

@@ -20,17 +20,17 @@ func (p *pool) lastErrorText() string {
 	case StateStarting:
 		text = "starting: " + p.startingText()
 	case StateDraining:
-		text = fmt.Sprintf("draining: no new task is taken, %d still run", len(p.taken))
+		text = fmt.Sprintf("draining: no new tasks are admitted, %d still run", len(p.taken))
 	case StateStopping:
-		text = "stopping: it was told to stop"
+		text = "stopping: a stop was requested"
 		if p.unloading {
-			text = "stopping: the engine is being unloaded, it was idle or another needs its memory"
+			text = "stopping: unloading the engine, it was idle or another engine needs its memory"
 		}
 	case StateStopped:
 		text = p.stoppedText()
 	}
 	if p.lastErr != "" {
-		text += "; it last failed with " + p.lastErr
+		text += "; last failure: " + p.lastErr
 	}
 	return text
 }
@@ -38,11 +38,11 @@ func (p *pool) lastErrorText() string {
 func (p *pool) startingText() string {
 	switch {
 	case p.progress != nil && p.progress.Phase == nodeapi.PhaseDownloading && p.progress.TotalBytes > 0:
-		return fmt.Sprintf("its model is being downloaded, %d of %d bytes are here", p.progress.DoneBytes, p.progress.TotalBytes)
+		return fmt.Sprintf("downloading the model, %d of %d bytes", p.progress.DoneBytes, p.progress.TotalBytes)
 	case p.progress != nil && p.progress.Phase == nodeapi.PhaseDownloading:
-		return "its model is being downloaded"
+		return "downloading the model"
 	case p.waitsForMemory:
-		return "it waits for memory that other engines hold"
+		return "waiting for memory that other engines hold"
 	case p.unanswered != "":
 		return "the engine is not ready yet: " + p.unanswered
 	}
@@ -54,9 +54,9 @@ func (p *pool) stoppedText() string {
 	case p.takes():
 		return "stopped: the first task starts the engine"
 	case p.ending:
-		return "stopped: it was told to stop; a preload starts it"
+		return "stopped: a stop was requested; a preload starts it"
 	}
-	return "stopped: it was not started; a preload starts it"
+	return "stopped: not started yet; a preload starts it"
 }
 
 // failedText is the failure, and the state of an open breaker. The end of an ordinary
@@ -67,7 +67,7 @@ func (p *pool) failedText() string {
 		text = "failed"
 	}
 	if p.breaker == breakerOpen {
-		text += fmt.Sprintf("; it failed %d times within %v, or again at its one new try: the next start is at %s, or at a preload",
+		text += fmt.Sprintf("; circuit breaker open (%d failures within %v, or a failed retry): next start at %s, or at a preload",
 			breakerCount, breakerWindow, p.nextStart.Format(time.RFC3339))
 	}
 	return text

@@ -17,10 +17,10 @@ func TestAPoolThatIsNotReadySaysWhy(t *testing.T) {
 		says string
 	}{
 		"starting":        {plan{load: time.Minute / 2}, false, func(*bubble) {}, StateStarting, "starting: the engine is not ready yet: it loads"},
-		"starting again":  {plan{lives: time.Second, load: time.Hour}, false, func(*bubble) { <-time.After(2500 * time.Millisecond) }, StateStarting, "; it last failed with exit: it ended"},
+		"starting again":  {plan{lives: time.Second, load: time.Hour}, false, func(*bubble) { <-time.After(2500 * time.Millisecond) }, StateStarting, "; last failure: exit: it ended"},
 		"backing off":     {plan{lives: time.Second}, false, func(*bubble) { <-time.After(1500 * time.Millisecond) }, StateFailed, "exit: it ended"},
 		"no such program": {plan{fails: "no such program"}, false, func(*bubble) { <-time.After(time.Second / 2) }, StateFailed, "start: no such program"},
-		"breaker open":    {plan{lives: time.Second}, false, func(*bubble) { <-time.After(time.Minute) }, StateFailed, "; it failed 5 times within 5m0s"},
+		"breaker open":    {plan{lives: time.Second}, false, func(*bubble) { <-time.After(time.Minute) }, StateFailed, "; circuit breaker open (5 failures within 5m0s"},
 		"draining": {plan{}, false, func(b *bubble) {
 			if _, err := b.task("p"); err != nil {
 				b.t.Fatal(err)
@@ -28,28 +28,28 @@ func TestAPoolThatIsNotReadySaysWhy(t *testing.T) {
 			if _, err := b.drain(b.t.Context(), "p", time.Minute); err != nil {
 				b.t.Fatal(err)
 			}
-		}, StateDraining, "draining: no new task is taken, 1 still run"},
+		}, StateDraining, "draining: no new tasks are admitted, 1 still run"},
 		"stopping": {plan{stuck: true}, false, func(b *bubble) {
 			b.ready("p")
 			if _, err := b.stop("p"); err != nil {
 				b.t.Fatal(err)
 			}
 			<-time.After(time.Second / 2)
-		}, StateStopping, "stopping: it was told to stop"},
+		}, StateStopping, "stopping: a stop was requested"},
 		"stopped": {plan{}, false, func(b *bubble) {
 			b.ready("p")
 			if _, err := b.stop("p"); err != nil {
 				b.t.Fatal(err)
 			}
 			<-time.After(3 * time.Second)
-		}, StateStopped, "stopped: it was told to stop"},
+		}, StateStopped, "stopped: a stop was requested"},
 		"stopped after failures": {plan{lives: time.Second}, false, func(b *bubble) {
 			<-time.After(1500 * time.Millisecond)
 			if _, err := b.stop("p"); err != nil {
 				b.t.Fatal(err)
 			}
 			<-time.After(time.Second)
-		}, StateStopped, "; it last failed with exit: it ended"},
+		}, StateStopped, "; last failure: exit: it ended"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			template := swappable("p")

@@ -18,8 +18,8 @@ const MaxPools = 256
 
 // What a manager answers when it cannot do what was asked.
 var (
-	errNoPool     = errors.New("there is no such pool")
-	errNoTemplate = errors.New("there is no such template")
+	errNoPool     = errors.New("no such pool")
+	errNoTemplate = errors.New("no such template")
 	errPoolID     = errors.New("a pool id is 1 to 64 of a-z 0-9 _ . - and begins with a letter or digit")
 	errFull       = fmt.Errorf("this node has %d pools already", MaxPools)
 )
