@@ -163,7 +163,7 @@ func TestParseOptional(t *testing.T) {
 	}
 }
 
-// Somebody may have put the token into the wrong variable.
+// An operator may put the token into the wrong variable.
 func TestParseOptionalDoesNotRepeatAToken(t *testing.T) {
 	const token = "canary-plain-0123456789abcdefghijklmnop"
 	if _, err := ParseOptional(token); err == nil || strings.Contains(err.Error(), token[:12]) {

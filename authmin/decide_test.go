@@ -116,7 +116,7 @@ func TestDecide(t *testing.T) {
 				t.Errorf("got identity %q, want %q", d.Identity, want)
 			}
 			if c.name == "" && d.Scopes != nil {
-				t.Errorf("nobody has scopes %v", d.Scopes)
+				t.Errorf("a request without an identity has scopes %v", d.Scopes)
 			}
 			if d.Public != (d.Allow && c.rule == 0) {
 				t.Errorf("got public %v", d.Public)
@@ -125,7 +125,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// A refusal for what is not valid never becomes nobody, or a local client.
+// A request with an invalid credential never counts as one without, or as a local one.
 func TestInvalidTokensAreNotDowngraded(t *testing.T) {
 	for name, lines := range map[string][]string{
 		"unknown": {bearer("x")}, "expired": {bearer("old")}, "revoked": {bearer("gone")}, "not yet": {bearer("later")},
@@ -161,7 +161,7 @@ func TestProxyIdentity(t *testing.T) {
 		"a list of names":                       {"10.1.2.3", []string{"alice,bob"}, ""},
 		"a name with a space":                   {"10.1.2.3", []string{"alice "}, ""},
 		"a name with a colon":                   {"10.1.2.3", []string{"token:9f86d0"}, ""},
-		"a local proxy names nobody":            {"127.0.0.1", nil, ""},
+		"a local proxy names no identity":       {"127.0.0.1", nil, ""},
 		"a local proxy's name in upper case":    {"127.0.0.1", []string{"Alice"}, ""},
 		"a local proxy's name with an address":  {"127.0.0.1", []string{"alice@example.com"}, ""},
 		"the name of the bypass is only a name": {"10.1.2.3", []string{"localhost"}, "proxy:localhost"},
@@ -201,7 +201,7 @@ func TestDecideAsksForTheKeyringOfTheMoment(t *testing.T) {
 	g := &Decider{Policy: shipped(t), Keyring: func() *Keyring { return ring }}
 	r := request("GET", "/v1/models", bearer("ci"))
 	if d := g.Decide(r, noon); d.Allow {
-		t.Error("an empty keyring lets somebody in")
+		t.Error("an empty keyring allows a request")
 	}
 	ring = fourKinds(t)
 	if d := g.Decide(r, noon); !d.Allow {

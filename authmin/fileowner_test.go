@@ -20,7 +20,7 @@ func TestAKeyringOfAnotherUserIsRefused(t *testing.T) {
 		{"the service's own", 998, 998, false},
 		{"another user's, read by a service", 1000, 998, true},
 		{"another user's, read by root", 1000, 0, true},
-		{"nobody's, as an unmapped owner shows", 65534, 998, true},
+		{"an unmapped owner, shown as 65534", 65534, 998, true},
 		{"one beyond 32 bits of sign", 1<<32 - 1, -1, true},
 	} {
 		err := checkOwnerID("/etc/llorch/tokens", c.owner, c.process)

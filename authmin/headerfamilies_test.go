@@ -64,7 +64,7 @@ func TestOtherSpellingsOfProxyFieldsAreRemoved(t *testing.T) {
 	}
 }
 
-func TestAnExceptionPassesInOneSpellingAndOnce(t *testing.T) {
+func TestAnExceptionAllowsOneSpellingAndOneField(t *testing.T) {
 	e, err := NewHeaderExceptions([]string{"x-real-ip", "X-User-Agent", "X-Forwarded-For"})
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestAnExceptionPassesInOneSpellingAndOnce(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeExcepted(t *testing.T) {
+func TestHeadersThatCannotBeExceptions(t *testing.T) {
 	for name, why := range map[string]string{
 		"X-Auth-Identity": "the gateway sets or removes it", "x-auth-scopes": "the gateway sets or removes it", "X-Auth-Models": "the gateway sets or removes it", "Xauthidentity": "the gateway sets or removes it",
 		"Authorization": "removes it itself", "Proxy-Authorization": "removes it itself", "Proxy": "removes it itself", "Connection": "removes it itself",

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestLookupJudgesATokenByTheMoment(t *testing.T) {
+func TestLookupDependsOnTheTime(t *testing.T) {
 	at := func(second int64) time.Time { return time.Unix(second, 999_999_999) }
 	lasting, limited, revoked, later := NewToken("a", secretOf("a")), NewToken("b", secretOf("b")),
 		NewToken("c", secretOf("c")), NewToken("d", secretOf("d"))
@@ -24,7 +24,7 @@ func TestLookupJudgesATokenByTheMoment(t *testing.T) {
 	}{
 		"a lasting token":                      {"a", noon, VerdictValid},
 		"a lasting token before 1970":          {"a", time.Unix(-5, 0), VerdictValid},
-		"a token of somebody else":             {"x", noon, VerdictUnknown},
+		"a token of another keyring":           {"x", noon, VerdictUnknown},
 		"a moment before its first second":     {"b", at(999), VerdictNotYet},
 		"its first second":                     {"b", time.Unix(1000, 0), VerdictValid},
 		"its last second":                      {"b", at(1999), VerdictValid},
@@ -56,13 +56,13 @@ func TestRevokedWinsOverEveryTime(t *testing.T) {
 	}
 }
 
-func TestEmptyKeyringsRefuseEverybody(t *testing.T) {
+func TestEmptyKeyringsRefuseEveryRequest(t *testing.T) {
 	empty := mustKeyring(t)
 	for name, ring := range map[string]*Keyring{"nil": nil, "the zero value": {}, "one without tokens": empty} {
 		t.Run(name, func(t *testing.T) {
 			for _, digest := range []Digest{{}, secretOf("a").Digest(), Secret{}.Digest()} {
 				if token, got := ring.Lookup(digest, noon); token != nil || got != VerdictUnknown {
-					t.Errorf("got %v, %d, want nobody", token, got)
+					t.Errorf("got %v, %d, want no token", token, got)
 				}
 			}
 			for range ring.Tokens {
@@ -149,8 +149,8 @@ func TestEveryTokenIsFound(t *testing.T) {
 				}
 			}
 			for i := range 100 {
-				if token, got := ring.Lookup(secretOf(fmt.Sprintf("nobody %d", i)).Digest(), noon); token != nil || got != VerdictUnknown {
-					t.Fatalf("nobody was found as %v, %d", token, got)
+				if token, got := ring.Lookup(secretOf(fmt.Sprintf("unknown %d", i)).Digest(), noon); token != nil || got != VerdictUnknown {
+					t.Fatalf("an unknown digest was found as %v, %d", token, got)
 				}
 			}
 		})

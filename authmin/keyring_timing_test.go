@@ -131,7 +131,7 @@ func timingKeyring(t *testing.T) (*Keyring, []timingClass) {
 	for i := range digestsInClass {
 		tokens[4*i+1].Expires, tokens[4*i+2].Revoked, tokens[4*i+3].NotBefore = 1, true, noon.Unix()+1
 		near := differingFrom(tokens[4*i].digest)
-		for class, d := range []Digest{near[0].digests[i], near[1].digests[i], secretOf(fmt.Sprintf("nobody %d", i)).Digest(),
+		for class, d := range []Digest{near[0].digests[i], near[1].digests[i], secretOf(fmt.Sprintf("unknown %d", i)).Digest(),
 			tokens[4*i].digest, tokens[4*i+1].digest, tokens[4*i+2].digest, tokens[4*i+3].digest} {
 			classes[class].digests = append(classes[class].digests, d)
 		}

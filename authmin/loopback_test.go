@@ -68,7 +68,7 @@ func TestPeerAddr(t *testing.T) {
 	}
 }
 
-func TestAnAddressThatNobodyCanListenOnIsRefused(t *testing.T) {
+func TestAnAddressThatCannotBeBoundIsRefused(t *testing.T) {
 	for address, want := range map[string]bool{
 		"127.0.0.1:0": true, "127.0.0.1:65535": true, ":8081": true, "[::1]:80": true, "localhost:1": true, "host.example:1": true, "unix//run/x.sock": true,
 		"": false, "foo": false, "127.0.0.1": false, "127.0.0.1:65536": false, "127.0.0.1:-1": false, "127.0.0.1:http": false, "127.0.0.1:": false,

@@ -80,7 +80,7 @@ func TestExtraMembersReplaceNothing(t *testing.T) {
 }
 
 // SDKs send a request again unless they are told not to.
-func TestWhatIsWorthRepeating(t *testing.T) {
+func TestWhichRequestsAreRetried(t *testing.T) {
 	for status, final := range map[int]bool{400: true, 401: true, 403: true, 404: true, 405: true, 413: true, 415: true, 422: true,
 		408: false, 409: false, 425: false, 429: false, 500: false, 502: false, 503: false, 504: false} {
 		for _, given := range []bool{false, true} {

@@ -28,7 +28,7 @@ func TestParseScopes(t *testing.T) {
 	}
 }
 
-func TestScopesComeBack(t *testing.T) {
+func TestScopesRoundTrip(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		want := rapid.SliceOfNDistinct(rapid.Map(rapid.StringMatching(`[a-z0-9_-]{1,64}`), func(s string) Scope { return Scope(s) }), 1, MaxScopes, rapid.ID[Scope]).Draw(rt, "scopes")
 		got, err := ParseScopes(JoinScopes(want, ","))

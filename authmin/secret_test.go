@@ -15,7 +15,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The places in which a secret may lie when somebody prints too much.
+// Places in which a secret may be when a value is printed.
 type (
 	exportedField   struct{ Token Secret }
 	unexportedField struct {

@@ -179,7 +179,7 @@ func TestABadFileKeepsTheLastGoodSecret(t *testing.T) {
 }
 
 // Secrets that only fit together are taken together, whichever file is read first.
-func TestSecretsThatChangePlacesAreTakenTogether(t *testing.T) {
+func TestSwappedSecretsAreLoadedTogether(t *testing.T) {
 	w := watchFiles(t, "a", "b", "c")
 	replace(t, w.path("a"), tokenOf("b"))
 	replace(t, w.path("b"), tokenOf("a"))

@@ -15,7 +15,7 @@ import (
 // noon is the moment at which the tests judge tokens.
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// tokenOf is the token of somebody: 64 characters, different for every name.
+// tokenOf returns a token for a name: 64 characters, different for every name.
 func tokenOf(name string) string {
 	sum := sha256.Sum256([]byte("token of " + name))
 	return hex.EncodeToString(sum[:])

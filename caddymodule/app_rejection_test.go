@@ -11,7 +11,7 @@ import (
 
 // The trail in force says that a new configuration was refused, and why as far as
 // that is known here; a reload that succeeds and a stop say nothing of the kind.
-func TestARefusedReloadIsOnRecord(t *testing.T) {
+func TestARefusedReloadIsRecorded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit")
 	globals := auditing("audit file " + path)
 	g := serve(t, false, globals, guarded+"respond ok")

@@ -19,7 +19,7 @@ func asFields(d *decisionRecord) *slog.Record {
 }
 
 // What a decision writes of itself is what the general encoder makes of its
-// fields, whoever sent the text in them.
+// fields, whatever the source of the text in them.
 func TestADecisionIsEncodedAsItsFieldsAre(t *testing.T) {
 	text := rapid.OneOf(
 		rapid.String(), rapid.StringMatching(`[ -~]{0,80}`),

@@ -84,7 +84,7 @@ func statusOf(t *testing.T, g *gateway, path string, fields ...string) int {
 	return answer.StatusCode
 }
 
-func TestARequestGoesOnOnlyWhenItIsOnRecord(t *testing.T) {
+func TestARequestIsForwardedOnlyWithARecord(t *testing.T) {
 	up := newUpstream(t, nil)
 	path := filepath.Join(t.TempDir(), "audit")
 	g := serve(t, false, auditing("audit file "+path+" {\nchain "+chainKeyFile(t)+"\nrequired\n}"), guarded+"reverse_proxy "+up.address())
@@ -166,7 +166,7 @@ func TestNoRequiredSinkCanBeWrittenAtTheStart(t *testing.T) {
 	testkit.Eventually(t, "requests to be served", func() bool { return statusOf(t, g, "/v1/x", asUser) == 200 })
 }
 
-// A sink that nobody requires may fail; the others have everything.
+// A sink that is not required may fail; the others have every record.
 func TestAFailingSinkDoesNotStopTheOthers(t *testing.T) {
 	collector, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {

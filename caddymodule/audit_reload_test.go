@@ -19,8 +19,8 @@ var caddysOwn = []goleak.Option{
 	goleak.IgnoreAnyFunction("github.com/caddyserver/certmagic.keepLockfileFresh"),
 }
 
-// expectGivenBack checks that nobody holds a sink.
-func expectGivenBack(t *testing.T) {
+// expectReleased checks that every sink has been released.
+func expectReleased(t *testing.T) {
 	t.Helper()
 	auditSinks.Range(func(key, _ any) bool {
 		n, _ := auditSinks.References(key)
@@ -47,7 +47,7 @@ func TestAReloadKeepsOneChain(t *testing.T) {
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	expectGivenBack(t)
+	expectReleased(t)
 	report := expectWhole(t, path)
 	if len(report.Notices) != 0 {
 		t.Errorf("got notices %q", report.Notices)
@@ -105,12 +105,12 @@ func TestValidateLeavesNoFile(t *testing.T) {
 		{"audit file " + path + " {\nchain /dev/zero\n}", "not a regular file"},
 	} {
 		expectRefused(t, validate(t, config("audit stderr", c.audit)), c.want)
-		expectGivenBack(t)
+		expectReleased(t)
 	}
 	// What is refused after the sinks were taken gives them back too.
 	broken := strings.Replace(config(good), "{env.TEST_INFER}", "{env.TEST_NOTHING}", 1)
 	expectRefused(t, validate(t, broken), "TEST_NOTHING")
-	expectGivenBack(t)
+	expectReleased(t)
 	files, err := os.ReadDir(dir)
 	if err != nil || len(files) != 0 {
 		t.Errorf("validate has left %v (%v)", files, err)
@@ -136,7 +136,7 @@ func TestAFailedStartClosesItsSinks(t *testing.T) {
 	g := &gateway{site: "http://" + testkit.FreeAddress(t), log: filepath.Join(dir, "log")}
 	before := goleak.IgnoreCurrent()
 	expectRefused(t, g.tryLoad(t, auditing("audit file "+first, "audit file "+second), guarded+"respond ok"), "written by another process")
-	expectGivenBack(t)
+	expectReleased(t)
 	goleak.VerifyNone(t, append(caddysOwn, before)...)
 	if err := holder.Stop(); err != nil {
 		t.Error(err)

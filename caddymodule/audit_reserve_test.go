@@ -12,7 +12,7 @@ import (
 
 // Below the reserve strangers write nothing; what an identity was let in with is
 // recorded, and how much is missing is told.
-func TestTheReserveIsForRequestsThatWereLetIn(t *testing.T) {
+func TestTheReserveIsForAllowedRequests(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit")
 	dropped := shared.auditEvents.WithLabelValues(sinkFile, "dropped")
 	before := testutil.ToFloat64(dropped)

@@ -15,10 +15,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Whatever arrangement of routes and guards somebody writes: when a request
+// For any arrangement of routes and guards: when a request
 // without a token reaches the handler `metrics` in a running Caddy, lint has said
 // that it is open.
-func TestWhatLintTakesForGuardedCannotBeReached(t *testing.T) {
+func TestHandlersReportedAsGuardedCannotBeReachedWithoutAGuard(t *testing.T) {
 	address := testkit.FreeAddress(t)
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -60,7 +60,7 @@ func TestWhatLintTakesForGuardedCannotBeReached(t *testing.T) {
 	t.Logf("arrangements: %d; open by lint: %d; reached: %d", loaded, open, reached)
 }
 
-// reachesMetrics returns the path by which somebody without a token gets the
+// reachesMetrics returns the path by which a client without a token gets the
 // metrics.
 func reachesMetrics(rt *rapid.T) string {
 	app, err := caddy.ActiveContext().App("http")

@@ -9,7 +9,7 @@ import (
 
 // What a start does not refuse and an operator should know is in the log: proxies that
 // no guard covers, and tokens that other users can read.
-func TestAStartWarnsOfWhatIsOpen(t *testing.T) {
+func TestAStartWarnsOfUnguardedHandlers(t *testing.T) {
 	readable := filepath.Join(t.TempDir(), "token")
 	writeFile(t, readable, tokenInfer, 0o644)
 	if InPrivateTree(readable) {

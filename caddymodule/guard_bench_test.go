@@ -28,7 +28,7 @@ func BenchmarkGuard(b *testing.B) {
 			for b.Loop() {
 				r.Header["Authorization"] = []string{"Bearer " + token}
 				caddyhttp.SetVar(r.Context(), varGuard, nil)
-				if err := g.ServeHTTP(nobody{http.Header{}}, r, next); err != nil {
+				if err := g.ServeHTTP(discard{http.Header{}}, r, next); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -36,12 +36,12 @@ func BenchmarkGuard(b *testing.B) {
 	}
 }
 
-// nobody is a response that goes nowhere.
-type nobody struct{ header http.Header }
+// discard is a response writer that discards the response.
+type discard struct{ header http.Header }
 
-func (n nobody) Header() http.Header         { return n.header }
-func (n nobody) Write(p []byte) (int, error) { return len(p), nil }
-func (n nobody) WriteHeader(int)             {}
+func (n discard) Header() http.Header         { return n.header }
+func (n discard) Write(p []byte) (int, error) { return len(p), nil }
+func (n discard) WriteHeader(int)             {}
 
 // benchGuard is a guard as Caddy would have provisioned it, with 10,000 tokens.
 func benchGuard(b *testing.B) *Guard {

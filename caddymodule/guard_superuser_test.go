@@ -32,7 +32,7 @@ func TestAdminIsASuperuserUnlessItIsSwitchedOff(t *testing.T) {
 
 // A rule for a scope of the operator's own that only an admin passed is passed by no
 // token any more, and a prefix beside which admin was no weaker now is.
-func TestWhatIsJudgedByScopesKnowsWhetherAdminIsASuperuser(t *testing.T) {
+func TestScopeChecksHonourAdminIsSuperuser(t *testing.T) {
 	text := func(option, body string) string {
 		return options(silent, strings.TrimSuffix(twoTokens, "\t}\n"), "\t\t"+option+"\n\t}\n") + "http://:8080 {\nbind 127.0.0.1\n" + body + "\n}\n"
 	}

@@ -13,7 +13,7 @@ import (
 // are active at once. Forgetting one gives it a full burst again.
 const maxIdentities = 1 << 16
 
-// limitRule is what a guard allows to each identity; zero fields do not limit.
+// limitRule has the limits of a guard for each identity; zero fields do not limit.
 type limitRule struct {
 	requests int           // in a window
 	window   time.Duration //
@@ -21,7 +21,7 @@ type limitRule struct {
 	inflight int           // in progress, streams included
 }
 
-// limitsOf checks what a guard's configuration says.
+// limitsOf validates a guard's settings of limits.
 func limitsOf(limit *RateLimit, inflight int) (limitRule, error) {
 	if inflight < 0 {
 		return limitRule{}, errors.New("inflight: want a number of requests above 0")
@@ -43,9 +43,9 @@ func limitsOf(limit *RateLimit, inflight int) (limitRule, error) {
 // limitKey is one identity at one guard, by the name that [guardList.add] gives it.
 type limitKey struct{ guard, identity string }
 
-// limitTable holds what identities have used of their limits. Rates are in a
-// bounded table; counts of requests in progress are in a map that holds just
-// those that are above zero, so that the requests themselves bound it.
+// limitTable holds the use of limits by identities. Rates are in a bounded table. Counts
+// of requests in progress are in a map without zero counts, so that the number of
+// requests bounds it.
 type limitTable struct {
 	mu       sync.Mutex
 	rates    *simplelru.LRU[limitKey, *rate.Limiter]
@@ -66,8 +66,8 @@ const (
 	limitInflight = "inflight"
 )
 
-// begin asks whether an identity may start a request. If not, it says which
-// limit was reached and when to come again. If so, end has to be called once.
+// begin counts the start of a request of an identity. It returns the limit that was
+// reached and when to retry, or end, which must be called once.
 func (t *limitTable) begin(key limitKey, rule limitRule, now time.Time) (end func(), reached string, retry time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -86,8 +86,7 @@ func (t *limitTable) begin(key limitKey, rule limitRule, now time.Time) (end fun
 	return func() { t.end(key) }, "", 0
 }
 
-// spend takes one request from an identity's rate, or says how long until there
-// is one.
+// spend takes one request from an identity's rate, or returns how long to wait for one.
 func (t *limitTable) spend(key limitKey, rule limitRule, now time.Time) time.Duration {
 	limit := rate.Limit(float64(rule.requests) / rule.window.Seconds())
 	l, ok := t.rates.Get(key)

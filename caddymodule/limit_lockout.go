@@ -11,13 +11,13 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// maxClients bounds the clients that are watched, and again those that are
-// locked out. An entry takes about 150 bytes with its place in the table, so
-// that both tables together stay below 20 MiB.
+// maxClients bounds the watched clients, and separately the locked-out clients. An entry
+// takes about 150 bytes including its slot in the table, so that both tables together
+// stay below 20 MiB.
 const maxClients = 1 << 16
 
-// ipv6Bits is how much of an IPv6 address is one client: a /64 is what one
-// customer gets, and inside it addresses cost nothing.
+// ipv6Bits is the prefix length that counts as one IPv6 client: a customer gets at least a
+// /64, and can use any address in it.
 const ipv6Bits = 64
 
 // Lockout says when a client that sends invalid tokens is locked out.
@@ -41,7 +41,7 @@ type lockoutRule struct {
 
 var defaultLockout = lockoutRule{failures: 10, window: time.Minute, ban: 5 * time.Minute}
 
-// maxBan bounds windows and bans: state is lost at a restart anyway.
+// maxBan bounds windows and bans. A restart ends them anyway.
 const maxBan = 7 * 24 * time.Hour
 
 func (l *Lockout) rule() (lockoutRule, error) {
@@ -61,16 +61,15 @@ func (l *Lockout) rule() (lockoutRule, error) {
 	return rule, nil
 }
 
-// lockoutTable counts failed tokens by client. What stops guessing is the length
-// of the tokens; this keeps the noise and the cost of it down. It never sees a
-// valid token, and has no entry for a token or a name, so that no
-// client can lock out another.
+// lockoutTable counts invalid tokens by client. The length of tokens prevents guessing;
+// the lockout reduces the load and the log volume of attempts. It never sees a valid
+// token, and has no entry for a token or a name, so that no client can lock out another.
 //
-// Watched and locked clients are in tables of their own: a flood of new clients
-// cannot push out a locked one. Nor can it push out a watched one within its
-// window: a full table takes in new clients only as old ones fall silent, and
-// answers the others as if they were locked. That is the global failure rate:
-// the table's size in every window.
+// Watched and locked clients are in separate tables, so that a flood of new clients
+// cannot evict a locked one. It cannot evict a watched client within its window either:
+// a full table accepts a new client only when the window of the oldest entry has passed,
+// and treats other new clients as locked. This bounds the global failure rate to the
+// table's size in every window.
 type lockoutTable struct {
 	mu       sync.Mutex
 	capacity int
@@ -97,14 +96,14 @@ func newLockoutTable(capacity int, m *metrics) (*lockoutTable, error) {
 	return &lockoutTable{capacity: capacity, watched: watched, locked: locked, metrics: m}, nil
 }
 
-// lockoutOutcome is what a failure led to.
+// lockoutOutcome is the result of a failure.
 type lockoutOutcome struct {
 	locked  bool          // answer 429
 	started bool          // this failure began a ban
 	retry   time.Duration // when to come again, if locked
 }
 
-// fail notes a failed token of a client at a moment.
+// fail counts an invalid token of a client.
 func (t *lockoutTable) fail(client netip.Addr, rule lockoutRule, now time.Time) lockoutOutcome {
 	key := clientKey(client)
 	t.mu.Lock()
@@ -132,7 +131,7 @@ func (t *lockoutTable) fail(client netip.Addr, rule lockoutRule, now time.Time) 
 		return lockoutOutcome{}
 	}
 	if t.locked.Len() == t.capacity {
-		// The table of bans is full; one more would end another.
+		// The table of bans is full, and a new ban would evict another.
 		return lockoutOutcome{locked: true, retry: rule.ban}
 	}
 	t.watched.Remove(key)
@@ -141,8 +140,8 @@ func (t *lockoutTable) fail(client netip.Addr, rule lockoutRule, now time.Time) 
 	return lockoutOutcome{started: true, retry: rule.ban}
 }
 
-// fullFor returns how long a client that is not known yet has to wait for a
-// place: until the one that has been silent for longest has had its window.
+// fullFor returns how long a new client has to wait for an entry: until the window of the
+// client with the oldest failure has passed.
 func (t *lockoutTable) fullFor(rule lockoutRule, now time.Time) time.Duration {
 	if t.watched.Len() < t.capacity {
 		return 0
@@ -155,8 +154,8 @@ func (t *lockoutTable) fullFor(rule lockoutRule, now time.Time) time.Duration {
 	return 0
 }
 
-// expire removes the bans that have ended, and returns whose they were. It looks
-// no further than the oldest that has not.
+// expire removes the bans that have ended, and returns their clients. It stops at the
+// oldest ban in force.
 func (t *lockoutTable) expire(now time.Time) []netip.Addr {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -191,8 +190,8 @@ func (t *lockoutTable) list(now time.Time) []lockedClient {
 	return bans
 }
 
-// clientKey is what counts as one client: an IPv4 address, mapped or not, or the
-// /64 of an IPv6 address. All peers of a Unix socket are one.
+// clientKey returns what counts as one client: an IPv4 address, mapped or not, or the /64
+// of an IPv6 address. All peers of a Unix socket are one client.
 func clientKey(addr netip.Addr) netip.Addr {
 	addr = addr.Unmap().WithZone("")
 	if !addr.Is6() {
@@ -205,7 +204,7 @@ func clientKey(addr netip.Addr) netip.Addr {
 	return prefix.Addr()
 }
 
-// clientText shows a client of the table.
+// clientText formats a client key.
 func clientText(client netip.Addr) string {
 	switch {
 	case !client.IsValid():

@@ -79,7 +79,7 @@ func ipv6(i uint64) netip.Addr {
 	return netip.AddrFrom16(b)
 }
 
-func TestAFloodOfNewClientsFreesNobody(t *testing.T) {
+func TestAFloodOfNewClientsEndsNoBan(t *testing.T) {
 	table, now := newTable(t, 100), time.Unix(1_000_000, 0)
 	failures(table, "192.0.2.1", 3, now) // locked
 	failures(table, "192.0.2.2", 2, now) // one short of it
@@ -94,7 +94,7 @@ func TestAFloodOfNewClientsFreesNobody(t *testing.T) {
 	}
 }
 
-func TestWhenAllAreLockedOneMoreFreesNobody(t *testing.T) {
+func TestAFullTableOfBansEndsNoBan(t *testing.T) {
 	table, now := newTable(t, 4), time.Unix(1_000_000, 0)
 	for i := range uint64(10) {
 		for range 4 {

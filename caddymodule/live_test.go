@@ -174,7 +174,7 @@ func TestAnUnrelatedReloadLeavesStreamsAlone(t *testing.T) {
 	ends(t, lines)
 }
 
-func TestAClientThatDoesNotReadIsCutOffToo(t *testing.T) {
+func TestAClientThatDoesNotReadIsTerminatedToo(t *testing.T) {
 	gone := make(chan struct{})
 	up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
 		defer close(gone)
@@ -191,7 +191,7 @@ func TestAClientThatDoesNotReadIsCutOffToo(t *testing.T) {
 	if _, err := conn.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
-	// From here on nobody reads: the gateway's write waits.
+	// The client stops reading, so that the gateway's write blocks.
 	ring.write(t, keyringLine("ci", tokenInfer, "infer state=revoked"))
 	select {
 	case <-gone:
@@ -201,7 +201,7 @@ func TestAClientThatDoesNotReadIsCutOffToo(t *testing.T) {
 	testkit.Eventually(t, "the request to end", func() bool { return liveRequests(t) == 0 })
 }
 
-func TestAnUploadIsCutOffAndNotCompletedForTheUpstream(t *testing.T) {
+func TestATerminatedUploadIsNotCompletedForTheUpstream(t *testing.T) {
 	result := make(chan error, 1)
 	started := make(chan struct{})
 	site := fmt.Sprintf(streamSite, rawUpstream(t, func(w http.ResponseWriter, r *http.Request) {

@@ -26,8 +26,8 @@ func TestMain(m *testing.M) {
 	os.Exit(runTests(m))
 }
 
-// runTests keeps what Caddy stores away from the user's home, and the settings
-// of whoever runs the tests away from the tests.
+// runTests keeps Caddy's files out of the user's home, and the settings of the user's
+// environment out of the tests.
 func runTests(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "caddymodule")
 	if err != nil {

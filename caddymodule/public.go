@@ -39,7 +39,7 @@ type publicRule struct {
 	wait     time.Duration // for a slot; 0 is [publicWait], which also bounds the queue
 }
 
-// publicRuleOf checks what a guard's configuration says; zeros are defaults.
+// publicRuleOf validates a guard's settings for public routes; zeros are defaults.
 func (g *Guard) publicRuleOf() (publicRule, error) {
 	rule := publicRule{inflight: defaultPublicInflight, total: defaultPublicTotal, body: defaultPublicBody}
 	for _, n := range []int{g.PublicInflight, g.PublicTotal} {
@@ -91,11 +91,11 @@ var problemPublicFull = authmin.Problem{
 	Hint:  "Wait as long as Retry-After says, and run fewer requests at once. Routes that need a token are not affected.",
 }
 
-// admit takes a slot for a request that a public rule lets in, and reads the
-// beginning of its body before any upstream is asked.
+// admit acquires a slot for a request that a public rule allows, and reads the beginning
+// of its body before the request is forwarded.
 //
-// A shadow guard refuses nothing, so it neither waits nor reads: it reports a request
-// without a free slot at once.
+// A shadow guard refuses nothing, so it neither waits nor reads. It reports a request
+// without a free slot immediately.
 func (g *Guard) admit(r *http.Request, s *requestState) refusal {
 	if hasForbiddenBody(r) {
 		return refusal{authmin.ReasonBody, &problemPublicBody, 0}

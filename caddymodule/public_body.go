@@ -15,28 +15,27 @@ import (
 )
 
 const (
-	// publicBuffer is how much of a body is read before an upstream is asked: a
-	// small one that comes slowly never holds a thread there. With the 256
-	// slots of a guard that is 16 MiB at most.
+	// publicBuffer is how much of a body is read before the request is forwarded, so
+	// that a small body that arrives slowly does not occupy a thread of the upstream.
+	// With the 256 slots of a guard that is 16 MiB at most.
 	publicBuffer = 64 << 10
 	// streamEnd is how long the stream of a GET or HEAD may stay open on HTTP/2 and
-	// HTTP/3: its end may come in a packet after the header.
+	// HTTP/3: its end may arrive in a packet after the header.
 	streamEnd = time.Second
 )
 
 // bodiless reports a request whose method has no body on a public route.
 func bodiless(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
-// hasForbiddenBody reports whether the header of a GET or HEAD announces a body.
-// Without Content-Length the header of HTTP/2 and HTTP/3 does not say: there the end of
-// the stream is looked for.
+// hasForbiddenBody reports whether the header of a GET or HEAD announces a body. On HTTP/2
+// and HTTP/3 without Content-Length it does not show: there, receive waits for the end of
+// the stream.
 func hasForbiddenBody(r *http.Request) bool {
 	return bodiless(r) && (r.ContentLength > 0 || len(r.TransferEncoding) > 0)
 }
 
-// receive reads up to [publicBuffer] of a body within the rule's time, and makes the
-// rest of it be read with the same deadline. It returns the answer to a body that does
-// not arrive.
+// receive reads up to [publicBuffer] of a body within the rule's time, and sets the same
+// deadline for the rest. It returns the problem of a body that does not arrive.
 func (s *publicSlot) receive(w http.ResponseWriter, r *http.Request, rule publicRule) *authmin.Problem {
 	limit := rule.body
 	if r.Body == nil || r.ContentLength == 0 {
@@ -54,7 +53,7 @@ func (s *publicSlot) receive(w http.ResponseWriter, r *http.Request, rule public
 	body.idle, _ = caddyhttp.IdleTimeoutsFromContext(r.Context())
 	body.deadline = time.Now().Add(limit)
 	if err := body.control.SetReadDeadline(body.deadline); err != nil {
-		return &problemPublicLate // it could not be held to its time
+		return &problemPublicLate // the time of the body cannot be bounded
 	}
 	var start bytes.Buffer
 	n, err := io.CopyN(&start, body, size)
@@ -79,7 +78,7 @@ func (s *publicSlot) receive(w http.ResponseWriter, r *http.Request, rule public
 	return nil
 }
 
-// startedBody is a body of which the start has been read.
+// startedBody is a body whose beginning has been read.
 type startedBody struct {
 	io.Reader
 	io.Closer
@@ -95,9 +94,9 @@ type publicBody struct {
 	ended    error
 }
 
-// errLateBody ends a request whose body did not come in time. It counts as the
-// client's going away, so that a proxy does not count it as a failure of the
-// upstream.
+// errLateBody ends a request whose body did not arrive in time. It wraps
+// [context.Canceled], as for a client that disconnected, so that a proxy does not count it
+// as a failure of the upstream.
 var errLateBody = fmt.Errorf("reading the body of a public request: public_body is over: %w", context.Canceled)
 
 // Read implements [io.Reader].
@@ -122,15 +121,15 @@ func (b *publicBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// clear takes the deadline away at the end of the body: net/http then reads on, to
-// see whether the client goes away. Caddy's reader has done so itself.
+// clear removes the deadline at the end of the body: net/http keeps reading to detect
+// whether the client disconnects. Caddy's reader removes it itself.
 func (b *publicBody) clear() {
 	if b.idle == nil {
 		_ = b.control.SetReadDeadline(time.Time{})
 	}
 }
 
-// Close implements [io.Closer]: the proxy wants no more of the body.
+// Close implements [io.Closer]: the proxy does not read the rest of the body.
 func (b *publicBody) Close() error {
 	b.slot.bodyEnds()
 	return b.ReadCloser.Close()

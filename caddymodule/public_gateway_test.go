@@ -172,7 +172,7 @@ func TestAPublicBodyArrivesByteForByte(t *testing.T) {
 // The attack on an engine of eight threads: eight connections with a body of one
 // byte now and then, and a hundred streams of one connection. A caller with a
 // token is served all the while.
-func TestStrangersDoNotHoldTheThreadsOfAnUpstream(t *testing.T) {
+func TestPublicRequestsDoNotHoldTheThreadsOfAnUpstream(t *testing.T) {
 	e := newEngine(8)
 	g := publicGateway(t, true, "", e.ServeHTTP)
 	all := clients(t)
@@ -281,7 +281,7 @@ func TestAnAnswerThatHasBegunDoesNotCount(t *testing.T) {
 	close(release)
 }
 
-func TestAStrangerBeyondTheBoundIsToldToWait(t *testing.T) {
+func TestThePublicLimitAnswers429(t *testing.T) {
 	release := make(chan struct{})
 	g := publicGateway(t, true, "\t\tpublic_inflight 2\n", func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/open/hold") {
@@ -353,7 +353,7 @@ func TestAPublicUpgradePasses(t *testing.T) {
 }
 
 // A shadow guard bounds nothing, and says what would not have found a slot.
-func TestAShadowGuardOnlyReportsStrangersBeyondTheBound(t *testing.T) {
+func TestAShadowGuardOnlyReportsThePublicLimit(t *testing.T) {
 	release := make(chan struct{})
 	g := publicGateway(t, false, "\t\tshadow\n\t\tpublic_inflight 1\n", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/open/hold" {

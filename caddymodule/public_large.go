@@ -10,28 +10,28 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// A body that goes on to the upstream while it still comes holds a thread there until
-// its end, or until public_body is over: eight clients that send the first 64 KiB and
-// then nothing would stop an engine of eight threads. So a larger body is read into
-// memory too, within limits, and of those that are larger still only a few are forwarded
+// A body that is forwarded while it is still arriving occupies a thread of the upstream
+// until its end, or until public_body expires: eight clients that send 64 KiB and then
+// nothing would stop an engine with eight threads. So larger bodies are buffered in
+// memory too, within limits, and only a few of those that exceed the limits are forwarded
 // at once.
 const (
-	// largeBuffer bounds what is gathered of one body, beyond [publicBuffer].
+	// largeBuffer bounds the buffer of one body, beyond [publicBuffer].
 	largeBuffer = 4 << 20
-	// largeMemory bounds what is gathered of all bodies at one guard.
+	// largeMemory bounds the buffers of all bodies at one guard.
 	largeMemory = 64 << 20
-	// slotsPerLarge is how many slots of a client there are for one body that is
-	// larger still: by default four bodies of one client.
+	// slotsPerLarge is the number of a client's slots for one slot for a large body: by
+	// default four large bodies of one client.
 	slotsPerLarge = 4
 	// totalPerLarge is the same for all clients: by default four bodies, half of what
-	// stops an engine of eight threads.
+	// stops an engine with eight threads.
 	totalPerLarge = 64
-	// largeWait bounds how long such a body waits for its turn.
+	// largeWait bounds how long a large body waits for a slot.
 	largeWait = 10 * time.Second
 )
 
-// gather reads on after the beginning of a body. A body that does not end within what
-// may be gathered needs a turn.
+// gather reads and buffers a body after its beginning. A body that does not fit into the
+// buffer needs a slot for a large body.
 func (b *publicBody) gather(r *http.Request, rule publicRule) (*net.Buffers, *authmin.Problem) {
 	rest := new(net.Buffers)
 	for size := 0; size < largeBuffer && b.slot.reserveMemory(publicBuffer); size += publicBuffer {
@@ -53,7 +53,7 @@ func (b *publicBody) gather(r *http.Request, rule publicRule) (*net.Buffers, *au
 	return rest, nil
 }
 
-// reserveMemory reports whether so much more may be gathered.
+// reserveMemory reserves memory for a part of a body, and reports whether it was free.
 func (s *publicSlot) reserveMemory(bytes int64) bool {
 	if s.limiter.gathered.Add(bytes) > largeMemory {
 		s.limiter.gathered.Add(-bytes)
@@ -63,9 +63,9 @@ func (s *publicSlot) reserveMemory(bytes int64) bool {
 	return true
 }
 
-// releaseMemory is called with the end of the request.
+// releaseMemory is called at the end of the request.
 func (s *publicSlot) releaseMemory() {
-	if s.gathered == 0 { // nor ever more, in a slot among the large bodies
+	if s.gathered == 0 { // always for a slot for large bodies
 		return
 	}
 	s.limiter.gathered.Add(-s.gathered)
@@ -80,12 +80,12 @@ func (r publicRule) forLarge() publicRule {
 	}
 }
 
-// acquireLarge takes a turn for the rest of a large body, and reports whether there is
-// one. The time for the rest counts from then.
+// acquireLarge acquires a slot for the rest of a large body, and reports whether there was
+// one. The time for the rest starts then.
 //
-// On HTTP/1.1 it waits for one. On HTTP/2 and HTTP/3 a body that is not read takes what
-// its connection may send, and with that the bodies of the same connection that have
-// their turn: there it does not wait.
+// On HTTP/1.1 it waits for a slot. On HTTP/2 and HTTP/3 it does not: a body that is not
+// read uses up the flow control window of its connection, and would block other bodies on
+// the same connection that have a slot.
 func (b *publicBody) acquireLarge(r *http.Request, rule publicRule) bool {
 	large, wait := rule.forLarge(), r.ProtoMajor == 1
 	if wait && b.control.SetReadDeadline(time.Now().Add(large.wait+publicWait+rule.body)) != nil {
@@ -98,6 +98,6 @@ func (b *publicBody) acquireLarge(r *http.Request, rule publicRule) bool {
 
 var problemPublicLarge = authmin.Problem{
 	Status: http.StatusTooManyRequests, Code: "PUBLIC_LIMIT", CodeNumber: 42903,
-	Title: "Too many large bodies without a token are on their way",
+	Title: "Too many large bodies without a token are in progress",
 	Hint:  "Wait as long as Retry-After says, and send fewer of them at once. Routes that need a token are not affected.",
 }

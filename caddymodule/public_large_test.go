@@ -82,7 +82,7 @@ func TestLargePublicBodiesOfOneAddressAllArrive(t *testing.T) {
 }
 
 // A client that waits too long for its turn is told.
-func TestALargeBodyWithoutATurnIsToldToWait(t *testing.T) {
+func TestALargeBodyWithoutASlotIsRefused(t *testing.T) {
 	e := newEngine(8)
 	g := publicGateway(t, true, "\t\tpublic_inflight 8\n\t\tpublic_body 3s\n", e.ServeHTTP)
 	var wg sync.WaitGroup

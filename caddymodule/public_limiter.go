@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// publicWait is how long a request waits for a slot before it is refused: a
+	// publicWait is how long a request waits for a slot before it is refused, so that a
 	// page that loads a hundred small files at once gets all of them.
 	publicWait = time.Second
 	// waitingPerSlot bounds the requests of one client that wait, as a multiple of
 	// its slots: 256 by default, more than one HTTP/2 connection has streams.
 	waitingPerSlot = 16
-	// waitingPerTotal bounds all that wait, as a multiple of all slots: 1,024 by
+	// waitingPerTotal bounds all waiting requests, as a multiple of all slots: 1,024 by
 	// default.
 	waitingPerTotal = 4
 )
@@ -29,7 +29,7 @@ type publicLimiters struct {
 	limiters map[string]*publicLimiter
 }
 
-// of returns a guard's limiter, which it makes at the first call.
+// of returns a guard's limiter. The first call creates it.
 func (t *publicLimiters) of(guard string) *publicLimiter {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -67,7 +67,7 @@ type publicWaiter struct {
 	client netip.Addr
 	rule   publicRule
 	slot   *publicSlot   // nil while it waits
-	called chan struct{} // closed when it has the slot
+	ready  chan struct{} // closed when slot is set
 }
 
 // acquire returns a slot. With wait it waits for one; without a slot it returns the
@@ -80,11 +80,11 @@ func (l *publicLimiter) acquire(ctx context.Context, client netip.Addr, rule pub
 		return l.occupy(client), ""
 	}
 	full := l.waiting[client] >= rule.inflight*waitingPerSlot || len(l.queue) >= rule.total*waitingPerTotal
-	if !wait || full && rule.wait == 0 { // a large body, which may wait longer, is bounded by the slot it has
+	if !wait || full && rule.wait == 0 { // the slots bound the waiting large bodies, so their queue needs no bound
 		defer l.mu.Unlock()
 		return nil, reached
 	}
-	w := &publicWaiter{client: client, rule: rule, called: make(chan struct{})}
+	w := &publicWaiter{client: client, rule: rule, ready: make(chan struct{})}
 	l.queue = append(l.queue, w)
 	l.waiting[client]++
 	l.mu.Unlock()
@@ -92,14 +92,14 @@ func (l *publicLimiter) acquire(ctx context.Context, client netip.Addr, rule pub
 	timer := time.NewTimer(max(publicWait, rule.wait))
 	defer timer.Stop()
 	select {
-	case <-w.called:
+	case <-w.ready:
 		return w.slot, ""
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if w.slot != nil { // called at the same moment
+	if w.slot != nil { // it got the slot at the same moment
 		return w.slot, ""
 	}
 	l.dequeue(slices.Index(l.queue, w))
@@ -160,6 +160,6 @@ func (l *publicLimiter) vacate(client netip.Addr) {
 		w := l.queue[next]
 		l.dequeue(next)
 		w.slot = l.occupy(w.client)
-		close(w.called)
+		close(w.ready)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// statusClientClosed is what Caddy's proxy answers when the client went away.
+// statusClientClosed is the status of Caddy's proxy for a client that disconnected.
 const statusClientClosed = 499
 
 // publicResponse is the response of a public route. When it begins and the body has
@@ -19,7 +19,7 @@ type publicResponse struct {
 	slot    *publicSlot
 	request *http.Request
 	begun   bool
-	refused bool // answered by the guard: what the proxy still writes is discarded
+	refused bool // the guard has answered; the proxy's answer is discarded
 }
 
 func (s *publicResponse) begin() {
@@ -29,8 +29,8 @@ func (s *publicResponse) begin() {
 	}
 }
 
-// WriteHeader implements [http.ResponseWriter]. The proxy ends a request whose body
-// did not come in time as one that the client gave up; the client gets a 408 instead.
+// WriteHeader implements [http.ResponseWriter]. For a body that did not arrive in time the
+// proxy answers as for a client that disconnected; the client gets a 408 instead.
 func (s *publicResponse) WriteHeader(status int) {
 	if status == statusClientClosed && !s.begun && s.slot.wasLate() {
 		s.begin()

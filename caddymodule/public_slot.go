@@ -9,7 +9,7 @@ type publicSlot struct {
 	client   netip.Addr
 	answered bool
 	received bool
-	late     bool // the body did not come in time
+	late     bool // the body did not arrive in time
 	released bool
 	large    *publicSlot // among the large bodies; nil for a small one
 	gathered int64       // bytes of its body in memory, beyond publicBuffer
@@ -23,7 +23,7 @@ func (s *publicSlot) answerBegins() {
 	s.releaseIf(s.received)
 }
 
-// bodyEnds notes that the rest of the body is not awaited.
+// bodyEnds notes that the body has been read, or that its rest is not needed.
 func (s *publicSlot) bodyEnds() {
 	s.large.release()
 	s.limiter.mu.Lock()
@@ -32,7 +32,7 @@ func (s *publicSlot) bodyEnds() {
 	s.releaseIf(s.answered)
 }
 
-// bodyIsLate notes that the body did not come in time.
+// bodyIsLate notes that the body did not arrive in time.
 func (s *publicSlot) bodyIsLate() {
 	s.limiter.mu.Lock()
 	defer s.limiter.mu.Unlock()
@@ -45,7 +45,7 @@ func (s *publicSlot) wasLate() bool {
 	return s.late
 }
 
-// release gives the slot back; again does nothing, nor does a nil slot.
+// release frees the slot. It may be called again, and on a nil slot.
 func (s *publicSlot) release() {
 	if s == nil {
 		return

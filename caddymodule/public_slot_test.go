@@ -27,7 +27,7 @@ func acquireNow(t *testing.T, limiter *publicLimiter, client netip.Addr, rule pu
 	return slot
 }
 
-func TestStrangersAreBoundedByClientAndInAll(t *testing.T) {
+func TestPublicRequestsAreBoundedByClientAndInTotal(t *testing.T) {
 	limiter, rule := newLimiter(), publicRule{inflight: 2, total: 3}
 	acquireNow(t, limiter, clientA, rule)
 	acquireNow(t, limiter, clientA, rule)
@@ -46,7 +46,7 @@ func TestStrangersAreBoundedByClientAndInAll(t *testing.T) {
 	}
 }
 
-func TestAPlaceIsGivenBackWhenTheAnswerBeginsAndTheBodyHasEnded(t *testing.T) {
+func TestASlotIsReleasedWhenTheAnswerBeginsAndTheBodyHasEnded(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		steps []func(*publicSlot)
@@ -68,7 +68,7 @@ func TestAPlaceIsGivenBackWhenTheAnswerBeginsAndTheBodyHasEnded(t *testing.T) {
 }
 
 // What waits is called when a slot becomes free, and refused after a second.
-func TestAStrangerWaitsASecondForAPlace(t *testing.T) {
+func TestAPublicRequestWaitsASecondForASlot(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		freed  time.Duration // when the slot is given back; 0 for never
@@ -106,7 +106,7 @@ func TestAStrangerWaitsASecondForAPlace(t *testing.T) {
 	}
 }
 
-func TestTheClientWithTheFewestPlacesIsCalledFirst(t *testing.T) {
+func TestTheClientWithTheFewestSlotsIsServedFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limiter, rule := newLimiter(), publicRule{inflight: 8, total: 4}
 		var slots []*publicSlot
@@ -138,7 +138,7 @@ func TestTheClientWithTheFewestPlacesIsCalledFirst(t *testing.T) {
 	})
 }
 
-func TestTheQueueOfStrangersIsBounded(t *testing.T) {
+func TestThePublicQueueIsBounded(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		rule    publicRule

@@ -67,7 +67,7 @@ func TestAnUnreadableEndOfTheChainIsThePeer(t *testing.T) {
 
 // A client that invents an address for each guess is locked out all the same, and
 // another one behind the same proxy is not.
-func TestInventedAddressesDoNotWalkAroundALockout(t *testing.T) {
+func TestForgedAddressesDoNotBypassTheLockout(t *testing.T) {
 	g := serve(t, false, behindProxy("\t\ttrusted_proxies_strict\n", "3 1m 5m"), "authmin {\n\trequire infer /v1/*\n}\nrespond ok")
 	var got []int
 	for i := range 5 {
@@ -82,7 +82,7 @@ func TestInventedAddressesDoNotWalkAroundALockout(t *testing.T) {
 }
 
 // The places of a public route are counted by the same address.
-func TestInventedAddressesDoNotWalkAroundTheBoundOfStrangers(t *testing.T) {
+func TestForgedAddressesDoNotBypassThePublicLimit(t *testing.T) {
 	release := make(chan struct{})
 	up := rawUpstream(t, (&held{release}).ServeHTTP)
 	g := serve(t, false, behindProxy("", "off"), "authmin {\n\tpublic /v1/*\n\tpublic_inflight 1\n}\nreverse_proxy "+up)

@@ -65,7 +65,7 @@ func TestOneCorrelationID(t *testing.T) {
 	}
 }
 
-// An id that could be anything but an id is replaced, and never reaches anybody.
+// An invalid correlation id is replaced, and reaches neither the upstream nor the client.
 func TestBadCorrelationIDIsReplaced(t *testing.T) {
 	up := newUpstream(t, nil)
 	g := serve(t, false, twoTokens, "authmin {\n\tpublic /*\n}\nreverse_proxy "+up.address())

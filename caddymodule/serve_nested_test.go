@@ -37,7 +37,7 @@ func TestASecondGuardRefuses(t *testing.T) {
 
 // The guard in the error routes judges what the client sent, not what the first one
 // has put there for the upstream: that would be a bad token of the client's.
-func TestAGuardInTheErrorRoutesJudgesTheClient(t *testing.T) {
+func TestAGuardInTheErrorRoutesChecksTheClientsToken(t *testing.T) {
 	up := newUpstream(t, nil)
 	globals := strings.TrimSuffix(twoTokens, "\t}\n") + "\t\tlockout 1 1m 5m\n\t}\n"
 	const guard = `

@@ -13,7 +13,7 @@ import (
 
 // The answers that clients program against, byte for byte, for every version of
 // HTTP. Only the date and the protocol's own header fields are left out.
-func TestRefusalsSayExactlyThis(t *testing.T) {
+func TestRefusalsGolden(t *testing.T) {
 	keyring := t.TempDir() + "/tokens"
 	writeKeyring(t, keyring,
 		keyringLine("expired", "canary-plain-expired-0123456789abcdef", "infer expires=2020-01-01T00:00:00Z"),

@@ -90,7 +90,7 @@ const trailerPolicy = `
 	}
 	reverse_proxy `
 
-func TestTrailersStayHere(t *testing.T) {
+func TestTrailersAreRemovedByDefault(t *testing.T) {
 	up := newUpstream(t, nil)
 	eachTrailerVersion(t, up, func(t *testing.T, g *gateway, c *http.Client, _ string) {
 		for _, declared := range [][]string{nil, {"X-Sum"}, {"X-Auth-Identity"}, {"X-Sum", "X-Auth-Identity", "Authorization", "X-Late"}} {
@@ -102,8 +102,8 @@ func TestTrailersStayHere(t *testing.T) {
 	})
 }
 
-// Where trailers are allowed, they may still not name anybody, nor hold a token.
-func TestAllowedTrailersNameNobody(t *testing.T) {
+// Where trailers are allowed, they may still not state an identity, nor contain a token.
+func TestAllowedTrailersCarryNoIdentity(t *testing.T) {
 	up := newUpstream(t, nil)
 	eachTrailerVersion(t, up, func(t *testing.T, g *gateway, c *http.Client, version string) {
 		for _, declared := range [][]string{{"X-Sum"}, {"X-Auth-Identity", "X-Sum"}, {"X-Sum", "X-Auth-Identity", "Authorization", "X-Api-Key"}, {"X-Sum", "X-Forwarded-For", "X_Forwarded_Host", "X-Correlation-Id", "Cookie"}} {

@@ -142,7 +142,7 @@ func TestAKeyringWaitsForASecret(t *testing.T) {
 	}
 }
 
-func TestTheKeyOfAChainStays(t *testing.T) {
+func TestAChangedChainKeyIsRefusedWhileRunning(t *testing.T) {
 	s := newSecretStore(t)
 	key := filepath.Join(t.TempDir(), "key")
 	writeFile(t, key, tokenFresh, 0o600)

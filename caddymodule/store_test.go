@@ -48,7 +48,7 @@ func (s *tokenStore) knows(token string) bool {
 	return verdict == authmin.VerdictValid
 }
 
-func TestRenameIsPickedUp(t *testing.T) {
+func TestARenameIsDetected(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens")
 	writeKeyring(t, path, keyringLine("a", tokenInfer, "infer"))
 	s, _ := storeOf(t, path)
@@ -64,7 +64,7 @@ func TestRenameIsPickedUp(t *testing.T) {
 
 // A Kubernetes Secret is a link to a link, and an update swaps the one in the
 // middle: the path, and the size and time of what it shows, may stay the same.
-func TestSymlinkSwapIsPickedUp(t *testing.T) {
+func TestASymlinkSwapIsDetected(t *testing.T) {
 	dir := t.TempDir()
 	at := time.Unix(1700000000, 0)
 	for version, token := range map[string]string{"..v1": tokenInfer, "..v2": tokenAdmin} {
@@ -175,7 +175,7 @@ func remove(t *testing.T, path string) {
 
 // The refusal of a file that others can read names the remedy; the remedy works,
 // although it leaves content, size and time alone.
-func TestMendedModeIsPickedUp(t *testing.T) {
+func TestACorrectedModeIsDetected(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens")
 	writeKeyring(t, path, keyringLine("a", tokenInfer, "infer"))
 	s, _ := storeOf(t, path)
@@ -196,7 +196,7 @@ func TestMendedModeIsPickedUp(t *testing.T) {
 
 // Look-ups beside a storm of changes, some of them bad, always know the token
 // that every good version has.
-func TestNoMomentWithoutTokens(t *testing.T) {
+func TestReloadsKeepTokensValid(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens")
 	constant := keyringLine("constant", tokenInfer, "infer")
 	writeKeyring(t, path, constant)

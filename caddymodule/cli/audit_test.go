@@ -88,7 +88,7 @@ func TestAuditVerifyRefusesWithoutLeaking(t *testing.T) {
 	}
 }
 
-func TestAuditVerifySaysWhoCanForge(t *testing.T) {
+func TestAuditVerifyHelpNamesTheForgeryRisk(t *testing.T) {
 	out, _, err := runAudit("verify", "--help")
 	if err != nil || !strings.Contains(out, "A holder of the key can forge") {
 		t.Errorf("got %q, %v", out, err)

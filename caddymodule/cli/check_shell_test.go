@@ -60,7 +60,7 @@ func TestCheckInAShellWithoutTheUnitsCredentials(t *testing.T) {
 
 // A shipped scope that no token holds yet is worth a warning where others come in, and
 // an error where nothing can come in at all.
-func TestAScopeThatNoTokenHoldsYetIsNoError(t *testing.T) {
+func TestAScopeThatNoTokenHasYetIsAWarning(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "Caddyfile")
 	head := "{\n" + quiet + "\tauthmin {\n\t\ttoken ci {env.NOT_SET_HERE} infer\n\t}\n}\nhttp://127.0.0.1:8080 {\n\tbind 127.0.0.1\n\tauthmin edge {\n"
 	for name, c := range map[string]struct{ rules, want string }{

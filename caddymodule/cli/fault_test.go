@@ -82,7 +82,7 @@ const proxied = "\nreverse_proxy 127.0.0.1:8081\n"
 
 // What a configuration gives away of the guards' work is said at its line, and refused
 // where it would let a client through or its token out.
-func TestFaultsOfAConfigurationAreSaidAndRefused(t *testing.T) {
+func TestFaultsAreReportedAndRefused(t *testing.T) {
 	for _, a := range slicesOf(copiedArrangements, writtenArrangements, chosenArrangements, clientArrangements, guardArrangements, adminArrangements) {
 		t.Run(a.name, a.check)
 	}
@@ -223,7 +223,7 @@ func slicesOf(lists ...[]arrangement) (all []arrangement) {
 }
 
 // What looks like a fault and is none starts, and lint finds nothing.
-func TestWhatIsNoFaultIsNotRefused(t *testing.T) {
+func TestValidConfigurationsHaveNoFaults(t *testing.T) {
 	for _, a := range []arrangement{
 		{name: "who asks", body: "reverse_proxy 127.0.0.1:8081 {\n header_up X-Webauth-User {http.auth.user.id}\n }"},
 		{name: "a session id", body: "header X-Seen {header.X-Session-Id}" + proxied},

@@ -14,7 +14,7 @@ import (
 // Each file of testdata/lint is an arrangement of guards and of what they
 // should guard. What lint says of it is in the .txt beside it: the lines to read
 // when lint changes.
-func TestLintSaysWhereAnArrangementIsOpen(t *testing.T) {
+func TestLintGolden(t *testing.T) {
 	for _, name := range []string{"BACKEND", "MY_API_KEY", "CI_TOKEN", "SOME_SECRET"} {
 		t.Setenv(name, "canary-plain-0123456789abcdefghijklmnop")
 	}

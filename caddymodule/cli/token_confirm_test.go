@@ -25,7 +25,7 @@ func keyringText(tokens map[string]string) string {
 // A client that is locked out, because it was too early with its new token or for
 // any other reason, is let in with the token as soon as the command that made it
 // has returned.
-func TestAFreshTokenIsLetInFromALockedOutAddress(t *testing.T) {
+func TestAValidTokenIsAcceptedFromALockedOutAddress(t *testing.T) {
 	dir := t.TempDir()
 	ring, socket, address := filepath.Join(dir, "tokens"), filepath.Join(dir, "admin.sock"), testkit.FreeAddress(t)
 	writeFile(t, ring, keyringText(map[string]string{"other": tokenUpstream}), 0o600)

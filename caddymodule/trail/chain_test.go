@@ -20,7 +20,7 @@ func expectWhole(t *testing.T, paths ...string) Report {
 	t.Helper()
 	report, err := verify(paths...)
 	if err != nil {
-		t.Errorf("a chain that nobody touched: %v\n%s", err, contentOf(t, paths[len(paths)-1]))
+		t.Errorf("an unmodified chain: %v\n%s", err, contentOf(t, paths[len(paths)-1]))
 	}
 	return report
 }
@@ -54,7 +54,7 @@ func chainedLines(t *testing.T) (path string, lines []string) {
 	return path, lines[:len(lines)-1]
 }
 
-// recompute makes a chain of the lines as somebody would who has another key.
+// recompute makes a chain of the lines as an attacker with another key would.
 func recompute(lines []string) []string {
 	c := chain{sealer: newSealer(authmin.NewSecret("canary-other-0123456789abcdefghijklmnop"))}
 	var out []string
@@ -126,7 +126,7 @@ func TestTamperingIsNamed(t *testing.T) {
 
 // Without the second witness beside the file its end still has to be a closing
 // checkpoint, and with an older one of those it is the witness that shows the cut.
-func TestACutEndShowsByEitherWitness(t *testing.T) {
+func TestTruncationIsDetectedByHeadOrPeer(t *testing.T) {
 	path, lines := chainedLines(t)
 	if err := os.Remove(path + headSuffix); err != nil {
 		t.Fatal(err)
@@ -143,16 +143,16 @@ func TestACutEndShowsByEitherWitness(t *testing.T) {
 	expectBroken(t, "cut: it ends with record 12, but", path)
 }
 
-func TestACutIsNotHealedByARestart(t *testing.T) {
+func TestTruncationIsReportedAfterARestart(t *testing.T) {
 	path, lines := chainedLines(t)
 	writeFile(t, path, strings.Join(lines[:6], ""), 0o600)
 	writeChain(t, path, 11, 12)
 	expectBroken(t, ":7: record 13: deleted: records 7 to 12", path)
 }
 
-// Somebody without the key writes an end for the chain to go on from, in the file
+// An attacker without the key writes an end for the chain to continue from, in the file
 // and beside it.
-func TestAForgedEndIsNotGoneOnFrom(t *testing.T) {
+func TestAForgedEndIsNotContinued(t *testing.T) {
 	path, lines := chainedLines(t)
 	forger := chain{sealer: newSealer(authmin.NewSecret("canary-other-0123456789abcdefghijklmnop")), chainHead: chainHead{n: 999}}
 	forged := string(forger.append(nil, []byte(`{"event":"auth_success"}`)))
@@ -171,7 +171,7 @@ func TestAForgedEndIsNotGoneOnFrom(t *testing.T) {
 	expectWhole(t, path)
 }
 
-func TestTheWrongKeyIsSaid(t *testing.T) {
+func TestAWrongKeyIsReported(t *testing.T) {
 	path, _ := chainedLines(t)
 	_, err := Verify([]string{path}, authmin.NewSecret("canary-wrong-0123456789abcdefghijklmnop"), time.Now())
 	if err == nil || !strings.Contains(err.Error(), "check --key") {

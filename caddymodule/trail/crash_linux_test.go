@@ -56,7 +56,7 @@ func startAuditProcess(t *testing.T, path string, env ...string) (*exec.Cmd, *bu
 
 // What a required sink has accepted is in the file after a kill -9, and the chain
 // goes on.
-func TestNothingAcceptedIsLostToAKill(t *testing.T) {
+func TestAcceptedRecordsSurviveAKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit")
 	cmd, out := startAuditProcess(t, path)
 	last := -1

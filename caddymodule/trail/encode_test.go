@@ -82,7 +82,7 @@ func TestARecordCostsNoAllocation(t *testing.T) {
 }
 
 // The general encoder's time is that of the layout.
-func TestTheTimeIsThatOfTheLayout(t *testing.T) {
+func TestAppendTimeMatchesTheLayout(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		at := time.Unix(rapid.Int64Range(-62135596800, 253402300799).Draw(t, "seconds"), rapid.Int64Range(0, 999999999).Draw(t, "nanoseconds")).UTC()
 		if got, want := string(appendTime(nil, at)), at.Format(timeLayout); got != want {

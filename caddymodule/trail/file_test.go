@@ -129,7 +129,7 @@ func TestAFullDiskIsSurvived(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoPlainFileIsRefused(t *testing.T) {
+func TestSpecialFilesAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	fifo, link, target := filepath.Join(dir, "fifo"), filepath.Join(dir, "link"), filepath.Join(dir, "target")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {

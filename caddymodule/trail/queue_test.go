@@ -78,7 +78,7 @@ func TestRecordsShareAWrite(t *testing.T) {
 	}
 }
 
-func TestAWaitedForRecordIsWrittenFirst(t *testing.T) {
+func TestARequiredRecordIsWrittenFirst(t *testing.T) {
 	out := new(fakeOutput)
 	s := startSink(t, out)
 	if err := put(s, []byte(`{"a":1}`), true); err != nil {
@@ -89,7 +89,7 @@ func TestAWaitedForRecordIsWrittenFirst(t *testing.T) {
 	}
 }
 
-func TestAHungSinkHoldsUpNobodyAndIsCounted(t *testing.T) {
+func TestAHungSinkDelaysNoRequestAndIsCounted(t *testing.T) {
 	out := new(fakeOutput)
 	s := startSink(t, out)
 	out.gate.Lock()
@@ -114,7 +114,7 @@ func TestAHungSinkHoldsUpNobodyAndIsCounted(t *testing.T) {
 		t.Error("no record tells of the lost ones")
 	}
 	if lost := s.lost.Load(); lost != 0 {
-		t.Errorf("%d lost records are told of to nobody", lost)
+		t.Errorf("%d lost records are not reported", lost)
 	}
 }
 
@@ -148,7 +148,7 @@ func TestWaitingForAHungSinkEndsAndLaterOnesDoNotWait(t *testing.T) {
 	<-s.done
 }
 
-func TestAFailureReachesWhoeverWaitsAndPasses(t *testing.T) {
+func TestWaitingRecordsGetTheWriteError(t *testing.T) {
 	out := new(fakeOutput)
 	s := startSink(t, out)
 	broken := errors.New("broken")
@@ -170,7 +170,7 @@ func TestAFailureReachesWhoeverWaitsAndPasses(t *testing.T) {
 	}
 }
 
-func TestAnEndedSinkTakesNothing(t *testing.T) {
+func TestAStoppedSinkAcceptsNoRecord(t *testing.T) {
 	s := startSink(t, new(fakeOutput))
 	stopSink(t, s)
 	if err := put(s, []byte("{}"), true); !errors.Is(err, ErrStopped) {

@@ -109,7 +109,7 @@ func TestAStreamCountsOctetsAndIsConnectedToAgain(t *testing.T) {
 				conn.Close()
 			}
 			if n := valueOf(t, s.counters.Failed); n != 0 {
-				t.Errorf("%d records failed, although somebody listened all the time", n)
+				t.Errorf("%d records failed, although a collector listened all the time", n)
 			}
 		})
 	}
@@ -133,7 +133,7 @@ func acceptAfter(t *testing.T, l net.Listener, send func()) net.Conn {
 }
 
 // A collector that accepts and never reads: its buffers fill up, then writes hang.
-func TestACollectorThatNeverReadsHoldsUpNobody(t *testing.T) {
+func TestACollectorThatNeverReadsDelaysNoRecord(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +161,7 @@ func TestACollectorMayComeLater(t *testing.T) {
 	address := testkit.FreeAddress(t)
 	s := startSink(t, newSyslogOutput("tcp", address))
 	if err := put(s, syslogLine("INFO", "early"), true); err == nil {
-		t.Fatal("a record was sent to nobody")
+		t.Fatal("a record was sent without a collector")
 	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
