@@ -11,7 +11,7 @@ import (
 	"github.com/llorch/gateway/poolmanager"
 )
 
-// stopLimit is what systemd and people are promised.
+// stopLimit is the promised time for a stop; systemd's unit has a longer one.
 const stopLimit = 4 * time.Second
 
 // kindURLKey labels the keys of servers that templates name; see url_key_file.
@@ -43,7 +43,7 @@ func (c *config) Open(lookup backend.Lookup) ([]*authmin.SecretSource, error) {
 	return append(sources, c.urlKeys...), o.Check()
 }
 
-// Try has nothing to add: Open has checked what a start would refuse.
+// Try does no further checks: Open has checked what a start would refuse.
 func (c *config) Try() error { return nil }
 
 // tokens are the secrets as next gives them.

@@ -8,9 +8,9 @@
 //
 // # Configuration
 //
-// One YAML file, in which a key that is not listed here is an error, and the
-// variables in brackets, which win; one that is empty is an error. --check says what is wrong, with its line,
-// and starts nothing.
+// One YAML file, in which an unknown key is an error, and the variables in brackets,
+// which override it; an empty variable is an error. --check reports the first error with
+// its line, and starts no engine.
 //
 //	listen            where to listen, 127.0.0.1:9200 [POOL_MANAGERD_ADDR]
 //	runtime_dir       keys, locks, and engines/ for handoff files [POOL_MANAGERD_RUNTIME_DIR]
@@ -25,7 +25,7 @@
 //	preload           pools to have from the start: pool_id, template, model_ref, on_demand
 //
 // A variable that begins with POOL_MANAGERD_ and is not listed here, or is spelled
-// almost as one of them, is a typing error and refused by its name.
+// almost as one of them, is refused by its name: it is a typing error.
 //
 // Tokens come from variables or, better, from files that NAME_FILE names:
 // LLORCH_API_TOKEN (a caller's own), LLORCH_UPSTREAM_TOKEN (the gateway's),
@@ -36,12 +36,12 @@
 // bad one leaves the last good one in use, which the log and the metric
 // poolmanager_token_source_errors_total say.
 //
-// HUP reads these files and the log level again, says what is in use now and what
-// needs a restart, and disturbs neither engines nor requests.
+// HUP reads these files and the log level again, and logs what is in use now and what
+// needs a restart. Engines and requests are not affected.
 //
-// No proxy is asked, whatever HTTPS_PROXY says: not for the orchestrator, not for
-// models, engines or traces. Where the orchestrator cannot be reached directly,
-// orchestrator_url has to name something that can.
+// HTTPS_PROXY is ignored, for the orchestrator, models, engines and traces. Where the
+// orchestrator cannot be reached directly, orchestrator_url must name a server that
+// forwards to it.
 //
 // # Templates
 //
@@ -70,10 +70,9 @@
 //	first_token_limit_ms     how long a task may wait for its first token, 600000
 //	between_tokens_limit_ms  and then for each further one, 120000
 //
-// A task that passes one of the last two is ended in the engine; before its first
-// token the orchestrator tries it again. The pool is suspect then, as its status
-// says, and its engine is restarted when that repeats. Comments and empty events of
-// an engine are no progress.
+// A task that exceeds one of the last two is cancelled in the engine; before its first
+// token the orchestrator retries it. The pool's status shows suspect then, and its engine
+// is restarted when that repeats. Comments and empty events of an engine are no progress.
 //
 // In command and env stand {model_path}, {model}, {port}, {ctx}, {slots},
 // {gpu_mask} and {key_file}. Each stays within its argument, and the program
