@@ -2,13 +2,13 @@ package caddymodule
 
 import "go.uber.org/zap/zapcore"
 
-// logCleaner is what a log may show of an entry.
+// logCleaner redacts log entries.
 type logCleaner interface {
 	text(text string) string // of a message or a stack trace
 	fields(fields []zapcore.Field) []zapcore.Field
 }
 
-// cleanedCore is a log that writes every entry cleaned.
+// cleanedCore is a log core that redacts every entry before it is written.
 type cleanedCore struct {
 	zapcore.Core
 	cleaner logCleaner
@@ -19,8 +19,8 @@ func (c cleanedCore) With(fields []zapcore.Field) zapcore.Core {
 	return cleanedCore{c.Core.With(c.cleaner.fields(fields)), c.cleaner}
 }
 
-// Check implements [zapcore.Core]. The logs behind it are asked one by one: each
-// has a level and a list of names of its own.
+// Check implements [zapcore.Core]. It checks each log behind it, since each has its own
+// level and list of names.
 func (c cleanedCore) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
 	inner := c.Core.Check(entry, nil)
 	if inner == nil {

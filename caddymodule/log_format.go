@@ -20,12 +20,11 @@ func init() {
 	caddy.RegisterModule(new(LogFormat))
 }
 
-// LogFormat is the log format `authmin`: another format, JSON unless it wraps
-// one, without what a client may have put in the wrong place. Caddy leaves four
-// header fields out of its logs, and never a query string. This leaves out every
-// query, the values of all header fields but the ordinary ones, and whatever is
-// as long as a token in those and in the path, whether it is one or not. The
-// tokens that are configured are in no log of any format: see [logShield].
+// LogFormat is the log format `authmin`. It wraps another format, by default JSON, and
+// redacts places in which a client may have put a token. Caddy itself redacts four header
+// fields, and no query string. This format redacts every query, the values of all but
+// some known header fields, and any word of those and of the path that is as long as a
+// token. Configured tokens are redacted in logs of every format: see [logShield].
 type LogFormat struct {
 	// The format that writes the entries. Default: json.
 	WrappedRaw json.RawMessage `json:"wrap,omitempty" caddy:"namespace=caddy.logging.encoders inline_key=format"`
@@ -74,7 +73,7 @@ func (f *LogFormat) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return err
 		}
 		if _, ok := inner.(zapcore.Encoder); !ok {
-			return d.Errf("%s is no log format", id)
+			return d.Errf("%s is not a log format", id)
 		}
 		f.WrappedRaw = caddyconfig.JSONModuleObject(inner, "format", name, nil)
 	}
@@ -117,8 +116,8 @@ func harmlessObject(object zapcore.ObjectMarshaler) zapcore.ObjectMarshaler {
 	return object
 }
 
-// AddString implements [zapcore.ObjectEncoder]: the admin endpoint logs its
-// target this way, and Caddy the beginning of a method that is too long.
+// AddString implements [zapcore.ObjectEncoder]. The admin endpoint logs its target as a
+// string, and Caddy the beginning of a method that is too long.
 func (f *LogFormat) AddString(key, value string) {
 	f.Encoder.AddString(key, shownString(key, value))
 }
@@ -129,12 +128,12 @@ func (f *LogFormat) AddReflected(key string, value any) error {
 	return f.Encoder.AddReflected(key, shownValue(value))
 }
 
-// harmlessRequest is what a log in the format authmin may show of a request.
+// harmlessRequest returns a request as a log in the format authmin may show it.
 func harmlessRequest(r *http.Request) *http.Request {
 	return shownRequest(r, harmlessTarget, harmlessHeader)
 }
 
-// shownRequest is what a log may show of a request.
+// shownRequest returns a copy of a request with its target and header redacted.
 func shownRequest(r *http.Request, target func(string) string, header func(http.Header) http.Header) *http.Request {
 	shown := *r
 	shown.RequestURI = target(r.RequestURI)
@@ -153,8 +152,8 @@ func harmlessTarget(target string) string {
 	return path
 }
 
-// ordinaryHeaders are the fields whose values help to read a log, and that contain a
-// token only by mistake.
+// ordinaryHeaders are fields whose values are useful in a log, and that contain a token
+// only by mistake.
 var ordinaryHeaders = map[string]bool{
 	"Accept": true, "Accept-Encoding": true, "Accept-Language": true, "Cache-Control": true,
 	"Connection": true, "Content-Encoding": true, "Content-Length": true, "Content-Type": true,
@@ -164,8 +163,7 @@ var ordinaryHeaders = map[string]bool{
 	"X-Auth-Identity": true, "X-Correlation-Id": true, "X-Forwarded-For": true, "X-Forwarded-Host": true, "X-Forwarded-Proto": true,
 }
 
-// harmlessHeader keeps the names of a header's fields, and the values of the
-// ordinary ones.
+// harmlessHeader keeps the names of all fields, and the values of the ordinary ones.
 func harmlessHeader(h http.Header) http.Header {
 	shown := make(http.Header, len(h))
 	for name, values := range h {

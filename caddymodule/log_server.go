@@ -14,15 +14,14 @@ import (
 // maxLoggedField bounds one field of a header, or a query, in a server's own logs.
 const maxLoggedField = 1024
 
-// errLogCredentials: it is for the clients' tokens and for the gateway's own, in the
-// logs of every handler.
+// errLogCredentials: with log_credentials, every handler logs the clients' tokens and the
+// gateway's own.
 var errLogCredentials = errors.New("log_credentials writes tokens into the logs of this server: remove it")
 
-// shieldLogs keeps tokens out of a guarded server's own logs, those of access and of
-// errors among them, whatever format the operator chose: Caddy leaves four header
-// fields out, and never a query. Whatever is as long as a token is left out, and all
-// else stays; the format `authmin` leaves out more, and of every log. The loggers are
-// private to Caddy; it reports whether they could be had.
+// shieldLogs keeps tokens out of a guarded server's own logs, including access and error
+// logs, for any format: Caddy redacts four header fields, and no query. It redacts every
+// word that is as long as a token, and nothing else; the format `authmin` redacts more,
+// and in every log. The loggers are private to Caddy; it reports whether it found them.
 func shieldLogs(server *caddyhttp.Server) bool {
 	for _, name := range []string{"logger", "accessLogger", "errorLogger", "traceLogger"} {
 		field, ok := privateField[*zap.Logger](server, name)

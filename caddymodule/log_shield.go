@@ -6,16 +6,16 @@ import (
 	"sync/atomic"
 )
 
-// logShield keeps tokens out of every log of the process, whatever its format, level
-// and output: those that any module of Caddy's has, and what is written with the
-// standard library's log. It does two things.
+// logShield keeps tokens out of every log of the process, for any format, level and
+// output: the logs of all Caddy modules, and those of the standard library's log. It does
+// two things.
 //
-// Of requests, which handlers write as they are when a stream breaks or at DEBUG, with
-// what the operator adds for the upstream, only that is written which the format
-// `authmin` writes, too. The server's own logs, of access and errors, show more: see
-// [shieldLogs]. A server without a guard shows what it likes.
+// It reduces requests to what the format `authmin` shows: handlers log a whole request,
+// with the credentials for the upstream, when a stream breaks or at DEBUG. The server's
+// access and error logs show more: see [shieldLogs]. Servers without a guard are not
+// affected.
 //
-// And in every entry, of whatever logger, the tokens that are configured are replaced.
+// And it replaces configured tokens in every entry of every logger.
 type logShield struct {
 	leaks  atomic.Pointer[leakFinder] // nil until the tokens are known
 	guards *guardList
@@ -29,10 +29,10 @@ func (s *logShield) text(text string) string {
 	return text
 }
 
-// stdShield cleans what is written with the standard library's log.
+// stdShield redacts the output of the standard library's log.
 type stdShield struct{ to io.Writer }
 
-// runningShield is that of the configuration in use.
+// runningShield is the shield of the configuration in use.
 var runningShield atomic.Pointer[logShield]
 
 // Write implements [io.Writer].
@@ -47,8 +47,9 @@ func (w stdShield) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// shieldStdLog puts the shield before the standard library's log, if nothing has put
-// another output there: Caddy does, when a configuration ends that had a sink.
+// shieldStdLog puts the shield before the output of the standard library's log. It is
+// called repeatedly, since Caddy replaces that output when a configuration with a sink
+// ends.
 func shieldStdLog() {
 	if _, ok := log.Writer().(stdShield); !ok {
 		log.SetOutput(stdShield{log.Writer()})

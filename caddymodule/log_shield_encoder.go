@@ -5,7 +5,7 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// shieldedObject is an object whose texts are cleaned as they are written.
+// shieldedObject is an object whose strings are redacted while it is encoded.
 type shieldedObject struct {
 	zapcore.ObjectMarshaler
 	shield *logShield
@@ -18,8 +18,8 @@ func (o shieldedObject) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	return o.ObjectMarshaler.MarshalLogObject(shieldedFields{enc, o.shield, request || cleaned})
 }
 
-// shieldedFields takes the fields of an object. Those of a request have been chosen
-// already: their texts alone are cleaned.
+// shieldedFields encodes the fields of an object. With chosen, they are those of a request
+// that was reduced already, and only their strings are redacted.
 type shieldedFields struct {
 	zapcore.ObjectEncoder
 	shield *logShield
@@ -55,7 +55,7 @@ func (f shieldedFields) AddReflected(key string, value any) error {
 	return f.ObjectEncoder.AddReflected(f.shield.text(key), f.shield.value(value))
 }
 
-// shieldedArray is a list whose texts are cleaned as they are written.
+// shieldedArray is a list whose strings are redacted while it is encoded.
 type shieldedArray struct {
 	zapcore.ArrayMarshaler
 	shield *logShield

@@ -12,17 +12,17 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// cleanedRequest and cleanedHeader are what a server's own log shows.
+// cleanedRequest and cleanedHeader are reduced for a server's own log.
 type (
 	cleanedRequest struct{ caddyhttp.LoggableHTTPRequest }
 	cleanedHeader  struct{ caddyhttp.LoggableHTTPHeader }
 )
 
-// responseHeaders is the field of an access log with the header of the answer.
+// responseHeaders is the field of an access log with the header of the response.
 const responseHeaders = "resp_headers"
 
-// fields implements [logCleaner]. An error, or another value that
-// would be printed with a token, becomes text.
+// fields implements [logCleaner]. An error or other value whose text contains a token
+// becomes a string.
 func (s *logShield) fields(fields []zapcore.Field) []zapcore.Field {
 	clean := make([]zapcore.Field, len(fields))
 	for i, field := range fields {
@@ -48,13 +48,13 @@ func (s *logShield) fields(fields []zapcore.Field) []zapcore.Field {
 	return clean
 }
 
-// printed is a field as it is, or as text if it would be printed with a token.
+// printed returns a field unchanged or, if its text contains a token, as a string.
 func (s *logShield) printed(field zapcore.Field) zapcore.Field {
 	out := zapcore.NewMapObjectEncoder()
 	field.AddTo(out)
 	for key, value := range out.Fields {
 		if text := fmt.Sprint(value); len(text) >= authmin.MinTokenLength {
-			if clean := s.text(text); len(clean) != len(text) { // no token is as short as what stands for it
+			if clean := s.text(text); len(clean) != len(text) { // a token is longer than its replacement
 				return zap.String(key, clean)
 			}
 		}
@@ -62,8 +62,8 @@ func (s *logShield) printed(field zapcore.Field) zapcore.Field {
 	return field
 }
 
-// value is what a log may show of a value that it would take apart by reflection:
-// headers of the admin endpoint come this way, and modules with all their settings.
+// value redacts a value that a log would encode by reflection, such as headers of the
+// admin endpoint, and modules with all their settings.
 func (s *logShield) value(value any) any {
 	value = shownValue(value)
 	text := fmt.Sprintf("%+v", value)
@@ -73,7 +73,7 @@ func (s *logShield) value(value any) any {
 	return value
 }
 
-// shownValue leaves out of a value what could be a credential of the operator's.
+// shownValue reduces a value that may contain a credential of the operator.
 func shownValue(value any) any {
 	switch v := value.(type) {
 	case http.Header:
@@ -84,7 +84,7 @@ func shownValue(value any) any {
 	return value
 }
 
-// shownString is what a log may show of a string: targets stand in many fields.
+// shownString redacts a string. Several fields contain request targets.
 func shownString(key, value string) string {
 	switch {
 	case key == "method_trunc": // the beginning of a method that is too long
@@ -97,8 +97,7 @@ func shownString(key, value string) string {
 	return value
 }
 
-// object is what a log may show of an object. It stays a request or a header for the
-// format authmin, but for its texts.
+// object redacts an object. Requests and headers keep their types, for the format authmin.
 func (s *logShield) object(key string, object zapcore.ObjectMarshaler) zapcore.ObjectMarshaler {
 	switch o := object.(type) {
 	case caddyhttp.LoggableHTTPRequest:

@@ -12,18 +12,18 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// errUnknownLogs refuses a Caddy whose private loggers are not where they were.
-var errUnknownLogs = errors.New("this version of Caddy does not let its logs be kept clean of tokens in the wrong place; use one that does")
+// errUnknownLogs refuses a Caddy with other private fields for its loggers.
+var errUnknownLogs = errors.New("cannot redact misplaced tokens in the logs of this version of Caddy; build with the version in go.mod")
 
-// place puts the shield before every log of a configuration. Caddy has built the logs
-// before any app, so that all modules that are provisioned from now on get shielded
-// ones; Caddy's default logger is replaced as well. Caddy keeps the logs to itself: one
-// that does not look as it did is refused.
+// place puts the shield before every log of a configuration. Caddy builds the logs before
+// any app, so that modules provisioned from now on get shielded loggers. It replaces
+// Caddy's default logger as well. The logs are private to Caddy; a version in which they
+// have another form is refused.
 //
 // Modules that were provisioned before, such as the handlers of an earlier site, have
-// their loggers already: see [logShield.sweep]. What Caddy has written until now is of
-// the configuration alone: at DEBUG, in any format but authmin, that may be all of it,
-// with credentials that stand in it in clear.
+// their loggers already: see [logShield.sweep]. Caddy's earlier entries are about the
+// configuration only: at DEBUG, in any format but authmin, they may contain all of it,
+// including credentials in clear.
 func (s *logShield) place(ctx caddy.Context) error {
 	config, ok := privateField[*caddy.Config](&ctx, "cfg")
 	if !ok {
@@ -63,15 +63,13 @@ func (s *logShield) wrap(core zapcore.Core) zapcore.Core {
 	return cleanedCore{core, s}
 }
 
-// maxSweep bounds the depth of modules in modules: a handler in 16 routes in each
-// other is 80 deep.
+// maxSweep bounds the depth of nested modules: a handler in 16 nested routes is 80 deep.
 const maxSweep = 128
 
 // sweep shields the loggers of an app, and of the servers, handlers and matchers in it,
-// that were made before [logShield.place]. It changes them where they are, as nothing
-// serves yet; the loggers that modules derive for goroutines of their own, which may be
-// at work already (health checks, the care of certificates), it leaves alone: they write
-// nothing of requests.
+// that were created before [logShield.place]. It modifies them in place, since nothing
+// serves yet. It does not modify loggers that modules derived for their own goroutines,
+// which may be running (health checks, certificate maintenance): they log no requests.
 func (s *logShield) sweep(value reflect.Value, depth int) {
 	if depth > maxSweep {
 		return
@@ -102,7 +100,7 @@ func (s *logShield) sweep(value reflect.Value, depth int) {
 	}
 }
 
-// holdsModules leaves out what has no modules in it, of which there is much.
+// holdsModules reports whether a type may contain modules, so that sweep can skip others.
 func holdsModules(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Interface, reflect.Struct:
@@ -133,7 +131,7 @@ func (s *logShield) sweepModule(module reflect.Value) {
 	}
 }
 
-// privateField is the field of a struct behind a pointer, if it is of this type.
+// privateField returns a pointer to a private field of a struct, if it has this type.
 func privateField[T any](structure any, name string) (*T, bool) {
 	value := reflect.ValueOf(structure)
 	if value.Kind() != reflect.Pointer || value.Elem().Kind() != reflect.Struct {

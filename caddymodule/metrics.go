@@ -9,9 +9,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are package-level, so that counters survive a reload: every
-// configuration brings a registry of its own, and they are registered there
-// again. All labels are from closed sets.
+// metrics are package-level, so that counters survive a reload: every configuration has
+// its own registry, in which they are registered again. All labels have a closed set of
+// values.
 type metrics struct {
 	decisions    *prometheus.CounterVec
 	failures     *prometheus.CounterVec
@@ -37,7 +37,7 @@ const (
 	labelledAllowed decisionLabel = "allowed"
 	labelledPublic  decisionLabel = "public"
 	labelledRefused decisionLabel = "refused"
-	labelledShadow  decisionLabel = "would_deny" // let through by a shadow guard
+	labelledShadow  decisionLabel = "would_deny" // forwarded by a shadow guard
 )
 
 var shared = &metrics{
@@ -64,7 +64,7 @@ var shared = &metrics{
 	duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "caddy_authmin_decision_duration_seconds",
 		Help: "Time to decide one request, without the upstream.",
-		// From below the target of 1 µs to a second, a decade in two steps.
+		// From below the target of 1 µs to one second, about two steps per decade.
 		Buckets: []float64{5e-7, 1e-6, 5e-6, 1e-5, 5e-5, 1e-4, 5e-4, 1e-3, 1e-2, 1e-1, 1},
 	}),
 	lockouts: prometheus.NewCounter(prometheus.CounterOpts{
@@ -128,8 +128,7 @@ func (m *metrics) sink(kind string) trail.Counters {
 	}
 }
 
-// guardMetrics are the counters of one guard, looked up once so that a decision
-// does not have to.
+// guardMetrics are the counters of one guard, looked up once and not for each decision.
 type guardMetrics struct {
 	allowed, public, refused, wouldDeny prometheus.Counter
 
@@ -172,8 +171,8 @@ func (g guardMetrics) count(d *authmin.Decision, shadow bool, took time.Duration
 	g.duration.Observe(took.Seconds())
 }
 
-// setTokens shows the states of a keyring's tokens, and returns when the next
-// token changes its state by itself: the zero time when none does.
+// setTokens sets the metrics of token states, and returns when the next token becomes
+// valid or expires; the zero time if none does.
 func (m *metrics) setTokens(ring *authmin.Keyring, now time.Time) time.Time {
 	states := map[authmin.Verdict]int{}
 	var expiry, change int64
@@ -196,14 +195,14 @@ func (m *metrics) setTokens(ring *authmin.Keyring, now time.Time) time.Time {
 	return time.Unix(change, 0)
 }
 
-// stateNames are the states of a token, for people and for labels.
+// stateNames are the names of token states, for output and labels.
 var stateNames = map[authmin.Verdict]string{
 	authmin.VerdictValid: "active", authmin.VerdictExpired: "expired",
 	authmin.VerdictRevoked: "revoked", authmin.VerdictNotYet: "not_yet",
 }
 
-// TokenState is what people and labels call a verdict on a token: active, expired,
-// revoked or not_yet; "" for one that is in no keyring.
+// TokenState returns the name of a token's state, for output and labels: active, expired,
+// revoked or not_yet; "" for an unknown token.
 func TokenState(v authmin.Verdict) string { return stateNames[v] }
 
 // sooner returns the earlier of two Unix times after now, 0 meaning never.

@@ -39,7 +39,7 @@ const (
 	// checkpoint: a cut tail is at most this long.
 	checkpointRecords  = 1000
 	checkpointInterval = 5 * time.Second
-	// checkpointIdle is the time between checkpoints when nothing happens.
+	// checkpointIdle is the time between checkpoints without new records.
 	checkpointIdle = time.Minute
 )
 
@@ -118,7 +118,7 @@ func (c *chain) appendControl(dst []byte, event, cause string, torn int) []byte 
 	return c.append(dst, AppendRecord(nil, &r))
 }
 
-// appendCheckpoint closes what has been written so far.
+// appendCheckpoint seals the records so far.
 func (c *chain) appendCheckpoint(dst []byte, cause string) []byte {
 	dst = c.appendControl(dst, EventCheckpoint, cause, 0)
 	c.unsealed, c.checkpoint = 0, time.Now()

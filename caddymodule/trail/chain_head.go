@@ -19,8 +19,8 @@ const headSuffix = ".head"
 // maxHead bounds that file.
 const maxHead = 256
 
-// saveHead writes the end of the chain beside the file, as a second witness of it.
-// Failing to do so is no failure of the sink.
+// saveHead stores the end of the chain in a second file, so that truncation of the first
+// can be detected. An error does not fail the sink.
 func (o *fileOutput) saveHead() {
 	text := fmt.Sprintf("%d %s", o.chain.n, hex.EncodeToString(o.chain.seal[:]))
 	own := o.chain.sealer.of(purposeHead, []byte(text))
@@ -37,7 +37,7 @@ func (o *fileOutput) saveHead() {
 	}
 }
 
-// readHead reads what saveHead wrote. Anything else is no head.
+// readHead reads a file that saveHead wrote. It ignores any other content.
 func readHead(path string, s *sealer) (chainHead, bool) {
 	var head chainHead
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0)

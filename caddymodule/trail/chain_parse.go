@@ -43,7 +43,7 @@ func parseChained(line []byte) (chainedRecord, error) {
 	return r, nil
 }
 
-// cutSeal takes a field's name and its 64 digits off the end of rest.
+// cutSeal removes a field's name and its 64 digits from the end of rest.
 func cutSeal(rest *[]byte, field string, s *seal) bool {
 	at := len(*rest) - sealHex
 	if at < len(field) || string((*rest)[at-len(field):at]) != field {

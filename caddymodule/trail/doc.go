@@ -1,9 +1,9 @@
-// Package trail writes an audit trail: lines of JSON that leave the process
-// quickly, in order, and so that a later change to them shows.
+// Package trail writes an audit trail: lines of JSON that leave the process quickly and
+// in order, and whose later modification can be detected.
 //
-// It knows neither HTTP nor Caddy, and does not decide what is worth a record.
-// Package caddymodule makes the records; this package takes them to a file, a
-// syslog collector or standard error.
+// It knows neither HTTP nor Caddy, and does not decide which events are recorded. Package
+// caddymodule creates the records; this package writes them to a file, a syslog collector
+// or standard error.
 //
 // # What it promises
 //
@@ -24,18 +24,18 @@
 //
 // # What it does not promise
 //
-// A record that the kernel has survives the death of the process, not a power
-// cut: there is no fsync. Who holds the chain's key can forge the chain. Who can
-// write the file and FILE.head can put older copies of both back while no process
-// writes them: send the trail to another machine as well. Syslog over UDP loses
-// datagrams, and no one is told.
+// A record that the kernel has survives the death of the process, but not a power cut:
+// there is no fsync. An attacker with the chain's key can forge the chain. An attacker
+// who can write the file and FILE.head can restore older copies of both while no process
+// writes them: send the trail to another machine as well. Syslog over UDP may lose
+// datagrams without an error.
 //
 // # Life of a record
 //
-// [AppendRecord] or a [Line] makes the text. [Sink.Put] adds it to the batch that is
-// being filled (sink.go). The sink's one goroutine swaps that batch with an empty
-// one and hands it to the output in one write (queue.go). A file output adds the
-// chain's fields first (file_chain.go, chain.go).
+// [AppendRecord] or a [Line] encodes it. [Sink.Put] adds it to the current batch
+// (sink.go). The sink's goroutine replaces that batch by an empty one and passes it to the
+// output in one write (queue.go). A file output adds the chain's fields first
+// (file_chain.go, chain.go).
 //
 // # Index
 //

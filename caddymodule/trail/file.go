@@ -47,8 +47,8 @@ func (o *fileOutput) open() error {
 	return nil
 }
 
-// reopen opens the path; what is written next says why. Without a cause the end of
-// the chain is looked for in the file.
+// reopen opens the path. The next record has the cause; without one, the end of the chain
+// is read from the file.
 func (o *fileOutput) reopen(cause string) error {
 	f, err := o.openFile(o.path)
 	if err != nil {
@@ -61,7 +61,7 @@ func (o *fileOutput) reopen(cause string) error {
 	return nil
 }
 
-// continueAt makes f the file that is written, from its end.
+// continueAt continues the trail at the end of f.
 func (o *fileOutput) continueAt(f *os.File, cause string) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -110,7 +110,7 @@ func (o *fileOutput) write(lines []byte, records int) (int, error) {
 	return records, nil
 }
 
-// append is the one place that writes to the file.
+// append is the only function that writes to the file.
 func (o *fileOutput) append(lines []byte) error {
 	if o.torn > 0 {
 		lines = append([]byte{'\n'}, lines...)
@@ -125,8 +125,8 @@ func (o *fileOutput) append(lines []byte) error {
 	return nil
 }
 
-// takeBack removes the part of its lines that a write left when the disk filled up.
-// If that fails, the file is opened again, which looks at its end.
+// takeBack removes the partial lines of a write that failed on a full disk. If that fails,
+// the file is reopened, which checks its end.
 func (o *fileOutput) takeBack(n int64) {
 	if n == 0 {
 		return

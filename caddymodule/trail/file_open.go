@@ -8,17 +8,17 @@ import (
 	"syscall"
 )
 
-// fileMode: the trail says who asks for what.
+// fileMode is private: the trail contains identities and their requests.
 const fileMode os.FileMode = 0o600
 
-// CheckFile reports why a file could not be written, and creates nothing. A chained
-// file has to be a regular one: a chain continues from what can be read again.
+// CheckFile reports why a file could not be written. It creates nothing. A chained file
+// must be regular, since its end is read again to continue the chain.
 func CheckFile(path string, chained bool) error {
 	if err := checkFile(path); err != nil {
 		return err
 	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && chained {
-		return fmt.Errorf("%s is not a regular file: a chain goes on from what can be read again", path)
+		return fmt.Errorf("%s is not a regular file, which a chain needs to continue after a restart", path)
 	}
 	return nil
 }
@@ -39,10 +39,10 @@ func checkFile(path string) error {
 func checkDirectory(dir string) error {
 	const writeAndSearch = 0x2 | 0x1 // W_OK | X_OK of access(2)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return fmt.Errorf("there is no directory %s; make it, for the gateway's user alone", dir)
+		return fmt.Errorf("there is no directory %s; create it, owned by the gateway's user with mode 0700", dir)
 	}
 	if err := syscall.Access(dir, writeAndSearch); err != nil {
-		return fmt.Errorf("no file can be made in %s: %w", dir, err)
+		return fmt.Errorf("creating a file in %s: %w", dir, err)
 	}
 	return nil
 }
@@ -70,7 +70,7 @@ func checkWritable(f *os.File) (device bool, err error) {
 		return false, checkRegular(f)
 	}
 	if null, err := os.Stat(os.DevNull); err != nil || os.SameFile(info, null) {
-		return false, fmt.Errorf("%s is not a regular file: what is written there is gone", f.Name())
+		return false, fmt.Errorf("%s is not a regular file: records written to it are lost", f.Name())
 	}
 	return true, nil
 }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// ready makes sure that a file is open, and that it is as the last write left it: one
-// system call for each batch.
+// ready ensures that a file is open and has the size of the last write. It takes one
+// system call per batch.
 func (o *fileOutput) ready() error {
 	if o.f == nil {
 		return o.reopen("")
@@ -25,7 +25,7 @@ func (o *fileOutput) ready() error {
 	return nil
 }
 
-// tick implements [output]: it notices that the path names another file, and writes
+// tick implements [output]: it detects that the path names another file, and writes
 // checkpoints.
 func (o *fileOutput) tick(now time.Time) {
 	if o.f == nil {

@@ -15,10 +15,10 @@ type Options struct {
 	Log func() *slog.Logger
 }
 
-// Counters count records by what became of them. A nil counter counts nothing.
+// Counters count records by outcome. A nil counter counts nothing.
 type Counters struct {
 	Written prometheus.Counter // the kernel has it
-	Dropped prometheus.Counter // not taken: a full queue, a hanging sink, the reserve of a disk
+	Dropped prometheus.Counter // dropped: a full queue, a hanging sink, the disk reserve
 	Failed  prometheus.Counter // the write failed
 }
 

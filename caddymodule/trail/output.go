@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// output is where a sink's lines go. Only the sink's goroutine calls it, and open
-// before that.
+// output is the destination of a sink's lines. Only the sink's goroutine calls it, except
+// for open, which is called before.
 type output interface {
 	// open is called once, first. Its error refuses the start.
 	open() error
-	// write hands whole lines to the kernel, and returns for how many of the records it
-	// did.
+	// write passes whole lines to the kernel, and returns the number of records that it
+	// passed.
 	write(lines []byte, records int) (int, error)
 	// tick is called twice a second.
 	tick(now time.Time)

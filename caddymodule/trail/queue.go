@@ -12,8 +12,8 @@ const (
 	// 50 µs and more. Records that a caller waits for are written at once, and so is a
 	// queue that is a quarter full.
 	flushDelay = 50 * time.Millisecond
-	// tickInterval is how often an output is asked to look after itself: twice a
-	// second, so that a rotation is noticed within one.
+	// tickInterval is the interval of [output] ticks: twice a second, so that a rotation
+	// is detected within one.
 	tickInterval = 500 * time.Millisecond
 )
 
@@ -24,7 +24,7 @@ type batch struct {
 	receipt *receipt // nil while no caller waits
 }
 
-// receipt tells the callers that wait what became of a batch.
+// receipt reports the outcome of a batch to the callers that wait.
 type receipt struct {
 	done chan struct{}
 	err  error
@@ -45,7 +45,7 @@ func (r *receipt) await(most time.Duration) error {
 	}
 }
 
-// enqueue adds a record to the batch that is being filled, and returns its receipt.
+// enqueue adds a record to the current batch, and returns its receipt.
 func (s *Sink) enqueue(r Record) (*receipt, error) {
 	s.mu.Lock()
 	b := s.filling
@@ -146,7 +146,7 @@ func (s *Sink) write(b *batch) {
 	s.report(err)
 }
 
-// writeGap writes a record of how many are missing before it.
+// writeGap writes a record with the number of records that were lost before it.
 func (s *Sink) writeGap(lost int64) {
 	r := slog.NewRecord(time.Now(), slog.LevelError, EventGap, 0)
 	r.AddAttrs(slog.Uint64("seq", NextSeq()), slog.String("event", EventGap), slog.Int64("lost", lost))
@@ -156,8 +156,7 @@ func (s *Sink) writeGap(lost int64) {
 	}
 }
 
-// report tells the operator when a sink begins to fail and when it works again,
-// once each.
+// report logs when a sink begins to fail and when it works again, once each.
 func (s *Sink) report(err error) {
 	switch {
 	case err != nil && !s.failing:

@@ -30,9 +30,9 @@ func readTail(f *os.File, size int64) ([]byte, error) {
 	return tail[:n], nil
 }
 
-// recoverChain finds where the chain goes on, in a file whose whole lines end at
-// size: after the file's last record, or after one that is known to have come
-// later, from this process or from what was sealed beside the file.
+// recoverChain finds the end of the chain, in a file whose whole lines end at size: the
+// last record of the file, or a later one that is known from this process or from the
+// head file.
 func (o *fileOutput) recoverChain(f *os.File, size int64) (cause string, err error) {
 	known := &o.chain.chainHead
 	if saved, ok := readHead(o.path+headSuffix, o.chain.sealer); ok && saved.n > known.n {

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// NoReserve is the reserve that keeps nothing free.
+	// NoReserve disables the reserve.
 	NoReserve = -1
 
 	// defaultReserve has space for some 100,000 records.
@@ -30,15 +30,15 @@ type reserve struct {
 	low     atomic.Bool
 }
 
-// newReserve makes one that lets all records through until it is measured.
+// newReserve returns a reserve that accepts all records until the disk is measured.
 func newReserve(log func() *slog.Logger) *reserve {
 	r := &reserve{log: log}
 	r.left.Store(math.MaxInt64)
 	return r
 }
 
-// measure looks how much of the file's disk is free. Bytes that wait to be written
-// count as used. A device has no disk.
+// measure determines how much of the file's disk is free. Queued bytes count as used. A
+// device has no disk.
 func (r *reserve) measure(f *os.File, waiting int) {
 	var disk syscall.Statfs_t
 	info, err := f.Stat()

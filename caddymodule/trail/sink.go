@@ -11,8 +11,8 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// Timeout is how long a sink may hang: how long a request waits for a required
-// one, a write to a socket for its peer, and a stop for the rest of the queue.
+// Timeout bounds the wait for a sink that hangs: of a request for a required sink, of a
+// write to a socket, and of a stop for the rest of the queue.
 const Timeout = 2 * time.Second
 
 // queueBytes bounds the records that wait for one sink: 4 MiB are some 7,000
@@ -20,7 +20,7 @@ const Timeout = 2 * time.Second
 // two such buffers, one being filled and one being written.
 const queueBytes = 4 << 20
 
-// Why a record was not written.
+// The reasons why a record was not written.
 var (
 	ErrQueueFull = errors.New("the sink's queue is full")
 	ErrStalled   = errors.New("the sink hangs")
@@ -34,8 +34,8 @@ type Record struct {
 	Line []byte
 	// Wait for the kernel to have the record.
 	Wait bool
-	// Expendable records are dropped while the disk is down to its reserve: those that
-	// cost their sender nothing, such as refusals. Dropping one is no error.
+	// Expendable records are dropped while the disk has only its reserve left: records
+	// that a client can cause at no cost, such as refusals. Dropping one is not an error.
 	Expendable bool
 }
 
@@ -176,8 +176,8 @@ func (s *Sink) drop() {
 	s.counters.Dropped.Inc()
 }
 
-// stalled reports that the output has not returned for as long as a caller may
-// wait: later callers need not find out again.
+// stalled reports whether the output has been blocked for [Timeout], so that later callers
+// do not wait as well.
 func (s *Sink) stalled() bool {
 	since := s.busySince.Load()
 	return since != 0 && time.Now().UnixNano()-since > int64(s.timeout)

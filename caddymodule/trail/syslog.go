@@ -14,8 +14,8 @@ const (
 	// localSyslog is where a local collector listens.
 	localSyslog = "/dev/log"
 
-	// redialInterval is the least time between two attempts to connect: in
-	// between, records are dropped at once, without waiting.
+	// redialInterval is the minimum time between two attempts to connect. In between,
+	// records are dropped without waiting.
 	redialInterval = time.Second
 )
 
@@ -40,7 +40,7 @@ func newSyslogOutput(network, address string) *syslogOutput {
 	return &syslogOutput{network: network, address: address, host: host, timeout: Timeout}
 }
 
-// CheckSyslog judges where to send messages, and connects to nothing.
+// CheckSyslog checks a network and an address, without connecting.
 func CheckSyslog(network, address string) error {
 	switch network {
 	case "unix":
@@ -59,12 +59,12 @@ func CheckSyslog(network, address string) error {
 	return fmt.Errorf("%q is not udp, tcp or unix", network)
 }
 
-// open implements [output]. A collector that is not there yet refuses no
-// start: it may come up after the gateway.
+// open implements [output]. A collector that does not answer does not prevent the start:
+// it may start after the gateway.
 func (o *syslogOutput) open() error { return nil }
 
-// write implements [output]. A peer that has gone since the last message is
-// connected to once more, and the message that failed is sent again.
+// write implements [output]. If the peer has closed the connection since the last message,
+// it connects once more, and sends the failed message again.
 func (o *syslogOutput) write(lines []byte, _ int) (int, error) {
 	return eachLine(lines, func(line []byte) error {
 		old := o.conn != nil

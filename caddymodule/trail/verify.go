@@ -11,13 +11,13 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// Report is what a verification found.
+// Report is the result of a verification.
 type Report struct {
 	Records     int
 	First, Last uint64 // numbers of records
 	Files       int
 
-	// Notices are no failures: a crash causes them too. There are at most 100.
+	// Notices are not failures: a crash causes them too. There are at most 100.
 	Notices []string
 }
 
@@ -28,7 +28,7 @@ type verifier struct {
 	report  Report
 	head    chainHead
 	begun   bool
-	torn    int // length of a line that is no record, until the next one explains it
+	torn    int // length of a line that is not a record, until the next record explains it
 	tornAt  string
 	whole   bool // that line has a line end
 	sealed  bool // nothing may follow the last record in its file
@@ -40,7 +40,7 @@ type verifier struct {
 // checkpoint of a file that a gateway is writing.
 func Verify(paths []string, key authmin.Secret, now time.Time) (Report, error) {
 	if len(paths) == 0 {
-		return Report{}, errors.New("no audit file is named")
+		return Report{}, errors.New("no audit file given")
 	}
 	v := &verifier{sealer: newSealer(key), now: now}
 	for _, path := range paths {
@@ -98,7 +98,7 @@ func (v *verifier) line(at string, line []byte, rest *lineReader) error {
 	}
 	if v.torn > 0 {
 		if tornOf(r.body) != v.torn {
-			return fmt.Errorf("%s: edited: it is not a record of a chain, and the next one does not tell of a torn line", v.tornAt)
+			return fmt.Errorf("%s: edited: it is not a record of a chain, and the next one does not report a torn line", v.tornAt)
 		}
 		v.noticeTorn()
 	}
@@ -109,8 +109,8 @@ func (v *verifier) line(at string, line []byte, rest *lineReader) error {
 	return nil
 }
 
-// badSeal tells an edited record from a forged chain: an edit of one line leaves
-// the next one valid; seals that were computed anew without the key are all invalid.
+// badSeal distinguishes an edited record from a forged chain: after an edit of one line
+// the next one is still valid; seals that were recomputed without the key are all invalid.
 func (v *verifier) badSeal(at string, r chainedRecord, rest *lineReader) error {
 	line, whole, err := rest.next()
 	if err == nil && whole {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// liveSlack is how much older than its interval the last checkpoint of a file
-// that is being written may be: a busy machine is no attack.
+// liveSlack is how much older than its interval the last checkpoint of a file that is
+// being written may be, for a busy machine.
 const liveSlack = 15 * time.Second
 
 func (v *verifier) accept(at string, r chainedRecord) {
@@ -32,8 +32,8 @@ func (v *verifier) accept(at string, r chainedRecord) {
 	}
 }
 
-// end judges the end of the last file: a chain that was not closed may have been
-// cut.
+// end checks the end of the last file: a chain without a final checkpoint may have been
+// truncated.
 func (v *verifier) end(path string) error {
 	if !v.begun {
 		return fmt.Errorf("%s: cut: there is no record", path)
@@ -69,7 +69,7 @@ func (v *verifier) notice(format string, args ...any) {
 	}
 }
 
-// beingWritten asks for the lock that a gateway holds.
+// beingWritten reports whether a gateway holds the lock of the file.
 func beingWritten(path string) bool {
 	f, err := openForReading(path)
 	if err != nil {

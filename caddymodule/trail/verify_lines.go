@@ -19,8 +19,8 @@ func openForReading(path string) (*os.File, error) {
 	return f, nil
 }
 
-// lineReader reads lines of any length in bounded memory: of one that is too long
-// for a record, the beginning is enough to see that it is none.
+// lineReader reads lines of any length in bounded memory. Of a line that is too long for
+// a record it keeps only the beginning.
 type lineReader struct {
 	r      *bufio.Reader
 	number int
@@ -52,8 +52,8 @@ func (l *lineReader) next() (line []byte, whole bool, err error) {
 	}
 }
 
-// holds reports whether a record with this number comes later in the file. It
-// reads on, so it is for the last words only.
+// holds reports whether a record with this number comes later in the file. It consumes the
+// rest of the file, so it is only for the last error.
 func (l *lineReader) holds(n uint64) bool {
 	for {
 		line, whole, err := l.next()
