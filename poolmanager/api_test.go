@@ -61,9 +61,9 @@ func TestErrorsAreProblemsWithTheirPlace(t *testing.T) {
 	}
 }
 
-// TestEveryAnswerIsForItsCallerAlone: what is no problem may not be cached, nor
+// TestNoAnswerMayBeCached: what is no problem may not be cached, nor
 // taken for another type, either.
-func TestEveryAnswerIsForItsCallerAlone(t *testing.T) {
+func TestNoAnswerMayBeCached(t *testing.T) {
 	r := startRig(t, nil)
 	for _, path := range []string{"/health", "/pools", "/metrics", "/openapi.json"} {
 		response, body := r.call(t, "GET", path, "", "Authorization", "Bearer "+r.token.Reveal())

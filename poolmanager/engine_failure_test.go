@@ -75,7 +75,7 @@ func TestAnEngineWithoutMemoryIsClassified(t *testing.T) {
 	testkit.Eventually(t, "the failure", func() bool { return strings.HasPrefix(r.status(t, "p").LastError, string(ReasonMemory)+":") })
 }
 
-func TestAKillIsTheKernelsOnlyWhenTheKernelSaysSo(t *testing.T) {
+func TestAKillIsOutOfMemoryOnlyByTheKernelsCount(t *testing.T) {
 	for kernel, want := range map[bool]Reason{true: ReasonMemory, false: ReasonSignal} {
 		var kills atomic.Int64
 		r := startRig(t, nil)

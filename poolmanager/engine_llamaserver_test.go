@@ -231,8 +231,8 @@ func TestACrashOfLlamaServerIsNoticedAndTheEngineRestarted(t *testing.T) {
 	}
 }
 
-// TestAModelThatIsNoneIsAFailureOfItsOwn: the engine ends, and says why.
-func TestAModelThatIsNoneIsAFailureOfItsOwn(t *testing.T) {
+// TestAnInvalidModelFileIsAFailureOfItsOwn: the engine ends, and says why.
+func TestAnInvalidModelFileIsAFailureOfItsOwn(t *testing.T) {
 	r, real := llamaRig(t, LlamaCPPTemplate(), func(template *Template) {
 		if _, err := exec.LookPath(template.Command[0]); err == nil && template.Command[0] != "llama-server" {
 			template.Command = []string{"false", "{port}", "{key_file}", "{model_path}"} // the stand-in reads no model

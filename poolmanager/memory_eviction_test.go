@@ -131,7 +131,7 @@ func TestAnEngineStaysAsLongAsItsLoadTook(t *testing.T) {
 	})
 }
 
-func TestWhatAnEngineTookIsMeasuredAndBelievedMoreThanWhatWasDeclared(t *testing.T) {
+func TestMeasuredMemoryOverridesTheDeclaredOne(t *testing.T) {
 	plans, templates := three()
 	plans["a"] = plan{bytes: 70, load: time.Second} // it says 40
 	inBubble(t, 100, plans, templates, func(b *bubble) {
@@ -252,7 +252,7 @@ func TestTheSlotsOfAnEngineThatBrokeAreFreeAtOnce(t *testing.T) {
 	})
 }
 
-func TestATaskThatComesAsAStartIsGivenUpGetsOneOfItsOwn(t *testing.T) {
+func TestATaskThatComesAsAStartIsCancelledGetsAStartOfItsOwn(t *testing.T) {
 	inBubble(t, 0, one(plan{}), []Template{swappable("p")}, func(b *bubble) {
 		b.offered("p")
 		p := b.pool("p")

@@ -41,7 +41,7 @@ func TestOldFailuresDoNotCount(t *testing.T) {
 	}
 }
 
-func TestTheTableOfMovesIsClosed(t *testing.T) {
+func TestTheTableOfTransitionsIsClosed(t *testing.T) {
 	all := []State{StateStopped, StateStarting, StateReady, StateDraining, StateStopping, StateFailed}
 	if len(moves) != len(all) {
 		t.Errorf("the table has %d states, want %d", len(moves), len(all))

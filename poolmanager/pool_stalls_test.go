@@ -65,7 +65,7 @@ func TestAPoolIsSuspectAfterAStallAndRestartedWhenItRepeats(t *testing.T) {
 	}
 }
 
-func TestAnEngineInWhichOthersFlowIsNotRestartedForTwoStalls(t *testing.T) {
+func TestAnEngineWhoseOtherTasksProgressIsNotRestartedForTwoStalls(t *testing.T) {
 	inBubble(t, 0, one(plan{}), []Template{swappable("p")}, func(b *bubble) {
 		p := b.ready("p")
 		innocent, err := b.task("p")

@@ -231,7 +231,7 @@ func TestPreloadOfSomethingElseIsRefused(t *testing.T) {
 	}
 }
 
-func TestAnOperatorsWishSkipsTheWaitForARestart(t *testing.T) {
+func TestAnOperatorsPreloadSkipsTheBackOff(t *testing.T) {
 	r := startRig(t, func(o *Options) {
 		o.Templates = []Template{scripted("exit 1")}
 		o.times.restartFirst = time.Hour
@@ -248,7 +248,7 @@ func TestAnOperatorsWishSkipsTheWaitForARestart(t *testing.T) {
 	testkit.Eventually(t, "the second try", func() bool { return r.status(t, "p").Restarts == 1 })
 }
 
-func TestWhatAKilledPredecessorLeftIsEndedAtTheStart(t *testing.T) {
+func TestOrphansOfAKilledRunAreEndedAtTheStart(t *testing.T) {
 	dir := t.TempDir()
 	runtime, err := openRuntimeDir(dir)
 	if err != nil {

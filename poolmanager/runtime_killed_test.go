@@ -225,7 +225,7 @@ func TestKillingThePoolManagerAtAnyMomentLeavesNoEngineOrFile(t *testing.T) {
 	}
 }
 
-func TestWhatAKillLeftInTheDirectoryIsRemovedAtTheStart(t *testing.T) {
+func TestFilesOfAKilledRunAreRemovedAtTheStart(t *testing.T) {
 	dir := t.TempDir()
 	runtime, err := openRuntimeDir(dir)
 	if err != nil {

@@ -95,7 +95,7 @@ func TestRecordedOutputsAreRead(t *testing.T) {
 	}
 }
 
-func TestNonsenseIsAnErrorAndNoDevice(t *testing.T) {
+func TestInvalidOutputIsAnErrorAndNoDevice(t *testing.T) {
 	for _, output := range []string{
 		"a,b,c\n", "0, GPU-a, X, many, 1, 8.6, [N/A]\n", "0, GPU-a, X, -1, 1, 8.6, [N/A]\n", "0, GPU-a, X, 99999999999999999999, 1, 8, x\n", "<html>",
 	} {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestWhereANameMayLead(t *testing.T) {
+func TestAddressesThatANameMayResolveTo(t *testing.T) {
 	for address, want := range map[string]bool{
 		"93.184.215.14": true, "10.0.0.1": true, "192.168.1.1": true, "2606:2800:21f:cb07::1": true, "fd12:3456::1": true,
 		"::ffff:93.184.215.14": true, "64:ff9b::93.184.215.14": true, "64:ff9b::10.0.0.1": true, "100.100.100.201": true,

@@ -89,7 +89,7 @@ func TestAProcessThatIgnoresTermIsKilled(t *testing.T) {
 	}
 }
 
-func TestWhatTheLeaderLeftBehindIsKilled(t *testing.T) {
+func TestOrphansOfTheGroupsLeaderAreKilled(t *testing.T) {
 	p, out := start(t, `sleep 300 & echo $!; exit 3`)
 	child := pids(t, out, 1)[0]
 	<-p.Done()

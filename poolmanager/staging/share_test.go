@@ -48,9 +48,9 @@ func TestOnlySoManyDownloadsRunAtOnce(t *testing.T) {
 	}
 }
 
-// TestALockOnAFileThatHasItsNameNoMoreIsNone: the holder may have given the file its
+// TestALockOnARenamedFileDoesNotCount: the holder may have given the file its
 // final name, under which no process writes.
-func TestALockOnAFileThatHasItsNameNoMoreIsNone(t *testing.T) {
+func TestALockOnARenamedFileDoesNotCount(t *testing.T) {
 	r := newStagingRig(t, 10, nil)
 	if err := r.prepare(); err != nil {
 		t.Fatal(err)

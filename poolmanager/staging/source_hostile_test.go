@@ -40,9 +40,9 @@ func raw(t *testing.T, head string, body []byte) http.HandlerFunc {
 	}
 }
 
-// TestASourceThatErrsOnceIsSurvived: the bytes are right in the end, and those of
+// TestADownloadSurvivesOneErrorOfItsSource: the bytes are right in the end, and those of
 // one version never mix with another's.
-func TestASourceThatErrsOnceIsSurvived(t *testing.T) {
+func TestADownloadSurvivesOneErrorOfItsSource(t *testing.T) {
 	for name, first := range map[string]func(r *stagingRig) http.HandlerFunc{
 		"another version before, told by its ETag": func(r *stagingRig) http.HandlerFunc {
 			return func(w http.ResponseWriter, q *http.Request) {
@@ -232,9 +232,9 @@ func TestRedirectsLeadOnlyToListedHostsAndCarryNoHeaders(t *testing.T) {
 	}
 }
 
-// TestAWrongSourceIsNotReadAgainAndAgain: a pool tries for ever, and its model may
+// TestASourceWithTheWrongDigestIsNotReadRepeatedly: a pool tries for ever, and its model may
 // have hundreds of gigabytes.
-func TestAWrongSourceIsNotReadAgainAndAgain(t *testing.T) {
+func TestASourceWithTheWrongDigestIsNotReadRepeatedly(t *testing.T) {
 	r := newStagingRig(t, 1000, func(o *Options) { o.times.badFor = time.Hour })
 	r.manners(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1000)) })
 	for range 5 {

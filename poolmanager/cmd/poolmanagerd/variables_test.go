@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestAVariableThatIsNoneIsRefusedByName(t *testing.T) {
+func TestAnUnknownVariableIsRefusedByName(t *testing.T) {
 	for pair, want := range map[string]string{
 		"POOL_MANAGERD_ADRESS=hunter2":                   "did you mean POOL_MANAGERD_ADDRESS?",
 		"POOL_MANAGERD_ADR=hunter2":                      "did you mean POOL_MANAGERD_ADDR?",
