@@ -3,6 +3,7 @@ package adapter
 import (
 	"bytes"
 	"encoding/json"
+	"unicode/utf8"
 
 	"github.com/llorch/gateway/authmin/jsonbody"
 )
@@ -98,5 +99,5 @@ func (r *callReader) scanned(document []byte) (edits []edit, object bool) {
 		return r.edits(document), true
 	}
 	text := bytes.TrimSpace(document)
-	return nil, len(text) > 0 && text[0] == '{' && json.Valid(document)
+	return nil, len(text) > 0 && text[0] == '{' && utf8.Valid(document) && json.Valid(document)
 }

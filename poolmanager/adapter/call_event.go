@@ -19,11 +19,8 @@ type verdict struct {
 
 // event sends one event, or says why the call ends with it.
 func (r *callReader) event(name, data []byte) error {
-	if one := r.shapes.match(name, data); one != nil {
-		r.pieces++
-		r.beginEvent(name)
-		r.payload = append(r.shapes.appendTo(r.payload, one, data), '\n')
-		return r.sendEvent(verdict{text: true})
+	if like, err := r.sendLike(name, data); like {
+		return err
 	}
 	if len(name) == 0 && bytes.Equal(bytes.TrimSpace(data), []byte("[DONE]")) {
 		return r.doneWord()
@@ -32,7 +29,7 @@ func (r *callReader) event(name, data []byte) error {
 	switch {
 	case !object && r.lines.cut:
 		return errMidLine
-	case !object && json.Valid(data):
+	case !object && utf8.Valid(data) && json.Valid(data):
 		return r.fail("the engine sent JSON that is no event of an answer: " + r.target.words(data, false))
 	case !object || !utf8.Valid(name):
 		return r.fail("the engine sent an event that is not JSON: " + r.target.words(data, false))
@@ -64,6 +61,29 @@ func (r *callReader) event(name, data []byte) error {
 	return r.sendEvent(v)
 }
 
+// sendLike sends an event of a known shape; false for any other. It is one frame:
+// what is longer is read like an unknown one.
+func (r *callReader) sendLike(name, data []byte) (like bool, err error) {
+	if len(r.shapes.all) == 0 || !r.opened || len(data)+maxShape+len(name) > nodeapi.MaxPieceBytes {
+		return false, nil
+	}
+	began := len(r.frames)
+	frames := r.appendHead(nodeapi.BeginFrame(r.frames, nodeapi.FrameData), name)
+	if frames, like = r.shapes.match(frames, name, data); !like {
+		return false, nil
+	}
+	if frames = append(frames, '\n'); r.head.ContentType == mediaEvents {
+		frames = append(frames, '\n')
+	}
+	r.frames = frames
+	r.pieces++
+	r.end.Bytes += int64(len(frames) - began - nodeapi.FrameHeaderBytes)
+	if err := nodeapi.EndFrame(frames, began); err != nil {
+		return true, err
+	}
+	return true, r.deliver(true)
+}
+
 // doneWord is [DONE]: the proper end of two of the protocols, and no event of others.
 func (r *callReader) doneWord() error {
 	if p := r.call.Operation.Protocol; p != nodeapi.Chat && p != nodeapi.Completions {
@@ -82,14 +102,18 @@ func (r *callReader) beginEvent(name []byte) {
 	if cap(r.payload) > maxKept {
 		r.payload = nil
 	}
-	r.payload = r.payload[:0]
+	r.payload = r.appendHead(r.payload[:0], name)
+}
+
+// appendHead appends what is before an event's data.
+func (r *callReader) appendHead(dst, name []byte) []byte {
 	if r.head.ContentType != mediaEvents {
-		return
+		return dst
 	}
 	if len(name) > 0 {
-		r.payload = append(append(append(r.payload, "event: "...), name...), '\n')
+		dst = append(append(append(dst, "event: "...), name...), '\n')
 	}
-	r.payload = append(r.payload, "data: "...)
+	return append(dst, dataField...)
 }
 
 // sendEvent ends the event that the client gets, and sends it.

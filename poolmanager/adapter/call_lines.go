@@ -41,6 +41,19 @@ func (l *lineReader) next() ([]byte, error) {
 	return line, nil
 }
 
+// emptyNext skips the next line if it is empty, and was read already: the line before
+// it stays valid.
+func (l *lineReader) emptyNext() bool {
+	if l.rest != nil || l.in.Buffered() == 0 {
+		return false
+	}
+	if next, err := l.in.Peek(1); err != nil || next[0] != '\n' {
+		return false
+	}
+	_, err := l.in.Discard(1)
+	return err == nil
+}
+
 // read gives what is before the next line feed.
 func (l *lineReader) read() ([]byte, error) {
 	if cap(l.long) > maxKept {

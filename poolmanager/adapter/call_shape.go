@@ -33,7 +33,7 @@ var holes = map[string]hole{
 	"content": textHole, "reasoning_content": textHole, "reasoning": textHole, "arguments": textHole, "text": textHole,
 	"partial_json": textHole, "thinking": textHole, "delta": textHole, "response": textHole,
 	"created_at": stringHole, "obfuscation": stringHole,
-	"created": numberHole, "sequence_number": numberHole,
+	"sequence_number": numberHole,
 }
 
 // shape is an event but for its holes. What was read once needs not be read again: a
@@ -49,52 +49,42 @@ type shape struct {
 type shapes struct {
 	all    []*shape
 	unused int
-	ends   []int // where the holes of the event end that was looked at
-	starts []int
 }
 
-// match finds the shape of an event with some text.
-func (s *shapes) match(name, data []byte) *shape {
+// match appends an event of a known shape as it is sent. ok is false for one of
+// another, and for one without text.
+func (s *shapes) match(dst, name, data []byte) (out []byte, ok bool) {
 	for i, one := range s.all {
-		if s.fits(one, name, data) {
-			s.unused = 0
-			if i > 0 {
+		if !bytes.Equal(one.name, name) || !bytes.HasPrefix(data, one.in[0]) {
+			continue
+		}
+		if out, ok := one.match(dst, data); ok {
+			if s.unused = 0; i > 0 {
 				s.all[0], s.all[i] = one, s.all[0]
 			}
-			return one
+			return out, true
 		}
 	}
-	return nil
+	return dst, false
 }
 
-func (s *shapes) fits(one *shape, name, data []byte) bool {
-	if !bytes.Equal(one.name, name) {
-		return false
-	}
-	s.starts, s.ends = s.starts[:0], s.ends[:0]
-	at, text := 0, false
-	for i, hole := range one.holes {
-		if !bytes.HasPrefix(data[at:], one.in[i]) {
-			return false
-		}
-		at += len(one.in[i])
+// match reads and writes at once; the first part of the data was compared already.
+func (s *shape) match(dst, data []byte) ([]byte, bool) {
+	began, at, text := len(dst), len(s.in[0]), false
+	dst = append(dst, s.out[0]...)
+	for i, hole := range s.holes {
 		size := hole.size(data[at:])
-		if size < 0 {
-			return false
+		if size < 0 || !bytes.HasPrefix(data[at+size:], s.in[i+1]) {
+			return dst[:began], false
 		}
-		s.starts, s.ends = append(s.starts, at), append(s.ends, at+size)
 		text = text || hole == textHole && size > 0
-		at += size
+		dst = append(append(dst, data[at:at+size]...), s.out[i+1]...)
+		at += size + len(s.in[i+1])
 	}
-	return text && bytes.Equal(data[at:], one.in[len(one.holes)])
-}
-
-// appendTo appends the event that was looked at last, which has this shape.
-func (s *shapes) appendTo(dst []byte, one *shape, data []byte) []byte {
-	for i := range one.holes {
-		dst = append(append(dst, one.out[i]...), data[s.starts[i]:s.ends[i]]...)
+	if !text || at != len(data) {
+		return dst[:began], false
 	}
-	return append(dst, one.out[len(one.holes)]...)
+	return dst, true
 }
 
 // size is how much of a text fills the hole; -1 for what cannot be there.

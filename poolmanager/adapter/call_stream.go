@@ -141,7 +141,12 @@ func (r *callReader) readEvents() error {
 			}
 			continue
 		}
-		if err := r.field(line); err != nil {
+		if data, ok := bytes.CutPrefix(line, dataField); ok && !r.has && r.begun && r.lines.emptyNext() {
+			err = r.one(data)
+		} else {
+			err = r.field(line)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -171,12 +176,24 @@ func (r *callReader) field(line []byte) error {
 	case "error": // llama.cpp before 2025
 		return r.fail(r.target.message(value, false))
 	default:
-		if r.lines.cut {
+		if r.lines.cut && r.begun && beginsField(line) {
 			return errMidLine
 		}
 		return r.foreign(line)
 	}
 	return nil
+}
+
+var dataField = []byte("data: ")
+
+// one is an event whose data is one line, as nearly all are; it is not copied.
+func (r *callReader) one(data []byte) error {
+	name := r.name
+	r.name = r.name[:0]
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil
+	}
+	return r.event(name, data)
 }
 
 // dispatch ends an event.

@@ -77,6 +77,11 @@ func (p *progress) made() {
 // no timer.
 func (p *progress) note() {
 	p.since = time.Now()
+	p.begin()
+}
+
+// begin notes the first piece; the caller holds the lock.
+func (p *progress) begin() {
 	if !p.begun {
 		p.begun = true
 		p.arm(p.limit())
@@ -86,8 +91,8 @@ func (p *progress) note() {
 // deliver gives a piece to its receiver.
 func (p *progress) deliver(emit func() error) error {
 	p.mu.Lock()
-	p.note()
-	p.receiving = true
+	p.begin()
+	p.receiving = true // until that ends look does not read since
 	p.mu.Unlock()
 	err := emit()
 	p.mu.Lock()

@@ -87,7 +87,8 @@ type CallError struct {
 	TokensOut    int               `json:"tokens_out,omitempty"`
 }
 
-const frameHeader = 5
+// FrameHeaderBytes is what is before the payload of a frame.
+const FrameHeaderBytes = 5
 
 // AppendFrame appends a frame. A payload over MaxFrameBytes is a defect of the caller,
 // and an error.
@@ -98,6 +99,23 @@ func AppendFrame(dst []byte, kind FrameKind, payload []byte) ([]byte, error) {
 	dst = append(dst, byte(kind))
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(payload)))
 	return append(dst, payload...), nil
+}
+
+// BeginFrame appends the head of a frame whose payload is appended next; EndFrame ends
+// it, given where it began.
+func BeginFrame(dst []byte, kind FrameKind) []byte {
+	return append(dst, byte(kind), 0, 0, 0, 0)
+}
+
+// EndFrame writes down how long the payload is that was appended since BeginFrame. One
+// over MaxFrameBytes is a defect of the caller, and an error.
+func EndFrame(dst []byte, began int) error {
+	size := len(dst) - began - FrameHeaderBytes
+	if size > MaxFrameBytes {
+		return fmt.Errorf("encoding a frame of %d bytes: want at most %d", size, MaxFrameBytes)
+	}
+	binary.BigEndian.PutUint32(dst[began+1:], uint32(size))
+	return nil
 }
 
 // AppendJSONFrame appends a frame whose payload is JSON: a head, an end or an error.
@@ -140,7 +158,7 @@ func (s *CallStream) Next() (Frame, error) {
 }
 
 func (s *CallStream) frame() (Frame, error) {
-	var header [frameHeader]byte
+	var header [FrameHeaderBytes]byte
 	if _, err := io.ReadFull(s.frames, header[:]); err != nil {
 		return Frame{}, s.failure(err)
 	}

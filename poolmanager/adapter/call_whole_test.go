@@ -1,0 +1,83 @@
+package adapter
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/llorch/gateway/poolmanager/nodeapi"
+)
+
+func TestAWholeAnswerPassesWithItsFigures(t *testing.T) {
+	for name, c := range map[string]struct {
+		operation, body string
+		end             nodeapi.CallEnd
+	}{
+		"chat": {"chat", `{"id":"c","model":"engine","choices":[{"finish_reason":"stop"},{"finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":2}}`,
+			nodeapi.CallEnd{TokensIn: 1, TokensOut: 2, FinishReason: "length", Succeeded: true}},
+		"chat that failed": {"chat", `{"model":"engine","choices":[{"finish_reason":"error"},{"finish_reason":"stop"}],"error":null}`,
+			nodeapi.CallEnd{FinishReason: "error"}},
+		"figures that cannot be": {"chat", `{"model":"engine","choices":[],"usage":{"prompt_tokens":-1,"completion_tokens":1e300,"total_tokens":"7"}}`,
+			nodeapi.CallEnd{Succeeded: true}},
+		"usage of another kind": {"chat", `{"model":"engine","usage":[1]}`, nodeapi.CallEnd{Succeeded: true}},
+		"response": {"responses", `{"object":"response","id":"resp_1","model":"engine","error":null,"status":"completed","usage":{"input_tokens":3,"output_tokens":4}}`,
+			nodeapi.CallEnd{TokensIn: 3, TokensOut: 4, FinishReason: "completed", Succeeded: true, ResponseID: "resp_1"}},
+		"response that failed": {"responses", `{"object":"response","id":"resp_1","model":"engine","status":"failed","error":{"message":"x"}}`,
+			nodeapi.CallEnd{FinishReason: "failed", ResponseID: "resp_1"}},
+		"a response with a path as id": {"responses", `{"object":"response","id":"../x","status":"completed"}`, nodeapi.CallEnd{FinishReason: "completed", Succeeded: true}},
+		"response, deleted":            {"responses-delete", `{"object":"response","id":"resp_1","deleted":true}`, nodeapi.CallEnd{Succeeded: true}},
+		"message": {"messages", `{"type":"message","model":"engine","stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":4,"cache_read_input_tokens":5,"cache_creation_input_tokens":6}}`,
+			nodeapi.CallEnd{TokensIn: 14, TokensOut: 4, CachedIn: 5, FinishReason: "end_turn", Succeeded: true}},
+		"counted tokens": {"messages-count-tokens", `{"input_tokens":12}`, nodeapi.CallEnd{TokensIn: 12, Succeeded: true}},
+		"embeddings":     {"embeddings", `{"model":"engine","data":[],"usage":{"prompt_tokens":8,"total_tokens":8}}`, nodeapi.CallEnd{TokensIn: 8, Succeeded: true}},
+		"rerank":         {"rerank", `{"model":"engine","results":[],"usage":{"total_tokens":8}}`, nodeapi.CallEnd{TokensIn: 8, Succeeded: true}},
+		"a list":         {"rerank", `[{"index":0,"score":1}]`, nodeapi.CallEnd{Succeeded: true}},
+		"ollama": {"ollama-generate", `{"model":"engine","response":"a","done":true,"done_reason":"stop","prompt_eval_count":2,"eval_count":3}`,
+			nodeapi.CallEnd{TokensIn: 2, TokensOut: 3, FinishReason: "stop", Succeeded: true}},
+		"ollama, shown": {"ollama-show", `{"details":{"family":"llama"}}`, nodeapi.CallEnd{Succeeded: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kinds, got, end, err := readCall(t, c.operation, false, mediaJSON, strings.NewReader(c.body), nil)
+			want := strings.ReplaceAll(c.body, `"engine"`, `"client"`)
+			if err != nil || kinds != "HD" || got != want {
+				t.Errorf("frames %s, %v; got\n%s\nwant\n%s", kinds, err, got, want)
+			}
+			c.end.Bytes = int64(len(want))
+			if diff := cmp.Diff(c.end, end); diff != "" {
+				t.Errorf("end (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAWholeAnswerThatIsNoneIsAnError(t *testing.T) {
+	for name, c := range map[string]struct{ operation, kind, body, text string }{
+		"cut":              {"chat", mediaJSON, `{"choices":[`, "not JSON"},
+		"an error":         {"chat", mediaJSON, `{"error":{"message":"oops"}}`, "oops"},
+		"an old error":     {"chat", mediaJSON, `{"object":"error","message":"oops"}`, "oops"},
+		"a message's":      {"messages", mediaJSON, `{"type":"error","error":{"message":"oops"}}`, "oops"},
+		"a response's":     {"responses", mediaJSON, `{"error":{"message":"oops"}}`, "oops"},
+		"ollama's":         {"ollama-chat", mediaJSON, `{"error":"oops"}`, "oops"},
+		"events":           {"chat", mediaEvents, "data: {}\n\n", "events"},
+		"too large":        {"chat", mediaJSON, `{"a":"` + strings.Repeat("x", 1<<20) + `"}`, "larger"},
+		"no UTF-8":         {"chat", mediaJSON, "{\"a\":\"\xff\"}", "not UTF-8"},
+		"text, not UTF-8":  {"chat", mediaText, "\xff", "not UTF-8"},
+		"JSON without its": {"chat", "", `{"error":{"message":"oops"}}`, "oops"},
+	} {
+		kinds, _, _, err := readCall(t, c.operation, false, c.kind, strings.NewReader(c.body), nil)
+		got, ok := errors.AsType[*Error](err)
+		if !ok || got.Class != ClassFailed || !strings.Contains(got.Message, c.text) || kinds != "" {
+			t.Errorf("%s: frames %s, got %v, want %q", name, kinds, err, c.text)
+		}
+	}
+}
+
+func TestALargeAnswerComesInPieces(t *testing.T) {
+	body := `{"model":"engine","data":"` + strings.Repeat("世", 50_000) + `"}`
+	kinds, got, end, err := readCall(t, "embeddings", false, mediaJSON, strings.NewReader(body), nil)
+	if want := strings.ReplaceAll(body, "engine", "client"); err != nil || kinds != "HDDD" || got != want || end.Bytes != int64(len(want)) {
+		t.Errorf("frames %s, %d bytes, %v", kinds, len(got), err)
+	}
+}
