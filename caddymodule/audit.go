@@ -133,6 +133,8 @@ func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, s *r
 	status := 0
 	if d.Problem != nil && !g.Shadow {
 		status = d.Problem.Status
+	} else if s.preflight && d.Allow {
+		status = http.StatusNoContent
 	}
 	record := decisionRecords.Get().(*decisionRecord)
 	defer record.recycle()

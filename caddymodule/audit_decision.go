@@ -48,6 +48,9 @@ func (d *decisionRecord) setRequest(r *http.Request, g *Guard, decision *authmin
 	d.guard = g.Name
 	d.identity, d.token, d.fp6 = decision.Identity, tokenName(decision), decision.Fingerprint
 	d.rule = authmin.CleanText(g.policy.RuleText(decision.Rule), authmin.MaxLoggedHost) // a rule may have 256 paths
+	if s.preflight && decision.Allow {
+		d.rule = "cors"
+	}
 	d.method = authmin.CleanField(r.Method, authmin.MaxLoggedMethod)
 	if s.leaks {
 		path = g.app.store.leaks.Redact(path)

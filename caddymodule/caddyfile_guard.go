@@ -21,6 +21,7 @@ import (
 //		deny                [<METHOD,...>] <path...>
 //		upstream_token      <source>
 //		credentials         bearer [x-api-key]
+//		cors                <origin...>
 //		allow_encoded_slash <path...>
 //		allow_trailers      <path...>
 //		allow_headers       <name...>
@@ -109,6 +110,14 @@ func (g *Guard) parseOption(d *caddyfile.Dispenser, option string) error {
 		g.Credentials = args
 		if _, err := readsAPIKey(args); err != nil || len(args) == 0 {
 			return d.Errf("credentials: %v", errCredentials)
+		}
+	case "cors":
+		g.CORS = args
+		if len(args) == 0 {
+			return d.Err("cors names no origin: want cors ORIGIN…, such as `cors https://chat.example.com`")
+		}
+		if _, err := g.corsRuleOf(); err != nil {
+			return d.Errf("cors: %v", err)
 		}
 	case "allow_encoded_slash":
 		g.AllowEncodedSlash = append(g.AllowEncodedSlash, args...)

@@ -33,6 +33,10 @@ type Guard struct {
 	// both a request may use either, or both with the same token. Default: bearer.
 	Credentials []string `json:"credentials,omitempty"`
 
+	// Origins whose web pages may make requests and read the answers, such as
+	// https://chat.example.com. The guard answers the browsers' preflights.
+	CORS []string `json:"cors,omitempty"`
+
 	// Paths where an encoded slash (%2F, in model ids) is allowed.
 	AllowEncodedSlash []string `json:"allow_encoded_slash,omitempty"`
 
@@ -72,6 +76,7 @@ type Guard struct {
 	PublicBody caddy.Duration `json:"public_body,omitempty"`
 
 	limits     limitRule
+	cors       *corsRule // nil: none
 	publicRule publicRule
 	exceptions authmin.HeaderExceptions
 	public     *publicLimiter
@@ -123,6 +128,9 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	}
 	if g.exceptions, err = authmin.NewHeaderExceptions(g.AllowHeaders); err != nil {
 		return g.errorf("allow_headers: %w", err)
+	}
+	if g.cors, err = g.corsRuleOf(); err != nil {
+		return g.errorf("cors: %w", err)
 	}
 	if g.UpstreamToken != "" {
 		if g.upstream, err = g.app.store.addUpstream(g.Name, g.UpstreamToken); err != nil {

@@ -16,7 +16,7 @@ import (
 // globalOptions and guardOptions are the options of the two blocks.
 var (
 	globalOptions = []string{"token", "token_file", "optional", "trust_proxy", "lockout", "audit", "admin_api", "admin_is_superuser"}
-	guardOptions  = []string{"public", "require", "deny", "upstream_token", "credentials", "allow_encoded_slash", "allow_trailers", "allow_headers", "limit", "inflight",
+	guardOptions  = []string{"public", "require", "deny", "upstream_token", "credentials", "cors", "allow_encoded_slash", "allow_trailers", "allow_headers", "limit", "inflight",
 		"public_inflight", "public_total", "public_body", "shadow", "plaintext"}
 )
 

@@ -106,7 +106,7 @@ func (g *Guard) admit(r *http.Request, s *requestState) refusal {
 		g.metrics.limited[reached].Inc()
 		return refusal{authmin.ReasonLimited, &problemPublicFull, time.Second}
 	}
-	if g.Shadow {
+	if g.Shadow || s.preflight { // the answer to a preflight does not wait for its body
 		return refusal{}
 	}
 	switch problem := s.slot.receive(s.ResponseWriter, r, g.publicRule); problem {

@@ -39,6 +39,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	s := g.newRequestState(w, r)
 	defer s.release()
 	s.setIDs(w.Header())
+	s.keepCORS()
 	o := g.decide(r, s)
 	return g.answer(r, next, s, &o)
 }
@@ -68,11 +69,16 @@ func (g *Guard) answer(r *http.Request, next caddyhttp.Handler, s *requestState,
 		g.refuse(r, s, o)
 		return nil
 	}
+	if s.preflight {
+		g.answerPreflight(r, s)
+		return nil
+	}
 	if g.Shadow {
 		g.redactTarget(r, s)
 	}
 	g.setUpstreamHeaders(r, s, &o.Decision)
 	defer deleteUpstreamHeaders(r)
+	defer s.dropTrailers()
 	return g.forward(r, next, s, &o.Decision)
 }
 
@@ -93,11 +99,20 @@ func (g *Guard) authorize(r *http.Request, s *requestState) authmin.Decision {
 	if g.decider.Optional {
 		facts.Listener = g.listeners.of(r)
 	}
-	d := g.decider.Decide(&facts, s.start)
+	d := g.judge(&facts, s)
 	if d.Allow && g.leaked(r, s) {
 		return leakedDecision
 	}
 	return d
+}
+
+// judge asks the policy, which does not decide preflights.
+func (g *Guard) judge(facts *authmin.Request, s *requestState) authmin.Decision {
+	if g.cors == nil || !authmin.IsPreflight(facts.Method, facts.Header) {
+		return g.decider.Decide(facts, s.start)
+	}
+	s.preflight, s.asked = !g.Shadow, authmin.PreflightHeaders(facts.Header) // a shadow's upstream answers
+	return g.decider.DecidePreflight(facts)
 }
 
 // limit applies the lockout to clients that send invalid tokens, and the guard's limits
@@ -128,7 +143,7 @@ func (g *Guard) limit(s *requestState, d *authmin.Decision) refusal {
 // Caddy would otherwise delay the answer while the client still sends its body. On HTTP/2
 // and 3 that header would end other requests, or be an error.
 func (g *Guard) refuse(r *http.Request, s *requestState, o *outcome) {
-	w := s.ResponseWriter
+	w := &s.response
 	if o.Fingerprint != "" {
 		replacer(r).Set("http.auth.candidate.id", o.Fingerprint)
 	}

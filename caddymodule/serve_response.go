@@ -18,6 +18,9 @@ type response struct {
 	caddyhttp.ResponseWriterWrapper
 	id      string
 	dialect authmin.Dialect // of the client's path
+	cors    *corsRule       // nil: answers stay as they are
+	origin  string          // of the page, if the guard's `cors` names it
+	started bool            // the answer, after which its header is sent
 	sent    atomic.Int64
 
 	tracked *liveRequest // nil for a request without a token
@@ -25,12 +28,30 @@ type response struct {
 
 // WriteHeader implements [http.ResponseWriter].
 func (s *response) WriteHeader(status int) {
-	s.keepIDs()
+	if isInterim := status < http.StatusOK && status != http.StatusSwitchingProtocols; isInterim {
+		s.keepHeader()
+	} else {
+		s.start()
+	}
 	s.ResponseWriterWrapper.WriteHeader(status)
+}
+
+// start makes the header what it has to be, before the first byte of the answer.
+func (s *response) start() {
+	if !s.started {
+		s.started = true
+		s.keepHeader()
+	}
+}
+
+func (s *response) keepHeader() {
+	s.keepIDs()
+	s.keepCORS()
 }
 
 // Write implements [http.ResponseWriter].
 func (s *response) Write(p []byte) (int, error) {
+	s.start()
 	n, err := s.ResponseWriterWrapper.Write(p)
 	s.sent.Add(int64(n))
 	return n, err
@@ -39,6 +60,7 @@ func (s *response) Write(p []byte) (int, error) {
 // FlushError is found by [http.ResponseController], so that it does not search the wrapped
 // writers for every event of a stream.
 func (s *response) FlushError() error {
+	s.start()
 	if w, ok := s.ResponseWriter.(interface{ FlushError() error }); ok {
 		return w.FlushError()
 	}
@@ -47,6 +69,7 @@ func (s *response) FlushError() error {
 
 // ReadFrom implements [io.ReaderFrom].
 func (s *response) ReadFrom(r io.Reader) (int64, error) {
+	s.start()
 	n, err := s.ResponseWriterWrapper.ReadFrom(r)
 	s.sent.Add(n)
 	return n, err

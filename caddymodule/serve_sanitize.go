@@ -35,12 +35,13 @@ func clientTarget(r *http.Request) (target string, sameBytes bool) {
 // its credential, on public routes too. The path determines which trailers stay.
 func (g *Guard) sanitize(r *http.Request, s *requestState, path string) {
 	g.dropCredentials(r.Header)
+	s.sanitizeCORS(r.Header)
 	g.exceptions.Sanitize(r.Header)
 	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); !trusted {
 		g.exceptions.SanitizeForwarded(r.Header)
 	}
 	g.dropTokens(r.Header)
-	g.sanitizeTrailers(r, g.policy.AllowsTrailers(path))
+	g.sanitizeTrailers(r, s, g.policy.AllowsTrailers(path))
 	r.Header[authmin.HeaderCorrelationID] = s.field(s.id)
 }
 

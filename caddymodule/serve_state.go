@@ -16,6 +16,8 @@ type requestState struct {
 	start     time.Time
 	target    string     // as the client sent it
 	sameBytes bool       // the path reaches an upstream in the same bytes
+	preflight bool       // answered by the guard
+	asked     []string   // the fields that a preflight asks for
 	leaks     bool       // the target contains a known token, valid or not
 	peer      netip.Addr // the socket's
 	clientIP  string     // for lockout, limits and the audit trail
@@ -32,6 +34,9 @@ func (g *Guard) newRequestState(w http.ResponseWriter, r *http.Request) *request
 	s.target, s.sameBytes = clientTarget(r)
 	path, _, _ := strings.Cut(s.target, "?")
 	s.dialect = authmin.DialectOf(path)
+	if g.cors != nil && !g.Shadow {
+		s.cors, s.origin = g.cors, g.clientOrigin(r)
+	}
 	s.clientIP = clientIP(r)
 	s.leaks = g.app.store.leaks.ContainsToken(s.target)
 	return s

@@ -12,11 +12,11 @@ import (
 
 // sanitizeTrailers applies the rules of the header to a request's trailers, or drops
 // them. Some servers merge trailers into the header.
-func (g *Guard) sanitizeTrailers(r *http.Request, allowed bool) {
+func (g *Guard) sanitizeTrailers(r *http.Request, s *requestState, allowed bool) {
 	if r.Trailer == nil {
 		return
 	}
-	g.sanitizeTrailer(r.Trailer)
+	g.sanitizeTrailer(r.Trailer, s)
 	if !allowed || len(r.Trailer) == 0 {
 		r.Trailer = nil
 		delete(r.Header, "Trailer")
@@ -26,7 +26,7 @@ func (g *Guard) sanitizeTrailers(r *http.Request, allowed bool) {
 	maps.Copy(declared, r.Trailer)
 	r.Body = &trailerBody{ReadCloser: r.Body, trailer: r.Trailer, clean: func(h http.Header) {
 		maps.DeleteFunc(h, func(name string, _ []string) bool { _, ok := declared[name]; return !ok })
-		g.sanitizeTrailer(h)
+		g.sanitizeTrailer(h, s)
 	}}
 }
 
@@ -50,12 +50,13 @@ func (b *trailerBody) Read(p []byte) (int, error) {
 // sanitizeTrailer removes what may not be in a trailer (RFC 9110 §6.5.1): fields that
 // frame or route a request, or state its sender or origin. Go checks declared trailers
 // only, and Caddy drops ambiguous names from the header only.
-func (g *Guard) sanitizeTrailer(h http.Header) {
+func (g *Guard) sanitizeTrailer(h http.Header, s *requestState) {
 	maps.DeleteFunc(h, func(name string, _ []string) bool {
 		return !httpguts.ValidTrailerHeader(name) || strings.ContainsAny(name, "_.") ||
 			name == "Cookie" || name == authmin.HeaderCorrelationID || authmin.HasForwardingHeader(http.Header{name: nil})
 	})
 	g.dropCredentials(h)
+	s.sanitizeCORS(h)
 	authmin.SanitizeHeader(h)
 	g.dropTokens(h)
 }
