@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 func env(pairs map[string]string) func(string) (string, bool) {
@@ -49,6 +51,12 @@ templates:
     memory_bytes: 1000
     first_token_limit_ms: 30000
     between_tokens_limit_ms: 1500
+    protocols: [chat]
+    remote_media: any
+    refuse_members: ["lora", "n_predict <= 100"]
+    stream_usage: false
+    request_bytes: 1000
+    answer_bytes: 2000
   - name: existing
     base: url
     url: http://127.0.0.1:11434
@@ -71,6 +79,10 @@ func TestAValidFileIsReadAndTheEnvironmentWins(t *testing.T) {
 	}
 	if small := o.Templates[0]; !small.Swap || small.TTL != 10*time.Minute || small.MemoryBytes != 1000 || small.FirstTokenLimit != 30*time.Second || small.BetweenTokensLimit != 1500*time.Millisecond || len(small.Workloads) != 2 || o.MemoryBytes != 5000 {
 		t.Errorf("capacity: got %+v of %d bytes", small, o.MemoryBytes)
+	}
+	if small := o.Templates[0]; !slices.Equal(small.Protocols, []nodeapi.Protocol{nodeapi.Chat}) || small.RemoteMedia != poolmanager.RemoteMediaAny || len(small.RefuseMembers) != 2 ||
+		small.StreamUsage || small.RequestBytes != 1000 || small.AnswerBytes != 2000 {
+		t.Errorf("native calls: got %+v", small)
 	}
 	if !o.Token.Equal(token) || !o.OrchestratorToken().Equal(token) {
 		t.Error("the tokens are not those of the environment")
@@ -138,6 +150,11 @@ func TestErrorsNameTheFileTheLineAndTheRemedy(t *testing.T) {
 		"a limit in words":  {"templates:\n- name: a\n  base: demo\n  first_token_limit_ms: 10m\n", "c.yaml:4: "},
 		"no unit":           {"templates:\n- name: a\n  base: demo\n  first_token_limit: 10m\n", "c.yaml:4: "},
 		"a name twice":      {"templates:\n- name: a\n  base: demo\n- name: a\n  base: demo\n", ":4: templates[1]: name: there is"},
+		"a protocol":        {"templates:\n- name: a\n  base: vllm\n  protocols: [chat, ollama]\n", ":4: templates[0]: template \"a\": protocols: \"ollama\""},
+		"remote media":      {"templates:\n- name: a\n  base: vllm\n  remote_media: some\n", ":4: templates[0]: template \"a\": remote_media: want none or any"},
+		"a refused member":  {"templates:\n- name: a\n  base: vllm\n  refuse_members: ['a < 3']\n", ":4: templates[0]: template \"a\": refuse_members: \"a < 3\""},
+		"request bytes":     {"templates:\n- name: a\n  base: vllm\n  request_bytes: 99999999\n", ":4: templates[0]: template \"a\": request_bytes: "},
+		"answer bytes":      {"templates:\n- name: a\n  base: vllm\n  answer_bytes: -1\n", ":4: templates[0]: template \"a\": answer_bytes: "},
 		"no such template":  {"templates:\n- name: a\n  base: demo\npreload:\n- pool_id: x\n  template: b\n", ":6: preload: template: \"b\" is not among the templates"},
 	} {
 		path := write(t, "c.yaml", c.text)

@@ -63,6 +63,12 @@
 //	model                    the reference when a preload names none
 //	health_path              what answers 200 when the engine is ready
 //	workloads                completion, embedding, rerank
+//	protocols                the engine's own APIs that pass through; all that it has
+//	stream_usage             the engine knows stream_options.include_usage
+//	request_bytes            of a native call, 33554432
+//	answer_bytes             of one of its events, or its answer in one piece, 16777216
+//	remote_media             none or any: what a native call may have the engine fetch
+//	refuse_members           members that a native call may not have; by engine
 //	swap, ttl                may be ended when idle; after so long
 //	memory_bytes             what it will take, until that was measured
 //	ctx, slots               context in tokens; tasks at once
@@ -73,6 +79,13 @@
 // A task that exceeds one of the last two is cancelled in the engine; before its first
 // token the orchestrator retries it. The pool's status shows suspect then, and its engine
 // is restarted when that repeats. Comments and empty events of an engine are no progress.
+//
+// A native call is a request to the engine's own API that passes as it is:
+// chat, completions, responses, messages, embeddings, rerank, ollama. What it could do
+// to everybody's engine is refused with 400 MEMBER_NOT_ALLOWED: an address to fetch,
+// unless remote_media is any, and refuse_members, such as keep_alive, or with a limit,
+// options.num_ctx <= 8192. A list of one's own takes the place of the engine's, which
+// deploy/docs/engines.md shows with its sources.
 //
 // In command and env stand {model_path}, {model}, {port}, {ctx}, {slots},
 // {gpu_mask} and {key_file}. Each stays within its argument, and the program

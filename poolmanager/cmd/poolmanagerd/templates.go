@@ -11,6 +11,7 @@ import (
 
 	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/poolmanager"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // maxProgressLimit is a day; Validate has the same bound.
@@ -44,6 +45,12 @@ func (t *template) settings() backend.Settings {
 		{Key: "model", Value: override(backend.Text(&t.Model, nil)), Doc: "the reference when a preload names none"},
 		{Key: "health_path", Value: override(backend.Text(&t.HealthPath, nil)), Doc: "what answers 200 when the engine is ready"},
 		{Key: "workloads", Value: backend.Texts(&t.Workloads, nil), Doc: "completion, embedding, rerank"},
+		{Key: "protocols", Value: protocols{&t.Protocols}, Doc: "which of the engine's own APIs pass through; default: all that it has for its workloads"},
+		{Key: "remote_media", Value: override(backend.Text(&t.RemoteMedia, nil)), Doc: "none or any: what a native call may have the engine fetch; default none"},
+		{Key: "refuse_members", Value: backend.Texts(&t.RefuseMembers, nil), Doc: "members that a native call may not have, or with a limit: options.num_ctx <= 8192; default: by engine"},
+		{Key: "stream_usage", Value: backend.Switch(&t.StreamUsage), Doc: "the engine knows stream_options.include_usage"},
+		{Key: "request_bytes", Unit: "bytes", Value: override(backend.AnyNumber(&t.RequestBytes)), Doc: "of a native call; default 33554432"},
+		{Key: "answer_bytes", Unit: "bytes", Value: override(backend.AnyNumber(&t.AnswerBytes)), Doc: "of an event of a native call, or its answer in one piece; default 16777216"},
 		{Key: "devices", Value: backend.Texts(&t.Devices, nil), Doc: "its GPUs: indexes as nvidia-smi counts, or GPU-… and MIG-… ids"},
 		{Key: "swap", Value: override(backend.Switch(&t.Swap)), Doc: "may be ended when idle"},
 		{Key: "ttl", Value: override(backend.Duration(&t.TTL)), Doc: "is ended after being idle so long"},
@@ -58,6 +65,24 @@ func (t *template) settings() backend.Settings {
 			Doc: "and then for each further one; default 120000"},
 	}
 }
+
+// protocols is the value of the key protocols. An empty list is none, not all.
+type protocols struct{ to *[]nodeapi.Protocol }
+
+func (p protocols) Decode(node *yaml.Node) error {
+	names := []nodeapi.Protocol{}
+	if err := node.Decode(&names); err != nil {
+		return err
+	}
+	*p.to = append([]nodeapi.Protocol{}, names...)
+	return nil
+}
+
+// Set is for variables, which templates have none of.
+func (p protocols) Set(string) error { return errors.New("can be set in a file only") }
+func (p protocols) Check() error     { return nil }
+func (p protocols) Want() string     { return "" }
+func (p protocols) Get() any         { return *p.to }
 
 // base is the value of the key base: it puts a shipped template in place.
 type base struct{ to *poolmanager.Template }
