@@ -63,6 +63,7 @@ type made struct {
 	count     int      // tokens in all
 	thought   int      // of them, of reasoning
 	finish    string   // stop, length, or tool_calls
+	stopped   string   // the stop word that ended it
 
 	most int                 // tokens after which it ends by itself
 	plan func() (part, bool) // the next token; false: it is whole
@@ -170,8 +171,10 @@ func (m *made) step(a ask, emit func(part) error) (bool, error) {
 		m.finish = "length"
 	case m.count >= m.most:
 		m.finish = "stop"
-	case next.kind == textPart && len(a.stop) > 0 && stops(m.text.String()+next.text, a.stop):
-		m.finish = "stop"
+	case next.kind == textPart && len(a.stop) > 0:
+		if m.stopped = stopWord(m.text.String()+next.text, a.stop); m.stopped != "" {
+			m.finish = "stop"
+		}
 	}
 	if m.finish != "" {
 		return false, nil

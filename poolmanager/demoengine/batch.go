@@ -1,7 +1,10 @@
 package demoengine
 
 import (
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
+	"math"
 	"net/http"
 )
 
@@ -22,7 +25,9 @@ func (e *engine) take(r *http.Request) (release func(), ok bool) {
 
 func (e *engine) embeddings(w http.ResponseWriter, r *http.Request) {
 	var request struct {
-		Input json.RawMessage `json:"input"`
+		Input      json.RawMessage `json:"input"`
+		Encoding   string          `json:"encoding_format"`
+		Dimensions int             `json:"dimensions"`
 	}
 	if !read(w, r, &request) {
 		return
@@ -43,11 +48,39 @@ func (e *engine) embeddings(w http.ResponseWriter, r *http.Request) {
 	defer release()
 	data, tokens := make([]any, len(texts)), 0
 	for i, text := range texts {
-		data[i] = map[string]any{"object": "embedding", "index": i, "embedding": embedding(text)}
+		data[i] = map[string]any{"object": "embedding", "index": i, "embedding": inEncoding(shortened(embedding(text), request.Dimensions), request.Encoding)}
 		tokens += countTokens(text)
 	}
 	reply(w, map[string]any{"object": "list", "model": e.settings.model, "data": data,
 		"usage": map[string]int{"prompt_tokens": tokens, "total_tokens": tokens}})
+}
+
+// shortened is a vector of fewer dimensions, and of length 1 again.
+func shortened(vector []float64, dimensions int) []float64 {
+	if dimensions <= 0 || dimensions >= len(vector) {
+		return vector
+	}
+	vector = vector[:dimensions]
+	var sum float64
+	for _, x := range vector {
+		sum += x * x
+	}
+	for i := range vector {
+		vector[i] /= math.Sqrt(sum)
+	}
+	return vector
+}
+
+// inEncoding is a vector as numbers, or as base64 of 32-bit floats.
+func inEncoding(vector []float64, encoding string) any {
+	if encoding != "base64" {
+		return vector
+	}
+	var bytes []byte
+	for _, x := range vector {
+		bytes = binary.LittleEndian.AppendUint32(bytes, math.Float32bits(float32(x)))
+	}
+	return base64.StdEncoding.EncodeToString(bytes)
 }
 
 // rerank scores each document by the query's words in it.

@@ -14,7 +14,12 @@
 // several answers: it calls the first tool, or the chosen one, with arguments that
 // satisfy its schema, and after the result it answers with text.
 //
+// Responses are kept in memory, the newest 256, so that a next turn can name one.
+//
 // Routes: GET /health (503 while loading), GET /slots, GET /v1/models,
-// POST /completion, /v1/completions, /v1/chat/completions (each streaming or
-// not), /v1/embeddings and /v1/rerank.
+// POST /completion, /v1/completions, /v1/chat/completions, /v1/messages,
+// /v1/responses, /api/chat and /api/generate (each streaming or not),
+// /v1/messages/count_tokens, /v1/embeddings, /v1/rerank, /api/embed, /api/show;
+// GET and DELETE /v1/responses/{id}, its input_items and cancel; GET /api/tags and
+// /api/version.
 package demoengine

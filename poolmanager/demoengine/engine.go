@@ -16,6 +16,7 @@ type engine struct {
 	key      authmin.Secret
 	loaded   atomic.Bool
 	slots    chan struct{}
+	memory   memory
 }
 
 func newEngine(s settings, key authmin.Secret) *engine {
@@ -29,6 +30,19 @@ func (e *engine) handler() http.Handler {
 	mux.HandleFunc("POST /completion", e.completion)
 	mux.HandleFunc("POST /v1/completions", e.textCompletion)
 	mux.HandleFunc("POST /v1/chat/completions", e.chatCompletion)
+	mux.HandleFunc("POST /v1/messages", e.messages)
+	mux.HandleFunc("POST /v1/messages/count_tokens", e.countMessageTokens)
+	mux.HandleFunc("POST /v1/responses", e.responses)
+	mux.HandleFunc("GET /v1/responses/{id}", e.ofResponse(e.showResponse))
+	mux.HandleFunc("DELETE /v1/responses/{id}", e.ofResponse(e.deleteResponse))
+	mux.HandleFunc("GET /v1/responses/{id}/input_items", e.ofResponse(e.showInputItems))
+	mux.HandleFunc("POST /v1/responses/{id}/cancel", e.ofResponse(e.cancelResponse))
+	mux.HandleFunc("POST /api/chat", e.ollamaChat)
+	mux.HandleFunc("POST /api/generate", e.ollamaGenerate)
+	mux.HandleFunc("POST /api/embed", e.ollamaEmbed)
+	mux.HandleFunc("POST /api/show", e.showModel)
+	mux.HandleFunc("GET /api/tags", e.showTags)
+	mux.HandleFunc("GET /api/version", e.showVersion)
 	mux.HandleFunc("POST /v1/embeddings", e.embeddings)
 	mux.HandleFunc("POST /v1/rerank", e.rerank)
 	guarded := e.guard(mux)

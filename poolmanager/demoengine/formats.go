@@ -26,6 +26,26 @@ func (e *eventWriter) send(body any) error {
 
 func (e *eventWriter) close() { _ = e.raw([]byte("[DONE]")) }
 
+// named sends an event with a name.
+func (e *eventWriter) named(name string, body any) error {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(e.w, "event: %s\ndata: %s\n\n", name, encoded); err != nil {
+		return err
+	}
+	return e.control.Flush()
+}
+
+// line sends a line of JSON.
+func (e *eventWriter) line(body any) error {
+	if err := json.NewEncoder(e.w).Encode(body); err != nil {
+		return err
+	}
+	return e.control.Flush()
+}
+
 func (e *eventWriter) raw(data []byte) error {
 	if _, err := fmt.Fprintf(e.w, "data: %s\n\n", data); err != nil {
 		return err

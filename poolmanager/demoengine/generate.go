@@ -107,11 +107,14 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func stops(text string, words []string) bool {
+func stops(text string, words []string) bool { return stopWord(text, words) != "" }
+
+// stopWord is the first of the words that the text has.
+func stopWord(text string, words []string) string {
 	for _, word := range words {
 		if word != "" && strings.Contains(text, word) {
-			return true
+			return word
 		}
 	}
-	return false
+	return ""
 }
