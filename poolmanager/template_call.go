@@ -35,10 +35,7 @@ var errProtocol = errors.New("the pool does not serve this protocol")
 // [nodeapi.Protocols].
 func (t Template) allProtocols() (all []nodeapi.Protocol) {
 	if t.takes(nodeapi.WorkloadCompletion) {
-		all = append(all, nodeapi.Chat, nodeapi.Completions)
-		if t.Engine != "demo" { // it does not have them yet
-			all = append(all, nodeapi.Responses, nodeapi.Messages)
-		}
+		all = append(all, nodeapi.Chat, nodeapi.Completions, nodeapi.Responses, nodeapi.Messages)
 	}
 	if t.takes(nodeapi.WorkloadEmbedding) {
 		all = append(all, nodeapi.Embeddings)
@@ -46,7 +43,7 @@ func (t Template) allProtocols() (all []nodeapi.Protocol) {
 	if t.takes(nodeapi.WorkloadRerank) {
 		all = append(all, nodeapi.RerankCalls)
 	}
-	if t.Engine == "ollama" {
+	if t.Engine == "ollama" || t.Engine == "demo" {
 		all = append(all, nodeapi.Ollama)
 	}
 	return all
