@@ -17,14 +17,15 @@ func init() {
 }
 
 func explainCommand() *cobra.Command {
-	var config, guard, tokenName, scopes string
+	var config, guard, tokenName, scopes, origin string
 	cmd := &cobra.Command{
-		Use:   "explain --config CADDYFILE [--guard NAME] [--token-name N | --scopes S] METHOD URL",
+		Use:   "explain --config CADDYFILE [--guard NAME] [--token-name N | --scopes S] [--origin ORIGIN] METHOD URL",
 		Short: "Shows which rule decides a request, and why",
 		Long: `
 Decides a request by the guards of a configuration, without sending it and without a
 token: --scopes gives the caller's scopes, --token-name the token that it sends;
-without either it sends none. The client's address is not considered, so the loopback
+without either it sends none. --origin names the origin of the web page that sends it, for
+OPTIONS a browser's preflight. The client's address is not considered, so the loopback
 bypass, trusted proxies, limits and lockouts are left out.`,
 		Example: `  llorch authmin explain --config Caddyfile --scopes infer POST /v1/chat/completions
   llorch authmin explain --config Caddyfile --token-name ci GET https://gateway.example.com/metrics`,
@@ -37,7 +38,7 @@ bypass, trusted proxies, limits and lockouts are left out.`,
 			if cmd.Flags().Changed("scopes") && tokenName != "" {
 				return errors.New("explain: say --token-name or --scopes, not both")
 			}
-			q := question{guard: guard, method: args[0], url: args[1], token: tokenName}
+			q := question{guard: guard, method: args[0], url: args[1], token: tokenName, origin: origin}
 			if cmd.Flags().Changed("scopes") {
 				if q.scopes, err = authmin.ParseScopes(scopes); err != nil {
 					return err
@@ -54,6 +55,7 @@ bypass, trusted proxies, limits and lockouts are left out.`,
 	cmd.Flags().StringVar(&guard, "guard", "", "The guard's name, where there are several")
 	cmd.Flags().StringVar(&tokenName, "token-name", "", "The name of a configured token")
 	cmd.Flags().StringVar(&scopes, "scopes", "", "Scopes of the caller: SCOPE[,SCOPE...]")
+	cmd.Flags().StringVar(&origin, "origin", "", "The origin of the web page that sends it, such as https://chat.example.com")
 	return cmd
 }
 
@@ -62,6 +64,7 @@ type question struct {
 	guard, method, url string
 	token              string          // the name of the caller's token
 	scopes             []authmin.Scope // or its scopes
+	origin             string          // of the page that sends it; "" for none
 }
 
 // explanation is the decision on a question.
@@ -107,8 +110,14 @@ func (s *settings) ask(q *question, now time.Time) (*explanation, error) {
 	}
 	request := authmin.Request{Method: q.method, Target: target, Host: authority, Header: token.header()}
 	decider := authmin.Decider{Policy: policy, Keyring: token.keyring}
-	a := &explanation{guard: g, question: q, caller: caller, decision: decider.Decide(&request, now)}
+	a := &explanation{guard: g, question: q, caller: caller}
+	if a.decision = decider.Decide(&request, now); a.isPreflight() {
+		a.decision = decider.DecidePreflight(&request)
+	}
 	a.rule, a.at = policy.RuleText(a.decision.Rule), g.at
+	if a.isPreflight() && a.decision.Allow {
+		a.rule = "cors"
+	}
 	if a.decision.Rule != authmin.NoRule {
 		a.at = g.rules[a.decision.Rule]
 	}
@@ -154,6 +163,8 @@ func (a *explanation) why() string {
 		rule, _ = a.guard.Rules[d.Rule].Rule()
 	}
 	switch {
+	case d.Allow && a.isPreflight():
+		return "a browser's preflight: the guard answers it itself, without a token and the same for every path"
 	case d.Public:
 		return "the rule is public: tokens are ignored"
 	case d.Allow:
@@ -190,6 +201,9 @@ func (a *explanation) print(out io.Writer) error {
 	}
 	_, err := fmt.Fprintf(out, "%s %s\n  guard   %s\n  rule    %s\n  at      %s\n  answer  %s\n  why     %s\n",
 		a.question.method, a.question.url, a.guard.Name, a.rule, a.at, answer, a.why())
+	if page := a.page(); err == nil && page != "" {
+		_, err = fmt.Fprintf(out, "  page    %s\n", page)
+	}
 	if err == nil && a.guard.Shadow {
 		_, err = fmt.Fprintf(out, "  shadow  the guard lets the request pass, and counts this decision\n")
 	}

@@ -90,6 +90,10 @@ func lintGuards(s *settings) []finding {
 			findings = append(findings, finding{at: g.at, warning: true,
 				text: fmt.Sprintf("guard %s is a shadow: it lets everything pass, and only counts what it would refuse; remove `shadow` to enforce it", g.Name)})
 		}
+		if g.Shadow && len(g.CORS) > 0 {
+			findings = append(findings, finding{at: g.at, warning: true,
+				text: fmt.Sprintf("guard %s: a shadow guard ignores `cors`, and the upstream decides what web pages can read", g.Name)})
+		}
 		findings = append(findings, lintRules(g)...)
 		for i, rule := range g.Rules {
 			if rule.Action == "public" && slices.Contains(rule.Paths, "/*") {
