@@ -17,6 +17,7 @@ type callRig struct {
 	*rig
 	t      testing.TB
 	handle http.HandlerFunc // what the engine does with a call
+	bare   http.HandlerFunc // the same, for an engine that reads no body by itself
 	seen   *http.Request
 	sent   []byte // the request's body as the engine got it
 }
@@ -28,6 +29,10 @@ func startCalls(t testing.TB, change func(*Template)) *callRig {
 	engine := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/v1/models" {
 			io.WriteString(w, `{"data":[{"id":"engine-model"}]}`)
+			return
+		}
+		if c.bare != nil {
+			c.bare(w, r)
 			return
 		}
 		body, err := io.ReadAll(r.Body)
