@@ -157,6 +157,11 @@ func TestARequestIsRefusedForWhatItsTemplateRefuses(t *testing.T) {
 		"within a limit":                 {"ollama", `{"options":{"num_ctx":8192}}`, []string{"options.num_ctx <= 8192"}, "", ""},
 		"over a limit":                   {"ollama", `{"options":{"num_ctx":8193}}`, []string{"options.num_ctx <= 8192"}, "", "8192"},
 		"no number for a limit":          {"ollama", `{"options":{"num_ctx":"9"}}`, []string{"options.num_ctx<=8192"}, "", "8192"},
+		"a tool that searches":           {"ollama", `{"tools":[{"type":"function"},{"type":"web_search_20250305"}]}`, nil, "", "tools.type web_search"},
+		"a tool that is called so":       {"ollama", `{"tools":[{"type":"function","function":{"name":"web_search"}}]}`, nil, "", ""},
+		"a text, exactly":                {"vllm", `{"mode":"fast"}`, []string{"mode = fast"}, "", "mode"},
+		"a text, not exactly":            {"vllm", `{"mode":"faster"}`, []string{"mode = fast"}, "", ""},
+		"the shipped limit":              {"ollama", `{"options":{"num_ctx":32769}}`, nil, "", "32768"},
 		"nothing refused":                {"ollama", `{"keep_alive":0}`, []string{}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,14 +14,16 @@ import (
 // errMember says that a request has a member that the pool's template refuses.
 var errMember = errors.New("a member of the request is not allowed here")
 
-// refusal is a member that a request may not have, or only up to a limit.
+// refusal is a member that a request may not have, or only up to a limit, or not with
+// some text.
 type refusal struct {
 	path    string
 	limited bool
 	most    int64
+	text    string // one that is refused; with a star at its end, all that begin so
 }
 
-var refusalText = regexp.MustCompile(`^([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)(?:\s*<=\s*(\d{1,18}))?$`)
+var refusalText = regexp.MustCompile(`^([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)(?:\s*<=\s*(\d{1,18})|\s*=\s*([A-Za-z0-9_.-]+\*?))?$`)
 
 // refusals reads the template's list.
 func (t Template) refusals() ([]refusal, error) {
@@ -33,14 +35,14 @@ func (t Template) refusals() ([]refusal, error) {
 	for _, text := range texts {
 		match := refusalText.FindStringSubmatch(strings.TrimSpace(text))
 		if match == nil {
-			return nil, fmt.Errorf("refuse_members: %q; want a member such as options.num_gpu, or one with a limit, options.num_ctx <= 8192", text)
+			return nil, fmt.Errorf("refuse_members: %q; want a member such as options.num_gpu, one with a limit, options.num_ctx <= 8192, or one with a text, tools.type = web_search*", text)
 		}
-		one := refusal{path: match[1]}
+		one := refusal{path: match[1], text: match[3]}
 		if match[2] != "" {
 			one.limited = true
 			one.most, _ = strconv.ParseInt(match[2], 10, 64) // at most 18 digits
 		}
-		if slices.ContainsFunc(all, func(other refusal) bool { return other.path == one.path }) {
+		if slices.ContainsFunc(all, func(other refusal) bool { return other.path == one.path && other.text == one.text }) {
 			return nil, fmt.Errorf("refuse_members: %q is named twice", one.path)
 		}
 		all = append(all, one)
@@ -49,9 +51,10 @@ func (t Template) refusals() ([]refusal, error) {
 }
 
 // check looks for the member in what was scanned so far. null is as if it was absent.
+// Other than those with a text, members are looked for in objects only.
 func (r refusal) check(scan *jsonbody.Scanner) error {
 	m, ok := scan.Member(r.path)
-	if !ok || m.Kind == jsonbody.Null {
+	if r.text != "" || !ok || m.Kind == jsonbody.Null {
 		return nil
 	}
 	if !r.limited {
@@ -59,6 +62,17 @@ func (r refusal) check(scan *jsonbody.Scanner) error {
 	}
 	if n, ok := m.Int(); !ok || n > r.most {
 		return fmt.Errorf("%w: %s has to be a whole number of at most %d", errMember, r.path, r.most)
+	}
+	return nil
+}
+
+// checkText refuses a string of the request.
+func (r refusal) checkText(path []string, text string) error {
+	prefix, begins := strings.CutSuffix(r.text, "*")
+	switch {
+	case r.text == "" || !strings.EqualFold(strings.Join(path, "."), r.path):
+	case text == prefix, begins && strings.HasPrefix(text, prefix):
+		return fmt.Errorf("%w: %s %s", errMember, r.path, prefix)
 	}
 	return nil
 }
@@ -101,6 +115,8 @@ func inToolData(path []string) bool {
 	switch {
 	case slices.Contains([]string{"tools", "functions", "response_format", "format", "text"}, path[0]):
 		return true
+	case len(path) > 1 && path[0] == "messages" && path[1] == "tools":
+		return true
 	case len(path) > 2 && path[0] == "messages" && path[1] == "content" && path[2] == "input":
 		return true
 	}
@@ -119,12 +135,23 @@ func newScanner(t Template) *scanner {
 	s.refusals, _ = t.refusals()
 	o := jsonbody.Options{Watch: []string{"model"}}
 	for _, r := range s.refusals {
-		if r.path != "model" {
+		if r.path != "model" && r.text == "" && !slices.Contains(o.Watch, r.path) {
 			o.Watch = append(o.Watch, r.path)
 		}
 	}
-	if t.RemoteMedia != RemoteMediaAny {
-		o.String = checkMedia
+	texts := slices.DeleteFunc(slices.Clone(s.refusals), func(r refusal) bool { return r.text == "" })
+	if fetches := t.RemoteMedia == RemoteMediaAny; !fetches || len(texts) > 0 {
+		o.String = func(path []string, text string) error {
+			for _, r := range texts {
+				if err := r.checkText(path, text); err != nil {
+					return err
+				}
+			}
+			if fetches {
+				return nil
+			}
+			return checkMedia(path, text)
+		}
 	}
 	s.Scanner = jsonbody.New(o)
 	return s
@@ -151,29 +178,4 @@ func scanError(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", errBody, err)
-}
-
-// shippedRefusals is the list of an engine by its kind; of one that is not known, all of
-// them. deploy/docs has the sources.
-func shippedRefusals(engine string) []string {
-	if list, ok := refusedByEngine[engine]; ok {
-		return list
-	}
-	var all []string
-	for _, name := range []string{"llamacpp", "vllm", "sglang", "ollama"} {
-		for _, member := range refusedByEngine[name] {
-			if !slices.Contains(all, member) {
-				all = append(all, member)
-			}
-		}
-	}
-	return all
-}
-
-var refusedByEngine = map[string][]string{
-	"demo":     {},
-	"llamacpp": {"id_slot", "lora"},
-	"vllm":     {"kv_transfer_params", "priority"},
-	"sglang":   {"lora_path", "custom_logit_processor", "bootstrap_host", "bootstrap_port", "bootstrap_room"},
-	"ollama":   {"keep_alive", "options.num_gpu"},
 }

@@ -56,8 +56,8 @@ const (
 	maxHeaderValue   = 512
 )
 
-// answerHeader is the engine's headers that the client gets. A value that is too long
-// or has the engine's key is left out.
+// answerHeader is the engine's headers that the client gets, without the engine's key.
+// A value that is too long is left out.
 func (t Target) answerHeader(h http.Header) map[string]string {
 	var out map[string]string
 	for name, values := range h {
@@ -65,13 +65,13 @@ func (t Target) answerHeader(h http.Header) map[string]string {
 			continue
 		}
 		value := values[0]
-		if len(value) > maxHeaderValue || WithoutKey(t.Key, value) != value || authmin.CleanText(value, maxHeaderValue) != value {
+		if len(value) > maxHeaderValue || authmin.CleanText(value, maxHeaderValue) != value {
 			continue
 		}
 		if out == nil {
 			out = map[string]string{}
 		}
-		out[name] = value
+		out[name] = WithoutKey(t.Key, value)
 	}
 	return out
 }

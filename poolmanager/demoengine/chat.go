@@ -243,7 +243,7 @@ type chatProbs struct {
 }
 
 type tokenProb struct {
-	Token   string      `json:"token"`
+	Text    string      `json:"token"`
 	Logprob float64     `json:"logprob"`
 	Bytes   []int       `json:"bytes"`
 	Top     []tokenProb `json:"top_logprobs"`
@@ -271,7 +271,7 @@ func (c *chat) probs(tokens ...string) *chatProbs {
 
 // probOf is a token's probability as the one at that place of the likeliest.
 func probOf(token string, rank int) tokenProb {
-	p := tokenProb{Token: token, Logprob: -0.01 - float64(rank) - source(token, 0).Float64()/2, Bytes: []int{}}
+	p := tokenProb{Text: token, Logprob: -0.01 - float64(rank) - source(token, 0).Float64()/2, Bytes: []int{}}
 	for _, b := range []byte(token) {
 		p.Bytes = append(p.Bytes, int(b))
 	}

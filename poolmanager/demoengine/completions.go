@@ -123,7 +123,7 @@ func (t *completion) probs(choice int, tokens ...string) *textProbs {
 			if i > 0 {
 				other = probOf(" "+vocabulary[i], i)
 			}
-			top[other.Token] = other.Logprob
+			top[other.Text] = other.Logprob
 		}
 		probs.Tokens = append(probs.Tokens, token)
 		probs.TokenLogprobs = append(probs.TokenLogprobs, one.Logprob)
