@@ -207,3 +207,21 @@ func TestAnswersThatBeginWithTheirBody(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// What is taken off the header is taken off the trailers.
+func TestTrailersForBrowsersAreTakenOff(t *testing.T) {
+	up := browserUpstream(t)
+	g := serve(t, false, twoTokens, corsGuard+"\treverse_proxy "+up.address())
+	r, err := http.NewRequest("POST", g.base+"/v1/x", strings.NewReader("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ContentLength = -1
+	r.Header.Set("Authorization", "Bearer "+tokenInfer)
+	r.Header.Set("Origin", chat)
+	r.Trailer = http.Header{"Origin": {chat}, "Access-Control-Request-Method": {"POST"}, "X-Sum": {"1"}}
+	send(t, plainClient(), r)
+	if got := up.last().Trailer; len(got) != 1 || got.Get("X-Sum") != "1" {
+		t.Errorf("the upstream got trailers %v", got)
+	}
+}

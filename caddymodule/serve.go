@@ -79,7 +79,7 @@ func (g *Guard) answer(r *http.Request, next caddyhttp.Handler, s *requestState,
 	g.setUpstreamHeaders(r, s, &o.Decision)
 	defer deleteUpstreamHeaders(r)
 	defer s.dropTrailers()
-	return g.forward(r, next, s, &o.Decision)
+	return g.answerError(r, s, g.forward(r, next, s, &o.Decision))
 }
 
 // authorize returns authmin's decision on a request, unless the edge refuses it for a
