@@ -1,9 +1,13 @@
 package poolmanager
 
 import (
+	"bufio"
+
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -59,6 +63,11 @@ func TestAKilledEngineEndsItsCalls(t *testing.T) {
 	r := startRig(t, nil)
 	r.ready(t, "p", "demo", "")
 	stream := firstData(t, t.Context(), r, endless())
+	for range 2 { // the first has the role alone
+		if _, err := stream.Next(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := syscall.Kill(r.engine(t, "p").process.Identity().PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -245,6 +254,60 @@ func TestAnEngineMayRefuseARequestBeforeItHasRead(t *testing.T) {
 	if got := c.must(large(8<<20, "")).error; got.Code != "ENGINE_REJECTED" || got.Status != 413 {
 		t.Errorf("got %+v", got)
 	}
+}
+
+// TestACallerThatReadsAtItsEndGetsItsRefusal: a proxy may send all of a request before
+// it reads the answer.
+func TestACallerThatReadsAtItsEndGetsItsRefusal(t *testing.T) {
+	c := startCalls(t, nil)
+	conn, err := net.Dial("tcp", c.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	const begin, size = `{"model":"m","priority":1,"x":"`, 8 << 20
+	fmt.Fprintf(conn, "POST /pools/p/call/chat?places=9-12,0-0,0-0,1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n%s", c.token.Reveal(), size, begin)
+	if _, err := io.CopyN(conn, letters{}, size-int64(len(begin))); err != nil {
+		t.Fatalf("sending: %v", err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || response.StatusCode != 400 {
+		t.Errorf("got %v, %v, want 400", response, err)
+	}
+}
+
+// TestAnEngineMayAnswerWhileARequestComes: what it says first does not end the request.
+func TestAnEngineMayAnswerWhileARequestComes(t *testing.T) {
+	const size = 200 << 10
+	c := startBare(t, func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, `data: {"choices":[{"delta":{"content":"a"}}]}`+"\n\n")
+		http.NewResponseController(w).Flush()
+		if n, err := io.Copy(io.Discard, r.Body); n < size {
+			t.Errorf("the engine got %d of %d bytes, %v", n, size, err)
+		}
+		io.WriteString(w, `data: {"choices":[{"delta":{},"finish_reason":"stop"}]}`+"\n\ndata: [DONE]\n\n")
+	})
+	q := large(size, "")
+	q.Stream = true
+	answered := make(gate)
+	q.Body = io.MultiReader(io.LimitReader(q.Body, 150<<10), answered, q.Body)
+	stream := firstData(t, t.Context(), c.rig, q)
+	close(answered)
+	for _, want := range []nodeapi.FrameKind{nodeapi.FrameData, nodeapi.FrameLast, nodeapi.FrameEnd} {
+		if f, err := stream.Next(); err != nil || f.Kind != want {
+			t.Fatalf("got %c %s, %v, want %c", f.Kind, f.Payload, err, want)
+		}
+	}
+}
+
+// gate is a reader without bytes that ends when it is closed.
+type gate chan struct{}
+
+func (g gate) Read([]byte) (int, error) {
+	<-g
+	return 0, io.EOF
 }
 
 func TestACallerThatStopsSendingGivesTheSlotBack(t *testing.T) {

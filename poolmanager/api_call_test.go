@@ -73,7 +73,12 @@ func TestACallThatCannotBeginIsRefusedByStatus(t *testing.T) {
 	if c.seen != nil {
 		t.Errorf("the engine got %s", c.sent)
 	}
-	r := request("chat", `{"model":"m"}`)
+	r := request("chat", `{"model":"m","x":"m"}`)
+	r.Places.Model = [2]int64{17, 20}
+	if _, err := c.runCall(r); statusOf(err) != 422 {
+		t.Errorf("a place that is not the model's: got %v, want 422", err)
+	}
+	r = request("chat", `{"model":"m"}`)
 	r.ModelRef = "another"
 	if _, err := c.runCall(r); statusOf(err) != 409 {
 		t.Errorf("another model: got %v, want 409", err)

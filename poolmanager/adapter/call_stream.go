@@ -63,15 +63,13 @@ func (r *callReader) answer() Answer {
 }
 
 func (r *callReader) readStream(ctx context.Context, body io.Reader) error {
-	switch kind := media(r.kind); {
-	case isJSON(r.kind):
-		return r.noEvents(body)
-	case kind == mediaLines && r.call.Operation.Protocol != nodeapi.Ollama:
+	ollama := r.call.Operation.Protocol == nodeapi.Ollama
+	if media(r.kind) == mediaLines && !ollama {
 		return r.fail("the engine answered a request for events with lines of JSON")
 	}
 	r.lines = newLineReader(body, r.call.MaxAnswer)
 	read := r.readEvents
-	if r.call.Operation.Protocol == nodeapi.Ollama && media(r.kind) != mediaEvents {
+	if ollama && media(r.kind) != mediaEvents { // what loads a model alone is answered as JSON: one line
 		r.head.ContentType = mediaLines
 		read = r.readNDJSON
 	} else {
@@ -225,16 +223,6 @@ func (r *callReader) foreign(line []byte) error {
 	said := r.target.message(text[:min(len(text), maxErrorBytes)], len(text) > maxErrorBytes)
 	if r.begun {
 		return r.fail("the engine's stream has something else than events in its middle: " + said)
-	}
-	return r.fail("the engine answered a request for a stream with " + kind(r.kind) + ": " + said)
-}
-
-// noEvents is the failure of an engine that answers in one piece.
-func (r *callReader) noEvents(body io.Reader) error {
-	text, cut := readBounded(body)
-	said := r.target.message(text, cut)
-	if hasError(text) {
-		return r.fail(said)
 	}
 	return r.fail("the engine answered a request for a stream with " + kind(r.kind) + ": " + said)
 }

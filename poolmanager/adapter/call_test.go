@@ -139,6 +139,14 @@ var streamed = map[string]struct {
 		nodeapi.CallEnd{TokensIn: 4, TokensOut: 2, FinishReason: "stop", Succeeded: true}},
 }
 
+func TestOllamaMayAnswerARequestForLinesWithOne(t *testing.T) {
+	const line = `{"model":"engine","message":{"role":"assistant","content":""},"done":true,"done_reason":"load"}`
+	kinds, got, end, err := readCall(t, "ollama-chat", true, "application/json; charset=utf-8", strings.NewReader(line), nil)
+	if err != nil || kinds != "HL" || got != strings.ReplaceAll(line, "engine", "client")+"\n" || end.FinishReason != "load" || !end.Succeeded {
+		t.Errorf("frames %s of %q, %+v, %v", kinds, got, end, err)
+	}
+}
+
 func TestAStreamedAnswerPassesEventByEvent(t *testing.T) {
 	for name, c := range streamed {
 		t.Run(name, func(t *testing.T) {

@@ -105,6 +105,3 @@ func (r *callReader) wholeResponse(text []byte) error {
 	}
 	return nil
 }
-
-// hasError reports whether a text is an object with an error.
-func hasError(text []byte) bool { return present(object(text)["error"]) }
