@@ -53,6 +53,26 @@ func (t Target) Call(ctx context.Context, hc *http.Client, c Call, emit Emit) (A
 	if c.MaxAnswer <= 0 {
 		c.MaxAnswer = DefaultMaxAnswer
 	}
+	answer, err := t.call(ctx, hc, c, emit)
+	if failed, ok := errors.AsType[*Error](err); ok && failed.Stalled && !c.Stream && c.generates() {
+		// It may have worked all the time: that is seen with the answer only.
+		patient := *failed
+		patient.Stalled = false
+		err = &patient
+	}
+	return answer, err
+}
+
+// generates reports whether the answer is made token by token.
+func (c Call) generates() bool {
+	switch c.Operation.Name {
+	case "chat", "completions", "responses", "messages", "ollama-chat", "ollama-generate":
+		return true
+	}
+	return false
+}
+
+func (t Target) call(ctx context.Context, hc *http.Client, c Call, emit Emit) (Answer, error) {
 	ctx, progress := t.Limits.watch(ctx)
 	defer progress.stop()
 	response, err := t.ask(ctx, hc, c)

@@ -206,6 +206,19 @@ func TestACallThatIsEndedGivesTheCause(t *testing.T) {
 	}
 }
 
+// TestALongAnswerInOnePieceIsNoStall: whether the engine works is seen with it only.
+func TestALongAnswerInOnePieceIsNoStall(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer server.Close()
+	target := adapter.Target{Base: server.URL, Limits: adapter.Limits{FirstToken: 30 * time.Millisecond}}
+	for name, want := range map[string]bool{"chat": false, "ollama-generate": false, "embeddings": true, "rerank": true} {
+		_, err := target.Call(t.Context(), server.Client(), adapter.Call{Operation: operation(t, name)}, nil)
+		if got, ok := errors.AsType[*adapter.Error](err); !ok || got.Class != adapter.ClassReset || got.Stalled != want {
+			t.Errorf("%s: got %+v, want stalled %v", name, err, want)
+		}
+	}
+}
+
 func TestAnEngineThatStallsEndsItsCall(t *testing.T) {
 	for name, answer := range map[string]string{
 		"headers alone": "", "a role alone": `data: {"choices":[{"delta":{"role":"assistant","content":""}}]}` + "\n\n", "comments": ": hi\n\n",

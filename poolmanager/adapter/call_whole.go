@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"regexp"
 	"unicode/utf8"
@@ -23,16 +22,25 @@ func (r *callReader) readWhole(ctx context.Context, body io.Reader) error {
 	if kind := media(r.kind); kind == mediaEvents || kind == mediaLines {
 		return r.fail("the engine answered a request for one answer with events")
 	}
-	text, err := io.ReadAll(io.LimitReader(body, int64(r.call.MaxAnswer)+1))
+	r.begun = true
+	text, err := io.ReadAll(io.LimitReader(body, maxWhole))
+	if err == nil && len(text) == maxWhole && isObject(text) {
+		return r.readLarge(ctx, text, body)
+	}
+	if err == nil && len(text) == maxWhole {
+		var more []byte
+		more, err = io.ReadAll(io.LimitReader(body, int64(r.call.MaxAnswer)+1-maxWhole))
+		text = append(text, more...)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil:
 		return r.reset(err)
 	case len(text) > r.call.MaxAnswer:
-		return r.fail(fmt.Sprintf("the engine's answer is larger than %d bytes", r.call.MaxAnswer))
+		return r.tooLarge()
 	}
-	if r.begun = true; isJSON(r.kind) || len(text) > 0 && text[0] == '{' {
+	if isJSON(r.kind) || isObject(text) {
 		if text, err = r.wholeJSON(text); err != nil {
 			return err
 		}
@@ -48,8 +56,8 @@ func (r *callReader) wholeJSON(text []byte) ([]byte, error) {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return text, nil
 	}
-	edits, isObject := r.scanned(text)
-	if !isObject {
+	edits, object := r.scanned(text)
+	if !object {
 		if !json.Valid(text) {
 			return nil, r.fail("the engine's answer is not JSON: " + r.target.words(text[:min(len(text), maxErrorBytes)], len(text) > maxErrorBytes))
 		}

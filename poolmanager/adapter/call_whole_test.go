@@ -2,8 +2,10 @@ package adapter
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -68,7 +70,7 @@ func TestAWholeAnswerThatIsNoneIsAnError(t *testing.T) {
 	} {
 		kinds, _, _, err := readCall(t, c.operation, false, c.kind, strings.NewReader(c.body), nil)
 		got, ok := errors.AsType[*Error](err)
-		if !ok || got.Class != ClassFailed || !strings.Contains(got.Message, c.text) || kinds != "" {
+		if !ok || got.Class != ClassFailed || !strings.Contains(got.Message, c.text) || strings.Trim(kinds, "HD") != "" || len(c.body) < maxWhole && kinds != "" {
 			t.Errorf("%s: frames %s, got %v, want %q", name, kinds, err, c.text)
 		}
 	}
@@ -79,5 +81,67 @@ func TestALargeAnswerComesInPieces(t *testing.T) {
 	kinds, got, end, err := readCall(t, "embeddings", false, mediaJSON, strings.NewReader(body), nil)
 	if want := strings.ReplaceAll(body, "engine", "client"); err != nil || kinds != "HDDD" || got != want || end.Bytes != int64(len(want)) {
 		t.Errorf("frames %s, %d bytes, %v", kinds, len(got), err)
+	}
+}
+
+func TestALargeAnswerIsSentWhileItComes(t *testing.T) {
+	numbers := `"data":[` + strings.Repeat("0.25,", 120_000) + `1]`
+	for name, c := range map[string]struct {
+		operation, body string
+		end             nodeapi.CallEnd
+	}{
+		"the model first": {"embeddings", `{"model":"engine",` + numbers + `,"usage":{"prompt_tokens":3}}`, nodeapi.CallEnd{TokensIn: 3, Succeeded: true}},
+		"the model last":  {"embeddings", `{` + numbers + `,"usage":{"prompt_tokens":3},"model" : "engine" } ` + "\n", nodeapi.CallEnd{TokensIn: 3, Succeeded: true}},
+		"a chat": {"chat", `{"choices":[{"message":{"content":"` + strings.Repeat("世界", 100_000) + `"},"finish_reason":"length"}],"model":"engine","usage":{"completion_tokens":7}}`,
+			nodeapi.CallEnd{TokensOut: 7, FinishReason: "length", Succeeded: true}},
+		"a chat that failed": {"chat", `{"choices":[{"finish_reason":"abort"}],` + numbers + `}`, nodeapi.CallEnd{FinishReason: "abort"}},
+		"a response":         {"responses", `{"object":"response","id":"resp_1",` + numbers + `,"status":"completed","error":null}`, nodeapi.CallEnd{FinishReason: "completed", Succeeded: true, ResponseID: "resp_1"}},
+		"Ollama's":           {"ollama-embed", `{"model":"engine",` + numbers + `,"prompt_eval_count":5}`, nodeapi.CallEnd{TokensIn: 5, Succeeded: true}},
+		"a list":             {"rerank", `[{` + numbers + `}]`, nodeapi.CallEnd{Succeeded: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := strings.ReplaceAll(c.body, `"engine"`, `"client"`)
+			c.end.Bytes = int64(len(want))
+			for split, body := range map[string]io.Reader{"whole": strings.NewReader(c.body), "halves": iotest.HalfReader(strings.NewReader(c.body)), "odd": &oddReader{strings.NewReader(c.body)}} {
+				most := 0
+				kinds, got, end, err := readCall(t, c.operation, false, mediaJSON, body, func(r *callReader) {
+					emit := r.emit
+					r.emit = func(p []byte, progress bool) error { most = max(most, len(p)); return emit(p, progress) }
+				})
+				if err != nil || got != want || strings.Trim(kinds, "D") != "H" {
+					t.Errorf("%s: frames %s, %d bytes, %v, want %d", split, kinds, len(got), err, len(want))
+				}
+				if diff := cmp.Diff(c.end, end); diff != "" {
+					t.Errorf("%s: end (-want +got):\n%s", split, diff)
+				}
+				if most > nodeapi.MaxFrameBytes {
+					t.Errorf("%s: %d bytes in one write", split, most)
+				}
+			}
+		})
+	}
+}
+
+// oddReader gives a few bytes at a time.
+type oddReader struct{ r io.Reader }
+
+func (o *oddReader) Read(p []byte) (int, error) { return o.r.Read(p[:min(len(p), 1013)]) }
+
+func TestALargeAnswerThatIsNoneIsAnErrorAfterItsBeginning(t *testing.T) {
+	numbers := `"data":[` + strings.Repeat("0.25,", 100_000) + `1]`
+	for name, c := range map[string]struct {
+		body, text string
+		class      Class
+	}{
+		"cut":      {`{` + numbers, "ends early", ClassReset},
+		"no JSON":  {`{` + numbers + `,]`, "not JSON", ClassFailed},
+		"an error": {`{` + numbers + `,"error":{"message":"oops"}}`, "oops", ClassFailed},
+		"no UTF-8": {`{` + numbers + ",\"a\":\"\xff\"}", "not JSON", ClassFailed},
+	} {
+		kinds, _, _, err := readCall(t, "embeddings", false, mediaJSON, strings.NewReader(c.body), nil)
+		got, ok := errors.AsType[*Error](err)
+		if !ok || got.Class != c.class || !strings.Contains(got.Message, c.text) || got.Response != nil || !strings.HasPrefix(kinds, "HD") {
+			t.Errorf("%s: frames %s, got %v, want %s with %q", name, kinds, err, c.class, c.text)
+		}
 	}
 }
