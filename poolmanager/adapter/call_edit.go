@@ -3,6 +3,7 @@ package adapter
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/llorch/gateway/authmin/jsonbody"
@@ -88,7 +89,7 @@ func inOrder(all []edit) []edit {
 }
 
 // scanned reads a document with the scanner. What only the scanner refuses, such as an
-// escaped NUL, is passed on with nothing changed: it is the engine's, and JSON.
+// escaped NUL, passes: it is the engine's, and JSON.
 func (r *callReader) scanned(document []byte) (edits []edit, object bool) {
 	r.scan.Reset()
 	_, err := r.scan.Write(document)
@@ -98,6 +99,45 @@ func (r *callReader) scanned(document []byte) (edits []edit, object bool) {
 	if err == nil {
 		return r.edits(document), true
 	}
-	text := bytes.TrimSpace(document)
-	return nil, len(text) > 0 && text[0] == '{' && utf8.Valid(document) && json.Valid(document)
+	if !isObject(document) || !utf8.Valid(document) || !json.Valid(document) {
+		return nil, false
+	}
+	return apart(inOrder(r.editsDecoded(document, 0, true))), true
+}
+
+// editsDecoded is edits for a document that the scanner refuses. It begins at an offset
+// of the whole.
+func (r *callReader) editsDecoded(document []byte, offset int, top bool) (all []edit) {
+	decoder := json.NewDecoder(bytes.NewReader(document))
+	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
+		return nil
+	}
+	for decoder.More() {
+		name, err := decoder.Token()
+		var value json.RawMessage
+		if err != nil || decoder.Decode(&value) != nil {
+			return all
+		}
+		end := int(decoder.InputOffset())
+		start := end - len(value)
+		switch {
+		case name == "model" && r.model != nil && value[0] == '"':
+			all = append(all, edit{offset + start, offset + end, r.model})
+		case name == "usage" && top && r.call.HideUsage:
+			all = append(all, without(document, jsonbody.Member{Start: int64(start), End: int64(end)}))
+		case (name == "response" || name == "message") && top && value[0] == '{':
+			all = append(all, r.editsDecoded(value, start, false)...)
+		}
+	}
+	return all
+}
+
+// apart leaves out an edit that begins within the one before it.
+func apart(all []edit) []edit {
+	at := 0
+	return slices.DeleteFunc(all, func(e edit) bool {
+		within := e.start < at
+		at = max(at, e.end)
+		return within
+	})
 }

@@ -128,7 +128,10 @@ func (r *callReader) readEvents() error {
 	for !r.done {
 		line, err := r.lines.next()
 		if errors.Is(err, io.EOF) && r.has {
-			return r.dispatch()
+			if err := r.dispatch(); err != nil {
+				return err
+			}
+			continue
 		}
 		if err != nil {
 			return err

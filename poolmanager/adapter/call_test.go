@@ -184,6 +184,9 @@ func TestAStreamWithoutItsProperEndIsAnError(t *testing.T) {
 		text                  string
 	}{
 		"ends before the answer":      {"chat", mediaEvents, chunk, ClassReset, "before the answer"},
+		"ends with an event's line":   {"chat", mediaEvents, chunk + "data: " + okChat + "\n", ClassReset, "before the answer"},
+		"ends with an event":          {"chat", mediaEvents, chunk + "data: " + okChat, ClassReset, "before the answer"},
+		"ends with no data":           {"chat", mediaEvents, chunk + "data", ClassReset, "before the answer"},
 		"ends without [DONE]":         {"chat", mediaEvents, "data: " + endOfChat + "\n\n", ClassReset, "[DONE]"},
 		"ends within an event":        {"chat", mediaEvents, chunk + `data: {"choices":[`, ClassReset, "middle"},
 		"ends within a field":         {"chat", mediaEvents, chunk + `da`, ClassReset, "middle"},
