@@ -14,8 +14,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/adapter"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
@@ -326,3 +328,26 @@ func TestACallerThatStopsSendingGivesTheSlotBack(t *testing.T) {
 type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, errors.New("the file is gone") }
+
+// TestACallIsKeptAliveOnceItsRequestIsHere: before that a proxy would take the answer
+// for the end of the request.
+func TestACallIsKeptAliveOnceItsRequestIsHere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := httptest.NewRecorder()
+		out := backend.NewStreamOf(w, nodeapi.CallContentType, aliveFrame, writeLimit)
+		body := &callBody{whole: make(chan struct{})}
+		stop := keepAlive(out, body)
+		<-time.After(time.Hour)
+		synctest.Wait()
+		if out.Opened() {
+			t.Error("the answer began before the request was here")
+		}
+		close(body.whole)
+		<-time.After(46 * time.Second)
+		synctest.Wait()
+		stop()
+		if got := w.Body.String(); got != strings.Repeat("A\x00\x00\x00\x00", 3) || w.Header().Get("Content-Type") != nodeapi.CallContentType {
+			t.Errorf("got %q as %s in 46 s, want three frames", got, w.Header().Get("Content-Type"))
+		}
+	})
+}
