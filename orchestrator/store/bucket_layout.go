@@ -58,7 +58,7 @@ const bucketPrefix = "KV_" // of the streams that are buckets
 
 // streams names every stream there is.
 func streams() []string {
-	names := []string{eventStream}
+	names := []string{eventStream, contentStream}
 	for _, b := range layout {
 		names = append(names, bucketPrefix+b.name)
 	}

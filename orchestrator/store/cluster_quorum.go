@@ -39,7 +39,8 @@ func (s *Store) layOut(ctx context.Context) error {
 		return err
 	}
 	var all sync.WaitGroup
-	failed := make([]error, len(layout))
+	failed := make([]error, len(layout)+1)
+	all.Go(func() { failed[len(layout)] = s.ensureStream(ctx, js, contents(s.replicas, s.contentBytes)) })
 	for i, b := range layout {
 		all.Go(func() { failed[i] = s.ensureStream(ctx, js, b.stream(s.replicas)) })
 	}
@@ -74,6 +75,10 @@ func (s *Store) bind(ctx context.Context, js jetstream.JetStream) error {
 		return fmt.Errorf("opening stream %s: %w", eventStream, err)
 	}
 	s.events = &EventLog{js: js, reach: s.reach(), stream: stream, shared: s.shared}
+	if stream, err = js.Stream(ctx, contentStream); err != nil {
+		return fmt.Errorf("opening stream %s: %w", contentStream, err)
+	}
+	s.content = &Content{js: js, reach: s.reach(), stream: stream}
 	return nil
 }
 

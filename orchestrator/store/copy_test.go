@@ -26,12 +26,22 @@ func fill(t *testing.T, st *store.Store) {
 	if err := st.Events().Barrier(ctx); err != nil {
 		t.Fatal(err)
 	}
+	for n := range 3 {
+		if err := st.Content().Put(ctx, "body", n, fmt.Appendf(nil, "piece %d", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // filled complains about what of it is not there.
 func filled(t *testing.T, st *store.Store, except string) {
 	t.Helper()
 	ctx := t.Context()
+	for n := range 3 {
+		if piece, err := st.Content().Piece(ctx, "body", n); err != nil || string(piece) != fmt.Sprintf("piece %d", n) {
+			t.Errorf("piece %d: got %q, %v", n, piece, err)
+		}
+	}
 	for i := range 50 {
 		for _, name := range []string{store.Tasks, store.NodeOwners, store.Sessions, store.Catalog, store.Artifacts, store.Idempotency} {
 			key := fmt.Sprint("key", i)

@@ -9,6 +9,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
+// ErrFull is answered when bodies have no more room.
+var ErrFull = errors.New("no more room for bodies")
+
 // What a bucket answers when the key is not as the caller expected.
 var (
 	ErrNotFound = errors.New("no such key")

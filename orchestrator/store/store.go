@@ -17,6 +17,7 @@
 //
 //	bucket_     keys, values and revisions; watching them; which buckets there are
 //	event_      the stream of task events
+//	content     bodies that are too large for a record, in pieces
 //	lease_      leases: one holder at a time, renewed by compare-and-set
 //	cluster_    embedded servers of several replicas: routes, TLS, quorum, shutdown
 //	external    an existing NATS cluster instead
@@ -45,8 +46,9 @@ import (
 
 const (
 	// DefaultMaxStoreBytes bounds the state directory: the sum of the buckets'
-	// and the event stream's limits (see bucket_layout.go) with room to spare.
-	DefaultMaxStoreBytes = 4 << 30
+	// and the event stream's limits (see bucket_layout.go) with room to spare, and
+	// the bodies.
+	DefaultMaxStoreBytes = 4<<30 + DefaultContentBytes
 	// DefaultMaxMemoryBytes bounds JetStream's memory storage, which only
 	// small buckets use. Zero would mean "75 % of the machine" to JetStream.
 	DefaultMaxMemoryBytes = 64 << 20
@@ -69,7 +71,8 @@ var ErrLocked = errors.New("state directory is in use by another process")
 // Options say where the state lives and how large it may become.
 type Options struct {
 	Dir            string // created with mode 0700 when absent
-	MaxStoreBytes  int64  // 0: DefaultMaxStoreBytes
+	MaxStoreBytes  int64  // 0: 4 GiB and ContentBytes
+	ContentBytes   int64  // of bodies in pieces; 0: DefaultContentBytes
 	MaxMemoryBytes int64  // 0: DefaultMaxMemoryBytes
 	Log            *slog.Logger
 	Free           func(dir string) (bytes uint64, err error) // nil: asks the file system
@@ -95,6 +98,9 @@ type Store struct {
 	unlock   func() error
 	buckets  map[string]*Bucket
 	events   *EventLog
+	content  *Content
+
+	contentBytes int64
 }
 
 // Open locks the directory, starts JetStream on it and makes the buckets. With a
@@ -135,7 +141,10 @@ func prepare(o *Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{dir: dir, replica: soleReplica, replicas: 1, log: o.Log, free: o.Free, buckets: make(map[string]*Bucket)}
+	if o.ContentBytes == 0 {
+		o.ContentBytes = DefaultContentBytes
+	}
+	s := &Store{contentBytes: o.ContentBytes, dir: dir, replica: soleReplica, replicas: 1, log: o.Log, free: o.Free, buckets: make(map[string]*Bucket)}
 	if c := o.Cluster; c != nil {
 		s.replica, s.shared, s.replicas = c.Replica, true, len(c.Peers)
 	}
@@ -209,6 +218,9 @@ func (s *Store) Shared() bool { return s.shared }
 
 // Events gives the log of task events.
 func (s *Store) Events() *EventLog { return s.events }
+
+// Content gives the bodies that are kept in pieces.
+func (s *Store) Content() *Content { return s.content }
 
 // Close stops JetStream and releases the directory. A replica first hands over
 // what it leads, so that the others go on at once. Close may be called twice.
