@@ -29,8 +29,8 @@ func (a *attempt) finish(end nodeapi.Event, err, cause error) {
 		return
 	case errors.Is(cause, errCanceled):
 		change = canceled
-	case err == nil && end.Type == nodeapi.EventEnd && !Succeeded(end.FinishReason):
-		change = failed("ENGINE_ERROR", "the engine ended the answer with finish_reason "+strconv.Quote(printable(end.FinishReason, maxWord))+", which is not known to be success", a.l.engine)
+	case err == nil && end.Type == nodeapi.EventEnd && !a.succeeded(end):
+		change = failed(a.unsuccessful(), "the engine ended the answer with finish_reason "+strconv.Quote(printable(end.FinishReason, maxWord))+", which is not known to be success", a.l.engine)
 	case err == nil && end.Type == nodeapi.EventEnd:
 		change = a.completed(end)
 	case errors.Is(cause, errDeadline):
@@ -39,7 +39,7 @@ func (a *attempt) finish(end nodeapi.Event, err, cause error) {
 		change = failed("STREAM_LIMIT_EXCEEDED", "the answer took longer than its stream_limit_ms", a.l.engine)
 	case errors.Is(cause, errStalled):
 		change = failed("STREAM_STALLED", fmt.Sprintf("nothing came for %s after the first token", a.o.scheduler.silence), a.l.engine)
-	case err == nil && (a.first || !retriable(end.Code)):
+	case err == nil && (a.first || !retriable(end.Code) && !a.elsewhere()):
 		change = failed(code(end.Code, "ENGINE_ERROR"), printable(end.Message, maxMessage), printable(end.Engine, maxWord))
 	case errors.Is(err, errTooMuch):
 		change = failed("OUTPUT_TOO_LARGE", err.Error(), a.l.engine)
@@ -57,7 +57,7 @@ func (a *attempt) finish(end nodeapi.Event, err, cause error) {
 		a.retry(err, end, cause)
 		return
 	}
-	change = a.counted(change)
+	change = a.counted(a.callFailed(change, err))
 	a.o.scheduler.pace.ended(a.first || a.o.now().Before(a.w.deadline))
 	still := a.owns
 	if !a.applied {
@@ -86,7 +86,9 @@ func (a *attempt) finish(end nodeapi.Event, err, cause error) {
 func (a *attempt) counted(change func(*Task)) func(*Task) {
 	return func(t *Task) {
 		change(t)
-		t.TokensOut = max(t.TokensOut, a.tokens)
+		if t.Workload != Native || t.TokensOut == 0 { // else the engine's figure
+			t.TokensOut = max(t.TokensOut, a.tokens)
+		}
 	}
 }
 
@@ -97,6 +99,8 @@ func (a *attempt) completed(end nodeapi.Event) func(*Task) {
 	return func(t *Task) {
 		t.State, t.TokensIn, t.TokensOut = Completed, in, out
 		t.DecodeMS, t.FinishReason = decode, printable(end.FinishReason, maxWord)
+		t.TokensCachedIn, t.TokensReasoningOut = figure(a.call.end.CachedIn), figure(a.call.end.ReasoningOut)
+		t.TokensEstimated = a.call.end.Estimated
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -11,8 +12,8 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// TestAnUnknownFinishReasonIsAFailure: on the task and on the OpenAI routes,
-// streamed and not, the reason is in the error.
+// TestAnUnknownFinishReasonIsAFailure: of a task, and in the record of a native call,
+// whose answer passes unchanged.
 func TestAnUnknownFinishReasonIsAFailure(t *testing.T) {
 	for reason, ok := range map[string]bool{
 		"stop": true, "length": true, "": true, "eos_token": true, "limit": true,
@@ -30,18 +31,24 @@ func TestAnUnknownFinishReasonIsAFailure(t *testing.T) {
 		if (got["state"] == "completed") != ok || !ok && got["error"].(map[string]any)["code"] != "ENGINE_ERROR" {
 			t.Errorf("%q: the record is %v %v", reason, got["state"], got["error"])
 		}
-		status, _, answer := s.send(s.request("ci", "infer", "POST", "/v1/completions", `{"model":"demo","prompt":"x"}`))
-		if (status == 200) != ok {
-			t.Errorf("%q: whole, got %d %v", reason, status, answer)
-		}
-		res, err := http.DefaultClient.Do(s.request("ci", "infer", "POST", "/v1/completions", `{"model":"demo","prompt":"x","stream":true}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, _ := io.ReadAll(res.Body)
-		res.Body.Close()
-		if strings.Contains(string(text), "[DONE]") != ok || strings.Contains(string(text), `"error"`) == ok {
-			t.Errorf("%q: streamed, got %s", reason, text)
+		for stream, end := range map[string]string{"false": `"finish_reason":` + strconv.Quote(reason), "true": "data: [DONE]"} {
+			res, err := http.DefaultClient.Do(s.request("ci", "infer", "POST", "/v1/completions", `{"model":"demo","prompt":"x","stream":`+stream+`}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, _ := io.ReadAll(res.Body)
+			res.Body.Close()
+			if reason == "a\x1b[2J" {
+				end = strings.ReplaceAll(end, `\x1b`, `\u001b`)
+			}
+			if res.StatusCode != 200 || !strings.Contains(string(text), end) {
+				t.Errorf("%q: stream %s: got %d %s, want it unchanged", reason, stream, res.StatusCode, text)
+			}
+			known := reason == "stop" || reason == "length" // the pool manager says so
+			got := s.want(200, "ci", "infer", "GET", "/v2/tasks/"+res.Header.Get("X-Task-Id"), nil)
+			if (got["state"] == "completed") != known || !known && got["error"].(map[string]any)["code"] != "FINISH_REASON_UNKNOWN" {
+				t.Errorf("%q: the record of the call is %v %v", reason, got["state"], got["error"])
+			}
 		}
 		if want := 3; len(p.calls) != want {
 			t.Errorf("%q: the pool was called %d times, want %d: nothing is repeated", reason, len(p.calls), want)

@@ -21,7 +21,7 @@ func (a *attempt) retry(err error, end nodeapi.Event, cause error) {
 		a.w.needs.Failed = append(a.w.needs.Failed[:len(a.w.needs.Failed):len(a.w.needs.Failed)], poolKey(a.l.nodeID, a.l.poolID))
 	}
 	a.noteReason(err, end, stopping)
-	if a.w.failures >= maxFailures {
+	if a.w.failures >= a.mostFailures() {
 		a.finish(nodeapi.Event{Type: nodeapi.EventError, Code: "WORKER_UNAVAILABLE", Engine: a.l.engine,
 			Message: fmt.Sprintf("%d dispatches failed before the first token%s", a.w.failures, latest(err, end))}, nil, nil)
 		return
@@ -56,6 +56,15 @@ func (a *attempt) retry(err error, end nodeapi.Event, cause error) {
 		a.o.log.Warn("could not persist queued state", "task_id", a.e.id, "error", changeErr)
 	}
 	a.o.tails.stopWriting(a.e, taken)
+}
+
+// mostFailures is how often the task may fail before its first token. Of a native call
+// one other pool is asked: its client has patience of its own.
+func (a *attempt) mostFailures() int {
+	if a.request != nil && a.request.Workload == Native {
+		return 2
+	}
+	return maxFailures
 }
 
 // noteReason keeps what is reported at the deadline: what the latest pool said, and

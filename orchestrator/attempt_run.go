@@ -48,6 +48,7 @@ type attempt struct {
 	bytes     int
 	counter   prometheus.Counter // of tokens
 	out       output
+	call      callOutput
 }
 
 // run takes one task through one dispatch. The slot is released before the task is
@@ -141,6 +142,9 @@ func (a *attempt) begin(ctx context.Context) error {
 func (a *attempt) perform(ctx context.Context) (end nodeapi.Event, err error) {
 	ctx, span := a.span(ctx, a.e.view())
 	defer func() { endSpan(span, end, err) }()
+	if a.request.Workload == Native {
+		return a.performCall(ctx)
+	}
 	stream, err := a.l.client.Dispatch(ctx, a.l.poolID, a.dispatch())
 	if err != nil {
 		return nodeapi.Event{}, err

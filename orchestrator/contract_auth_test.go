@@ -77,10 +77,15 @@ func scopeWalk(t *testing.T, s *service, route httpapi.Route) {
 func refused(t *testing.T, s *service, r *http.Request, status int, code, challenge string) {
 	t.Helper()
 	got, header, body := s.send(r)
-	if got != status || body["code"] != code || !strings.Contains(header.Get("WWW-Authenticate"), challenge) {
-		t.Errorf("got %d %v %q, want %d %s %q", got, body["code"], header.Get("WWW-Authenticate"), status, code, challenge)
+	dialect := authmin.DialectOf(r.URL.Path)
+	said := body
+	if dialect == authmin.DialectAnthropic {
+		said, _ = body["error"].(map[string]any)
 	}
-	if header.Get("Content-Type") != "application/problem+json" || header.Get("Cache-Control") != "no-store" ||
+	if got != status || said["code"] != code || !strings.Contains(header.Get("WWW-Authenticate"), challenge) {
+		t.Errorf("got %d %v %q, want %d %s %q", got, said["code"], header.Get("WWW-Authenticate"), status, code, challenge)
+	}
+	if header.Get("Content-Type") != dialect.ContentType() || header.Get("Cache-Control") != "no-store" ||
 		header.Get("X-Content-Type-Options") != "nosniff" || header.Get("X-Correlation-Id") == "" {
 		t.Errorf("headers of a refusal: %v", header)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/orchestrator/httpapi"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // contract checks requests and answers against the document that is served.
@@ -150,7 +151,14 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 		c.as("infer", 200, "POST", "/v1/chat/completions", `{"model":"demo","stream":`+stream+`,"messages":[{"role":"user","content":"hi"}],"stream_options":{"include_usage":true}}`)
 		c.as("infer", 200, "POST", "/v1/completions", `{"model":"demo","stream":`+stream+`,"prompt":"hi"}`)
 	}
-	c.embeddings()
+	for _, protocol := range nodeapi.Protocols() {
+		for _, op := range nodeapi.Operations(protocol) {
+			if op.Method == http.MethodPost && !op.HasObject() {
+				c.as("infer", 200, "POST", op.Path, `{"model":"demo","stream":false,"prompt":"hi"}`)
+			}
+		}
+	}
+	c.as("infer", 400, "POST", "/v1/embeddings", `{"input":[1,2]}`)
 	c.as("infer", 404, "POST", "/v1/completions", `{"model":"nope","prompt":"hi"}`)
 	for _, path := range []string{"/v1/models", "/v1/capabilities", "/v2/meta/capabilities", "/v2/meta/version"} {
 		c.as("infer", 200, "GET", path, nil)

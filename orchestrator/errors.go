@@ -20,6 +20,7 @@ const (
 	TooLarge                    // a bound on size was passed: 413
 	Busy                        // a bound on number was reached, come back: 429
 	Unavailable                 // cannot now: 503
+	Malformed                   // it cannot be read, or has several readings: 400
 )
 
 // Error is an answer for the caller. Its text names no secret and nothing of

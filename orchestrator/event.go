@@ -2,6 +2,8 @@ package orchestrator
 
 import (
 	"encoding/json"
+
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // EventType is the name of an event in a task's stream.
@@ -15,6 +17,10 @@ const (
 	EventToken     EventType = "token"
 	EventEmbedding EventType = "embedding" // of one input
 	EventScore     EventType = "score"     // of one document
+	EventAnswer    EventType = "answer"    // of a native call: how the engine's answer begins
+	EventPart      EventType = "part"      // of a native call: the beginning of a chunk that is too long for one event
+	EventChunk     EventType = "chunk"     // of a native call: an event of its stream, or a piece of its answer
+	EventLast      EventType = "last"      // of a native call: the chunk that says that the answer is whole
 	EventMetrics   EventType = "metrics"   // only for readers that ask for verbose
 	EventGap       EventType = "gap"       // events that can no longer be had
 	EventEnd       EventType = "end"
@@ -29,8 +35,11 @@ func (t EventType) Terminal() bool {
 
 // EventTypes lists the events in the order in which they can come.
 func EventTypes() []EventType {
-	return []EventType{EventWaiting, EventStarted, EventToken, EventEmbedding, EventScore, EventMetrics, EventGap, EventEnd, EventError, EventCanceled}
+	return []EventType{EventWaiting, EventStarted, EventToken, EventEmbedding, EventScore, EventAnswer, EventPart, EventChunk, EventLast, EventMetrics, EventGap, EventEnd, EventError, EventCanceled}
 }
+
+// Raw reports whether the event's data is bytes of an engine's answer, not JSON.
+func (t EventType) Raw() bool { return t == EventPart || t == EventChunk || t == EventLast }
 
 // Shape gives an empty value of the type that the event's data has.
 func (t EventType) Shape() any {
@@ -45,6 +54,10 @@ func (t EventType) Shape() any {
 		return EmbeddingData{}
 	case EventScore:
 		return ScoreData{}
+	case EventAnswer:
+		return nodeapi.CallHead{}
+	case EventPart, EventChunk, EventLast:
+		return ""
 	case EventMetrics:
 		return metricsData{}
 	case EventGap:
@@ -57,7 +70,8 @@ func (t EventType) Shape() any {
 	return canceledData{}
 }
 
-// Event is one step of a task. Ids begin at 1 and go up by one.
+// Event is one step of a task. Ids begin at 1 and go up by one. Data is JSON, but where
+// the type is Raw.
 type Event struct {
 	ID   uint64          `json:"id"`
 	Type EventType       `json:"type"`

@@ -60,13 +60,53 @@ func encodeBatch(batch []Event) []byte {
 		out = append(out, `,"type":"`...)
 		out = append(out, ev.Type...)
 		out = append(out, `","data":`...)
-		out = append(append(out, ev.Data...), '}')
+		if ev.Type.Raw() {
+			out = appendText(out, ev.Data)
+		} else {
+			out = append(out, ev.Data...)
+		}
+		out = append(out, '}')
 	}
 	return append(out, ']')
 }
 
 func decodeBatch(record []byte) ([]Event, error) {
 	var batch []Event
-	err := json.Unmarshal(record, &batch)
-	return batch, err
+	if err := json.Unmarshal(record, &batch); err != nil {
+		return nil, err
+	}
+	for i := range batch {
+		if ev := &batch[i]; ev.Type.Raw() {
+			var text string
+			if err := json.Unmarshal(ev.Data, &text); err != nil {
+				return nil, err
+			}
+			ev.Data = []byte(text)
+		}
+	}
+	return batch, nil
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendText appends valid UTF-8 as a JSON string.
+func appendText(out, text []byte) []byte {
+	out = append(out, '"')
+	from := 0
+	for i, c := range text {
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		out = append(out, text[from:i]...)
+		from = i + 1
+		switch c {
+		case '"', '\\':
+			out = append(out, '\\', c)
+		case '\n':
+			out = append(out, '\\', 'n')
+		default:
+			out = append(out, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		}
+	}
+	return append(append(out, text[from:]...), '"')
 }

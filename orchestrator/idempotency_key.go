@@ -134,6 +134,9 @@ func digestText(r TaskRequest) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encoding task request: %w", err)
 	}
+	if r.call != nil {
+		text = append(text, r.call.identity()...)
+	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:]), nil
 }

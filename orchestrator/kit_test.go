@@ -116,6 +116,12 @@ func (s *service) submit(extra string) string {
 	return s.want(202, "ci", "infer", "POST", "/v2/tasks", task(extra))["task_id"].(string)
 }
 
+// submitBody takes a task of any workload and gives its id.
+func (s *service) submitBody(body string) string {
+	s.t.Helper()
+	return s.want(202, "ci", "infer", "POST", "/v2/tasks", body)["task_id"].(string)
+}
+
 func (s *service) state(id string) string {
 	s.t.Helper()
 	return s.want(200, "ci", "infer", "GET", "/v2/tasks/"+id, nil)["state"].(string)
@@ -200,9 +206,15 @@ type pool struct {
 type sink struct {
 	w    http.ResponseWriter
 	gone <-chan struct{} // closed when the orchestrator hangs up
+
+	native *nativeSink // of a native call
 }
 
 func (s *sink) send(ev nodeapi.Event) {
+	if s.native != nil {
+		s.native.send(ev)
+		return
+	}
 	text, err := ev.AppendSSE(nil)
 	if err != nil {
 		panic(err)
@@ -234,6 +246,16 @@ func newPool(t *testing.T, dispatch func(*sink, nodeapi.DispatchRequest)) *pool 
 			w.WriteHeader(401)
 			return
 		}
+		if strings.Contains(r.URL.Path, "/call/") {
+			d, native, err := asDispatch(w, r)
+			if err != nil {
+				w.WriteHeader(400)
+				return
+			}
+			p.calls <- d
+			p.dispatch(&sink{w, r.Context().Done(), native}, d)
+			return
+		}
 		if !strings.HasSuffix(r.URL.Path, "/dispatch") && p.command != nil {
 			p.command(w, r)
 			return
@@ -244,7 +266,7 @@ func newPool(t *testing.T, dispatch func(*sink, nodeapi.DispatchRequest)) *pool 
 			return
 		}
 		p.calls <- d
-		p.dispatch(&sink{w, r.Context().Done()}, d)
+		p.dispatch(&sink{w, r.Context().Done(), nil}, d)
 	}))
 	p.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	p.Start()
@@ -263,8 +285,17 @@ func echo(n int) func(*sink, nodeapi.DispatchRequest) {
 func (p *pool) registration(node string, slots int) nodeapi.RegisterRequest {
 	return nodeapi.RegisterRequest{
 		NodeID: node, MachineID: "m", Address: p.URL, Version: "1", DispatchToken: nodeToken,
-		Pools: []nodeapi.Pool{{PoolID: p.id, Engine: "demo", ModelRef: cmp.Or(p.model, "demo"), Ready: true, SlotsFree: slots, SlotsTotal: slots, Models: []string{cmp.Or(p.model, "demo")}, Workloads: p.workloads}},
+		Pools: []nodeapi.Pool{{PoolID: p.id, Engine: "demo", ModelRef: cmp.Or(p.model, "demo"), Ready: true, SlotsFree: slots, SlotsTotal: slots, Models: []string{cmp.Or(p.model, "demo")}, Workloads: nodeapi.WithProtocols(p.offered(), protocols)}},
 	}
+}
+
+// offered is what the pool takes; an empty list would be completions as well, but for
+// the protocols beside it.
+func (p *pool) offered() []string {
+	if p.workloads == nil {
+		return []string{nodeapi.WorkloadCompletion}
+	}
+	return p.workloads
 }
 
 // join registers the pool as a node's only one.

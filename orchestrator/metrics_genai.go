@@ -39,7 +39,7 @@ func (m *metrics) completed(t Task, operation string) {
 	labels := []string{operation, m.engines.value(t.Engine), m.models.value(t.ModelRef)}
 	m.genAI.tokens.WithLabelValues(append(labels, "input")...).Observe(float64(max(0, t.TokensIn)))
 	m.genAI.duration.WithLabelValues(labels...).Observe(t.EndedAt.Sub(t.CreatedAt).Seconds())
-	if t.Workload != Completion { // an embedding has no tokens of its own
+	if !t.generates() { // an embedding has no tokens of its own
 		return
 	}
 	m.genAI.tokens.WithLabelValues(append(labels, "output")...).Observe(float64(max(0, t.TokensOut)))

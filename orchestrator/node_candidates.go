@@ -47,9 +47,9 @@ func (ns *nodes) holds(nodeID, poolID, model string) bool {
 }
 
 // slots is how many such tasks the pools with the model would take now.
-func (ns *nodes) slots(model, workload string) (free int) {
+func (ns *nodes) slots(n Needs) (free int) {
 	ns.each(func(c Candidate) bool {
-		if infeasible(Needs{Model: model, Workload: workload}, c) == "" {
+		if infeasible(n, c) == "" {
 			free += c.SlotsFree
 		}
 		return false
@@ -57,15 +57,17 @@ func (ns *nodes) slots(model, workload string) (free int) {
 	return free
 }
 
-// offered reports whether any node has reported the model, and whether one of
-// the pools that have it takes this workload.
-func (ns *nodes) offered(model, workload string) (known, served bool) {
+// offered gives the pools that have the model, as node_id/pool_id, until one of them
+// fits.
+func (ns *nodes) offered(n Needs) (holders []string, served bool) {
 	served = ns.each(func(c Candidate) bool {
-		has := c.holds(model)
-		known = known || has
-		return has && takes(c.Workloads, workload)
+		has := c.holds(n.Model)
+		if has {
+			holders = append(holders, poolKey(c.NodeID, c.PoolID))
+		}
+		return has && n.fits(c)
 	})
-	return known, served
+	return holders, served
 }
 
 // hasEngine reports whether any node has reported the engine.
@@ -76,12 +78,14 @@ func (ns *nodes) hasEngine(engine string) bool {
 // pool is what a node has reported of a pool, made ready for placement.
 type pool struct {
 	nodeapi.Pool
-	models []string // Models and ModelRef
+	models    []string // Models and ModelRef
+	protocols []nodeapi.Protocol
 }
 
 func (n *node) candidate(p *pool, now time.Time, timeout time.Duration) Candidate {
 	c := Candidate{
-		NodeID: n.info.NodeID, PoolID: p.PoolID, Engine: p.Engine, Models: p.models, Devices: n.devices, Workloads: p.Workloads,
+		NodeID: n.info.NodeID, PoolID: p.PoolID, Engine: p.Engine, Models: p.models, Devices: n.devices,
+		Workloads: p.Workloads, Protocols: p.protocols,
 		Online: n.online(now, timeout), Ready: p.Ready, Draining: p.Draining,
 		Tripped:       n.breaker.blocks(now),
 		SlotsTotal:    p.SlotsTotal,

@@ -1,11 +1,7 @@
 package orchestrator_test
 
 import (
-	"encoding/base64"
-	"encoding/binary"
-	"math"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 
@@ -65,70 +61,6 @@ func TestTheOfficialOpenAIClientGetsEmbeddings(t *testing.T) {
 				t.Errorf("%s: vector %d (-want +got):\n%s", name, i, diff)
 			}
 		}
-	}
-	var raw struct {
-		Data []struct {
-			Embedding string `json:"embedding"`
-		} `json:"data"`
-	}
-	if err := c.Post(t.Context(), "embeddings", map[string]any{"model": "demo", "input": texts, "encoding_format": "base64"}, &raw); err != nil {
-		t.Fatal(err)
-	}
-	for i, e := range raw.Data {
-		bytes, err := base64.StdEncoding.DecodeString(e.Embedding)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var numbers []float32
-		for word := range slices.Chunk(bytes, 4) {
-			numbers = append(numbers, math.Float32frombits(binary.LittleEndian.Uint32(word)))
-		}
-		if diff := cmp.Diff(vectorOf(texts[i], i), numbers); diff != "" {
-			t.Errorf("base64: vector %d (-want +got):\n%s", i, diff)
-		}
-	}
-}
-
-func TestEmbeddingRequestsThatCannotBeHonouredAreRefusedByName(t *testing.T) {
-	s := start(t, app.Options{})
-	s.join("n1", embedder(t), 1)
-	completions := newPool(t, echo(1))
-	completions.model = "talker"
-	s.join("n2", completions, 1)
-	for name, c := range map[string]struct {
-		body, code string
-		status     int
-	}{
-		"token ids":             {`{"model":"demo","input":[1,2]}`, "TOKENS_NOT_SUPPORTED", 422},
-		"lists of token ids":    {`{"model":"demo","input":[[1,2],[3]]}`, "TOKENS_NOT_SUPPORTED", 422},
-		"texts and token ids":   {`{"model":"demo","input":["a",1]}`, "TOKENS_NOT_SUPPORTED", 422},
-		"an object":             {`{"model":"demo","input":{}}`, "INVALID_FIELD", 422},
-		"no input":              {`{"model":"demo"}`, "INVALID_FIELD", 422},
-		"an empty list":         {`{"model":"demo","input":[]}`, "INVALID_TASK", 422},
-		"an empty text":         {`{"model":"demo","input":["a",""]}`, "INVALID_TASK", 422},
-		"nothing":               {`{"model":"demo","input":""}`, "INVALID_TASK", 422},
-		"too many":              {`{"model":"demo","input":["a"` + strings.Repeat(`,"a"`, nodeapi.MaxInputs) + `]}`, "INVALID_TASK", 422},
-		"too large":             {`{"model":"demo","input":"` + strings.Repeat("x", 1<<20) + `"}`, "BODY_TOO_LARGE", 413},
-		"dimensions":            {`{"model":"demo","input":"a","dimensions":2}`, "DIMENSIONS_NOT_SUPPORTED", 422},
-		"another encoding":      {`{"model":"demo","input":"a","encoding_format":"hex"}`, "INVALID_FIELD", 422},
-		"an unknown model":      {`{"model":"nope","input":"a"}`, "MODEL_NOT_AVAILABLE", 404},
-		"a model without it":    {`{"model":"talker","input":"a"}`, "WORKLOAD_NOT_AVAILABLE", 404},
-		"what OpenAI adds":      {`{"model":"demo","input":"a","user":"u","dimensions":null}`, "", 200},
-		"as many as there may":  {`{"model":"demo","input":["a"` + strings.Repeat(`,"a"`, nodeapi.MaxInputs-1) + `]}`, "", 200},
-		"base64, named clearly": {`{"model":"demo","input":"a","encoding_format":"base64"}`, "", 200},
-	} {
-		status, _, body := s.send(s.request("ci", "infer", "POST", "/v1/embeddings", c.body))
-		code, _ := body["code"].(string)
-		if status != c.status || code != c.code {
-			t.Errorf("%s: got %d %.300v, want %d %s", name, status, body, c.status, c.code)
-			continue
-		}
-		if status != 200 && body["error"].(map[string]any)["message"] == "" {
-			t.Errorf("%s: no error in the OpenAI shape: %v", name, body)
-		}
-	}
-	for _, scopes := range []string{"", "nodes", "metrics", "catalog", "dispatch"} {
-		s.want(403, "ci", scopes, "POST", "/v1/embeddings", `{"model":"demo","input":"a"}`)
 	}
 }
 

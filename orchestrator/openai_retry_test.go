@@ -22,7 +22,7 @@ func TestTheOfficialOpenAIClientRepeatsOnlyWhatMayHelp(t *testing.T) {
 	}{
 		"canceled":              {nodeapi.Event{}, 409, 1},
 		"the engine refuses":    {nodeapi.Event{Type: nodeapi.EventError, Code: "ENGINE_REFUSED", Message: "no"}, 502, 1},
-		"the worker is no more": {nodeapi.Event{Type: nodeapi.EventError, Code: "WORKER_RESET", Message: "gone"}, 502, 3},
+		"the worker is no more": {nodeapi.Event{Type: nodeapi.EventError, Code: "WORKER_RESET", Message: "gone"}, 502, 6}, // two dispatches for each of its three calls
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, app.Options{})

@@ -58,6 +58,7 @@ type Orchestrator struct {
 	sessions  *sessions
 	catalog   *catalog
 	artifacts *artifacts
+	content   *contents
 }
 
 // admissionRules are the limits of tasks that name none.
@@ -77,6 +78,7 @@ func New(ctx context.Context, c Config) (*Orchestrator, error) {
 		workers:   workers{replicas: make(map[replicaKey]replica)},
 		keys:      newKeptKeys(c.Now),
 	}
+	o.content = newContents(o, c.Settings)
 	o.scheduler = newScheduler(o, c.Strategy)
 	o.tails = newTails(c.Store, o.lifecycle, o.scheduler.active.Load, c.Log, c.Now)
 	o.nodes = newNodes(c, o.scheduler.wake)

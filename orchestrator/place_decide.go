@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // Strategy chooses among pools that could all run a task.
@@ -22,8 +24,9 @@ func (s Strategy) Valid() bool { return s == MostFreeVRAM || s == LeastLoaded ||
 // Needs is what a task demands of a pool.
 type Needs struct {
 	Model    string
-	Workload string // empty: completion
-	Engine   string // empty: any
+	Workload string           // empty: completion
+	Protocol nodeapi.Protocol // of a native call
+	Engine   string           // empty: any
 	Hint     PlacementHint
 	Home     string   // the pool with the session's KV cache, as poolKey; empty: none
 	Failed   []string // pools that failed this very task: last choice
@@ -34,6 +37,7 @@ type Candidate struct {
 	NodeID, PoolID, Engine           string
 	Models, Devices                  []string
 	Workloads                        []string // empty: completion only
+	Protocols                        []nodeapi.Protocol
 	Online, Ready, Draining, Tripped bool
 	SlotsFree, SlotsTotal            int
 	VRAMFreeBytes                    int64
@@ -104,8 +108,8 @@ func infeasible(n Needs, c Candidate) string {
 		return "not_ready"
 	case !c.holds(n.Model):
 		return "model"
-	case !takes(c.Workloads, n.Workload):
-		return "workload"
+	case !n.fits(c):
+		return n.misfit()
 	case n.Engine != "" && n.Engine != c.Engine:
 		return "engine"
 	case avoided(n.Hint.AvoidPools, c):
@@ -116,6 +120,22 @@ func infeasible(n Needs, c Candidate) string {
 		return "no_slot"
 	}
 	return ""
+}
+
+// fits reports whether the pool takes the workload, or speaks the protocol of a call.
+func (n Needs) fits(c Candidate) bool {
+	if n.Workload == Native {
+		return slices.Contains(c.Protocols, n.Protocol)
+	}
+	return takes(c.Workloads, n.Workload)
+}
+
+// misfit names what a pool that does not fit lacks.
+func (n Needs) misfit() string {
+	if n.Workload == Native {
+		return "protocol"
+	}
+	return "workload"
 }
 
 func hasDevices(mask string, devices []string) bool {

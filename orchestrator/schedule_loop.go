@@ -124,7 +124,7 @@ func (s *scheduler) assign(w waiting, l *slot) *attempt {
 // key is different for needs that can have different placements.
 func (n Needs) key() string {
 	h := n.Hint
-	return strings.Join([]string{n.Model, n.Workload, n.Engine, h.Mode, h.PinPoolID, strings.Join(h.PreferPools, ","),
+	return strings.Join([]string{n.Model, n.Workload, string(n.Protocol), n.Engine, h.Mode, h.PinPoolID, strings.Join(h.PreferPools, ","),
 		strings.Join(h.AvoidPools, ","), h.RequireDeviceMask, fmt.Sprint(h.fallback())}, "\x00")
 }
 

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/llorch/gateway/orchestrator/store"
 )
 
 // Defaults and bounds of the settings. The bounds hold where an operator sets them
@@ -30,6 +32,22 @@ const (
 	// costs 2 KiB of memory on each replica, hence MaxKeepEndedTasks.
 	DefaultKeepEndedTasks = 10_000
 	MaxKeepEndedTasks     = 100_000
+	// DefaultRequestBytes is the body of a native call, with images in it.
+	// MaxRequestBytes bounds what may be set.
+	DefaultRequestBytes = 32 << 20
+	MaxRequestBytes     = 256 << 20
+	// DefaultEventBytes is one event, or one answer that is not streamed.
+	DefaultEventBytes = 16 << 20
+	MaxEventBytes     = 64 << 20
+	// DefaultContentBytes bounds all bodies that are kept, MinContentBytes is room for
+	// a few of the default size.
+	DefaultContentBytes = store.DefaultContentBytes
+	MinContentBytes     = 256 << 20
+	MaxContentBytes     = 1 << 40
+	// DefaultKeepContent is how long the answer to a native call without an
+	// Idempotency-Key is kept after its end.
+	DefaultKeepContent = time.Minute
+	MaxKeepContent     = 24 * time.Hour
 	// DefaultNodeTimeout makes a silent node offline: three missed heartbeats.
 	// MinNodeTimeout and MaxNodeTimeout are its bounds.
 	DefaultNodeTimeout = 30 * time.Second
@@ -51,6 +69,11 @@ type Settings struct {
 	KeepEnded      time.Duration // how long ended tasks are kept; 0: DefaultKeepEnded
 	KeepEndedTasks int           // how many for one identity; 0: DefaultKeepEndedTasks
 
+	RequestBytes int64         // of the body of a native call; 0: DefaultRequestBytes
+	EventBytes   int64         // of one event, or one whole answer, of a native call; 0: DefaultEventBytes
+	ContentBytes int64         // of all bodies that are kept; 0: DefaultContentBytes
+	KeepContent  time.Duration // how long the answer of a native call without a key is kept; 0: DefaultKeepContent
+
 	NodeTimeout   time.Duration  // silence after which a node is offline; 0: DefaultNodeTimeout
 	NodeNetworks  []netip.Prefix // where nodes may be, besides loopback
 	NodeAddresses []string       // base URLs of the nodes that may get the pool manager token
@@ -71,6 +94,10 @@ func (s *Settings) fill() {
 	setDefault(&s.KeepEnded, DefaultKeepEnded)
 	setDefault(&s.KeepEndedTasks, DefaultKeepEndedTasks)
 	setDefault(&s.NodeTimeout, DefaultNodeTimeout)
+	setDefault(&s.RequestBytes, DefaultRequestBytes)
+	setDefault(&s.EventBytes, DefaultEventBytes)
+	setDefault(&s.ContentBytes, DefaultContentBytes)
+	setDefault(&s.KeepContent, DefaultKeepContent)
 	if s.Resolver == nil {
 		s.Resolver = net.DefaultResolver
 	}

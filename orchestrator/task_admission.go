@@ -51,10 +51,7 @@ func (o *Orchestrator) admitted(e *taskEntry, position int, free bool) Admission
 
 // waitsFor derives from a task what the queue needs.
 func (o *Orchestrator) waitsFor(task Task, r TaskRequest) waiting {
-	needs := Needs{Model: r.ModelRef, Workload: r.Workload, Engine: r.Engine}
-	if r.Placement != nil {
-		needs.Hint = *r.Placement
-	}
+	needs := r.needs(r.ModelRef)
 	// The record has the wall clock's time, which may be set; what is left is counted
 	// on the monotonic clock, and is never more than the request's.
 	now := o.now()
@@ -64,6 +61,18 @@ func (o *Orchestrator) waitsFor(task Task, r TaskRequest) waiting {
 		w.session = task.SessionID
 	}
 	return w
+}
+
+// needs is what the task demands of a pool, under that name of its model.
+func (r *TaskRequest) needs(model string) Needs {
+	n := Needs{Model: model, Workload: r.Workload, Engine: r.Engine}
+	if r.Placement != nil {
+		n.Hint = *r.Placement
+	}
+	if r.call != nil {
+		n.Protocol = r.call.operation().Protocol
+	}
+	return n
 }
 
 // storeFull is the answer when the disk is full.

@@ -3,8 +3,10 @@ package orchestrator
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/llorch/gateway/orchestrator/store"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // maxDisplaced is how many waiting tasks one newcomer tries to displace: each
@@ -14,56 +16,63 @@ const maxDisplaced = 4
 // Submit takes a task. When it returns without an error the task is on disk.
 // With a key, the same request gives the same task; another one is a conflict.
 func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key string) (Admission, error) {
+	admission, _, err := o.submit(ctx, who, r, key)
+	return admission, err
+}
+
+// submit is Submit that also says whether the task is new: else an earlier request
+// under the same key has made it.
+func (o *Orchestrator) submit(ctx context.Context, who Who, r TaskRequest, key string) (_ Admission, isNew bool, err error) {
 	digest, err := digestOf(r) // before ids are made
 	if err != nil {
-		return Admission{}, err
+		return Admission{}, false, err
 	}
 	setDefault(&r.DeadlineMS, o.rules.deadline.Milliseconds())
 	setDefault(&r.StreamLimitMS, o.rules.streamLimit.Milliseconds())
 	named, ownID := r.SessionID != "", r.TaskID != ""
 	if err := r.normalize(); err != nil {
-		return Admission{}, o.rejected(r, "invalid", err)
+		return Admission{}, false, o.rejected(r, "invalid", err)
 	}
 	if reason, err := o.admissible(ctx, r); err != nil {
 		if e := o.earlier(ctx, who, key, digest); e != nil {
-			return o.admission(e), nil // it was taken when that was still so
+			return o.admission(e), false, nil // it was taken when that was still so
 		}
-		return Admission{}, o.rejected(r, reason, err)
+		return Admission{}, false, o.rejected(r, reason, err)
 	}
 	if r.Placement, err = o.nodes.resolvePools(r.Placement); err != nil {
 		if e := o.earlier(ctx, who, key, digest); e != nil {
-			return o.admission(e), nil // the name was not ambiguous then
+			return o.admission(e), false, nil // the name was not ambiguous then
 		}
-		return Admission{}, o.rejected(r, "pool", err)
+		return Admission{}, false, o.rejected(r, "pool", err)
 	}
 	if key != "" {
 		if err := o.unused(ctx, who, key, r.TaskID, ownID); err != nil {
-			return Admission{}, err
+			return Admission{}, false, err
 		}
 		earlier, err := o.remember(ctx, who, key, digest, &r)
 		if err != nil || earlier != nil {
-			return o.admission(earlier), err
+			return o.admission(earlier), false, err
 		}
 	}
 	if err := o.reserve(who, r); err != nil {
-		return Admission{}, err
+		return Admission{}, false, err
 	}
-	free := o.nodes.slots(o.catalog.resolve(r.ModelRef), r.Workload) > 0
+	free := o.nodes.slots(r.needs(o.catalog.resolve(r.ModelRef))) > 0
 	e, place, err := o.create(ctx, who, r, named)
 	if errors.Is(err, store.ErrExists) && key != "" { // the same request, at the same time, here or elsewhere
 		earlier, err := o.find(who, r.TaskID)
 		if err == nil || errors.Is(err, store.ErrUnavailable) {
-			return o.admission(earlier), err
+			return o.admission(earlier), false, err
 		}
 	}
 	if errors.Is(err, store.ErrExists) {
-		return Admission{}, taskExists()
+		return Admission{}, false, taskExists()
 	}
 	if err != nil {
-		return Admission{}, err
+		return Admission{}, false, err
 	}
 	o.metrics.enqueued.Inc()
-	return o.admitted(e, place.position, free || !place.waits), nil
+	return o.admitted(e, place.position, free || !place.waits), true, nil
 }
 
 // reserve takes capacity in the queue, or frees some, as the policy says.
@@ -116,8 +125,9 @@ func (o *Orchestrator) admissible(ctx context.Context, r TaskRequest) (reason st
 	if o.lifecycle.stopping.Load() {
 		return "stopping", stopping()
 	}
-	known, served := o.nodes.offered(o.catalog.resolve(r.ModelRef), r.Workload)
-	if !known {
+	needs := r.needs(o.catalog.resolve(r.ModelRef))
+	holders, served := o.nodes.offered(needs)
+	if len(holders) == 0 {
 		if reason, err := o.inCatalog(ctx, r); err != nil {
 			return reason, err
 		}
@@ -125,13 +135,24 @@ func (o *Orchestrator) admissible(ctx context.Context, r TaskRequest) (reason st
 	if o.catalog.retired(r.ModelRef) {
 		return "model", fail(NotFound, "MODEL_NOT_AVAILABLE", "the catalog has retired this model")
 	}
-	if known && !served {
+	if len(holders) > 0 && !served && r.Workload == Native {
+		return "protocol", notServed(needs.Protocol, holders)
+	}
+	if len(holders) > 0 && !served {
 		return "workload", fail(NotFound, "WORKLOAD_NOT_AVAILABLE", "no pool that has this model takes %s tasks", r.Workload)
 	}
 	if err := o.store.CheckSpace(); err != nil {
 		return "disk_full", o.storeFull(err)
 	}
 	return "", nil
+}
+
+// maxHolders is how many pools an answer names.
+const maxHolders = 8
+
+func notServed(p nodeapi.Protocol, holders []string) *Error {
+	named := holders[:min(len(holders), maxHolders)]
+	return fail(Invalid, "PROTOCOL_NOT_SERVED", "no pool that has this model speaks the protocol %s; these have it: %s", p, strings.Join(named, ", "))
 }
 
 // inCatalog refuses a model that no node has reported, unless it is in the catalog,

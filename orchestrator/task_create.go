@@ -20,7 +20,7 @@ type place struct {
 // reserved; it gives that back when it fails.
 func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named bool) (*taskEntry, place, error) {
 	rec := o.draft(ctx, who, r)
-	if !o.store.Shared() && o.nodes.slots(o.catalog.resolve(r.ModelRef), r.Workload) > o.queue.size() {
+	if !o.store.Shared() && o.nodes.slots(r.needs(o.catalog.resolve(r.ModelRef))) > o.queue.size() {
 		rec.State, rec.runner, rec.mayShow = Running, o.replica, true // it may be dispatched here without another write
 	}
 	value, err := rec.encode()
@@ -53,13 +53,14 @@ func (o *Orchestrator) draft(ctx context.Context, who Who, r TaskRequest) record
 	return record{Request: &r, Task: Task{
 		TaskID: r.TaskID, Owner: who.Identity, SessionID: r.SessionID, CorrelationID: authmin.CorrelationID(ctx), Traceparent: traceparent(ctx),
 		State: Queued, Workload: r.Workload, ModelRef: r.ModelRef, Priority: r.Priority, Engine: r.Engine, MaxTokens: r.MaxTokens,
+		Protocol: r.protocol(), content: r.content,
 		CreatedAt: now, DeadlineAt: now.Add(time.Duration(r.DeadlineMS) * time.Millisecond),
 	}}
 }
 
 // fits refuses what is too large for a pool, and what exceeds the bounds on storage.
 func (o *Orchestrator) fits(rec record, size int) error {
-	if size > maxDispatchBytes && rec.Request.dispatchBytes() > maxDispatchBytes {
+	if rec.Request.call == nil && size > maxDispatchBytes && rec.Request.dispatchBytes() > maxDispatchBytes {
 		return o.rejected(*rec.Request, "too_large", fail(TooLarge, "TASK_TOO_LARGE", "the dispatch request of the task would be over %d bytes", maxDispatchBytes))
 	}
 	if !o.tasks.bytes.Admits(rec.Owner, int64(size)) {
@@ -136,6 +137,9 @@ func (o *Orchestrator) addOptimistic(rec record, size int64) (_ *taskEntry, posi
 		}
 	}
 	o.tasks.bytes.Add(e.owner, size)
+	e.mu.Lock()
+	o.content.count(e)
+	e.mu.Unlock()
 	position = o.queue.push(e.waits)
 	o.scheduler.wake()
 	if rec.mayShow {

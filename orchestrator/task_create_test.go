@@ -136,7 +136,9 @@ func TestATaskThatCannotBeWrittenHasNeverBeen(t *testing.T) {
 	if !errors.As(err, &refused) || refused.Code != "TASK_EXISTS" {
 		t.Fatalf("got %v, want TASK_EXISTS", err)
 	}
-	holds(t, "its dispatch is over", func() bool { return o.scheduler.active.Load() == 0 && o.nodes.slots("m", "") == 1 })
+	holds(t, "its dispatch is over", func() bool {
+		return o.scheduler.active.Load() == 0 && o.nodes.slots(Needs{Model: "m", Workload: ""}) == 1
+	})
 	o.queue.mu.Lock()
 	places := o.queue.pending
 	o.queue.mu.Unlock()

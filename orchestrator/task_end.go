@@ -28,6 +28,7 @@ func (o *Orchestrator) endIf(e *taskEntry, still func(Task) bool, f func(*Task))
 	if err != nil {
 		return err
 	}
+	o.content.eraseBody(task)
 	if task.State == Canceled {
 		o.metrics.canceled.Inc()
 	}

@@ -39,6 +39,7 @@ type taskEntry struct {
 	task     Task         // while it runs here, perhaps newer than what is stored
 	revision uint64       // 0: the first record is not there yet
 	size     int64        // of the stored record
+	body     int64        // bytes of the request's body that count for the owner
 	mayShow  bool         // it says that a dispatch here may show tokens
 	waits    waiting      // what the queue needs to know
 	request  *TaskRequest // of a small one that has not ended
@@ -48,6 +49,7 @@ type taskEntry struct {
 	stop     context.CancelCauseFunc
 	done     chan struct{} // closed at the end; nil: no caller waits for it
 	gone     bool          // the record is deleted
+	erased   bool          // its events are
 }
 
 func (e *taskEntry) view() Task {

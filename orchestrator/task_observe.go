@@ -46,6 +46,7 @@ func (o *Orchestrator) apply(e *taskEntry, r record, revision uint64, size int64
 	before := e.task
 	o.tasks.bytes.Add(e.owner, size-e.size)
 	e.task, e.revision, e.size = r.Task, revision, size
+	o.content.count(e)
 	e.mayShow = r.mayShow && r.runner == o.replica
 	if before.StartedAt == nil && r.StartedAt != nil && before.TaskID != "" { // it runs elsewhere
 		o.scheduler.pace.started(o.now(), r.StartedAt.Sub(r.CreatedAt) > tick)
@@ -88,6 +89,7 @@ func (o *Orchestrator) drop(id string, revision uint64) {
 	e.gone = true
 	o.tasks.bytes.Add(e.owner, -e.size)
 	e.size = 0
+	o.content.count(e)
 	o.queue.remove(id)
 	o.tasks.running.Delete(id)
 	if e.stop != nil {

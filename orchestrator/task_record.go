@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/orchestrator/store"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // State is where a task is on its way. queued → running → completed, failed or
@@ -30,42 +31,53 @@ type TaskError struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 	Engine  string `json:"engine"`
+	Status  int    `json:"status,omitempty" doc:"Of a native call: the HTTP status that says the same"`
 }
 
 // Task is the record of a task as its owner sees it.
 type Task struct {
-	TaskID        string     `json:"task_id"`
-	Owner         string     `json:"owner" doc:"The identity that made it"`
-	SessionID     string     `json:"session_id"`
-	CorrelationID string     `json:"correlation_id,omitempty"`
-	Traceparent   string     `json:"traceparent,omitempty" doc:"The trace that it belongs to, where traces are on"`
-	State         State      `json:"state" enum:"queued,running,completed,failed,canceled"`
-	Workload      string     `json:"workload"`
-	ModelRef      string     `json:"model_ref"`
-	Priority      Priority   `json:"priority"`
-	Engine        string     `json:"engine,omitempty" doc:"The engine it ran on, or the one asked for"`
-	NodeID        string     `json:"node_id,omitempty"`
-	PoolID        string     `json:"pool_id,omitempty"`
-	KVWarmth      bool       `json:"kv_warmth" doc:"It ran where its session's KV cache was"`
-	MaxTokens     int        `json:"max_tokens"`
-	Attempt       int        `json:"attempt" doc:"How often it was dispatched"`
-	CreatedAt     time.Time  `json:"created_at"`
-	DeadlineAt    time.Time  `json:"deadline_at"`
-	StartedAt     *time.Time `json:"started_at,omitempty"`
-	FirstTokenAt  *time.Time `json:"first_token_at,omitempty"`
-	EndedAt       *time.Time `json:"ended_at,omitempty"`
-	TokensIn      int        `json:"tokens_in"`
-	TokensOut     int        `json:"tokens_out"`
-	DecodeMS      int64      `json:"decode_ms"`
-	FinishReason  string     `json:"finish_reason,omitempty"`
-	Error         *TaskError `json:"error,omitempty"`
-	Waiting       string     `json:"waiting,omitempty" doc:"Why no pool can run it now, while it waits"`
-	LastEventID   uint64     `json:"last_event_id,omitempty" doc:"The id of the event that ended it"`
+	TaskID             string           `json:"task_id"`
+	Owner              string           `json:"owner" doc:"The identity that made it"`
+	SessionID          string           `json:"session_id"`
+	CorrelationID      string           `json:"correlation_id,omitempty"`
+	Traceparent        string           `json:"traceparent,omitempty" doc:"The trace that it belongs to, where traces are on"`
+	State              State            `json:"state" enum:"queued,running,completed,failed,canceled"`
+	Workload           string           `json:"workload"`
+	Protocol           nodeapi.Protocol `json:"protocol,omitempty" doc:"Of a native call: whose request it is"`
+	ModelRef           string           `json:"model_ref"`
+	Priority           Priority         `json:"priority"`
+	Engine             string           `json:"engine,omitempty" doc:"The engine it ran on, or the one asked for"`
+	NodeID             string           `json:"node_id,omitempty"`
+	PoolID             string           `json:"pool_id,omitempty"`
+	KVWarmth           bool             `json:"kv_warmth" doc:"It ran where its session's KV cache was"`
+	MaxTokens          int              `json:"max_tokens"`
+	Attempt            int              `json:"attempt" doc:"How often it was dispatched"`
+	CreatedAt          time.Time        `json:"created_at"`
+	DeadlineAt         time.Time        `json:"deadline_at"`
+	StartedAt          *time.Time       `json:"started_at,omitempty"`
+	FirstTokenAt       *time.Time       `json:"first_token_at,omitempty"`
+	EndedAt            *time.Time       `json:"ended_at,omitempty"`
+	TokensIn           int              `json:"tokens_in"`
+	TokensOut          int              `json:"tokens_out"`
+	TokensCachedIn     int              `json:"tokens_cached_in,omitempty" doc:"Of tokens_in, those that the engine had in its cache"`
+	TokensReasoningOut int              `json:"tokens_reasoning_out,omitempty" doc:"Of tokens_out, those that were reasoning"`
+	TokensEstimated    bool             `json:"tokens_estimated,omitempty" doc:"The engine reported no figures: tokens_out is the number of its events"`
+	DecodeMS           int64            `json:"decode_ms"`
+	FinishReason       string           `json:"finish_reason,omitempty"`
+	Error              *TaskError       `json:"error,omitempty"`
+	Waiting            string           `json:"waiting,omitempty" doc:"Why no pool can run it now, while it waits"`
+	LastEventID        uint64           `json:"last_event_id,omitempty" doc:"The id of the event that ended it"`
 
 	runner          string // the replica that runs it
 	mayShow         bool   // it may have shown tokens that this does not know of
 	cancelRequested bool   // a cancel was requested; its runner ends it
 	leap            uint64 // ids left out before the end, see resetLeap
+	content         content
+}
+
+// generates reports whether the task makes tokens of its own: an embedding does not.
+func (t Task) generates() bool {
+	return t.Workload == Completion || t.Workload == Native && t.Protocol != nodeapi.Embeddings && t.Protocol != nodeapi.RerankCalls
 }
 
 // mayHaveShown reports whether a token may have been seen.
@@ -95,12 +107,19 @@ type record struct {
 	MayShow         bool         `json:"may_show,omitempty"`
 	CancelRequested bool         `json:"cancel_requested,omitempty"`
 	Leap            uint64       `json:"leap,omitempty"`
+	Content         content      `json:"content,omitzero"`
 }
 
 // encode gives the stored form. HTML escaping would make a record up to six
 // times as large as the body it came from.
 func (r record) encode() ([]byte, error) {
-	r.Runner, r.MayShow, r.CancelRequested, r.Leap = r.runner, r.mayShow, r.cancelRequested, r.leap
+	r.Runner, r.MayShow, r.CancelRequested, r.Leap, r.Content = r.runner, r.mayShow, r.cancelRequested, r.leap, r.content
+	if r.Request != nil && r.Request.call != nil {
+		var err error
+		if r.Request, err = r.Request.withCallAsPrompt(); err != nil {
+			return nil, err
+		}
+	}
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
@@ -118,7 +137,13 @@ func decodeRecord(value []byte) (record, error) {
 	if err := json.Unmarshal(value, &r); err != nil {
 		return record{}, fmt.Errorf("decoding task record: %w", err)
 	}
-	r.runner, r.mayShow, r.cancelRequested, r.leap = r.Runner, r.MayShow, r.CancelRequested, r.Leap
+	r.runner, r.mayShow, r.cancelRequested, r.leap, r.content = r.Runner, r.MayShow, r.CancelRequested, r.Leap, r.Content
+	if r.Request != nil && r.Request.Workload == Native {
+		if err := r.Request.callFromPrompt(); err != nil {
+			return record{}, err
+		}
+		r.content, r.Protocol = r.Request.content, r.Request.protocol()
+	}
 	return r, nil
 }
 

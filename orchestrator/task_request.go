@@ -48,6 +48,9 @@ type TaskRequest struct {
 	ExpectedTokens int               `json:"expected_tokens,omitempty" minimum:"0" maximum:"1048576"`
 	KVHint         string            `json:"kv_hint,omitempty" enum:"reuse,cold"`
 	Placement      *PlacementHint    `json:"placement,omitempty"`
+
+	call    *Call // of a native one
+	content content
 }
 
 // PlacementHint narrows where a task may run.

@@ -57,6 +57,8 @@ func (o *Orchestrator) sweep() {
 		}
 	}
 	slices.SortFunc(ended, func(a, b Task) int { return a.EndedAt.Compare(*b.EndedAt) })
+	o.content.sweep()
+	o.content.eraseAnswers(ended)
 	for _, id := range o.retention.surplus(ended, o.now()) {
 		if err := o.forget(id); err != nil {
 			o.log.Warn("could not delete ended task", "task_id", id, "error", err)

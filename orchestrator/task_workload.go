@@ -15,6 +15,9 @@ const (
 	Completion = nodeapi.WorkloadCompletion
 	Embedding  = nodeapi.WorkloadEmbedding
 	Rerank     = nodeapi.WorkloadRerank
+	// Native is an engine's own request, see Call. Replicas of older versions know no
+	// pool that takes it, and leave it to others.
+	Native = "native"
 )
 
 // Workloads lists what a task can be.
@@ -28,6 +31,10 @@ const maxWorkloads = 8
 func (r *TaskRequest) checkWorkload() error {
 	var wrong string
 	switch r.Workload {
+	case Native:
+		if r.call == nil {
+			wrong = "a native call has its request in the member native"
+		}
 	case Completion:
 		switch {
 		case r.Prompt != "" && len(r.Messages) > 0:
@@ -48,7 +55,7 @@ func (r *TaskRequest) checkWorkload() error {
 	default:
 		wrong = "workload is completion, embedding or rerank"
 	}
-	if wrong == "" && r.Workload != Completion {
+	if wrong == "" && (r.Workload == Embedding || r.Workload == Rerank) {
 		wrong = checkInputs(r.Inputs)
 	}
 	if wrong != "" {
@@ -115,10 +122,13 @@ func encodeJSON(v any) ([]byte, error) {
 // operation is the request's name in OpenTelemetry's conventions for
 // generative AI, which have none for reranking.
 func (r *TaskRequest) operation() string {
+	p := r.protocol()
 	switch {
-	case r.Workload == Embedding:
+	case r.Workload == Embedding || p == nodeapi.Embeddings:
 		return "embeddings"
-	case r.Workload == Rerank:
+	case r.Workload == Native && p != nodeapi.Completions && p != nodeapi.RerankCalls:
+		return "chat"
+	case r.Workload == Rerank || p == nodeapi.RerankCalls:
 		return "rerank"
 	case len(r.Messages) > 0:
 		return "chat"

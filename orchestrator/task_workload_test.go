@@ -147,9 +147,10 @@ func TestAPoolThatAnswersSomethingElseIsNotBelieved(t *testing.T) {
 			})
 			liar.workloads = []string{"embedding"}
 			s.join("n1", liar, 1)
-			status, _, body := s.send(s.request("ci", "infer", "POST", "/v1/embeddings", `{"model":"demo","input":["a","b"]}`))
-			if status != 502 || body["code"] != "OUTPUT_INVALID" {
-				t.Errorf("got %d %v, want 502 OUTPUT_INVALID", status, body)
+			id := s.submitBody(`{"model_ref":"demo","workload":"embedding","inputs":["a","b"]}`)
+			events := s.follow(id, "").rest()
+			if last := events[len(events)-1]; last.Type != "error" || !strings.Contains(last.Data, "OUTPUT_INVALID") {
+				t.Errorf("got %v, want OUTPUT_INVALID", last)
 			}
 		})
 	}
@@ -159,7 +160,10 @@ func TestAPoolThatAnswersSomethingElseIsNotBelieved(t *testing.T) {
 		liar.workloads = []string{"embedding"}
 		s.join("n1", liar, 2)
 		s.join("n2", embedder(t), 1)
-		s.want(200, "ci", "infer", "POST", "/v1/embeddings", `{"model":"demo","input":["a","b"]}`)
+		id := s.submitBody(`{"model_ref":"demo","workload":"embedding","inputs":["a","b"]}`)
+		if got := types(s.follow(id, "").rest()); got != "started embedding end" {
+			t.Errorf("got %s", got)
+		}
 		if len(liar.calls) == 0 { // placement prefers the name that comes first
 			t.Error("the pool that lies was not asked")
 		}
@@ -192,14 +196,12 @@ func TestVectorsAreBoundedInAll(t *testing.T) {
 	})
 	p.workloads = []string{"embedding"}
 	s.join("n1", p, 1)
-	body := func(n int) string {
-		return `{"model":"demo","input":["a"` + strings.Repeat(`,"a"`, n-1) + `]}`
-	}
-	if status, _, answer := s.send(s.request("ci", "infer", "POST", "/v1/embeddings", body(64))); status != 200 || len(answer["data"].([]any)) != 64 {
-		t.Errorf("12 MiB of numbers: got %d", status)
-	}
-	if status, _, answer := s.send(s.request("ci", "infer", "POST", "/v1/embeddings", body(nodeapi.MaxInputs))); status != 502 || answer["code"] != "OUTPUT_TOO_LARGE" {
-		t.Errorf("48 MiB of numbers: got %d %.200v, want 502 OUTPUT_TOO_LARGE", status, answer)
+	for n, want := range map[int]string{64: "started embedding end", nodeapi.MaxInputs: "started embedding error"} {
+		id := s.submitBody(`{"model_ref":"demo","workload":"embedding","inputs":["a"` + strings.Repeat(`,"a"`, n-1) + `]}`)
+		events := s.follow(id, "").rest()
+		if got := types(events); strings.ReplaceAll(got, "gap ", "") != want || n > 64 && !strings.Contains(events[len(events)-1].Data, "OUTPUT_TOO_LARGE") {
+			t.Errorf("%d vectors: got %s, want %s", n, got, want)
+		}
 	}
 }
 

@@ -32,9 +32,7 @@ type APIOptions struct {
 	// Translate makes the answer to an error of a handler: a [Problem], or a type
 	// that embeds one. It is called with the request's context.
 	Translate func(context.Context, error) huma.StatusError
-	// Shape gives the JSON body of a problem on a route; nil: the problem itself.
-	Shape func(path string, problem any) any
-	// Problem is the type of that body, for the OpenAPI document; nil: Problem.
+	// Problem is the type of a problem, for the OpenAPI document; nil: Problem.
 	Problem reflect.Type
 	// Rewrite may give another request to route; it may not change its method.
 	Rewrite func(*http.Request) *http.Request
@@ -62,9 +60,6 @@ type API struct {
 func NewAPI(o APIOptions) *API {
 	o.Log = cmp.Or(o.Log, slog.Default())
 	o.NoRoute = cmp.Or(o.NoRoute, "ROUTE_NOT_FOUND")
-	if o.Shape == nil {
-		o.Shape = func(_ string, problem any) any { return problem }
-	}
 	if o.Problem == nil {
 		o.Problem = reflect.TypeFor[Problem]()
 	}

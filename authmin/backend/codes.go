@@ -15,6 +15,12 @@ import (
 var numbers = map[string]int{
 	"INVALID_JSON":       40010,
 	"MEMBER_NOT_ALLOWED": 40011,
+	"MODEL_MISSING":      40013,
+	"MEMBER_AMBIGUOUS":   40012,
+	"INVALID_MEMBER":     40014,
+	"HEADERS_TOO_LARGE":  40015,
+	"KEY_MISSING":        40016,
+	"BODY_CUT":           40017,
 
 	"NODE_OWNED":   40306,
 	"WORKER_OWNED": 40307,
@@ -54,12 +60,14 @@ var numbers = map[string]int{
 	"SESSION_FULL":           40917,
 	"TASK_EXISTS":            40918,
 	"CANCELED":               40919,
+	"RESULT_EXPIRED":         40920,
 
 	"BODY_TOO_LARGE":         41301,
 	"ARTIFACT_TOO_LARGE":     41302,
 	"MODEL_TOO_LARGE":        41303,
 	"TASK_TOO_LARGE":         41304,
 	"UNSUPPORTED_MEDIA_TYPE": 41501,
+	"CONTENT_ENCODING":       41502,
 
 	"INVALID_FIELD":            42201,
 	"INVALID_POOL_ID":          42202,
@@ -90,6 +98,7 @@ var numbers = map[string]int{
 	"TOO_MANY_NODES":         42917,
 	"TOO_MANY_VERIFICATIONS": 42918,
 	"TOO_MANY_WORKERS":       42919,
+	"TOO_MANY_UPLOADS":       42921,
 	"TOO_MANY_STREAMS":       42920,
 
 	codeInternal: 50002,
@@ -120,6 +129,7 @@ var numbers = map[string]int{
 	"NODES_RETURNING":   50309,
 	"NODE_OFFLINE":      50310,
 	"NODE_REFUSED":      50311,
+	"CONTENT_FULL":      50314,
 	"NODE_UNREACHABLE":  50312,
 	"ENGINE_BUSY":       50313,
 }

@@ -1,14 +1,11 @@
 package backend
 
 import (
-	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
-
-	"github.com/llorch/gateway/authmin"
 )
 
 // Problem is an error answer of RFC 9457 with the members of auth.md. A service
@@ -22,6 +19,7 @@ type Problem struct {
 	Hint          string       `json:"hint" doc:"For people: what to do"`
 	CorrelationID string       `json:"correlation_id,omitempty"`
 	Errors        []FieldError `json:"errors,omitempty" doc:"Which fields are wrong"`
+	SDK           *sdkError    `json:"error,omitempty" doc:"The same for SDKs of OpenAI; those of other protocols have their own shape on their routes"`
 	Header        http.Header  `json:"-"` // of the answer, such as Retry-After
 }
 
@@ -89,8 +87,7 @@ func (a *API) transform(ctx huma.Context, _ string, v any) (any, error) {
 		v = p
 	}
 	if c, ok := v.(carrier); ok {
-		c.problem().CorrelationID = authmin.CorrelationID(ctx.Context())
-		return a.o.Shape(ctx.Operation().Path, v), nil
+		return answerOf(ctx.Context(), ctx.Operation().Path, c), nil
 	}
 	return v, nil
 }
@@ -102,20 +99,14 @@ func (a *API) WriteProblem(w http.ResponseWriter, r *http.Request, problem huma.
 	if !ok { // a defect: Translate gives problems only
 		p = Internal()
 	}
-	base := p.problem()
-	base.CorrelationID = authmin.CorrelationID(r.Context())
-	text, err := json.Marshal(a.o.Shape(r.URL.Path, p))
-	if err != nil { // a defect: a problem is strings and numbers
-		text = []byte(`{"type":"about:blank","title":"Internal Server Error","status":500,"code":"INTERNAL"}`)
-	}
-	h := w.Header()
+	answer, base, h := answerOf(r.Context(), r.URL.Path, p), p.problem(), w.Header()
 	for name, values := range base.Header {
 		h[name] = values
 	}
-	h.Set("Content-Type", base.ContentType(""))
-	h.Set("Content-Length", strconv.Itoa(len(text)))
+	h.Set("Content-Type", answer.dialect.ContentType())
+	h.Set("Content-Length", strconv.Itoa(len(answer.text)))
 	w.WriteHeader(base.Status)
-	_, _ = w.Write(text)
+	_, _ = w.Write(answer.text)
 }
 
 // codeInternal is the code of an internal error.

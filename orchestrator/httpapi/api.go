@@ -40,6 +40,7 @@ type Streams struct {
 	Heartbeat  time.Duration // interval of comments; 0: DefaultHeartbeat
 	SlowReader time.Duration // how long a reader may stall; 0: DefaultSlowReader
 	MaxStreams int           // open at a time; 0: DefaultMaxStreams
+	Commit     time.Duration // how long the status of a streamed call waits for the engine's; 0: DefaultCommit
 }
 
 // Route is one entry of the contract.
@@ -71,6 +72,9 @@ func New(o Options) *API {
 	if o.SlowReader == 0 {
 		o.SlowReader = DefaultSlowReader
 	}
+	if o.Commit == 0 {
+		o.Commit = DefaultCommit
+	}
 	if o.MaxStreams == 0 {
 		o.MaxStreams = DefaultMaxStreams
 	}
@@ -78,7 +82,7 @@ func New(o Options) *API {
 	a.base = backend.NewAPI(backend.APIOptions{
 		Title: "llorch orchestrator", Version: o.Version, Log: o.Log, Rewrite: withPoolName,
 		Translate: func(ctx context.Context, err error) huma.StatusError { return a.problem(ctx, err) },
-		Shape:     shape, Problem: reflect.TypeFor[Problem](),
+		Problem:   reflect.TypeFor[Problem](),
 	})
 	a.taskRoutes()
 	a.sessionRoutes()
@@ -87,7 +91,8 @@ func New(o Options) *API {
 	a.controlRoutes()
 	a.nodeRoutes()
 	a.metaRoutes()
-	a.openaiRoutes()
+	route(a, authmin.ScopeInfer, http.MethodGet, "/v1/models", http.StatusOK, "The models (OpenAI)", a.models)
+	a.callRoutes()
 	return a
 }
 

@@ -35,12 +35,17 @@ type served struct {
 // serve runs the contract with the given options before an orchestrator.
 func serve(t *testing.T, opts Options) *served {
 	t.Helper()
+	return serveWith(t, opts, orchestrator.Settings{})
+}
+
+func serveWith(t *testing.T, opts Options, settings orchestrator.Settings) *served {
+	t.Helper()
 	s := &served{t: t, log: &testkit.Buffer{}}
 	var err error
 	if s.store, err = store.Open(t.Context(), store.Options{Dir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
-	if s.o, err = orchestrator.New(t.Context(), orchestrator.Config{Store: s.store, Log: slog.New(slog.DiscardHandler)}); err != nil {
+	if s.o, err = orchestrator.New(t.Context(), orchestrator.Config{Settings: settings, Store: s.store, Log: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
 	opts.Orchestrator, opts.Log = s.o, slog.New(slog.NewTextHandler(s.log, nil))
@@ -131,4 +136,59 @@ func (s *served) pool(slots int, f func(send func(nodeapi.Event), r *http.Reques
 func echo(send func(nodeapi.Event), _ *http.Request) {
 	send(nodeapi.Event{Type: nodeapi.EventToken, Text: "hello"})
 	send(nodeapi.Event{Type: nodeapi.EventEnd, TokensIn: 1, TokensOut: 1, FinishReason: "stop"})
+}
+
+// frames writes the frames of a native call, each with a flush.
+type frames struct {
+	t *testing.T
+	w http.ResponseWriter
+}
+
+func (f frames) send(kind nodeapi.FrameKind, payload string) {
+	out, err := nodeapi.AppendFrame(nil, kind, []byte(payload))
+	if err != nil {
+		f.t.Error(err)
+	}
+	_, _ = f.w.Write(out)
+	_ = http.NewResponseController(f.w).Flush()
+}
+
+func (f frames) value(kind nodeapi.FrameKind, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		f.t.Error(err)
+	}
+	f.send(kind, string(text))
+}
+
+// head begins an answer of 200.
+func (f frames) head(contentType string) {
+	f.value(nodeapi.FrameHead, nodeapi.CallHead{Status: 200, ContentType: contentType, Header: map[string]string{"Openai-Version": "1", "Set-Cookie": "no"}})
+}
+
+// hello streams one chunk, and ends.
+func (f frames) hello() {
+	f.head("text/event-stream")
+	f.send(nodeapi.FrameData, "data: {\"content\":\"hello\"}\n\n")
+	f.send(nodeapi.FrameLast, "data: [DONE]\n\n")
+	f.value(nodeapi.FrameEnd, nodeapi.CallEnd{TokensIn: 1, TokensOut: 1, FinishReason: "stop", Succeeded: true})
+}
+
+// engine registers a node with a pool of so many slots, whose calls f answers.
+func (s *served) engine(name string, slots int, f func(out frames, r *http.Request, body string)) {
+	s.t.Helper()
+	p := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("Content-Type", nodeapi.CallContentType)
+		f(frames{s.t, w}, r, string(body))
+	}))
+	s.t.Cleanup(func() { p.CloseClientConnections(); p.Close() })
+	_, err := s.o.RegisterNode(s.t.Context(), orchestrator.Who{Identity: name}, nodeapi.RegisterRequest{
+		NodeID: name, Address: p.URL, DispatchToken: "node-token-of-at-least-32-characters",
+		Pools: []nodeapi.Pool{{PoolID: "p", ModelRef: "demo", Ready: slots > 0, SlotsFree: slots, SlotsTotal: slots,
+			Workloads: nodeapi.WithProtocols([]string{nodeapi.WorkloadCompletion}, nodeapi.Protocols())}},
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
 }

@@ -6,21 +6,19 @@ import (
 	"math"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/orchestrator"
 )
 
-// Problem is an error answer with the members of api.md for a full queue, and the
-// OpenAI shape.
+// Problem is an error answer with the members of api.md for a full queue.
 type Problem struct {
 	backend.Problem
-	PolicyLabel  string       `json:"policy_label,omitempty" doc:"The admission policy that refused"`
-	Retriable    *bool        `json:"retriable,omitempty"`
-	RetryAfterMS int64        `json:"retry_after_ms,omitempty"`
-	OpenAI       *openaiError `json:"error,omitempty" doc:"The same in the OpenAI shape, on /v1 routes"`
+	PolicyLabel  string `json:"policy_label,omitempty" doc:"The admission policy that refused"`
+	Retriable    *bool  `json:"retriable,omitempty"`
+	RetryAfterMS int64  `json:"retry_after_ms,omitempty"`
+	EngineStatus int    `json:"engine_status,omitempty" doc:"In a stream that had begun: the status that the answer would have had"`
 }
 
 func newProblem(status int, code, hint string) *Problem {
@@ -36,6 +34,7 @@ var statuses = map[orchestrator.Kind]int{
 	orchestrator.TooLarge:    http.StatusRequestEntityTooLarge,
 	orchestrator.Busy:        http.StatusTooManyRequests,
 	orchestrator.Unavailable: http.StatusServiceUnavailable,
+	orchestrator.Malformed:   http.StatusBadRequest,
 }
 
 // problem translates an error. Any error that is not an answer for the
@@ -61,36 +60,4 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 		p.Header.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(e.RetryAfter.Seconds())), 10))
 	}
 	return p
-}
-
-// shape gives problems of package backend the members of this contract.
-func shape(path string, problem any) any {
-	p, ok := problem.(*Problem)
-	if !ok {
-		p = &Problem{Problem: *problem.(*backend.Problem)}
-	}
-	if strings.HasPrefix(path, "/v1/") {
-		p.OpenAI = p.openai()
-	}
-	return p
-}
-
-// finished is a problem that this package writes itself.
-func finished(ctx context.Context, path string, p *Problem) *Problem {
-	p.CorrelationID = authmin.CorrelationID(ctx)
-	return shape(path, p).(*Problem)
-}
-
-// openai is the problem as OpenAI's clients show it: they know one message and
-// one param, and nothing of a hint that speaks of other members.
-func (p *Problem) openai() *openaiError {
-	e := &openaiError{Message: p.Hint, Type: openaiType(p.Status), Code: p.Code}
-	if len(p.Errors) > 0 {
-		first := p.Errors[0]
-		e.Message = first.Message
-		if param, ok := strings.CutPrefix(first.Location, "body."); ok {
-			e.Param, e.Message = &param, param+": "+first.Message
-		}
-	}
-	return e
 }

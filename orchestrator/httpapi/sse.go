@@ -2,9 +2,7 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -30,7 +28,11 @@ func newSSE(w http.ResponseWriter, patience time.Duration) *sse {
 func (s *sse) event(ev orchestrator.Event) error {
 	s.piece = strconv.AppendUint(append(s.piece[:0], "id: "...), ev.ID, 10)
 	s.piece = append(append(append(s.piece, "\nevent: "...), ev.Type...), "\ndata: "...)
-	s.piece = append(append(s.piece, ev.Data...), "\n\n"...)
+	data := ev.Data
+	if ev.Type.Raw() {
+		data = chunkData(ev)
+	}
+	s.piece = append(append(s.piece, data...), "\n\n"...)
 	return s.Write(s.piece)
 }
 
@@ -80,20 +82,4 @@ func (a *API) unreadable(ctx context.Context, taskID string, err error) {
 		return
 	}
 	a.log.ErrorContext(ctx, "reading a task's events", "task_id", taskID, "error", err, "correlation_id", authmin.CorrelationID(ctx))
-}
-
-// data sends an event of the OpenAI dialect: no name, no id.
-func (s *sse) data(v any) error {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encoding chunk: %w", err)
-	}
-	return s.chunk(text, nil, nil)
-}
-
-// chunk sends a chunk of the OpenAI dialect that is there in three parts.
-func (s *sse) chunk(before, text, after []byte) error {
-	s.piece = append(append(s.piece[:0], "data: "...), before...)
-	s.piece = append(append(append(s.piece, text...), after...), "\n\n"...)
-	return s.Write(s.piece)
 }

@@ -47,17 +47,6 @@ func (a *API) taskEvents() *huma.Schema {
 	return list
 }
 
-// chunks describes the OpenAI dialect of a stream.
-func (a *API) chunks() *huma.Schema {
-	of := func(data *huma.Schema) *huma.Schema {
-		return object("", map[string]*huma.Schema{"data": data}, "data")
-	}
-	failed := object("", map[string]*huma.Schema{"error": a.schemaOf(reflect.TypeFor[openaiError]())}, "error")
-	return &huma.Schema{Type: huma.TypeArray, Description: "The chunks, and [DONE] when it is all", Items: &huma.Schema{OneOf: []*huma.Schema{
-		of(a.schemaOf(reflect.TypeFor[openaiAnswer]())), of(failed), of(&huma.Schema{Type: huma.TypeString, Enum: []any{"[DONE]"}}),
-	}}}
-}
-
 func object(title string, properties map[string]*huma.Schema, required ...string) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeObject, Title: title, Properties: properties, Required: required, AdditionalProperties: false}
 }

@@ -1,0 +1,242 @@
+package orchestrator
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+
+	"github.com/google/uuid"
+
+	"github.com/llorch/gateway/authmin/jsonbody"
+	"github.com/llorch/gateway/orchestrator/store"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
+)
+
+const (
+	// inlineBytes is up to which size a body is part of the task's record. Each change
+	// of a task writes its record again; a piece is written once.
+	inlineBytes = 16 << 10
+	// pieceBytes is how a longer body is stored and read.
+	pieceBytes = 256 << 10
+	// maxUploads bounds the bodies that are being stored, by identity: each has one
+	// piece in memory, 32 MiB together.
+	maxUploads = 128
+)
+
+// watched are the members of a request that are read, by protocol. Each may occur once.
+var watched = map[nodeapi.Protocol][]string{
+	nodeapi.Chat:        {"model", "stream", "stream_options.include_usage"},
+	nodeapi.Completions: {"model", "stream", "stream_options.include_usage"},
+	nodeapi.Responses:   {"model", "stream", "previous_response_id", "conversation", "background"},
+	nodeapi.Messages:    {"model", "stream"},
+	nodeapi.Embeddings:  {"model"},
+	nodeapi.RerankCalls: {"model"},
+	nodeapi.Ollama:      {"model", "name", "stream"},
+}
+
+// reading is one body that is being read, scanned and stored.
+type reading struct {
+	o     *Orchestrator
+	owner string
+	limit int64
+	scan  *jsonbody.Scanner
+	sum   hash.Hash
+	call  *Call
+	id    string // of the pieces
+	held  int64  // of the owner's share of the content
+}
+
+// readCall reads the body of a call to its end: small ones stay with the record, of
+// others the pieces are stored. It gives the model that the client named. After an
+// error nothing is left behind; otherwise the caller removes the body when no record
+// comes to name it.
+func (o *Orchestrator) readCall(ctx context.Context, who Who, op nodeapi.Operation, body io.Reader) (_ *Call, at content, model string, err error) {
+	r := &reading{o: o, owner: who.Identity, limit: o.content.request, sum: sha256.New(), call: &Call{Operation: op.Name},
+		scan: jsonbody.New(jsonbody.Options{Watch: append([]string{"stream_options"}, watched[op.Protocol]...)})}
+	defer func() {
+		if err != nil {
+			o.content.held.Add(r.owner, -r.held)
+			o.content.discard(ctx, r.id)
+		}
+	}()
+	first := make([]byte, inlineBytes+1)
+	n, err := io.ReadFull(body, first)
+	whole := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	if err != nil && !whole {
+		return nil, content{}, "", err
+	}
+	r.call.Places.Opened = int64(bytes.IndexByte(first[:n], '{')) + 1
+	if err := r.take(first[:n]); err != nil {
+		return nil, content{}, "", err
+	}
+	if whole {
+		r.call.Body = first[:n]
+	} else if err := r.store(ctx, first[:n], body); err != nil {
+		return nil, content{}, "", err
+	}
+	if err := r.scan.Close(); err != nil {
+		return nil, content{}, "", badBody(err)
+	}
+	r.call.Digest = hex.EncodeToString(r.sum.Sum(nil))
+	if model, err = r.call.describe(op, r.scan); err != nil {
+		return nil, content{}, "", err
+	}
+	return r.call, content{Body: r.id, Bytes: r.held}, model, nil
+}
+
+// take scans some bytes of the body.
+func (r *reading) take(p []byte) error {
+	if r.call.Bytes += int64(len(p)); r.call.Bytes > r.limit {
+		return fail(TooLarge, "BODY_TOO_LARGE", "send a body of at most %d bytes", r.limit)
+	}
+	r.sum.Write(p)
+	if _, err := r.scan.Write(p); err != nil {
+		return badBody(err)
+	}
+	return nil
+}
+
+// badBody is the answer to a body that cannot be read, or has several readings.
+func badBody(err error) error {
+	bad, ok := errors.AsType[*jsonbody.Error](err)
+	if !ok {
+		return err
+	}
+	code := "INVALID_JSON"
+	if bad.Code == jsonbody.Ambiguous {
+		code = "MEMBER_AMBIGUOUS"
+	}
+	return fail(Malformed, code, "send one JSON object: %s", bad.Error())
+}
+
+// store stores a body whose beginning has been read.
+func (r *reading) store(ctx context.Context, begin []byte, rest io.Reader) error {
+	if !r.o.content.uploads.Take(r.owner) {
+		return r.o.content.busy()
+	}
+	defer r.o.content.uploads.Add(r.owner, -1)
+	r.id = uuid.Must(uuid.NewV7()).String()
+	piece := make([]byte, pieceBytes)
+	n := copy(piece, begin)
+	for {
+		more, err := io.ReadFull(rest, piece[n:])
+		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		if err != nil && !last {
+			return err
+		}
+		if err := r.take(piece[n : n+more]); err != nil {
+			return err
+		}
+		if n += more; n > 0 {
+			if err := r.put(ctx, piece[:n]); err != nil {
+				return err
+			}
+		}
+		if n = 0; last {
+			return nil
+		}
+	}
+}
+
+func (r *reading) put(ctx context.Context, piece []byte) error {
+	size := int64(len(piece))
+	if !r.o.content.held.Admits(r.owner, size) {
+		return r.o.content.full()
+	}
+	r.o.content.held.Add(r.owner, size)
+	r.held += size
+	err := r.o.store.Content().Put(ctx, r.id, r.call.Pieces, piece)
+	if errors.Is(err, store.ErrFull) {
+		return r.o.content.full()
+	}
+	r.call.Pieces++
+	return err
+}
+
+// describe notes what the scan has found, and gives the model.
+func (c *Call) describe(op nodeapi.Operation, scan *jsonbody.Scanner) (string, error) {
+	named := "model"
+	m, ok := scan.Member(named)
+	if !ok && op.Protocol == nodeapi.Ollama { // its older name
+		named = "name"
+		m, ok = scan.Member(named)
+	}
+	model, isText := m.Text()
+	switch {
+	case !ok:
+		return "", fail(Malformed, "MODEL_MISSING", "name the model in the member model")
+	case !isText || model == "" || len(model) > maxModelName:
+		return "", fail(Malformed, "MODEL_MISSING", "the member %s must be the name of a model, of at most %d bytes", named, maxModelName)
+	}
+	if other, both := scan.Member("name"); both && named != "name" && op.Protocol == nodeapi.Ollama {
+		if text, _ := other.Text(); text != model {
+			return "", fail(Malformed, "MEMBER_AMBIGUOUS", "the members model and name must have one value")
+		}
+	}
+	if c.Places.Opened == 0 {
+		return "", fail(Malformed, "INVALID_JSON", "begin the body with its object")
+	}
+	c.Places.Model = [2]int64{m.Start, m.End}
+	if s, ok := scan.Member("stream"); ok {
+		on, isBool := s.Bool()
+		if !isBool && s.Kind != jsonbody.Null {
+			return "", fail(Malformed, "INVALID_MEMBER", "the member stream must be true or false")
+		}
+		c.Stream = on
+	} else {
+		c.Stream = op.Name == "ollama-chat" || op.Name == "ollama-generate" // unless told otherwise
+	}
+	if s, ok := scan.Member("stream_options"); ok {
+		c.Places.Options = [2]int64{s.Start, s.End}
+	}
+	if s, ok := scan.Member("stream_options.include_usage"); ok {
+		c.Places.Usage = [2]int64{s.Start, s.End}
+		c.ShowUsage, _ = s.Bool()
+	}
+	if s, ok := scan.Member("background"); ok && s.Kind != jsonbody.False && s.Kind != jsonbody.Null {
+		return "", notHere("background", "send the call with an Idempotency-Key instead, and read it later")
+	}
+	if s, ok := scan.Member("conversation"); ok && s.Kind != jsonbody.Null {
+		return "", notHere("conversation", "use previous_response_id")
+	}
+	return model, nil
+}
+
+func notHere(member, instead string) *Error {
+	return fail(Malformed, "MEMBER_NOT_ALLOWED", "the member %s is not served: %s", member, instead)
+}
+
+// bodyReader reads a body that is in pieces, one piece in memory.
+type bodyReader struct {
+	ctx   context.Context
+	from  *store.Content
+	id    string
+	n, of int
+	piece []byte
+}
+
+// Read is io.Reader. A piece that is not there is an error.
+func (r *bodyReader) Read(p []byte) (int, error) {
+	for len(r.piece) == 0 {
+		if r.n == r.of {
+			return 0, io.EOF
+		}
+		piece, err := r.from.Piece(r.ctx, r.id, r.n)
+		if err != nil {
+			return 0, fmt.Errorf("%w: %w", errBodyLost, err)
+		}
+		r.piece = piece
+		r.n++
+	}
+	n := copy(p, r.piece)
+	r.piece = r.piece[n:]
+	return n, nil
+}
+
+// errBodyLost is a body of which the store has not all pieces.
+var errBodyLost = errors.New("the request's body cannot be read")

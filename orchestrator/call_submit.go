@@ -1,0 +1,94 @@
+package orchestrator
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/llorch/gateway/orchestrator/store"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
+)
+
+// CallRequest is a native call as a client sends it.
+type CallRequest struct {
+	Operation  nodeapi.Operation
+	Header     http.Header // what travels with it is taken from here, see nodeapi.TravelsWithCall
+	DeadlineMS int64       // for the first event; 0: the operator's
+	Key        string      // its Idempotency-Key; "" for none
+	Body       io.Reader
+}
+
+// CallAdmission is what became of a call.
+type CallAdmission struct {
+	TaskID   string
+	Stream   bool // the client asked for events
+	Replayed bool // an earlier call with the same key has made the task
+}
+
+const (
+	// maxCallHeaders and maxCallHeaderBytes bound the headers that travel with a call.
+	maxCallHeaders     = 32
+	maxCallHeaderBytes = 8 << 10
+)
+
+// SubmitCall reads a native call and takes it as a task. When it returns without an
+// error both are on disk. An error of Body is returned as it is.
+func (o *Orchestrator) SubmitCall(ctx context.Context, who Who, r CallRequest) (CallAdmission, error) {
+	header, err := travelling(r.Header)
+	if err != nil {
+		return CallAdmission{}, err
+	}
+	if o.lifecycle.stopping.Load() {
+		return CallAdmission{}, stopping()
+	}
+	call, at, model, err := o.readCall(ctx, who, r.Operation, r.Body)
+	if err != nil {
+		return CallAdmission{}, err
+	}
+	at.Keep = r.Key != ""
+	call.Header = header
+	task := TaskRequest{Workload: Native, ModelRef: model, DeadlineMS: r.DeadlineMS, call: call, content: at}
+	admission, isNew, err := o.submit(ctx, who, task, r.Key)
+	o.content.held.Add(who.Identity, -at.Bytes)          // the task's entry counts it now
+	if !isNew && !errors.Is(err, store.ErrUnavailable) { // else the record may be there
+		o.content.discard(ctx, at.Body)
+	}
+	return CallAdmission{TaskID: admission.TaskID, Stream: call.Stream, Replayed: err == nil && !isNew}, err
+}
+
+// travelling gives the headers that go to the engine.
+func travelling(sent http.Header) (http.Header, error) {
+	var out http.Header
+	size := 0
+	for name, values := range sent {
+		if !nodeapi.TravelsWithCall(name) || len(values) == 0 {
+			continue
+		}
+		if out == nil {
+			out = http.Header{}
+		}
+		out[name] = values
+		for _, v := range values {
+			size += len(name) + len(v)
+		}
+	}
+	if len(out) > maxCallHeaders || size > maxCallHeaderBytes {
+		return nil, fail(Malformed, "HEADERS_TOO_LARGE", "the headers that go to the engine have over %d bytes", maxCallHeaderBytes)
+	}
+	return out, nil
+}
+
+// body opens the request's body for a dispatch.
+func (o *Orchestrator) body(ctx context.Context, r *TaskRequest) (io.Reader, error) {
+	c := r.call
+	if c.Pieces == 0 {
+		return bytes.NewReader(c.Body), nil
+	}
+	if r.content.Body == "" {
+		return nil, fmt.Errorf("%w: its record names none", errBodyLost)
+	}
+	return &bodyReader{ctx: ctx, from: o.store.Content(), id: r.content.Body, of: c.Pieces}, nil
+}
