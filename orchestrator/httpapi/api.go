@@ -91,7 +91,8 @@ func New(o Options) *API {
 	a.controlRoutes()
 	a.nodeRoutes()
 	a.metaRoutes()
-	route(a, authmin.ScopeInfer, http.MethodGet, "/v1/models", http.StatusOK, "The models (OpenAI)", a.models)
+	a.modelRoutes()
+	a.ollamaRoutes()
 	a.callRoutes()
 	return a
 }
