@@ -51,12 +51,19 @@ func (o *Orchestrator) SubmitCall(ctx context.Context, who Who, r CallRequest) (
 	at.Keep = r.Key != ""
 	call.Header = header
 	task := TaskRequest{Workload: Native, ModelRef: model, DeadlineMS: r.DeadlineMS, call: call, content: at}
-	admission, isNew, err := o.submit(ctx, who, task, r.Key)
-	o.content.held.Add(who.Identity, -at.Bytes)          // the task's entry counts it now
-	if !isNew && !errors.Is(err, store.ErrUnavailable) { // else the record may be there
-		o.content.discard(ctx, at.Body)
-	}
+	admission, isNew, err := o.submitCall(ctx, who, task, r.Key)
 	return CallAdmission{TaskID: admission.TaskID, Stream: call.Stream, Replayed: err == nil && !isNew}, err
+}
+
+// submitCall is submit for a task whose body was stored: it is removed where no record
+// comes to name it.
+func (o *Orchestrator) submitCall(ctx context.Context, who Who, r TaskRequest, key string) (Admission, bool, error) {
+	admission, isNew, err := o.submit(ctx, who, r, key)
+	o.content.held.Add(who.Identity, -r.content.Bytes)   // the task's entry counts it now
+	if !isNew && !errors.Is(err, store.ErrUnavailable) { // else the record may be there
+		o.content.discard(ctx, r.content.Body)
+	}
+	return admission, isNew, err
 }
 
 // travelling gives the headers that go to the engine.

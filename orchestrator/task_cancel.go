@@ -40,6 +40,27 @@ func (o *Orchestrator) Cancel(_ context.Context, who Who, id string) error {
 	}
 }
 
+// Erase cancels a task if it has not ended, and removes its request and its events. Its
+// record stays, without content, until its retention ends.
+func (o *Orchestrator) Erase(ctx context.Context, who Who, id string) error {
+	if err := o.Cancel(ctx, who, id); err != nil {
+		return err
+	}
+	e, err := o.find(who, id)
+	if err != nil {
+		return err
+	}
+	task := e.view()
+	o.content.eraseBody(task)
+	ctx, cancel := o.lifecycle.persistContext()
+	defer cancel()
+	if err := o.store.Events().Forget(ctx, e.id); err != nil {
+		return err
+	}
+	e.erase()
+	return nil
+}
+
 // askToEnd cancels a task that is here, or asks its replica to.
 func (o *Orchestrator) askToEnd(ctx context.Context, e *taskEntry) error {
 	e.mu.Lock()

@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"encoding/json"
 	"slices"
 
 	"github.com/google/uuid"
@@ -30,7 +31,7 @@ type TaskRequest struct {
 	TaskID         string            `json:"task_id,omitempty" format:"uuid" doc:"Made when absent"`
 	SessionID      string            `json:"session_id,omitempty" format:"uuid" doc:"Made when absent"`
 	Workload       string            `json:"workload,omitempty" enum:"completion,embedding,rerank" default:"completion"`
-	ModelRef       string            `json:"model_ref" minLength:"1" maxLength:"256" example:"demo"`
+	ModelRef       string            `json:"model_ref,omitempty" minLength:"1" maxLength:"256" example:"demo" doc:"Required, but for native, whose body names it"`
 	Engine         string            `json:"engine,omitempty" maxLength:"64" pattern:"^[a-z0-9_-]+$" doc:"Only pools of this engine"`
 	Ctx            int               `json:"ctx,omitempty" minimum:"0" maximum:"16777216" doc:"Context length in tokens"`
 	Priority       Priority          `json:"priority,omitempty" enum:"interactive,batch" default:"interactive"`
@@ -49,8 +50,16 @@ type TaskRequest struct {
 	KVHint         string            `json:"kv_hint,omitempty" enum:"reuse,cold"`
 	Placement      *PlacementHint    `json:"placement,omitempty"`
 
+	Native *NativeRequest `json:"native,omitempty" doc:"In place of prompt, messages and inputs: an engine's own request, which reaches the engine as it is"`
+
 	call    *Call // of a native one
 	content content
+}
+
+// NativeRequest is an engine's own request as part of a task.
+type NativeRequest struct {
+	Protocol nodeapi.Protocol `json:"protocol" enum:"chat,completions,responses,messages,embeddings,rerank,ollama" doc:"Whose request it is; of ollama that of /api/chat"`
+	Body     json.RawMessage  `json:"body" doc:"The request"`
 }
 
 // PlacementHint narrows where a task may run.
@@ -66,6 +75,9 @@ type PlacementHint struct {
 // normalize fills in what was left out and checks what tags cannot say.
 func (r *TaskRequest) normalize() error {
 	setDefault(&r.Workload, Completion)
+	if r.ModelRef == "" {
+		return fail(Invalid, "INVALID_TASK", "name the model in model_ref")
+	}
 	if err := r.checkWorkload(); err != nil {
 		return err
 	}

@@ -117,7 +117,7 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 	front := newFront()
 	s.server = backend.Serve(ln, auth.Wrap(front), o.Log)
 	s.cleanups.Push("server", s.server.Stop)
-	st, err = store.Open(ctx, store.Options{Dir: o.StateDir, Cluster: o.Cluster, NATS: o.NATS, Fast: o.Durability == Fast, Log: o.Log, Free: o.Free})
+	st, err = store.Open(ctx, store.Options{Dir: o.StateDir, Cluster: o.Cluster, NATS: o.NATS, Fast: o.Durability == Fast, ContentBytes: o.ContentBytes, Log: o.Log, Free: o.Free})
 	if err != nil {
 		return nil, err
 	}

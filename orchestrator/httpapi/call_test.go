@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -299,5 +300,70 @@ func TestAPoolOfAnOlderVersionGetsNoCall(t *testing.T) {
 	got := s.want(422, "POST", "/v1/chat/completions", chat)
 	if !strings.Contains(got, `"code":"PROTOCOL_NOT_SERVED"`) || !strings.Contains(got, "chat") || !strings.Contains(got, "n/p") {
 		t.Errorf("got %s, want the protocol and the pool", got)
+	}
+}
+
+// TestATaskTakesANativeRequest queues a chat durably and reads it later.
+func TestATaskTakesANativeRequest(t *testing.T) {
+	s := serve(t, Options{})
+	seen := make(chan string, 1)
+	s.engine("n", 1, func(out frames, _ *http.Request, body string) { seen <- body; out.hello() })
+	native := `{ "model":"demo",  "stream":true,"messages":[{"role":"user","content":"x"}]}`
+	var a orchestrator.Admission
+	if err := json.Unmarshal([]byte(s.want(202, "POST", "/v2/tasks", `{"native":{"protocol":"chat","body":`+native+`},"priority":"batch"}`)), &a); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.want(200, "GET", "/v2/tasks/"+a.TaskID+"/events", ""); !strings.Contains(got, "event: chunk\ndata: {\"data\":\"{\\\"content\\\":\\\"hello\\\"}\"}") || !strings.Contains(got, "event: end") {
+		t.Errorf("events: got %s", got)
+	}
+	if got := <-seen; got != native {
+		t.Errorf("the pool got %q, want %q", got, native)
+	}
+	for body, status := range map[string]int{
+		`{"model_ref":"other","native":{"protocol":"chat","body":` + native + `}}`: 422,
+		`{"prompt":"x","native":{"protocol":"chat","body":` + native + `}}`:        422,
+		`{"native":{"protocol":"smoke","body":` + native + `}}`:                    422,
+		`{"native":{"protocol":"chat","body":{"model":"demo","model":"b"}}}`:       400,
+		`{"model_ref":"demo","workload":"native"}`:                                 422,
+		`{"native":{"protocol":"chat","body":{"messages":[]}}}`:                    400,
+		`{"prompt":"x"}`: 422,
+	} {
+		s.want(status, "POST", "/v2/tasks", body)
+	}
+	s.want(204, "DELETE", "/v2/tasks/"+a.TaskID, "")
+	if got := s.want(200, "GET", "/v2/tasks/"+a.TaskID+"/events", ""); strings.Contains(got, "hello") || !strings.Contains(got, "event: gap") {
+		t.Errorf("after the erasure: got %s", got)
+	}
+}
+
+// TestTheAnswerToACallWithoutAKeyIsErased a while after its end; with a key it is kept.
+func TestTheAnswerToACallWithoutAKeyIsErased(t *testing.T) {
+	s := serveWith(t, Options{}, orchestrator.Settings{KeepContent: time.Millisecond})
+	s.engine("n", 2, func(out frames, _ *http.Request, _ string) { out.hello() })
+	events := func(key string) func() bool {
+		id := s.send(t.Context(), "POST", "/v1/chat/completions", chat, "Idempotency-Key", key).Header.Get("X-Task-Id")
+		return func() bool {
+			return strings.Contains(s.want(200, "GET", "/v2/tasks/"+id+"/events", ""), "hello")
+		}
+	}
+	kept, erased := events("k"), events("")
+	testkit.Eventually(t, "the answer without a key is gone", func() bool { return !erased() })
+	if !kept() {
+		t.Error("the answer with a key is gone, too")
+	}
+}
+
+func TestModelsAreListedForEachProtocol(t *testing.T) {
+	s := serve(t, Options{})
+	s.engine("n", 1, func(frames, *http.Request, string) {})
+	for path, want := range map[string]string{
+		"/v1/models": `"id":"demo"`, "/v1/models/demo": `"id":"demo"`, "/api/tags": `"name":"demo"`, "/api/ps": `"name":"demo"`, "/api/version": `"version":"`,
+	} {
+		if got := s.want(200, "GET", path, ""); !strings.Contains(got, want) {
+			t.Errorf("%s: got %s", path, got)
+		}
+	}
+	if got := s.want(404, "GET", "/v1/models/of/another", ""); !strings.Contains(got, "MODEL_NOT_FOUND") {
+		t.Errorf("an unknown model: got %s", got)
 	}
 }

@@ -43,6 +43,7 @@ func Example() {
 	// GET /v2/tasks [infer]
 	// GET /v2/tasks/{id} [infer]
 	// GET /v2/tasks/{id}/events [infer]
+	// DELETE /v2/tasks/{id} [infer]
 	// POST /v2/tasks/{id}/cancel [infer]
 	// without a token: 401 application/problem+json
 }

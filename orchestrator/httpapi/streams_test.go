@@ -76,7 +76,7 @@ func TestAHeadOfAStreamDoesNotWait(t *testing.T) {
 	}
 	testkit.Eventually(t, "its place is free", func() bool { return s.api.streams.Total() == 0 })
 	s.want(422, "GET", "/v2/tasks/"+id+"/events", "", "Last-Event-ID", "18446744073709551615")
-	if got := s.send(t.Context(), "PUT", "/v2/tasks/"+id, "").Header.Get("Allow"); got != "GET, HEAD" {
+	if got := s.send(t.Context(), "PUT", "/v2/tasks/"+id, "").Header.Get("Allow"); got != "GET, DELETE, HEAD" {
 		t.Errorf("Allow: got %q", got)
 	}
 }

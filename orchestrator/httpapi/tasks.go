@@ -46,6 +46,7 @@ func (a *API) taskRoutes() {
 	route(a, authmin.ScopeInfer, http.MethodGet, "/v2/tasks/{id}", http.StatusOK, "A task's record", a.task)
 	route(a, authmin.ScopeInfer, http.MethodGet, "/v2/tasks/{id}/events", http.StatusOK, "A task's events, as they happen", a.events,
 		a.answers("text/event-stream", a.taskEvents()), noContent("Last-Event-ID is the last one there is"))
+	route(a, authmin.ScopeInfer, http.MethodDelete, "/v2/tasks/{id}", http.StatusNoContent, "Cancel a task and erase its content", a.eraseTask)
 	route(a, authmin.ScopeInfer, http.MethodPost, "/v2/tasks/{id}/cancel", http.StatusNoContent, "Cancel a task", a.cancel)
 }
 
@@ -66,6 +67,10 @@ func (a *API) task(ctx context.Context, in *taskID) (*body[orchestrator.Task], e
 
 func (a *API) cancel(ctx context.Context, in *taskID) (*none, error) {
 	return nil, a.o.Cancel(ctx, who(ctx), in.ID)
+}
+
+func (a *API) eraseTask(ctx context.Context, in *taskID) (*none, error) {
+	return nil, a.o.Erase(ctx, who(ctx), in.ID)
 }
 
 func (a *API) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse, error) {

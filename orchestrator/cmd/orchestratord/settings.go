@@ -11,6 +11,7 @@ import (
 	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/app"
+	"github.com/llorch/gateway/orchestrator/httpapi"
 	"github.com/llorch/gateway/poolmanager/modelref"
 )
 
@@ -46,6 +47,19 @@ func (d *config) Settings() backend.Settings {
 			Value: backend.Milliseconds(&o.KeepEnded, orchestrator.MinKeepEnded, orchestrator.MaxKeepEnded), Doc: "how long an ended task can be asked for"},
 		{Key: "keep_ended_tasks", Variable: "ORCHD_KEEP_ENDED_TASKS", Default: fmt.Sprint(orchestrator.DefaultKeepEndedTasks), Unit: "tasks",
 			Value: backend.Number(&o.KeepEndedTasks, 1, orchestrator.MaxKeepEndedTasks), Doc: "how many ended tasks are kept for one identity"},
+
+		{Key: "request_bytes", Variable: "ORCHD_REQUEST_BYTES", Default: fmt.Sprint(orchestrator.DefaultRequestBytes), Unit: "bytes",
+			Value: backend.Number(&o.RequestBytes, 1<<20, orchestrator.MaxRequestBytes), Doc: "how large the body of an engine's own request may be"},
+		{Key: "event_bytes", Variable: "ORCHD_EVENT_BYTES", Default: fmt.Sprint(orchestrator.DefaultEventBytes), Unit: "bytes",
+			Value: backend.Number(&o.EventBytes, 64<<10, orchestrator.MaxEventBytes), Doc: "how large one event, or one whole answer, of an engine may be"},
+		{Key: "commit_ms", Variable: "ORCHD_COMMIT_MS", Default: backend.InMilliseconds(httpapi.DefaultCommit), Unit: "ms",
+			Value: backend.Milliseconds(&o.Commit, time.Millisecond, httpapi.MaxCommit),
+			Doc:   "how long the status of a stream waits for the engine's; what fails later is an event"},
+		{Key: "keep_content_ms", Variable: "ORCHD_KEEP_CONTENT_MS", Default: backend.InMilliseconds(orchestrator.DefaultKeepContent), Unit: "ms",
+			Value: backend.Milliseconds(&o.KeepContent, time.Millisecond, orchestrator.MaxKeepContent),
+			Doc:   "how long the answer to an engine's own request without an Idempotency-Key is kept"},
+		{Key: "content_bytes", Variable: "ORCHD_CONTENT_BYTES", Default: fmt.Sprint(int64(orchestrator.DefaultContentBytes)), Unit: "bytes",
+			Value: backend.Number(&o.ContentBytes, orchestrator.MinContentBytes, orchestrator.MaxContentBytes), Doc: "how many bytes of requests are kept in all"},
 
 		{Key: "node_timeout_ms", Variable: "ORCHESTRATORD_NODE_TIMEOUT_MS", Default: backend.InMilliseconds(orchestrator.DefaultNodeTimeout), Unit: "ms",
 			Value: backend.Milliseconds(&o.NodeTimeout, orchestrator.MinNodeTimeout, orchestrator.MaxNodeTimeout), Doc: "after how much silence a node is offline"},
