@@ -11,7 +11,7 @@ import (
 	"github.com/llorch/gateway/caddymodule"
 )
 
-// printWelcome prints what runs, and four example commands. A token generated at this
+// printWelcome prints what runs, example commands, and how clients are set up. A token generated at this
 // start is shown here and nowhere else.
 func printWelcome(w io.Writer, o upOptions, client clientToken, model string) error {
 	var b strings.Builder
@@ -34,6 +34,10 @@ func printWelcome(w io.Writer, o upOptions, client clientToken, model string) er
 	fmt.Fprintf(&b, "A task:\n  curl %s -H 'Content-Type: application/json' -d '{\"task_id\":\"%s\",\"model_ref\":\"%s\",\"prompt\":\"hello\",\"max_tokens\":16}' %s/v2/tasks\n", auth, task, model, o.url())
 	fmt.Fprintf(&b, "Its event stream:\n  curl -N %s %s/v2/tasks/%s/events\n", auth, o.url(), task)
 	fmt.Fprintf(&b, "The metrics:\n  curl %s %s/metrics\n", auth, o.url())
+	fmt.Fprintf(&b, "A chat:\n  curl %s -H 'Content-Type: application/json' -d '{\"model\":\"%s\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}' %s/v1/chat/completions\n", auth, model, o.url())
+	fmt.Fprintf(&b, "\nBase URL of OpenAI's clients: %[1]s/v1, of Anthropic's and Ollama's: %[1]s; the key is $LLORCH_API_TOKEN.\n", o.url())
+	fmt.Fprintf(&b, "  export OPENAI_BASE_URL=%s/v1 OPENAI_API_KEY=\"$LLORCH_API_TOKEN\"\n", o.url())
+	fmt.Fprintf(&b, "  export ANTHROPIC_BASE_URL=%s ANTHROPIC_API_KEY=\"$LLORCH_API_TOKEN\"\n", o.url())
 	fmt.Fprintf(&b, "\nLog: %s/llorch.log   Stop: Ctrl-C\n", o.dataDir)
 	_, err = io.WriteString(w, b.String())
 	return err
