@@ -159,8 +159,9 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 		}
 	}
 	c.as("infer", 400, "POST", "/v1/embeddings", `{"input":[1,2]}`)
+	c.as("infer", 204, "DELETE", "/v2/tasks/"+c.submit(""), "")
 	c.as("infer", 404, "POST", "/v1/completions", `{"model":"nope","prompt":"hi"}`)
-	for _, path := range []string{"/v1/models", "/v1/capabilities", "/v2/meta/capabilities", "/v2/meta/version"} {
+	for _, path := range []string{"/v1/models", "/v1/models/demo", "/api/tags", "/api/ps", "/api/version", "/v1/capabilities", "/v2/meta/capabilities", "/v2/meta/version"} {
 		c.as("infer", 200, "GET", path, nil)
 	}
 	c.as("", 200, "GET", "/health", nil)

@@ -60,7 +60,7 @@ func TestATraceGoesFromTheGatewayToTheEngine(t *testing.T) {
 			id = id[:32]
 			res, err := up.Do("POST", call.path+"?key="+canary("query"), call.body,
 				"Traceparent: 00-"+id+"-"+parent+"-01", "Tracestate: vendor="+canary("tracestate"),
-				"Baggage: token="+canary("baggage"), "X-Api-Key: "+canary("header"), "Cookie: s="+canary("cookie"))
+				"Baggage: token="+canary("baggage"), "X-Header: "+canary("header"), "Cookie: s="+canary("cookie"))
 			if err != nil || res.Status/100 != 2 {
 				t.Fatalf("got %d %s, %v", res.Status, res.Body, err)
 			}

@@ -80,7 +80,7 @@ func New(o Options) *API {
 	}
 	a := &API{o: o.Orchestrator, opts: o, log: o.Log, streams: orchestrator.NewShares(int64(o.MaxStreams))}
 	a.base = backend.NewAPI(backend.APIOptions{
-		Title: "llorch orchestrator", Version: o.Version, Log: o.Log, Rewrite: withPoolName,
+		Title: "llorch orchestrator", Version: o.Version, Log: o.Log, Rewrite: withNames,
 		Translate: func(ctx context.Context, err error) huma.StatusError { return a.problem(ctx, err) },
 		Problem:   reflect.TypeFor[Problem](),
 	})

@@ -10,7 +10,7 @@ import (
 // modelRoutes defines the lists of models that clients of OpenAI's API ask for.
 func (a *API) modelRoutes() {
 	route(a, authmin.ScopeInfer, http.MethodGet, "/v1/models", http.StatusOK, "The models (OpenAI)", a.models)
-	route(a, authmin.ScopeInfer, http.MethodGet, "/v1/models/{id...}", http.StatusOK, "One model (OpenAI)", a.modelByName)
+	route(a, authmin.ScopeInfer, http.MethodGet, "/v1/models/{id}", http.StatusOK, "One model (OpenAI)", a.modelByName)
 }
 
 type openaiModel struct {
@@ -31,7 +31,6 @@ func (a *API) models(context.Context, *none) (*body[openaiModels], error) {
 	return &body[openaiModels]{openaiModels{Object: "list", Data: a.listModels()}}, nil
 }
 
-// modelID is a path: names of models have slashes.
 type modelID struct {
 	ID string `path:"id" maxLength:"256"`
 }

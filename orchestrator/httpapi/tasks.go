@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/orchestrator"
 )
 
@@ -51,6 +52,11 @@ func (a *API) taskRoutes() {
 }
 
 func (a *API) submit(ctx context.Context, in *submitInput) (*body[orchestrator.Admission], error) {
+	if in.Body.ModelRef == "" && in.Body.Native == nil {
+		p := newProblem(http.StatusUnprocessableEntity, "INVALID_FIELD", "The member errors names each place.")
+		p.Errors = []backend.FieldError{{Location: "body", Message: "expected required property model_ref to be present"}}
+		return nil, p
+	}
 	admission, err := a.o.Submit(ctx, who(ctx), in.Body, in.IdempotencyKey)
 	return &body[orchestrator.Admission]{admission}, err
 }

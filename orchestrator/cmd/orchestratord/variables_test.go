@@ -12,11 +12,6 @@ import (
 func TestAnUnknownVariableIsNamed(t *testing.T) {
 	for pair, want := range map[string]string{
 		"ORCHD_STATEDIR=/secret":                     "ORCHD_STATE_DIR",
-		"ORCHD_REQUEST_BYTES=1":                      "unknown variable", // not yet
-		"ORCHD_EVENT_BYTES=1":                        "unknown variable",
-		"ORCHD_COMMIT_MS=1":                          "unknown variable",
-		"ORCHD_KEEP_CONTENT_MS=1":                    "unknown variable",
-		"ORCHD_CONTENT_BYTES=1":                      "unknown variable",
 		"ORCHD_ADMISION_CAPACITY=5":                  "ORCHD_ADMISSION_CAPACITY",
 		"ORCHESTRATORD_NODE_TIMEOUT=secret":          "ORCHESTRATORD_NODE_TIMEOUT_MS",
 		"ORCHD_=x":                                   "ORCHD_",
