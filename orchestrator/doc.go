@@ -23,7 +23,9 @@
 // Every call names its caller ([Who]); what belongs to another identity is not found.
 // An [Error] is an answer for the caller, see [AsError]; any other is for the log.
 //
-//   - Tasks: [Orchestrator.Submit], [Orchestrator.Task], [Orchestrator.Tasks],
+//   - Native calls: [Orchestrator.SubmitCall] takes an engine's own request as a task;
+//     its events are the engine's bytes ([EventType.Raw]).
+//   - Tasks: [Orchestrator.Submit], [Orchestrator.Erase], [Orchestrator.Task], [Orchestrator.Tasks],
 //     [Orchestrator.Cancel]; the contract is [TaskRequest], [Task], [Admission].
 //   - Events: [Orchestrator.Follow] gives a [Reader]; [EventTypes] lists what it reads.
 //   - Sessions: [Orchestrator.Session], [Orchestrator.RemoveSession].
@@ -55,6 +57,7 @@
 //
 //	task_         a task's request, record and entry in memory; taking one in, finding,
 //	              changing and forgetting it
+//	call_         native calls: what is read of them, and where their bodies are
 //	queue_        who waits, in which order, and how many may
 //	schedule_     the leadership, the loop that places tasks, orphaned tasks
 //	place_        which pool a task goes to, and why none takes it now

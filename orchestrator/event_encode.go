@@ -33,12 +33,6 @@ func encodeToken(text string, index int) []byte {
 	return append(strconv.AppendInt(data, int64(index), 10), '}')
 }
 
-// Text gives the text of a token event as a JSON string, as encodeToken wrote it.
-func (ev Event) Text() json.RawMessage {
-	text, _ := bytes.CutPrefix(ev.Data, []byte(`{"t":`))
-	return text[:max(0, bytes.LastIndex(text, []byte(`,"i":`)))]
-}
-
 // gapEvent reports that events from…to are lost. Its id is the last of them, so that a
 // reader that resumes after it does not get the gap again.
 func gapEvent(from, to uint64) Event { return newEvent(to, EventGap, gapData{from, to}) }
