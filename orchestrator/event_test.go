@@ -40,7 +40,7 @@ func TestAnEnginesBytesAreWhatTheyWere(t *testing.T) {
 		record := encodeBatch([]Event{{ID: 1, Type: EventChunk, Data: []byte(want)}, {ID: 2, Type: EventLast, Data: []byte(want)}})
 		batch, err := decodeBatch(record)
 		if err != nil || len(batch) != 2 || string(batch[0].Data) != want || string(batch[1].Data) != want {
-			t.Fatalf("got %q, %v, want %q", batch, err, want)
+			t.Fatalf("got %v, %v, want %q", batch, err, want)
 		}
 	})
 }

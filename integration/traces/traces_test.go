@@ -41,7 +41,7 @@ var chain = []struct{ service, name string }{
 	{"", "gateway"}, // Caddy names its service after the program
 	{"llorch-orchestrator", ""},
 	{"llorch-orchestrator", "dispatch"},
-	{"llorch-poolmanager", "POST /pools/{id}/dispatch"},
+	{"llorch-poolmanager", "POST /pools/{id}/"}, // dispatch, or a native call
 	{"llorch-poolmanager", "engine POST "},
 }
 
