@@ -12,7 +12,7 @@ import (
 // HeaderOrigin names the origin of the page that makes a request (RFC 6454 §7).
 const HeaderOrigin = "Origin"
 
-// The fields of a request that are for whoever decides about pages of other origins,
+// The fields of a request for the server that decides about pages of other origins,
 // and for no upstream.
 const (
 	requestMethod  = "Access-Control-Request-Method"

@@ -3,6 +3,7 @@ package integration_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -60,7 +61,12 @@ func TestUpUsesAServerThatRuns(t *testing.T) {
 		fmt.Fprint(w, `{"object":"list","data":[{"id":"some-model","object":"model"}]}`)
 	})
 	events := func(choice string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if body, err := io.ReadAll(r.Body); err == nil && !strings.Contains(string(body), `"stream":true`) {
+				w.Header().Set("Content-Type", "application/json")
+				fmt.Fprint(w, `{"choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}]}`)
+				return
+			}
 			w.Header().Set("Content-Type", "text/event-stream")
 			fmt.Fprintf(w, "data: {\"choices\":[%s]}\n\ndata: {\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n", choice)
 		}
@@ -151,7 +157,7 @@ func TestUpSaysWhatKeepsItFromBeingReady(t *testing.T) {
 	env := append([]string{"PATH=" + dir + ":" + os.Getenv("PATH")}, ownerEnv...)
 	for args, want := range map[string]string{
 		"--engine llamacpp --model " + filepath.Join(dir, "tiny.gguf"): "exit code 3; it said: gguf: wrong magic; it is started again at",
-		"--engine " + none.URL:  none.URL + "/v1/models: it answers 404",
+		"--engine " + none.URL:  none.URL + "/v1/models: it answered 404",
 		"--engine " + empty.URL: "the engine has no model yet",
 	} {
 		command := append([]string{"up", "--data-dir", t.TempDir(), "--listen", testkit.FreeAddress(t)}, strings.Fields(args)...)

@@ -34,10 +34,11 @@ func TestUp(t *testing.T) {
 
 func everyRouteIsGuarded(t *testing.T, u *gatewaytest.Up) {
 	places := contract(t)
-	for _, more := range []string{"GET /metrics", "GET /", "GET /no/such/route", "POST /health", "GET /health/"} {
+	for _, more := range []string{"GET /metrics", "POST /", "GET /no/such/route", "POST /health", "GET /health/"} {
 		method, path, _ := strings.Cut(more, " ")
 		places = append(places, newPlace(method, path, nil, false))
 	}
+	places = append(places, newPlace("GET", "/", nil, true)) // as Ollama answers
 	for _, p := range places {
 		want := []int{http.StatusUnauthorized}
 		if p.public {
@@ -178,7 +179,7 @@ func healthTellsNothing(t *testing.T, u *gatewaytest.Up) {
 
 // pasteLinesWork runs what up tells people to paste.
 func pasteLinesWork(t *testing.T, u *gatewaytest.Up) {
-	wants := []string{"401", "task_id", "event: end", "caddy_authmin_failures_total"}
+	wants := []string{"401", "task_id", "event: end", "caddy_authmin_failures_total", `"choices":`}
 	lines := u.PasteLines()
 	if len(lines) != len(wants) {
 		t.Fatalf("%d lines, want %d: %q", len(lines), len(wants), lines)
