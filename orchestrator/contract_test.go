@@ -4,14 +4,15 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/openai/openai-go"
-	"github.com/openai/openai-go/option"
+	"github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/option"
 
 	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
@@ -196,7 +197,8 @@ func TestTheOfficialOpenAIClientIsServed(t *testing.T) {
 		t.Errorf("models: got %+v, %v", models, err)
 	}
 	params.Model = "nope"
-	if _, err := c.Chat.Completions.New(t.Context(), params); err == nil || !strings.Contains(err.Error(), "MODEL_NOT_AVAILABLE") {
+	_, err = c.Chat.Completions.New(t.Context(), params)
+	if refused, _ := errors.AsType[*openai.Error](err); refused == nil || refused.Code != "MODEL_NOT_AVAILABLE" || refused.Message == "" {
 		t.Errorf("unknown model: got %v", err)
 	}
 }
