@@ -174,7 +174,7 @@ func (c *Call) describe(op nodeapi.Operation, scan *jsonbody.Scanner) (string, e
 		return "", fail(Malformed, "MODEL_MISSING", "the member %s must be the name of a model, of at most %d bytes", named, maxModelName)
 	}
 	if other, both := scan.Member("name"); both && named != "name" && op.Protocol == nodeapi.Ollama {
-		if text, _ := other.Text(); text != model {
+		if text, isText := other.Text(); !isText || text != model && text != "" { // Ollama's own client sends an empty one
 			return "", fail(Malformed, "MEMBER_AMBIGUOUS", "the members model and name must have one value")
 		}
 	}
