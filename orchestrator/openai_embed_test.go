@@ -81,8 +81,9 @@ func TestAnIdempotencyKeyGivesTheSameEmbeddingOnce(t *testing.T) {
 	if diff := cmp.Diff(one, two); diff != "" {
 		t.Errorf("the answers differ (-first +second):\n%s", diff)
 	}
-	if status, _, body := send(`{"model":"demo","input":"other"}`); status != 409 || body["code"] != "IDEMPOTENCY_KEY_REUSED" {
-		t.Errorf("another body: got %d %v", status, body)
+	status, header, body := send(`{"model":"demo","input":"other"}`)
+	if status != 409 || body["code"] != "IDEMPOTENCY_KEY_REUSED" || header.Get("X-Should-Retry") != "false" {
+		t.Errorf("another body: got %d %v %v, want 409 for good", status, header, body)
 	}
 	if n := len(p.calls); n != 1 {
 		t.Errorf("%d dispatches, want 1", n)

@@ -261,7 +261,7 @@ var errGap = errors.New("some of the task's events are gone")
 func (c *callAnswer) failure(ctx context.Context, err error) *Problem {
 	switch {
 	case errors.Is(err, errGap):
-		return newProblem(http.StatusConflict, "RESULT_EXPIRED", "the answer of this call is no longer kept; send it with another Idempotency-Key")
+		return forGood(newProblem(http.StatusConflict, "RESULT_EXPIRED", "the answer of this call is no longer kept; send it with another Idempotency-Key"))
 	case errors.Is(err, orchestrator.ErrStopping):
 		c.again = true
 		p := newProblem(http.StatusServiceUnavailable, "STOPPING", "the orchestrator is stopping; send it again")

@@ -51,6 +51,9 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 		return newProblem(http.StatusServiceUnavailable, "UNAVAILABLE", "try again; the log has the reason under this correlation_id")
 	}
 	p := newProblem(statuses[e.Kind], e.Code, e.Hint)
+	if e.Kind == orchestrator.Conflict { // which the clients of OpenAI and Anthropic would repeat
+		p.Header.Set(authmin.HeaderShouldRetry, "false")
+	}
 	if e.Kind == orchestrator.Busy {
 		retriable, ms := true, max(e.RetryAfter.Milliseconds(), 1000)
 		p.Retriable, p.RetryAfterMS, p.PolicyLabel = &retriable, ms, e.Policy
