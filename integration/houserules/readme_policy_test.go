@@ -2,6 +2,7 @@ package houserules_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,6 +11,22 @@ import (
 	"github.com/llorch/gateway/integration/gatewaytest"
 	"github.com/llorch/gateway/integration/testkit"
 )
+
+// installed runs the command with a folder of this test in place of GOPATH/bin. The
+// programs are then there under the names that the README uses.
+func installed(_ *readme, t *testing.T, b block) {
+	dir := t.TempDir()
+	cmd := exec.Command("go", strings.Fields(b.text)[1:]...)
+	cmd.Dir, cmd.Env = root(t), append(os.Environ(), "GOBIN="+dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, name := range []string{"llorch", "orchestratord", "poolmanagerd"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
 
 // inDir runs a command where the ones before it left their files.
 func (r *readme) inDir(t *testing.T, b block) {

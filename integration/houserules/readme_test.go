@@ -64,6 +64,7 @@ var howToRun = []recipe{
 	{regexp.MustCompile(`^llorch authmin token (new|rotate|revoke|list) .*--file tokens`), (*readme).inDir},
 	{regexp.MustCompile(`^llorch authmin audit verify `), (*readme).auditVerify},
 	{regexp.MustCompile(`^llorch authmin (check|lint|explain|doctor) --config Caddyfile`), (*readme).onPolicy},
+	{regexp.MustCompile(`^go install \./`), installed},
 	{regexp.MustCompile(`^go tool xcaddy build `), builtByCI},
 	{regexp.MustCompile(`^\./caddy list-modules$`), builtByCI},
 	{regexp.MustCompile(`^go run \./integration/gate( --loop)?$`), ranByCI},
