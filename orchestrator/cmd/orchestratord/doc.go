@@ -38,17 +38,18 @@
 //	keep_ended_ms       how long an ended task can be asked for, 3600000 [ORCHD_KEEP_ENDED_MS]
 //	keep_ended_tasks    how many ended tasks are kept for one identity, 10000 [ORCHD_KEEP_ENDED_TASKS]
 //
-//	request_bytes       how large the body of an engine's own request may be, 33554432 [ORCHD_REQUEST_BYTES]
-//	event_bytes         how large one event, or one whole answer, of an engine may be,
-//	                    16777216 [ORCHD_EVENT_BYTES]
-//	commit_ms           how long the status of a stream waits for the engine's; what fails
-//	                    later is an event; 10000 [ORCHD_COMMIT_MS]
-//	keep_content_ms     how long the answer to an engine's own request without an
-//	                    Idempotency-Key is kept, 60000 [ORCHD_KEEP_CONTENT_MS]
-//	content_bytes       how many bytes of requests are kept in all, 4294967296 [ORCHD_CONTENT_BYTES]
+// A task may set both limits itself, as deadline_ms and stream_limit_ms.
 //
-// A task may name both limits itself; on the engines' own routes the header X-Deadline-Ms
-// names the first.
+// Native calls, which are requests to an engine's own API, such as POST
+// /v1/chat/completions; the header X-Deadline-Ms replaces deadline_ms:
+//
+//	request_bytes       limit of the body, 33554432 [ORCHD_REQUEST_BYTES]
+//	event_bytes         limit of one event, or of an answer in one piece, 16777216 [ORCHD_EVENT_BYTES]
+//	commit_ms           how long a stream's status waits for that of the engine; then it is
+//	                    200, and a later error is an event, 10000 [ORCHD_COMMIT_MS]
+//	keep_content_ms     how long the answer to a call without Idempotency-Key is kept,
+//	                    60000 [ORCHD_KEEP_CONTENT_MS]
+//	content_bytes       limit of all stored bodies together, 4294967296 [ORCHD_CONTENT_BYTES]
 //
 // Nodes and models:
 //

@@ -47,7 +47,9 @@
 //
 // A template has a name and either a base that ships (demo, llamacpp,
 // llamacpp-embedding, llamacpp-rerank, vllm, ollama, url), with what is to be
-// different, or everything.
+// different, or no base; then engine, command or url, dialect, health_path, slots and
+// ready_limit are required. Times are written as 90s or 10m, those of
+// keys that end in _ms as a number.
 //
 //	name, base               its name, and what it begins as
 //	engine, dialect          what status shows; llamacpp or openai
@@ -63,12 +65,13 @@
 //	model                    the reference when a preload names none
 //	health_path              what answers 200 when the engine is ready
 //	workloads                completion, embedding, rerank
-//	protocols                the engine's own APIs that pass through; all that it has
+//	protocols                which of the engine's own APIs pass, all; [] for none
 //	stream_usage             the engine knows stream_options.include_usage
-//	request_bytes            of a native call, 33554432
-//	answer_bytes             of one of its events, or its answer in one piece, 16777216
+//	request_bytes            limit of a native call's request, 33554432, which is the most
+//	answer_bytes             limit of one of its events or of its answer in one piece, 16777216,
+//	                         which is the most
 //	remote_media             none or any: what a native call may have the engine fetch
-//	refuse_members           members that a native call may not have; by engine
+//	refuse_members           members that a native call may not have; default: the engine's list
 //	swap, ttl                may be ended when idle; after so long
 //	memory_bytes             what it will take, until that was measured
 //	ctx, slots               context in tokens; tasks at once
@@ -80,16 +83,17 @@
 // token the orchestrator retries it. The pool's status shows suspect then, and its engine
 // is restarted when that repeats. Comments and empty events of an engine are no progress.
 //
-// A native call is a request to the engine's own API that passes as it is:
-// chat, completions, responses, messages, embeddings, rerank, ollama. What it could do
-// to everybody's engine is refused with 400 MEMBER_NOT_ALLOWED: an address to fetch,
-// unless remote_media is any, and refuse_members, such as keep_alive, or with a limit,
-// options.num_ctx <= 8192. A list of one's own takes the place of the engine's, which
-// deploy/docs/engines.md shows with its sources.
+// A native call is a request to the engine's own API that passes as it is. The
+// protocols are chat, completions, responses, messages, embeddings, rerank and ollama.
+// Members that affect other callers of the engine are refused with 400
+// MEMBER_NOT_ALLOWED: an address to fetch, unless remote_media is any, and
+// refuse_members. An entry is a member, keep_alive; a member with a limit,
+// options.num_ctx <= 8192; or a text in a member, tools.type = web_search*. The list
+// replaces that of the engine; deploy/docs/engines.md has these lists.
 //
-// In command and env stand {model_path}, {model}, {port}, {ctx}, {slots},
-// {gpu_mask} and {key_file}. Each stays within its argument, and the program
-// itself can have none.
+// Arguments of command and values of env may contain {model_path}, {model}, {port},
+// {ctx}, {slots}, {gpu_mask} and {key_file}. A value never becomes several arguments,
+// and the name of the program cannot contain one.
 //
 // # Models
 //
