@@ -22,7 +22,8 @@ const (
 	// DefaultCommit is how long the status of a streamed call waits for the engine's:
 	// longer than most prompts take, and shorter than proxies wait for a header.
 	DefaultCommit = 10 * time.Second
-	MaxCommit     = 10 * time.Minute
+	// MaxCommit is the most that may be set.
+	MaxCommit = 10 * time.Minute
 	// bodyPause is how long the body of a call may pause, and bodyLimit how long all of
 	// it may take: 32 MiB at 2 Mbit/s.
 	bodyPause = 10 * time.Second

@@ -4,6 +4,9 @@
 // which vLLM, Ollama and most other servers speak. Embeddings and reranking have one
 // form for both: /v1/embeddings is OpenAI's, /v1/rerank Jina's.
 //
+// A native call, [Target.Call], is different: the engine's own request goes to the engine
+// as it is, and the answer comes back in frames of package nodeapi.
+//
 // It does not start engines, hold slots or retry: a broken stream is an [Error]
 // with a class, and the caller decides.
 //
