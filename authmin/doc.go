@@ -46,7 +46,11 @@
 // Paths and rules: [CheckTarget], [PathKey], [Policy], [Rule], [Scope].
 //
 // The decision and how it is reported: [Decider], [Decision], [Reason], [Problem],
-// [Challenge], [WriteProblem].
+// [Challenge], [WriteProblem]; in the shape that each kind of client reads: [Dialect],
+// [DialectOf], [WriteProblemAs].
+//
+// Web pages of other origins: [CheckOrigin], [IsPreflight], [PreflightHeaders],
+// [Decider.DecidePreflight].
 //
 // What a client must not send to an upstream: [SanitizeHeader], [HeaderExceptions].
 //

@@ -28,7 +28,8 @@
 // The first word of a file name is its topic.
 //
 //   - A request: serve.go, top to bottom; serve_* its steps, public_* routes without a
-//     token, limit_* rates and lockout, live.go streams that end with their token.
+//     token, limit_* rates and lockout, live.go streams that end with their token, cors_* pages
+//     of other origins, problem_* ids of requests and errors of the upstream.
 //   - The handler and the app: guard_* and app_*, caddyfile_* their syntax and hints_* its
 //     errors, store_* the tokens and their sources, admin_* the endpoints for operators.
 //   - Checks of a whole configuration: config.go, fault_* what lint and the start report,

@@ -41,7 +41,7 @@
 //   - Start and stop: [Start], [Options], [Options.Check], [Options.Settings], [Service],
 //     [Service.Stop], [Preload].
 //   - Credentials: [Tokens], [Service.SetTokens], [Service.SourceFailed].
-//   - Engines: [Template] and [KeyStyle]; the templates that ship are [DemoTemplate],
+//   - Engines: [Template], [KeyStyle] and [RemoteMedia]; the templates that ship are [DemoTemplate],
 //     [LlamaCPPTemplate], [LlamaCPPEmbeddingTemplate], [LlamaCPPRerankTemplate],
 //     [VLLMTemplate], [OllamaTemplate], [URLTemplate].
 //   - What a pool reports: [State], [Reason].
