@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// connectTimeout is api.md's number for reaching a node.
+	// connectTimeout bounds a connection to a node.
 	connectTimeout = 5 * time.Second
 	// resolveTimeout bounds the look-up of a node's name.
 	resolveTimeout = 3 * time.Second

@@ -2,7 +2,7 @@ package orchestrator
 
 import "time"
 
-// api.md's numbers for the circuit breaker of a node.
+// The circuit breaker of a node opens after so many failures in a row, for so long.
 const (
 	breakerFailures = 5
 	breakerPause    = 30 * time.Second

@@ -10,7 +10,7 @@ import (
 )
 
 // A busy pool answers 409, 429 or 503, or its engine ENGINE_BUSY before the first token.
-// That is not a failure (api.md "Limits in time"): the pool gets no task for as long as
+// That is not a failure: the pool gets no task for as long as
 // it asked, other pools are tried, and the task waits until its deadline.
 const (
 	// minBusy and maxBusy bound the pause of a pool that gave no Retry-After: twice as

@@ -9,8 +9,7 @@ import (
 )
 
 // What a node claims decides which tasks it gets, so it is bounded by what its
-// registration says that its devices have, and that by what devices can have
-// (api.md "Nodes", auth.md §9.11).
+// registration says that its devices have, and that by what devices can have.
 const (
 	// maxGPUs bounds the devices of one node: the largest servers have sixteen.
 	maxGPUs = 64

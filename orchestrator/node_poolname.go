@@ -8,7 +8,7 @@ import (
 )
 
 // A pool is named node_id/pool_id. A bare pool_id means the pool only where
-// exactly one node has it (api.md "Nodes", auth.md §9.11): otherwise a node that
+// exactly one node has it: otherwise a node that
 // reports the id of another node's pool would get that pool's tasks and commands.
 
 // maxPoolName is the longest name of a pool: a node_id of four parts of 64

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// MaxTurns is api.md's number of tasks that one session takes.
+	// MaxTurns is how many tasks one session takes.
 	MaxTurns = 8
 	// maxSessions bounds all sessions: at less than 1 KiB each they fill a tenth
 	// of their bucket. maxSessionsEach is what one identity may have of them; when

@@ -1,6 +1,6 @@
 package orchestrator
 
-// Shares is a bound that identities share (auth.md §9.10). A tenth of it is a reserve
+// Shares is a bound that identities share. A tenth of it is a reserve
 // from which only identities draw that hold less than a tenth: one identity alone
 // reaches nine tenths, and the next one gets in. A bound under ten has no reserve.
 type Shares struct {

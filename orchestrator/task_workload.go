@@ -89,7 +89,7 @@ func offers(workloads []string) []string {
 	return slices.DeleteFunc(Workloads(), func(w string) bool { return !takes(workloads, w) })
 }
 
-// maxDispatchBytes is what a pool manager takes: api.md's limit of a body.
+// maxDispatchBytes is the largest body that a pool manager takes, but for native calls.
 const maxDispatchBytes = 1 << 20
 
 // dispatch is the request as a pool gets it.

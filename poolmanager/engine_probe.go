@@ -25,10 +25,10 @@ const (
 
 // timings are the periods of supervision; tests shorten them.
 type timings struct {
-	readyEvery   time.Duration // api.md: 500 ms
+	readyEvery   time.Duration // between probes of an engine that starts
 	liveEvery    time.Duration // three misses at 5 s find a hung engine in 15 s
-	liveMisses   int           // api.md: 3
-	restartFirst time.Duration // api.md: 1 s
+	liveMisses   int           // failed probes until an engine is restarted
+	restartFirst time.Duration // pause before the first restart
 	probeLimit   time.Duration // one probe; an engine that computes still answers /health
 	bodyLimit    time.Duration // how long a caller may take to send 1 MiB
 	minStay      time.Duration // an engine that was loaded is kept for so long

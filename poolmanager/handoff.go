@@ -23,7 +23,7 @@ const (
 	// handoffDrain is how long tasks of a pool may go on after its file was removed:
 	// its engine will soon stop.
 	handoffDrain = 30 * time.Second
-	// handoffEvery is how often the directory is scanned; api.md: 2 s at most.
+	// handoffEvery is how often the directory is scanned: a change is seen within 2 s.
 	handoffEvery = time.Second
 	// maxHandoffFiles bounds what is read of the directory: as many as pools.
 	maxHandoffFiles = MaxPools

@@ -6,7 +6,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// The supervision of api.md: back-off 1 s ×2 to 60 s ±10 %, breaker at 5
+// The supervision of an engine: back-off 1 s ×2 to 60 s ±10 %, breaker at 5
 // failures in 300 s, 300 s of health reset both.
 const (
 	restartFirst   = time.Second

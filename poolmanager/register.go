@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// heartbeatEvery is api.md's default; the orchestrator may say otherwise,
+	// heartbeatEvery is the default; the orchestrator may say otherwise,
 	// within these bounds.
 	heartbeatEvery    = 10 * time.Second
 	heartbeatShortest = 100 * time.Millisecond

@@ -18,7 +18,7 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// maxBody is api.md's limit of a request body, 1 MiB. huma refuses a body of
+// maxBody is the limit of a request body, 1 MiB. huma refuses a body of
 // exactly its own limit, hence the one.
 const maxBody = 1<<20 + 1
 

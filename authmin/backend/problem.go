@@ -8,8 +8,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// Problem is an error answer of RFC 9457 with the members of auth.md. A service
-// embeds it to add members of its own.
+// Problem is an error answer of RFC 9457 with a code, a number
+// and a hint. A service embeds it to add members of its own.
 type Problem struct {
 	Type          string       `json:"type"`
 	Title         string       `json:"title"`

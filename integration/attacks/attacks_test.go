@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// differs names the raw cases whose expectation auth.md overrules, with the
+// differs names the raw cases whose expectation our contract overrules, with the
 // reason. Such a case is run all the same, against what is put here.
 var differs = map[string]struct {
 	reason string
@@ -93,7 +93,7 @@ func attackAll(t *testing.T, to target, files ...string) iter.Seq2[testCase, out
 	var all []exchanged
 	for _, c := range rawCases(t, files...) {
 		if d, ok := differs[c.ID]; ok {
-			t.Logf("%s is judged by auth.md: %s", c.ID, d.reason)
+			t.Logf("%s is judged by our contract: %s", c.ID, d.reason)
 			c.Expect = d.expect
 		}
 		address := to.pub

@@ -91,7 +91,7 @@ var elsewhere = map[string]string{
 	"DOS-023":    "not ours: no remote sources",
 	"DOS-024":    "not ours: no endpoint takes tokens",
 	"DOS-025":    "audit: stalled sink",
-	"STREAM-002": "live revocation; auth.md: the socket is closed, no close frame is sent",
+	"STREAM-002": "live revocation; by our contract the socket is closed, no close frame is sent",
 	"STREAM-004": "live revocation",
 	"STREAM-005": "live revocation",
 	"STREAM-008": "live revocation",

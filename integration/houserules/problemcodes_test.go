@@ -36,7 +36,7 @@ func TestProblemCodesAreUnique(t *testing.T) {
 		t.Errorf("found %d codes, want at least %d", len(c.numbers), fewestCodes)
 	}
 	for code, n := range map[string]int{"MISSING_TOKEN": 40101, "BAD_TOKEN": 40102, "INSUFFICIENT_SCOPE": 40302, "NON_LOOPBACK_WITHOUT_TOKEN": 40301} {
-		if c.numbers[code] != n { // auth.md
+		if c.numbers[code] != n {
 			t.Errorf("%s is %d, want the specification's %d", code, c.numbers[code], n)
 		}
 	}

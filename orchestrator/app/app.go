@@ -29,7 +29,7 @@ import (
 )
 
 const (
-	// DefaultListen is api.md's address.
+	// DefaultListen is where the gateway's presets expect the orchestrator.
 	DefaultListen = "127.0.0.1:8081"
 	// drainTimeout is how long finishing the running tasks may take at a stop; with the
 	// time that backend.Server gives open requests after it that is 2 s.

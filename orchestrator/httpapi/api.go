@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// DefaultHeartbeat is api.md's interval of SSE comments.
+	// DefaultHeartbeat is the interval of SSE comments while there are no events.
 	DefaultHeartbeat = 15 * time.Second
 	// DefaultSlowReader is shorter than any heartbeat: a client that has not taken an
 	// event by then has stopped reading.

@@ -113,7 +113,7 @@ func TestABodyOverTheLimitLeavesNothing(t *testing.T) {
 	})
 }
 
-// TestAnErrorKeepsItsClass is the table of clients.md: what the engine answered, and when.
+// TestAnErrorKeepsItsClass is a table of what the engine answered, and when.
 func TestAnErrorKeepsItsClass(t *testing.T) {
 	refusal := nodeapi.CallError{Code: "ENGINE_REJECTED", Message: "too long", Engine: "e", Status: 400, ContentType: "application/json", Body: []byte(`{"error":{"code":"context_length_exceeded"}}`)}
 	with := func(status int, code string) nodeapi.CallError {

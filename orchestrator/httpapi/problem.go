@@ -12,7 +12,7 @@ import (
 	"github.com/llorch/gateway/orchestrator"
 )
 
-// Problem is an error answer with the members of api.md for a full queue.
+// Problem is an error answer with the members that only a full queue has.
 type Problem struct {
 	backend.Problem
 	PolicyLabel  string `json:"policy_label,omitempty" doc:"The admission policy that refused"`

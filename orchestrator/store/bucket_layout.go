@@ -20,7 +20,8 @@ const (
 )
 
 const (
-	// SessionTTL and IdempotencyTTL are api.md's and design.md's numbers.
+	// SessionTTL is how long an unused session is kept, IdempotencyTTL how long a key
+	// refers to its task.
 	SessionTTL     = 10 * time.Minute
 	IdempotencyTTL = 24 * time.Hour
 	// nodesTTL is three missed heartbeats, and not below the 15 s under which
