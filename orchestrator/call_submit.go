@@ -18,6 +18,7 @@ type CallRequest struct {
 	Header     http.Header // what travels with it is taken from here, see nodeapi.TravelsWithCall
 	DeadlineMS int64       // for the first event; 0: the operator's
 	Key        string      // its Idempotency-Key; "" for none
+	Resumes    bool        // it goes on with an earlier call with that key, and makes no new task
 	Body       io.Reader
 }
 
@@ -43,6 +44,11 @@ func (o *Orchestrator) SubmitCall(ctx context.Context, who Who, r CallRequest) (
 	}
 	if o.lifecycle.stopping.Load() {
 		return CallAdmission{}, stopping()
+	}
+	if r.Resumes {
+		if err := o.used(ctx, who, r.Key); err != nil {
+			return CallAdmission{}, err
+		}
 	}
 	call, at, model, err := o.readCall(ctx, who, r.Operation, r.Body)
 	if err != nil {

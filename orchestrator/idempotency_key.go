@@ -107,6 +107,16 @@ func (o *Orchestrator) unused(ctx context.Context, who Who, key, taskID string, 
 	return err
 }
 
+// used refuses to go on with a call of which there is no key: it would be run again, and
+// its caller would append the end of one answer to the beginning of another.
+func (o *Orchestrator) used(ctx context.Context, who Who, key string) error {
+	_, err := o.store.Bucket(store.Idempotency).Get(ctx, keyOf(who.Identity, key))
+	if errors.Is(err, store.ErrNotFound) {
+		return fail(Conflict, "IDEMPOTENCY_KEY_SPENT", "no call with this Idempotency-Key is known, and so none to go on with; to run it again, leave Last-Event-ID out")
+	}
+	return err
+}
+
 func taskExists() *Error { return fail(Conflict, "TASK_EXISTS", "this task_id is taken") }
 
 func keyOf(identity, key string) string {

@@ -98,11 +98,27 @@ func (in *callInput) after() (uint64, error) {
 	}
 }
 
+// readOnce refuses a header of which only the first value would be read.
+func readOnce(h http.Header) error {
+	if len(h["Content-Encoding"]) > 1 {
+		return newProblem(http.StatusUnsupportedMediaType, "CONTENT_ENCODING", "send the body without a Content-Encoding")
+	}
+	for _, name := range []string{"Idempotency-Key", "Last-Event-Id", "X-Deadline-Ms"} {
+		if len(h[name]) > 1 {
+			return newProblem(http.StatusUnprocessableEntity, "INVALID_FIELD", "send the header "+name+" once")
+		}
+	}
+	return nil
+}
+
 // serveCall takes the call and answers it. An error is the answer where none has begun.
 func (a *API) serveCall(w http.ResponseWriter, r *http.Request, op nodeapi.Operation, in *callInput, after uint64) error {
 	ctx := r.Context()
+	if err := readOnce(r.Header); err != nil {
+		return err
+	}
 	admission, err := a.o.SubmitCall(ctx, who(ctx), orchestrator.CallRequest{
-		Operation: op, Header: r.Header, DeadlineMS: in.DeadlineMS, Key: in.IdempotencyKey, Body: newBody(w, r),
+		Operation: op, Header: r.Header, DeadlineMS: in.DeadlineMS, Key: in.IdempotencyKey, Resumes: after > 0, Body: newBody(w, r),
 	})
 	if err != nil {
 		return err

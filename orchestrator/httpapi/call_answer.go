@@ -135,7 +135,11 @@ func (c *callAnswer) take(ev orchestrator.Event) error {
 }
 
 // streams reports whether what comes is written as it comes.
-func (c *callAnswer) streams() bool { return c.stream && c.head.Status == http.StatusOK }
+func (c *callAnswer) streams() bool { return c.stream && c.accepted() }
+
+// accepted reports whether the engine has begun an answer that is no refusal: with any
+// status of success.
+func (c *callAnswer) accepted() bool { return c.head.Status/100 == 2 }
 
 // identified gives an event's bytes, with its id for a caller that may come back.
 func (c *callAnswer) identified(ev orchestrator.Event) []byte {
@@ -191,7 +195,7 @@ func (c *callAnswer) end(ctx context.Context, ev orchestrator.Event) error {
 		return nil
 	case whole:
 		return c.whole(ctx)
-	case c.head != nil && c.head.Status != http.StatusOK && c.out == nil: // the engine's own refusal
+	case c.head != nil && !c.accepted() && c.out == nil: // the engine's own refusal
 		answerHeader(c.w.Header(), c.head.ContentType, c.head.Header)
 		c.respond(c.head.Status, c.held)
 		return nil

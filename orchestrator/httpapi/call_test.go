@@ -90,6 +90,11 @@ func TestARequestWithSeveralReadingsIsRefused(t *testing.T) {
 	}
 	s.want(415, "POST", "/v1/chat/completions", chat, "Content-Encoding", "gzip")
 	s.want(400, "POST", "/v1/chat/completions", chat, "Last-Event-ID", "3")
+	for name, values := range map[string][]string{"Content-Encoding": {"identity", "gzip"}, "Idempotency-Key": {"a", "b"}, "Last-Event-ID": {"0", "7"}, "X-Deadline-Ms": {"5000", "1"}} {
+		if got := s.twice("/v1/chat/completions", chat, name, values); got.StatusCode != 415 && got.StatusCode != 422 {
+			t.Errorf("%s %q: got %s", name, values, got.Status)
+		}
+	}
 	s.want(404, "POST", "/v1/chat/completions", strings.Replace(chat, "demo", "other", 1))
 	if ids, err := s.store.Content().IDs(t.Context()); err != nil || len(ids) > 0 {
 		t.Errorf("bodies of refused calls: %v, %v", ids, err)

@@ -40,6 +40,9 @@ func (r *callReader) readWhole(ctx context.Context, body io.Reader) error {
 	case len(text) > r.call.MaxAnswer:
 		return r.tooLarge()
 	}
+	if r.call.generates() && len(bytes.TrimSpace(text)) == 0 {
+		return r.fail("the engine's answer is empty")
+	}
 	if isJSON(r.kind) || isObject(text) {
 		if text, err = r.wholeJSON(text); err != nil {
 			return err

@@ -57,6 +57,9 @@ func TestAWholeAnswerPassesWithItsFigures(t *testing.T) {
 func TestAWholeAnswerThatIsNoneIsAnError(t *testing.T) {
 	for name, c := range map[string]struct{ operation, kind, body, text string }{
 		"cut":              {"chat", mediaJSON, `{"choices":[`, "not JSON"},
+		"nothing":          {"chat", mediaJSON, "", "empty"},
+		"white space":      {"messages", mediaJSON, " \n", "empty"},
+		"nothing, as text": {"ollama-chat", mediaText, "", "empty"},
 		"an error":         {"chat", mediaJSON, `{"error":{"message":"oops"}}`, "oops"},
 		"an old error":     {"chat", mediaJSON, `{"object":"error","message":"oops"}`, "oops"},
 		"a message's":      {"messages", mediaJSON, `{"type":"error","error":{"message":"oops"}}`, "oops"},

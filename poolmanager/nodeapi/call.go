@@ -88,7 +88,19 @@ func TravelsWithCall(name string) bool {
 	case "accept-language", "x-session-id", "traceparent", "tracestate":
 		return true
 	}
-	return strings.HasPrefix(name, "anthropic-") || strings.HasPrefix(name, "openai-")
+	return (strings.HasPrefix(name, "anthropic-") || strings.HasPrefix(name, "openai-")) && !namesCredential(name)
+}
+
+// namesCredential reports whether a header of such a family is called a credential, as
+// Anthropic-Api-Key is: some proxies of engines read one.
+func namesCredential(name string) bool {
+	for word := range strings.SplitSeq(name, "-") {
+		switch word {
+		case "key", "apikey", "token", "secret", "auth", "authorization", "credential", "credentials", "cookie", "password":
+			return true
+		}
+	}
+	return false
 }
 
 // TravelsWithAnswer reports whether an engine's header goes to the client.

@@ -194,3 +194,16 @@ func (w wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {nodeapi.CallContentType}},
 		Body: io.NopCloser(bytes.NewReader(w)), Request: r}, nil
 }
+
+// TestNoCredentialTravels: whatever family its name is of.
+func TestNoCredentialTravels(t *testing.T) {
+	for name, want := range map[string]bool{
+		"Anthropic-Beta": true, "OpenAI-Organization": true, "Openai-Keyboard": true, "Traceparent": true, "X-Session-Id": true,
+		"Anthropic-Api-Key": false, "openai-api-key": false, "Anthropic-Auth-Token": false, "OPENAI-AUTHORIZATION": false, "Openai-Set-Cookie": false,
+		"Authorization": false, "X-Api-Key": false, "Cookie": false, "X-Forwarded-For": false, "X-Auth-Identity": false,
+	} {
+		if got := nodeapi.TravelsWithCall(name); got != want {
+			t.Errorf("%s: got %v, want %v", name, got, want)
+		}
+	}
+}
