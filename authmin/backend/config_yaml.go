@@ -46,7 +46,7 @@ func yamlErrors(err error) lineErrors {
 		if rest, ok := strings.CutPrefix(text, "line "); ok {
 			number, rest, _ := strings.Cut(rest, ": ")
 			if line, err := strconv.Atoi(number); err == nil {
-				bad = lineError{line, rest}
+				bad = lineError{line, withoutTypes(rest)}
 			}
 		}
 		all = append(all, bad)
