@@ -80,7 +80,8 @@ func (c *callAnswer) idle(commit time.Time) error {
 		if time.Now().Before(commit) {
 			return nil
 		}
-		return c.begin(c.dialect.contentType, nil)
+		c.begin(c.dialect.contentType, nil)
+		return c.out.Open()
 	}
 	if c.open || c.dialect.alive == nil {
 		return nil
@@ -88,11 +89,10 @@ func (c *callAnswer) idle(commit time.Time) error {
 	return c.out.Alive()
 }
 
-// begin decides for 200 and a stream.
-func (c *callAnswer) begin(contentType string, header map[string]string) error {
+// begin decides for 200 and a stream. The header goes with what is written first.
+func (c *callAnswer) begin(contentType string, header map[string]string) {
 	c.out = backend.NewStreamOf(c.w, contentType, c.dialect.alive, c.a.opts.SlowReader)
 	answerHeader(c.w.Header(), contentType, header)
-	return c.out.Open()
 }
 
 // answerHeader sets the header of an engine's answer.
@@ -157,9 +157,7 @@ func (c *callAnswer) flush() error {
 		return nil
 	}
 	if c.out == nil {
-		if err := c.begin(c.head.ContentType, c.head.Header); err != nil {
-			return err
-		}
+		c.begin(c.head.ContentType, c.head.Header)
 	}
 	err := c.out.Write(c.piece)
 	c.piece = c.piece[:0]
@@ -189,7 +187,9 @@ func (c *callAnswer) end(ctx context.Context, ev orchestrator.Event) error {
 			c.head = &nodeapi.CallHead{Status: http.StatusOK, ContentType: c.dialect.contentType}
 		}
 		if len(c.piece) == 0 && c.out == nil {
-			return c.begin(c.head.ContentType, c.head.Header)
+			c.begin(c.head.ContentType, c.head.Header)
+			_ = c.out.Open()
+			return nil
 		}
 		_ = c.flush()
 		return nil
