@@ -100,7 +100,7 @@ func (a *attempt) completed(end nodeapi.Event) func(*Task) {
 		t.State, t.TokensIn, t.TokensOut = Completed, in, out
 		t.DecodeMS, t.FinishReason = decode, printable(end.FinishReason, maxWord)
 		t.TokensCachedIn, t.TokensReasoningOut = figure(a.call.end.CachedIn), figure(a.call.end.ReasoningOut)
-		t.TokensEstimated = a.call.end.Estimated
+		t.TokensEstimated, t.ResponseID = a.call.end.Estimated, printable(a.call.end.ResponseID, maxModelName)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 type Call struct {
 	Operation string         `json:"operation"`
 	Object    string         `json:"object,omitempty"`
+	Previous  string         `json:"previous,omitempty"` // previous_response_id
 	Stream    bool           `json:"stream,omitempty"`
 	ShowUsage bool           `json:"show_usage,omitempty"`
 	Places    nodeapi.Places `json:"places"`

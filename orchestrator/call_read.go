@@ -198,6 +198,11 @@ func (c *Call) describe(op nodeapi.Operation, scan *jsonbody.Scanner) (string, e
 		c.Places.Usage = [2]int64{s.Start, s.End}
 		c.ShowUsage, _ = s.Bool()
 	}
+	if s, ok := scan.Member("previous_response_id"); ok && s.Kind != jsonbody.Null {
+		if c.Previous, ok = s.Text(); !ok || c.Previous == "" || len(c.Previous) > maxModelName {
+			return "", fail(Malformed, "INVALID_MEMBER", "the member previous_response_id must be the id of a response")
+		}
+	}
 	if s, ok := scan.Member("background"); ok && s.Kind != jsonbody.False && s.Kind != jsonbody.Null {
 		return "", notHere("background", "send the call with an Idempotency-Key instead, and read it later")
 	}

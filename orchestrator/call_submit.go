@@ -15,6 +15,7 @@ import (
 // CallRequest is a native call as a client sends it.
 type CallRequest struct {
 	Operation  nodeapi.Operation
+	Object     string      // the id in its path; "" where it has none
 	Header     http.Header // what travels with it is taken from here, see nodeapi.TravelsWithCall
 	DeadlineMS int64       // for the first event; 0: the operator's
 	Key        string      // its Idempotency-Key; "" for none
@@ -50,15 +51,45 @@ func (o *Orchestrator) SubmitCall(ctx context.Context, who Who, r CallRequest) (
 			return CallAdmission{}, err
 		}
 	}
-	call, at, model, err := o.readCall(ctx, who, r.Operation, r.Body)
+	task := TaskRequest{Workload: Native, DeadlineMS: r.DeadlineMS}
+	if r.Operation.HasObject() {
+		err = o.ofResponse(who, &task, r.Operation, r.Object)
+	} else {
+		err = o.readInto(ctx, who, &task, r.Operation, r.Body)
+	}
 	if err != nil {
 		return CallAdmission{}, err
 	}
-	at.Keep = r.Key != ""
-	call.Header = header
-	task := TaskRequest{Workload: Native, ModelRef: model, DeadlineMS: r.DeadlineMS, call: call, content: at}
+	task.content.Keep = r.Key != ""
+	task.call.Header = header
 	admission, isNew, err := o.submitCall(ctx, who, task, r.Key)
-	return CallAdmission{TaskID: admission.TaskID, Stream: call.Stream, Replayed: err == nil && !isNew}, err
+	return CallAdmission{TaskID: admission.TaskID, Stream: task.call.Stream, Replayed: err == nil && !isNew}, err
+}
+
+// readInto reads the body of a call into its task.
+func (o *Orchestrator) readInto(ctx context.Context, who Who, task *TaskRequest, op nodeapi.Operation, body io.Reader) (err error) {
+	if task.call, task.content, task.ModelRef, err = o.readCall(ctx, who, op, body); err != nil || task.call.Previous == "" {
+		return err
+	}
+	before, err := o.responseTask(who, task.call.Previous)
+	if err != nil {
+		o.content.held.Add(who.Identity, -task.content.Bytes)
+		o.content.discard(ctx, task.content.Body)
+		return err
+	}
+	task.Placement = pinned(before)
+	return nil
+}
+
+// ofResponse makes the task of a call that names a response and has no body.
+func (o *Orchestrator) ofResponse(who Who, task *TaskRequest, op nodeapi.Operation, id string) error {
+	before, err := o.responseTask(who, id)
+	if err != nil {
+		return err
+	}
+	task.ModelRef, task.Placement = before.ModelRef, pinned(before)
+	task.call = &Call{Operation: op.Name, Object: id}
+	return nil
 }
 
 // submitCall is submit for a task whose body was stored: it is removed where no record

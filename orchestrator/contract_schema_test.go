@@ -158,6 +158,11 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 			}
 		}
 	}
+	for _, op := range nodeapi.Operations(nodeapi.Responses) {
+		if op.HasObject() {
+			c.as("infer", 200, op.Method, strings.Replace(op.Path, "{id}", "resp_1", 1), "")
+		}
+	}
 	c.as("infer", 400, "POST", "/v1/embeddings", `{"input":[1,2]}`)
 	c.as("infer", 204, "DELETE", "/v2/tasks/"+c.submit(""), "")
 	c.as("infer", 404, "POST", "/v1/completions", `{"model":"nope","prompt":"hi"}`)

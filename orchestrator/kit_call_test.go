@@ -22,6 +22,7 @@ type nativeSink struct {
 	chat   bool
 	stream bool
 	model  string
+	id     string // of a response
 	begun  bool
 	text   strings.Builder
 	data   []map[string]any
@@ -36,7 +37,7 @@ func asDispatch(w http.ResponseWriter, r *http.Request) (nodeapi.DispatchRequest
 		Stream   bool
 	}
 	text, err := io.ReadAll(r.Body)
-	if err == nil {
+	if err == nil && len(text) > 0 {
 		err = json.Unmarshal(text, &body)
 	}
 	if err != nil {
@@ -58,8 +59,12 @@ func asDispatch(w http.ResponseWriter, r *http.Request) (nodeapi.DispatchRequest
 			d.Inputs = append(d.Inputs, fmt.Sprint(one))
 		}
 	}
+	id := ""
+	if strings.HasSuffix(r.URL.Path, "/responses") {
+		id = "resp_1"
+	}
 	w.Header().Set("Content-Type", nodeapi.CallContentType)
-	return d, &nativeSink{w: w, chat: strings.HasSuffix(r.URL.Path, "/chat"), stream: body.Stream, model: q.Get("answer_model")}, nil
+	return d, &nativeSink{id: id, w: w, chat: strings.HasSuffix(r.URL.Path, "/chat"), stream: body.Stream, model: q.Get("answer_model")}, nil
 }
 
 func (n *nativeSink) frame(kind nodeapi.FrameKind, payload []byte) {
@@ -148,7 +153,7 @@ func (n *nativeSink) end(ev nodeapi.Event) {
 		answer["usage"] = usage
 		n.whole(answer)
 	}
-	n.value(nodeapi.FrameEnd, nodeapi.CallEnd{TokensIn: ev.TokensIn, TokensOut: ev.TokensOut, DecodeMS: ev.DecodeMS, FinishReason: ev.FinishReason,
+	n.value(nodeapi.FrameEnd, nodeapi.CallEnd{ResponseID: n.id, TokensIn: ev.TokensIn, TokensOut: ev.TokensOut, DecodeMS: ev.DecodeMS, FinishReason: ev.FinishReason,
 		Succeeded: n.data != nil || ev.FinishReason == "stop" || ev.FinishReason == "length"})
 }
 

@@ -63,6 +63,7 @@ type Task struct {
 	TokensReasoningOut int              `json:"tokens_reasoning_out,omitempty" doc:"Of tokens_out, those that were reasoning"`
 	TokensEstimated    bool             `json:"tokens_estimated,omitempty" doc:"The engine reported no figures: tokens_out is the number of its events"`
 	DecodeMS           int64            `json:"decode_ms"`
+	ResponseID         string           `json:"response_id,omitempty" doc:"Of a native call of the protocol responses: the id that the engine gave"`
 	FinishReason       string           `json:"finish_reason,omitempty"`
 	Error              *TaskError       `json:"error,omitempty"`
 	Waiting            string           `json:"waiting,omitempty" doc:"Why no pool can run it now, while it waits"`

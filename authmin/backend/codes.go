@@ -36,6 +36,7 @@ var numbers = map[string]int{
 	"MODEL_NOT_AVAILABLE":    40409,
 	"WORKLOAD_NOT_AVAILABLE": 40410,
 	"NODE_NOT_FOUND":         40411,
+	"RESPONSE_NOT_FOUND":     40412,
 
 	"METHOD_NOT_ALLOWED": 40501,
 	"NOT_ACCEPTABLE":     40601,
@@ -61,6 +62,7 @@ var numbers = map[string]int{
 	"TASK_EXISTS":            40918,
 	"CANCELED":               40919,
 	"RESULT_EXPIRED":         40920,
+	"RESPONSE_POOL_GONE":     40921,
 
 	"BODY_TOO_LARGE":         41301,
 	"ARTIFACT_TOO_LARGE":     41302,

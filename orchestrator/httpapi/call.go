@@ -36,6 +36,8 @@ type callInput struct {
 	DeadlineMS     int64  `header:"X-Deadline-Ms" minimum:"1" maximum:"86400000" doc:"How long the first event may take, waiting included"`
 	LastEventID    string `header:"Last-Event-ID" maxLength:"20" pattern:"^[0-9]*$" doc:"With an Idempotency-Key: go on after this event"`
 	Encoding       string `header:"Content-Encoding" doc:"Not served: bodies are read as they are"`
+
+	object string // the id in the path; "" where it has none
 }
 
 // engines describes a body that is an engine's.
@@ -49,7 +51,8 @@ var engineEvents = &huma.Schema{Type: huma.TypeArray, Description: "The engine's
 func (a *API) callRoutes() {
 	for _, protocol := range nodeapi.Protocols() {
 		for _, op := range nodeapi.Operations(protocol) {
-			if op.Method != http.MethodPost || op.HasObject() {
+			if op.HasObject() {
+				route(a, authmin.ScopeInfer, op.Method, op.Path, http.StatusOK, "A response that an engine keeps", a.objectCall(op), a.answers("application/json", engines))
 				continue
 			}
 			route(a, authmin.ScopeInfer, op.Method, op.Path, http.StatusOK, "The engine's own request, protocol "+string(protocol), a.call(op),
@@ -58,6 +61,19 @@ func (a *API) callRoutes() {
 			a.base.Huma().OpenAPI().Paths[op.Path].Post.RequestBody = &huma.RequestBody{
 				Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: engines}}}
 		}
+	}
+}
+
+// objectInput is a call on a response by its id.
+type objectInput struct {
+	ID         string `path:"id" maxLength:"256"`
+	DeadlineMS int64  `header:"X-Deadline-Ms" minimum:"1" maximum:"86400000"`
+}
+
+// objectCall is call for the operations that name a response and have no body.
+func (a *API) objectCall(op nodeapi.Operation) func(context.Context, *objectInput) (*huma.StreamResponse, error) {
+	return func(ctx context.Context, in *objectInput) (*huma.StreamResponse, error) {
+		return a.streamed(ctx, op, &callInput{DeadlineMS: in.DeadlineMS, object: in.ID}, 0)
 	}
 }
 
@@ -70,18 +86,23 @@ func (a *API) call(op nodeapi.Operation) func(context.Context, *callInput) (*hum
 		if err != nil {
 			return nil, err
 		}
-		release, err := a.takeStream(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return &huma.StreamResponse{Body: func(hc huma.Context) {
-			defer release()
-			r, w := humago.Unwrap(hc)
-			if err := a.serveCall(w, r, op, in, after); err != nil {
-				a.base.WriteProblem(w, r, a.problem(r.Context(), err))
-			}
-		}}, nil
+		return a.streamed(ctx, op, in, after)
 	}
+}
+
+// streamed takes a place for the call and gives what serves it.
+func (a *API) streamed(ctx context.Context, op nodeapi.Operation, in *callInput, after uint64) (*huma.StreamResponse, error) {
+	release, err := a.takeStream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		defer release()
+		r, w := humago.Unwrap(hc)
+		if err := a.serveCall(w, r, op, in, after); err != nil {
+			a.base.WriteProblem(w, r, a.problem(r.Context(), err))
+		}
+	}}, nil
 }
 
 // after is the id of the event after which the answer goes on.
@@ -118,7 +139,7 @@ func (a *API) serveCall(w http.ResponseWriter, r *http.Request, op nodeapi.Opera
 		return err
 	}
 	admission, err := a.o.SubmitCall(ctx, who(ctx), orchestrator.CallRequest{
-		Operation: op, Header: r.Header, DeadlineMS: in.DeadlineMS, Key: in.IdempotencyKey, Resumes: after > 0, Body: newBody(w, r),
+		Operation: op, Object: in.object, Header: r.Header, DeadlineMS: in.DeadlineMS, Key: in.IdempotencyKey, Resumes: after > 0, Body: newBody(w, r),
 	})
 	if err != nil {
 		return err
