@@ -41,9 +41,9 @@
 //   - Start and stop: [Start], [Options], [Options.Check], [Options.Settings], [Service],
 //     [Service.Stop], [Preload].
 //   - Credentials: [Tokens], [Service.SetTokens], [Service.SourceFailed].
-//   - Engines: [Template], [KeyStyle] and [RemoteMedia]; the templates that ship are [DemoTemplate],
-//     [LlamaCPPTemplate], [LlamaCPPEmbeddingTemplate], [LlamaCPPRerankTemplate],
-//     [VLLMTemplate], [OllamaTemplate], [URLTemplate].
+//   - Engines: [Template], [KeyStyle] and [RemoteMedia]; the templates that ship are
+//     [DemoTemplate], [LlamaCPPTemplate], [LlamaCPPEmbeddingTemplate],
+//     [LlamaCPPRerankTemplate], [VLLMTemplate], [OllamaTemplate], [URLTemplate].
 //   - What a pool reports: [State], [Reason].
 //   - The API: [Routes], [Route].
 //
