@@ -2,11 +2,15 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -38,6 +42,20 @@ func contents(replicas int, maxBytes int64) jetstream.StreamConfig {
 		MaxBytes: maxBytes, MaxMsgsPerSubject: 1, MaxMsgs: -1, MaxMsgSize: MaxPieceBytes + 4<<10, MaxConsumers: -1,
 		Replicas: replicas, AllowDirect: replicas == 1, Duplicates: duplicates,
 	}
+}
+
+// reservedContent is what the stream was made for at the last start. The server reserves
+// that much when it starts, and only then can the stream be made smaller. Without a
+// stream, or where its file cannot be read, it is 0.
+func reservedContent(dir string) int64 {
+	var stream struct {
+		MaxBytes int64 `json:"max_bytes"`
+	}
+	text, err := os.ReadFile(filepath.Join(jetstreamDir(dir), server.JetStreamStoreDir, server.DEFAULT_GLOBAL_ACCOUNT, "streams", contentStream, server.JetStreamMetaFile))
+	if err != nil || json.Unmarshal(text, &stream) != nil {
+		return 0
+	}
+	return stream.MaxBytes
 }
 
 func pieceSubject(id string, n int) string { return contentPrefix + id + "." + strconv.Itoa(n) }

@@ -69,3 +69,21 @@ func TestBodiesHaveABound(t *testing.T) {
 		t.Errorf("after the removal: %v", err)
 	}
 }
+
+// TestTheBoundOfTheBodiesCanBeLowered: what the server has reserved at the last start is
+// more than the whole store has then.
+func TestTheBoundOfTheBodiesCanBeLowered(t *testing.T) {
+	dir := t.TempDir()
+	for _, bound := range []int64{20 << 30, 0, 256 << 20, 256 << 20, 1 << 30} {
+		st, err := store.Open(t.Context(), store.Options{Dir: dir, ContentBytes: bound})
+		if err != nil {
+			t.Fatalf("bound %d: %v", bound, err)
+		}
+		if err := st.Content().Put(t.Context(), "a", 0, []byte("x")); err != nil {
+			t.Errorf("bound %d: %v", bound, err)
+		}
+		if err := st.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

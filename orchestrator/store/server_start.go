@@ -69,7 +69,7 @@ func startRoutes(srv *server.Server) {
 
 func serverOptions(dir string, o Options) (opts *server.Options, password string, err error) {
 	if o.MaxStoreBytes == 0 {
-		o.MaxStoreBytes = DefaultMaxStoreBytes - DefaultContentBytes + o.ContentBytes
+		o.MaxStoreBytes = DefaultMaxStoreBytes - DefaultContentBytes + max(o.ContentBytes, reservedContent(dir))
 	}
 	if o.MaxMemoryBytes == 0 {
 		o.MaxMemoryBytes = DefaultMaxMemoryBytes
