@@ -33,9 +33,10 @@ func (t EventType) Terminal() bool {
 	return t == EventEnd || t == EventError || t == EventCanceled
 }
 
-// EventTypes lists the events in the order in which they can come.
+// EventTypes lists the events in the order in which they can come. What is raw is a
+// chunk to a reader of the task's own stream.
 func EventTypes() []EventType {
-	return []EventType{EventWaiting, EventStarted, EventToken, EventEmbedding, EventScore, EventAnswer, EventPart, EventChunk, EventLast, EventMetrics, EventGap, EventEnd, EventError, EventCanceled}
+	return []EventType{EventWaiting, EventStarted, EventToken, EventEmbedding, EventScore, EventAnswer, EventChunk, EventMetrics, EventGap, EventEnd, EventError, EventCanceled}
 }
 
 // Raw reports whether the event's data is bytes of an engine's answer, not JSON.
@@ -57,7 +58,7 @@ func (t EventType) Shape() any {
 	case EventAnswer:
 		return nodeapi.CallHead{}
 	case EventPart, EventChunk, EventLast:
-		return ""
+		return ChunkData{}
 	case EventMetrics:
 		return metricsData{}
 	case EventGap:
@@ -103,6 +104,14 @@ type EmbeddingData struct {
 type ScoreData struct {
 	Index int     `json:"i"`
 	Score float64 `json:"score"`
+}
+
+// ChunkData is an event of an engine's stream, or a piece of its answer, as a task's own
+// stream shows it.
+type ChunkData struct {
+	Event string `json:"event,omitempty"` // as the engine names it
+	Data  string `json:"data"`
+	Part  bool   `json:"part,omitempty" doc:"The next chunk is more of the same event"`
 }
 
 type endData struct {

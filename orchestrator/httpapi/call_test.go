@@ -318,7 +318,7 @@ func TestATaskTakesANativeRequest(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.want(202, "POST", "/v2/tasks", `{"native":{"protocol":"chat","body":`+native+`},"priority":"batch"}`)), &a); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.want(200, "GET", "/v2/tasks/"+a.TaskID+"/events", ""); !strings.Contains(got, "event: chunk\ndata: {\"data\":\"{\\\"content\\\":\\\"hello\\\"}\"}") || !strings.Contains(got, "event: end") {
+	if got := s.want(200, "GET", "/v2/tasks/"+a.TaskID+"/events", ""); !strings.Contains(got, "event: chunk\ndata: {\"data\":\"{\\\"content\\\":\\\"hello\\\"}\"}") || !strings.Contains(got, "event: chunk\ndata: {\"data\":\"[DONE]\"}") || !strings.Contains(got, "event: end") {
 		t.Errorf("events: got %s", got)
 	}
 	if got := <-seen; got != native {

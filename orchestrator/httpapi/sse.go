@@ -27,11 +27,11 @@ func newSSE(w http.ResponseWriter, patience time.Duration) *sse {
 
 func (s *sse) event(ev orchestrator.Event) error {
 	s.piece = strconv.AppendUint(append(s.piece[:0], "id: "...), ev.ID, 10)
-	s.piece = append(append(append(s.piece, "\nevent: "...), ev.Type...), "\ndata: "...)
-	data := ev.Data
-	if ev.Type.Raw() {
-		data = chunkData(ev)
+	kind, data := ev.Type, ev.Data
+	if kind.Raw() {
+		kind, data = orchestrator.EventChunk, chunkData(ev)
 	}
+	s.piece = append(append(append(s.piece, "\nevent: "...), kind...), "\ndata: "...)
 	s.piece = append(append(s.piece, data...), "\n\n"...)
 	return s.Write(s.piece)
 }
