@@ -31,6 +31,9 @@ var upstreamProblems = map[int]authmin.Problem{
 // answerError answers an error of the handlers behind the guard, unless the answer has
 // begun or the server's error routes are for it. It returns the error, which Caddy logs.
 func (g *Guard) answerError(r *http.Request, s *requestState, err error) error {
+	if err != nil && !s.started {
+		s.closeUnread()
+	}
 	failed, ok := errors.AsType[caddyhttp.HandlerError](err)
 	if !ok || s.started || g.errors || g.Shadow {
 		return err

@@ -79,6 +79,7 @@ func (g *Guard) answer(r *http.Request, next caddyhttp.Handler, s *requestState,
 	g.setUpstreamHeaders(r, s, &o.Decision)
 	defer deleteUpstreamHeaders(r)
 	defer s.dropTrailers()
+	s.watchBody(r)
 	return g.answerError(r, s, g.forward(r, next, s, &o.Decision))
 }
 

@@ -22,6 +22,7 @@ type response struct {
 	origin  string          // of the page, if the guard's `cors` names it
 	started bool            // the answer, after which its header is sent
 	sent    atomic.Int64
+	body    *sentBody // nil: the request has none, or is not HTTP/1
 
 	tracked *liveRequest // nil for a request without a token
 }
@@ -31,16 +32,20 @@ func (s *response) WriteHeader(status int) {
 	if isInterim := status < http.StatusOK && status != http.StatusSwitchingProtocols; isInterim {
 		s.keepHeader()
 	} else {
-		s.start()
+		s.start(status)
 	}
 	s.ResponseWriterWrapper.WriteHeader(status)
 }
 
 // start makes the header what it has to be, before the first byte of the answer.
-func (s *response) start() {
-	if !s.started {
-		s.started = true
-		s.keepHeader()
+func (s *response) start(status int) {
+	if s.started {
+		return
+	}
+	s.started = true
+	s.keepHeader()
+	if status != http.StatusSwitchingProtocols {
+		s.closeUnread()
 	}
 }
 
@@ -51,7 +56,7 @@ func (s *response) keepHeader() {
 
 // Write implements [http.ResponseWriter].
 func (s *response) Write(p []byte) (int, error) {
-	s.start()
+	s.start(http.StatusOK)
 	n, err := s.ResponseWriterWrapper.Write(p)
 	s.sent.Add(int64(n))
 	return n, err
@@ -60,7 +65,7 @@ func (s *response) Write(p []byte) (int, error) {
 // FlushError is found by [http.ResponseController], so that it does not search the wrapped
 // writers for every event of a stream.
 func (s *response) FlushError() error {
-	s.start()
+	s.start(http.StatusOK)
 	if w, ok := s.ResponseWriter.(interface{ FlushError() error }); ok {
 		return w.FlushError()
 	}
@@ -69,7 +74,7 @@ func (s *response) FlushError() error {
 
 // ReadFrom implements [io.ReaderFrom].
 func (s *response) ReadFrom(r io.Reader) (int64, error) {
-	s.start()
+	s.start(http.StatusOK)
 	n, err := s.ResponseWriterWrapper.ReadFrom(r)
 	s.sent.Add(n)
 	return n, err
