@@ -46,7 +46,7 @@ func TestUpServesAModelFile(t *testing.T) {
 	}
 	env := []string{"LLORCH_API_TOKEN=" + authmin.RandomSecret().Reveal()}
 	u := gatewaytest.StartUp(t, append(env, "PATH="+path), "--engine", "llamacpp", "--model", file)
-	wants := []string{"401", "task_id", "event: end", "caddy_authmin"}
+	wants := []string{"401", "task_id", "event: end", "caddy_authmin", `"choices":`}
 	outputs, err := gatewaytest.Script(t, env, u.PasteLines()...)
 	if err != nil || len(outputs) != len(wants) {
 		t.Fatalf("%d outputs of %d lines, %v", len(outputs), len(wants), err)
