@@ -39,7 +39,7 @@ func (t Template) checkEnvironment() error {
 	}
 	switch {
 	case t.Dir != "" && (!filepath.IsAbs(t.Dir) || filepath.Clean(t.Dir) != t.Dir):
-		return errors.New("dir: want an absolute path without ..")
+		return errors.New("dir: want an absolute path without .. in it")
 	case t.MaxOpenFiles != 0 && (t.MaxOpenFiles < minOpenFiles || t.MaxOpenFiles > maxOpenFiles):
 		return fmt.Errorf("max_open_files: want %d to %d, or 0 for ours", minOpenFiles, maxOpenFiles)
 	case t.MaxAddressSpaceBytes != 0 && t.MaxAddressSpaceBytes < minAddressSpace:

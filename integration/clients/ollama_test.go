@@ -147,6 +147,7 @@ func ollamaOthers(t *testing.T, s site) {
 	if got, err := c.Show(t.Context(), &api.ShowRequest{Model: "demo"}); err != nil || len(got.Capabilities) == 0 || got.ModelInfo["general.architecture"] != "demo" {
 		t.Errorf("show: got %+v, %v", got, err)
 	}
+	//lint:ignore SA1019 the older member is what is tried
 	if _, err := c.Show(t.Context(), &api.ShowRequest{Model: "demo", Name: "other"}); err == nil || !strings.Contains(err.Error(), "one value") {
 		t.Errorf("show by two names: got %v, want a refusal", err)
 	}

@@ -80,6 +80,7 @@ func (t Target) call(ctx context.Context, hc *http.Client, c Call, emit Emit) (A
 		return Answer{}, err
 	}
 	defer response.Body.Close()
+	hangUp := closing(response.Body)
 	if response.StatusCode/100 != 2 {
 		return Answer{}, t.rejection(ctx, response)
 	}
@@ -88,7 +89,7 @@ func (t Target) call(ctx context.Context, hc *http.Client, c Call, emit Emit) (A
 		return Answer{}, t.failure(ctx, ClassFailed, "the engine's answer cannot be decoded", err)
 	}
 	r := &callReader{
-		call: c, target: t, progress: progress, emit: emit, model: quoted(c.Model), hangUp: func() { response.Body.Close() }, kind: response.Header.Get("Content-Type"),
+		call: c, target: t, progress: progress, emit: emit, model: quoted(c.Model), hangUp: hangUp, kind: response.Header.Get("Content-Type"),
 		head: nodeapi.CallHead{Status: response.StatusCode, ContentType: contentType(response.Header), Header: t.answerHeader(response.Header)},
 		scan: jsonbody.New(jsonbody.Options{Watch: watchedInAnswers}),
 	}
@@ -110,6 +111,11 @@ func (t Target) call(ctx context.Context, hc *http.Client, c Call, emit Emit) (A
 }
 
 // ask sends the request.
+// closing gives what ends an answer that is being read.
+func closing(body io.Closer) func() {
+	return func() { _ = body.Close() } // it is not read any more
+}
+
 func (t Target) ask(ctx context.Context, hc *http.Client, c Call) (*http.Response, error) {
 	path := strings.ReplaceAll(c.Operation.Path, "{id}", url.PathEscape(c.Object))
 	request, err := http.NewRequestWithContext(ctx, c.Operation.Method, t.Base+path, c.Body)
