@@ -100,9 +100,10 @@ func (r *callReader) judgeMessages(name string, data []byte) (v verdict, err err
 	if kind == "" {
 		kind = name
 	}
-	switch kind {
-	case "error":
+	if kind == "error" || present(event["error"]) {
 		return v, r.fail(r.target.message(data, false))
+	}
+	switch kind {
 	case "ping":
 	case "message_start":
 		r.usage.read(object(event["message"])["usage"])
@@ -130,9 +131,10 @@ func (r *callReader) judgeResponses(name string, data []byte) (v verdict, err er
 		kind = name
 	}
 	r.response(response)
-	switch kind {
-	case "error":
+	if kind == "error" || present(event["error"]) {
 		return v, r.fail(r.target.message(data, false))
+	}
+	switch kind {
 	case "response.failed":
 		if said := response["error"]; present(said) {
 			data = []byte(`{"error":` + string(said) + `}`)

@@ -212,6 +212,8 @@ func TestAStreamWithoutItsProperEndIsAnError(t *testing.T) {
 		"responses, [DONE] is no end": {"responses", mediaEvents, `data: {"type":"response.output_text.delta","delta":"a"}` + "\n\ndata: [DONE]\n\n", ClassReset, "before the answer"},
 		"responses, failed":           {"responses", mediaEvents, `data: {"type":"response.failed","response":{"error":{"code":"server_error","message":"oops"}}}` + "\n\n", ClassFailed, "oops"},
 		"responses, error":            {"responses", mediaEvents, `data: {"type":"error","message":"oops"}` + "\n\n", ClassFailed, "oops"},
+		"messages, error by no type":  {"messages", mediaEvents, `data: {"error":{"message":"oops"}}` + "\n\n" + `data: {"type":"message_stop"}` + "\n\n", ClassFailed, "oops"},
+		"responses, error by no type": {"responses", mediaEvents, `data: {"error":{"message":"oops"}}` + "\n\n" + `data: {"type":"response.completed","response":{}}` + "\n\n", ClassFailed, "oops"},
 		"messages, no end":            {"messages", mediaEvents, `data: {"type":"message_delta","delta":{"stop_reason":"end_turn"}}` + "\n\n", ClassReset, "without"},
 		"messages, error":             {"messages", mediaEvents, "event: error\n" + `data: {"type":"error","error":{"type":"overloaded_error","message":"oops"}}` + "\n\n", ClassFailed, "oops"},
 		"ollama, no end":              {"ollama-chat", mediaLines, `{"message":{"content":"a"},"done":false}` + "\n", ClassReset, "before the answer"},
