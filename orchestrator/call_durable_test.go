@@ -54,15 +54,6 @@ func TestAnAcknowledgedCallSurvivesKill(t *testing.T) {
 	c.join("n2", p, 4)
 	seen := map[string]string{}
 	testkit.Eventually(t, "every acknowledged call has ended", func() bool {
-		for {
-			select {
-			case d := <-p.calls:
-				seen[d.TaskID] = d.Prompt
-				continue
-			default:
-			}
-			break
-		}
 		for id := range acknowledged {
 			if c.state(id) != "completed" {
 				return false
@@ -70,6 +61,10 @@ func TestAnAcknowledgedCallSurvivesKill(t *testing.T) {
 		}
 		return true
 	})
+	for len(p.calls) > 0 { // what has ended was called before
+		d := <-p.calls
+		seen[d.TaskID] = d.Prompt
+	}
 	for id, prompt := range acknowledged {
 		if seen[id] != prompt {
 			t.Errorf("task %s: the pool got %d bytes, want %d", id, len(seen[id]), len(prompt))

@@ -30,7 +30,7 @@ func natsServers(t *testing.T, n int, edit func(*server.Options)) string {
 	for i := range n {
 		o := &server.Options{
 			ServerName: fmt.Sprint("nats", i), Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true,
-			JetStream: true, StoreDir: t.TempDir(), SyncAlways: true, JetStreamMaxStore: 8 << 30, JetStreamMaxMemory: 64 << 20, MaxPayload: 2 << 20,
+			JetStream: true, StoreDir: t.TempDir(), SyncAlways: true, JetStreamMaxStore: 32 << 30, JetStreamMaxMemory: 64 << 20, MaxPayload: 2 << 20,
 		}
 		if n > 1 {
 			host, port, err := net.SplitHostPort(routes[i].Host)
@@ -232,7 +232,7 @@ func (r refusals) Write(line []byte) (int, error) {
 func loneOptions(t *testing.T) *server.Options {
 	return &server.Options{
 		Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(),
-		JetStreamMaxStore: 8 << 30, JetStreamMaxMemory: 64 << 20, MaxPayload: 2 << 20,
+		JetStreamMaxStore: 32 << 30, JetStreamMaxMemory: 64 << 20, MaxPayload: 2 << 20,
 	}
 }
 
