@@ -185,8 +185,6 @@ func (b *callBody) Read(p []byte) (int, error) {
 		_ = b.control.SetReadDeadline(time.Time{})
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = newProblem(http.StatusRequestTimeout, "BODY_TIMEOUT", "send the body without a pause of 10 seconds, and within 2 minutes")
-	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
-		err = newProblem(http.StatusBadRequest, "BODY_CUT", "the body ended early; send it again")
 	case err != nil:
 		err = newProblem(http.StatusBadRequest, "BODY_CUT", "the body ended early; send it again")
 	}
