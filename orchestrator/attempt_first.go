@@ -27,7 +27,7 @@ func (a *attempt) allowOutput(ctx context.Context) error {
 	if err := a.o.scheduler.awaitShow(ctx); err != nil { // it took long
 		return err
 	}
-	if task.generates() {
+	if task.generates() && a.call.error == nil { // an engine's refusal is no token
 		a.o.metrics.firstToken.Observe(float64(task.FirstTokenAt.Sub(task.CreatedAt).Milliseconds()))
 	}
 	return nil

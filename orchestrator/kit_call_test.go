@@ -23,6 +23,7 @@ type nativeSink struct {
 	stream bool
 	model  string
 	id     string // of a response
+	status int    // of the engine, with an error
 	begun  bool
 	text   strings.Builder
 	data   []map[string]any
@@ -131,7 +132,7 @@ func (n *nativeSink) send(ev nodeapi.Event) {
 	case nodeapi.EventEmbedding:
 		n.data = append(n.data, map[string]any{"index": ev.Index, "embedding": ev.Vector})
 	case nodeapi.EventError:
-		n.value(nodeapi.FrameError, nodeapi.CallError{Code: ev.Code, Message: ev.Message, Engine: ev.Engine, RetryAfterMS: ev.RetryAfterMS})
+		n.value(nodeapi.FrameError, nodeapi.CallError{Code: ev.Code, Message: ev.Message, Engine: ev.Engine, RetryAfterMS: ev.RetryAfterMS, Status: n.status, Body: []byte("{}")})
 	case nodeapi.EventEnd:
 		n.end(ev)
 	}
