@@ -45,12 +45,24 @@ func publicGateway(t *testing.T, secure bool, settings string, upstream http.Han
 	return serve(t, secure, twoTokens, fmt.Sprintf(open, settings, rawUpstream(t, upstream)))
 }
 
+// unending keeps what an attack holds for the time of a test: on a busy machine the
+// default is over before the caller has asked.
+const unending = "\t\tpublic_body 10m\n"
+
 // endless is a body that gives its first bytes and then nothing.
 func endless(t *testing.T, first int) io.ReadCloser {
 	r, w := io.Pipe()
 	t.Cleanup(func() { w.Close() })
 	go func() { _, _ = w.Write(make([]byte, first)) }()
 	return r
+}
+
+// sendStart posts a body of which only the beginning comes.
+func sendStart(t *testing.T, client *http.Client, url string, first int, length int64) (*http.Response, string) {
+	t.Helper()
+	r, _ := http.NewRequestWithContext(t.Context(), "POST", url, endless(t, first))
+	r.ContentLength = length
+	return send(t, client, r)
 }
 
 func TestABodyOnAPublicGetIsRefused(t *testing.T) {
@@ -96,48 +108,30 @@ func TestABodyOnAPublicGetIsRefused(t *testing.T) {
 	}
 }
 
-// A small body is complete before the upstream is asked; of a large one the
-// upstream has the beginning, and is let go at the deadline.
+// A small body is complete before the upstream is asked.
 func TestASlowPublicBodyIsCut(t *testing.T) {
-	var began, ended atomic.Int64
-	g := publicGateway(t, true, "\t\tpublic_body 1s\n", func(w http.ResponseWriter, r *http.Request) {
-		began.Add(1)
-		_, _ = io.Copy(io.Discard, r.Body)
-		ended.Add(1)
-	})
+	e := newEngine(8)
+	g := publicGateway(t, true, "\t\tpublic_body 1s\n", e.ServeHTTP)
 	for version, client := range clients(t) {
-		client.Timeout = soonEnough
+		client.Timeout = hangs
 		for _, c := range []struct {
 			name   string
 			first  int
 			length int64
-			began  int64
 		}{
-			{"nothing of it", 0, 1000, 0},
-			{"one byte", 1, 1000, 0},
-			{"one byte without a length", 1, -1, 0},
-			{"the beginning of a large one", 2 * publicBuffer, 4 * publicBuffer, 0},
-			{"the beginning of a larger one", largeBuffer + 2*publicBuffer, largeBuffer + 4*publicBuffer, 1},
-			{"the beginning of a larger one without a length", largeBuffer + 2*publicBuffer, -1, 1},
+			{"nothing of it", 0, 1000},
+			{"one byte", 1, 1000},
+			{"one byte without a length", 1, -1},
+			{"the beginning of a large one", 2 * publicBuffer, 4 * publicBuffer},
 		} {
-			was := began.Load()
-			r, _ := http.NewRequest("POST", g.base+"/open/x", endless(t, c.first))
-			r.ContentLength = c.length
-			answer, err := client.Do(r)
-			if err != nil {
-				t.Errorf("%s, %s: %v", version, c.name, err)
-				continue
-			}
-			body, _ := io.ReadAll(answer.Body)
-			answer.Body.Close()
-			if answer.StatusCode != 408 || !strings.Contains(string(body), `"BODY_TIMEOUT"`) {
+			answer, body := sendStart(t, client, g.base+"/open/x", c.first, c.length)
+			if answer.StatusCode != 408 || !strings.Contains(body, `"BODY_TIMEOUT"`) {
 				t.Errorf("%s, %s: got %d %s, want 408", version, c.name, answer.StatusCode, body)
 			}
-			if got := began.Load() - was; got != c.began {
-				t.Errorf("%s, %s: the upstream was asked %d times, want %d", version, c.name, got, c.began)
-			}
-			testkit.Eventually(t, "the upstream to be let go", func() bool { return ended.Load() == began.Load() })
 		}
+	}
+	if n := e.asked.Load(); n != 0 {
+		t.Errorf("the upstream was asked %d times, want none", n)
 	}
 }
 
@@ -174,7 +168,7 @@ func TestAPublicBodyArrivesByteForByte(t *testing.T) {
 // token is served all the while.
 func TestPublicRequestsDoNotHoldTheThreadsOfAnUpstream(t *testing.T) {
 	e := newEngine(8)
-	g := publicGateway(t, true, "", e.ServeHTTP)
+	g := publicGateway(t, true, unending, e.ServeHTTP)
 	all := clients(t)
 	var attack sync.WaitGroup
 	for version, client := range all {

@@ -3,7 +3,9 @@ package caddymodule
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,7 +18,7 @@ import (
 func TestLargePublicBodiesDoNotHoldTheThreadsOfAnUpstream(t *testing.T) {
 	for _, version := range []string{"HTTP/1.1", "HTTP/2.0", "HTTP/3.0"} {
 		e := newEngine(8)
-		g := publicGateway(t, true, "", e.ServeHTTP)
+		g := publicGateway(t, true, unending, e.ServeHTTP)
 		all := clients(t)
 		var answered atomic.Int64
 		for range defaultPublicInflight {
@@ -51,7 +53,7 @@ func TestLargePublicBodiesDoNotHoldTheThreadsOfAnUpstream(t *testing.T) {
 // Those who do send what they announce have their turn, one after the other.
 func TestLargePublicBodiesOfOneAddressAllArrive(t *testing.T) {
 	e := newEngine(8)
-	g := publicGateway(t, true, "", e.ServeHTTP)
+	g := publicGateway(t, true, unending, e.ServeHTTP)
 	for version, client := range clients(t) {
 		var wg sync.WaitGroup
 		var served atomic.Int64
@@ -81,37 +83,91 @@ func TestLargePublicBodiesOfOneAddressAllArrive(t *testing.T) {
 	testkit.Eventually(t, "slots and memory to be given back", func() bool { return publicSlots(t) == 0 && gathered(t) == 0 })
 }
 
+// largeLimits are settings of public_body. A large body has that time to be read, and to
+// wait for its turn: on a busy machine a test needs more of it.
+var largeLimits = []string{"1s", "4s", "16s", "64s"}
+
+// largeGateway has a guard for each limit, below the path of its name.
+func largeGateway(t *testing.T, upstream http.HandlerFunc) *gateway {
+	t.Helper()
+	site, address := "", rawUpstream(t, upstream)
+	for _, limit := range largeLimits {
+		site += fmt.Sprintf("\thandle /%s/* {\n\t\tauthmin at%s {\n\t\t\tpublic POST /%[1]s/*\n\t\t\tpublic_body %[1]s\n\t\t}\n\t\treverse_proxy %[3]s\n\t}\n", limit, limit, address)
+	}
+	return serve(t, true, twoTokens, site)
+}
+
+// expectForLarge sends the beginning of a large body to one guard after the other, until
+// one had time for it, and returns that answer.
+func expectForLarge(t *testing.T, g *gateway, client *http.Client, length int64, inTime func(answer *http.Response) bool) (*http.Response, string) {
+	t.Helper()
+	for _, limit := range largeLimits {
+		answer, body := sendStart(t, client, g.base+"/"+limit+"/x", largeBuffer+2*publicBuffer, length)
+		if inTime(answer) {
+			return answer, body
+		}
+	}
+	t.Fatalf("the body was not read in %s", largeLimits[len(largeLimits)-1])
+	return nil, ""
+}
+
+// lengthsOfLarge are a length that is announced, and none.
+var lengthsOfLarge = []int64{largeBuffer + 4*publicBuffer, -1}
+
+// Of a large body the upstream has the beginning, and is let go at the deadline.
+func TestALargeSlowPublicBodyIsCut(t *testing.T) {
+	var began, ended atomic.Int64
+	g := largeGateway(t, func(w http.ResponseWriter, r *http.Request) {
+		began.Add(1)
+		_, _ = io.Copy(io.Discard, r.Body)
+		ended.Add(1)
+	})
+	for version, client := range clients(t) {
+		client.Timeout = hangs
+		for _, length := range lengthsOfLarge {
+			was := began.Load()
+			answer, body := expectForLarge(t, g, client, length, func(*http.Response) bool { return began.Load() > was })
+			if answer.StatusCode != 408 || !strings.Contains(body, `"BODY_TIMEOUT"`) {
+				t.Errorf("%s, length %d: got %d %s, want 408", version, length, answer.StatusCode, body)
+			}
+			testkit.Eventually(t, "the upstream to be let go", func() bool { return ended.Load() == began.Load() })
+		}
+	}
+}
+
 // A client that waits too long for its turn is told.
 func TestALargeBodyWithoutASlotIsRefused(t *testing.T) {
 	e := newEngine(8)
-	g := publicGateway(t, true, "\t\tpublic_inflight 8\n\t\tpublic_body 3s\n", e.ServeHTTP)
-	var wg sync.WaitGroup
-	var told, late atomic.Int64
+	g := largeGateway(t, e.ServeHTTP)
+	holdLarge(t)
 	for version, client := range clients(t) {
-		for range 2 {
-			r, _ := http.NewRequestWithContext(t.Context(), "POST", g.base+"/open/x", endless(t, largeBuffer+2*publicBuffer))
-			r.ContentLength = largeBuffer + 4*publicBuffer
-			wg.Go(func() {
-				answer, err := client.Do(r)
-				if err != nil {
-					t.Errorf("%s: %v", version, err)
-					return
-				}
-				answer.Body.Close()
-				switch {
-				case answer.StatusCode == 429 && answer.Header.Get("Retry-After") == "1":
-					told.Add(1)
-				case answer.StatusCode == 408:
-					late.Add(1)
-				default:
-					t.Errorf("%s: got %d", version, answer.StatusCode)
-				}
-			})
+		client.Timeout = hangs
+		for _, length := range lengthsOfLarge {
+			answer, body := expectForLarge(t, g, client, length, func(answer *http.Response) bool { return answer.StatusCode != 408 })
+			if answer.StatusCode != 429 || answer.Header.Get("Retry-After") != "1" || !strings.Contains(body, `"PUBLIC_LIMIT"`) {
+				t.Errorf("%s, length %d: got %d %s, want 429", version, length, answer.StatusCode, body)
+			}
 		}
 	}
-	wg.Wait()
-	if told.Load() == 0 || late.Load() == 0 {
-		t.Errorf("%d told to wait and %d late, want some of each", told.Load(), late.Load())
+	if n := e.asked.Load(); n != 0 {
+		t.Errorf("the upstream was asked %d times, want none", n)
+	}
+}
+
+// holdLarge takes all slots for large bodies, of every guard.
+func holdLarge(t *testing.T) {
+	t.Helper()
+	state, err := acquireState(shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { releaseState() })
+	total := defaultPublicTotal / totalPerLarge
+	for _, limiter := range state.public.limiters {
+		for range total {
+			slot := acquireNow(t, limiter.large, clientA, publicRule{inflight: total, total: total})
+			t.Cleanup(slot.release)
+		}
 	}
 }
 

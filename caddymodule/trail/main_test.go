@@ -5,8 +5,10 @@ import (
 	"log/slog"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 )
@@ -35,6 +37,21 @@ func stopSink(t *testing.T, s *Sink) {
 	t.Helper()
 	if err := s.Stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+// promptly returns what f returns, and fails the test if f hangs. It measures nothing:
+// on a busy machine how long f takes says nothing about f.
+func promptly(t *testing.T, what string, f func() error) error {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(testkit.Limit):
+		t.Fatalf("%s: still waits after %v", what, testkit.Limit)
+		return nil
 	}
 }
 
