@@ -73,18 +73,6 @@ var problemPublicBody = authmin.Problem{
 	Hint:  "Send it without Content-Length and Transfer-Encoding, and end the stream with the header.",
 }
 
-var problemPublicLate = authmin.Problem{
-	Status: http.StatusRequestTimeout, Code: "BODY_TIMEOUT", CodeNumber: 40801,
-	Title: "The body of the request did not arrive in time",
-	Hint:  "Send the whole body at once. The operator sets the time with public_body.",
-}
-
-var problemPublicBroken = authmin.Problem{
-	Status: http.StatusBadRequest, Code: "BODY_INCOMPLETE", CodeNumber: 40004,
-	Title: "The body of the request could not be read to its end",
-	Hint:  "Send as much as Content-Length says, or end the last chunk.",
-}
-
 var problemPublicFull = authmin.Problem{
 	Status: http.StatusTooManyRequests, Code: "PUBLIC_LIMIT", CodeNumber: 42903,
 	Title: "Too many requests without a token are in progress",

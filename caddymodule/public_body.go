@@ -53,7 +53,7 @@ func (s *publicSlot) receive(w http.ResponseWriter, r *http.Request, rule public
 	body.idle, _ = caddyhttp.IdleTimeoutsFromContext(r.Context())
 	body.deadline = time.Now().Add(limit)
 	if err := body.control.SetReadDeadline(body.deadline); err != nil {
-		return &problemPublicLate // the time of the body cannot be bounded
+		return &problemBodyLate // the time of the body cannot be bounded
 	}
 	var start bytes.Buffer
 	n, err := io.CopyN(&start, body, size)
@@ -63,9 +63,9 @@ func (s *publicSlot) receive(w http.ResponseWriter, r *http.Request, rule public
 	case bodiless(r):
 		return &problemPublicBody
 	case s.wasLate():
-		return &problemPublicLate
+		return &problemBodyLate
 	case err != nil && (!errors.Is(err, io.EOF) || n < r.ContentLength):
-		return &problemPublicBroken
+		return &problemBodyCut
 	case err == nil:
 		rest, problem := body.gather(r, rule)
 		if problem != nil {

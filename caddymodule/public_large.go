@@ -40,11 +40,11 @@ func (b *publicBody) gather(r *http.Request, rule publicRule) (*net.Buffers, *au
 		*rest = append(*rest, chunk[:n])
 		switch {
 		case b.slot.wasLate():
-			return nil, &problemPublicLate
+			return nil, &problemBodyLate
 		case errors.Is(b.ended, io.EOF):
 			return rest, nil
 		case b.ended != nil:
-			return nil, &problemPublicBroken
+			return nil, &problemBodyCut
 		}
 	}
 	if !b.acquireLarge(r, rule) {

@@ -5,21 +5,14 @@ import (
 	"io"
 	"net"
 	"net/http"
-
-	"github.com/llorch/gateway/authmin"
 )
-
-// statusClientClosed is the status of Caddy's proxy for a client that disconnected.
-const statusClientClosed = 499
 
 // publicResponse is the response of a public route. When it begins and the body has
 // been read, the slot is released.
 type publicResponse struct {
 	*response
-	slot    *publicSlot
-	request *http.Request
-	begun   bool
-	refused bool // the guard has answered; the proxy's answer is discarded
+	slot  *publicSlot
+	begun bool
 }
 
 func (s *publicResponse) begin() {
@@ -29,19 +22,8 @@ func (s *publicResponse) begin() {
 	}
 }
 
-// WriteHeader implements [http.ResponseWriter]. For a body that did not arrive in time the
-// proxy answers as for a client that disconnected; the client gets a 408 instead.
+// WriteHeader implements [http.ResponseWriter].
 func (s *publicResponse) WriteHeader(status int) {
-	if status == statusClientClosed && !s.begun && s.slot.wasLate() {
-		s.begin()
-		s.refused = true
-		if s.request.ProtoMajor == 1 {
-			s.Header().Set("Connection", "close")
-		}
-		ctx := authmin.WithCorrelationID(s.request.Context(), s.id)
-		authmin.WriteProblemAs(s.response, s.request.WithContext(ctx), problemPublicLate, s.dialect)
-		return
-	}
 	if status >= http.StatusOK || status == http.StatusSwitchingProtocols {
 		s.begin()
 	}
@@ -51,9 +33,6 @@ func (s *publicResponse) WriteHeader(status int) {
 // Write implements [http.ResponseWriter].
 func (s *publicResponse) Write(p []byte) (int, error) {
 	s.begin()
-	if s.refused {
-		return len(p), nil
-	}
 	return s.response.Write(p)
 }
 

@@ -79,7 +79,7 @@ func (g *Guard) answer(r *http.Request, next caddyhttp.Handler, s *requestState,
 	g.setUpstreamHeaders(r, s, &o.Decision)
 	defer deleteUpstreamHeaders(r)
 	defer s.dropTrailers()
-	s.watchBody(r)
+	s.watchBody(r, g.Shadow)
 	return g.answerError(r, s, g.forward(r, next, s, &o.Decision))
 }
 
@@ -179,7 +179,8 @@ func (g *Guard) forward(r *http.Request, next caddyhttp.Handler, s *requestState
 			g.app.audit.streamTerminated(g.Name, d, why, s.id, s.sent.Load(), time.Since(s.start))
 		}
 	}()
-	return next.ServeHTTP(&s.response, r.WithContext(ctx))
+	s.request = r.WithContext(ctx)
+	return next.ServeHTTP(&s.response, s.request)
 }
 
 // deleteUpstreamHeaders removes what the guard added for the upstream, when the handlers

@@ -22,13 +22,17 @@ type response struct {
 	origin  string          // of the page, if the guard's `cors` names it
 	started bool            // the answer, after which its header is sent
 	sent    atomic.Int64
-	body    *sentBody // nil: the request has none, or is not HTTP/1
+	request *http.Request // as it is forwarded
+	body    *sentBody     // nil: the request has none
 
 	tracked *liveRequest // nil for a request without a token
 }
 
 // WriteHeader implements [http.ResponseWriter].
 func (s *response) WriteHeader(status int) {
+	if s.answerBroken(status) {
+		return
+	}
 	if isInterim := status < http.StatusOK && status != http.StatusSwitchingProtocols; isInterim {
 		s.keepHeader()
 	} else {

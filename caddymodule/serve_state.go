@@ -67,5 +67,5 @@ func (s *requestState) next(next caddyhttp.Handler, r *http.Request) error {
 	if s.slot == nil {
 		return next.ServeHTTP(&s.response, r)
 	}
-	return next.ServeHTTP(&publicResponse{response: &s.response, slot: s.slot, request: r}, r)
+	return next.ServeHTTP(&publicResponse{response: &s.response, slot: s.slot}, r)
 }
