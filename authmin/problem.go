@@ -16,6 +16,7 @@ type Problem struct {
 	Extra      map[string]any // further members of the body
 	Message    string         // what SDKs show; "" for the title and the hint
 	Param      string         // the member of the request that is wrong, for OpenAI's SDKs
+	SDKCode    string         // what OpenAI's SDKs show as the code; "" for Code
 	Final      bool           // sending the request again cannot help, although its status says so
 }
 

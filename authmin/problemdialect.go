@@ -1,6 +1,7 @@
 package authmin
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -101,7 +102,7 @@ func (p *Problem) statusLine() string {
 }
 
 func (p *Problem) openAI() map[string]any {
-	body := map[string]any{"message": p.message(), "type": p.openAIType(), "param": nil, "code": p.Code}
+	body := map[string]any{"message": p.message(), "type": p.openAIType(), "param": nil, "code": cmp.Or(p.SDKCode, p.Code)}
 	if p.Param != "" {
 		body["param"] = p.Param
 	}

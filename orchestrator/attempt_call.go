@@ -3,9 +3,9 @@ package orchestrator
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/llorch/gateway/poolmanager/nodeapi"
@@ -105,6 +105,12 @@ func (a *attempt) answer(ctx context.Context, head nodeapi.CallHead) error {
 	for name, value := range head.Header {
 		if !nodeapi.TravelsWithAnswer(name) || len(value) > maxMessage || printable(value, maxMessage) != value {
 			delete(head.Header, name)
+		}
+		if strings.EqualFold(name, "Retry-After") {
+			bounded, ok := nodeapi.BoundRetryAfter(value, a.o.now())
+			if head.Header[name] = bounded; !ok {
+				delete(head.Header, name)
+			}
 		}
 	}
 	if len(head.Header) > maxCallHeaders || head.Status < 200 || head.Status > 599 {
@@ -213,29 +219,4 @@ func (a *attempt) countTokens(n int) {
 	}
 	m := a.o.metrics
 	m.tokensOut.WithLabelValues(m.engines.value(a.l.engine), m.pools.value(a.l.poolID)).Add(float64(n))
-}
-
-// callFailed gives the change that ends a native call with an error: its status tells a
-// client of the engine's protocol the same.
-func (a *attempt) callFailed(change func(*Task), err error) func(*Task) {
-	if a.request == nil || a.request.Workload != Native {
-		return change
-	}
-	return func(t *Task) {
-		change(t)
-		f := a.call.error
-		if f != nil && t.TokensOut == 0 {
-			t.TokensIn, t.TokensOut = figure(f.TokensIn), figure(f.TokensOut)
-		}
-		if t.Error == nil {
-			return
-		}
-		refused, isRefused := errors.AsType[*nodeapi.StatusError](err)
-		switch {
-		case f != nil && f.Status != 0:
-			t.Error.Status = f.Status
-		case isRefused && refusedForGood(err):
-			t.Error.Code, t.Error.Message, t.Error.Status = code(refused.Code, t.Error.Code), printable(refused.Hint, maxMessage), refused.Status
-		}
-	}
 }

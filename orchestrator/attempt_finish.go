@@ -88,6 +88,7 @@ func (a *attempt) counted(change func(*Task)) func(*Task) {
 		change(t)
 		if t.Workload != Native || t.TokensOut == 0 { // else the engine's figure
 			t.TokensOut = max(t.TokensOut, a.tokens)
+			t.TokensEstimated = t.TokensEstimated || t.Workload == Native && t.TokensOut > 0
 		}
 	}
 }

@@ -133,6 +133,9 @@ func TestWhatALostRunnerWroteAfterTheEndDoesNotCount(t *testing.T) {
 	if err := o.scheduler.recoverOrphan(e); err != nil {
 		t.Fatal(err)
 	}
+	if task := e.view(); task.TokensOut != 3 || !task.TokensEstimated {
+		t.Errorf("tokens_out is %d (estimated %t), want the 3 in the log, as an estimate", task.TokensOut, task.TokensEstimated)
+	}
 	write(4, 7) // and one of them is half before the end
 	for _, after := range []uint64{0, 2, 3, 5, 7} {
 		r, err := o.Follow(ci, id, after)

@@ -102,3 +102,30 @@ func (r *Reader) useful(batch []Event) []Event {
 	}
 	return nil
 }
+
+// stored gives what the log has of a task whose runner is lost: the id of the newest
+// event, and how many of them have output. It reads a record at a time.
+func (ts *tails) stored(ctx context.Context, id string) (last uint64, outputs int, err error) {
+	for cursor := uint64(0); ; {
+		rec, next, err := ts.events.Read(ctx, id, cursor)
+		if errors.Is(err, store.ErrNotFound) {
+			return last, outputs, nil
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		batch, err := decodeBatch(rec)
+		if err != nil {
+			return 0, 0, fmt.Errorf("decoding events of task %s: %w", id, err)
+		}
+		for _, ev := range batch {
+			if ev.ID <= last { // the same record, stored twice
+				continue
+			}
+			if last = ev.ID; ev.Type == EventToken || ev.Type == EventChunk {
+				outputs++
+			}
+		}
+		cursor = next
+	}
+}

@@ -54,7 +54,7 @@ func (o *Orchestrator) endOnce(ctx context.Context, e *taskEntry, still func(Tas
 	e.mu.Lock()
 	task, t, mine := e.task, e.tail, e.run != nil
 	e.mu.Unlock()
-	last, leap := task.firstEventID(), uint64(0)
+	last, leap, outputs := task.firstEventID(), uint64(0), 0
 	switch {
 	case task.State.Ended():
 		return task, errEnded
@@ -63,16 +63,19 @@ func (o *Orchestrator) endOnce(ctx context.Context, e *taskEntry, still func(Tas
 	case mine && t != nil && t.owned():
 		last = t.seal()
 	case task.mayHaveShown(): // its runner is lost, and with it what it knew
-		inLog, err := o.tails.lastEvent(ctx, e.id)
+		inLog, shown, err := o.tails.stored(ctx, e.id)
 		if err != nil {
 			return task, err
 		}
-		last, leap = max(last, inLog), resetLeap
+		last, leap, outputs = max(last, inLog), resetLeap, shown
 	case o.store.Shared(): // another replica may be dispatching it, and have shown its start
 		leap = 1 - last
 	}
 	return o.changeIf(ctx, e, still, func(t *Task) {
 		f(t)
+		if t.TokensOut == 0 && outputs > 0 && t.generates() {
+			t.TokensOut, t.TokensEstimated = outputs, true
+		}
 		now := o.now().UTC()
 		t.EndedAt, t.LastEventID, t.leap = &now, last+leap+1, leap
 	})

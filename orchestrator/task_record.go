@@ -32,6 +32,8 @@ type TaskError struct {
 	Message string `json:"message"`
 	Engine  string `json:"engine"`
 	Status  int    `json:"status,omitempty" doc:"Of a native call: the HTTP status that says the same"`
+	// EngineCode is shown to clients of the engine's protocol in place of Code.
+	EngineCode string `json:"engine_code,omitempty" doc:"Of a native call: the engine's own code, where it named one"`
 }
 
 // Task is the record of a task as its owner sees it.
@@ -61,7 +63,7 @@ type Task struct {
 	TokensOut          int              `json:"tokens_out"`
 	TokensCachedIn     int              `json:"tokens_cached_in,omitempty" doc:"Of tokens_in, those that the engine had in its cache"`
 	TokensReasoningOut int              `json:"tokens_reasoning_out,omitempty" doc:"Of tokens_out, those that were reasoning"`
-	TokensEstimated    bool             `json:"tokens_estimated,omitempty" doc:"The engine reported no figures: tokens_out is the number of its events"`
+	TokensEstimated    bool             `json:"tokens_estimated,omitempty" doc:"The engine's figures are not known: tokens_out is the number of its events"`
 	DecodeMS           int64            `json:"decode_ms"`
 	ResponseID         string           `json:"response_id,omitempty" doc:"Of a native call of the protocol responses: the id that the engine gave"`
 	FinishReason       string           `json:"finish_reason,omitempty"`

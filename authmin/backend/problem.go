@@ -21,6 +21,7 @@ type Problem struct {
 	Errors        []FieldError `json:"errors,omitempty" doc:"Which fields are wrong"`
 	SDK           *sdkError    `json:"error,omitempty" doc:"The same for SDKs of OpenAI; those of other protocols have their own shape on their routes"`
 	Header        http.Header  `json:"-"` // of the answer, such as Retry-After
+	SDKCode       string       `json:"-"` // what SDKs show as the code; "": Code
 }
 
 // FieldError is one wrong field and its place. The value itself is not

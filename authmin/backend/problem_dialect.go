@@ -45,7 +45,7 @@ func ProblemBody(d authmin.Dialect, p carrier) []byte {
 	base := p.problem()
 	edge := &authmin.Problem{
 		Status: base.Status, Code: base.Code, CodeNumber: base.CodeNumber, Title: base.Title, Hint: base.Hint,
-		Message: base.Hint, Extra: extra(p), Final: base.Header.Get(authmin.HeaderShouldRetry) == "false",
+		Message: base.Hint, Extra: extra(p), Final: base.Header.Get(authmin.HeaderShouldRetry) == "false", SDKCode: base.SDKCode,
 	}
 	if len(base.Errors) > 0 {
 		first := base.Errors[0]

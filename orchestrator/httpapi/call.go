@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -108,7 +109,7 @@ func (a *API) streamed(ctx context.Context, op nodeapi.Operation, in *callInput,
 // after is the id of the event after which the answer goes on.
 func (in *callInput) after() (uint64, error) {
 	switch after, err := strconv.ParseUint("0"+in.LastEventID, 10, 64); {
-	case in.Encoding != "" && in.Encoding != "identity":
+	case in.Encoding != "" && !strings.EqualFold(in.Encoding, "identity"): // RFC 9110 §8.4.1: in any case
 		return 0, newProblem(http.StatusUnsupportedMediaType, "CONTENT_ENCODING", "send the body without a Content-Encoding")
 	case err != nil || after == math.MaxUint64:
 		return 0, newProblem(http.StatusUnprocessableEntity, "INVALID_EVENT_ID", "Last-Event-ID is the id of an event of this stream")

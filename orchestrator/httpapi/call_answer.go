@@ -291,5 +291,7 @@ func problemOf(ev orchestrator.Event, failed orchestrator.TaskError) *Problem {
 	default:
 		status = http.StatusBadGateway
 	}
-	return forGood(newProblem(status, failed.Code, failed.Message))
+	p := newProblem(status, failed.Code, failed.Message)
+	p.EngineCode, p.SDKCode = failed.EngineCode, failed.EngineCode
+	return forGood(p)
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"github.com/llorch/gateway/authmin"
@@ -37,7 +38,7 @@ func (d dialect) failure(p *Problem) []byte {
 	case nodeapi.Messages:
 		return append(append([]byte("event: error\ndata: "), backend.ProblemBody(authmin.DialectAnthropic, p)...), "\n\n"...)
 	case nodeapi.Responses:
-		text, _ := json.Marshal(map[string]any{"type": "error", "code": p.Code, "message": p.Hint, "param": nil, "engine_status": p.Status, "sequence_number": 0})
+		text, _ := json.Marshal(map[string]any{"type": "error", "code": cmp.Or(p.SDKCode, p.Code), "message": p.Hint, "param": nil, "engine_status": p.Status, "sequence_number": 0})
 		return append(append([]byte("event: error\ndata: "), text...), "\n\n"...)
 	case nodeapi.Ollama:
 		return append(backend.ProblemBody(authmin.DialectOllama, p), '\n')

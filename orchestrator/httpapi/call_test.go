@@ -96,6 +96,7 @@ func TestARequestWithSeveralReadingsIsRefused(t *testing.T) {
 		}
 	}
 	s.want(404, "POST", "/v1/chat/completions", strings.Replace(chat, "demo", "other", 1))
+	s.want(404, "POST", "/v1/chat/completions", strings.Replace(chat, "demo", "other", 1), "Content-Encoding", "Identity")
 	if ids, err := s.store.Content().IDs(t.Context()); err != nil || len(ids) > 0 {
 		t.Errorf("bodies of refused calls: %v, %v", ids, err)
 	}

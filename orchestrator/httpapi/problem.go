@@ -18,6 +18,7 @@ type Problem struct {
 	PolicyLabel  string `json:"policy_label,omitempty" doc:"The admission policy that refused"`
 	Retriable    *bool  `json:"retriable,omitempty"`
 	RetryAfterMS int64  `json:"retry_after_ms,omitempty"`
+	EngineCode   string `json:"engine_code,omitempty" doc:"The engine's own code for what is wrong"`
 	EngineStatus int    `json:"engine_status,omitempty" doc:"In a stream that had begun: the status that the answer would have had"`
 }
 

@@ -30,7 +30,7 @@ func (t Target) rejection(ctx context.Context, response *http.Response) error {
 	status := response.StatusCode
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
-		return t.refused(fmt.Sprintf("the engine did not accept the pool manager's key (status %d); look at the template's key and at the engine's log", status))
+		return t.refusedKey(status)
 	}
 	if status < 400 {
 		return t.refused(fmt.Sprintf("the engine answered with status %d, which a client of this route cannot follow", status))
@@ -46,7 +46,7 @@ func (t Target) rejection(ctx context.Context, response *http.Response) error {
 	}
 	cut := err != nil || len(text) > maxRejectionBytes
 	text = text[:min(len(text), maxRejectionBytes)]
-	failed := &Error{Class: rejectionClass(response), Message: fmt.Sprintf("the engine answered %d (%s): %s",
+	failed := &Error{Class: rejectionClass(status, response.Header), Message: fmt.Sprintf("the engine answered %d (%s): %s",
 		status, kind(response.Header.Get("Content-Type")), t.message(text, cut))}
 	if failed.Class == ClassBusy {
 		failed.RetryAfter = nodeapi.ParseRetryAfter(response.Header.Get("Retry-After"), time.Now())
@@ -61,14 +61,19 @@ func (t Target) rejection(ctx context.Context, response *http.Response) error {
 
 // refused is a refusal of us, not of the client: its status would tell the client that
 // its own key is wrong, or that it has to look elsewhere.
-func (t Target) refused(message string) error {
+func (t Target) refused(message string) *Error {
 	return &Error{Class: ClassRefused, Message: message, Response: &Response{Status: http.StatusBadGateway}}
 }
 
+// refusedKey is the engine's refusal of the key that it was sent.
+func (t Target) refusedKey(status int) *Error {
+	return t.refused(fmt.Sprintf("the engine did not accept the pool manager's key (status %d); look at the template's key and at the engine's log", status))
+}
+
 // rejectionClass is what a status of 400 and more means.
-func rejectionClass(response *http.Response) Class {
-	switch status := response.StatusCode; {
-	case later(status, response.Header):
+func rejectionClass(status int, h http.Header) Class {
+	switch {
+	case later(status, h):
 		return ClassBusy
 	case status >= 500 && status != http.StatusNotImplemented: // llama-server without --embeddings
 		return ClassFailed

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
@@ -57,7 +58,7 @@ const (
 )
 
 // answerHeader is the engine's headers that the client gets, without the engine's key.
-// A value that is too long is left out.
+// A value that is too long is left out; a Retry-After is bounded.
 func (t Target) answerHeader(h http.Header) map[string]string {
 	var out map[string]string
 	for name, values := range h {
@@ -67,6 +68,12 @@ func (t Target) answerHeader(h http.Header) map[string]string {
 		value := values[0]
 		if len(value) > maxHeaderValue || authmin.CleanText(value, maxHeaderValue) != value {
 			continue
+		}
+		if name == "Retry-After" {
+			var ok bool
+			if value, ok = nodeapi.BoundRetryAfter(value, time.Now()); !ok {
+				continue
+			}
 		}
 		if out == nil {
 			out = map[string]string{}

@@ -77,7 +77,7 @@ func (r *callReader) judgeOpenAI(name string, data []byte) (v verdict, err error
 		choices = nil
 	}
 	if name == "error" || present(event["error"]) || word(event["object"]) == "error" {
-		return v, r.fail(r.target.message(data, false))
+		return v, r.said(data)
 	}
 	figures := present(event["usage"])
 	r.usage.read(event["usage"])
@@ -101,7 +101,7 @@ func (r *callReader) judgeMessages(name string, data []byte) (v verdict, err err
 		kind = name
 	}
 	if kind == "error" || present(event["error"]) {
-		return v, r.fail(r.target.message(data, false))
+		return v, r.said(data)
 	}
 	switch kind {
 	case "ping":
@@ -132,14 +132,14 @@ func (r *callReader) judgeResponses(name string, data []byte) (v verdict, err er
 	}
 	r.response(response)
 	if kind == "error" || present(event["error"]) {
-		return v, r.fail(r.target.message(data, false))
+		return v, r.said(data)
 	}
 	switch kind {
 	case "response.failed":
 		if said := response["error"]; present(said) {
 			data = []byte(`{"error":` + string(said) + `}`)
 		}
-		return v, r.fail(r.target.message(data, false))
+		return v, r.said(data)
 	case "response.completed", "response.incomplete":
 		r.finished(strings.TrimPrefix(kind, "response."))
 		v.last = true
@@ -163,7 +163,7 @@ func (r *callReader) response(response map[string]json.RawMessage) {
 func (r *callReader) judgeOllama(data []byte) (v verdict, err error) {
 	line := object(data)
 	if present(line["error"]) {
-		return v, r.fail(r.target.message(data, false))
+		return v, r.said(data)
 	}
 	v.text = saysBesides(object(line["message"]), "role") || says(line["response"]) || says(line["thinking"])
 	for name, to := range map[string]*count{"prompt_eval_count": &r.usage.in, "eval_count": &r.usage.out} {

@@ -63,17 +63,16 @@ func (r *callReader) answer() Answer {
 }
 
 func (r *callReader) readStream(ctx context.Context, body io.Reader) error {
-	ollama := r.call.Operation.Protocol == nodeapi.Ollama
-	if media(r.kind) == mediaLines && !ollama {
-		return r.fail("the engine answered a request for events with lines of JSON")
-	}
 	r.lines = newLineReader(body, r.call.MaxAnswer)
 	read := r.readEvents
-	if ollama && media(r.kind) != mediaEvents { // what loads a model alone is answered as JSON: one line
+	switch kind := media(r.kind); {
+	case r.call.Operation.Protocol == nodeapi.Ollama && (kind == mediaLines || isJSON(r.kind) || r.kind == ""): // what loads a model alone is answered as JSON: one line
 		r.head.ContentType = mediaLines
 		read = r.readNDJSON
-	} else {
+	case r.call.Operation.Protocol != nodeapi.Ollama && (kind == mediaEvents || r.kind == ""):
 		r.head.ContentType = mediaEvents
+	default:
+		read = r.readForeign
 	}
 	err := read()
 	switch {
@@ -175,7 +174,7 @@ func (r *callReader) field(line []byte) error {
 		r.name = append(r.name[:0], value...)
 	case "", "id", "retry":
 	case "error": // llama.cpp before 2025
-		return r.fail(r.target.message(value, false))
+		return r.said(value)
 	default:
 		if r.lines.cut && r.begun && beginsField(line) {
 			return errMidLine
@@ -211,6 +210,16 @@ func (r *callReader) dispatch() error {
 	return r.event(name, data)
 }
 
+// readForeign reads an answer of another content type than the protocol's streams have:
+// whatever is in it, no client of the protocol would read it.
+func (r *callReader) readForeign() error {
+	line, err := r.lines.next()
+	if err != nil {
+		return err
+	}
+	return r.foreign(line)
+}
+
 // foreign is the failure of an engine that sent something else than events.
 func (r *callReader) foreign(line []byte) error {
 	timer := time.AfterFunc(foreignWait, r.hangUp)
@@ -227,5 +236,7 @@ func (r *callReader) foreign(line []byte) error {
 	if r.begun {
 		return r.fail("the engine's stream has something else than events in its middle: " + said)
 	}
-	return r.fail("the engine answered a request for a stream with " + kind(r.kind) + ": " + said)
+	failed := r.said(text)
+	failed.Message = "the engine answered a request for a stream with " + kind(r.kind) + ": " + said
+	return failed
 }

@@ -43,7 +43,7 @@ func (r *callReader) readWhole(ctx context.Context, body io.Reader) error {
 	if r.call.generates() && len(bytes.TrimSpace(text)) == 0 {
 		return r.fail("the engine's answer is empty")
 	}
-	if isJSON(r.kind) || isObject(text) {
+	if isJSON(r.kind) || isObject(text) || r.call.generates() || isPage(r.kind) {
 		if text, err = r.wholeJSON(text); err != nil {
 			return err
 		}
@@ -62,7 +62,7 @@ func (r *callReader) wholeJSON(text []byte) ([]byte, error) {
 	edits, object := r.scanned(text)
 	if !object {
 		if !json.Valid(text) {
-			return nil, r.fail("the engine's answer is not JSON: " + r.target.words(text[:min(len(text), maxErrorBytes)], len(text) > maxErrorBytes))
+			return nil, r.fail("the engine's answer (" + kind(r.kind) + ") is not JSON: " + r.target.words(text[:min(len(text), maxErrorBytes)], len(text) > maxErrorBytes))
 		}
 		return text, nil // a list, as some engines' reranking gives
 	}
@@ -86,7 +86,7 @@ func (r *callReader) judgeWhole(text []byte) error {
 	}
 	answer := object(text)
 	if present(answer["error"]) || word(answer["object"]) == "error" || word(answer["type"]) == "error" {
-		return r.fail(r.target.message(text, false))
+		return r.said(text)
 	}
 	r.usage.read(answer["usage"])
 	r.finished(word(answer["stop_reason"]))
@@ -103,12 +103,19 @@ func (r *callReader) judgeWhole(text []byte) error {
 	return nil
 }
 
+// isPage reports whether a content type is that of a page for people: a proxy's, or that
+// of something else than an engine.
+func isPage(header string) bool {
+	kind := media(header)
+	return kind == "text/html" || kind == "application/xhtml+xml"
+}
+
 // wholeResponse reads a response. It tells of a failure in itself: that passes, and the
 // call counts as failed.
 func (r *callReader) wholeResponse(text []byte) error {
 	answer := object(text)
 	if word(answer["object"]) != "response" && present(answer["error"]) {
-		return r.fail(r.target.message(text, false))
+		return r.said(text)
 	}
 	if r.call.Operation.Name == "responses" {
 		r.response(answer)

@@ -68,7 +68,11 @@ func TestAWholeAnswerThatIsNoneIsAnError(t *testing.T) {
 		"events":           {"chat", mediaEvents, "data: {}\n\n", "events"},
 		"too large":        {"chat", mediaJSON, `{"a":"` + strings.Repeat("x", 1<<20) + `"}`, "larger"},
 		"no UTF-8":         {"chat", mediaJSON, "{\"a\":\"\xff\"}", "not UTF-8"},
-		"text, not UTF-8":  {"chat", mediaText, "\xff", "not UTF-8"},
+		"text, not UTF-8":  {"embeddings", mediaText, "\xff", "not UTF-8"},
+		"a page":           {"chat", "text/html; charset=utf-8", "<html><body>Welcome</body></html>", "(text/html) is not JSON: Welcome"},
+		"a page of text":   {"messages", mediaText, "Welcome", "(text/plain) is not JSON: Welcome"},
+		"no answer at all": {"responses", "", "Welcome", "not JSON"},
+		"a page of others": {"embeddings", "text/html", "<p>Welcome", "not JSON"},
 		"JSON without its": {"chat", "", `{"error":{"message":"oops"}}`, "oops"},
 	} {
 		kinds, _, _, err := readCall(t, c.operation, false, c.kind, strings.NewReader(c.body), nil)

@@ -20,5 +20,5 @@
 //   - Node to orchestrator: [Orchestrator] ([NewOrchestrator]); [RegisterRequest],
 //     [HeartbeatRequest], [Capabilities], [GPU], and the catalog's [Model].
 //   - Errors: [StatusError], [ForeignError], [CallError], [ErrUnreachable], [ErrForeign],
-//     [ErrLineTooLong], [ParseRetryAfter].
+//     [ErrLineTooLong], [ParseRetryAfter], [BoundRetryAfter].
 package nodeapi

@@ -94,3 +94,19 @@ func ParseRetryAfter(value string, now time.Time) time.Duration {
 	}
 	return 0
 }
+
+// BoundRetryAfter gives an engine's Retry-After as its client may have it: what asks to
+// wait for longer than MaxRetryAfter says MaxRetryAfter. ok is false for a value that
+// is none.
+func BoundRetryAfter(value string, now time.Time) (_ string, ok bool) {
+	value = strings.TrimSpace(value)
+	if value == "" || strings.Trim(value, "0123456789") != "" {
+		if _, err := http.ParseTime(value); err != nil {
+			return "", false
+		}
+	}
+	if ParseRetryAfter(value, now) >= MaxRetryAfter {
+		value = strconv.FormatInt(int64(MaxRetryAfter/time.Second), 10)
+	}
+	return value, true
+}
