@@ -4,15 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/openai/openai-go/v3"
-	"github.com/openai/openai-go/v3/option"
 
 	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
@@ -160,46 +156,6 @@ func TestVerboseStreamsHaveMetricsEvents(t *testing.T) {
 		if types(events) != "started metrics token end" || !slices.Contains(wants, events[1].Data) || events[1].ID != "1" {
 			t.Errorf("got %v, want the metrics %s", events, wants)
 		}
-	}
-}
-
-func TestTheOfficialOpenAIClientIsServed(t *testing.T) {
-	s := start(t, app.Options{})
-	s.join("n1", newPool(t, echo(3)), 1)
-	c := openai.NewClient(option.WithBaseURL("http://"+s.addr+"/v1"), option.WithAPIKey(s.direct.Reveal()))
-	params := openai.ChatCompletionNewParams{
-		Model: "demo", Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("hello")},
-		StreamOptions: openai.ChatCompletionStreamOptionsParam{IncludeUsage: openai.Bool(true)},
-	}
-	whole, err := c.Chat.Completions.New(t.Context(), params)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := whole.Choices[0].Message.Content; got != "t0 t1 t2 " || whole.Usage.CompletionTokens != 3 {
-		t.Errorf("whole: got %q, %d tokens", got, whole.Usage.CompletionTokens)
-	}
-	stream := c.Chat.Completions.NewStreaming(t.Context(), params)
-	var acc openai.ChatCompletionAccumulator
-	for stream.Next() {
-		acc.AddChunk(stream.Current())
-	}
-	if err := stream.Err(); err != nil || acc.Choices[0].Message.Content != "t0 t1 t2 " || acc.Usage.TotalTokens != 4 {
-		t.Errorf("streamed: got %+v, %v", acc.ChatCompletion, err)
-	}
-	old, err := c.Completions.New(t.Context(), openai.CompletionNewParams{
-		Model: "demo", Prompt: openai.CompletionNewParamsPromptUnion{OfString: openai.String("hello")},
-	})
-	if err != nil || old.Choices[0].Text != "t0 t1 t2 " {
-		t.Errorf("completion: got %+v, %v", old, err)
-	}
-	models, err := c.Models.List(t.Context())
-	if err != nil || len(models.Data) != 1 || models.Data[0].ID != "demo" {
-		t.Errorf("models: got %+v, %v", models, err)
-	}
-	params.Model = "nope"
-	_, err = c.Chat.Completions.New(t.Context(), params)
-	if refused, _ := errors.AsType[*openai.Error](err); refused == nil || refused.Code != "MODEL_NOT_AVAILABLE" || refused.Message == "" {
-		t.Errorf("unknown model: got %v", err)
 	}
 }
 

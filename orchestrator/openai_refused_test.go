@@ -1,18 +1,15 @@
 package orchestrator_test
 
 import (
-	"errors"
 	"testing"
-
-	"github.com/openai/openai-go/v3"
-	"github.com/openai/openai-go/v3/option"
 
 	"github.com/llorch/gateway/orchestrator/app"
 )
 
-func TestTheOfficialOpenAIClientReadsEveryRefusal(t *testing.T) {
+// TestRefusalsHaveTheErrorThatOpenAIClientsShow: the member "error" beside the
+// problem's own members.
+func TestRefusalsHaveTheErrorThatOpenAIClientsShow(t *testing.T) {
 	s := start(t, app.Options{})
-	c := openai.NewClient(option.WithBaseURL("http://"+s.addr+"/v1"), option.WithAPIKey(s.direct.Reveal()), option.WithMaxRetries(0))
 	for _, r := range []struct {
 		path, body, code string
 		status           int
@@ -21,9 +18,9 @@ func TestTheOfficialOpenAIClientReadsEveryRefusal(t *testing.T) {
 		{"models", `{}`, "METHOD_NOT_ALLOWED", 405},
 		{"chat/completions", `{`, "INVALID_JSON", 400},
 	} {
-		err := c.Post(t.Context(), r.path, []byte(r.body), nil)
-		if got, _ := errors.AsType[*openai.Error](err); got == nil || got.StatusCode != r.status || got.Code != r.code || got.Message == "" {
-			t.Errorf("POST %s: got %v, want %d %s and a message", r.path, err, r.status, r.code)
+		got := s.want(r.status, "ci", "infer", "POST", "/v1/"+r.path, r.body)
+		if e, _ := got["error"].(map[string]any); e["code"] != r.code || e["message"] == "" || e["type"] == "" {
+			t.Errorf("POST %s: got %v, want %s, a type and a message", r.path, got, r.code)
 		}
 	}
 }
