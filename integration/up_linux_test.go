@@ -175,6 +175,16 @@ func healthTellsNothing(t *testing.T, u *gatewaytest.Up) {
 	if len(body) != 1 || body["status"] == nil {
 		t.Errorf("GET /health without a token: %s, want the status alone", res.Body)
 	}
+	for path, want := range map[string]int{"/health": 0, "/metrics": 1} { // the second needs a token
+		check := gatewaytest.Command(t, ownerEnv, "health", "--url", u.Base+path)
+		output, err := check.CombinedOutput()
+		if check.ProcessState == nil {
+			t.Fatal(err)
+		}
+		if code := check.ProcessState.ExitCode(); code != want || strings.Count(string(output), "\n") != 1 {
+			t.Errorf("llorch health for %s: exit status %d, want %d, and one line:\n%s", path, code, want, output)
+		}
+	}
 }
 
 // pasteLinesWork runs what up tells people to paste.

@@ -22,6 +22,8 @@ type Program struct {
 	Documentation string
 	// LogVariable is the environment variable of the key log_level.
 	LogVariable string
+	// ListenKey is the setting with the address that the daemon listens on.
+	ListenKey string
 	// Prefixes and Others are those of [Variables].
 	Prefixes, Others []string
 	// Environ lists the environment; nil: [os.Environ].
@@ -97,10 +99,7 @@ func (p Program) Read(file string, lookup Lookup) (Daemon, error) {
 func (p Program) read(file string, lookup Lookup) (*reading, error) {
 	r := &reading{daemon: p.New()}
 	level := "info"
-	r.settings = append(r.daemon.Settings(), Setting{
-		Key: "log_level", Variable: p.LogVariable, Default: "info", Live: true,
-		Doc: "how much is logged; a reload takes another one up", Value: Choice(&level, "debug", "info", "warn", "error"),
-	})
+	r.settings = append(r.daemon.Settings(), p.logLevel(&level))
 	var err error
 	if r.config, err = ReadConfig(file, lookup, r.settings); err != nil {
 		return r, err
@@ -109,6 +108,14 @@ func (p Program) read(file string, lookup Lookup) (*reading, error) {
 		return r, err
 	}
 	return r, r.config.Locate(r.daemon.Check(lookup))
+}
+
+// logLevel is the setting that each daemon has.
+func (p Program) logLevel(to *string) Setting {
+	return Setting{
+		Key: "log_level", Variable: p.LogVariable, Default: "info", Live: true,
+		Doc: "how much is logged; a reload takes another one up", Value: Choice(to, "debug", "info", "warn", "error"),
+	}
 }
 
 func (r *reading) open(lookup Lookup) ([]*authmin.SecretSource, error) {
@@ -121,6 +128,9 @@ func (r *reading) open(lookup Lookup) ([]*authmin.SecretSource, error) {
 
 // Run is the program: its arguments are read, and the service runs until ctx ends.
 func (p Program) Run(ctx context.Context, args []string, lookup Lookup, stdout, stderr io.Writer) error {
+	if len(args) > 0 && args[0] == "health" {
+		return p.health(ctx, args[1:], lookup, stdout, stderr)
+	}
 	flags := flag.NewFlagSet(p.Name, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	file := flags.String("config", "", "YAML `file`; every key is an environment variable too")

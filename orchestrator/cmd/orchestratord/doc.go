@@ -3,6 +3,7 @@
 //	orchestratord --config F              runs
 //	orchestratord --config F --check      validates and exits
 //	orchestratord --version               prints the version and exits
+//	orchestratord health --config F       exit status 0 if the one of F answers; --ready: takes work
 //	orchestratord migrate --help          a single server's state into a cluster, and back
 //
 // TERM and INT stop it: no new tasks, running ones finished (after the time that

@@ -29,7 +29,7 @@ var documentation string
 // program is orchestratord. The variables of Others are the pool manager's: the two
 // daemons may share one environment.
 var program = backend.Program{
-	Name: "orchestratord", Version: version(), Documentation: documentation, LogVariable: "ORCHD_LOG_LEVEL",
+	Name: "orchestratord", Version: version(), Documentation: documentation, LogVariable: "ORCHD_LOG_LEVEL", ListenKey: "addr",
 	Prefixes: []string{"ORCHD_", "ORCHESTRATORD_"},
 	Others:   []string{"ORCHESTRATORD_URL", "ORCHESTRATORD_TOKEN", "ORCHESTRATORD_TOKEN_FILE"},
 	New:      func() backend.Daemon { return new(config) },

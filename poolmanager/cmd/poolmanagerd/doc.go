@@ -1,6 +1,7 @@
 // Command poolmanagerd is the pool manager as a daemon.
 //
 //	poolmanagerd [--config F] [--check] [--version]
+//	poolmanagerd health [--config F] [--ready]   (exit status 0 if the running one answers)
 //	poolmanagerd demo-engine [flags]   (what the template demo starts)
 //
 // TERM or INT stops it: it deregisters, ends its engines and leaves within 3 s. It
