@@ -28,6 +28,7 @@ var documentParts = []struct {
 	{"incidents.md", 20, prepareIncident},
 	{"threat-model.md", 0, func(*testing.T, *fleet, string) {}},
 	{"engines.md", 0, func(*testing.T, *fleet, string) {}},
+	{"configuration.md", 0, func(*testing.T, *fleet, string) {}},
 }
 
 // TestDocuments runs every command of deploy/docs, a document to a shell, against

@@ -11,8 +11,8 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// Version is what this program says it is; a build sets it with -ldflags -X.
-var Version = "dev"
+// Version is what this program says it is.
+var Version = backend.ThisBuild().Version
 
 // DefaultListen is where a pool manager listens if its options name no address.
 const DefaultListen = "127.0.0.1:9200"

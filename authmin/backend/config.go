@@ -18,6 +18,11 @@ type Setting struct {
 	// Default is the value of a key that is not set, as a variable would hold it.
 	// "": the value that the variable behind Value has.
 	Default string
+	// DefaultDoc describes a default that has no text of its own, or is another one on
+	// each machine.
+	DefaultDoc string
+	// Section begins a section of the help and of the reference.
+	Section string
 	// Unit is what a number counts: ms, bytes. "": it has none.
 	Unit string
 	// Doc says what the setting does, for an operator.

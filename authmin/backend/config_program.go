@@ -16,8 +16,9 @@ import (
 
 // Program is a daemon: its command line, its configuration, and its signals.
 type Program struct {
-	Name    string
-	Version string
+	Name string
+	// Build is what --version prints.
+	Build Build
 	// Documentation is the source of the program's package comment, for --help.
 	Documentation string
 	// LogVariable is the environment variable of the key log_level.
@@ -135,7 +136,8 @@ func (p Program) Run(ctx context.Context, args []string, lookup Lookup, stdout, 
 	flags.SetOutput(stderr)
 	file := flags.String("config", "", "YAML `file`; every key is an environment variable too")
 	check := flags.Bool("check", false, "check the configuration and exit")
-	version := flags.Bool("version", false, "print the version and exit")
+	version := flags.Bool("version", false, "print the version and what it was built from, and exit")
+	reference := flags.Bool("reference", false, "print the reference of the configuration, in Markdown, and exit")
 	flags.Usage = func() { p.usage(flags) }
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil
@@ -146,8 +148,12 @@ func (p Program) Run(ctx context.Context, args []string, lookup Lookup, stdout, 
 		return fmt.Errorf("unexpected argument %q; see --help", flags.Arg(0))
 	}
 	if *version {
-		fmt.Fprintln(stdout, p.Version)
-		return nil
+		_, err := fmt.Fprint(stdout, p.Build.Text(p.Name))
+		return err
+	}
+	if *reference {
+		_, err := io.WriteString(stdout, p.reference())
+		return err
 	}
 	if err := p.CheckVariables(); err != nil {
 		return err
@@ -175,13 +181,14 @@ func (p Program) Run(ctx context.Context, args []string, lookup Lookup, stdout, 
 	return p.serve(ctx, hangUps, &reloader{program: p, file: *file, lookup: lookup, started: r, sources: sources, level: level, log: log})
 }
 
-// usage prints the flags, and the documentation: where only the program is installed
-// there is no other.
+// usage prints the documentation, each key and credential as they are declared, and the
+// flags: where only the program is installed there is no other.
 func (p Program) usage(flags *flag.FlagSet) {
 	text, _, _ := strings.Cut(p.Documentation, "\npackage ")
 	for line := range strings.Lines(text) {
 		fmt.Fprint(flags.Output(), strings.TrimPrefix(strings.TrimPrefix(line, "//"), " "))
 	}
-	fmt.Fprint(flags.Output(), "\n\nFlags:\n")
+	d := p.New()
+	fmt.Fprintf(flags.Output(), "\n\n# Keys\n\n%s\n# Credentials\n\n%s\nFlags:\n", p.keys(d).help(""), d.Secrets().help())
 	flags.PrintDefaults()
 }

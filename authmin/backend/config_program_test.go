@@ -111,7 +111,7 @@ func (r *run) logged(t *testing.T, message string, n int) map[string]any {
 
 func newProgram(d *thing) Program {
 	return Program{
-		Name: "thingd", Version: "1.2", Documentation: "// Command thingd is a test.\npackage main\n", LogVariable: "T_LOG_LEVEL",
+		Name: "thingd", Build: Build{Version: "1.2", Go: "go1.26", Platform: "linux/arm64"}, Documentation: "// Command thingd is a test.\npackage main\n", LogVariable: "T_LOG_LEVEL",
 		Prefixes: []string{"T_"}, Environ: func() []string { return nil }, New: func() Daemon {
 			fresh := *d
 			return &fresh
@@ -208,7 +208,7 @@ func TestArgumentsOfAProgram(t *testing.T) {
 		"a failed trial":   {[]string{"--check"}, []string{"T_MODE", "none"}, "", "environment: mode (T_MODE): cannot be tried"},
 		"a log level":      {[]string{"--check"}, []string{"T_LOG_LEVEL", "loud"}, "", "environment: log_level (T_LOG_LEVEL): invalid value \"loud\": want debug, info, warn or error"},
 		"a weak token":     {[]string{"--check"}, []string{"T_TOKEN", "short"}, "", "reading token from T_TOKEN: "},
-		"version":          {[]string{"--version"}, nil, "1.2\n", ""},
+		"version":          {[]string{"--version"}, nil, "thingd 1.2\ncommit unknown\ngo go1.26 linux/arm64\n", ""},
 		"help":             {[]string{"--help"}, nil, "", ""},
 		"an argument":      {[]string{"x"}, nil, "", "unexpected argument \"x\"; see --help"},
 		"an unknown flag":  {[]string{"--nope"}, nil, "", "flag provided but not defined: -nope"},

@@ -48,7 +48,7 @@ func (d *config) Try() error { return checkStateDir(d.options.StateDir) }
 // Start starts the orchestrator.
 func (d *config) Start(ctx context.Context, log *slog.Logger) (backend.Service, error) {
 	o := d.options
-	o.Log, o.Version = log, version()
+	o.Log, o.Version = log, program.Build.Version
 	s, err := app.Start(ctx, o)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // The help of the program lists every key and variable: on a host there is nothing else
@@ -17,7 +19,7 @@ func TestHelpListsEveryKeyAndVariable(t *testing.T) {
 		t.Fatal(err)
 	}
 	words := regexp.MustCompile(`[A-Za-z_]+`).FindAllString(out.String(), -1)
-	wanted := []string{"LLORCH_API_TOKEN", "LLORCH_UPSTREAM_TOKEN", "POOL_MANAGER_TOKEN", "check", "migrate"}
+	wanted := []string{"LLORCH_API_TOKEN", "LLORCH_UPSTREAM_TOKEN", "POOL_MANAGER_TOKEN", "check", "migrate", "health"}
 	settings := new(config).Settings()
 	wanted = slices.Concat(wanted, settings.Keys(), settings.Variables(), []string{"log_level", program.LogVariable})
 	for _, word := range wanted {
@@ -28,4 +30,14 @@ func TestHelpListsEveryKeyAndVariable(t *testing.T) {
 	if strings.Contains(out.String(), "//\t") || strings.Contains(out.String(), "package main") {
 		t.Errorf("the help shows source text:\n%s", out.String())
 	}
+	testkit.Golden(t, "testdata/help.txt", out.Bytes())
+}
+
+// The document for operators is what the program declares.
+func TestTheReferenceIsGenerated(t *testing.T) {
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"--reference"}, environment(), &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	testkit.GoldenPart(t, "../../../deploy/docs/configuration.md", "orchestratord", out.Bytes())
 }

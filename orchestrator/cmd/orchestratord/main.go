@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 
 	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/orchestrator/app"
@@ -29,7 +28,7 @@ var documentation string
 // program is orchestratord. The variables of Others are the pool manager's: the two
 // daemons may share one environment.
 var program = backend.Program{
-	Name: "orchestratord", Version: version(), Documentation: documentation, LogVariable: "ORCHD_LOG_LEVEL", ListenKey: "addr",
+	Name: "orchestratord", Build: backend.ThisBuild(), Documentation: documentation, LogVariable: "ORCHD_LOG_LEVEL", ListenKey: "addr",
 	Prefixes: []string{"ORCHD_", "ORCHESTRATORD_"},
 	Others:   []string{"ORCHESTRATORD_URL", "ORCHESTRATORD_TOKEN", "ORCHESTRATORD_TOKEN_FILE"},
 	New:      func() backend.Daemon { return new(config) },
@@ -47,11 +46,4 @@ func run(ctx context.Context, args []string, lookup backend.Lookup, stdout, stde
 func configure(file string, lookup backend.Lookup) (app.Options, error) {
 	d, err := program.Read(file, lookup)
 	return d.(*config).options, err
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.Main.Version
-	}
-	return "(devel)"
 }

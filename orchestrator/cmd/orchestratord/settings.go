@@ -16,7 +16,7 @@ import (
 )
 
 // Settings declares every key: the one place where a setting gets its key, variable and
-// help. Its field, default and bounds are in [orchestrator.Settings]. doc.go has the keys in order.
+// help. Its field, default and bounds are in [orchestrator.Settings].
 func (d *config) Settings() backend.Settings {
 	o := &d.options
 	return backend.Settings{
@@ -29,7 +29,7 @@ func (d *config) Settings() backend.Settings {
 		{Key: "drain_ms", Variable: "ORCHD_DRAIN_MS", Default: "0", Unit: "ms", Value: backend.Milliseconds(&o.Drain, 0, orchestrator.MaxDrain),
 			Doc: "how long running tasks may go on after SIGTERM; in a cluster the others take new ones at once"},
 
-		{Key: "admission_capacity", Variable: "ORCHD_ADMISSION_CAPACITY", Default: fmt.Sprint(orchestrator.DefaultCapacity), Unit: "tasks",
+		{Section: "Tasks", Key: "admission_capacity", Variable: "ORCHD_ADMISSION_CAPACITY", Default: fmt.Sprint(orchestrator.DefaultCapacity), Unit: "tasks",
 			Value: backend.Number(&o.Capacity, 1, orchestrator.MaxCapacity), Doc: "how many tasks may wait"},
 		{Key: "admission_policy", Variable: "ORCHD_ADMISSION_POLICY", Default: string(orchestrator.Reject),
 			Value: backend.Choice(&o.Policy, orchestrator.Reject, orchestrator.DropLRU),
@@ -48,7 +48,7 @@ func (d *config) Settings() backend.Settings {
 		{Key: "keep_ended_tasks", Variable: "ORCHD_KEEP_ENDED_TASKS", Default: fmt.Sprint(orchestrator.DefaultKeepEndedTasks), Unit: "tasks",
 			Value: backend.Number(&o.KeepEndedTasks, 1, orchestrator.MaxKeepEndedTasks), Doc: "how many ended tasks are kept for one identity"},
 
-		{Key: "request_bytes", Variable: "ORCHD_REQUEST_BYTES", Default: fmt.Sprint(orchestrator.DefaultRequestBytes), Unit: "bytes",
+		{Section: "Native calls", Key: "request_bytes", Variable: "ORCHD_REQUEST_BYTES", Default: fmt.Sprint(orchestrator.DefaultRequestBytes), Unit: "bytes",
 			Value: backend.Number(&o.RequestBytes, 1<<20, orchestrator.MaxRequestBytes), Doc: "how large the body of an engine's own request may be"},
 		{Key: "event_bytes", Variable: "ORCHD_EVENT_BYTES", Default: fmt.Sprint(orchestrator.DefaultEventBytes), Unit: "bytes",
 			Value: backend.Number(&o.EventBytes, 64<<10, orchestrator.MaxEventBytes), Doc: "how large one event, or one whole answer, of an engine may be"},
@@ -61,7 +61,7 @@ func (d *config) Settings() backend.Settings {
 		{Key: "content_bytes", Variable: "ORCHD_CONTENT_BYTES", Default: fmt.Sprint(int64(orchestrator.DefaultContentBytes)), Unit: "bytes",
 			Value: backend.Number(&o.ContentBytes, orchestrator.MinContentBytes, orchestrator.MaxContentBytes), Doc: "how many bytes of requests are kept in all"},
 
-		{Key: "node_timeout_ms", Variable: "ORCHESTRATORD_NODE_TIMEOUT_MS", Default: backend.InMilliseconds(orchestrator.DefaultNodeTimeout), Unit: "ms",
+		{Section: "Nodes and models", Key: "node_timeout_ms", Variable: "ORCHESTRATORD_NODE_TIMEOUT_MS", Default: backend.InMilliseconds(orchestrator.DefaultNodeTimeout), Unit: "ms",
 			Value: backend.Milliseconds(&o.NodeTimeout, orchestrator.MinNodeTimeout, orchestrator.MaxNodeTimeout), Doc: "after how much silence a node is offline"},
 		{Key: "node_networks", Variable: "ORCHD_NODE_NETWORKS", Value: backend.List(&o.NodeNetworks, network),
 			Doc: "CIDRs where nodes may be, besides loopback"},
@@ -74,10 +74,10 @@ func (d *config) Settings() backend.Settings {
 		{Key: "model_hosts", Variable: "ORCHD_MODEL_HOSTS", Value: backend.List(&o.ModelHosts, modelHost),
 			Doc: "https hosts, host or host:port, that the catalog may read models from"},
 
-		{Key: "cluster_name", Variable: "ORCHD_CLUSTER_NAME", Value: backend.Text(&d.cluster.Name, nil),
+		{Section: "Several replicas", Key: "cluster_name", Variable: "ORCHD_CLUSTER_NAME", Value: backend.Text(&d.cluster.Name, nil),
 			Doc: "makes this one of several replicas; the same on each"},
 		{Key: "cluster_replica", Variable: "ORCHD_CLUSTER_REPLICA", Value: backend.Text(&d.cluster.Replica, nil),
-			Doc: "this replica's own name, for ever; default: the host's"},
+			DefaultDoc: "the host's name", Doc: "this replica's own name, for ever"},
 		{Key: "cluster_addr", Variable: "ORCHD_CLUSTER_ADDR", Value: backend.Text(&d.cluster.Listen, nil),
 			Doc: "where to listen for the other replicas, host:port"},
 		{Key: "cluster_peers", Variable: "ORCHD_CLUSTER_PEERS", Value: backend.List(&d.cluster.Peers, asItIs),

@@ -3,24 +3,24 @@ package main
 import (
 	"bytes"
 	"io"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager"
 )
 
-// TestEveryKeyIsDocumented holds the documentation against the settings and secrets
-// that are declared.
-func TestEveryKeyIsDocumented(t *testing.T) {
-	text, err := os.ReadFile("doc.go")
-	if err != nil {
+// TestHelpListsEveryKeyAndVariable holds the help against the settings and secrets that
+// are declared, those of templates and pools as well.
+func TestHelpListsEveryKeyAndVariable(t *testing.T) {
+	var text bytes.Buffer
+	if err := run(t.Context(), []string{"--help"}, env(nil), io.Discard, &text); err != nil {
 		t.Fatal(err)
 	}
 	words := map[string]bool{}
-	for _, word := range regexp.MustCompile(`[A-Za-z_]+`).FindAllString(string(text), -1) {
+	for _, word := range regexp.MustCompile(`[A-Za-z_]+`).FindAllString(text.String(), -1) {
 		words[word] = true
 	}
 	c := new(config)
@@ -32,7 +32,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 	}
 	for _, word := range slices.Concat(keys, variables) {
 		if !words[word] {
-			t.Errorf("%s is not in doc.go", word)
+			t.Errorf("the help does not name %s", word)
 		}
 	}
 	if len(keys) < 30 || len(variables) < 12 {
@@ -51,7 +51,17 @@ func TestHelpShowsTheDocumentation(t *testing.T) {
 			t.Errorf("the help does not name %q", want)
 		}
 	}
+	testkit.Golden(t, "testdata/help.txt", out.Bytes())
 	if strings.Contains(out.String(), "//\t") || strings.Contains(out.String(), "package main") {
 		t.Errorf("the help shows source text:\n%s", out.String())
 	}
+}
+
+// The document for operators is what the program declares.
+func TestTheReferenceIsGenerated(t *testing.T) {
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"--reference"}, env(nil), &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	testkit.GoldenPart(t, "../../../deploy/docs/configuration.md", "poolmanagerd", out.Bytes())
 }

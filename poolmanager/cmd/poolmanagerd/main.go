@@ -8,7 +8,6 @@ import (
 	"os"
 
 	"github.com/llorch/gateway/authmin/backend"
-	"github.com/llorch/gateway/poolmanager"
 	"github.com/llorch/gateway/poolmanager/demoengine"
 )
 
@@ -31,7 +30,7 @@ var documentation string
 // gateway's, which often share its environment.
 func program() backend.Program {
 	return backend.Program{
-		Name: "poolmanagerd", Version: poolmanager.Version, Documentation: documentation, LogVariable: "POOL_MANAGERD_LOG_LEVEL", ListenKey: "listen",
+		Name: "poolmanagerd", Build: backend.ThisBuild(), Documentation: documentation, LogVariable: "POOL_MANAGERD_LOG_LEVEL", ListenKey: "listen",
 		Prefixes: []string{"POOL_MANAGERD_"},
 		Others:   []string{"POOL_MANAGER_TOKEN", "POOL_MANAGER_TOKEN_FILE", "LLORCH_NODE_TOKEN"},
 		New:      func() backend.Daemon { return new(config) },

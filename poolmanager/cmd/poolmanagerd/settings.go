@@ -18,11 +18,11 @@ type config struct {
 	urlKeys                               []*authmin.SecretSource
 }
 
-// Settings declares every key. doc.go has them in order.
+// Settings declares every key.
 func (c *config) Settings() backend.Settings {
 	return append(c.options.Settings(),
 		backend.Setting{Key: "templates", Value: backend.Objects("templates", &c.templates, (*template).settings, checkTemplate),
-			Doc: "ways to run an engine; none: demo alone"},
+			Doc: "ways to run an engine", DefaultDoc: "demo alone"},
 		backend.Setting{Key: "preload", Value: backend.Objects("preload", &c.options.Preload, preloadSettings, nil),
 			Doc: "pools to have from the start"},
 	)
@@ -32,7 +32,7 @@ func preloadSettings(p *poolmanager.Preload) backend.Settings {
 	return backend.Settings{
 		{Key: "pool_id", Value: backend.Text(&p.PoolID, nil), Doc: "the pool's name"},
 		{Key: "template", Value: backend.Text(&p.Template, nil), Doc: "the template of its engine"},
-		{Key: "model_ref", Value: backend.Text(&p.ModelRef, nil), Doc: "its model; default: the template's"},
+		{Key: "model_ref", Value: backend.Text(&p.ModelRef, nil), Doc: "its model", DefaultDoc: "the template's"},
 		{Key: "on_demand", Value: backend.Switch(&p.OnDemand), Doc: "leaves the start to the first task"},
 	}
 }
