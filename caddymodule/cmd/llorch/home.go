@@ -102,6 +102,7 @@ func (h *home) startOrchestrator(ctx context.Context, o *upOptions) error {
 		h.orchestrator, err = orchestratorapp.Start(ctx, orchestratorapp.Options{
 			Listen: listen, StateDir: filepath.Join(o.dataDir, "orchestrator"),
 			Token: h.secrets.orchestrator, UpstreamToken: h.secrets.upstream, Log: caddySlog("orchestrator"),
+			Version: backend.ThisBuild().Version,
 		})
 		return err
 	})

@@ -26,10 +26,10 @@ func main() {
 		printReloadNotes(os.Stderr, os.Args[2:])
 	}
 	caddy.CustomBinaryName = "llorch"
-	if code, ran := runReportingErrors(os.Args[1:]); ran {
-		os.Exit(code)
+	if isCaddys(os.Args[1:]) {
+		caddycmd.Main()
 	}
-	caddycmd.Main()
+	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // printReloadNotes lists what the reload that follows cannot apply, such as a secret

@@ -15,15 +15,16 @@ import (
 // start is shown here and nowhere else.
 func printWelcome(w io.Writer, o upOptions, client clientToken, model string) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "llorch is up at %s\n", o.url())
+	style := styleOf(w)
+	fmt.Fprintln(&b, style.title("llorch is up at "+o.url()))
 	if o.engine == "demo" {
-		b.WriteString("The engine is a DEMO: it makes words up and runs no model. Use --engine for a real one.\n")
+		b.WriteString(style.warning("The engine is a DEMO: it makes words up and runs no model. Use --engine for a real one.") + "\n")
 	}
 	if o.config == "" {
 		b.WriteString("\n" + tokenLines(client) + "\n")
 	}
 	if open, err := authmin.ParseOptional(os.Getenv(caddymodule.EnvOptional)); err == nil && open && o.config == "" {
-		b.WriteString("AUTH_OPTIONAL is on: programs on this machine need no token, and neither do requests through a tunnel that adds no forwarding header.\n")
+		b.WriteString(style.warning("AUTH_OPTIONAL is on: programs on this machine need no token, and neither do requests through a tunnel that adds no forwarding header.") + "\n")
 	}
 	task, err := uuid.NewV7()
 	if err != nil {
