@@ -102,6 +102,11 @@ func (a *attempt) begin(ctx context.Context) error {
 			return fmt.Errorf("%w: %w", errNotBegun, err)
 		}
 	}
+	opened, err := a.o.openRequest(ctx, a.e.view(), a.request)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNotBegun, err)
+	}
+	a.request = opened
 	now := a.o.now()
 	warm := a.o.sessions.placed(a.session, a.e.id, a.l.nodeID, a.l.poolID, a.request.ModelRef)
 	a.e.changing.Lock()

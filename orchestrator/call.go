@@ -32,6 +32,7 @@ type content struct {
 	Body  string `json:"body,omitempty"`  // the id of its request's body, if that is in pieces
 	Bytes int64  `json:"bytes,omitempty"` // of that body
 	Keep  bool   `json:"keep,omitempty"`  // its answer is kept as long as its record
+	Key   string `json:"key,omitempty"`   // the name of the key that everything is encrypted with; "": nothing is
 }
 
 func (c *Call) operation() nodeapi.Operation {
@@ -47,7 +48,7 @@ func (c *Call) identity() string {
 
 func (r *TaskRequest) protocol() nodeapi.Protocol {
 	if r.call == nil {
-		return ""
+		return r.sealedProtocol
 	}
 	return r.call.operation().Protocol
 }

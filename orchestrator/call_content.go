@@ -18,12 +18,18 @@ type contents struct {
 	held    *Shares       // bytes of bodies, by identity
 	uploads *Shares       // bodies that are being stored
 
-	found map[string]time.Time // bodies without a record, since when; for the sweep
+	doomed       chan string   // keys that are to be destroyed
+	compact      chan struct{} // capacity 1: a compaction of the keys is asked for
+	compactPause time.Duration
+
+	found     map[string]time.Time // bodies without a record, since when; for the sweep
+	keysSwept time.Time
 }
 
 func newContents(o *Orchestrator, s Settings) *contents {
 	return &contents{o: o, request: s.RequestBytes, event: s.EventBytes, keep: s.KeepContent,
-		held: NewShares(s.ContentBytes), uploads: NewShares(maxUploads), found: make(map[string]time.Time)}
+		held: NewShares(s.ContentBytes), uploads: NewShares(maxUploads), found: make(map[string]time.Time),
+		doomed: make(chan string, maxDoomed), compact: make(chan struct{}, 1), compactPause: s.compactPause, keysSwept: o.now()}
 }
 
 func (c *contents) full() *Error {
@@ -48,14 +54,15 @@ func (c *contents) count(e *taskEntry) {
 }
 
 // discard removes a body that no record names.
-func (c *contents) discard(ctx context.Context, id string) {
-	if id == "" {
+func (c *contents) discard(ctx context.Context, at content) {
+	c.doom(at.Key)
+	if at.Body == "" {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
 	defer cancel()
-	if err := c.o.store.Content().Forget(ctx, id); err != nil {
-		c.o.log.Warn("could not remove the body of a request", "body", id, "error", err) // the sweep will
+	if err := c.o.store.Content().Forget(ctx, at.Body); err != nil {
+		c.o.log.Warn("could not remove the body of a request", "body", at.Body, "error", err) // the sweep will
 	}
 }
 
@@ -90,6 +97,7 @@ func (c *contents) eraseAnswers(ended []Task) {
 			c.o.log.Warn("could not remove the answer of an ended call", "task_id", t.TaskID, "error", err)
 			return
 		}
+		c.doom(t.content.Key)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"strconv"
 
 	"github.com/google/uuid"
 
@@ -48,6 +49,7 @@ type reading struct {
 	sum   hash.Hash
 	call  *Call
 	id    string // of the pieces
+	key   string // they are encrypted with it
 	held  int64  // of the owner's share of the content
 }
 
@@ -61,13 +63,12 @@ func (o *Orchestrator) readCall(ctx context.Context, who Who, op nodeapi.Operati
 	defer func() {
 		if err != nil {
 			o.content.held.Add(r.owner, -r.held)
-			o.content.discard(ctx, r.id)
+			o.content.discard(ctx, content{Body: r.id, Key: r.key})
 		}
 	}()
 	first := make([]byte, inlineBytes+1)
-	n, err := io.ReadFull(body, first)
-	whole := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-	if err != nil && !whole {
+	n, whole, err := fill(body, first)
+	if err != nil {
 		return nil, content{}, "", err
 	}
 	r.call.Places.Opened = int64(bytes.IndexByte(first[:n], '{')) + 1
@@ -86,7 +87,21 @@ func (o *Orchestrator) readCall(ctx context.Context, who Who, op nodeapi.Operati
 	if model, err = r.call.describe(op, r.scan); err != nil {
 		return nil, content{}, "", err
 	}
-	return r.call, content{Body: r.id, Bytes: r.held}, model, nil
+	return r.call, content{Body: r.id, Bytes: r.held, Key: r.key}, model, nil
+}
+
+// fill reads until p is full, or the body has ended. An io.ErrUnexpectedEOF is the body's
+// own: it was cut.
+func fill(body io.Reader, p []byte) (n int, end bool, err error) {
+	for n < len(p) && err == nil {
+		var more int
+		more, err = body.Read(p[n:])
+		n += more
+	}
+	if errors.Is(err, io.EOF) {
+		return n, true, nil
+	}
+	return n, false, err
 }
 
 // take scans some bytes of the body.
@@ -121,12 +136,15 @@ func (r *reading) store(ctx context.Context, begin []byte, rest io.Reader) error
 	}
 	defer r.o.content.uploads.Add(r.owner, -1)
 	r.id = uuid.Must(uuid.NewV7()).String()
+	var err error
+	if r.key, err = r.o.seals.newKey(ctx); err != nil {
+		return err
+	}
 	piece := make([]byte, pieceBytes)
 	n := copy(piece, begin)
 	for {
-		more, err := io.ReadFull(rest, piece[n:])
-		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-		if err != nil && !last {
+		more, last, err := fill(rest, piece[n:])
+		if err != nil {
 			return err
 		}
 		if err := r.take(piece[n : n+more]); err != nil {
@@ -150,7 +168,11 @@ func (r *reading) put(ctx context.Context, piece []byte) error {
 	}
 	r.o.content.held.Add(r.owner, size)
 	r.held += size
-	err := r.o.store.Content().Put(ctx, r.id, r.call.Pieces, piece)
+	piece, err := r.o.seals.seal(ctx, r.key, pieceName(r.id, r.call.Pieces), piece)
+	if err != nil {
+		return err
+	}
+	err = r.o.store.Content().Put(ctx, r.id, r.call.Pieces, piece)
 	if errors.Is(err, store.ErrFull) {
 		return r.o.content.full()
 	}
@@ -219,8 +241,8 @@ func notHere(member, instead string) *Error {
 // bodyReader reads a body that is in pieces, one piece in memory.
 type bodyReader struct {
 	ctx   context.Context
-	from  *store.Content
-	id    string
+	o     *Orchestrator
+	at    content
 	n, of int
 	piece []byte
 }
@@ -231,7 +253,10 @@ func (r *bodyReader) Read(p []byte) (int, error) {
 		if r.n == r.of {
 			return 0, io.EOF
 		}
-		piece, err := r.from.Piece(r.ctx, r.id, r.n)
+		piece, err := r.o.store.Content().Piece(r.ctx, r.at.Body, r.n)
+		if err == nil {
+			piece, err = r.o.seals.open(r.ctx, r.at.Key, pieceName(r.at.Body, r.n), piece)
+		}
 		if err != nil {
 			return 0, fmt.Errorf("%w: %w", errBodyLost, err)
 		}
@@ -242,6 +267,9 @@ func (r *bodyReader) Read(p []byte) (int, error) {
 	r.piece = r.piece[n:]
 	return n, nil
 }
+
+// pieceName is a piece's place.
+func pieceName(id string, n int) string { return id + "." + strconv.Itoa(n) }
 
 // errBodyLost is a body of which the store has not all pieces.
 var errBodyLost = errors.New("the request's body cannot be read")

@@ -74,7 +74,7 @@ func (o *Orchestrator) readInto(ctx context.Context, who Who, task *TaskRequest,
 	before, err := o.responseTask(who, task.call.Previous)
 	if err != nil {
 		o.content.held.Add(who.Identity, -task.content.Bytes)
-		o.content.discard(ctx, task.content.Body)
+		o.content.discard(ctx, task.content)
 		return err
 	}
 	task.Placement = pinned(before)
@@ -98,7 +98,7 @@ func (o *Orchestrator) submitCall(ctx context.Context, who Who, r TaskRequest, k
 	admission, isNew, err := o.submit(ctx, who, r, key)
 	o.content.held.Add(who.Identity, -r.content.Bytes)   // the task's entry counts it now
 	if !isNew && !errors.Is(err, store.ErrUnavailable) { // else the record may be there
-		o.content.discard(ctx, r.content.Body)
+		o.content.discard(ctx, r.content)
 	}
 	return admission, isNew, err
 }
@@ -134,5 +134,5 @@ func (o *Orchestrator) body(ctx context.Context, r *TaskRequest) (io.Reader, err
 	if r.content.Body == "" {
 		return nil, fmt.Errorf("%w: its record names none", errBodyLost)
 	}
-	return &bodyReader{ctx: ctx, from: o.store.Content(), id: r.content.Body, of: c.Pieces}, nil
+	return &bodyReader{ctx: ctx, o: o, at: r.content, of: c.Pieces}, nil
 }

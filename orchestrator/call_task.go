@@ -31,7 +31,7 @@ func (o *Orchestrator) withNative(ctx context.Context, who Who, r TaskRequest) (
 	}
 	if r.ModelRef != "" && r.ModelRef != model {
 		o.content.held.Add(who.Identity, -at.Bytes)
-		o.content.discard(ctx, at.Body)
+		o.content.discard(ctx, at)
 		return r, fail(Invalid, "INVALID_TASK", "model_ref and the model in native.body differ; leave model_ref out")
 	}
 	at.Keep = true // to be read later is what it is for

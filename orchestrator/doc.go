@@ -58,6 +58,7 @@
 //	task_         a task's request, record and entry in memory; taking one in, finding,
 //	              changing and forgetting it
 //	call_         native calls: what is read of them, and where their bodies are
+//	seal_         content is encrypted, each task's with a key of its own; erasing it
 //	queue_        who waits, in which order, and how many may
 //	schedule_     the leadership, the loop that places tasks, orphaned tasks
 //	place_        which pool a task goes to, and why none takes it now

@@ -1,5 +1,10 @@
 package orchestrator
 
+import (
+	"context"
+	"time"
+)
+
 // Leads reports whether this replica schedules now.
 func (o *Orchestrator) Leads() bool { return o.scheduler.leading.Load() }
 
@@ -21,4 +26,18 @@ func (o *Orchestrator) Remembers() (n int) {
 func (o *Orchestrator) found(who Who, id string) *taskEntry {
 	e, _ := o.find(who, id)
 	return e
+}
+
+// CompactEvery shortens the time between two compactions of the keys.
+func (s *Settings) CompactEvery(d time.Duration) { s.compactPause = d }
+
+// Seals reports whether content is encrypted.
+func (o *Orchestrator) Seals() bool { return o.seals.on.Load() }
+
+// Sweep is what the leader does from time to time.
+func (o *Orchestrator) Sweep() { o.sweep() }
+
+// KeyOf is the key of what a task contains.
+func (o *Orchestrator) KeyOf(ctx context.Context, id string) ([]byte, error) {
+	return o.store.Keys().Key(ctx, o.found(Who{Admin: true}, id).view().content.Key)
 }

@@ -59,6 +59,7 @@ type Orchestrator struct {
 	catalog   *catalog
 	artifacts *artifacts
 	content   *contents
+	seals     *sealer
 }
 
 // admissionRules are the limits of tasks that name none.
@@ -78,9 +79,9 @@ func New(ctx context.Context, c Config) (*Orchestrator, error) {
 		workers:   workers{replicas: make(map[replicaKey]replica)},
 		keys:      newKeptKeys(c.Now),
 	}
-	o.content = newContents(o, c.Settings)
+	o.content, o.seals = newContents(o, c.Settings), &sealer{keys: c.Store.Keys()}
 	o.scheduler = newScheduler(o, c.Strategy)
-	o.tails = newTails(c.Store, o.lifecycle, o.scheduler.active.Load, c.Log, c.Now)
+	o.tails = newTails(c.Store, o.seals, o.lifecycle, o.scheduler.active.Load, c.Log, c.Now)
 	o.nodes = newNodes(c, o.scheduler.wake)
 	o.sessions = newSessions(c.Store.Bucket(store.Sessions), c.Log, c.Now)
 	o.artifacts = newArtifacts(c.Store.Bucket(store.Artifacts), c.Log, c.Now)
@@ -91,8 +92,11 @@ func New(ctx context.Context, c Config) (*Orchestrator, error) {
 	if err := o.startWatches(ctx); err != nil {
 		return nil, fmt.Errorf("starting orchestrator: %w", err)
 	}
+	o.seals.start(o)
 	o.scheduler.start()
 	o.lifecycle.work.Go(o.tails.releaseLoop)
+	o.lifecycle.work.Go(o.content.destroyLoop)
+	o.lifecycle.work.Go(o.content.compactLoop)
 	return o, nil
 }
 

@@ -74,6 +74,8 @@ type Settings struct {
 	ContentBytes int64         // of all bodies that are kept; 0: DefaultContentBytes
 	KeepContent  time.Duration // how long the answer of a native call without a key is kept; 0: DefaultKeepContent
 
+	compactPause time.Duration // shorter in tests
+
 	NodeTimeout   time.Duration  // silence after which a node is offline; 0: DefaultNodeTimeout
 	NodeNetworks  []netip.Prefix // where nodes may be, besides loopback
 	NodeAddresses []string       // base URLs of the nodes that may get the pool manager token
@@ -98,6 +100,7 @@ func (s *Settings) fill() {
 	setDefault(&s.EventBytes, DefaultEventBytes)
 	setDefault(&s.ContentBytes, DefaultContentBytes)
 	setDefault(&s.KeepContent, DefaultKeepContent)
+	setDefault(&s.compactPause, compactPause)
 	if s.Resolver == nil {
 		s.Resolver = net.DefaultResolver
 	}

@@ -51,7 +51,7 @@ func (ts *tails) feed(ctx context.Context, e *taskEntry, t *tail) {
 		return
 	}
 	stop, err := ts.events.Subscribe(e.id, func(record []byte) {
-		batch, err := decodeBatch(record)
+		batch, err := ts.decode(ts.lifecycle.ctx, e, record)
 		if err != nil {
 			ts.log.Error("decoding live events", "task_id", e.id, "error", err)
 			return
@@ -80,7 +80,7 @@ func (ts *tails) feed(ctx context.Context, e *taskEntry, t *tail) {
 
 // catchUp reads from the log how far the task is.
 func (ts *tails) catchUp(ctx context.Context, e *taskEntry, t *tail) {
-	last, err := ts.lastEvent(ctx, e.id)
+	last, err := ts.lastEvent(ctx, e)
 	if err != nil {
 		ts.log.Debug("reading newest event", "task_id", e.id, "error", err)
 		return
@@ -89,15 +89,15 @@ func (ts *tails) catchUp(ctx context.Context, e *taskEntry, t *tail) {
 }
 
 // lastEvent gives the id of the newest event in the log.
-func (ts *tails) lastEvent(ctx context.Context, id string) (uint64, error) {
-	rec, err := ts.events.Last(ctx, id)
+func (ts *tails) lastEvent(ctx context.Context, e *taskEntry) (uint64, error) {
+	rec, err := ts.events.Last(ctx, e.id)
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, err
 	}
-	batch, err := decodeBatch(rec)
+	batch, err := ts.decode(ctx, e, rec)
 	if err != nil || len(batch) == 0 {
 		return 0, err
 	}

@@ -71,7 +71,7 @@ func (r *Reader) logged(ctx context.Context) ([]Event, error) {
 			return nil, err
 		}
 		r.cursor = cursor
-		batch, err := decodeBatch(rec)
+		batch, err := r.o.tails.decode(ctx, r.e, rec)
 		if err != nil {
 			return nil, fmt.Errorf("decoding events of task %s: %w", r.e.id, err)
 		}
@@ -105,18 +105,18 @@ func (r *Reader) useful(batch []Event) []Event {
 
 // stored gives what the log has of a task whose runner is lost: the id of the newest
 // event, and how many of them have output. It reads a record at a time.
-func (ts *tails) stored(ctx context.Context, id string) (last uint64, outputs int, err error) {
+func (ts *tails) stored(ctx context.Context, e *taskEntry) (last uint64, outputs int, err error) {
 	for cursor := uint64(0); ; {
-		rec, next, err := ts.events.Read(ctx, id, cursor)
+		rec, next, err := ts.events.Read(ctx, e.id, cursor)
 		if errors.Is(err, store.ErrNotFound) {
 			return last, outputs, nil
 		}
 		if err != nil {
 			return 0, 0, err
 		}
-		batch, err := decodeBatch(rec)
+		batch, err := ts.decode(ctx, e, rec)
 		if err != nil {
-			return 0, 0, fmt.Errorf("decoding events of task %s: %w", id, err)
+			return 0, 0, fmt.Errorf("decoding events of task %s: %w", e.id, err)
 		}
 		for _, ev := range batch {
 			if ev.ID <= last { // the same record, stored twice

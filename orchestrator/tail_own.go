@@ -2,7 +2,11 @@ package orchestrator
 
 import (
 	"context"
+	"crypto/cipher"
+	"errors"
 	"time"
+
+	"github.com/llorch/gateway/orchestrator/store"
 )
 
 // own makes this replica the writer of the task's log, for a dispatch, and adds the
@@ -17,11 +21,7 @@ func (ts *tails) own(e *taskEntry, again bool) (t *tail, unfeed func()) {
 	t, unfeed = e.tail, e.stopFeed
 	e.stopFeed = nil
 	ctx, abandon := context.WithCancel(context.WithoutCancel(ts.lifecycle.ctx))
-	write := func(record []byte) {
-		if err := ts.events.Store(ctx, e.id, record); err != nil {
-			ts.log.Warn("could not write event log", "task_id", e.id, "error", err)
-		}
-	}
+	write := ts.writer(ctx, e.id, e.task.content.Key)
 	if !again && t.own(0, ts.coalesce(), write, abandon) == 0 {
 		t.add(EventStarted, encodeData(startedData{}))
 		return t, unfeed
@@ -30,6 +30,39 @@ func (ts *tails) own(e *taskEntry, again bool) (t *tail, unfeed func()) {
 	t.own(1, ts.coalesce(), write, abandon)
 	t.rewrite(newEvent(1, EventStarted, startedData{}))
 	return t, unfeed
+}
+
+// writer gives what writes the task's log, one record at a time.
+func (ts *tails) writer(ctx context.Context, id, key string) func(record []byte) {
+	var a cipher.AEAD
+	return func(record []byte) {
+		err := error(nil)
+		if key != "" && a == nil {
+			a, err = ts.seals.aead(ctx, key)
+		}
+		if a != nil {
+			record = sealed(a, id, record)
+		}
+		if err == nil {
+			err = ts.events.Store(ctx, id, record)
+		}
+		if err != nil {
+			ts.log.Warn("could not write event log", "task_id", id, "error", err)
+		}
+	}
+}
+
+// decode gives the events of a task's log record. Of content that is erased there are
+// none.
+func (ts *tails) decode(ctx context.Context, e *taskEntry, record []byte) ([]Event, error) {
+	record, err := ts.seals.open(ctx, e.view().content.Key, e.id, record)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return decodeBatch(record)
 }
 
 // coalesce is how long tokens are collected before a write: the longer, the more tasks run.

@@ -20,6 +20,9 @@ func (o *Orchestrator) forget(id string) error {
 	if err := o.store.Bucket(store.Tasks).Delete(o.lifecycle.ctx, id); err != nil {
 		return err
 	}
+	if e := o.tasks.get(id); e != nil {
+		o.content.doom(e.view().content.Key)
+	}
 	o.drop(id, math.MaxUint64-1)
 	return o.store.Events().Forget(o.lifecycle.ctx, id)
 }

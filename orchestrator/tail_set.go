@@ -12,6 +12,7 @@ import (
 // repeat what another replica writes. Each belongs to its task's entry.
 type tails struct {
 	events    *store.EventLog
+	seals     *sealer
 	shared    bool // other replicas write events too
 	lifecycle *lifecycle
 	active    func() int64 // dispatches under way here
@@ -25,6 +26,6 @@ type tails struct {
 	releaseSignal chan struct{} // capacity 1: there are some
 }
 
-func newTails(s *store.Store, l *lifecycle, active func() int64, log *slog.Logger, now func() time.Time) *tails {
-	return &tails{events: s.Events(), shared: s.Shared(), lifecycle: l, active: active, log: log, now: now, releaseSignal: make(chan struct{}, 1)}
+func newTails(s *store.Store, seals *sealer, l *lifecycle, active func() int64, log *slog.Logger, now func() time.Time) *tails {
+	return &tails{events: s.Events(), seals: seals, shared: s.Shared(), lifecycle: l, active: active, log: log, now: now, releaseSignal: make(chan struct{}, 1)}
 }

@@ -69,9 +69,7 @@ func (r *TaskRequest) needs(model string) Needs {
 	if r.Placement != nil {
 		n.Hint = *r.Placement
 	}
-	if r.call != nil {
-		n.Protocol = r.call.operation().Protocol
-	}
+	n.Protocol = r.protocol()
 	return n
 }
 

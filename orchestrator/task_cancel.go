@@ -54,6 +54,12 @@ func (o *Orchestrator) Erase(ctx context.Context, who Who, id string) error {
 	o.content.eraseBody(task)
 	ctx, cancel := o.lifecycle.persistContext()
 	defer cancel()
+	if task.content.Key != "" {
+		if err := o.store.Keys().Destroy(ctx, task.content.Key); err != nil {
+			return err
+		}
+		o.content.compactSoon()
+	}
 	if err := o.store.Events().Forget(ctx, e.id); err != nil {
 		return err
 	}

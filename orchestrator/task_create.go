@@ -19,6 +19,10 @@ type place struct {
 // create persists a task and puts it into the queue, with the capacity that was
 // reserved; it gives that back when it fails.
 func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named bool) (*taskEntry, place, error) {
+	if err := o.sealRequest(ctx, &r); err != nil {
+		o.queue.release(who.Identity)
+		return nil, place{}, err
+	}
 	rec := o.draft(ctx, who, r)
 	if !o.store.Shared() && o.nodes.slots(r.needs(o.catalog.resolve(r.ModelRef))) > o.queue.size() {
 		rec.State, rec.runner, rec.mayShow = Running, o.replica, true // it may be dispatched here without another write

@@ -63,7 +63,7 @@ func (o *Orchestrator) endOnce(ctx context.Context, e *taskEntry, still func(Tas
 	case mine && t != nil && t.owned():
 		last = t.seal()
 	case task.mayHaveShown(): // its runner is lost, and with it what it knew
-		inLog, shown, err := o.tails.stored(ctx, e.id)
+		inLog, shown, err := o.tails.stored(ctx, e)
 		if err != nil {
 			return task, err
 		}

@@ -113,11 +113,18 @@ type record struct {
 	Content         content      `json:"content,omitzero"`
 }
 
-// encode gives the stored form. HTML escaping would make a record up to six
+// encode gives the stored form: one line of JSON, and after it the content of the request,
+// if that is encrypted. A replica of an older version cannot read such a record, and
+// leaves it alone. HTML escaping would make a record up to six
 // times as large as the body it came from.
 func (r record) encode() ([]byte, error) {
 	r.Runner, r.MayShow, r.CancelRequested, r.Leap, r.Content = r.runner, r.mayShow, r.cancelRequested, r.leap, r.content
-	if r.Request != nil && r.Request.call != nil {
+	var sealed []byte
+	switch {
+	case r.Request == nil:
+	case r.Request.sealed != nil:
+		sealed, r.Request = r.Request.sealed, r.Request.withoutContent()
+	case r.Request.call != nil:
 		var err error
 		if r.Request, err = r.Request.withCallAsPrompt(); err != nil {
 			return nil, err
@@ -129,6 +136,7 @@ func (r record) encode() ([]byte, error) {
 	if err := enc.Encode(r); err != nil {
 		return nil, fmt.Errorf("encoding task %s: %w", r.TaskID, err)
 	}
+	buf.Write(sealed)
 	if buf.Len() > store.MaxRecordBytes {
 		return nil, fail(TooLarge, "TASK_TOO_LARGE", "the task's record is over %d bytes", store.MaxRecordBytes)
 	}
@@ -137,11 +145,16 @@ func (r record) encode() ([]byte, error) {
 
 func decodeRecord(value []byte) (record, error) {
 	var r record
-	if err := json.Unmarshal(value, &r); err != nil {
+	line, sealed, _ := bytes.Cut(value, []byte("\n"))
+	if err := json.Unmarshal(line, &r); err != nil {
 		return record{}, fmt.Errorf("decoding task record: %w", err)
 	}
 	r.runner, r.mayShow, r.cancelRequested, r.leap, r.content = r.Runner, r.MayShow, r.CancelRequested, r.Leap, r.Content
-	if r.Request != nil && r.Request.Workload == Native {
+	switch {
+	case r.Request == nil:
+	case len(sealed) > 0:
+		r.Request.sealed, r.Request.bare, r.Request.sealedProtocol, r.Request.content = sealed, true, r.Protocol, r.content
+	case r.Request.Workload == Native:
 		if err := r.Request.callFromPrompt(); err != nil {
 			return record{}, err
 		}

@@ -54,6 +54,10 @@ type TaskRequest struct {
 
 	call    *Call // of a native one
 	content content
+
+	sealed         []byte // what it says to the engine, as its record has it; nil: in the clear
+	bare           bool   // that is not here
+	sealedProtocol nodeapi.Protocol
 }
 
 // NativeRequest is an engine's own request as part of a task.

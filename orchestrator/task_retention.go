@@ -58,6 +58,7 @@ func (o *Orchestrator) sweep() {
 	}
 	slices.SortFunc(ended, func(a, b Task) int { return a.EndedAt.Compare(*b.EndedAt) })
 	o.content.sweep()
+	o.content.sweepKeys()
 	o.content.eraseAnswers(ended)
 	for _, id := range o.retention.surplus(ended, o.now()) {
 		if err := o.forget(id); err != nil {

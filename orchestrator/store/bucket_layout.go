@@ -42,7 +42,7 @@ type bucket struct {
 	memory       bool          // in memory storage: it must not reach a disk
 }
 
-// layout is every bucket. Their sum with the event stream stays below
+// layout is every bucket. Their sum with the streams of events and keys stays below
 // DefaultMaxStoreBytes.
 var layout = []bucket{
 	{name: Tasks, maxBytes: 1536 << 20, maxValueSize: MaxRecordBytes, markers: true},
@@ -59,7 +59,7 @@ const bucketPrefix = "KV_" // of the streams that are buckets
 
 // streams names every stream there is.
 func streams() []string {
-	names := []string{eventStream, contentStream}
+	names := []string{eventStream, contentStream, keyStream}
 	for _, b := range layout {
 		names = append(names, bucketPrefix+b.name)
 	}

@@ -39,8 +39,9 @@ func (s *Store) layOut(ctx context.Context) error {
 		return err
 	}
 	var all sync.WaitGroup
-	failed := make([]error, len(layout)+1)
+	failed := make([]error, len(layout)+2)
 	all.Go(func() { failed[len(layout)] = s.ensureStream(ctx, js, contents(s.replicas, s.contentBytes)) })
+	all.Go(func() { failed[len(layout)+1] = s.ensureStream(ctx, js, keys(s.replicas)) })
 	for i, b := range layout {
 		all.Go(func() { failed[i] = s.ensureStream(ctx, js, b.stream(s.replicas)) })
 	}
@@ -50,7 +51,10 @@ func (s *Store) layOut(ctx context.Context) error {
 			return err // the first is enough
 		}
 	}
-	return s.untilQuorum(ctx, "opening the buckets", func(ctx context.Context) error { return s.bind(ctx, js) })
+	if err := s.untilQuorum(ctx, "opening the buckets", func(ctx context.Context) error { return s.bind(ctx, js) }); err != nil {
+		return err
+	}
+	return s.untilQuorum(ctx, "announcing this version", s.announce)
 }
 
 // bind finds the streams that there are now.
@@ -79,6 +83,10 @@ func (s *Store) bind(ctx context.Context, js jetstream.JetStream) error {
 		return fmt.Errorf("opening stream %s: %w", contentStream, err)
 	}
 	s.content = &Content{js: js, reach: s.reach(), stream: stream}
+	if stream, err = js.Stream(ctx, keyStream); err != nil {
+		return fmt.Errorf("opening stream %s: %w", keyStream, err)
+	}
+	s.keys = newKeys(js, s.reach(), stream, s.tellErased)
 	return nil
 }
 

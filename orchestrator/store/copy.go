@@ -42,6 +42,9 @@ type Copied struct {
 // be run again after a crash, and the source is not changed. Events of a task go
 // before its record, so that a replica that takes up the task finds them.
 func Copy(ctx context.Context, from, to *Store) ([]Copied, error) {
+	if err := copyKeys(ctx, from.keys, to.keys); err != nil { // before what they are for
+		return nil, err
+	}
 	if err := copyContent(ctx, from.content, to.content); err != nil { // before the records that name them
 		return nil, err
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 func TestTheLimitsOfAllBucketsFitTheStore(t *testing.T) {
-	sum := int64(eventMaxSize + DefaultContentBytes)
+	sum := int64(eventMaxSize + DefaultContentBytes + keyBytes)
 	for _, b := range layout {
 		if b.maxBytes <= 0 || b.maxValueSize <= 0 {
 			t.Errorf("%s has no limit", b.name)

@@ -18,6 +18,8 @@
 //	bucket_     keys, values and revisions; watching them; which buckets there are
 //	event_      the stream of task events
 //	content     bodies that are too large for a record, in pieces
+//	keys_       keys of encrypted content; destroying them, everywhere
+//	seals       whether every replica can read encrypted content
 //	lease_      leases: one holder at a time, renewed by compare-and-set
 //	cluster_    embedded servers of several replicas: routes, TLS, quorum, shutdown
 //	external    an existing NATS cluster instead
@@ -99,6 +101,7 @@ type Store struct {
 	buckets  map[string]*Bucket
 	events   *EventLog
 	content  *Content
+	keys     *Keys
 
 	contentBytes int64
 }
@@ -221,6 +224,9 @@ func (s *Store) Events() *EventLog { return s.events }
 
 // Content gives the bodies that are kept in pieces.
 func (s *Store) Content() *Content { return s.content }
+
+// Keys gives the keys of what tasks contain.
+func (s *Store) Keys() *Keys { return s.keys }
 
 // Close stops JetStream and releases the directory. A replica first hands over
 // what it leads, so that the others go on at once. Close may be called twice.
