@@ -42,6 +42,7 @@ var layers = []layer{
 	{folder: "orchestrator", may: []string{"authmin", "authmin/backend", "authmin/jsonbody", "poolmanager/nodeapi", "poolmanager/modelref"}},
 	{folder: "caddymodule", may: []string{"authmin", "authmin/jsonbody", "caddymodule/trail"}, caddy: true},
 	{folder: "integration", may: []string{"*"}, caddy: true},
+	{folder: "deploy/release"},
 	{folder: ".", may: []string{"caddymodule", "caddymodule/cli"}}, // doc.go, for xcaddy
 }
 
@@ -109,6 +110,8 @@ func TestLayersCanFail(t *testing.T) {
 		"a cmd of its own":                 {"orchestrator/queue.go", module + "/orchestrator/cmd/orchestratord", false},
 		"integration in the product":       {"caddymodule/cmd/llorch/main.go", module + "/integration/gatewaytest", false},
 		"a folder that the design has not": {"helpers/x.go", module + "/authmin", false},
+		"a module in the release":          {"deploy/release/sbom.go", "github.com/CycloneDX/cyclonedx-go", true},
+		"the product in the release":       {"deploy/release/sbom.go", module + "/authmin", false},
 		"C in authmin":                     {"authmin/secret.go", "C", false},
 	}
 	for name, c := range cases {

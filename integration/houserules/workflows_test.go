@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -15,7 +16,8 @@ import (
 
 // TestWorkflows: the YAML files of .github parse, the workflow runs .ci/run on a
 // push and on a pull request with a token that can only read, and each action is
-// pinned to a commit, with its version in a comment.
+// pinned to a commit, with its version in a comment. A workflow for tags alone runs
+// deploy/release instead; its one job may write.
 func TestWorkflows(t *testing.T) {
 	faults, workflows := workflowFaults(t, os.DirFS(root(t)))
 	for _, fault := range faults {
@@ -41,7 +43,10 @@ func TestWorkflowsCanFail(t *testing.T) {
 		"a branch":            {"0123456789012345678901234567890123456789 # v5.0.1", "v5", 1},
 		"a commit of nothing": {" # v5.0.1", "", 1},
 		"a token that writes": {"contents: read", "contents: write", 1},
+		"a job that writes":   {"  run:\n", "  run:\n    permissions: {contents: write}\n", 1},
 		"a default token":     {"permissions: {contents: read}\n", "", 1},
+		"for tags":            {"on: {push: {branches: [main]}, pull_request: }", "on: {push: {tags: ['v*']}}", 1}, // it runs .ci/run alone
+		"tags and pulls":      {"push: {branches: [main]}", "push: {tags: ['v*']}", 0},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +64,8 @@ type workflow struct {
 	On          map[string]any    `yaml:"on"`
 	Permissions map[string]string `yaml:"permissions"`
 	Jobs        map[string]struct {
-		Steps []struct {
+		Permissions map[string]string `yaml:"permissions"`
+		Steps       []struct {
 			Run string `yaml:"run"`
 		} `yaml:"steps"`
 	} `yaml:"jobs"`
@@ -104,8 +110,14 @@ func checkWorkflow(text []byte) (faults []string) {
 	if err := yaml.Unmarshal(text, &w); err != nil {
 		return []string{err.Error()}
 	}
+	push, _ := w.On["push"].(map[string]any)
+	release := len(w.On) == 1 && len(push) == 1 && push["tags"] != nil
+	wanted := ".ci/run"
+	if release {
+		wanted = "./deploy/release"
+	}
 	for _, event := range []string{"push", "pull_request"} {
-		if _, ok := w.On[event]; !ok {
+		if _, ok := w.On[event]; !ok && !release {
 			faults = append(faults, "does not run on "+event)
 		}
 	}
@@ -114,13 +126,16 @@ func checkWorkflow(text []byte) (faults []string) {
 	}
 	runs := false
 	for _, job := range w.Jobs {
+		if len(job.Permissions) > 0 && (!release || len(w.Jobs) > 1) {
+			faults = append(faults, "a job has permissions of its own")
+		}
 		for _, step := range job.Steps {
 			fields := strings.Fields(step.Run)
-			runs = runs || len(fields) > 0 && fields[len(fields)-1] == ".ci/run"
+			runs = runs || len(fields) > 0 && (fields[len(fields)-1] == wanted || release && slices.Contains(fields, wanted))
 		}
 	}
 	if !runs {
-		faults = append(faults, "no step runs .ci/run")
+		faults = append(faults, "no step runs "+wanted)
 	}
 	for _, m := range usesAction.FindAllStringSubmatch(string(text), -1) {
 		if !pinnedAction.MatchString(m[1]) {
