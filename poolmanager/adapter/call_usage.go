@@ -53,6 +53,7 @@ func (u *usage) read(raw json.RawMessage) {
 		PromptTokens     count   `json:"prompt_tokens"`
 		CompletionTokens count   `json:"completion_tokens"`
 		TotalTokens      count   `json:"total_tokens"`
+		Reasoning        count   `json:"reasoning_tokens"` // SGLang's, beside the others
 		PromptDetails    details `json:"prompt_tokens_details"`
 		CompletionDetail details `json:"completion_tokens_details"`
 		InputTokens      count   `json:"input_tokens"`
@@ -77,7 +78,7 @@ func (u *usage) read(raw json.RawMessage) {
 	for _, c := range []count{said.PromptDetails.Cached, said.InputDetails.Cached} {
 		u.cached.take(c)
 	}
-	for _, c := range []count{said.CompletionDetail.Reasoning, said.OutputDetails.Reasoning} {
+	for _, c := range []count{said.Reasoning, said.CompletionDetail.Reasoning, said.OutputDetails.Reasoning} {
 		u.reasoning.take(c)
 	}
 	u.readCache.take(said.CacheRead)

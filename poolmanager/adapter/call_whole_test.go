@@ -19,6 +19,8 @@ func TestAWholeAnswerPassesWithItsFigures(t *testing.T) {
 	}{
 		"chat": {"chat", `{"id":"c","model":"engine","choices":[{"finish_reason":"stop"},{"finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":2}}`,
 			nodeapi.CallEnd{TokensIn: 1, TokensOut: 2, FinishReason: "length", Succeeded: true}},
+		"chat of SGLang": {"chat", `{"model":"engine","choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":9,"prompt_tokens_details":null,"reasoning_tokens":5}}`,
+			nodeapi.CallEnd{TokensIn: 1, TokensOut: 9, ReasoningOut: 5, FinishReason: "stop", Succeeded: true}},
 		"chat that failed": {"chat", `{"model":"engine","choices":[{"finish_reason":"error"},{"finish_reason":"stop"}],"error":null}`,
 			nodeapi.CallEnd{FinishReason: "error"}},
 		"figures that cannot be": {"chat", `{"model":"engine","choices":[],"usage":{"prompt_tokens":-1,"completion_tokens":1e300,"total_tokens":"7"}}`,
