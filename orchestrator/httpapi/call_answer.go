@@ -30,7 +30,7 @@ type callAnswer struct {
 	reader  *orchestrator.Reader
 	taskID  string
 	stream  bool
-	after   uint64 // events up to this one are left out
+	after   uint64 // events up to this one are left out; of an answer of lines, so many lines
 	ids     bool   // events have their ids
 
 	head  *nodeapi.CallHead // how the engine's answer begins; nil: it has not
@@ -38,6 +38,7 @@ type callAnswer struct {
 	held  []byte            // what is not written yet: an answer that is not streamed, or an error's body
 	size  int64             // of the answer so far, held or not
 	last  []byte            // the event that says that the answer is whole
+	lines uint64            // that have come whole
 	piece []byte            // what is written now
 	open  bool              // an event is written in part
 	again bool              // the caller does not read on, or was told to send it again
@@ -121,7 +122,7 @@ func (c *callAnswer) take(ev orchestrator.Event) error {
 		switch {
 		case c.head == nil:
 			return errGap
-		case c.streams() && ev.ID <= c.after:
+		case c.streams() && c.known(ev):
 		case c.streams():
 			c.piece = append(c.piece, c.identified(ev)...)
 			c.open = ev.Type == orchestrator.EventPart
@@ -132,6 +133,19 @@ func (c *callAnswer) take(ev orchestrator.Event) error {
 		}
 	}
 	return nil
+}
+
+// known reports whether the caller has the event already. What is streamed as lines has
+// no ids: there a caller counts.
+func (c *callAnswer) known(ev orchestrator.Event) bool {
+	if c.dialect.protocol != nodeapi.Ollama {
+		return ev.ID <= c.after
+	}
+	known := c.lines < c.after
+	if ev.Type == orchestrator.EventChunk {
+		c.lines++
+	}
+	return known
 }
 
 // streams reports whether what comes is written as it comes.
@@ -182,7 +196,9 @@ func (c *callAnswer) end(ctx context.Context, ev orchestrator.Event) error {
 	}
 	switch {
 	case whole && c.stream:
-		c.piece = append(c.piece, c.last...)
+		if c.dialect.protocol != nodeapi.Ollama || c.lines >= c.after {
+			c.piece = append(c.piece, c.last...)
+		}
 		if c.head == nil {
 			c.head = &nodeapi.CallHead{Status: http.StatusOK, ContentType: c.dialect.contentType}
 		}

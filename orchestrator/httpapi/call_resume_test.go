@@ -3,6 +3,7 @@ package httpapi
 import (
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -51,5 +52,31 @@ func TestAStreamWithAnotherStatusOfSuccessIsShown(t *testing.T) {
 	res := s.send(t.Context(), "POST", "/v1/chat/completions", chat)
 	if text, _ := io.ReadAll(res.Body); res.StatusCode != 200 || string(text) != "data: {\"content\":\"hello\"}\n\ndata: [DONE]\n\n" {
 		t.Errorf("got %d %q", res.StatusCode, text)
+	}
+}
+
+// TestAStreamOfLinesGoesOnAfterALine: its lines have no ids, so their numbers are that.
+func TestAStreamOfLinesGoesOnAfterALine(t *testing.T) {
+	s := serve(t, Options{})
+	lines := []string{`{"response":"a","done":false}`, `{"response":"b","done":false}`, `{"response":"c","done":false}`, `{"response":"","done":true}`}
+	s.engine("n", 1, func(out frames, _ *http.Request, _ string) {
+		out.head("application/x-ndjson")
+		out.send(nodeapi.FrameData, lines[0]+"\n")
+		out.send(nodeapi.FramePart, lines[1][:9]) // one that came in two parts
+		out.send(nodeapi.FrameData, lines[1][9:]+"\n")
+		out.send(nodeapi.FrameData, lines[2]+"\n")
+		out.send(nodeapi.FrameLast, lines[3]+"\n")
+		out.value(nodeapi.FrameEnd, nodeapi.CallEnd{Succeeded: true})
+	})
+	const path, body = "/api/generate", `{"model":"demo","prompt":"x"}`
+	s.want(200, "POST", path, body, "Idempotency-Key", "k")
+	for have := range lines {
+		want := strings.Join(lines[have:], "\n") + "\n"
+		if got := s.want(200, "POST", path, body, "Idempotency-Key", "k", "Last-Event-ID", strconv.Itoa(have)); got != want {
+			t.Errorf("after %d lines: got %q, want %q", have, got, want)
+		}
+	}
+	if got := s.want(200, "POST", path, body, "Idempotency-Key", "k", "Last-Event-ID", "4"); got != "" {
+		t.Errorf("after all lines: got %q", got)
 	}
 }
