@@ -100,7 +100,7 @@ func (r *callReader) judgeMessages(name string, data []byte) (v verdict, err err
 	if kind == "" {
 		kind = name
 	}
-	if kind == "error" || present(event["error"]) {
+	if kind == "error" || name == "error" || present(event["error"]) { // llama.cpp's error has a type of its own
 		return v, r.said(data)
 	}
 	switch kind {
@@ -131,7 +131,7 @@ func (r *callReader) judgeResponses(name string, data []byte) (v verdict, err er
 		kind = name
 	}
 	r.response(response)
-	if kind == "error" || present(event["error"]) {
+	if kind == "error" || name == "error" || present(event["error"]) { // llama.cpp's error has a type of its own
 		return v, r.said(data)
 	}
 	switch kind {

@@ -220,6 +220,7 @@ func TestAStreamWithoutItsProperEndIsAnError(t *testing.T) {
 		"events as a page":            {"messages", "text/html", "data: {\"type\":\"message_stop\"}\n\n", ClassFailed, "with text/html"},
 		"events as Ollama's lines":    {"ollama-chat", mediaEvents, `data: {"done":true}` + "\n\n", ClassFailed, "with text/event-stream"},
 		"ollama's lines as text":      {"ollama-chat", mediaText, `{"done":true}` + "\n", ClassFailed, "with text/plain"},
+		"messages, llama.cpp's error": {"messages", mediaEvents, "event: error\n" + `data: {"code":500,"message":"oops","type":"server_error"}` + "\n\n", ClassFailed, "oops"},
 		"ollama, no end":              {"ollama-chat", mediaLines, `{"message":{"content":"a"},"done":false}` + "\n", ClassReset, "before the answer"},
 		"ollama, cut":                 {"ollama-chat", mediaLines, `{"message":{"content":"a"},"do`, ClassReset, "middle"},
 		"ollama, error":               {"ollama-generate", mediaLines, `{"response":"a","done":false}` + "\n" + `{"error":"oops"}` + "\n", ClassFailed, "oops"},
