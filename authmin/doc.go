@@ -35,7 +35,7 @@
 //
 // Where a secret comes from, and how a change of its file is noticed: [SecretFromEnv],
 // [SecretFromFile], [SecretSource], [SecretWatch], [FileState], [DetachedError],
-// [IsMountPoint].
+// [IsMountPoint]. Which servers a connection trusts: [AuthoritiesFromFile].
 //
 // Tokens and the file that holds their hashes: [Token], [Keyring], [Verdict],
 // [ReadKeyringFile], [EditKeyringFile].

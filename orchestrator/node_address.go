@@ -2,6 +2,8 @@ package orchestrator
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -135,8 +137,9 @@ func (a addressRule) admits(t target) bool {
 }
 
 // httpClient reaches this target and nothing else: no proxy, no redirect, no
-// other address. TLS still checks the name.
-func (t target) httpClient() *http.Client {
+// other address. TLS still checks the name; authorities are the only ones that it
+// trusts, nil the system's.
+func (t target) httpClient(authorities *x509.CertPool) *http.Client {
 	dialer := &net.Dialer{Timeout: connectTimeout}
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -144,6 +147,7 @@ func (t target) httpClient() *http.Client {
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return dialer.DialContext(ctx, "tcp", t.pin.String())
 			},
+			TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities},
 			TLSHandshakeTimeout:   connectTimeout,
 			ResponseHeaderTimeout: answerTimeout,
 			MaxIdleConnsPerHost:   256, // the parallel dispatches of a busy node
@@ -155,8 +159,8 @@ func (t target) httpClient() *http.Client {
 
 // controlClient reaches the same target for rare commands that take long. It
 // keeps no idle connection.
-func (t target) controlClient() *http.Client {
-	c := t.httpClient()
+func (t target) controlClient(authorities *x509.CertPool) *http.Client {
+	c := t.httpClient(authorities)
 	transport := c.Transport.(*http.Transport)
 	transport.ResponseHeaderTimeout, transport.DisableKeepAlives = controlTimeout, true
 	return c

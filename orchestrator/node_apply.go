@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -56,7 +57,7 @@ func (ns *nodes) apply(id string, said sharedNode, revision uint64, seen time.Ti
 		ns.order = slices.Insert(ns.order, at, n)
 	}
 	if n.http == nil || !said.Registered.Equal(n.said.Registered) {
-		n.connect(to, ns.credentialOf(said))
+		n.connect(to, ns.credentialOf(said), ns.authorities)
 	}
 	n.said, n.revision, n.seen = said, revision, seen
 	n.info = Node{
@@ -83,14 +84,14 @@ func (ns *nodes) forget(id string) {
 }
 
 // connect makes the clients of a node that has registered.
-func (n *node) connect(to target, token func() authmin.Secret) {
+func (n *node) connect(to target, token func() authmin.Secret, authorities *x509.CertPool) {
 	if n.http != nil {
 		n.http.CloseIdleConnections()
 	}
-	n.http = to.httpClient()
+	n.http = to.httpClient(authorities)
 	reveal := func() string { return token().Reveal() }
 	n.client = nodeapi.New(to.base, reveal, propagate(n.http))
-	n.control = nodeapi.New(to.base, reveal, propagate(to.controlClient()))
+	n.control = nodeapi.New(to.base, reveal, propagate(to.controlClient(authorities)))
 	n.breaker = breaker{}
 	clear(n.busy)
 }

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"regexp"
@@ -34,17 +35,19 @@ var nodeID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,3
 // replicas share a store, in a bucket that has no disk: they register again when
 // no replica knows them. The owner of an id is on disk.
 type nodes struct {
-	timeout   time.Duration
-	address   addressRule
-	fallback  func() authmin.Secret // POOL_MANAGER_TOKEN
-	fallbacks []string              // node_addresses: the only ones that may get it
-	owned     *store.Bucket
-	shared    *store.Bucket // nil: there is no other replica
-	grants    ModelGrants
-	log       *slog.Logger
-	now       func() time.Time
-	started   time.Time
-	changed   func() // wakes the scheduler
+	timeout  time.Duration
+	address  addressRule
+	fallback func() authmin.Secret // POOL_MANAGER_TOKEN
+	// authorities are those of the nodes' certificates; nil: the system's.
+	authorities *x509.CertPool
+	fallbacks   []string // node_addresses: the only ones that may get it
+	owned       *store.Bucket
+	shared      *store.Bucket // nil: there is no other replica
+	grants      ModelGrants
+	log         *slog.Logger
+	now         func() time.Time
+	started     time.Time
+	changed     func() // wakes the scheduler
 	// version grows with each change that may make a task placeable.
 	version atomic.Uint64
 
@@ -58,7 +61,7 @@ type nodes struct {
 
 func newNodes(c Config, changed func()) *nodes {
 	ns := &nodes{
-		timeout: c.NodeTimeout, address: addressRule{c.NodeNetworks, c.Resolver},
+		timeout: c.NodeTimeout, address: addressRule{c.NodeNetworks, c.Resolver}, authorities: c.NodeCAs,
 		fallback: c.PoolManagerToken, fallbacks: c.NodeAddresses, grants: c.NodeModels,
 		owned: c.Store.Bucket(store.NodeOwners), log: c.Log, now: c.Now, started: c.Now(),
 		byID: make(map[string]*node), owners: make(map[string]string), awaited: make(map[string]bool),

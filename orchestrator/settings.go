@@ -80,6 +80,7 @@ type Settings struct {
 	NodeNetworks  []netip.Prefix // where nodes may be, besides loopback
 	NodeAddresses []string       // base URLs of the nodes that may get the pool manager token
 	NodeModels    ModelGrants    // which models an identity's nodes may offer; nil: any
+	NodeCAs       *x509.CertPool // authorities of the nodes' certificates; nil: the system's
 	Resolver      Resolver       // of node names and model hosts; nil: the system's
 
 	ModelRoot  string         // directory of the models that file: sources name; "": none

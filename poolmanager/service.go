@@ -103,7 +103,12 @@ func start(ctx context.Context, o Options, auth *backend.Authenticator, listener
 	env.engines = newProcesses(dir, env.http, o.times.probeLimit)
 	stagingOptions := staging.Options{Root: o.ModelRoot, Hosts: o.ModelHosts, Log: o.Log}
 	if o.OrchestratorURL != "" {
-		s.orchestrator = nodeapi.NewOrchestrator(o.OrchestratorURL, o.OrchestratorToken)
+		authorities, err := o.authorities()
+		if err != nil {
+			dir.close()
+			return nil, err
+		}
+		s.orchestrator = nodeapi.NewOrchestrator(o.OrchestratorURL, o.OrchestratorToken, authorities)
 		stagingOptions.Catalog = s.orchestrator.CatalogModel
 	}
 	env.stage = staging.New(stagingOptions).Stage

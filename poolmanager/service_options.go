@@ -1,10 +1,12 @@
 package poolmanager
 
 import (
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/authmin/backend"
@@ -48,6 +50,9 @@ type Options struct {
 	Address string
 	// OrchestratorURL is where to register; empty: nowhere.
 	OrchestratorURL string
+	// OrchestratorCA is a PEM file of the authorities that the orchestrator's
+	// certificate may come from, and no others. Empty: the system's.
+	OrchestratorCA string
 	// OrchestratorToken is asked for at every call, so that rotation needs no
 	// restart. It needs scope nodes, and scope catalog for models of the catalog.
 	OrchestratorToken func() authmin.Secret
@@ -110,6 +115,9 @@ func (o Options) check() error {
 	if o.OrchestratorURL != "" && o.OrchestratorToken == nil {
 		return backend.KeyErrorf("orchestrator_url", "set, but no token for it (ORCHESTRATORD_TOKEN or LLORCH_API_TOKEN)")
 	}
+	if _, err := o.authorities(); err != nil {
+		return err
+	}
 	for i, p := range o.Preload {
 		if !nodeapi.ValidPoolID(p.PoolID) {
 			return badPreload(i, "pool_id", "%w", errPoolID)
@@ -119,6 +127,21 @@ func (o Options) check() error {
 		}
 	}
 	return nil
+}
+
+// authorities reads those of the orchestrator; nil: the system's.
+func (o Options) authorities() (*x509.CertPool, error) {
+	switch {
+	case o.OrchestratorCA == "":
+		return nil, nil
+	case !strings.HasPrefix(o.OrchestratorURL, "https://"):
+		return nil, backend.KeyErrorf("orchestrator_ca", "set, but orchestrator_url is not https")
+	}
+	pool, err := authmin.AuthoritiesFromFile(o.OrchestratorCA)
+	if err != nil {
+		return nil, backend.KeyErrorf("orchestrator_ca", "%w", err)
+	}
+	return pool, nil
 }
 
 // badPreload is an error of a pool to preload, counted from 0.

@@ -29,6 +29,8 @@ func (o *Options) Settings() backend.Settings {
 			Doc: "the URL under which the orchestrator reaches this node: its gateway", DefaultDoc: "the listening address"},
 		{Key: "orchestrator_url", Variable: "ORCHESTRATORD_URL", Value: backend.Text(&o.OrchestratorURL, checkOptionalURL),
 			Doc: "where to register, and whose catalog to ask", DefaultDoc: "nowhere"},
+		{Key: "orchestrator_ca", Variable: "ORCHESTRATORD_CA", Value: backend.Text(&o.OrchestratorCA, nil),
+			Doc: "PEM file of the authorities that the orchestrator's certificate may come from, and no others; read at the start", DefaultDoc: "those of the system"},
 		{Key: "memory_bytes", Variable: "POOL_MANAGERD_MEMORY_BYTES", Unit: "bytes, such as 34359738368",
 			Value: backend.Number(&o.MemoryBytes, 0, math.MaxInt64), Doc: "what the engines may have together without a GPU; 0: no limit"},
 	}

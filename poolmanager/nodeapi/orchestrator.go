@@ -3,6 +3,8 @@ package nodeapi
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,11 +47,14 @@ type Orchestrator struct {
 // The client carries the node's tokens, so it connects to base only and follows no
 // redirect. HTTPS_PROXY is not read: it is often set for other programs, and that proxy
 // would see both addresses, or, where its certificate is trusted, the tokens.
-func NewOrchestrator(base string, token func() authmin.Secret) *Orchestrator {
+//
+// authorities are the only ones that it trusts; nil: the system's.
+func NewOrchestrator(base string, token func() authmin.Secret, authorities *x509.CertPool) *Orchestrator {
 	return &Orchestrator{base: strings.TrimRight(base, "/"), token: token, http: &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: orchestratorConnectTimeout}).DialContext,
+			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities},
 			TLSHandshakeTimeout: orchestratorConnectTimeout, IdleConnTimeout: orchestratorIdleTimeout,
 		},
 	}}

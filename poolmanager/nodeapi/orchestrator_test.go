@@ -1,6 +1,8 @@
 package nodeapi_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,7 +24,7 @@ func orchestratorAt(t *testing.T, h http.Handler) *nodeapi.Orchestrator {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	o := nodeapi.NewOrchestrator(server.URL+"/", func() authmin.Secret { return authmin.Secret{} })
+	o := nodeapi.NewOrchestrator(server.URL+"/", func() authmin.Secret { return authmin.Secret{} }, nil)
 	t.Cleanup(o.CloseIdle)
 	return o
 }
@@ -128,7 +130,7 @@ func TestTheOrchestratorsTokenIsReadAtEachCall(t *testing.T) {
 		token := tokens[0]
 		tokens = tokens[1:]
 		return token
-	})
+	}, nil)
 	defer o.CloseIdle()
 	for range 3 {
 		if _, err := o.CatalogModel(t.Context(), "m"); err != nil {
@@ -169,11 +171,31 @@ func TestAnOrchestratorsAnswerIsBounded(t *testing.T) {
 
 func TestAnOrchestratorWithoutAnAnswerIsUnreachable(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
-	o := nodeapi.NewOrchestrator(server.URL, func() authmin.Secret { return authmin.Secret{} })
+	o := nodeapi.NewOrchestrator(server.URL, func() authmin.Secret { return authmin.Secret{} }, nil)
 	for _, state := range []string{"hangs up", "does not listen"} {
 		if err := o.Deregister(t.Context(), "gpu-1"); !errors.Is(err, nodeapi.ErrUnreachable) {
 			t.Errorf("a server that %s: got %v", state, err)
 		}
 		server.Close()
+	}
+}
+
+// TestTheOrchestratorsCertificateIsVerified: by the authorities that are named, by no
+// other one, and by the system's where none is named.
+func TestTheOrchestratorsCertificateIsVerified(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "{}") }))
+	defer server.Close()
+	its, other := x509.NewCertPool(), x509.NewCertPool()
+	its.AddCert(server.Certificate())
+	for name, c := range map[string]struct {
+		authorities *x509.CertPool
+		ok          bool
+	}{"its authority": {its, true}, "another one": {other, false}, "the system's": {nil, false}} {
+		o := nodeapi.NewOrchestrator(server.URL, func() authmin.Secret { return authmin.Secret{} }, c.authorities)
+		defer o.CloseIdle()
+		_, err := o.CatalogModel(t.Context(), "m")
+		if _, unverified := errors.AsType[*tls.CertificateVerificationError](err); (err == nil) != c.ok || unverified == c.ok {
+			t.Errorf("%s: got %v, want success %v", name, err, c.ok)
+		}
 	}
 }

@@ -85,7 +85,7 @@ func newStagingRig(t *testing.T, size int, change func(*Options)) *stagingRig {
 
 // catalogAt asks the orchestrator at an address.
 func catalogAt(t *testing.T, url string, token func() authmin.Secret) func(context.Context, string) (nodeapi.Model, error) {
-	o := nodeapi.NewOrchestrator(url, token)
+	o := nodeapi.NewOrchestrator(url, token, nil)
 	t.Cleanup(o.CloseIdle)
 	return o.CatalogModel
 }

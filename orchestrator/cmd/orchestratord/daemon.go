@@ -20,6 +20,7 @@ type config struct {
 	options                    app.Options
 	cluster                    store.Cluster  // the keys; options has it where it is used
 	nats                       store.External // the same
+	nodeCA                     string         // the same
 	own, upstream, poolManager *authmin.SecretSource
 }
 
@@ -28,11 +29,17 @@ func (d *config) tokens(next func(*authmin.SecretSource) authmin.Secret) app.Tok
 	return app.Tokens{Own: next(d.own), Upstream: next(d.upstream), PoolManager: next(d.poolManager)}
 }
 
-// Open reads the tokens, and checks whether they suit the address.
+// Open reads the tokens and the authorities, and checks whether the tokens suit the
+// address.
 func (d *config) Open(lookup backend.Lookup) ([]*authmin.SecretSource, error) {
 	sources, err := d.Secrets().Read(lookup)
 	if err != nil {
 		return nil, err
+	}
+	if d.nodeCA != "" {
+		if d.options.NodeCAs, err = authmin.AuthoritiesFromFile(d.nodeCA); err != nil {
+			return nil, backend.KeyErrorf("node_ca", "%w", err)
+		}
 	}
 	o, tokens := &d.options, d.tokens((*authmin.SecretSource).Secret)
 	o.Token, o.UpstreamToken, o.PoolManagerToken = tokens.Own, tokens.Upstream, tokens.PoolManager

@@ -30,7 +30,7 @@ var documentation string
 var program = backend.Program{
 	Name: "orchestratord", Build: backend.ThisBuild(), Documentation: documentation, LogVariable: "ORCHD_LOG_LEVEL", ListenKey: "addr",
 	Prefixes: []string{"ORCHD_", "ORCHESTRATORD_"},
-	Others:   []string{"ORCHESTRATORD_URL", "ORCHESTRATORD_TOKEN", "ORCHESTRATORD_TOKEN_FILE"},
+	Others:   []string{"ORCHESTRATORD_URL", "ORCHESTRATORD_TOKEN", "ORCHESTRATORD_TOKEN_FILE", "ORCHESTRATORD_CA"},
 	New:      func() backend.Daemon { return new(config) },
 }
 

@@ -67,6 +67,8 @@ func (d *config) Settings() backend.Settings {
 			Doc: "CIDRs where nodes may be, besides loopback"},
 		{Key: "node_addresses", Variable: "ORCHD_NODE_ADDRESSES", Value: backend.List(&o.NodeAddresses, nodeAddress),
 			Doc: "base URLs of the nodes that may get POOL_MANAGER_TOKEN"},
+		{Key: "node_ca", Variable: "ORCHD_NODE_CA", Value: backend.Text(&d.nodeCA, nil),
+			Doc: "PEM file of the authorities that the nodes' certificates may come from, and no others; read at the start", DefaultDoc: "those of the system"},
 		{Key: "node_models", Variable: "ORCHD_NODE_MODELS", Value: backend.TextLists(&o.NodeModels, grants),
 			Doc: "which models an identity's nodes may offer, * for any characters; a model that is given to some is offered by no others"},
 		{Key: "model_root", Variable: "ORCHD_MODEL_ROOT", Value: backend.Text(&o.ModelRoot, absolute),
