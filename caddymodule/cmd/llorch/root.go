@@ -20,7 +20,7 @@ service, and refuses the rest. It is Caddy with the directive authmin. ` + "`llo
 it on this machine, in front of an orchestrator, a pool manager and an engine.`
 
 // ourCommands come first in the help, in this order.
-var ourCommands = []string{"up", "run", "health", "version", caddymodule.AppName}
+var ourCommands = []string{"up", "run", "node", "health", "version", caddymodule.AppName}
 
 // shellCommands are those of a shell's and a package's set-up.
 var shellCommands = []string{"help", "completion", "manpage"}
