@@ -43,43 +43,86 @@ func (d Dialect) ContentType() string {
 // problem and beside them `error`, which SDKs show. Ollama's clients want text in
 // `status`, and Anthropic's another value in `type`: for those the members are in `error`.
 func (p *Problem) Body(d Dialect, id string) []byte {
-	var body map[string]any
+	var encoded []byte
+	var err error
 	switch d {
 	case DialectAnthropic:
-		body = map[string]any{"type": "error", "error": p.anthropic()}
-		if id != "" {
-			body["request_id"] = id
+		if encoded, err = p.encode(p.anthropic()); err == nil {
+			encoded, err = json.Marshal(anthropicBody{Error: encoded, RequestID: id, Type: "error"})
 		}
 	case DialectOllama:
-		body = p.members(id)
-		body["error"], body["status"] = p.message(), p.statusLine()
+		body := p.members(id)
+		body.Error, body.Status = p.message(), p.statusLine()
+		encoded, err = p.encode(body)
 	default:
-		body = p.members(id)
-		body["error"] = p.openAI()
+		body := p.members(id)
+		body.Error, body.Status = p.openAI(), p.Status
+		encoded, err = p.encode(body)
 	}
-	encoded, err := json.Marshal(body)
 	if err != nil { // an Extra that is no JSON: a defect of ours
 		return []byte(`{"type":"about:blank","title":"Internal error","status":500,"code":"INTERNAL"}`)
 	}
 	return encoded
 }
 
-// members are those of RFC 9457 and our own.
-func (p *Problem) members(id string) map[string]any {
-	body := map[string]any{}
-	maps.Copy(body, p.Extra)
-	body["type"] = "urn:llorch:problem:" + strings.ToLower(p.Code)
-	body["title"] = p.Title
-	body["status"] = p.Status
-	body["code"] = p.Code
-	body["hint"] = p.Hint
-	if p.CodeNumber != 0 {
-		body["code_number"] = p.CodeNumber
+// problemBody has the members of RFC 9457 and our own. Members are in the order of their
+// names in every body: a refusal is encoded for each request of an attacker, and costs
+// less than with maps.
+type problemBody struct {
+	Code          string `json:"code"`
+	CodeNumber    int    `json:"code_number,omitempty"`
+	CorrelationID string `json:"correlation_id,omitempty"`
+	Error         any    `json:"error"`
+	Hint          string `json:"hint"`
+	Status        any    `json:"status"`
+	Title         string `json:"title"`
+	Type          string `json:"type"`
+}
+
+type openAIError struct {
+	Code    string  `json:"code"`
+	Message string  `json:"message"`
+	Param   *string `json:"param"`
+	Type    string  `json:"type"`
+}
+
+type anthropicBody struct {
+	Error     json.RawMessage `json:"error"`
+	RequestID string          `json:"request_id,omitempty"`
+	Type      string          `json:"type"`
+}
+
+type anthropicError struct {
+	Code       string `json:"code"`
+	CodeNumber int    `json:"code_number,omitempty"`
+	Hint       string `json:"hint"`
+	Message    string `json:"message"`
+	Param      string `json:"param,omitempty"`
+	Type       string `json:"type"`
+}
+
+// encode gives the JSON of these members and of Extra, whose own names give way.
+func (p *Problem) encode(members any) ([]byte, error) {
+	encoded, err := json.Marshal(members)
+	if err != nil || len(p.Extra) == 0 {
+		return encoded, err
 	}
-	if id != "" {
-		body["correlation_id"] = id
+	var own map[string]json.RawMessage
+	if err := json.Unmarshal(encoded, &own); err != nil {
+		return nil, err
 	}
-	return body
+	body := maps.Clone(p.Extra)
+	for name, value := range own {
+		body[name] = value
+	}
+	return json.Marshal(body)
+}
+
+func (p *Problem) members(id string) *problemBody {
+	return &problemBody{
+		Code: p.Code, CodeNumber: p.CodeNumber, CorrelationID: id, Hint: p.Hint, Title: p.Title,
+		Type: "urn:llorch:problem:" + strings.ToLower(p.Code),
+	}
 }
 
 // message is the one sentence or two that an SDK shows.
@@ -101,28 +144,16 @@ func (p *Problem) statusLine() string {
 	return line
 }
 
-func (p *Problem) openAI() map[string]any {
-	body := map[string]any{"message": p.message(), "type": p.openAIType(), "param": nil, "code": cmp.Or(p.SDKCode, p.Code)}
+func (p *Problem) openAI() *openAIError {
+	body := &openAIError{Code: cmp.Or(p.SDKCode, p.Code), Message: p.message(), Type: p.openAIType()}
 	if p.Param != "" {
-		body["param"] = p.Param
+		body.Param = &p.Param
 	}
 	return body
 }
 
-func (p *Problem) anthropic() map[string]any {
-	body := map[string]any{}
-	maps.Copy(body, p.Extra)
-	body["type"] = p.anthropicType()
-	body["message"] = p.message()
-	body["code"] = p.Code
-	body["hint"] = p.Hint
-	if p.CodeNumber != 0 {
-		body["code_number"] = p.CodeNumber
-	}
-	if p.Param != "" {
-		body["param"] = p.Param
-	}
-	return body
+func (p *Problem) anthropic() *anthropicError {
+	return &anthropicError{Code: p.Code, CodeNumber: p.CodeNumber, Hint: p.Hint, Message: p.message(), Param: p.Param, Type: p.anthropicType()}
 }
 
 // openAIType is the class of error that OpenAI's API and the engines that speak it name.
