@@ -26,6 +26,9 @@ func (a *attempt) retry(err error, end nodeapi.Event, cause error) {
 			Message: fmt.Sprintf("%d dispatches failed before the first token%s", a.w.failures, latest(err, end))}, nil, nil)
 		return
 	}
+	if a.w.patience.IsZero() && a.w.failures > 0 && a.request != nil && a.request.Workload == Native {
+		a.w.patience = a.o.now().Add(otherPoolWithin)
+	}
 	// A busy pool has its own pause, see node.rest; this is for the task.
 	a.w.notBefore = a.o.now().Add(min(retryPause<<a.w.failures, maxRetryPause))
 	if !stopping {

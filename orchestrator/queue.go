@@ -15,6 +15,7 @@ type waiting struct {
 	owner     string
 	class     Priority
 	deadline  time.Time     // of the first token; zero: none
+	patience  time.Time     // when a call whose worker was lost has waited long enough for another; zero: none
 	limit     time.Duration // of the stream; 0: none
 	needs     Needs
 	key       string    // of needs: tasks with the same one find the same places
@@ -24,6 +25,20 @@ type waiting struct {
 	said      string    // what the latest busy pool said
 	saidBy    string    // and which engine
 	broke     string    // what the latest pool said that failed; "" when one was busy after that
+}
+
+// ends is when it stops waiting; zero: never.
+func (w waiting) ends() time.Time {
+	if w.deadline.IsZero() || !w.patience.IsZero() && w.patience.Before(w.deadline) {
+		return w.patience
+	}
+	return w.deadline
+}
+
+// abandoned reports whether it is a call whose worker was lost, and not its deadline
+// that ends its wait.
+func (w waiting) abandoned(now time.Time) bool {
+	return !w.patience.IsZero() && (w.deadline.IsZero() || now.Before(w.deadline))
 }
 
 // queue is two fair queues, one for each class, bounded together. Capacity is reserved
@@ -51,7 +66,7 @@ func newQueue(capacity int) *queue {
 		index:    make(map[string]*item),
 		owners:   make(map[string]int),
 		asked:    make(map[string]time.Time),
-		deadline: deadlineHeap{at: func(i *item) time.Time { return i.deadline }, place: func(i *item) *int { return &i.byDeadline }},
+		deadline: deadlineHeap{at: func(i *item) time.Time { return i.ends() }, place: func(i *item) *int { return &i.byDeadline }},
 		paused:   deadlineHeap{at: func(i *item) time.Time { return i.notBefore }, place: func(i *item) *int { return &i.byPause }},
 	}
 }
@@ -84,7 +99,7 @@ func (q *queue) addLocked(w waiting, front bool) *item {
 	q.classes[w.class].add(i, front)
 	q.index[w.id] = i
 	q.owners[w.owner]++
-	if !w.deadline.IsZero() {
+	if !w.ends().IsZero() {
 		heap.Push(&q.deadline, i)
 	}
 	if w.notBefore.IsZero() {

@@ -3,9 +3,15 @@ package orchestrator
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/llorch/gateway/orchestrator/store"
 )
+
+// otherPoolWithin is how long a native call whose worker was lost before the first byte
+// waits until there is a pool for it: a supervisor's restart, and a registration. Its
+// client waits for an answer, and has a time-out of its own.
+const otherPoolWithin = 10 * time.Second
 
 // expire ends waiting tasks whose deadline has passed: they never reach an
 // engine. Running ones have the deadline in their context.
@@ -21,30 +27,61 @@ func (s *scheduler) expireOne(id string) {
 	if e == nil || !ok {
 		return
 	}
+	if s.stillWaits(w) {
+		w.patience = time.Time{}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.task.State == Queued && e.run == nil {
+			s.o.queue.restore(w, true)
+		}
+		return
+	}
+	if err := s.o.end(e, s.expired(w)); err != nil && !errors.Is(err, errEnded) {
+		if !errors.Is(err, store.ErrConflict) {
+			s.o.log.Error("ending expired task", "task_id", id, "error", err)
+		}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.task.State == Queued && e.run == nil {
+			s.o.queue.restore(w, true) // tried again at the next tick
+		}
+	}
+}
+
+// stillWaits reports whether it is not the task's deadline that has passed but the time
+// in which a call whose worker was lost waits for another one, and there is one: busy, or
+// free in a moment.
+func (s *scheduler) stillWaits(w waiting) bool {
+	if !w.abandoned(s.o.now()) {
+		return false
+	}
+	needs := w.needs
+	needs.Model = s.o.catalog.resolve(needs.Model)
+	return s.o.nodes.each(func(c Candidate) bool {
+		reason := infeasible(needs, c)
+		return reason == "" || reason == "no_slot"
+	})
+}
+
+// expired gives the change that ends a task which has waited too long.
+func (s *scheduler) expired(w waiting) func(*Task) {
 	message := "the deadline passed before a pool was free"
 	if w.failures > 0 {
 		message = fmt.Sprintf("the deadline passed; until then %d dispatches failed%s", w.failures, w.broke)
 	}
-	if why := s.o.whyWaiting(w.needs); why != "" {
+	why := s.o.whyWaiting(w.needs)
+	if why != "" {
 		message += "; " + why
 	}
-	change := failed("DEADLINE_EXCEEDED", message, "")
+	if w.abandoned(s.o.now()) {
+		return failed("WORKER_UNAVAILABLE", fmt.Sprintf("%d dispatches failed before the first token%s; no other pool could take the call within %s; %s",
+			w.failures, w.broke, otherPoolWithin, why), "")
+	}
 	if w.said == "" && w.failures == 0 { // a pool may be paused because of another task
 		w.said, w.saidBy = s.o.restWords(w.needs)
 	}
 	if w.said != "" {
-		change = failed(engineBusyCode, "the deadline passed while every pool for it was busy; the latest said: "+w.said, w.saidBy)
+		return failed(engineBusyCode, "the deadline passed while every pool for it was busy; the latest said: "+w.said, w.saidBy)
 	}
-	err := s.o.end(e, change)
-	if err == nil || errors.Is(err, errEnded) {
-		return
-	}
-	if !errors.Is(err, store.ErrConflict) {
-		s.o.log.Error("ending expired task", "task_id", id, "error", err)
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.task.State == Queued && e.run == nil {
-		s.o.queue.restore(w, true) // tried again at the next tick
-	}
+	return failed("DEADLINE_EXCEEDED", message, "")
 }
