@@ -113,6 +113,9 @@ func (e *taskEntry) erase() bool {
 // sweep removes bodies that no record of a task that has not ended names: what a crash
 // has left between the pieces and the record, or after the end.
 func (c *contents) sweep() {
+	if err := c.o.store.Grow(c.o.lifecycle.ctx); err != nil {
+		c.o.log.Warn("could not make more room for the bodies of requests", "error", err)
+	}
 	ids, err := c.o.store.Content().IDs(c.o.lifecycle.ctx)
 	if err != nil {
 		c.o.log.Warn("could not list the bodies of requests", "error", err)

@@ -40,7 +40,9 @@ func (s *Store) layOut(ctx context.Context) error {
 	}
 	var all sync.WaitGroup
 	failed := make([]error, len(layout)+2)
-	all.Go(func() { failed[len(layout)] = s.ensureStream(ctx, js, contents(s.replicas, s.contentBytes)) })
+	all.Go(func() {
+		failed[len(layout)] = s.untilQuorum(ctx, "making stream "+contentStream, func(ctx context.Context) error { return s.fitContent(ctx, js) })
+	})
 	all.Go(func() { failed[len(layout)+1] = s.ensureStream(ctx, js, keys(s.replicas)) })
 	for i, b := range layout {
 		all.Go(func() { failed[i] = s.ensureStream(ctx, js, b.stream(s.replicas)) })
