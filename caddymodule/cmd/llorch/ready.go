@@ -37,20 +37,25 @@ func waitReady(ctx context.Context, o upOptions, secrets credentials, notices io
 	defer poll.Stop()
 	pools := nodeapi.New("http://"+o.poolManager, secrets.poolManager.Reveal, readyClient)
 	report := &waitReporter{to: notices, log: o.dataDir + "/llorch.log"}
+	meter := &progressMeter{to: notices, live: isTerminal(notices)}
+	defer meter.end()
 	for {
 		if model, err = readyModel(ctx, o, secrets.orchestrator); err == nil {
 			if err = gatewayAnswers(ctx, o); err == nil {
 				return model, nil
 			}
 		}
-		reason, failure, permanent := poolReason(ctx, pools)
+		reason, progress, failure, permanent := poolReason(ctx, pools)
 		if permanent != nil {
 			return "", permanent
 		}
 		if reason == "" {
 			reason = err.Error()
 		}
-		report.update(time.Now(), reason, failure)
+		if !meter.update(time.Now(), progress) || failure {
+			meter.end()
+			report.update(time.Now(), reason, failure)
+		}
 		select {
 		case <-ctx.Done():
 			return "", fmt.Errorf("waiting for the engine: %w", errors.Join(err, ctx.Err()))

@@ -48,12 +48,12 @@ func (r *waitReporter) update(now time.Time, reason string, failure bool) {
 
 // poolReason asks the pool manager why the pool is not ready; the orchestrator knows
 // only that it is not. An error is a permanent failure.
-func poolReason(ctx context.Context, pools *nodeapi.Client) (reason string, failure bool, err error) {
+func poolReason(ctx context.Context, pools *nodeapi.Client) (reason string, progress *nodeapi.Progress, failure bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readyCall)
 	defer cancel()
 	list, err := pools.Pools(ctx)
 	if err != nil {
-		return "", false, nil // the readiness check reports that
+		return "", nil, false, nil // the readiness check reports that
 	}
 	for _, s := range list {
 		if s.Ready || s.Loadable {
@@ -61,12 +61,12 @@ func poolReason(ctx context.Context, pools *nodeapi.Client) (reason string, fail
 		}
 		reason, failure = s.LastError, s.State == "failed"
 		if failure && strings.HasPrefix(reason, "start: ") {
-			return reason, true, fmt.Errorf("%w: %s", errEngineStart, reason)
+			return reason, nil, true, fmt.Errorf("%w: %s", errEngineStart, reason)
 		}
 		if failure && s.NextStart != nil {
 			reason += "; it is started again at " + s.NextStart.Local().Format(time.TimeOnly)
 		}
-		return reason, failure, nil
+		return reason, s.Progress, failure, nil
 	}
-	return "", false, nil
+	return "", nil, false, nil
 }
