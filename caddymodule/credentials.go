@@ -17,7 +17,7 @@ const (
 var errCredentials = errors.New("want `credentials bearer` (the default) or `credentials bearer x-api-key`; Authorization: Bearer is always read")
 
 // readsAPIKey reports whether these words of `credentials` include X-Api-Key. No words
-// are the default.
+// are the default. Their order has no meaning: neither header goes first.
 func readsAPIKey(words []string) (bool, error) {
 	sorted := slices.Sorted(slices.Values(words))
 	switch {

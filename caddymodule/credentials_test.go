@@ -170,3 +170,20 @@ func TestAnAPIKeyInErrorRoutes(t *testing.T) {
 		t.Errorf("the upstream got %v", r)
 	}
 }
+
+// The order of the words has no meaning, and neither a repeated word nor another one is
+// a setting.
+func TestTheWordsOfCredentials(t *testing.T) {
+	for words, want := range map[string]string{
+		"": "false", "bearer": "false", "bearer x-api-key": "true", "x-api-key bearer": "true", "x-api-key": "refused",
+		"bearer bearer": "refused", "bearer x-api-key bearer": "refused", "Bearer X-Api-Key": "refused", "cookie": "refused",
+	} {
+		got := "refused"
+		if reads, err := readsAPIKey(strings.Fields(words)); err == nil {
+			got = fmt.Sprint(reads)
+		}
+		if got != want {
+			t.Errorf("credentials %s: got %s, want %s", words, got, want)
+		}
+	}
+}
