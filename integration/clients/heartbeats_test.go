@@ -126,6 +126,23 @@ func TestHeartbeatsAreNoEventsToOfficialClients(t *testing.T) {
 		}
 		w.check(t)
 	})
+	t.Run("openai: completions", func(t *testing.T) {
+		t.Parallel()
+		w := &watched{mark: ": alive\n", first: "data:"}
+		c := s.openai(s.user, openaioption.WithMiddleware(w.watch))
+		stream := c.Completions.NewStreaming(t.Context(), openai.CompletionNewParams{
+			Model: "demo", Prompt: openai.CompletionNewParamsPromptUnion{OfString: openai.String(hello)}, MaxTokens: openai.Int(3),
+		})
+		defer stream.Close()
+		got := ""
+		for stream.Next() {
+			got += stream.Current().Choices[0].Text
+		}
+		if stream.Err() != nil || got != text {
+			t.Errorf("got %q, %v", got, stream.Err())
+		}
+		w.check(t)
+	})
 	t.Run("anthropic", func(t *testing.T) {
 		t.Parallel()
 		w := &watched{mark: "event: ping\n", first: "event: message_start"}
@@ -142,8 +159,15 @@ func TestHeartbeatsAreNoEventsToOfficialClients(t *testing.T) {
 		t.Parallel()
 		q := ollamaParams(true)
 		q.Options["num_predict"] = 3
-		if lines, got, err := chatted(t.Context(), s.ollama(t, s.user), q); err != nil || len(lines) != 4 || got.Content != text {
-			t.Errorf("got %d lines and %+v, %v", len(lines), got, err)
+		if all, got, err := chatted(t.Context(), s.ollama(t, s.user), q); err != nil || len(all) != 4 || got.Content != text {
+			t.Errorf("got %d lines and %+v, %v", len(all), got, err)
+		}
+	})
+	t.Run("ollama: nothing is added to a generation", func(t *testing.T) {
+		t.Parallel()
+		got := lines(t, s.open(t, "/api/generate", `{"model":"demo","prompt":"`+hello+`","options":{"num_predict":3}}`).Body, 0)
+		if len(got) != 4 || !strings.Contains(got[3], `"done":true`) {
+			t.Errorf("got %q", got)
 		}
 	})
 }

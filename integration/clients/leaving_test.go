@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	anthropicoption "github.com/anthropics/anthropic-sdk-go/v2/option"
+	"github.com/ollama/ollama/api"
 	"github.com/openai/openai-go/v3"
 	openaioption "github.com/openai/openai-go/v3/option"
 
@@ -27,9 +29,13 @@ func longChat() openai.ChatCompletionNewParams {
 
 // task is what a task's record says.
 type task struct {
-	ID        string `json:"task_id"`
-	State     string `json:"state"`
-	TokensOut int    `json:"tokens_out"`
+	ID           string `json:"task_id"`
+	State        string `json:"state"`
+	TokensIn     int    `json:"tokens_in"`
+	TokensOut    int    `json:"tokens_out"`
+	CachedIn     int    `json:"tokens_cached_in"`
+	ReasoningOut int    `json:"tokens_reasoning_out"`
+	Estimated    bool   `json:"tokens_estimated"`
 }
 
 // record reads the record of a task.
@@ -63,8 +69,14 @@ func openaiAbort(t *testing.T, s site) {
 	if !errors.Is(stream.Err(), context.Canceled) {
 		t.Errorf("got %v, want that the context is canceled", stream.Err())
 	}
+	s.wantCanceled(t, answer.Header.Get("X-Task-Id"))
+}
+
+// wantCanceled waits for the record of a task that was left in its middle.
+func (s site) wantCanceled(t *testing.T, id string) {
+	t.Helper()
 	testkit.Within(t, limit, "the task is canceled", func() error {
-		got, err := s.record(answer.Header.Get("X-Task-Id"))
+		got, err := s.record(id)
 		if err == nil && (got.State != "canceled" || got.TokensOut == 0) {
 			err = fmt.Errorf("record %+v", got)
 		}
@@ -72,16 +84,45 @@ func openaiAbort(t *testing.T, s site) {
 	})
 }
 
+func openaiAbortedResponse(t *testing.T, s site) {
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	var answer *http.Response
+	c := s.openai(s.user)
+	params := responseParams(hello)
+	params.MaxOutputTokens = openai.Int(20_000)
+	stream := c.Responses.NewStreaming(ctx, params, openaioption.WithResponseInto(&answer))
+	defer stream.Close()
+	for stream.Next() {
+		if stream.Current().Type == "response.output_text.delta" {
+			leave()
+		}
+	}
+	if !errors.Is(stream.Err(), context.Canceled) {
+		t.Errorf("got %v, want that the context is canceled", stream.Err())
+	}
+	s.wantCanceled(t, answer.Header.Get("X-Task-Id"))
+}
+
 // openaiTimeout has an identity of its own, whose list of tasks it looks at.
 func openaiTimeout(t *testing.T, s site) {
-	c := s.openai(s.late)
-	_, err := c.Chat.Completions.New(t.Context(), longChat(), openaioption.WithRequestTimeout(400*time.Millisecond))
+	c := s.openai(s.late[0])
+	_, err := c.Chat.Completions.New(t.Context(), longChat(), openaioption.WithRequestTimeout(shortly))
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want that the deadline is exceeded", err)
 	}
+	s.wantOneCanceled(t, s.late[0])
+}
+
+// shortly is the time-out of a client whose answer takes minutes.
+const shortly = 400 * time.Millisecond
+
+// wantOneCanceled waits until the one task of an identity is canceled.
+func (s site) wantOneCanceled(t *testing.T, token string) {
+	t.Helper()
 	testkit.Within(t, limit, "the task is canceled", func() error {
 		var list struct{ Tasks []task }
-		answer, err := s.admin.As(s.late).Do("GET", "/v2/tasks", "")
+		answer, err := s.admin.As(token).Do("GET", "/v2/tasks", "")
 		if err == nil {
 			err = answer.JSON(&list)
 		}
@@ -90,4 +131,56 @@ func openaiTimeout(t *testing.T, s site) {
 		}
 		return err
 	})
+}
+
+func anthropicLeaves(t *testing.T, s site) {
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	var answer *http.Response
+	c := s.anthropic(s.user)
+	params := messageParams()
+	params.MaxTokens = 20_000
+	stream := c.Messages.NewStreaming(ctx, params, anthropicoption.WithResponseInto(&answer))
+	defer stream.Close()
+	for stream.Next() {
+		if stream.Current().Type == "content_block_delta" {
+			leave()
+		}
+	}
+	if !errors.Is(stream.Err(), context.Canceled) {
+		t.Errorf("got %v, want that the context is canceled", stream.Err())
+	}
+	s.wantCanceled(t, answer.Header.Get("X-Task-Id"))
+
+	c = s.anthropic(s.late[1])
+	if _, err := c.Messages.New(t.Context(), params, anthropicoption.WithRequestTimeout(shortly)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want that the deadline is exceeded", err)
+	}
+	s.wantOneCanceled(t, s.late[1])
+}
+
+func ollamaLeaves(t *testing.T, s site) {
+	noted := &taskOf{next: bearer(s.user)}
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	q := ollamaParams(true)
+	q.Options["num_predict"] = 20_000
+	err := s.ollamaOver(t, noted).Chat(ctx, q, func(line api.ChatResponse) error {
+		if leave(); line.Done {
+			t.Errorf("the answer is whole: %+v", line)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, context.Canceled) { // this client does not always say that a stream was cut
+		t.Errorf("got %v, want at most that the context is canceled", err)
+	}
+	s.wantCanceled(t, noted.id)
+
+	ctx, stop := context.WithTimeout(t.Context(), shortly)
+	defer stop()
+	*q.Stream = false
+	if _, _, err := chatted(ctx, s.ollama(t, s.late[2]), q); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want that the deadline is exceeded", err)
+	}
+	s.wantOneCanceled(t, s.late[2])
 }

@@ -37,9 +37,10 @@ const limit = 30 * time.Second
 
 // site is a gateway and its tokens.
 type site struct {
-	base              string // of Anthropic's and Ollama's clients; OpenAI's add /v1
-	user, late, other string // scope infer, twice, and a token that may not infer
-	admin             gatewaytest.Client
+	base        string    // of Anthropic's and Ollama's clients; OpenAI's add /v1
+	user, other string    // a token that may infer, and one that may not
+	late        [4]string // identities with scope infer whose tasks are those of one test
+	admin       gatewaytest.Client
 }
 
 // TestOfficialClients starts up once; the tests are independent of each other.
@@ -59,10 +60,15 @@ func TestOfficialClients(t *testing.T) {
 		"openai: a response, whole and streamed":         openaiResponses,
 		"openai: tools of responses over two turns":      openaiResponsesTools,
 		"openai: structured output of responses":         openaiResponsesStructured,
+		"openai: a response by its id":                   openaiStored,
+		"documents by their relevance":                   rerank,
 		"openai: errors":                                 openaiErrors,
 		"openai: a refusal for good is asked once":       openaiRefusedOnce,
 		"openai: a client that leaves cancels its task":  openaiAbort,
 		"openai: a client's time-out cancels its task":   openaiTimeout,
+		"openai: one that leaves a response":             openaiAbortedResponse,
+		"anthropic: one that leaves, and a time-out":     anthropicLeaves,
+		"ollama: one that leaves, and a time-out":        ollamaLeaves,
 		"openai: a task that is canceled":                openaiCanceled,
 		"anthropic: a task that is canceled":             anthropicCanceled,
 		"ollama: a task that is canceled":                ollamaCanceled,
@@ -80,6 +86,7 @@ func TestOfficialClients(t *testing.T) {
 		"ollama: errors":                                 ollamaErrors,
 		"a stream goes on where its reader has left it":  resumed,
 		"a stream goes on at the task's events":          resumedAtEvents,
+		"a stream of lines goes on after a line":         resumedLines,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -100,7 +107,10 @@ func startSite(t *testing.T) site {
 		tokens = append(tokens, authmin.NewToken(name, secret, scope))
 		return secret.Reveal()
 	}
-	s := site{user: token("user", authmin.ScopeInfer), late: token("late", authmin.ScopeInfer), other: token("other", authmin.ScopeMetrics)}
+	s := site{user: token("user", authmin.ScopeInfer), other: token("other", authmin.ScopeMetrics)}
+	for i := range s.late {
+		s.late[i] = token(fmt.Sprintf("late-%d", i), authmin.ScopeInfer)
+	}
 	admin := token("root", authmin.ScopeAdmin)
 	if err := authmin.WriteKeyringFile(filepath.Join(dir, "tokens"), tokens); err != nil {
 		t.Fatal(err)

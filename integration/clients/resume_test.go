@@ -79,6 +79,7 @@ func calls(t *testing.T) map[string]string {
 	}
 	return map[string]string{
 		"/v1/completions":      `{"model":"demo","prompt":"x","stream":true}`,
+		"/v1/responses":        `{"model":"demo","input":"x","stream":true}`,
 		"/v1/chat/completions": fmt.Sprintf(`{"model":"demo","stream":true,"messages":[{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"name":"weather","parameters":%s}}]}`, schema),
 		"/v1/messages":         fmt.Sprintf(`{"model":"demo","max_tokens":99,"stream":true,"messages":[{"role":"user","content":"x"}],"tools":[{"name":"weather","input_schema":%s}]}`, schema),
 	}
@@ -87,28 +88,27 @@ func calls(t *testing.T) map[string]string {
 // resumed reads some events, hangs up and sends the call again with its key.
 func resumed(t *testing.T, s site) {
 	for path, body := range calls(t) {
-		plain := pieces(t, s.open(t, path, body).Body, 0)
-		for _, p := range plain {
+		for _, p := range pieces(t, s.open(t, path, body).Body, 0) {
 			if p.ID != "" {
 				t.Errorf("%s: an event has an id without a key: %+v", path, p)
 			}
 		}
 		key := authRandom()
 		res := s.open(t, path, body, "Idempotency-Key", key)
-		first := pieces(t, res.Body, 5)
+		got := pieces(t, res.Body, 5)
 		res.Body.Close()
-		res = s.open(t, path, body, "Idempotency-Key", key, "Last-Event-ID", first[len(first)-1].ID)
+		res = s.open(t, path, body, "Idempotency-Key", key, "Last-Event-ID", got[len(got)-1].ID)
 		if res.Header.Get("X-Task-Replayed") != "true" {
 			t.Errorf("%s: the header does not say that it is replayed: %v", path, res.Header)
 		}
-		got := append(first, pieces(t, res.Body, 0)...)
-		for i := range got {
-			if got[i].Data != "[DONE]" && got[i].Event != "message_stop" && got[i].ID == "" {
-				t.Errorf("%s: event %d has no id: %+v", path, i, got[i])
+		got = append(got, pieces(t, res.Body, 0)...)
+		for i, p := range got[:len(got)-1] { // the proper end is sent again and again
+			if p.ID == "" {
+				t.Errorf("%s: event %d has no id: %+v", path, i, p)
 			}
-			got[i].ID = ""
 		}
-		if diff := cmp.Diff(plain, got); diff != "" {
+		whole := pieces(t, s.open(t, path, body, "Idempotency-Key", key).Body, 0)
+		if diff := cmp.Diff(whole, got); diff != "" || len(got) < 7 {
 			t.Errorf("%s: (-without a pause +with one):\n%s", path, diff)
 		}
 	}
@@ -145,5 +145,44 @@ func resumedAtEvents(t *testing.T, s site) {
 	}
 	if diff := cmp.Diff(plain, got); diff != "" {
 		t.Errorf("(-without a pause +with one):\n%s", diff)
+	}
+}
+
+// lines reads an answer of Ollama's, at most so many lines; 0: all.
+func lines(t *testing.T, body io.Reader, most int) (all []string) {
+	t.Helper()
+	scan := bufio.NewScanner(body)
+	scan.Buffer(nil, 1<<20)
+	for scan.Scan() {
+		if all = append(all, scan.Text()); most > 0 && len(all) == most {
+			return all
+		}
+	}
+	if err := scan.Err(); err != nil {
+		t.Fatalf("reading: %v", err)
+	}
+	return all
+}
+
+// resumedLines: nothing is added to an answer of lines, so an event's id is the number
+// of its line.
+func resumedLines(t *testing.T, s site) {
+	for path, body := range map[string]string{
+		"/api/chat":     `{"model":"demo","messages":[{"role":"user","content":"x"}]}`,
+		"/api/generate": `{"model":"demo","prompt":"x"}`,
+	} {
+		key := authRandom()
+		res := s.open(t, path, body, "Idempotency-Key", key)
+		got := lines(t, res.Body, 5)
+		res.Body.Close()
+		res = s.open(t, path, body, "Idempotency-Key", key, "Last-Event-ID", "5")
+		if res.Header.Get("X-Task-Replayed") != "true" {
+			t.Errorf("%s: the header does not say that it is replayed: %v", path, res.Header)
+		}
+		got = append(got, lines(t, res.Body, 0)...)
+		plain := lines(t, s.open(t, path, body, "Idempotency-Key", key).Body, 0)
+		if diff := cmp.Diff(plain, got); diff != "" || len(got) < 10 {
+			t.Errorf("%s: (-without a pause +with one):\n%s", path, diff)
+		}
 	}
 }
