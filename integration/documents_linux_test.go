@@ -25,15 +25,24 @@ var documentParts = []struct {
 }{
 	{"tokens.md", 14, func(*testing.T, *fleet, string) {}},
 	{"checklist.md", 14, holdOperatorsHeader},
+	{"clients.md", 8, holdClientsKey},
 	{"incidents.md", 20, prepareIncident},
 	{"threat-model.md", 0, func(*testing.T, *fleet, string) {}},
+	{"operations.md", 10, prepareOperation},
 	{"engines.md", 0, func(*testing.T, *fleet, string) {}},
 	{"configuration.md", 0, func(*testing.T, *fleet, string) {}},
+	{"backends.md", 0, func(*testing.T, *fleet, string) {}},
+	{"cookbook.md", 0, validatesCookbook},
+	{"limits.md", 0, func(*testing.T, *fleet, string) {}},
+	{"comparison.md", 0, func(*testing.T, *fleet, string) {}},
+	{"attacks.md", 0, func(*testing.T, *fleet, string) {}},
 }
 
 // ranElsewhere are documents whose commands another test runs.
 var ranElsewhere = map[string]string{
-	"nodes.md": "TestNodeJoin",
+	"nodes.md":      "TestNodeJoin",
+	"first-hour.md": "TestReadme",
+	"gateway.md":    "TestReadme",
 }
 
 // TestDocuments runs every command of deploy/docs, a document to a shell, against
@@ -111,7 +120,8 @@ func (f *fleet) runDocument(t *testing.T, root, home, document string) int {
 func (f *fleet) here(root, text string) string {
 	places := map[string]string{
 		"/etc/llorch": f.dir, "/var/log/llorch": f.dir, "/run/llorch": f.dir, "/var/lib/llorch-gateway": f.path("lib"),
-		"https://gateway.example.com": f.edge, "http://127.0.0.1:8081": f.orchestrator,
+		"/var/lib/llorch-orchestrator": f.path("kept"),
+		"https://gateway.example.com":  f.edge, "http://127.0.0.1:8081": f.orchestrator,
 		"http://127.0.0.1:9200": "http://" + f.nodes["node1"].address, "deploy/cluster/": filepath.Join(root, "deploy", "cluster") + "/",
 	}
 	longest := slices.SortedFunc(maps.Keys(places), func(a, b string) int { return cmp.Compare(len(b), len(a)) })

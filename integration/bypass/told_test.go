@@ -17,13 +17,13 @@ func TestTheBypassDocumentsItsLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	document, err := os.ReadFile(filepath.Join(root, "deploy", "docs", "gateway.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(readme), "What the loopback bypass cannot detect")
+	_, section, _ := strings.Cut(string(document), "What the loopback bypass cannot detect")
 	section, _, _ = strings.Cut(section, "\n\n")
-	wantWords(t, "the README", section, "AUTH_OPTIONAL", "tunnel", "ssh -R", "socat", "nginx", "proxy_pass", "adds no header")
+	wantWords(t, "gateway.md", section, "AUTH_OPTIONAL", "tunnel", "ssh -R", "socat", "nginx", "proxy_pass", "adds no header")
 
 	g := startGateway(t)
 	// Caddy serves, and answers, before the app's Start has written its warning.

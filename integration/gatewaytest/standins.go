@@ -135,7 +135,13 @@ func chown(args []string) error {
 	if len(args) < 2 {
 		return fmt.Errorf("%q: want USER:GROUP FILE", args)
 	}
-	user, group, _ := strings.Cut(args[0], ":")
+	if args[0] == "-R" {
+		args = args[1:]
+	}
+	user, group, named := strings.Cut(args[0], ":")
+	if named && group == "" { // USER: is the user's own group
+		group = user
+	}
 	for _, name := range []string{user, group} {
 		if name != "root" && !slices.Contains([]string{"llorch-gateway", "llorch-orchestrator", "llorch-poolmanager"}, name) {
 			return fmt.Errorf("no unit runs as %q", name)

@@ -38,6 +38,7 @@ func blocksOf(document string) []block {
 
 // readme is what its commands need: a running up, and the policy shown.
 type readme struct {
+	lan       lan
 	up        *gatewaytest.Up
 	caddyfile string // the last one shown
 	dir       string // where files are kept from one command to the next
@@ -68,17 +69,33 @@ var howToRun = []recipe{
 	{regexp.MustCompile(`^go tool xcaddy build `), builtByCI},
 	{regexp.MustCompile(`^\./caddy list-modules$`), builtByCI},
 	{regexp.MustCompile(`^go run \./integration/gate( --loop)?$`), ranByCI},
+	{regexp.MustCompile(`^curl --cacert root\.crt .*https://llm\.lan/`), (*readme).colleague},
 }
 
-// TestReadme runs every command of the README.
+// firstPages are the documents for a newcomer, in the order in which they are read.
+// TestDocuments has the others.
+var firstPages = []string{"README.md", "deploy/docs/first-hour.md", "deploy/docs/gateway.md", "CONTRIBUTING.md"}
+
+// TestReadme runs every command of the README and the pages after it.
 func TestReadme(t *testing.T) {
-	document, err := os.ReadFile(filepath.Join(root(t), "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	r := &readme{up: gatewaytest.StartUp(t, readmeEnv), dir: t.TempDir()}
 	commands := 0
-	for _, b := range blocksOf(string(document)) {
+	for _, page := range firstPages {
+		document, err := os.ReadFile(filepath.Join(root(t), page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(filepath.Base(page), func(t *testing.T) { commands += r.page(t, string(document)) })
+	}
+	if commands < len(howToRun) { // a recipe without a command is of no use
+		t.Errorf("%d commands found, want at least %d", commands, len(howToRun))
+	}
+}
+
+// page runs every command of a document, and counts them.
+func (r *readme) page(t *testing.T, document string) (commands int) {
+	t.Helper()
+	for _, b := range blocksOf(document) {
 		switch b.language {
 		case "caddyfile":
 			r.caddyfile = b.text
@@ -96,9 +113,7 @@ func TestReadme(t *testing.T) {
 			t.Errorf("a block of %q: commands are marked sh", b.language)
 		}
 	}
-	if commands < len(howToRun) { // a recipe without a command is of no use
-		t.Errorf("%d commands found, want at least %d", commands, len(howToRun))
-	}
+	return commands
 }
 
 // isRunning: the command is what gatewaytest has built and started, on a free
@@ -173,6 +188,10 @@ func (r *readme) validate(t *testing.T, b block) {
 // run starts the policy with an address of this machine in place of the host
 // name, which would need a certificate, and a server in place of Ollama.
 func (r *readme) run(t *testing.T, b block) {
+	if strings.Contains(r.caddyfile, "https://llm.lan {") {
+		r.runLAN(t)
+		return
+	}
 	ollama := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Host) }))
 	t.Cleanup(ollama.Close)
 	upstream := ollama.Listener.Addr().String()

@@ -76,7 +76,7 @@ func (j *joining) allowance(networks []string) string {
 	if len(networks) == 0 {
 		return "its name must resolve there"
 	}
-	return "the line node_networks below, and a restart"
+	return "the line node_networks above, and a restart"
 }
 
 // askGateway asks this node's gateway for its pools, as the orchestrator will. It can
