@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/llorch/gateway/poolmanager/modelref"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // Names of models are resolved here and nowhere else. A catalog entry is what tasks
@@ -41,6 +42,20 @@ func untagged(name string) string { return strings.TrimSuffix(name, latestTag) }
 // ollama is the engine at which a name without a tag means its :latest.
 const ollama = "ollama"
 
+// tagged is a name as Ollama lists it: with a tag, after the last part of its path.
+func tagged(name string) string {
+	if strings.Contains(name[strings.LastIndexByte(name, '/')+1:], ":") {
+		return name
+	}
+	return name + latestTag
+}
+
+// tags reports whether the pool takes a name without a tag for its :latest: Ollama, and
+// what speaks its protocol.
+func (c Candidate) tags() bool {
+	return c.Engine == ollama || slices.Contains(c.Protocols, nodeapi.Ollama)
+}
+
 // resolve gives the name under which pools are searched for a model: the id of the
 // catalog's entry that a caller's name or alias means, or else the plain name.
 func (c *catalog) resolve(ref string) string {
@@ -51,6 +66,23 @@ func (c *catalog) resolve(ref string) string {
 		return name
 	}
 	if id, known := c.aliases[name]; known {
+		return id
+	}
+	return c.otherSpelling(name)
+}
+
+// otherSpelling gives the catalog's entry of which Ollama's pools take the name for
+// another spelling, so that none is reached past its entry: with the tag, or without it.
+// mu is held.
+func (c *catalog) otherSpelling(name string) string {
+	other := name + latestTag
+	if bare, cut := strings.CutSuffix(name, latestTag); cut {
+		other = bare
+	}
+	if _, known := c.models[other]; known {
+		return other
+	}
+	if id, known := c.aliases[other]; known {
 		return id
 	}
 	return name
@@ -64,7 +96,7 @@ func (c Candidate) ownName(model string) (string, bool) {
 	}
 	for _, own := range c.Models {
 		plain := plainName(own)
-		if plain == model || c.Engine == ollama && untagged(plain) == untagged(model) {
+		if plain == model || c.tags() && untagged(plain) == untagged(model) {
 			return own, true
 		}
 	}

@@ -3,8 +3,6 @@ package orchestrator
 import (
 	"slices"
 	"strings"
-
-	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // PoolHealth is how a pool is.
@@ -75,38 +73,6 @@ func (o *Orchestrator) Abilities() Abilities {
 	}
 	c.Engines, c.Workloads = sortedSet(c.Engines), sortedSet(c.Workloads)
 	return c
-}
-
-// OllamaModels lists the models of the pools that speak Ollama's protocol, as tasks call
-// them, or of those only that have one loaded.
-func (o *Orchestrator) OllamaModels(loaded bool) []string {
-	models := []string{}
-	for _, c := range o.nodes.candidates() {
-		if !slices.Contains(c.Protocols, nodeapi.Ollama) || loaded && (!c.Online || !c.Ready || c.Loadable) {
-			continue
-		}
-		for _, m := range c.Models {
-			models = append(models, plainName(m))
-		}
-	}
-	return slices.DeleteFunc(sortedSet(models), o.catalog.retired)
-}
-
-// Models lists the models that nodes have reported, as tasks call them, without the
-// retired ones.
-func (o *Orchestrator) Models() []string {
-	models := []string{}
-	for _, c := range o.nodes.candidates() {
-		for _, m := range c.Models {
-			models = append(models, plainName(m))
-		}
-	}
-	for _, m := range o.catalog.all() {
-		if slices.Contains(models, m.ID) {
-			models = append(models, m.Aliases...)
-		}
-	}
-	return slices.DeleteFunc(sortedSet(models), o.catalog.retired)
 }
 
 func sortedSet(names []string) []string {

@@ -84,7 +84,7 @@ func (ns *nodes) report(n *node, pools []nodeapi.Pool) {
 	n.info.Pools = pools
 	n.pools = make([]pool, len(pools))
 	for i, p := range pools {
-		n.pools[i] = pool{p, ns.granted(n, p), p.Protocols()}
+		n.pools[i] = pool{p, ns.granted(n, p), p.Protocols(), p.Contexts()}
 	}
 	clear(n.others)
 	n.resume(ns.now())

@@ -28,8 +28,11 @@ type Needs struct {
 	Protocol nodeapi.Protocol // of a native call
 	Engine   string           // empty: any
 	Hint     PlacementHint
-	Home     string   // the pool with the session's KV cache, as poolKey; empty: none
-	Failed   []string // pools that failed this very task: last choice
+	Home     string // the pool with the session's KV cache, as poolKey; empty: none
+	// Attribution names a conversation of the task's owner; "" for none. It is no part of
+	// what a pool must have.
+	Attribution string
+	Failed      []string // pools that failed this very task: last choice
 }
 
 // Candidate is a pool as placement sees it.
@@ -38,6 +41,7 @@ type Candidate struct {
 	Models, Devices                  []string
 	Workloads                        []string // empty: completion only
 	Protocols                        []nodeapi.Protocol
+	Contexts                         map[string]int64 // tokens, by model, where the engine tells
 	Online, Ready, Draining, Tripped bool
 	SlotsFree, SlotsTotal            int
 	VRAMFreeBytes                    int64

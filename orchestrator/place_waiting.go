@@ -83,29 +83,6 @@ func troubles(c Candidate) string {
 	return what
 }
 
-// ModelStatus is a model that nodes have reported, and whether it is served.
-type ModelStatus struct {
-	Name   string
-	Ready  bool   // a pool serves it, though all of its slots may be in use
-	Reason string // why none does
-}
-
-// ModelStatuses lists the models that nodes have reported, without the retired ones.
-func (o *Orchestrator) ModelStatuses() []ModelStatus {
-	all, candidates := []ModelStatus{}, o.nodes.candidates()
-	for _, name := range o.Models() {
-		m, model := ModelStatus{Name: name}, o.catalog.resolve(name)
-		m.Ready = slices.ContainsFunc(candidates, func(c Candidate) bool {
-			return c.holds(model) && c.Online && c.Ready && !c.Draining && !c.Tripped
-		})
-		if !m.Ready {
-			m.Reason = o.whyWaiting(Needs{Model: name})
-		}
-		all = append(all, m)
-	}
-	return all
-}
-
 // lookAgain is how often a reader of a waiting task is sent the reason, if it has
 // changed: not at once, so that a short wait is not reported.
 const lookAgain = 2 * time.Second

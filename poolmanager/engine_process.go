@@ -29,6 +29,8 @@ type engines interface {
 	probe(ctx context.Context, inst *instance) error
 	// models asks an engine that finds its models itself which it has.
 	models(ctx context.Context, inst *instance) ([]string, error)
+	// contexts asks an engine how many tokens its models can have in their context.
+	contexts(ctx context.Context, inst *instance, models []string) map[string]int64
 }
 
 // instance is one running engine.
@@ -48,6 +50,8 @@ type instance struct {
 	kills int64
 	// unusable are the models that it lists under names that no task can ask for.
 	unusable []string
+	// contexts is what it told of its models' contexts, in tokens: 0 where it did not.
+	contexts map[string]int64
 }
 
 func (i *instance) target(model string) adapter.Target {

@@ -145,6 +145,8 @@ func (s *stand) modelsOf() []string {
 // standEngines gives the stand the method models beside its field of that name.
 type standEngines struct{ *stand }
 
+func (s standEngines) contexts(context.Context, *instance, []string) map[string]int64 { return nil }
+
 func (s standEngines) models(context.Context, *instance) ([]string, error) {
 	if list := s.modelsOf(); list != nil {
 		return list, nil

@@ -69,6 +69,7 @@ type pool struct {
 	spec     launchSpec
 	inst     *instance
 	models   []string // what the engine serves, as last heard
+	contexts map[string]int64
 	unusable []string // what it lists besides, as last logged
 	taken    map[*slot]struct{}
 	restarts int
@@ -262,6 +263,11 @@ func (p *pool) report() nodeapi.Pool {
 		SlotsFree: s.SlotsFree, SlotsTotal: s.SlotsTotal, VRAMFreeBytes: s.VRAMFreeBytes, Models: models,
 		Workloads: nodeapi.WithProtocols(s.Workloads, s.Protocols), Loadable: s.Loadable,
 	}
+	contexts := make([]int64, len(models))
+	for i, name := range models {
+		contexts[i] = p.contexts[name]
+	}
+	told.Workloads = nodeapi.WithContexts(told.Workloads, contexts)
 	if !told.Ready {
 		told.State, told.Restarts, told.LastError = s.State, s.Restarts, s.LastError
 	}

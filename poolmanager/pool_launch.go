@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -203,11 +204,12 @@ func (p *pool) learnModels(ctx context.Context, inst *instance) error {
 			return err
 		}
 	}
+	contexts := p.env.engines.contexts(ctx, inst, models)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.noteUnusable(inst.unusable)
-	if !slices.Equal(p.models, models) {
-		p.models = models
+	if !slices.Equal(p.models, models) || !maps.Equal(p.contexts, contexts) {
+		p.models, p.contexts = models, maps.Clone(contexts)
 		p.env.changed()
 	}
 	return nil

@@ -119,6 +119,25 @@ func Number[N ~int | ~int64](to *N, least, most N) Value {
 	}}
 }
 
+// notZero is a value whose default zero does not ask for.
+type notZero struct {
+	Value
+	standard any
+}
+
+// NotZero is a value of which an operator could take zero for the default, as it is in a
+// pool manager's templates: the error for a zero names the default, and how to get it.
+func NotZero(v Value, standard any) Value { return notZero{v, standard} }
+
+// Check implements Value.
+func (v notZero) Check() error {
+	err := v.Value.Check()
+	if err != nil && reflect.ValueOf(v.Get()).IsZero() {
+		return fmt.Errorf("%w; 0 is not the default here: leave the setting out for %v", err, v.standard)
+	}
+	return err
+}
+
 // AnyNumber is a whole number whose range is checked elsewhere.
 func AnyNumber[N ~int | ~int64](to *N) Value { return &value[N]{to: to, parse: parseNumber[N]} }
 

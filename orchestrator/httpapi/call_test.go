@@ -358,18 +358,3 @@ func TestTheAnswerToACallWithoutAKeyIsErased(t *testing.T) {
 		t.Error("the answer with a key is gone, too")
 	}
 }
-
-func TestModelsAreListedForEachProtocol(t *testing.T) {
-	s := serve(t, Options{})
-	s.engine("n", 1, func(frames, *http.Request, string) {})
-	for path, want := range map[string]string{
-		"/v1/models": `"id":"demo"`, "/v1/models/demo": `"id":"demo"`, "/api/tags": `"name":"demo"`, "/api/ps": `"name":"demo"`, "/api/version": `"version":"`,
-	} {
-		if got := s.want(200, "GET", path, ""); !strings.Contains(got, want) {
-			t.Errorf("%s: got %s", path, got)
-		}
-	}
-	if got := s.want(404, "GET", "/v1/models/of/another", ""); !strings.Contains(got, "MODEL_NOT_FOUND") {
-		t.Errorf("an unknown model: got %s", got)
-	}
-}

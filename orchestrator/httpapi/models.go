@@ -5,21 +5,25 @@ import (
 	"net/http"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/orchestrator"
 )
 
-// modelRoutes defines the lists of models that clients of OpenAI's API ask for.
+// modelRoutes defines the lists of models that clients of OpenAI's and Anthropic's APIs
+// ask for. The latter say which version of it they speak.
 func (a *API) modelRoutes() {
-	route(a, authmin.ScopeInfer, http.MethodGet, "/v1/models", http.StatusOK, "The models (OpenAI)", a.models)
-	route(a, authmin.ScopeInfer, http.MethodGet, "/v1/models/{id}", http.StatusOK, "One model (OpenAI)", a.modelByName)
+	route(a, authmin.ScopeInfer, http.MethodGet, "/v1/models", http.StatusOK, "The models (OpenAI, Anthropic)", a.models)
+	route(a, authmin.ScopeInfer, http.MethodGet, "/v1/models/{id}", http.StatusOK, "One model (OpenAI, Anthropic)", a.modelByName)
 }
 
 type openaiModel struct {
-	ID      string `json:"id"`
-	Object  string `json:"object"`
-	Created int64  `json:"created"`
-	OwnedBy string `json:"owned_by"`
-	Ready   bool   `json:"ready" doc:"A pool serves it now"`
-	Reason  string `json:"reason,omitempty" doc:"Why none does"`
+	ID            string `json:"id"`
+	Object        string `json:"object"`
+	Created       int64  `json:"created"`
+	OwnedBy       string `json:"owned_by"`
+	ContextLength int64  `json:"context_length,omitempty" doc:"Tokens that its context can have, where the engine tells"`
+	MaxModelLen   int64  `json:"max_model_len,omitempty" doc:"The same, as vLLM calls it"`
+	Ready         bool   `json:"ready" doc:"A pool serves it now"`
+	Reason        string `json:"reason,omitempty" doc:"Why none does"`
 }
 
 type openaiModels struct {
@@ -27,27 +31,42 @@ type openaiModels struct {
 	Data   []openaiModel `json:"data" nullable:"false"`
 }
 
-func (a *API) models(context.Context, *none) (*body[openaiModels], error) {
-	return &body[openaiModels]{openaiModels{Object: "list", Data: a.listModels()}}, nil
+type modelListInput struct {
+	Anthropic string `header:"Anthropic-Version" doc:"Asks for the answer of Anthropic's API"`
+}
+
+func (a *API) models(_ context.Context, in *modelListInput) (*body[modelList], error) {
+	all := a.o.ModelStatuses()
+	if in.Anthropic != "" {
+		return &body[modelList]{modelList{anthropic: anthropicList(all)}}, nil
+	}
+	list := &openaiModels{Object: "list", Data: []openaiModel{}}
+	for _, m := range all {
+		list.Data = append(list.Data, openaiModelOf(m))
+	}
+	return &body[modelList]{modelList{openai: list}}, nil
 }
 
 type modelID struct {
-	ID string `path:"id" maxLength:"256"`
+	ID        string `path:"id" maxLength:"256"`
+	Anthropic string `header:"Anthropic-Version" doc:"Asks for the answer of Anthropic's API"`
 }
 
-func (a *API) modelByName(_ context.Context, in *modelID) (*body[openaiModel], error) {
-	for _, m := range a.listModels() {
-		if m.ID == in.ID {
-			return &body[openaiModel]{m}, nil
-		}
+func (a *API) modelByName(_ context.Context, in *modelID) (*body[oneModel], error) {
+	m, ok := a.o.ModelStatus(in.ID)
+	if !ok {
+		p := newProblem(http.StatusNotFound, "MODEL_NOT_FOUND", "no node serves this model; GET /v1/models lists those that are served")
+		p.SDKCode = "model_not_found"
+		return nil, p
 	}
-	return nil, newProblem(http.StatusNotFound, "MODEL_NOT_FOUND", "no node serves this model; GET /v1/models lists those that are served")
+	if in.Anthropic != "" {
+		one := anthropicModelOf(m)
+		return &body[oneModel]{oneModel{anthropic: &one}}, nil
+	}
+	one := openaiModelOf(m)
+	return &body[oneModel]{oneModel{openai: &one}}, nil
 }
 
-func (a *API) listModels() []openaiModel {
-	all := []openaiModel{}
-	for _, m := range a.o.ModelStatuses() {
-		all = append(all, openaiModel{ID: m.Name, Object: "model", OwnedBy: "llorch", Ready: m.Ready, Reason: m.Reason})
-	}
-	return all
+func openaiModelOf(m orchestrator.ModelStatus) openaiModel {
+	return openaiModel{ID: m.Name, Object: "model", OwnedBy: "llorch", ContextLength: m.Context, MaxModelLen: m.Context, Ready: m.Ready, Reason: m.Reason}
 }

@@ -89,7 +89,7 @@ func (e *engine) showSlots(w http.ResponseWriter, _ *http.Request) {
 
 func (e *engine) showModels(w http.ResponseWriter, _ *http.Request) {
 	reply(w, map[string]any{"object": "list", "data": []any{map[string]any{
-		"id": e.settings.model, "object": "model", "owned_by": "llorch demo engine", "meta": map[string]any{"demo": true},
+		"id": e.settings.model, "object": "model", "owned_by": "llorch demo engine", "meta": map[string]any{"demo": true}, "max_model_len": e.settings.context,
 	}}})
 }
 

@@ -16,7 +16,8 @@
 //     [DrainRequest], [ReloadRequest].
 //   - Native calls: [Client.Call] and [CallRequest]; the answer is a [CallStream] of
 //     [Frame], which the node writes with [BeginFrame], [AppendFrame] and [EndFrame].
-//   - Protocols: [Protocol], [Protocols], [Operation], [Operations], [WithProtocols].
+//   - Protocols: [Protocol], [Protocols], [Operation], [Operations], [WithProtocols],
+//     [WithContexts].
 //   - Node to orchestrator: [Orchestrator] ([NewOrchestrator]); [RegisterRequest],
 //     [HeartbeatRequest], [Capabilities], [GPU], and the catalog's [Model].
 //   - Errors: [StatusError], [ForeignError], [CallError], [ErrUnreachable], [ErrForeign],

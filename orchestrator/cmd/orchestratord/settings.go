@@ -49,7 +49,7 @@ func (d *config) Settings() backend.Settings {
 			Value: backend.Number(&o.KeepEndedTasks, 1, orchestrator.MaxKeepEndedTasks), Doc: "how many ended tasks are kept for one identity"},
 
 		{Section: "Native calls", Key: "request_bytes", Variable: "ORCHD_REQUEST_BYTES", Default: fmt.Sprint(orchestrator.DefaultRequestBytes), Unit: "bytes",
-			Value: backend.Number(&o.RequestBytes, 1<<20, orchestrator.MaxRequestBytes), Doc: "how large the body of an engine's own request may be"},
+			Value: backend.NotZero(backend.Number(&o.RequestBytes, 1<<20, orchestrator.MaxRequestBytes), int64(orchestrator.DefaultRequestBytes)), Doc: "how large the body of an engine's own request may be"},
 		{Key: "event_bytes", Variable: "ORCHD_EVENT_BYTES", Default: fmt.Sprint(orchestrator.DefaultEventBytes), Unit: "bytes",
 			Value: backend.Number(&o.EventBytes, 64<<10, orchestrator.MaxEventBytes), Doc: "how large one event, or one whole answer, of an engine may be"},
 		{Key: "commit_ms", Variable: "ORCHD_COMMIT_MS", Default: backend.InMilliseconds(httpapi.DefaultCommit), Unit: "ms",
