@@ -25,6 +25,8 @@ type Call struct {
 	Bytes     int64          `json:"bytes"`  // of the body
 	Body      []byte         `json:"body,omitempty"`
 	Pieces    int            `json:"pieces,omitempty"`
+	// Attribution names the conversation that it belongs to, see attribution.
+	Attribution string `json:"attribution,omitempty"`
 }
 
 // content is what a task has in the store besides its record.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -59,7 +60,7 @@ type reading struct {
 // comes to name it.
 func (o *Orchestrator) readCall(ctx context.Context, who Who, op nodeapi.Operation, body io.Reader) (_ *Call, at content, model string, err error) {
 	r := &reading{o: o, owner: who.Identity, limit: o.content.request, sum: sha256.New(), call: &Call{Operation: op.Name},
-		scan: jsonbody.New(jsonbody.Options{Watch: append([]string{"stream_options"}, watched[op.Protocol]...)})}
+		scan: jsonbody.New(jsonbody.Options{Watch: slices.Concat([]string{"stream_options"}, attributingMembers, watched[op.Protocol])})}
 	defer func() {
 		if err != nil {
 			o.content.held.Add(r.owner, -r.held)
@@ -84,6 +85,7 @@ func (o *Orchestrator) readCall(ctx context.Context, who Who, op nodeapi.Operati
 		return nil, content{}, "", badBody(err)
 	}
 	r.call.Digest = hex.EncodeToString(r.sum.Sum(nil))
+	r.call.Attribution = attribution(nil, r.scan)
 	if model, err = r.call.describe(op, r.scan); err != nil {
 		return nil, content{}, "", err
 	}

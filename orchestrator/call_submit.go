@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,6 +63,7 @@ func (o *Orchestrator) SubmitCall(ctx context.Context, who Who, r CallRequest) (
 	}
 	task.content.Keep = r.Key != ""
 	task.call.Header = header
+	task.call.Attribution = cmp.Or(attribution(r.Header, nil), task.call.Attribution)
 	admission, isNew, err := o.submitCall(ctx, who, task, r.Key)
 	return CallAdmission{TaskID: admission.TaskID, Stream: task.call.Stream, Replayed: err == nil && !isNew}, err
 }

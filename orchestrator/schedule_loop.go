@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,6 +76,7 @@ func (s *scheduler) place(ctx context.Context, p *pass, ticked bool) {
 		}
 		w.needs.Home = s.o.sessions.home(w.session, w.needs.Model)
 		w.needs.Model = s.o.catalog.resolve(w.needs.Model)
+		w.needs.Home = cmp.Or(w.needs.Home, s.affinity.home(w.owner, w.needs, s.o.now()))
 		d := Place(w.needs, s.o.nodes.candidates(), s.strategy, s.turn)
 		s.o.metrics.placements.WithLabelValues(d.outcome(), fmt.Sprint(d.Pinned), fmt.Sprint(d.Fallback)).Inc()
 		if d.Chosen == nil {
@@ -92,6 +94,7 @@ func (s *scheduler) place(ctx context.Context, p *pass, ticked bool) {
 			l.release(errNotTheNode) // canceled or taken meanwhile
 			continue
 		}
+		s.affinity.ran(w.owner, w.needs, poolKey(l.nodeID, l.poolID), s.o.now())
 		a.logPlaced = func() {
 			s.o.log.Info("placed", "task_id", w.id, "correlation_id", a.e.correlation(), "node_id", l.nodeID, "pool_id", l.poolID, "strategy", s.strategy,
 				"pinned", d.Pinned, "fallback", d.Fallback, "home", w.needs.Home, "considered", d.Considered)

@@ -26,12 +26,13 @@ type scheduler struct {
 
 	placing    mutex[lockPlacing] // held while tasks are placed
 	turn       uint64             // placements so far; guarded by placing
+	affinity   *affinity          // guarded by placing
 	dispatches sync.WaitGroup
 	active     atomic.Int64 // dispatches under way
 }
 
 func newScheduler(o *Orchestrator, strategy Strategy) *scheduler {
-	return &scheduler{o: o, strategy: strategy, silence: maxSilence, woken: make(chan struct{}, 1)}
+	return &scheduler{o: o, strategy: strategy, silence: maxSilence, woken: make(chan struct{}, 1), affinity: newAffinity()}
 }
 
 // start competes for the leadership until the replica stops.

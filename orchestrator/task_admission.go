@@ -70,6 +70,9 @@ func (r *TaskRequest) needs(model string) Needs {
 		n.Hint = *r.Placement
 	}
 	n.Protocol = r.protocol()
+	if r.call != nil {
+		n.Attribution = r.call.Attribution
+	}
 	return n
 }
 
