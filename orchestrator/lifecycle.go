@@ -17,6 +17,7 @@ type lifecycle struct {
 	stopWatches context.CancelFunc
 	watches     sync.WaitGroup // what keeps memory in step with the store
 
+	answers  atomic.Int64  // to calls, that go on; the drain waits for them
 	stopping atomic.Bool   // Stop was called
 	drain    time.Duration // how long running tasks may go on after that
 	drainEnd atomic.Int64  // Unix nanoseconds: when running tasks have to stop
@@ -27,6 +28,34 @@ func newLifecycle(ctx context.Context, drain time.Duration) *lifecycle {
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	return l
 }
+
+// answering counts an answer to a call until done is called.
+func (l *lifecycle) answering() (done func()) {
+	l.answers.Add(1)
+	return func() { l.answers.Add(-1) }
+}
+
+// answersPause is how often the drain looks whether answers go on.
+const answersPause = 20 * time.Millisecond
+
+// awaitAnswers waits for the answers to calls: their tasks may run at another replica.
+// It reports whether all have ended before ctx has.
+func (l *lifecycle) awaitAnswers(ctx context.Context) bool {
+	again := time.NewTicker(answersPause)
+	defer again.Stop()
+	for l.answers.Load() > 0 {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// Answering counts an answer to a native call until done is called. A stop gives it the
+// time that running tasks have, wherever its task runs.
+func (o *Orchestrator) Answering() (done func()) { return o.lifecycle.answering() }
 
 // persistContext bounds a write that has to happen even when everything stops.
 func (l *lifecycle) persistContext() (context.Context, context.CancelFunc) {

@@ -28,6 +28,7 @@ func (o *Orchestrator) Stop(ctx context.Context) error {
 		o.log.Info("draining", "running", o.scheduler.active.Load(), "for_ms", left.Milliseconds())
 		drained, cancel := context.WithTimeout(ctx, left)
 		_ = wait(drained, &o.scheduler.dispatches) // what still runs is finished below
+		o.lifecycle.awaitAnswers(drained)
 		cancel()
 	}
 	o.lifecycle.cancel(ErrStopping)

@@ -155,6 +155,7 @@ func (a *API) serveCall(w http.ResponseWriter, r *http.Request, op nodeapi.Opera
 		return err
 	}
 	c := &callAnswer{a: a, w: w, r: r, dialect: dialectOf(op), reader: reader, taskID: admission.TaskID, stream: admission.Stream, after: after, ids: in.IdempotencyKey != ""}
+	defer a.o.Answering()()
 	err = c.run(ctx)
 	if c.again || ctx.Err() != nil {
 		a.abandon(ctx, admission.TaskID, in.IdempotencyKey)
