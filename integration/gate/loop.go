@@ -115,10 +115,10 @@ func (r *runner) format(ctx context.Context) error {
 	return nil
 }
 
-// onAll runs a checker on every package, with the tag of the browser tests, too.
+// onAll runs a checker on every package, and with their tags on those that have one.
 func (r *runner) onAll(ctx context.Context, command ...string) error {
 	var errs []error
-	for _, args := range [][]string{{"./..."}, {"-tags", "browser", "./integration/bypass"}} {
+	for _, args := range [][]string{{"./..."}, {"-tags", "browser", "./integration/bypass"}, {"-tags", "rolling", "./integration/rolling"}} {
 		cmd := exec.CommandContext(ctx, command[0], slices.Concat(command[1:], args)...)
 		cmd.Dir, cmd.Stdout, cmd.Stderr = r.root, r.show, r.show
 		if err := cmd.Run(); err != nil {

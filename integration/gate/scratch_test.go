@@ -22,6 +22,7 @@ var good = map[string]string{
 	"orchestrator/g.go":                "// Package orchestrator is a test.\npackage orchestrator\n",
 	"poolmanager/h.go":                 "// Package poolmanager is a test.\npackage poolmanager\n",
 	"integration/houserules/c_test.go": "package houserules\n\nimport \"testing\"\n\nfunc TestFiles(*testing.T) {}\n",
+	"integration/rolling/d.go":         "//go:build rolling\n\n// Package rolling is a test.\npackage rolling\n",
 	"integration/bypass/d.go":          "//go:build browser\n\n// Package bypass is a test.\npackage bypass\n",
 	"integration/bypass/e.go":          "// Package bypass is a test.\npackage bypass\n",
 }
