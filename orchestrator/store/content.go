@@ -32,7 +32,12 @@ type Content struct {
 	js     jetstream.JetStream
 	reach  *quorumLink
 	stream jetstream.Stream
+	read   chan struct{} // has a place for each read under way
 }
+
+// pieceReads bounds the pieces that are read at one time: for each of them the server
+// reads a block of 8 MiB, unless it still has it.
+const pieceReads = 2
 
 // contents is the stream, one subject a piece.
 func contents(replicas int, maxBytes int64) jetstream.StreamConfig {
@@ -83,6 +88,12 @@ func (c *Content) put(ctx context.Context, subject string, piece []byte) error {
 
 // Piece gives one piece; ErrNotFound when it is not there.
 func (c *Content) Piece(ctx context.Context, id string, n int) ([]byte, error) {
+	select {
+	case c.read <- struct{}{}:
+		defer func() { <-c.read }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("reading piece %d of %s: %w", n, id, ctx.Err())
+	}
 	m, err := readWithin(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 		return c.stream.GetLastMsgForSubject(ctx, pieceSubject(id, n))
 	})
