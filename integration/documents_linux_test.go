@@ -36,6 +36,7 @@ var documentParts = []struct {
 	{"limits.md", 0, func(*testing.T, *fleet, string) {}},
 	{"comparison.md", 0, func(*testing.T, *fleet, string) {}},
 	{"attacks.md", 0, func(*testing.T, *fleet, string) {}},
+	{"install.md", 0, func(*testing.T, *fleet, string) {}},
 }
 
 // ranElsewhere are documents whose commands another test runs.
@@ -78,6 +79,28 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
+// TestConsoleBlocksAreRun looks that the blocks which this package does not run are below
+// the headings that integration/packages and integration/containers run, of one document.
+func TestConsoleBlocksAreRun(t *testing.T) {
+	root, err := gatewaytest.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range documentParts {
+		text, err := os.ReadFile(filepath.Join(root, "deploy", "docs", part.name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		run := 0
+		if part.name == "install.md" {
+			run = len(gatewaytest.ConsoleBlocks(string(text), "Packages")) + len(gatewaytest.ConsoleBlocks(string(text), "Containers"))
+		}
+		if all := len(gatewaytest.ConsoleBlocks(string(text), "")); all != run {
+			t.Errorf("%s: %d of %d blocks marked console are run", part.name, run, all)
+		}
+	}
+}
+
 var fencedBlock = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
 
 // runDocument runs the blocks marked sh one after the other in one shell, and
@@ -96,6 +119,7 @@ func (f *fleet) runDocument(t *testing.T, root, home, document string) int {
 			f.adapts(t, f.here(root, text))
 		case "yaml":
 			isManifest(t, text)
+		case "console": // TestConsoleBlocksAreRun
 		default:
 			t.Errorf("a block of %q: commands are marked sh", language)
 		}
