@@ -9,6 +9,9 @@
 # of the peers' names, can read and change all state. Keep ca.key off the replicas;
 # it is needed again only to renew. Run again with an existing ca.key, it makes
 # new certificates by the same authority, which replicas take without a restart.
+#
+# In another directory it makes another authority, for gateways with private names:
+# deploy/docs/nodes.md.
 set -eu
 umask 077
 if [ $# -lt 2 ]; then
