@@ -78,6 +78,27 @@ func TestAModelsContextIsWhatEachPoolHas(t *testing.T) {
 	}
 }
 
+// TestARetiredModelIsNotReachedUnderItsOtherSpelling: pools of Ollama's protocol take both
+// spellings for one, so the catalog does.
+func TestARetiredModelIsNotReachedUnderItsOtherSpelling(t *testing.T) {
+	s := serve(t, Options{})
+	s.engine("n", 1, func(out frames, _ *http.Request, _ string) { out.hello() })
+	s.want(201, "POST", "/v2/catalog/models", `{"id":"demo","aliases":["small"],"digest":"sha256:`+strings.Repeat("0", 64)+`","source_url":"file:x"}`)
+	for _, path := range []string{"/v1/models", "/api/tags"} {
+		if got := s.want(200, "GET", path, ""); !strings.Contains(got, `"small`) {
+			t.Errorf("%s has no alias: %s", path, got)
+		}
+	}
+	for _, name := range []string{"demo", "demo:latest", "small", "small:latest"} {
+		s.want(200, "POST", "/v1/chat/completions", strings.Replace(chat, "demo", name, 1))
+	}
+	s.want(202, "POST", "/v2/catalog/models/demo/state", `{"state":"Retired"}`)
+	for _, name := range []string{"demo", "demo:latest", "small", "small:latest"} {
+		s.want(404, "POST", "/v1/chat/completions", strings.Replace(chat, "demo", name, 1))
+		s.want(404, "GET", "/v1/models/"+name, "")
+	}
+}
+
 // offers registers a node with a pool of these models, each with that context.
 func (s *served) offers(node, engine string, protocols []nodeapi.Protocol, context int64, models ...string) {
 	s.t.Helper()
