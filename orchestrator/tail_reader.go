@@ -12,8 +12,9 @@ import (
 const (
 	// logLag is how long the event log may be behind the record of a task that
 	// has just ended, and lagPause how often it is read meanwhile: the events
-	// come from another replica and are not waited for there.
-	logLag   = 3 * time.Second
+	// come from another replica, which does not wait for the log to take them. It tries
+	// for 10 s, as long as an election lasts.
+	logLag   = 12 * time.Second
 	lagPause = 50 * time.Millisecond
 	// lagMemory is how long after its end a task counts as just ended.
 	lagMemory = 15 * time.Second
