@@ -138,8 +138,8 @@ func ollamaOthers(t *testing.T, s site) {
 	if got, err := c.Version(t.Context()); err != nil || got == "" {
 		t.Errorf("version: got %q, %v", got, err)
 	}
-	if got, err := c.List(t.Context()); err != nil || len(got.Models) != 1 || got.Models[0].Name != "demo" {
-		t.Errorf("list: got %+v, %v, want demo", got, err)
+	if got, err := c.List(t.Context()); err != nil || len(got.Models) != 1 || got.Models[0].Name != "demo:latest" {
+		t.Errorf("list: got %+v, %v, want demo:latest", got, err)
 	}
 	if got, err := c.ListRunning(t.Context()); err != nil || len(got.Models) != 1 {
 		t.Errorf("running: got %+v, %v, want one", got, err)
