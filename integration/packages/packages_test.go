@@ -68,9 +68,15 @@ func TestDeb(t *testing.T) {
 	s.succeeds("GET", "/v2/tasks/"+task, "")
 	stop()
 
+	s.removed(in("0.0.2"), before)
+}
+
+// removed takes the package away, brings it back, and purges it.
+func (s *system) removed(again, before string) {
+	s.t.Helper()
 	s.run("dpkg", "--remove", "llorch")
 	if calls := s.called(); strings.Count(calls, "disable --now") != 1 {
-		t.Errorf("a removal stops the units, got\n%s", calls)
+		s.t.Errorf("a removal stops the units, got\n%s", calls)
 	}
 	for _, path := range []string{"/usr/bin/llorch", "/usr/lib/systemd/system/orchestratord.service"} {
 		s.run("test", "!", "-e", path)
@@ -78,15 +84,15 @@ func TestDeb(t *testing.T) {
 	for _, path := range slices.Concat(conffiles, state) {
 		s.run("test", "-e", path)
 	}
-	s.run("dpkg", "--install", in("0.0.2"))
+	s.run("dpkg", "--install", again)
 	if s.kept() != before {
-		t.Error("a removal and another installation changed credentials or state")
+		s.t.Error("a removal and another installation changed credentials or state")
 	}
 	out := s.run("dpkg", "--purge", "llorch")
 	for _, path := range append(state, "/etc/llorch/credentials") {
 		s.run("test", "-e", path)
 		if !strings.Contains(out, path) {
-			t.Errorf("the purge does not say that it leaves %s:\n%s", path, out)
+			s.t.Errorf("the purge does not say that it leaves %s:\n%s", path, out)
 		}
 	}
 	for _, path := range conffiles {
