@@ -65,5 +65,5 @@ func openaiModels(t *testing.T, s site) {
 		t.Errorf("one: got %+v, %v", one, err)
 	}
 	_, err := c.Models.Get(t.Context(), "nope")
-	wantOpenAIError(t, "a model that is not there", err, 404, "MODEL_NOT_FOUND")
+	wantOpenAIError(t, "a model that is not there", err, 404, "model_not_found")
 }
