@@ -275,7 +275,7 @@ func gaveUp(task map[string]any, runs []asking) bool {
 // late are the tasks that a replica placed after its pause although another one
 // had placed some meanwhile. What was on its way when it was stopped is not meant.
 func (p pause) late(asked []asking) (ids []string) {
-	const onItsWay = 100 * time.Millisecond
+	const onItsWay = time.Second // of leaseHold, in which a replica with the load of this test places dozens
 	taken := slices.ContainsFunc(asked, func(a asking) bool {
 		return a.by != nil && a.by != p.who && a.at.After(p.from) && a.at.Before(p.to)
 	})

@@ -69,6 +69,7 @@ var howToRun = []recipe{
 	{regexp.MustCompile(`^go tool xcaddy build `), builtByCI},
 	{regexp.MustCompile(`^\./caddy list-modules$`), builtByCI},
 	{regexp.MustCompile(`^go run \./integration/gate( --loop)?$`), ranByCI},
+	{regexp.MustCompile(`^go run \./deploy/release --out dist `), releasedByCI},
 	{regexp.MustCompile(`^curl --cacert root\.crt .*https://llm\.lan/`), (*readme).colleague},
 }
 
@@ -247,6 +248,18 @@ func ranByCI(_ *readme, t *testing.T, b block) {
 		if !strings.Contains(string(script), line) {
 			t.Errorf(".ci/run has no %q", line)
 		}
+	}
+}
+
+// releasedByCI: the command takes a minute and has a check of its own.
+func releasedByCI(_ *readme, t *testing.T, b block) {
+	script, err := os.ReadFile(filepath.Join(root(t), ".ci", "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := strings.Replace(strings.TrimSpace(b.text), "--out dist", `--out "$work/release"`, 1)
+	if !strings.Contains(string(script), line) {
+		t.Errorf(".ci/run has no %q", line)
 	}
 }
 

@@ -29,7 +29,7 @@ func main() {
 		fmt.Fprintln(w, `{"model":"stub","message":{"role":"assistant","content":"hello from the stub"},"done":true}`)
 	})
 	mux.HandleFunc("GET /api/tags", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, `{"models":[{"name":"stub"}]}`) })
-	server := &http.Server{Addr: os.Getenv("OLLAMA_HOST"), Handler: mux, ReadHeaderTimeout: dialLimit}
+	server := &http.Server{Addr: os.Getenv("OLLAMA_HOST"), Handler: mux, ReadHeaderTimeout: dialLimit, DisableGeneralOptionsHandler: true}
 	log.Fatal(server.ListenAndServe())
 }
 
