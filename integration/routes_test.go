@@ -40,10 +40,10 @@ func contract(t testing.TB) []place {
 	return all
 }
 
-// TestOnlyHealthIsPublic: the tables themselves open nothing else.
+// TestOnlyHealthIsPublic: but for /ready, the tables themselves open nothing else.
 func TestOnlyHealthIsPublic(t *testing.T) {
 	for _, p := range contract(t) {
-		if isHealth := p.method == "GET" && p.path == "/health"; p.public != isHealth {
+		if want := p.method == "GET" && (p.path == "/health" || p.path == "/ready"); p.public != want {
 			t.Errorf("%s %s: public is %v", p.method, p.pattern, p.public)
 		}
 		if !p.public && len(p.scopes) == 0 {

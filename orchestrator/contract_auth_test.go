@@ -26,8 +26,8 @@ func TestAuthIntegration(t *testing.T) {
 			plain := s.request("x", "admin", route.Method, pathOf(route), "{}")
 			plain.Header.Del("Authorization") // identity headers alone are nothing
 			if route.Public {
-				if got, _, _ := s.send(plain); got != 200 || route.Path != "/health" || route.Method != "GET" {
-					t.Fatalf("got %d; only GET /health is public", got)
+				if got, _, _ := s.send(plain); got != 200 || route.Path != "/health" && route.Path != "/ready" || route.Method != "GET" {
+					t.Fatalf("got %d; only GET /health and /ready are public", got)
 				}
 				return
 			}
@@ -96,6 +96,7 @@ func TestUnknownRoutesNeedACredential(t *testing.T) {
 	for _, r := range []*http.Request{
 		s.request("", "", "GET", "/nothing", nil), s.request("", "", "PUT", "/v2/tasks", nil),
 		s.request("", "", "POST", "/health", nil), s.request("", "", "GET", "/health/", nil),
+		s.request("", "", "POST", "/ready", nil), s.request("", "", "GET", "/ready/", nil),
 		s.request("", "", "GET", "/%68ealth", nil), s.request("", "", "GET", "/docs", nil), s.request("", "", "GET", "/schemas/Task.json", nil),
 	} {
 		r.Header.Del("Authorization")

@@ -171,6 +171,7 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 		c.as("infer", 200, "GET", path, nil)
 	}
 	c.as("", 200, "GET", "/health", nil)
+	c.as("", 200, "GET", "/ready", nil)
 	c.operations(p)
 	for _, r := range httpapi.Routes() {
 		if c.document.Paths.Value(r.Path) == nil {

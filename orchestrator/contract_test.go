@@ -199,4 +199,7 @@ func TestMetaRoutesAnswer(t *testing.T) {
 	if got := s.want(200, "", "", "GET", "/health", nil); got["status"] != "ok" {
 		t.Errorf("health: got %v", got)
 	}
+	if got := s.want(200, "", "", "GET", "/ready", nil); got["status"] != "ready" || len(got) != 1 {
+		t.Errorf("ready: got %v", got)
+	}
 }

@@ -36,7 +36,8 @@
 //     [Orchestrator.RemoveNode], [Orchestrator.Nodes].
 //   - Pools: [Orchestrator.PoolHealth], [Orchestrator.Command], [Orchestrator.Abilities],
 //     [Orchestrator.RegisterWorker].
-//   - Start and stop: [New], [Config], [Settings], [Orchestrator.Stop].
+//   - Start and stop: [New], [Config], [Settings], [Orchestrator.NotReady],
+//     [Orchestrator.Stop].
 //
 // # How a task ends
 //

@@ -23,6 +23,15 @@ type api struct {
 	*backend.API
 }
 
+// notReady returns why no task is taken now, or "". Engines are not waited for: the
+// orchestrator knows which pools are ready.
+func (a *api) notReady() backend.NotReady {
+	if a.env.stopping.Load() {
+		return backend.Draining
+	}
+	return ""
+}
+
 func newAPI(env *environment, pools *manager) *api {
 	a := &api{env: env, pools: pools}
 	a.API = backend.NewAPI(backend.APIOptions{
@@ -86,6 +95,7 @@ func (a *api) define() {
 		return huma.Operation{Method: method, Path: path, OperationID: id, Summary: summary}
 	}
 	add(a, op("GET", "/health", "health", "Whether the pool manager runs"), backend.Public, a.health)
+	a.AddReady(a.notReady)
 	add(a, op("GET", "/pools", "list-pools", "All pools"), authmin.ScopeDispatch, a.listPools)
 	add(a, op("GET", "/pools/{id}/status", "pool-status", "One pool"), authmin.ScopeDispatch, a.poolStatus)
 	add(a, op("POST", "/pools/{id}/preload", "preload-pool", "Start an engine from a template"), authmin.ScopeDispatch, a.preload)

@@ -72,8 +72,8 @@ func TestAuthIntegration(t *testing.T) {
 			t.Errorf("scopes of a forged header were believed: %d %s", response.StatusCode, body)
 		}
 	})
-	t.Run("GET /health is public only exactly", func(t *testing.T) {
-		for _, target := range []string{"POST /health", "GET /health/", "GET //health", "GET /health%2f", "GET /Health", "GET /%68ealth", "GET /pools/../health", "GET /health/../pools"} {
+	t.Run("GET /health and /ready are public only exactly", func(t *testing.T) {
+		for _, target := range []string{"POST /health", "GET /health/", "GET //health", "GET /health%2f", "GET /Health", "GET /%68ealth", "GET /pools/../health", "GET /health/../pools", "POST /ready", "GET /ready/", "GET //ready", "GET /Ready"} {
 			method, path, _ := strings.Cut(target, " ")
 			if got := rawStatus(t, r.Addr(), method, path); got != 401 {
 				t.Errorf("%s: got %d, want 401", target, got)
@@ -87,11 +87,12 @@ func TestAuthIntegration(t *testing.T) {
 
 func checkPublic(t *testing.T, r *rig, route Route) {
 	t.Helper()
-	if route.Method != "GET" || route.Path != "/health" {
+	want, ok := map[string]string{"/health": `"status":"ok"`, "/ready": `{"status":"ready"}`}[route.Path]
+	if route.Method != "GET" || !ok {
 		t.Fatalf("%s %s is public", route.Method, route.Path)
 	}
-	response, body := r.call(t, "GET", "/health", "")
-	if response.StatusCode != 200 || !strings.Contains(body, `"status":"ok"`) {
+	response, body := r.call(t, "GET", route.Path, "")
+	if response.StatusCode != 200 || !strings.Contains(body, want) {
 		t.Errorf("got %d %s", response.StatusCode, body)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/llorch/gateway/poolmanager/nodeapi"
@@ -39,6 +40,8 @@ type environment struct {
 	metrics *metrics
 	vram    func(devices []string) int64 // free bytes of these devices, or of all
 	changed func()                       // tells the registration that a pool changed
+
+	stopping atomic.Bool // the service stops
 }
 
 // launchSpec is what a pool runs.

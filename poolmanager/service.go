@@ -250,6 +250,7 @@ func (s *Service) Stop(ctx context.Context) error {
 func (s *Service) stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stopLimit)
 	defer cancel()
+	s.pools.env.stopping.Store(true)
 	s.cancel() // deregisters meanwhile: no new task comes
 	engines := s.pools.stopAll(ctx)
 	serving := s.server.Stop(ctx)

@@ -80,7 +80,7 @@ func (b *Authenticator) Wrap(next http.Handler) http.Handler {
 		}
 		// HEAD is GET without the body, and the policy has both public: the gateway
 		// sends no credential with either.
-		open := (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.URL.Path == "/health" && r.URL.RawPath == ""
+		open := (r.Method == http.MethodGet || r.Method == http.MethodHead) && isPublicPath(r.URL.Path) && r.URL.RawPath == ""
 		if reason != authmin.ReasonNone && !open {
 			b.refuse(w, r, who.fingerprint, reason)
 			return

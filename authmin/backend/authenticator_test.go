@@ -69,14 +69,14 @@ func (b *backend) do(t *testing.T, method, target string, h http.Header) (*http.
 	return resp, string(body)
 }
 
-func TestOnlyExactGetHealthIsOpen(t *testing.T) {
+func TestOnlyExactHealthAndReadyAreOpen(t *testing.T) {
 	b := newBackend(t, secretOf("api"), secretOf("gateway"))
-	for _, target := range []string{"/health", "/health?x=1", "/health?"} {
+	for _, target := range []string{"/health", "/health?x=1", "/health?", "/ready", "/ready?x=1"} {
 		if resp, _ := b.do(t, "GET", target, nil); resp.StatusCode != 200 || b.last == nil || b.last.Caller.Name != "" || b.last.Caller.Scopes != nil {
 			t.Errorf("GET %s: %d as %v", target, resp.StatusCode, b.last)
 		}
 	}
-	for _, target := range []string{"/", "/health/", "/healthz", "/Health", "/HEALTH", "/%68ealth", "/healt%68", "/%2Fhealth", "/./health",
+	for _, target := range []string{"/", "/health/", "/healthz", "/ready/", "/readyz", "/Ready", "/%72eady", "/ready/x", "//ready", "/v1/ready", "/Health", "/HEALTH", "/%68ealth", "/healt%68", "/%2Fhealth", "/./health",
 		"/x/../health", "/health/.", "/health/..", "/health;x", "/health%00", "/health%20", "/health%3F", "/health%23", "/health/x", "/v1/health", "/metrics", "/v2/tasks"} {
 		resp, body := b.do(t, "GET", target, nil)
 		if resp.StatusCode != 401 || b.last != nil || resp.Header.Get("Www-Authenticate") != `Bearer realm="llorch"` || !strings.Contains(body, "MISSING_TOKEN") {
@@ -90,8 +90,10 @@ func TestOnlyExactGetHealthIsOpen(t *testing.T) {
 		t.Errorf("HEAD /metrics: %d", resp.StatusCode)
 	}
 	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get", "PROPFIND"} {
-		if resp, _ := b.do(t, method, "/health", nil); resp.StatusCode != 401 || b.last != nil {
-			t.Errorf("%s /health: %d", method, resp.StatusCode)
+		for _, path := range []string{"/health", "/ready"} {
+			if resp, _ := b.do(t, method, path, nil); resp.StatusCode != 401 || b.last != nil {
+				t.Errorf("%s %s: %d", method, path, resp.StatusCode)
+			}
 		}
 	}
 }

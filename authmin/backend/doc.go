@@ -13,7 +13,7 @@
 //
 // # What it promises
 //
-//   - Without a credential a request reaches GET and HEAD /health only. A service
+//   - Without a credential a request reaches GET and HEAD /health and /ready only. A service
 //     without any token starts on loopback only, and answers 401 to the rest.
 //   - A caller's own token gives every scope. With the gateway's token the gateway's
 //     identity headers are believed; from others they are removed unread.
@@ -39,7 +39,7 @@
 // Serving: [Listen], [Serve], [Server], [StatusWriter]; package tracing, below.
 //
 // The contract: [API] ([NewAPI], [APIOptions], [Add], [API.AddRaw], [API.Routes],
-// [API.Document]), [Public], [Route], [Router].
+// [API.Document], [API.AddReady]), [Public], [Route], [Router].
 //
 // Errors: [Problem] ([NewProblem], [Internal], [API.WriteProblem]), [FieldError],
 // [Codes], [CodeNumber].

@@ -11,10 +11,9 @@ import (
 )
 
 const (
-	// Public marks a route that needs no credential. Only GET /health may be one.
+	// Public marks a route that needs no credential. Only GET /health and GET /ready may
+	// be one.
 	Public = authmin.Scope("")
-	// healthPath is the one path that [Authenticator] leaves open.
-	healthPath = "/health"
 	// bearer is the name of the security scheme in the OpenAPI document.
 	bearer = "bearer"
 )
@@ -67,7 +66,7 @@ func (a *API) list(method, path string, scope authmin.Scope) {
 // that declares none, by mistake, is refused to every caller.
 func (a *API) authorize(ctx huma.Context, next func(huma.Context)) {
 	op := ctx.Operation()
-	if op.Path == healthPath && len(op.Security) == 1 && len(op.Security[0]) == 0 {
+	if isPublicPath(op.Path) && len(op.Security) == 1 && len(op.Security[0]) == 0 {
 		next(ctx)
 		return
 	}

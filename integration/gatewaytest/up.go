@@ -90,12 +90,12 @@ func PrintedToken(output string) string {
 
 // Healthy asks the public route.
 func (u *Up) Healthy() error {
-	res, err := u.Client.As("").Do(http.MethodGet, "/health", "")
+	res, err := u.Client.As("").Do(http.MethodGet, "/ready", "")
 	if err != nil {
 		return err
 	}
 	if res.Status != http.StatusOK {
-		return fmt.Errorf("GET /health: %d", res.Status)
+		return fmt.Errorf("GET /ready: %d", res.Status)
 	}
 	return nil
 }

@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/backend"
 )
 
 // startRetry is the Retry-After of requests during the start: an election takes a
 // few seconds.
 const startRetry = 5 * time.Second
 
-// front answers with the API once it is open. Until then every
-// request, health checks included, gets 503 at once instead of waiting for the other
+// front answers with the API once it is open. Until then the process lives and is not
+// ready, and every other request gets 503 at once instead of waiting for the other
 // replicas.
 type front struct{ api atomic.Pointer[http.Handler] }
 
@@ -25,6 +26,9 @@ func (f *front) open(api http.Handler) { f.api.Store(&api) }
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if api := f.api.Load(); api != nil {
 		(*api).ServeHTTP(w, r)
+		return
+	}
+	if backend.AnswerStarting(w, r) {
 		return
 	}
 	w.Header().Set("Retry-After", strconv.Itoa(int(startRetry.Seconds())))

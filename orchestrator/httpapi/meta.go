@@ -24,7 +24,8 @@ type Version struct {
 }
 
 func (a *API) metaRoutes() {
-	route(a, backend.Public, http.MethodGet, "/health", http.StatusOK, "Whether it serves", a.health)
+	route(a, backend.Public, http.MethodGet, "/health", http.StatusOK, "Whether the process lives", a.health)
+	a.base.AddReady(a.o.NotReady)
 	route(a, authmin.ScopeInfer, http.MethodGet, "/v2/meta/version", http.StatusOK, "Which version it is", a.version)
 	for _, path := range []string{"/v2/meta/capabilities", "/v1/capabilities"} {
 		route(a, authmin.ScopeInfer, http.MethodGet, path, http.StatusOK, "What it can do now", a.capabilities)

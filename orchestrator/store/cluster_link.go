@@ -25,9 +25,9 @@ func (s *Store) reach() *quorumLink {
 	return &quorumLink{srv: s.srv, others: s.replicas / 2}
 }
 
-// connectedToQuorum reports whether this replica is connected to a quorum, or to the
+// ConnectedToQuorum reports whether this replica is connected to a quorum, or to the
 // external cluster, now.
-func (s *Store) connectedToQuorum() bool {
+func (s *Store) ConnectedToQuorum() bool {
 	r := s.reach()
 	return s.conn.IsConnected() && (r == nil || r.srv.NumRemotes() >= r.others)
 }

@@ -77,7 +77,7 @@ func (l *Lease) renew(running context.Context, h holding) (holding, bool) {
 	}
 	writing, cancel := context.WithDeadline(running, end)
 	defer cancel()
-	hopes := func() bool { return l.store.connectedToQuorum() && time.Now().Before(end) }
+	hopes := func() bool { return l.store.ConnectedToQuorum() && time.Now().Before(end) }
 	for time.Since(h.sent) < leaseHold || hopes() {
 		limit := end
 		if hold := h.sent.Add(leaseHold); time.Now().Before(hold) {

@@ -37,7 +37,7 @@ func (p *Provider) Handler(next http.Handler) http.Handler {
 }
 
 func (p *Provider) skips(r *http.Request) bool {
-	return r.URL.Path == "/health" || strings.HasSuffix(r.URL.Path, "/metrics") || p.o.Untraced != nil && p.o.Untraced(r)
+	return r.URL.Path == backend.HealthPath || r.URL.Path == backend.ReadyPath || strings.HasSuffix(r.URL.Path, "/metrics") || p.o.Untraced != nil && p.o.Untraced(r)
 }
 
 func (p *Provider) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {

@@ -203,7 +203,7 @@ func TestContinueOnlyBeginsNoTrace(t *testing.T) {
 func TestSomeRequestsAreNotTraced(t *testing.T) {
 	o := options()
 	o.Untraced = func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/v2/nodes/") }
-	for path, want := range map[string]int{"/health": 0, "/metrics": 0, "/poolmanager/metrics": 0, "/v2/nodes/n/heartbeat": 0, "/v2/nodes": 1} {
+	for path, want := range map[string]int{"/health": 0, "/ready": 0, "/metrics": 0, "/poolmanager/metrics": 0, "/v2/nodes/n/heartbeat": 0, "/v2/nodes": 1} {
 		if n, _ := recorded(t, o, 1, path, nil); n != want {
 			t.Errorf("%s: %d recorded, want %d", path, n, want)
 		}

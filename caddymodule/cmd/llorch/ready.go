@@ -113,9 +113,9 @@ func readyModel(ctx context.Context, o upOptions, token authmin.Secret) (string,
 	return "", errors.New("the engine is not ready yet")
 }
 
-// gatewayAnswers requests the one public route, GET /health, through the gateway.
+// gatewayAnswers requests GET /ready through the gateway.
 func gatewayAnswers(ctx context.Context, o upOptions) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, o.url()+"/health", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, o.url()+"/ready", nil)
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func gatewayAnswers(ctx context.Context, o upOptions) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the gateway answers GET /health with %s", resp.Status)
+		return fmt.Errorf("the gateway answers GET /ready with %s", resp.Status)
 	}
 	return nil
 }
