@@ -50,11 +50,11 @@ func startCloud(t *testing.T) *cloud {
 	return c
 }
 
-// serves waits until an orchestrator answers through its gateway.
+// serves waits until an orchestrator is ready, through its gateway.
 func (c *cloud) serves(i int) {
 	c.t.Helper()
 	testkit.Within(c.t, patience, "an orchestrator serves", func() error {
-		_, err := c.orchestrators[i].wants(http.StatusOK, http.MethodGet, "/health", "", "")
+		_, err := c.orchestrators[i].wants(http.StatusOK, http.MethodGet, "/ready", "", "")
 		return err
 	})
 }
