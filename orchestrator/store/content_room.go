@@ -64,7 +64,7 @@ func (s *Store) Grow(ctx context.Context) error {
 		if !s.roomEverywhere(ctx, want.MaxBytes-have) {
 			return nil
 		}
-		if stream, err = s.content.js.UpdateStream(ctx, want); err != nil {
+		if _, err = s.content.js.UpdateStream(ctx, want); err != nil {
 			return fmt.Errorf("enlarging stream %s: %w", contentStream, explain(err))
 		}
 	}
