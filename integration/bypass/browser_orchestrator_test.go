@@ -102,7 +102,7 @@ func TestBrowserPageStreamsFromTheOrchestrator(t *testing.T) {
 		words              string
 	}{
 		{"a wrong token", "another-token-0123456789abcdefghijklmnopq", "demo", 401, "BAD_TOKEN"},
-		{"an unknown model", pageToken, "nope", 404, "model_not_found"},
+		{"an unknown model", pageToken, "nope", 404, "MODEL_NOT_AVAILABLE"},
 	} {
 		if got := chat(c.token, c.model); got.Status != c.status || got.ID == "" || got.Retry != "false" || !strings.Contains(got.Body, c.words) {
 			t.Errorf("%s: got %+v, want %d %s", c.name, got, c.status, c.words)
