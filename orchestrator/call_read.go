@@ -41,6 +41,15 @@ var watched = map[nodeapi.Protocol][]string{
 	nodeapi.Ollama:      {"model", "name", "stream"},
 }
 
+// watching are the members of these protocols that the scan of a body looks for.
+func watching(protocols ...nodeapi.Protocol) []string {
+	members := slices.Concat([]string{"stream_options"}, attributingMembers)
+	for _, p := range protocols {
+		members = append(members, watched[p]...)
+	}
+	return members
+}
+
 // reading is one body that is being read, scanned and stored.
 type reading struct {
 	o     *Orchestrator
@@ -54,42 +63,61 @@ type reading struct {
 	held  int64  // of the owner's share of the content
 }
 
-// readCall reads the body of a call to its end: small ones stay with the record, of
-// others the pieces are stored. It gives the model that the client named. After an
-// error nothing is left behind; otherwise the caller removes the body when no record
-// comes to name it.
-func (o *Orchestrator) readCall(ctx context.Context, who Who, op nodeapi.Operation, body io.Reader) (_ *Call, at content, model string, err error) {
-	r := &reading{o: o, owner: who.Identity, limit: o.content.request, sum: sha256.New(), call: &Call{Operation: op.Name},
-		scan: jsonbody.New(jsonbody.Options{Watch: slices.Concat([]string{"stream_options"}, attributingMembers, watched[op.Protocol])})}
+// readCall reads the body of a call to its end, and gives the model that the client
+// named. After an error nothing is left behind; otherwise the caller removes the body
+// when no record comes to name it.
+func (o *Orchestrator) readCall(ctx context.Context, who Who, op nodeapi.Operation, body io.Reader) (*Call, content, string, error) {
+	r, err := o.readBody(ctx, who, watching(op.Protocol), body)
+	if err != nil {
+		return nil, content{}, "", err
+	}
+	model, err := r.call.describe(op, r.scan)
+	if err != nil {
+		r.drop(ctx)
+		return nil, content{}, "", err
+	}
+	return r.call, r.at(), model, nil
+}
+
+// readBody reads a body to its end: small ones stay with the record, of others the pieces
+// are stored. After an error nothing is left behind.
+func (o *Orchestrator) readBody(ctx context.Context, who Who, watch []string, body io.Reader) (_ *reading, err error) {
+	r := &reading{o: o, owner: who.Identity, limit: o.content.request, sum: sha256.New(), call: &Call{}, scan: jsonbody.New(jsonbody.Options{Watch: watch})}
 	defer func() {
 		if err != nil {
-			o.content.held.Add(r.owner, -r.held)
-			o.content.discard(ctx, content{Body: r.id, Key: r.key})
+			r.drop(ctx)
 		}
 	}()
 	first := make([]byte, inlineBytes+1)
 	n, whole, err := fill(body, first)
 	if err != nil {
-		return nil, content{}, "", err
+		return nil, err
 	}
 	r.call.Places.Opened = int64(bytes.IndexByte(first[:n], '{')) + 1
 	if err := r.take(first[:n]); err != nil {
-		return nil, content{}, "", err
+		return nil, err
 	}
 	if whole {
 		r.call.Body = first[:n]
 	} else if err := r.store(ctx, first[:n], body); err != nil {
-		return nil, content{}, "", err
+		return nil, err
 	}
 	if err := r.scan.Close(); err != nil {
-		return nil, content{}, "", badBody(err)
+		return nil, badBody(err)
 	}
 	r.call.Digest = hex.EncodeToString(r.sum.Sum(nil))
 	r.call.Attribution = attribution(nil, r.scan)
-	if model, err = r.call.describe(op, r.scan); err != nil {
-		return nil, content{}, "", err
-	}
-	return r.call, content{Body: r.id, Bytes: r.held, Key: r.key}, model, nil
+	return r, nil
+}
+
+// at says where the body is.
+func (r *reading) at() content { return content{Body: r.id, Bytes: r.held, Key: r.key} }
+
+// drop removes what is stored, and gives the owner's share back.
+func (r *reading) drop(ctx context.Context) {
+	r.o.content.held.Add(r.owner, -r.held)
+	r.o.content.discard(ctx, r.at())
+	r.held = 0
 }
 
 // fill reads until p is full, or the body has ended. An io.ErrUnexpectedEOF is the body's
@@ -182,13 +210,22 @@ func (r *reading) put(ctx context.Context, piece []byte) error {
 	return err
 }
 
-// describe notes what the scan has found, and gives the model.
+// describe notes what the scan has found of the operation's own members, and gives the
+// model.
 func (c *Call) describe(op nodeapi.Operation, scan *jsonbody.Scanner) (string, error) {
+	c.Operation = op.Name
+	own := watching(op.Protocol)
+	find := func(name string) (jsonbody.Member, bool) {
+		if !slices.Contains(own, name) { // the scan may look for those of other protocols, too
+			return jsonbody.Member{}, false
+		}
+		return scan.Member(name)
+	}
 	named := "model"
-	m, ok := scan.Member(named)
+	m, ok := find(named)
 	if !ok && op.Protocol == nodeapi.Ollama { // its older name
 		named = "name"
-		m, ok = scan.Member(named)
+		m, ok = find(named)
 	}
 	model, isText := m.Text()
 	switch {
@@ -197,7 +234,7 @@ func (c *Call) describe(op nodeapi.Operation, scan *jsonbody.Scanner) (string, e
 	case !isText || model == "" || len(model) > maxModelName:
 		return "", fail(Malformed, "MODEL_MISSING", "the member %s must be the name of a model, of at most %d bytes", named, maxModelName)
 	}
-	if other, both := scan.Member("name"); both && named != "name" && op.Protocol == nodeapi.Ollama {
+	if other, both := find("name"); both && named != "name" && op.Protocol == nodeapi.Ollama {
 		if text, isText := other.Text(); !isText || text != model && text != "" { // Ollama's own client sends an empty one
 			return "", fail(Malformed, "MEMBER_AMBIGUOUS", "the members model and name must have one value")
 		}
@@ -206,7 +243,7 @@ func (c *Call) describe(op nodeapi.Operation, scan *jsonbody.Scanner) (string, e
 		return "", fail(Malformed, "INVALID_JSON", "begin the body with its object")
 	}
 	c.Places.Model = [2]int64{m.Start, m.End}
-	if s, ok := scan.Member("stream"); ok {
+	if s, ok := find("stream"); ok {
 		on, isBool := s.Bool()
 		if !isBool && s.Kind != jsonbody.Null {
 			return "", fail(Malformed, "INVALID_MEMBER", "the member stream must be true or false")
@@ -215,22 +252,22 @@ func (c *Call) describe(op nodeapi.Operation, scan *jsonbody.Scanner) (string, e
 	} else {
 		c.Stream = op.Name == "ollama-chat" || op.Name == "ollama-generate" // unless told otherwise
 	}
-	if s, ok := scan.Member("stream_options"); ok {
+	if s, ok := find("stream_options"); ok {
 		c.Places.Options = [2]int64{s.Start, s.End}
 	}
-	if s, ok := scan.Member("stream_options.include_usage"); ok {
+	if s, ok := find("stream_options.include_usage"); ok {
 		c.Places.Usage = [2]int64{s.Start, s.End}
 		c.ShowUsage, _ = s.Bool()
 	}
-	if s, ok := scan.Member("previous_response_id"); ok && s.Kind != jsonbody.Null {
+	if s, ok := find("previous_response_id"); ok && s.Kind != jsonbody.Null {
 		if c.Previous, ok = s.Text(); !ok || c.Previous == "" || len(c.Previous) > maxModelName {
 			return "", fail(Malformed, "INVALID_MEMBER", "the member previous_response_id must be the id of a response")
 		}
 	}
-	if s, ok := scan.Member("background"); ok && s.Kind != jsonbody.False && s.Kind != jsonbody.Null {
+	if s, ok := find("background"); ok && s.Kind != jsonbody.False && s.Kind != jsonbody.Null {
 		return "", notHere("background", "send the call with an Idempotency-Key instead, and read it later")
 	}
-	if s, ok := scan.Member("conversation"); ok && s.Kind != jsonbody.Null {
+	if s, ok := find("conversation"); ok && s.Kind != jsonbody.Null {
 		return "", notHere("conversation", "use previous_response_id")
 	}
 	return model, nil

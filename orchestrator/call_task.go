@@ -3,7 +3,9 @@ package orchestrator
 import (
 	"bytes"
 	"context"
+	"errors"
 
+	"github.com/llorch/gateway/authmin/jsonbody"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -12,6 +14,26 @@ var taskOperations = map[nodeapi.Protocol]string{
 	nodeapi.Chat: "chat", nodeapi.Completions: "completions", nodeapi.Responses: "responses", nodeapi.Messages: "messages",
 	nodeapi.Embeddings: "embeddings", nodeapi.RerankCalls: "rerank", nodeapi.Ollama: "ollama-chat",
 }
+
+// Use makes what was received the body of the request, in place of Body.
+func (n *NativeRequest) Use(b *Received) { n.received = b }
+
+// SeeText is for what decodes a task from JSON: it notes whether the text has more than
+// one native request, of which decoding keeps the last. A text without such a member is
+// not read again.
+func (r *TaskRequest) SeeText(text []byte) {
+	if r.Native == nil && !bytes.Contains(text, []byte(`"native"`)) {
+		return
+	}
+	scan := jsonbody.New(jsonbody.Options{Watch: []string{nativeBody}, MaxDepth: jsonbody.DefaultMaxDepth + 2})
+	_, err := scan.Write(text)
+	if bad, ok := errors.AsType[*jsonbody.Error](err); ok && (r.Native != nil || bad.Code == jsonbody.Ambiguous) {
+		r.unclear = badBody(err)
+	}
+}
+
+// Unclear is why the text of a task has more than one reading, nil if it has one.
+func (r *TaskRequest) Unclear() error { return r.unclear }
 
 // withNative gives a task whose member native was read as a call: nothing beside it may
 // say what the task is to do.
@@ -25,16 +47,25 @@ func (o *Orchestrator) withNative(ctx context.Context, who Who, r TaskRequest) (
 	case r.Workload != "" && r.Workload != Completion && r.Workload != Native:
 		return r, fail(Invalid, "INVALID_TASK", "a task with native has no workload")
 	}
-	call, at, model, err := o.readCall(ctx, who, op, bytes.NewReader(r.Native.Body))
+	body := r.Native.received
+	if body == nil {
+		read, err := o.readBody(ctx, who, watching(op.Protocol), bytes.NewReader(r.Native.Body))
+		if err != nil {
+			return r, err
+		}
+		body = &Received{reading: read}
+		defer body.Discard(ctx)
+	}
+	call := body.reading.call
+	model, err := call.describe(op, body.reading.scan)
 	if err != nil {
 		return r, err
 	}
 	if r.ModelRef != "" && r.ModelRef != model {
-		o.content.held.Add(who.Identity, -at.Bytes)
-		o.content.discard(ctx, at)
 		return r, fail(Invalid, "INVALID_TASK", "model_ref and the model in native.body differ; leave model_ref out")
 	}
-	at.Keep = true // to be read later is what it is for
-	r.Native, r.Workload, r.ModelRef, r.call, r.content = nil, Native, model, call, at
+	body.taken = true
+	r.Native, r.Workload, r.ModelRef, r.call, r.content = nil, Native, model, call, body.reading.at()
+	r.content.Keep = true // to be read later is what it is for
 	return r, nil
 }

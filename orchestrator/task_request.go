@@ -54,6 +54,7 @@ type TaskRequest struct {
 
 	call    *Call // of a native one
 	content content
+	unclear error // its JSON has more than one reading
 
 	sealed         []byte // what it says to the engine, as its record has it; nil: in the clear
 	bare           bool   // that is not here
@@ -64,6 +65,8 @@ type TaskRequest struct {
 type NativeRequest struct {
 	Protocol nodeapi.Protocol `json:"protocol" enum:"chat,completions,responses,messages,embeddings,rerank,ollama" doc:"Whose request it is; of ollama that of /api/chat"`
 	Body     json.RawMessage  `json:"body" doc:"The request"`
+
+	received *Received // in place of Body
 }
 
 // PlacementHint narrows where a task may run.

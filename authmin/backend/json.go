@@ -25,6 +25,10 @@ func formats() map[string]huma.Format {
 	return all
 }
 
+// A TextSeer is a body that is shown its text after it was decoded: decoding does not
+// tell that a member occurs twice. The text is valid during the call only.
+type TextSeer interface{ SeeText(text []byte) }
+
 var errNotUTF8 = errors.New("the body is not UTF-8")
 
 // readJSON refuses what encoding/json would change: bytes that are no UTF-8 become
@@ -35,6 +39,9 @@ func readJSON(text []byte, into any) error {
 		return errNotUTF8
 	}
 	err := json.Unmarshal(text, into)
+	if seer, ok := into.(TextSeer); ok && err == nil {
+		seer.SeeText(text)
+	}
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
 		return fmt.Errorf("%s: the value does not fit; a whole number has no point and no exponent, and at most 64 bits", wrong.Field)
 	}

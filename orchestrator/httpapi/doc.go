@@ -14,7 +14,7 @@
 // Each file has the routes of one topic, registered by a method such as taskRoutes, and
 // the types that they read and write.
 //
-//   - Tasks and their event streams: tasks.go; sse.go writes the events, streamdoc.go
+//   - Tasks and their event streams: tasks.go; tasks_native.go receives large ones; sse.go writes the events, streamdoc.go
 //     describes them in the OpenAPI document.
 //   - Native calls, which are requests to an engine's own API: call.go has the routes,
 //     call_answer.go writes the answer, call_dialect.go and call_problem.go its errors.

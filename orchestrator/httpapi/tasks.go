@@ -42,7 +42,7 @@ type eventsInput struct {
 }
 
 func (a *API) taskRoutes() {
-	route(a, authmin.ScopeInfer, http.MethodPost, "/v2/tasks", http.StatusAccepted, "Take a task", a.submit)
+	route(a, authmin.ScopeInfer, http.MethodPost, "/v2/tasks", http.StatusAccepted, "Take a task", a.submit, a.received)
 	route(a, authmin.ScopeInfer, http.MethodGet, "/v2/tasks", http.StatusOK, "List the caller's tasks, newest first", a.listTasks)
 	route(a, authmin.ScopeInfer, http.MethodGet, "/v2/tasks/{id}", http.StatusOK, "A task's record", a.task)
 	route(a, authmin.ScopeInfer, http.MethodGet, "/v2/tasks/{id}/events", http.StatusOK, "A task's events, as they happen", a.events,
@@ -52,6 +52,12 @@ func (a *API) taskRoutes() {
 }
 
 func (a *API) submit(ctx context.Context, in *submitInput) (*body[orchestrator.Admission], error) {
+	if err := in.Body.Unclear(); err != nil {
+		return nil, err
+	}
+	if received, ok := ctx.Value(receivedKey{}).(*orchestrator.Received); ok && in.Body.Native != nil {
+		in.Body.Native.Use(received)
+	}
 	if in.Body.ModelRef == "" && in.Body.Native == nil {
 		p := newProblem(http.StatusUnprocessableEntity, "INVALID_FIELD", "The member errors names each place.")
 		p.Errors = []backend.FieldError{{Location: "body", Message: "expected required property model_ref to be present"}}
