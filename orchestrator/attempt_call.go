@@ -120,7 +120,7 @@ func (a *attempt) answer(ctx context.Context, head nodeapi.CallHead) error {
 	if err := a.allowOutput(ctx); err != nil {
 		return err
 	}
-	a.tail.add(EventAnswer, encodeData(head))
+	a.tail.add(EventAnswer, encodeData(AnswerData{head, a.fallback}))
 	return nil
 }
 
@@ -177,7 +177,7 @@ func (a *attempt) failCall(ctx context.Context, f nodeapi.Frame) (nodeapi.Event,
 // after one that says nothing against the request.
 func (a *attempt) elsewhere() bool {
 	f := a.call.error
-	if f == nil || a.first || a.w.failures > 0 {
+	if f == nil || a.first || a.w.failuresOfModel() > 0 {
 		return false
 	}
 	switch f.Status {
@@ -186,7 +186,7 @@ func (a *attempt) elsewhere() bool {
 		return false
 	}
 	needs := a.w.needs
-	needs.Model = a.o.catalog.resolve(needs.Model)
+	needs.Model = a.model()
 	return a.o.nodes.each(func(c Candidate) bool {
 		return infeasible(needs, c) == "" && poolKey(c.NodeID, c.PoolID) != poolKey(a.l.nodeID, a.l.poolID)
 	})

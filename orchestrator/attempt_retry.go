@@ -21,7 +21,7 @@ func (a *attempt) retry(err error, end nodeapi.Event, cause error) {
 		a.w.needs.Failed = append(a.w.needs.Failed[:len(a.w.needs.Failed):len(a.w.needs.Failed)], poolKey(a.l.nodeID, a.l.poolID))
 	}
 	a.noteReason(err, end, stopping)
-	if a.w.failures >= a.mostFailures() {
+	if a.w.failuresOfModel() >= a.mostFailures() && !a.fallBack() {
 		a.finish(nodeapi.Event{Type: nodeapi.EventError, Code: "WORKER_UNAVAILABLE", Engine: a.l.engine,
 			Message: fmt.Sprintf("%d dispatches failed before the first token%s", a.w.failures, latest(err, end))}, nil, nil)
 		return
@@ -30,7 +30,7 @@ func (a *attempt) retry(err error, end nodeapi.Event, cause error) {
 		a.w.patience = a.o.now().Add(otherPoolWithin)
 	}
 	// A busy pool has its own pause, see node.rest; this is for the task.
-	a.w.notBefore = a.o.now().Add(min(retryPause<<a.w.failures, maxRetryPause))
+	a.w.notBefore = a.o.now().Add(min(retryPause<<a.w.failuresOfModel(), maxRetryPause))
 	if !stopping {
 		a.o.log.Warn("dispatch failed, task is queued again", "task_id", a.e.id, "node_id", a.l.nodeID, "pool_id", a.l.poolID, "failures", a.w.failures, "error", err)
 	}
@@ -61,7 +61,7 @@ func (a *attempt) retry(err error, end nodeapi.Event, cause error) {
 	a.o.tails.stopWriting(a.e, taken)
 }
 
-// mostFailures is how often the task may fail before its first token. Of a native call
+// mostFailures is how often a model may fail the task before its first token. Of a native call
 // one other pool is asked: its client has patience of its own.
 func (a *attempt) mostFailures() int {
 	if a.request != nil && a.request.Workload == Native {

@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ type attempt struct {
 	e         *taskEntry
 	w         waiting
 	l         *slot
+	fallback  string // the model that runs in place of the one asked for; "" for that one
 	logPlaced func() // logs the placement, after the dispatch has been sent
 	request   *TaskRequest
 	session   string
@@ -108,7 +110,7 @@ func (a *attempt) begin(ctx context.Context) error {
 	}
 	a.request = opened
 	now := a.o.now()
-	warm := a.o.sessions.placed(a.session, a.e.id, a.l.nodeID, a.l.poolID, a.request.ModelRef)
+	warm := a.o.sessions.placed(a.session, a.e.id, a.l.nodeID, a.l.poolID, cmp.Or(a.fallback, a.request.ModelRef))
 	a.e.changing.Lock()
 	a.e.mu.Lock()
 	task := &a.e.task
@@ -121,7 +123,7 @@ func (a *attempt) begin(ctx context.Context) error {
 	again := task.StartedAt != nil
 	a.e.request = a.request // each change writes it again
 	task.State, task.NodeID, task.PoolID, task.Engine = Running, a.l.nodeID, a.l.poolID, a.l.engine
-	task.KVWarmth, task.runner = warm, a.o.replica
+	task.KVWarmth, task.ModelUsed, task.runner = warm, a.fallback, a.o.replica
 	task.Attempt++
 	if !again {
 		started := now.UTC()

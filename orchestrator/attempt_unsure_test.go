@@ -57,7 +57,7 @@ func played(t *testing.T, o *Orchestrator) *attempt {
 	if !ok || l == nil {
 		t.Fatal("nothing waits, or there is no node")
 	}
-	a := o.scheduler.assign(w, l)
+	a := o.scheduler.assign(w, l, "")
 	if err := a.begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ func (o *Orchestrator) responseTask(who Who, id string) (Task, error) {
 	first := slices.MinFunc(made, func(a, b Task) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.TaskID, b.TaskID))
 	})
-	if !o.nodes.holds(first.NodeID, first.PoolID, o.catalog.resolve(first.ModelRef)) {
+	if !o.nodes.holds(first.NodeID, first.PoolID, o.catalog.resolve(first.model())) {
 		return Task{}, fail(Conflict, "RESPONSE_POOL_GONE", "the pool that keeps this response is not there now; begin anew without previous_response_id, or try later")
 	}
 	return first, nil

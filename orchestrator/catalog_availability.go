@@ -15,6 +15,9 @@ func (o *Orchestrator) AddModel(ctx context.Context, who Who, r ModelRequest) (M
 	if err := o.store.CheckSpace(); err != nil {
 		return Model{}, o.storeFull(err)
 	}
+	if err := o.knownFallbacks(ctx, r); err != nil {
+		return Model{}, err
+	}
 	return o.catalog.add(ctx, who, r)
 }
 

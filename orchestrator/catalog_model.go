@@ -13,6 +13,8 @@ const (
 	maxModelRecord = 16 << 10
 	// maxAliases bounds the other names of one model.
 	maxAliases = 32
+	// maxFallbacks bounds the models that one model falls back to.
+	maxFallbacks = 8
 )
 
 // The catalog's record is what nodes read: its types are those of the wire.
@@ -63,6 +65,9 @@ func checkModel(r ModelRequest) error {
 		if !modelref.ValidID(alias) || alias == r.ID || slices.Contains(r.Aliases[:i], alias) {
 			return fail(Invalid, "INVALID_MODEL", "an alias is written like an id, and is neither the id nor given twice")
 		}
+	}
+	if err := checkFallback(r); err != nil {
+		return err
 	}
 	return checkSource(r.SourceURL)
 }

@@ -61,6 +61,11 @@ func (c Candidate) tags() bool {
 func (c *catalog) resolve(ref string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.resolveLocked(ref)
+}
+
+// resolveLocked is resolve with mu held.
+func (c *catalog) resolveLocked(ref string) string {
 	name := plainName(ref)
 	if _, known := c.models[name]; known {
 		return name

@@ -56,7 +56,7 @@ func (t EventType) Shape() any {
 	case EventScore:
 		return ScoreData{}
 	case EventAnswer:
-		return nodeapi.CallHead{}
+		return AnswerData{}
 	case EventPart, EventChunk, EventLast:
 		return ChunkData{}
 	case EventMetrics:
@@ -104,6 +104,12 @@ type EmbeddingData struct {
 type ScoreData struct {
 	Index int     `json:"i"`
 	Score float64 `json:"score"`
+}
+
+// AnswerData is the data of an answer event: how the engine's answer begins.
+type AnswerData struct {
+	nodeapi.CallHead
+	ModelUsed string `json:"model_used,omitempty" doc:"The fallback that answers, where the model asked for could not run"`
 }
 
 // ChunkData is an event of an engine's stream, or a piece of its answer, as a task's own

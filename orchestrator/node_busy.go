@@ -115,7 +115,7 @@ func (n *node) resume(now time.Time) {
 
 // restWords is the message of a paused pool that holds the model, and its engine.
 func (o *Orchestrator) restWords(n Needs) (said, engine string) {
-	n.Model = o.catalog.resolve(n.Model)
+	n, _ = o.runnable(n)
 	o.nodes.each(func(c Candidate) bool {
 		if c.Rests.words != "" && infeasible(n, c) == "no_slot" {
 			said, engine = c.Rests.words, c.Engine

@@ -86,7 +86,7 @@ func (o *Orchestrator) modelStatus(name string, candidates []Candidate) ModelSta
 		}
 	}
 	if !m.Ready {
-		m.Reason = o.whyWaiting(Needs{Model: name})
+		m.Reason = o.whyNot(Needs{Model: name})
 	}
 	return m
 }

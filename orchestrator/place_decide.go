@@ -33,6 +33,7 @@ type Needs struct {
 	// what a pool must have.
 	Attribution string
 	Failed      []string // pools that failed this very task: last choice
+	Spent       []string // models whose attempts the task has used up
 }
 
 // Candidate is a pool as placement sees it.
@@ -167,6 +168,17 @@ func (h PlacementHint) fallback() bool {
 		return *h.AllowFallback
 	}
 	return h.Mode != "pin"
+}
+
+// only gives the candidates that the hint leaves: all, unless it insists on some.
+func (h PlacementHint) only(all []Candidate) []Candidate {
+	wants := h.wants()
+	if len(wants) == 0 || h.fallback() {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(c Candidate) bool {
+		return !slices.ContainsFunc(wants, func(name string) bool { return meaning(name, c, all) })
+	})
 }
 
 func choose(cs []Candidate, s Strategy, turn uint64) *Candidate {

@@ -16,16 +16,16 @@ var obstacles = []string{"no_slot", "draining", "breaker_open", "not_ready", "of
 // whyWaiting says why no pool can run a task with these needs now; "" when one can.
 // It is shown in the task's record and in its stream.
 func (o *Orchestrator) whyWaiting(n Needs) string {
+	n, _ = o.runnable(n)
+	return o.whyNot(n)
+}
+
+// whyNot is whyWaiting for a model without its fallbacks.
+func (o *Orchestrator) whyNot(n Needs) string {
 	n.Model = o.catalog.resolve(n.Model)
-	all := o.nodes.candidates()
-	if left := n.Hint.wants(); len(left) > 0 && !n.Hint.fallback() {
-		wanted := slices.DeleteFunc(slices.Clone(all), func(c Candidate) bool {
-			return !slices.ContainsFunc(left, func(name string) bool { return meaning(name, c, all) })
-		})
-		if len(wanted) == 0 {
-			return "waiting: no node has the one pool that the task's placement names"
-		}
-		all = wanted
+	all := n.Hint.only(o.nodes.candidates())
+	if len(all) == 0 && len(n.Hint.wants()) > 0 && !n.Hint.fallback() {
+		return "waiting: no node has the one pool that the task's placement names"
 	}
 	nearest, at := Candidate{}, len(obstacles)
 	for _, c := range all {

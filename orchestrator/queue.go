@@ -22,10 +22,14 @@ type waiting struct {
 	session   string    // "" when it does not want its session's KV cache
 	notBefore time.Time // after a failed attempt
 	failures  int       // dispatches that failed before the first token
+	spent     int       // of failures, those of models whose attempts are used up
 	said      string    // what the latest busy pool said
 	saidBy    string    // and which engine
 	broke     string    // what the latest pool said that failed; "" when one was busy after that
 }
+
+// failuresOfModel is how often the model failed the task that is tried now.
+func (w waiting) failuresOfModel() int { return w.failures - w.spent }
 
 // ends is when it stops waiting; zero: never.
 func (w waiting) ends() time.Time {

@@ -55,8 +55,7 @@ func (s *scheduler) stillWaits(w waiting) bool {
 	if !w.abandoned(s.o.now()) {
 		return false
 	}
-	needs := w.needs
-	needs.Model = s.o.catalog.resolve(needs.Model)
+	needs, _ := s.o.runnable(w.needs)
 	return s.o.nodes.each(func(c Candidate) bool {
 		reason := infeasible(needs, c)
 		return reason == "" || reason == "no_slot"

@@ -74,10 +74,9 @@ func (s *scheduler) place(ctx context.Context, p *pass, ticked bool) {
 		if !ok {
 			return
 		}
-		w.needs.Home = s.o.sessions.home(w.session, w.needs.Model)
-		w.needs.Model = s.o.catalog.resolve(w.needs.Model)
-		w.needs.Home = cmp.Or(w.needs.Home, s.affinity.home(w.owner, w.needs, s.o.now()))
-		d := Place(w.needs, s.o.nodes.candidates(), s.strategy, s.turn)
+		needs, fallback := s.o.runnable(w.needs)
+		needs.Home = cmp.Or(s.o.sessions.home(w.session, cmp.Or(fallback, w.needs.Model)), s.affinity.home(w.owner, needs, s.o.now()))
+		d := Place(needs, s.o.nodes.candidates(), s.strategy, s.turn)
 		s.o.metrics.placements.WithLabelValues(d.outcome(), fmt.Sprint(d.Pinned), fmt.Sprint(d.Fallback)).Inc()
 		if d.Chosen == nil {
 			p.blocked[w.key] = true
@@ -85,19 +84,19 @@ func (s *scheduler) place(ctx context.Context, p *pass, ticked bool) {
 			continue
 		}
 		s.turn++
-		l := s.o.nodes.acquire(*d.Chosen, w.needs.Model)
+		l := s.o.nodes.acquire(*d.Chosen, needs.Model)
 		if l == nil {
 			continue // the node left between the two calls
 		}
-		a := s.assign(w, l)
+		a := s.assign(w, l, fallback)
 		if a == nil {
 			l.release(errNotTheNode) // canceled or taken meanwhile
 			continue
 		}
-		s.affinity.ran(w.owner, w.needs, poolKey(l.nodeID, l.poolID), s.o.now())
+		s.affinity.ran(w.owner, needs, poolKey(l.nodeID, l.poolID), s.o.now())
 		a.logPlaced = func() {
 			s.o.log.Info("placed", "task_id", w.id, "correlation_id", a.e.correlation(), "node_id", l.nodeID, "pool_id", l.poolID, "strategy", s.strategy,
-				"pinned", d.Pinned, "fallback", d.Fallback, "home", w.needs.Home, "considered", d.Considered)
+				"pinned", d.Pinned, "fallback", d.Fallback, "home", needs.Home, "model_used", fallback, "considered", d.Considered)
 		}
 		s.dispatches.Add(1)
 		s.o.lifecycle.work.Go(func() {
@@ -109,7 +108,7 @@ func (s *scheduler) place(ctx context.Context, p *pass, ticked bool) {
 
 // assign takes a task out of the queue for a dispatch here; nil if it is not
 // there any more.
-func (s *scheduler) assign(w waiting, l *slot) *attempt {
+func (s *scheduler) assign(w waiting, l *slot, fallback string) *attempt {
 	e := s.o.tasks.get(w.id)
 	if e == nil {
 		s.o.queue.remove(w.id)
@@ -120,7 +119,7 @@ func (s *scheduler) assign(w waiting, l *slot) *attempt {
 	if e.task.State != Queued || e.run != nil || !s.o.queue.take(w.id) {
 		return nil
 	}
-	e.run = &attempt{o: s.o, e: e, w: w, l: l, session: e.task.SessionID}
+	e.run = &attempt{o: s.o, e: e, w: w, l: l, fallback: fallback, session: e.task.SessionID}
 	return e.run
 }
 
@@ -128,7 +127,7 @@ func (s *scheduler) assign(w waiting, l *slot) *attempt {
 func (n Needs) key() string {
 	h := n.Hint
 	return strings.Join([]string{n.Model, n.Workload, string(n.Protocol), n.Engine, h.Mode, h.PinPoolID, strings.Join(h.PreferPools, ","),
-		strings.Join(h.AvoidPools, ","), h.RequireDeviceMask, fmt.Sprint(h.fallback())}, "\x00")
+		strings.Join(h.AvoidPools, ","), h.RequireDeviceMask, fmt.Sprint(h.fallback()), strings.Join(n.Spent, ",")}, "\x00")
 }
 
 // failed gives the change that ends a task with an error.

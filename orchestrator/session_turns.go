@@ -127,7 +127,7 @@ func (ss *sessions) served(ctx context.Context, t Task) {
 	_, err := ss.modify(ctx, t.SessionID, func(next *cached[session], found bool) (bool, error) {
 		s := &next.value
 		if s.turn == "" || s.turn == t.TaskID {
-			s.NodeID, s.PoolID, s.ModelRef, s.KVWarmth = t.NodeID, t.PoolID, t.ModelRef, true
+			s.NodeID, s.PoolID, s.ModelRef, s.KVWarmth = t.NodeID, t.PoolID, t.model(), true
 		}
 		if found {
 			ss.renew(s)

@@ -65,7 +65,8 @@ func (o *Orchestrator) submit(ctx context.Context, who Who, r TaskRequest, key s
 	if err := o.reserve(who, r); err != nil {
 		return Admission{}, false, err
 	}
-	free := o.nodes.slots(r.needs(o.catalog.resolve(r.ModelRef))) > 0
+	needs, _ := o.runnable(r.needs(r.ModelRef))
+	free := o.nodes.slots(needs) > 0
 	e, place, err := o.create(ctx, who, r, named)
 	if errors.Is(err, store.ErrExists) && key != "" { // the same request, at the same time, here or elsewhere
 		earlier, err := o.find(who, r.TaskID)
@@ -143,6 +144,7 @@ func (o *Orchestrator) admissible(ctx context.Context, r TaskRequest) (reason st
 	if o.catalog.retired(r.ModelRef) {
 		return "model", fail(NotFound, "MODEL_NOT_AVAILABLE", "the catalog has retired this model")
 	}
+	served = served || o.fallbackServes(needs)
 	if len(holders) > 0 && !served && r.Workload == Native {
 		return "protocol", notServed(needs.Protocol, holders)
 	}

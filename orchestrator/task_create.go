@@ -24,7 +24,8 @@ func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named
 		return nil, place{}, err
 	}
 	rec := o.draft(ctx, who, r)
-	if !o.store.Shared() && o.nodes.slots(r.needs(o.catalog.resolve(r.ModelRef))) > o.queue.size() {
+	needs, _ := o.runnable(r.needs(r.ModelRef))
+	if !o.store.Shared() && o.nodes.slots(needs) > o.queue.size() {
 		rec.State, rec.runner, rec.mayShow = Running, o.replica, true // it may be dispatched here without another write
 	}
 	value, err := rec.encode()

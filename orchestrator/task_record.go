@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -47,6 +48,7 @@ type Task struct {
 	Workload           string           `json:"workload"`
 	Protocol           nodeapi.Protocol `json:"protocol,omitempty" doc:"Of a native call: whose request it is"`
 	ModelRef           string           `json:"model_ref"`
+	ModelUsed          string           `json:"model_used,omitempty" doc:"The fallback that it ran on, where the model of model_ref could not run"`
 	Priority           Priority         `json:"priority"`
 	Engine             string           `json:"engine,omitempty" doc:"The engine it ran on, or the one asked for"`
 	NodeID             string           `json:"node_id,omitempty"`
@@ -88,8 +90,11 @@ func (t Task) mayHaveShown() bool { return t.FirstTokenAt != nil || t.mayShow }
 
 // backToQueue is the change that has a task dispatched again.
 func backToQueue(t *Task) {
-	t.State, t.NodeID, t.PoolID, t.runner, t.mayShow = Queued, "", "", "", false
+	t.State, t.NodeID, t.PoolID, t.ModelUsed, t.runner, t.mayShow = Queued, "", "", "", "", false
 }
+
+// model is what the task ran on.
+func (t Task) model() string { return cmp.Or(t.ModelUsed, t.ModelRef) }
 
 // firstEventID is the newest id that events before the first token have.
 func (t Task) firstEventID() uint64 {

@@ -33,15 +33,15 @@ type callAnswer struct {
 	after   uint64 // events up to this one are left out; of an answer of lines, so many lines
 	ids     bool   // events have their ids
 
-	head  *nodeapi.CallHead // how the engine's answer begins; nil: it has not
-	out   *backend.Stream   // nil: the status is not decided
-	held  []byte            // what is not written yet: an answer that is not streamed, or an error's body
-	size  int64             // of the answer so far, held or not
-	last  []byte            // the event that says that the answer is whole
-	lines uint64            // that have come whole
-	piece []byte            // what is written now
-	open  bool              // an event is written in part
-	again bool              // the caller does not read on, or was told to send it again
+	head  *orchestrator.AnswerData // how the engine's answer begins; nil: it has not
+	out   *backend.Stream          // nil: the status is not decided
+	held  []byte                   // what is not written yet: an answer that is not streamed, or an error's body
+	size  int64                    // of the answer so far, held or not
+	last  []byte                   // the event that says that the answer is whole
+	lines uint64                   // that have come whole
+	piece []byte                   // what is written now
+	open  bool                     // an event is written in part
+	again bool                     // the caller does not read on, or was told to send it again
 }
 
 // run answers until the task ends. An error is the answer where none has begun.
@@ -81,7 +81,7 @@ func (c *callAnswer) idle(commit time.Time) error {
 		if time.Now().Before(commit) {
 			return nil
 		}
-		c.begin(c.dialect.contentType, nil)
+		c.begin(c.usual())
 		return c.out.Open()
 	}
 	if c.open || c.dialect.alive == nil {
@@ -91,16 +91,25 @@ func (c *callAnswer) idle(commit time.Time) error {
 }
 
 // begin decides for 200 and a stream. The header goes with what is written first.
-func (c *callAnswer) begin(contentType string, header map[string]string) {
-	c.out = backend.NewStreamOf(c.w, contentType, c.dialect.alive, c.a.opts.SlowReader)
-	answerHeader(c.w.Header(), contentType, header)
+func (c *callAnswer) begin(head *orchestrator.AnswerData) {
+	c.out = backend.NewStreamOf(c.w, head.ContentType, c.dialect.alive, c.a.opts.SlowReader)
+	answerHeader(c.w.Header(), head)
 }
 
-// answerHeader sets the header of an engine's answer.
-func answerHeader(h http.Header, contentType string, header map[string]string) {
-	h.Set("Content-Type", contentType)
+// usual is the beginning of an answer of which the engine's is not known.
+func (c *callAnswer) usual() *orchestrator.AnswerData {
+	return &orchestrator.AnswerData{CallHead: nodeapi.CallHead{Status: http.StatusOK, ContentType: c.dialect.contentType}}
+}
+
+// answerHeader sets the header of an engine's answer. X-Model-Used is there when, and
+// only when, a fallback answers; once the header is sent, the task's record has it alone.
+func answerHeader(h http.Header, head *orchestrator.AnswerData) {
+	h.Set("Content-Type", head.ContentType)
 	h.Set("Content-Security-Policy", "sandbox")
-	for name, value := range header {
+	if head.ModelUsed != "" {
+		h.Set("X-Model-Used", head.ModelUsed)
+	}
+	for name, value := range head.Header {
 		if nodeapi.TravelsWithAnswer(name) {
 			h.Set(name, value)
 		}
@@ -113,7 +122,7 @@ func (c *callAnswer) take(ev orchestrator.Event) error {
 	case orchestrator.EventGap:
 		return errGap
 	case orchestrator.EventAnswer:
-		c.head = &nodeapi.CallHead{}
+		c.head = &orchestrator.AnswerData{}
 		return json.Unmarshal(ev.Data, c.head)
 	case orchestrator.EventLast:
 		c.last = ev.Data
@@ -171,7 +180,7 @@ func (c *callAnswer) flush() error {
 		return nil
 	}
 	if c.out == nil {
-		c.begin(c.head.ContentType, c.head.Header)
+		c.begin(c.head)
 	}
 	err := c.out.Write(c.piece)
 	c.piece = c.piece[:0]
@@ -200,10 +209,10 @@ func (c *callAnswer) end(ctx context.Context, ev orchestrator.Event) error {
 			c.piece = append(c.piece, c.last...)
 		}
 		if c.head == nil {
-			c.head = &nodeapi.CallHead{Status: http.StatusOK, ContentType: c.dialect.contentType}
+			c.head = c.usual()
 		}
 		if len(c.piece) == 0 && c.out == nil {
-			c.begin(c.head.ContentType, c.head.Header)
+			c.begin(c.head)
 			_ = c.out.Open()
 			return nil
 		}
@@ -212,7 +221,7 @@ func (c *callAnswer) end(ctx context.Context, ev orchestrator.Event) error {
 	case whole:
 		return c.whole(ctx)
 	case c.head != nil && !c.accepted() && c.out == nil: // the engine's own refusal
-		answerHeader(c.w.Header(), c.head.ContentType, c.head.Header)
+		answerHeader(c.w.Header(), c.head)
 		c.respond(c.head.Status, c.held)
 		return nil
 	}
@@ -224,7 +233,7 @@ func (c *callAnswer) whole(ctx context.Context) error {
 	if c.head == nil {
 		return c.failure(ctx, errGap)
 	}
-	answerHeader(c.w.Header(), c.head.ContentType, c.head.Header)
+	answerHeader(c.w.Header(), c.head)
 	if c.size <= maxHeld {
 		c.respond(http.StatusOK, append(c.held, c.last...))
 		return nil

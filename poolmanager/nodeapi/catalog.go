@@ -17,6 +17,7 @@ type ModelRequest struct {
 	Digest      string   `json:"digest" pattern:"^sha256:[0-9a-f]{64}$"`
 	SourceURL   string   `json:"source_url" maxLength:"2048" doc:"file:NAME below the operator's model_root, or https://"`
 	Aliases     []string `json:"aliases,omitempty" maxItems:"32" doc:"What tasks may call it as well"`
+	Fallback    []string `json:"fallback,omitempty" maxItems:"8" doc:"Models that run its tasks while it cannot, the first choice first"`
 	Tags        []string `json:"tags,omitempty" maxItems:"32"`
 	Manifests   []string `json:"manifests,omitempty" maxItems:"32"`
 	Signatures  []string `json:"signatures,omitempty" maxItems:"32"`
