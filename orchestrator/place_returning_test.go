@@ -61,3 +61,11 @@ func TestARecordOfANewerCatalogIsRead(t *testing.T) {
 		t.Errorf("got %+v, %v", m, err)
 	}
 }
+
+// TestATaskThatIsQueuedAgainHasNoModelUsed: it may run on another one then.
+func TestATaskThatIsQueuedAgainHasNoModelUsed(t *testing.T) {
+	task := Task{State: Running, ModelRef: "m", ModelUsed: "small"}
+	if backToQueue(&task); task.ModelUsed != "" || task.model() != "m" {
+		t.Errorf("got %+v", task)
+	}
+}
