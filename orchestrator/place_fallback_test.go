@@ -131,20 +131,26 @@ func TestAFallbackRunsWhatItsModelCannot(t *testing.T) {
 // TestABusyModelIsWaitedFor: also one that is a fallback itself.
 func TestABusyModelIsWaitedFor(t *testing.T) {
 	s := falling(t, `["small","tiny"]`)
-	release := make(chan struct{})
-	held := func(out *sink, _ nodeapi.DispatchRequest) { <-release; out.tokens(1); out.end(1) }
+	release := make(chan struct{}, 8)
+	held := func(out *sink, _ nodeapi.DispatchRequest) {
+		select {
+		case <-release:
+			out.tokens(1)
+			out.end(1)
+		case <-out.gone:
+		}
+	}
 	big, small, tiny := s.offers("big", held, nil), s.offers("small", held, nil), s.offers("tiny", echo(1), nil)
 	wait := func(want string, p *pool) {
 		t.Helper()
 		first := s.prompt("big")
-		<-p.calls
+		testkit.Eventually(t, "the first is dispatched", func() bool { return len(p.calls) == 1 })
 		second := s.prompt("big")
 		s.waits(second, "every slot of the pools with "+p.model+" is in use")
 		release <- struct{}{}
 		release <- struct{}{}
 		s.recorded(first, want)
 		s.recorded(second, want)
-		<-p.calls
 	}
 	wait("", big)
 	s.reports(big, notReady)
@@ -198,10 +204,9 @@ func TestFallbacksAreOneLevelDeep(t *testing.T) {
 	s.enter("small", digest("s"), "file:s", `,"fallback":["first","big"]`)
 	small := s.offers("small", echo(1), nil)
 	s.asks("big", "", "small")
-	<-small.calls
 	id := s.prompt("first")
 	s.waits(id, "no ready pool holds first")
-	if len(small.calls) > 0 {
+	if len(small.calls) != 1 {
 		t.Error("a fallback's fallback ran")
 	}
 	s.offers("first", echo(1), nil)
