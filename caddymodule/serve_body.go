@@ -39,7 +39,7 @@ func (b *sentBody) Read(p []byte) (int, error) {
 		b.left -= int64(n)
 	}
 	switch {
-	case err == io.EOF || b.left == 0:
+	case errors.Is(err, io.EOF) || b.left == 0:
 		b.whole.Store(true)
 	case err != nil:
 		err = b.fail(err)
