@@ -18,6 +18,7 @@ import (
 type chain struct {
 	direct, through endpoint
 	orchestrator    *orchestratord
+	poolManager     *gatewaytest.Process
 	gateway         *gatewaytest.Process
 	gatewayAddress  string
 }
@@ -28,14 +29,20 @@ const slots = 256
 // startChain starts everything. delay is the engine's pause before each token.
 func startChain(b *testing.B, delay string) *chain {
 	b.Helper()
-	c := &chain{orchestrator: startOrchestrator(b, "ORCHD_ADMISSION_CAPACITY=20000")}
+	return startChainOf(b, "", delay)
+}
+
+// startChainOf has the two daemons of a folder, see daemon.
+func startChainOf(b *testing.B, from, delay string) *chain {
+	b.Helper()
+	c := &chain{orchestrator: startOrchestratorOf(b, from, "ORCHD_ADMISSION_CAPACITY=20000")}
 	dir := b.TempDir()
 	key, client := authmin.RandomSecret().Reveal(), authmin.RandomSecret().Reveal()
 	keyFile := write(b, dir, "key", key)
 	engine := testkit.FreeAddress(b)
 	_, port, _ := net.SplitHostPort(engine)
 	gatewaytest.Start(b, nil, "demo-engine", "--port", port, "--api-key-file", keyFile, "--parallel", fmt.Sprint(slots), "--token-delay", delay).Listening(b, engine)
-	c.startPoolManager(b, dir, engine, keyFile)
+	c.startPoolManager(b, from, dir, engine, keyFile)
 	c.gatewayAddress = testkit.FreeAddress(b)
 	_, port, _ = net.SplitHostPort(c.gatewayAddress)
 	config := fmt.Sprintf(`{
@@ -76,7 +83,7 @@ http://:%s {
 	return c
 }
 
-func (c *chain) startPoolManager(b *testing.B, dir, engine, keyFile string) {
+func (c *chain) startPoolManager(b *testing.B, from, dir, engine, keyFile string) {
 	b.Helper()
 	token := authmin.RandomSecret().Reveal()
 	config := fmt.Sprintf(`
@@ -90,10 +97,10 @@ preload:
   - {pool_id: bench, template: bench}
 `, dir, c.orchestrator.address, engine, keyFile, slots)
 	address := testkit.FreeAddress(b)
-	p := daemon(b, "poolmanagerd", []string{"POOL_MANAGERD_ADDR=" + address, "LLORCH_API_TOKEN=" + token,
+	c.poolManager = daemon(b, from, "poolmanagerd", []string{"POOL_MANAGERD_ADDR=" + address, "LLORCH_API_TOKEN=" + token,
 		"ORCHESTRATORD_TOKEN=" + c.orchestrator.token, "POOL_MANAGERD_DISPATCH_TOKEN=" + token},
 		"--config", write(b, dir, "poolmanagerd.yaml", config))
-	p.Listening(b, address)
+	c.poolManager.Listening(b, address)
 }
 
 func write(b *testing.B, dir, name, text string) string {

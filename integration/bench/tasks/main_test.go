@@ -51,13 +51,20 @@ var daemons = sync.OnceValue(func() error {
 	return nil
 })
 
-// daemon runs one of the two until the benchmark ends.
-func daemon(b *testing.B, name string, env []string, args ...string) *gatewaytest.Process {
+// olderPrograms names a folder with orchestratord and poolmanagerd of another version.
+const olderPrograms = "LLORCH_BENCH_OLDER"
+
+// daemon runs one of the two until the benchmark ends; from is the folder of its program,
+// "" for what is built here.
+func daemon(b *testing.B, from, name string, env []string, args ...string) *gatewaytest.Process {
 	b.Helper()
-	if err := daemons(); err != nil {
-		b.Fatalf("building the daemons: %v", err)
+	if from == "" {
+		if err := daemons(); err != nil {
+			b.Fatalf("building the daemons: %v", err)
+		}
+		from = folder
 	}
-	cmd := exec.Command(filepath.Join(folder, name), args...)
+	cmd := exec.Command(filepath.Join(from, name), args...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + b.TempDir()}, env...)
 	return gatewaytest.StartCommand(b, cmd)
 }

@@ -26,11 +26,17 @@ type orchestratord struct {
 
 func startOrchestrator(b *testing.B, env ...string) *orchestratord {
 	b.Helper()
+	return startOrchestratorOf(b, "", env...)
+}
+
+// startOrchestratorOf runs the program of a folder, see daemon.
+func startOrchestratorOf(b *testing.B, from string, env ...string) *orchestratord {
+	b.Helper()
 	o := &orchestratord{
 		address: testkit.FreeAddress(b),
 		token:   authmin.RandomSecret().Reveal(), upstream: authmin.RandomSecret().Reveal(),
 	}
-	o.Process = daemon(b, "orchestratord", append(env, "ORCHD_ADDR="+o.address, "ORCHD_STATE_DIR="+b.TempDir(),
+	o.Process = daemon(b, from, "orchestratord", append(env, "ORCHD_ADDR="+o.address, "ORCHD_STATE_DIR="+b.TempDir(),
 		"LLORCH_API_TOKEN="+o.token, "LLORCH_UPSTREAM_TOKEN="+o.upstream))
 	o.Listening(b, o.address)
 	testkit.Within(b, startLimit, "the orchestrator", func() error { return o.call(http.MethodGet, "/v2/meta/version", nil, nil) })
