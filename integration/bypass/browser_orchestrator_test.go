@@ -3,7 +3,6 @@
 package bypass_test
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 	"os"
@@ -15,41 +14,47 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/integration/gatewaytest"
 	"github.com/llorch/gateway/integration/testkit"
 )
 
-// guardLine is the first line in the guard of the Caddyfile of `llorch up`.
-const guardLine = "\t\tcredentials bearer x-api-key\n"
-
 // upStarts is how long `llorch up` may take on a slow machine.
 const upStarts = 2 * time.Minute
 
-// startUpWithPages is `llorch up` with a Caddyfile of its own: the one that it prints,
-// and a page's origin in its guard. It returns the gateway's URL.
+// startUpWithPages is `llorch up`, and before it a gateway for the pages of an origin, as
+// on another host. It returns the gateway's URL.
 func startUpWithPages(t *testing.T, origin string) (base string) {
 	t.Helper()
-	dir, address := t.TempDir(), testkit.FreeAddress(t)
-	if err := os.Chmod(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	env, args := []string{"LLORCH_API_TOKEN=" + pageToken}, []string{"up", "--listen", address, "--data-dir", dir}
-	config, err := gatewaytest.Command(t, env, append(args, "--print-config")...).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := bytes.Count(config, []byte(guardLine)); n != 1 {
-		t.Fatalf("the Caddyfile has the line %q %d times, want 1:\n%s", guardLine, n, config)
-	}
-	config = bytes.Replace(config, []byte(guardLine), []byte(guardLine+"\t\tcors "+origin+"\n"), 1)
-	file := filepath.Join(dir, "pages.Caddyfile")
-	if err := os.WriteFile(file, config, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	u := &gatewaytest.Up{Process: gatewaytest.Start(t, env, append(args, "--config", file)...)}
-	u.Base = "http://" + address
+	secret := authmin.RandomSecret().Reveal()
+	u := gatewaytest.StartUp(t, []string{"LLORCH_API_TOKEN=" + secret}, "--engine", "demo")
 	testkit.Within(t, upStarts, "the orchestrator", u.Healthy)
-	return u.Base
+	address := testkit.FreeAddress(t)
+	config := fmt.Sprintf(`{
+	admin off
+	persist_config off
+	authmin {
+		token page {env.PAGE_TOKEN} infer
+		lockout off
+	}
+}
+http://%s {
+	bind 127.0.0.1
+	authmin pages {
+		cors %s
+		require infer POST /v1/chat/completions
+		upstream_token {env.UP_TOKEN}
+	}
+	reverse_proxy %s
+}
+`, address, origin, u.Address)
+	file := filepath.Join(t.TempDir(), "Caddyfile")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"PAGE_TOKEN=" + pageToken, "UP_TOKEN=" + secret}
+	gatewaytest.Start(t, env, "run", "--adapter", "caddyfile", "--config", file).Listening(t, address)
+	return "http://" + address
 }
 
 // chatPage is a function of pages: it streams a chat as an SDK does, and tells what it
