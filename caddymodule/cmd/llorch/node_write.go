@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"text/template"
@@ -50,6 +51,12 @@ func (j *joining) poolManagerConfig() []byte {
 func (j *joining) write() error {
 	written := 0
 	j.say("files         %s", j.dir)
+	if !j.dryRun {
+		// The units' users read their files in it; secrets have a directory of their own.
+		if err := os.MkdirAll(j.dir, 0o755); err != nil {
+			return fmt.Errorf("making %s: %w", j.dir, err)
+		}
+	}
 	for _, f := range j.files {
 		switch {
 		case f.kept:

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -41,6 +44,26 @@ func TestAddressesThatNoPublicAuthorityCertifies(t *testing.T) {
 	} {
 		if got := public(address); got != want {
 			t.Errorf("%s: got %v, want %v", address, got, want)
+		}
+	}
+}
+
+// TestTheUnitsUsersReachTheirFiles: root makes the directory, and the services run as
+// others. Secrets stay in a directory of root.
+func TestTheUnitsUsersReachTheirFiles(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "llorch")
+	secret := filepath.Join(dir, "credentials", "x")
+	j := &joining{joinOptions: joinOptions{dir: dir}, out: io.Discard, files: []*nodeFile{{name: "x", path: secret, owner: rootUser, text: []byte("x")}}}
+	if err := j.write(); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]fs.FileMode{dir: 0o755, filepath.Dir(secret): 0o700, secret: 0o600} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got&^want != 0 || want == 0o755 && got&0o011 != 0o011 {
+			t.Errorf("%s: mode %o, want %o", path, got, want)
 		}
 	}
 }
