@@ -56,7 +56,11 @@ func Copy(ctx context.Context, from, to *Store) ([]Copied, error) {
 		}
 		done = append(done, c)
 	}
-	return done, nil
+	// Of tasks that a running source has admitted meanwhile.
+	if err := copyKeys(ctx, from.keys, to.keys); err != nil {
+		return done, err
+	}
+	return done, copyContent(ctx, from.content, to.content)
 }
 
 func copyBucket(ctx context.Context, from, to *Store, name string) (Copied, error) {
