@@ -133,21 +133,22 @@ func (c *Content) IDs(ctx context.Context) ([]string, error) {
 	return ids, nil
 }
 
-// copyContent copies every piece; a copy that is repeated replaces what is there.
-func copyContent(ctx context.Context, from, to *Content) error {
-	for cursor := uint64(1); ; {
+// copyContent copies every piece from a sequence on, and says where what comes later begins;
+// a copy that is repeated replaces what is there.
+func copyContent(ctx context.Context, from, to *Content, cursor uint64) (next uint64, err error) {
+	for {
 		m, err := readWithin(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 			return from.stream.GetMsg(ctx, cursor, jetstream.WithGetMsgSubject(contentPrefix+">"))
 		})
 		err = explain(err)
 		if errors.Is(err, ErrNotFound) {
-			return nil
+			return cursor, nil
 		}
 		if err != nil {
-			return fmt.Errorf("copying bodies: %w", err)
+			return cursor, fmt.Errorf("copying bodies: %w", err)
 		}
 		if err := to.put(ctx, m.Subject, m.Data); err != nil {
-			return err
+			return cursor, err
 		}
 		cursor = m.Sequence + 1
 	}

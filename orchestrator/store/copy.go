@@ -45,7 +45,8 @@ func Copy(ctx context.Context, from, to *Store) ([]Copied, error) {
 	if err := copyKeys(ctx, from.keys, to.keys); err != nil { // before what they are for
 		return nil, err
 	}
-	if err := copyContent(ctx, from.content, to.content); err != nil { // before the records that name them
+	bodies, err := copyContent(ctx, from.content, to.content, 1) // before the records that name them
+	if err != nil {
 		return nil, err
 	}
 	var done []Copied
@@ -60,7 +61,8 @@ func Copy(ctx context.Context, from, to *Store) ([]Copied, error) {
 	if err := copyKeys(ctx, from.keys, to.keys); err != nil {
 		return done, err
 	}
-	return done, copyContent(ctx, from.content, to.content)
+	_, err = copyContent(ctx, from.content, to.content, bodies)
+	return done, err
 }
 
 func copyBucket(ctx context.Context, from, to *Store, name string) (Copied, error) {
