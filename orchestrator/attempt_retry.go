@@ -26,7 +26,7 @@ func (a *attempt) retry(err error, end nodeapi.Event, cause error) {
 			Message: fmt.Sprintf("%d dispatches failed before the first token%s", a.w.failures, latest(err, end))}, nil, nil)
 		return
 	}
-	if a.w.patience.IsZero() && a.w.failures > 0 && a.request != nil && a.request.Workload == Native {
+	if a.w.patience.IsZero() && a.w.failures > 0 && a.hasClient() {
 		a.w.patience = a.o.now().Add(otherPoolWithin)
 	}
 	// A busy pool has its own pause, see node.rest; this is for the task.
@@ -62,12 +62,18 @@ func (a *attempt) retry(err error, end nodeapi.Event, cause error) {
 }
 
 // mostFailures is how often a model may fail the task before its first token. Of a native call
-// one other pool is asked: its client has patience of its own.
+// whose client waits, one other pool is asked: the client has patience of its own.
 func (a *attempt) mostFailures() int {
-	if a.request != nil && a.request.Workload == Native {
+	if a.hasClient() {
 		return 2
 	}
 	return maxFailures
+}
+
+// hasClient reports whether a client waits for the answer and has no other way to it. An
+// answer that is kept is read later, so its task has until its deadline, as every task of /v2.
+func (a *attempt) hasClient() bool {
+	return a.request != nil && a.request.Workload == Native && !a.request.content.Keep
 }
 
 // noteReason keeps what is reported at the deadline: what the latest pool said, and

@@ -30,14 +30,17 @@ func TestACallWhoseWorkerIsLostWaitsAMoment(t *testing.T) {
 
 // TestAClientIsToldOfALostWorker: the pool manager is killed during a call, before
 // its first byte, and no other pool is ready. The client is told so soon, not at the
-// deadline; where a pool has the model but no slot, the call waits in the queue as before.
+// deadline; where a pool has the model but no slot, the call waits in the queue as before,
+// and so does a call whose answer is kept.
 func TestAClientIsToldOfALostWorker(t *testing.T) {
 	for name, c := range map[string]struct {
-		ready bool // the pool, after the loss
+		ready bool   // the pool, after the loss
+		key   string // the call's Idempotency-Key
 		want  State
 	}{
-		"no pool is ready": {false, Failed},
-		"a pool is full":   {true, Queued},
+		"no pool is ready":   {false, "", Failed},
+		"a pool is full":     {true, "", Queued},
+		"its answer is kept": {false, "k", Queued},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -59,7 +62,9 @@ func TestAClientIsToldOfALostWorker(t *testing.T) {
 			}))
 			t.Cleanup(worker.Close)
 			register(worker.URL, true, 1)
-			a, err := o.SubmitCall(t.Context(), ci, largeCall(10))
+			call := largeCall(10)
+			call.Key = c.key
+			a, err := o.SubmitCall(t.Context(), ci, call)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -69,6 +74,10 @@ func TestAClientIsToldOfALostWorker(t *testing.T) {
 				i := o.queue.index[a.TaskID]
 				return i != nil && i.failures == 1
 			})
+			over := time.Now().Add(otherPoolWithin + time.Second)
+			if got := expires(o, a.TaskID, over); got != (c.key == "") {
+				t.Errorf("after %s its wait is over: %t, want %t", otherPoolWithin, got, c.key == "")
+			}
 			step.Store(int64(otherPoolWithin + time.Second))
 			testkit.Eventually(t, "its patience is over", func() bool {
 				o.queue.mu.Lock()
@@ -81,5 +90,30 @@ func TestAClientIsToldOfALostWorker(t *testing.T) {
 				return err == nil && task.State == c.want && (c.want == Queued || task.Error.Code == "WORKER_UNAVAILABLE")
 			})
 		})
+	}
+}
+
+// expires reports whether the waiting task stops to wait before that time.
+func expires(o *Orchestrator, id string, at time.Time) bool {
+	o.queue.mu.Lock()
+	defer o.queue.mu.Unlock()
+	i := o.queue.index[id]
+	return i != nil && !i.ends().After(at)
+}
+
+// TestOnlyACallThatIsWaitedForGivesUpEarly: a call without a key is for its client, who has a
+// time-out; a kept one and a task of /v2 may fail as often as every other task.
+func TestOnlyACallThatIsWaitedForGivesUpEarly(t *testing.T) {
+	for name, c := range map[string]struct {
+		r    TaskRequest
+		want int
+	}{
+		"a call":       {TaskRequest{Workload: Native}, 2},
+		"a kept call":  {TaskRequest{Workload: Native, content: content{Keep: true}}, maxFailures},
+		"a completion": {TaskRequest{Workload: Completion}, maxFailures},
+	} {
+		if got := (&attempt{request: &c.r}).mostFailures(); got != c.want {
+			t.Errorf("%s: got %d, want %d", name, got, c.want)
+		}
 	}
 }

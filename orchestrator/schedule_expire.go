@@ -10,7 +10,8 @@ import (
 
 // otherPoolWithin is how long a native call whose worker was lost before the first byte
 // waits until there is a pool for it: a supervisor's restart, and a registration. Its
-// client waits for an answer, and has a time-out of its own.
+// client waits for an answer, and has a time-out of its own. A call whose answer is kept
+// waits until its deadline.
 const otherPoolWithin = 10 * time.Second
 
 // expire ends waiting tasks whose deadline has passed: they never reach an
