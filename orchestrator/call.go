@@ -55,6 +55,14 @@ func (r *TaskRequest) protocol() nodeapi.Protocol {
 	return r.call.operation().Protocol
 }
 
+// attribution names the conversation of a call, also where its content is not here; "" for none.
+func (r *TaskRequest) attribution() string {
+	if r.call == nil {
+		return r.sealedAttribution
+	}
+	return r.call.Attribution
+}
+
 // storedCall is how a call is part of its task's record.
 type storedCall struct {
 	*Call

@@ -69,10 +69,7 @@ func (r *TaskRequest) needs(model string) Needs {
 	if r.Placement != nil {
 		n.Hint = *r.Placement
 	}
-	n.Protocol = r.protocol()
-	if r.call != nil {
-		n.Attribution = r.call.Attribution
-	}
+	n.Protocol, n.Attribution = r.protocol(), r.attribution()
 	return n
 }
 

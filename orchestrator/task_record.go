@@ -116,6 +116,9 @@ type record struct {
 	CancelRequested bool         `json:"cancel_requested,omitempty"`
 	Leap            uint64       `json:"leap,omitempty"`
 	Content         content      `json:"content,omitzero"`
+	// Attribution is that of a call whose content is encrypted: what places a task reads it,
+	// and has no need of the content. It is a hash, see attribution.
+	Attribution string `json:"attribution,omitempty"`
 }
 
 // encode gives the stored form: one line of JSON, and after it the content of the request,
@@ -124,10 +127,12 @@ type record struct {
 // times as large as the body it came from.
 func (r record) encode() ([]byte, error) {
 	r.Runner, r.MayShow, r.CancelRequested, r.Leap, r.Content = r.runner, r.mayShow, r.cancelRequested, r.leap, r.content
+	r.Attribution = "" // an ended task has no place for it
 	var sealed []byte
 	switch {
 	case r.Request == nil:
 	case r.Request.sealed != nil:
+		r.Attribution = r.Request.attribution()
 		sealed, r.Request = r.Request.sealed, r.Request.withoutContent()
 	case r.Request.call != nil:
 		var err error
@@ -158,7 +163,8 @@ func decodeRecord(value []byte) (record, error) {
 	switch {
 	case r.Request == nil:
 	case len(sealed) > 0:
-		r.Request.sealed, r.Request.bare, r.Request.sealedProtocol, r.Request.content = sealed, true, r.Protocol, r.content
+		r.Request.sealed, r.Request.bare, r.Request.content = sealed, true, r.content
+		r.Request.sealedProtocol, r.Request.sealedAttribution = r.Protocol, r.Attribution
 	case r.Request.Workload == Native:
 		if err := r.Request.callFromPrompt(); err != nil {
 			return record{}, err

@@ -56,9 +56,10 @@ type TaskRequest struct {
 	content content
 	unclear error // its JSON has more than one reading
 
-	sealed         []byte // what it says to the engine, as its record has it; nil: in the clear
-	bare           bool   // that is not here
-	sealedProtocol nodeapi.Protocol
+	sealed            []byte // what it says to the engine, as its record has it; nil: in the clear
+	bare              bool   // that is not here
+	sealedProtocol    nodeapi.Protocol
+	sealedAttribution string
 }
 
 // NativeRequest is an engine's own request as part of a task.
