@@ -53,6 +53,9 @@ func AsError(err error) (*Error, bool) {
 		e.RetryAfter = unreachable
 		return e, true
 	}
+	if errors.Is(err, store.ErrFull) {
+		return fail(Unavailable, "STORE_FULL", "the keys of what tasks contain have no more room; send it again later"), true
+	}
 	return nil, false
 }
 

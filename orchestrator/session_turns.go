@@ -81,11 +81,8 @@ func (ss *sessions) take(ctx context.Context, who Who, id string, named bool) er
 		if !found {
 			*s = session{Session: Session{SessionID: id, Owner: who.Identity, MaxTurns: MaxTurns, CreatedAt: ss.now().UTC()}}
 		}
-		switch {
-		case s.Owner != who.Identity:
-			return false, fail(Conflict, "SESSION_EXISTS", "this session_id is taken")
-		case s.Turns >= MaxTurns:
-			return false, fail(Conflict, "SESSION_FULL", "a session has at most %d turns; begin another", MaxTurns)
+		if err := s.refuses(who); err != nil {
+			return false, err
 		}
 		s.Turns++
 		s.named = s.named || named
@@ -93,6 +90,27 @@ func (ss *sessions) take(ctx context.Context, who Who, id string, named bool) er
 		return true, nil
 	})
 	return err
+}
+
+// admits refuses a turn that memory knows take to refuse.
+func (ss *sessions) admits(who Who, id string) error {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if s := ss.find(id); s != nil {
+		return s.refuses(who)
+	}
+	return nil
+}
+
+// refuses says why the identity can have no turn of the session; nil if it can.
+func (s *session) refuses(who Who) error {
+	switch {
+	case s.Owner != who.Identity:
+		return fail(Conflict, "SESSION_EXISTS", "this session_id is taken")
+	case s.Turns >= MaxTurns:
+		return fail(Conflict, "SESSION_FULL", "a session has at most %d turns; begin another", MaxTurns)
+	}
+	return nil
 }
 
 // giveBack undoes the turn of a task that was not admitted.

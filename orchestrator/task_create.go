@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"time"
 
@@ -17,8 +18,19 @@ type place struct {
 }
 
 // create persists a task and puts it into the queue, with the capacity that was
-// reserved; it gives that back when it fails.
-func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named bool) (*taskEntry, place, error) {
+// reserved; it gives that back when it fails, and the key that it has made.
+func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named bool) (e *taskEntry, at place, err error) {
+	if err := o.taken(who, r); err != nil { // before it costs a key
+		o.queue.release(who.Identity)
+		return nil, place{}, err
+	}
+	if r.content.Key == "" {
+		defer func() {
+			if err != nil && !errors.Is(err, store.ErrUnavailable) { // else the record may be there
+				o.content.doom(r.content.Key)
+			}
+		}()
+	}
 	if err := o.sealRequest(ctx, &r); err != nil {
 		o.queue.release(who.Identity)
 		return nil, place{}, err
@@ -45,11 +57,19 @@ func (o *Orchestrator) create(ctx context.Context, who Who, r TaskRequest, named
 	if o.store.Shared() {
 		put = o.createDurable
 	}
-	e, at, err := put(ctx, rec, value)
+	e, at, err = put(ctx, rec, value)
 	if err != nil {
 		o.sessions.giveBack(ctx, r.SessionID)
 	}
 	return e, at, err
+}
+
+// taken refuses a task whose id, or session, is known here to be taken.
+func (o *Orchestrator) taken(who Who, r TaskRequest) error {
+	if e := o.tasks.get(r.TaskID); e != nil && e.stored() {
+		return store.ErrExists
+	}
+	return o.sessions.admits(who, r.SessionID)
 }
 
 // draft is the first record of a task.

@@ -9,8 +9,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// ErrFull is answered when bodies have no more room.
-var ErrFull = errors.New("no more room for bodies")
+// ErrFull is answered when bodies, or new keys, have no more room.
+var ErrFull = errors.New("no more room")
 
 // What a bucket answers when the key is not as the caller expected.
 var (

@@ -31,6 +31,9 @@ const (
 	// keyBytes bounds the stream: at 34 bytes each and the headers of a batch,
 	// over 500,000 keys. It also decides the size of JetStream's blocks, see fillBytes.
 	keyBytes = 24 << 20
+	// keyReserve is what new keys leave of that: a stream that is full refuses to destroy
+	// keys, and to compact them, as both write before anything goes.
+	keyReserve = 2 << 20
 	// cachedBatches are kept in memory: 9 KiB each.
 	cachedBatches = 128
 )
@@ -77,7 +80,8 @@ func newKeys(js jetstream.JetStream, reach *quorumLink, stream jetstream.Stream,
 	return &Keys{js: js, reach: reach, stream: stream, told: told, cached: cached}
 }
 
-// New gives a new key's name. The key is on disk before its name is given.
+// New gives a new key's name. The key is on disk before its name is given. ErrFull: there
+// are too many.
 func (k *Keys) New(ctx context.Context) (name string, err error) {
 	for {
 		k.mu.Lock()
@@ -110,7 +114,10 @@ func (k *Keys) New(ctx context.Context) (name string, err error) {
 // refill makes a batch, for all who wait.
 func (k *Keys) refill(ctx context.Context, m *making) {
 	id, batch := uuid.Must(uuid.NewV7()).String(), newKeyBatch()
-	m.err = k.put(context.WithoutCancel(ctx), keyPrefix+id, batch) // others wait for it too
+	ctx = context.WithoutCancel(ctx) // others wait for it too
+	if m.err = k.room(ctx); m.err == nil {
+		m.err = k.put(ctx, keyPrefix+id, batch)
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.making = nil; m.err == nil {
@@ -118,6 +125,18 @@ func (k *Keys) refill(ctx context.Context, m *making) {
 		k.cached.Add(id, batch)
 	}
 	close(m.done)
+}
+
+// room refuses a new batch in what is reserved: ErrFull.
+func (k *Keys) room(ctx context.Context) error {
+	info, err := readWithin(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) { return k.stream.Info(ctx) })
+	if err == nil && info.State.Bytes >= keyBytes-keyReserve {
+		err = ErrFull
+	}
+	if err != nil {
+		return fmt.Errorf("making keys: %w", explain(err))
+	}
+	return nil
 }
 
 // Key gives a key; ErrNotFound when it was destroyed.
