@@ -36,9 +36,10 @@ func (f *fleet) back(older, newer *release) {
 		var admission struct {
 			ID string `json:"task_id"`
 		}
-		if err := f.at(f.replicas[1]).post("/v2/tasks", nativeTask, &admission); err != nil {
-			f.t.Fatalf("a native call, while %s leads: %v", leads, err)
-		}
+		// Until the nodes have registered again at a replica that was replaced, it is 503.
+		testkit.Within(f.t, startLimit, "a native call, while "+leads+" leads", func() error {
+			return f.at(f.replicas[1]).post("/v2/tasks", nativeTask, &admission)
+		})
 		waiting = append(waiting, admission.ID)
 	}
 	canceled := waiting[0]
