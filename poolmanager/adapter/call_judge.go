@@ -136,6 +136,11 @@ func (r *callReader) judgeResponses(name string, data []byte) (v verdict, err er
 	}
 	switch kind {
 	case "response.failed":
+		if r.pieces > 0 { // the client has a part of the answer, and this event is the API's own end
+			r.finished("failed")
+			v.last = true
+			return v, nil
+		}
 		if said := response["error"]; present(said) {
 			data = []byte(`{"error":` + string(said) + `}`)
 		}

@@ -86,3 +86,14 @@ func TestARetryAfterIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestAResponseThatFailsLaterHasItsOwnEnd: a client of the API waits for response.failed,
+// which has the response's id and output. The record says failed all the same.
+func TestAResponseThatFailsLaterHasItsOwnEnd(t *testing.T) {
+	body := `data: {"type":"response.output_text.delta","delta":"a"}` + "\n\n" +
+		`data: {"type":"response.failed","response":{"id":"r1","error":{"code":"server_error","message":"oops"}}}` + "\n\n"
+	_, data, end, err := readCall(t, "responses", true, mediaEvents, strings.NewReader(body), nil)
+	if err != nil || data != body || end.Succeeded || end.FinishReason != "failed" || end.ResponseID != "r1" {
+		t.Errorf("got %q, %+v, %v, want all of it and the end of a failure", data, end, err)
+	}
+}

@@ -3,6 +3,7 @@ package demoengine
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"sync/atomic"
 
 	"github.com/llorch/gateway/authmin"
@@ -95,10 +96,23 @@ func (e *engine) showModels(w http.ResponseWriter, _ *http.Request) {
 
 func read(w http.ResponseWriter, r *http.Request, into any) bool {
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBodyBytes)).Decode(into); err != nil {
-		fail(w, http.StatusBadRequest, "invalid_request_error", "the body is not the JSON that was expected")
+		failRead(w, r.URL.Path)
 		return false
 	}
 	return true
+}
+
+// failRead has the shape that clients of the route's protocol read.
+func failRead(w http.ResponseWriter, path string) {
+	const message = "the body is not the JSON that was expected"
+	switch {
+	case strings.HasPrefix(path, "/v1/messages"):
+		failMessage(w, http.StatusBadRequest, message)
+	case strings.HasPrefix(path, "/api/"):
+		failOllama(w, http.StatusBadRequest, message)
+	default:
+		failWith(w, http.StatusBadRequest, "invalid_value", message)
+	}
 }
 
 func reply(w http.ResponseWriter, body any) {

@@ -222,3 +222,20 @@ func TestOllamasToolsModelsAndEmbeddings(t *testing.T) {
 		t.Errorf("got %.200s, want base64", got)
 	}
 }
+
+// TestAWrongTypeIsToldInTheShapeOfTheRoute: clients show the message, not an object.
+func TestAWrongTypeIsToldInTheShapeOfTheRoute(t *testing.T) {
+	base, _ := start(t, nil)
+	const words = "the body is not the JSON that was expected"
+	for path, want := range map[string]string{
+		"/v1/chat/completions": `{"error":{"code":"invalid_value","message":"` + words + `","param":null,"type":"invalid_request_error"}}`,
+		"/v1/messages":         `{"error":{"message":"` + words + `","type":"invalid_request_error"},"type":"error"}`,
+		"/api/chat":            `{"error":"` + words + `"}`,
+	} {
+		response := do(t, t.Context(), "POST", base+path, testKey, `{"model":"demo","messages":"x"}`)
+		got, err := io.ReadAll(response.Body)
+		if err != nil || response.StatusCode != 400 || strings.TrimSpace(string(got)) != want {
+			t.Errorf("%s: got %d %s, %v, want 400 %s", path, response.StatusCode, got, err, want)
+		}
+	}
+}
