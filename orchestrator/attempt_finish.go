@@ -33,6 +33,8 @@ func (a *attempt) finish(end nodeapi.Event, err, cause error) {
 		change = failed(a.unsuccessful(), "the engine ended the answer with finish_reason "+strconv.Quote(printable(end.FinishReason, maxWord))+", which is not known to be success", a.l.engine)
 	case err == nil && end.Type == nodeapi.EventEnd:
 		change = a.completed(end)
+	case errors.Is(err, errNotBegun) && errors.Is(err, store.ErrNotFound): // no retry brings a key back
+		change = failed("CONTENT_LOST", "the request can no longer be read: its key was destroyed; send it as a new task", "")
 	case errors.Is(cause, errDeadline):
 		change = failed("DEADLINE_EXCEEDED", "the deadline passed before the first token", a.l.engine)
 	case errors.Is(cause, errStreamLimit):
@@ -45,12 +47,8 @@ func (a *attempt) finish(end nodeapi.Event, err, cause error) {
 		change = failed("OUTPUT_TOO_LARGE", err.Error(), a.l.engine)
 	case a.first && (errors.Is(err, errWrongOutput) || errors.Is(err, nodeapi.ErrForeign)):
 		change = failed("OUTPUT_INVALID", printable(err.Error(), maxMessage), a.l.engine)
-	case a.first && errors.Is(cause, ErrStopping):
-		change = failed("WORKER_RESET", "the orchestrator stopped after the first token", a.l.engine)
-	case a.first && errors.Is(cause, errNodeLost):
-		change = failed("WORKER_RESET", "the node went silent after the first token", a.l.engine)
 	case a.first:
-		change = failed("WORKER_RESET", "the worker was lost after the first token", a.l.engine)
+		change = failed("WORKER_RESET", lostBy(cause)+" after the first token", a.l.engine)
 	case refusedForGood(err):
 		change = failed("DISPATCH_REFUSED", "the pool manager refused the task", a.l.engine)
 	default:
@@ -80,6 +78,17 @@ func (a *attempt) finish(end nodeapi.Event, err, cause error) {
 		a.o.sessions.served(context.WithoutCancel(a.o.lifecycle.ctx), task)
 	}
 	a.leave(false)
+}
+
+// lostBy tells what ended an answer that had begun.
+func lostBy(cause error) string {
+	switch {
+	case errors.Is(cause, ErrStopping):
+		return "the orchestrator stopped"
+	case errors.Is(cause, errNodeLost):
+		return "the node went silent"
+	}
+	return "the worker was lost"
 }
 
 // counted records how many tokens were shown, for every kind of end.

@@ -26,7 +26,8 @@ const (
 	showWindow = 100 * time.Millisecond
 )
 
-// errNotBegun is a dispatch whose request could not be read.
+// errNotBegun is a dispatch whose request could not be read. With store.ErrNotFound it never
+// will be: its key is gone.
 var errNotBegun = errors.New("could not start dispatch")
 
 // attempt is one dispatch of one task.

@@ -120,6 +120,7 @@ var numbers = map[string]int{
 	"EVENTS_GONE":           50212,
 	"ENGINE_REFUSED":        50213,
 	"ENGINE_REJECTED":       50214,
+	"CONTENT_LOST":          50215,
 
 	"STARTING":          50302,
 	"RELOAD_UNDER_WAY":  50303,
