@@ -94,6 +94,7 @@ func (c *contents) eraseAnswers(ended []Task) {
 			continue
 		}
 		if err := c.o.store.Events().Forget(c.o.lifecycle.ctx, t.TaskID); err != nil {
+			e.notErased()
 			c.o.log.Warn("could not remove the answer of an ended call", "task_id", t.TaskID, "error", err)
 			return
 		}
@@ -108,6 +109,13 @@ func (e *taskEntry) erase() bool {
 	first := !e.erased
 	e.erased = true
 	return first
+}
+
+// notErased undoes erase: the answer is still there.
+func (e *taskEntry) notErased() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.erased = false
 }
 
 // sweep removes bodies that no record of a task that has not ended names: what a crash

@@ -42,6 +42,7 @@ func (c *contents) destroyLoop() {
 	for {
 		select {
 		case <-c.o.lifecycle.ctx.Done():
+			c.destroyLast(names)
 			return
 		case key := <-c.doomed:
 			if names = append(names, key); len(names) < maxDoomed {
@@ -59,6 +60,22 @@ func (c *contents) destroyLoop() {
 		}
 		names = nil
 		c.compactSoon()
+	}
+}
+
+// destroyLast destroys what waits for it when the replica stops: for a task whose record
+// is gone, another would learn of the key only from sweepKeys.
+func (c *contents) destroyLast(names []string) {
+	for len(c.doomed) > 0 {
+		names = append(names, <-c.doomed)
+	}
+	if len(names) == 0 {
+		return
+	}
+	ctx, cancel := c.o.lifecycle.persistContext()
+	defer cancel()
+	if err := c.o.store.Keys().Destroy(ctx, names...); err != nil {
+		c.o.log.Warn("could not destroy keys of erased content", "keys", len(names), "error", err)
 	}
 }
 

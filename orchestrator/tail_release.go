@@ -16,11 +16,18 @@ const (
 	releasePause = 20 * time.Millisecond
 )
 
+// forget removes a task, with its events and its key.
 func (o *Orchestrator) forget(id string) error {
+	return o.forgetEntry(id, o.tasks.get(id))
+}
+
+// forgetEntry is forget with what memory had of the task before: the watch may drop it as
+// soon as the record is deleted, and it names the key.
+func (o *Orchestrator) forgetEntry(id string, e *taskEntry) error {
 	if err := o.store.Bucket(store.Tasks).Delete(o.lifecycle.ctx, id); err != nil {
 		return err
 	}
-	if e := o.tasks.get(id); e != nil {
+	if e != nil {
 		o.content.doom(e.view().content.Key)
 	}
 	o.drop(id, math.MaxUint64-1)
