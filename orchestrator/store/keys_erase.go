@@ -84,11 +84,19 @@ func (k *Keys) remove(ctx context.Context, id string, numbers map[int]bool, mark
 		if len(left) > 0 {
 			return nil
 		}
-		_, err = writeWithin(ctx, k.reach, func(ctx context.Context) (struct{}, error) {
-			return struct{}{}, k.stream.Purge(ctx, jetstream.WithPurgeSubject(keyPrefix+id))
-		})
-		return explain(err)
+		return k.purge(ctx, id)
 	}
+}
+
+// purge removes a batch that has no key left.
+func (k *Keys) purge(ctx context.Context, id string) error {
+	_, err := writeWithin(ctx, k.reach, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, k.stream.Purge(ctx, jetstream.WithPurgeSubject(keyPrefix+id))
+	})
+	if err != nil {
+		return fmt.Errorf("destroying keys: %w", explain(err))
+	}
+	return nil
 }
 
 // Compact removes the bytes of destroyed keys from the disks of all replicas, if there are
@@ -130,7 +138,8 @@ func (k *Keys) Compact(ctx context.Context) (done bool, err error) {
 	return true, nil
 }
 
-// rewrite writes every batch again.
+// rewrite writes every batch again, but removes those without a key: a crash may have left
+// them.
 func (k *Keys) rewrite(ctx context.Context) error {
 	batches, err := k.Batches(ctx)
 	if err != nil {
@@ -142,7 +151,9 @@ func (k *Keys) rewrite(ctx context.Context) error {
 			if errors.Is(err, ErrNotFound) {
 				break
 			}
-			if err == nil {
+			if err == nil && len(batch) == 0 {
+				err = k.purge(ctx, id)
+			} else if err == nil {
 				err = k.put(ctx, keyPrefix+id, batch, jetstream.WithExpectLastSequencePerSubject(sequence))
 			}
 			if err == nil {
