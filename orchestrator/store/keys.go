@@ -52,7 +52,7 @@ type Keys struct {
 	mu     sync.Mutex
 	batch  string    // the one that new keys are taken from
 	next   int       // of its keys
-	made   time.Time // when
+	made   time.Time // when, by the wall clock: the other stands still while the machine sleeps
 	making *making   // a new one, on its way to the disk
 }
 
@@ -85,7 +85,7 @@ func newKeys(js jetstream.JetStream, reach *quorumLink, stream jetstream.Stream,
 func (k *Keys) New(ctx context.Context) (name string, err error) {
 	for {
 		k.mu.Lock()
-		if k.next < batchKeys && k.batch != "" && time.Since(k.made) < batchAge {
+		if k.next < batchKeys && k.batch != "" && time.Since(k.made).Abs() < batchAge {
 			name = k.batch + "." + strconv.Itoa(k.next)
 			k.next++
 			k.mu.Unlock()
@@ -121,7 +121,7 @@ func (k *Keys) refill(ctx context.Context, m *making) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.making = nil; m.err == nil {
-		k.batch, k.next, k.made = id, 0, time.Now()
+		k.batch, k.next, k.made = id, 0, time.Now().Round(0)
 		k.cached.Add(id, batch)
 	}
 	close(m.done)

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -25,5 +27,29 @@ func TestACompactionRemovesEmptyBatches(t *testing.T) {
 	}
 	if batches, err := k.Batches(t.Context()); err != nil || len(batches) != 0 {
 		t.Errorf("got %v, %v, want no batch", batches, err)
+	}
+}
+
+// TestABatchAgesWhileTheMachineSleeps: the age of keys is that of the wall clock, as it is
+// where those without a task are destroyed, also when it is set back.
+func TestABatchAgesWhileTheMachineSleeps(t *testing.T) {
+	st, err := Open(t.Context(), Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	k := st.Keys()
+	for _, leap := range []time.Duration{0, batchAge, -batchAge - time.Minute} {
+		before := k.batch
+		k.made = k.made.Add(-leap)
+		if _, err := k.New(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if k.batch == before {
+			t.Errorf("after %s: keys of the old batch", leap)
+		}
+		if strings.Contains(k.made.String(), " m=") {
+			t.Errorf("%s is measured by the monotonic clock", k.made)
+		}
 	}
 }
