@@ -14,6 +14,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/authmin/backend"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -163,18 +164,23 @@ func TestAServerThatRunsAlreadyIsUsedAndNotStopped(t *testing.T) {
 	owner := startRig(t, nil)
 	owner.ready(t, "p", "demo", "")
 	running := owner.engine(t, "p")
-	r := startRig(t, func(o *Options) {
-		t := URLTemplate(running.base)
-		t.URLKey = running.key
-		o.Templates = []Template{t}
-	})
-	r.ready(t, "q", "url", "")
-	events, err := r.run(t, "q", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 3})
-	if err != nil || len(events) != 4 || events[3].TokensOut != 3 {
-		t.Errorf("got %+v, %v", events, err)
-	}
-	if err := r.Stop(t.Context()); err != nil {
-		t.Fatal(err)
+	for name, keyed := range map[string]func(*Template){
+		"its key":           func(t *Template) { t.URLKey = running.key },
+		"its key in a file": func(t *Template) { t.URLKeySource = authmin.FixedSecret("url_key_file", "key", running.key) },
+	} {
+		r := startRig(t, func(o *Options) {
+			t := URLTemplate(running.base)
+			keyed(&t)
+			o.Templates = []Template{t}
+		})
+		r.ready(t, "q", "url", "")
+		events, err := r.run(t, "q", nodeapi.DispatchRequest{Prompt: "x", MaxTokens: 3})
+		if err != nil || len(events) != 4 || events[3].TokensOut != 3 {
+			t.Errorf("%s: got %+v, %v", name, events, err)
+		}
+		if err := r.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if s := owner.status(t, "p"); !s.Ready {
 		t.Errorf("the foreign server: %+v", s)

@@ -55,7 +55,7 @@ type instance struct {
 }
 
 func (i *instance) target(model string) adapter.Target {
-	return adapter.Target{Base: i.base, Key: i.key, Model: model, Limits: i.template.limits()}
+	return adapter.Target{Base: i.base, Key: i.secret(), Model: model, Limits: i.template.limits()}
 }
 
 // secret is the engine's key now.
