@@ -41,7 +41,7 @@ func startChainOf(b *testing.B, from, delay string) *chain {
 	keyFile := write(b, dir, "key", key)
 	engine := testkit.FreeAddress(b)
 	_, port, _ := net.SplitHostPort(engine)
-	gatewaytest.Start(b, nil, "demo-engine", "--port", port, "--api-key-file", keyFile, "--parallel", fmt.Sprint(slots), "--token-delay", delay).Listening(b, engine)
+	startEngine(b, from, "--port", port, "--api-key-file", keyFile, "--parallel", fmt.Sprint(slots), "--token-delay", delay).Listening(b, engine)
 	c.startPoolManager(b, from, dir, engine, keyFile)
 	c.gatewayAddress = testkit.FreeAddress(b)
 	_, port, _ = net.SplitHostPort(c.gatewayAddress)
@@ -81,6 +81,17 @@ http://:%s {
 		return err
 	})
 	return c
+}
+
+// startEngine runs the demo engine, with an older pool manager its own: what the two say
+// to each other has changed.
+func startEngine(b *testing.B, from string, args ...string) *gatewaytest.Process {
+	b.Helper()
+	args = append([]string{"demo-engine"}, args...)
+	if from != "" {
+		return daemon(b, from, "llorch", nil, args...)
+	}
+	return gatewaytest.Start(b, nil, args...)
 }
 
 func (c *chain) startPoolManager(b *testing.B, from, dir, engine, keyFile string) {

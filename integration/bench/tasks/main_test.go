@@ -51,7 +51,8 @@ var daemons = sync.OnceValue(func() error {
 	return nil
 })
 
-// olderPrograms names a folder with orchestratord and poolmanagerd of another version.
+// olderPrograms names a folder with orchestratord, poolmanagerd and llorch of another
+// version.
 const olderPrograms = "LLORCH_BENCH_OLDER"
 
 // daemon runs one of the two until the benchmark ends; from is the folder of its program,

@@ -10,8 +10,8 @@ import (
 
 // BenchmarkAgainstOlder compares orchestrator and pool manager with those of another
 // version, whose programs are in the folder that LLORCH_BENCH_OLDER names; without it with
-// themselves, which shows the noise. The engine, the gateway and the client are the same,
-// and both chains are asked in turn, so that the ratios hold on a busy machine. The
+// themselves, which shows the noise. The gateway and the client are the same, the demo engine
+// is the version's own, and both chains are asked in turn, so that the ratios hold on a busy machine. The
 // processor time is that of both daemons, in user space and in the kernel.
 func BenchmarkAgainstOlder(b *testing.B) {
 	older, newer := startChainOf(b, os.Getenv(olderPrograms), "5ms"), startChain(b, "5ms")

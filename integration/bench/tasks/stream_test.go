@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -41,7 +42,8 @@ func (e endpoint) ask(tokens int) (answer, error) {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return answer{}, fmt.Errorf("asking: %s", response.Status)
+		text, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10))
+		return answer{}, fmt.Errorf("asking: %s: %s", response.Status, text)
 	}
 	var a answer
 	lines := bufio.NewScanner(response.Body)
