@@ -18,7 +18,7 @@ import (
 // the next bytes of the connection, still the body's, for a request of their own.
 type sentBody struct {
 	io.ReadCloser
-	left   int64 // bytes that are not read; negative: the length is not known
+	left   int64 // bytes still to be read; negative where the length is unknown
 	shadow bool  // errors stay as they are
 	whole  atomic.Bool
 	broken atomic.Pointer[authmin.Problem] // why the rest cannot be read

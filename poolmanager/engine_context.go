@@ -22,7 +22,7 @@ const (
 )
 
 // contexts asks an engine how many tokens the context of its models has: each once. What
-// it does not tell is not known, and 0; an engine is none the worse for it.
+// it does not tell is 0; the engine stays ready.
 func (e prober) contexts(ctx context.Context, inst *instance, models []string) map[string]int64 {
 	if inst.contexts == nil {
 		inst.contexts = map[string]int64{}

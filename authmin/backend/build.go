@@ -17,8 +17,8 @@ var stampedVersion string
 
 // Build says what a program was built from.
 type Build struct {
-	Version  string // of this module; (devel): it is not known
-	Commit   string // the full hash; "": it is not known
+	Version  string // of this module; "(devel)" where the build has none
+	Commit   string // the full hash; "" where the build has none
 	Time     string // of the commit, RFC 3339
 	Modified bool   // the tree had changes that are not in the commit
 	Caddy    string // the version of Caddy; "": it is not linked

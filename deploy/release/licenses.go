@@ -44,7 +44,7 @@ func recognize(text string) string {
 	return strings.Join(names, " AND ")
 }
 
-// check refuses a module without a license, or with one that is not known.
+// check refuses a module without a license, or with an unknown one.
 func (m module) check() error {
 	names := m.names()
 	if len(names) == 0 {

@@ -35,7 +35,7 @@ type callAnswer struct {
 
 	head  *orchestrator.AnswerData // how the engine's answer begins; nil: it has not
 	out   *backend.Stream          // nil: the status is not decided
-	held  []byte                   // what is not written yet: an answer that is not streamed, or an error's body
+	held  []byte                   // still to be written: a whole answer, or an error's body
 	size  int64                    // of the answer so far, held or not
 	last  []byte                   // the event that says that the answer is whole
 	lines uint64                   // that have come whole
@@ -96,7 +96,7 @@ func (c *callAnswer) begin(head *orchestrator.AnswerData) {
 	answerHeader(c.w.Header(), head)
 }
 
-// usual is the beginning of an answer of which the engine's is not known.
+// usual is the beginning of an answer before the engine has sent its own.
 func (c *callAnswer) usual() *orchestrator.AnswerData {
 	return &orchestrator.AnswerData{CallHead: nodeapi.CallHead{Status: http.StatusOK, ContentType: c.dialect.contentType}}
 }

@@ -11,8 +11,9 @@ import (
 // BenchmarkAgainstOlder compares orchestrator and pool manager with those of another
 // version, whose programs are in the folder that LLORCH_BENCH_OLDER names; without it with
 // themselves, which shows the noise. The gateway and the client are the same, the demo engine
-// is the version's own, and both chains are asked in turn, so that the ratios hold on a busy machine. The
-// processor time is that of both daemons, in user space and in the kernel.
+// is the version's own, and both chains are asked in turn, so that the ratios hold on a
+// busy machine. The processor time is that of both daemons, in user space and in the kernel.
+// A version that does not send the key of url_key_file with its calls cannot be compared.
 func BenchmarkAgainstOlder(b *testing.B) {
 	older, newer := startChainOf(b, os.Getenv(olderPrograms), "5ms"), startChain(b, "5ms")
 	var cost, first, rate []float64
