@@ -10,16 +10,19 @@ import (
 )
 
 const (
-	// maxChoices bounds the answers to one request.
+	// maxChoices bounds the answers to one prompt.
 	maxChoices = 16
+	// maxAnswers bounds those to one request, which may have several prompts.
+	maxAnswers = 128
 	// fragmentBytes is how much of JSON, which has no words, counts as a token.
 	fragmentBytes = 6
 )
 
 // ask is what any protocol's request comes to.
 type ask struct {
-	prompt    string // all texts of the request
-	tokens    int    // how long the answer may be; 0: as the engine wants
+	prompt    string   // all texts of the request
+	prompts   []string // of completions that have several; each gets its own answers
+	tokens    int      // how long the answer may be; 0: as the engine wants
 	seed      int64
 	stop      []string
 	choices   int
@@ -28,6 +31,7 @@ type ask struct {
 	choice    string          // the tool to call: its name, "none", or "" for the first
 	told      bool            // the last turn is a tool's result: now comes text
 	schema    json.RawMessage // what the answer has to be an instance of; nil: it is text
+	problem   string          // why the request is refused; "": it is not
 }
 
 // tool is one that the client offers.
@@ -107,6 +111,17 @@ func (a ask) calls() *tool {
 	return nil
 }
 
+// promptOf is the prompt that an answer is to.
+func (a ask) promptOf(choice int) string {
+	if len(a.prompts) == 0 {
+		return a.prompt
+	}
+	return a.prompts[choice/max(1, a.choices)]
+}
+
+// answers is how many answers the request gets.
+func (a ask) answers() int { return max(1, a.choices) * max(1, len(a.prompts)) }
+
 // begin makes the plan of one answer.
 func (a ask) begin(choice int) *made {
 	m := &made{call: a.calls(), most: defaultTokens}
@@ -122,7 +137,7 @@ func (a ask) begin(choice int) *made {
 	case a.schema != nil:
 		fixed = fragments(instanceOf(a.schema))
 	}
-	words := newAnswer(a.prompt, a.seed+int64(choice))
+	words := newAnswer(a.promptOf(choice), a.seed+int64(choice%max(1, a.choices)))
 	var pending []string
 	if a.reasoning {
 		pending = thoughts
@@ -199,7 +214,7 @@ func (e *engine) produce(ctx context.Context, a ask, emit func(part) error) (who
 	begin := time.Now()
 	w := whole{tokensIn: countTokens(a.prompt)}
 	open := []*made{}
-	for i := range max(1, a.choices) {
+	for i := range a.answers() {
 		m := a.begin(i)
 		w.choices, open = append(w.choices, m), append(open, m)
 	}
@@ -229,8 +244,12 @@ func (e *engine) produce(ctx context.Context, a ask, emit func(part) error) (who
 // check refuses what this engine cannot answer, in the words of the others.
 func (e *engine) check(a ask) (code, message string) {
 	switch {
+	case a.problem != "":
+		return "invalid_value", a.problem
 	case a.choices > maxChoices:
 		return "invalid_value", fmt.Sprintf("n: at most %d answers", maxChoices)
+	case a.answers() > maxAnswers:
+		return "invalid_value", fmt.Sprintf("prompt: at most %d answers in all", maxAnswers)
 	case a.choice != "" && a.choice != "none" && a.calls() == nil && !a.told:
 		return "invalid_value", "tool_choice names a tool that is not among tools"
 	case countTokens(a.prompt) > e.settings.context:

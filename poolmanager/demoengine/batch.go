@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"math"
 	"net/http"
 )
@@ -27,19 +28,27 @@ func (e *engine) embeddings(w http.ResponseWriter, r *http.Request) {
 	var request struct {
 		Input      json.RawMessage `json:"input"`
 		Encoding   string          `json:"encoding_format"`
-		Dimensions int             `json:"dimensions"`
+		Dimensions *int            `json:"dimensions"`
 	}
 	if !read(w, r, &request) {
 		return
 	}
-	var texts []string
-	if json.Unmarshal(request.Input, &texts) != nil {
-		var one string
-		if json.Unmarshal(request.Input, &one) != nil {
-			fail(w, http.StatusBadRequest, "invalid_request_error", "input is neither a text nor a list of texts")
-			return
-		}
-		texts = []string{one}
+	texts, ok := promptsOf(request.Input)
+	if !ok {
+		failValue(w, "input", "input: want a text, a list of texts, or a list of tokens, or several of these")
+		return
+	}
+	if name, message := outside(integer("dimensions", request.Dimensions, 1, math.Inf(1))); name != "" {
+		failValue(w, name, message)
+		return
+	}
+	if request.Encoding != "" && request.Encoding != "float" && request.Encoding != "base64" {
+		failValue(w, "encoding_format", "encoding_format: want float or base64")
+		return
+	}
+	if message := e.tooLong(texts); message != "" {
+		failWith(w, http.StatusBadRequest, "context_length_exceeded", message)
+		return
 	}
 	release, ok := e.take(r)
 	if !ok {
@@ -48,11 +57,21 @@ func (e *engine) embeddings(w http.ResponseWriter, r *http.Request) {
 	defer release()
 	data, tokens := make([]any, len(texts)), 0
 	for i, text := range texts {
-		data[i] = map[string]any{"object": "embedding", "index": i, "embedding": inEncoding(shortened(embedding(text), request.Dimensions), request.Encoding)}
+		data[i] = map[string]any{"object": "embedding", "index": i, "embedding": inEncoding(shortened(embedding(text), orZero(request.Dimensions)), request.Encoding)}
 		tokens += countTokens(text)
 	}
 	reply(w, map[string]any{"object": "list", "model": e.settings.model, "data": data,
 		"usage": map[string]int{"prompt_tokens": tokens, "total_tokens": tokens}})
+}
+
+// tooLong says which text has more tokens than the context; "" for none.
+func (e *engine) tooLong(texts []string) string {
+	for i, text := range texts {
+		if n := countTokens(text); n > e.settings.context {
+			return fmt.Sprintf("This model's maximum context length is %d tokens. However, input %d has %d tokens.", e.settings.context, i, n)
+		}
+	}
+	return ""
 }
 
 // shortened is a vector of fewer dimensions, and of length 1 again.

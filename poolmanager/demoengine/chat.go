@@ -24,7 +24,7 @@ type chatRequest struct {
 		EnableThinking bool `json:"enable_thinking"`
 	} `json:"chat_template_kwargs"`
 	Logprobs    bool `json:"logprobs"`
-	TopLogprobs int  `json:"top_logprobs"`
+	TopLogprobs *int `json:"top_logprobs"`
 }
 
 type chatMessage struct {
@@ -55,34 +55,10 @@ func (q chatRequest) ask() ask {
 			a.tools = append(a.tools, tool{t.Function.Name, t.Function.Parameters})
 		}
 	}
-	a.choice = chosen(q.ToolChoice)
-	switch q.ResponseFormat.Type {
-	case "json_object":
-		a.schema = anyObject
-	case "json_schema":
-		a.schema = q.ResponseFormat.JSONSchema.Schema
-	}
+	a.choose(q.ToolChoice)
+	a.format("response_format", q.ResponseFormat.Type, q.ResponseFormat.JSONSchema.Schema)
 	a.reasoning = q.ReasoningEffort != "" && q.ReasoningEffort != "none" || q.TemplateKwargs.EnableThinking
 	return a
-}
-
-// chosen is the tool that tool_choice names, in OpenAI's forms; "" for the first.
-func chosen(raw json.RawMessage) string {
-	var word string
-	if json.Unmarshal(raw, &word) == nil {
-		if word == "none" {
-			return word
-		}
-		return ""
-	}
-	var named struct {
-		Name     string `json:"name"`
-		Function struct {
-			Name string `json:"name"`
-		} `json:"function"`
-	}
-	_ = json.Unmarshal(raw, &named) // anything else names none
-	return named.Function.Name + named.Name
 }
 
 // chatAnswer is the whole answer, and each event of a stream.
@@ -97,13 +73,23 @@ type chatAnswer struct {
 
 type chatChoice struct {
 	Index    int        `json:"index"`
-	Message  *chatTurn  `json:"message,omitempty"`
-	Delta    *chatTurn  `json:"delta,omitempty"`
-	Logprobs *chatProbs `json:"logprobs,omitempty"`
+	Message  *chatText  `json:"message,omitempty"`
+	Delta    *chatDelta `json:"delta,omitempty"`
+	Logprobs *chatProbs `json:"logprobs"`
 	Finish   *string    `json:"finish_reason"`
 }
 
-type chatTurn struct {
+// chatText is a whole message: one that only calls a tool has a content of null.
+type chatText struct {
+	Role      string     `json:"role"`
+	Reasoning string     `json:"reasoning_content,omitempty"`
+	Content   *string    `json:"content"`
+	Refusal   *string    `json:"refusal"`
+	ToolCalls []chatCall `json:"tool_calls,omitempty"`
+}
+
+// chatDelta is a part of one.
+type chatDelta struct {
 	Role      string     `json:"role,omitempty"`
 	Reasoning string     `json:"reasoning_content,omitempty"`
 	Content   *string    `json:"content,omitempty"`
@@ -129,6 +115,10 @@ func (e *engine) chatCompletion(w http.ResponseWriter, r *http.Request) {
 	}
 	if len(q.Messages) == 0 {
 		failWith(w, http.StatusBadRequest, "invalid_value", "messages is missing, or empty")
+		return
+	}
+	if name, message := q.outside(integer("top_logprobs", q.TopLogprobs, 0, maxTopProbs)); name != "" {
+		failValue(w, name, message)
 		return
 	}
 	c := &chat{q: q, a: q.ask(), model: e.settings.model}
@@ -162,12 +152,15 @@ func (c *chat) event(choices ...chatChoice) chatAnswer {
 func (c *chat) send(events *eventWriter, p part) error {
 	if !c.begun[p.choice] {
 		c.begun[p.choice] = true
-		empty := ""
-		if err := events.send(c.event(chatChoice{Index: p.choice, Delta: &chatTurn{Role: "assistant", Content: &empty}})); err != nil {
+		first := &chatDelta{Role: "assistant"}
+		if c.a.calls() == nil {
+			first.Content = new(string)
+		}
+		if err := events.send(c.event(chatChoice{Index: p.choice, Delta: first})); err != nil {
 			return err
 		}
 	}
-	delta := &chatTurn{}
+	delta := &chatDelta{}
 	choice := chatChoice{Index: p.choice, Delta: delta}
 	switch p.kind {
 	case reasoningPart:
@@ -194,7 +187,7 @@ func (c *chat) callID(choice int) string { return fmt.Sprintf("%s-%d", c.a.id("c
 // end sends what follows the last token. A failed write means that the client is gone.
 func (c *chat) end(events *eventWriter, done whole) {
 	for i, m := range done.choices {
-		if events.send(c.event(chatChoice{Index: i, Delta: &chatTurn{}, Finish: &m.finish})) != nil {
+		if events.send(c.event(chatChoice{Index: i, Delta: &chatDelta{}, Finish: &m.finish})) != nil {
 			return
 		}
 	}
@@ -211,7 +204,7 @@ func (c *chat) end(events *eventWriter, done whole) {
 func (c *chat) whole(done whole) chatAnswer {
 	answer := chatAnswer{ID: c.a.id("chatcmpl-demo-"), Object: "chat.completion", Created: created, Model: c.model, Usage: encoded(usageOf(done))}
 	for i, m := range done.choices {
-		turn := &chatTurn{Role: "assistant", Reasoning: m.reasoning.String()}
+		turn := &chatText{Role: "assistant", Reasoning: m.reasoning.String()}
 		if text := m.text.String(); m.call == nil {
 			turn.Content = &text
 		} else {
@@ -235,45 +228,4 @@ func encoded(v any) json.RawMessage {
 		return null
 	}
 	return text
-}
-
-// chatProbs are made up, and the same for the same token.
-type chatProbs struct {
-	Content []tokenProb `json:"content"`
-}
-
-type tokenProb struct {
-	Text    string      `json:"token"`
-	Logprob float64     `json:"logprob"`
-	Bytes   []int       `json:"bytes"`
-	Top     []tokenProb `json:"top_logprobs"`
-}
-
-// maxTopProbs is OpenAI's bound.
-const maxTopProbs = 20
-
-func (c *chat) probs(tokens ...string) *chatProbs {
-	probs := &chatProbs{Content: []tokenProb{}}
-	for _, token := range tokens {
-		one := probOf(token, 0)
-		one.Top = []tokenProb{}
-		for i := range min(c.q.TopLogprobs, maxTopProbs) {
-			other := token
-			if i > 0 {
-				other = " " + vocabulary[i]
-			}
-			one.Top = append(one.Top, probOf(other, i))
-		}
-		probs.Content = append(probs.Content, one)
-	}
-	return probs
-}
-
-// probOf is a token's probability as the one at that place of the likeliest.
-func probOf(token string, rank int) tokenProb {
-	p := tokenProb{Text: token, Logprob: -0.01 - float64(rank) - source(token, 0).Float64()/2, Bytes: []int{}}
-	for _, b := range []byte(token) {
-		p.Bytes = append(p.Bytes, int(b))
-	}
-	return p
 }

@@ -3,6 +3,7 @@ package demoengine
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 )
 
 // textRequest is POST /v1/completions.
@@ -41,15 +42,17 @@ func (e *engine) textCompletion(w http.ResponseWriter, r *http.Request) {
 	if !read(w, r, &q) {
 		return
 	}
-	prompts := oneOrMany(q.Prompt)
-	switch {
-	case len(prompts) > 1:
-		failWith(w, http.StatusBadRequest, "invalid_value", "prompt: this engine answers one")
+	if name, message := q.outside(integer("logprobs", q.Logprobs, 0, maxTopProbs)); name != "" {
+		failValue(w, name, message)
 		return
-	case len(prompts) == 0:
-		prompts = []string{string(q.Prompt)} // tokens, or nothing: what they say is not known here
 	}
-	t := &completion{q: q, a: q.openAIRequest.ask(prompts[0]), model: e.settings.model}
+	prompts, ok := promptsOf(q.Prompt)
+	if !ok {
+		failValue(w, "prompt", "prompt: want a text, a list of texts, or a list of tokens, or several of these")
+		return
+	}
+	t := &completion{q: q, a: q.openAIRequest.ask(strings.Join(prompts, "\n")), model: e.settings.model}
+	t.a.prompts = prompts
 	if !q.Stream {
 		e.answer(w, r, t.a, unstreamed, func(done whole) { reply(w, t.whole(done)) })
 		return
@@ -63,7 +66,7 @@ type completion struct {
 	q      textRequest
 	a      ask
 	model  string
-	offset [maxChoices]int
+	offset [maxAnswers]int
 }
 
 func (t *completion) event(choices ...textChoice) textAnswer {
@@ -103,7 +106,7 @@ func (t *completion) whole(done whole) textAnswer {
 	for i, m := range done.choices {
 		choice := textChoice{Index: i, Text: m.text.String(), Finish: &m.finish}
 		if t.q.Echo {
-			choice.Text = t.a.prompt + choice.Text
+			choice.Text = t.a.promptOf(i) + choice.Text
 		}
 		if t.q.Logprobs != nil {
 			choice.Logprobs = t.probs(i, m.tokens...)
@@ -118,7 +121,7 @@ func (t *completion) probs(choice int, tokens ...string) *textProbs {
 	for _, token := range tokens {
 		one := probOf(token, 0)
 		top := map[string]float64{}
-		for i := range min(*t.q.Logprobs, maxTopProbs) {
+		for i := range *t.q.Logprobs {
 			other := probOf(token, 0)
 			if i > 0 {
 				other = probOf(" "+vocabulary[i], i)

@@ -41,8 +41,10 @@ func (e *engine) handler() http.Handler {
 	mux.HandleFunc("POST /api/chat", e.ollamaChat)
 	mux.HandleFunc("POST /api/generate", e.ollamaGenerate)
 	mux.HandleFunc("POST /api/embed", e.ollamaEmbed)
+	mux.HandleFunc("POST /api/embeddings", e.ollamaEmbedding)
 	mux.HandleFunc("POST /api/show", e.showModel)
 	mux.HandleFunc("GET /api/tags", e.showTags)
+	mux.HandleFunc("GET /api/ps", e.showRunning)
 	mux.HandleFunc("GET /api/version", e.showVersion)
 	mux.HandleFunc("POST /v1/embeddings", e.embeddings)
 	mux.HandleFunc("POST /v1/rerank", e.rerank)
@@ -88,9 +90,18 @@ func (e *engine) showSlots(w http.ResponseWriter, _ *http.Request) {
 	reply(w, list)
 }
 
-func (e *engine) showModels(w http.ResponseWriter, _ *http.Request) {
+// showModels answers both APIs that have a list there: Anthropic's clients name its version.
+func (e *engine) showModels(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Anthropic-Version") != "" {
+		name := e.settings.model
+		reply(w, map[string]any{"data": []any{map[string]any{
+			"type": "model", "id": name, "display_name": name, "created_at": ollamaTime, "max_input_tokens": e.settings.context, "max_tokens": maxTokens,
+			"capabilities": nil, "deprecated_at": nil, "lifecycle": "active", "line": nil, "retires_at": nil,
+		}}, "has_more": false, "first_id": name, "last_id": name})
+		return
+	}
 	reply(w, map[string]any{"object": "list", "data": []any{map[string]any{
-		"id": e.settings.model, "object": "model", "owned_by": "llorch demo engine", "meta": map[string]any{"demo": true}, "max_model_len": e.settings.context,
+		"id": e.settings.model, "object": "model", "created": created, "owned_by": "llorch demo engine", "meta": map[string]any{"demo": true}, "max_model_len": e.settings.context,
 	}}})
 }
 

@@ -27,6 +27,17 @@ type messagesRequest struct {
 	} `json:"thinking"`
 	StopSequences []string `json:"stop_sequences"`
 	Stream        bool     `json:"stream"`
+	OutputConfig  struct {
+		Format outputFormat `json:"format"`
+	} `json:"output_config"`
+	OutputFormat outputFormat `json:"output_format"` // its name in the beta
+	sampling
+}
+
+// outputFormat is what the answer of a message has to be an instance of.
+type outputFormat struct {
+	Type   string          `json:"type"`
+	Schema json.RawMessage `json:"schema"`
 }
 
 func (q messagesRequest) ask() ask {
@@ -41,8 +52,16 @@ func (q messagesRequest) ask() ask {
 			a.tools = append(a.tools, tool{t.Name, t.InputSchema})
 		}
 	}
-	if a.choice = q.ToolChoice.Name; q.ToolChoice.Type == "none" {
+	switch a.choice = q.ToolChoice.Name; {
+	case q.ToolChoice.Type == "none":
 		a.choice = "none"
+	case q.ToolChoice.Type == "any" && len(a.tools) == 0:
+		a.problem = "tool_choice requires a call, and there is no tool that may be called"
+	}
+	for _, format := range []outputFormat{q.OutputConfig.Format, q.OutputFormat} {
+		if format.Type == "json_schema" && a.schema == nil {
+			a.schema = format.Schema
+		}
 	}
 	if n := len(q.Messages); n > 0 {
 		var blocks []struct {
@@ -62,39 +81,79 @@ func (q messagesRequest) problem(counting bool) string {
 	case len(q.Messages) == 0:
 		return "messages: at least one message is required"
 	case !counting && q.MaxTokens < 1:
-		return "max_tokens: field required"
+		return "max_tokens: want 1 or more"
 	}
-	return ""
+	for _, f := range []outputFormat{q.OutputConfig.Format, q.OutputFormat} {
+		if f.Type != "" && (f.Type != "json_schema" || len(f.Schema) == 0) {
+			return "output_config.format: want type json_schema, with a schema"
+		}
+	}
+	_, message := outside(q.ranges(1)...)
+	return message
 }
 
 // block is a part of a message's content.
 type block struct {
 	Type      string          `json:"type"`
 	Text      *string         `json:"text,omitempty"`
+	Citations json.RawMessage `json:"citations,omitempty"` // of text: null
 	Thinking  *string         `json:"thinking,omitempty"`
 	Signature *string         `json:"signature,omitempty"`
 	ID        string          `json:"id,omitempty"`
 	Name      string          `json:"name,omitempty"`
 	Input     json.RawMessage `json:"input,omitempty"`
+	Caller    json.RawMessage `json:"caller,omitempty"` // of a call: the model itself
 }
 
+// direct is the caller of a tool that the model calls, and not a program of its own.
+var direct = json.RawMessage(`{"type":"direct"}`)
+
+func textBlock(text string) block { return block{Type: "text", Text: &text, Citations: null} }
+
+// messageUsage is the usage of a message, and so far that of a stream.
 type messageUsage struct {
-	InputTokens   int `json:"input_tokens"`
-	CacheCreation int `json:"cache_creation_input_tokens"`
-	CacheRead     int `json:"cache_read_input_tokens"`
-	OutputTokens  int `json:"output_tokens"`
+	InputTokens   int            `json:"input_tokens"`
+	CacheCreation int            `json:"cache_creation_input_tokens"`
+	CacheRead     int            `json:"cache_read_input_tokens"`
+	OutputTokens  int            `json:"output_tokens"`
+	OutputDetails map[string]int `json:"output_tokens_details"`
+	ServerTools   *struct{}      `json:"server_tool_use"`
+}
+
+// fullUsage is that of a message.
+type fullUsage struct {
+	messageUsage
+	Created map[string]int `json:"cache_creation"`
+	Geo     *string        `json:"inference_geo"`
+	Tier    string         `json:"service_tier"`
+	Speed   *string        `json:"speed"`
+}
+
+func newUsage(in int) fullUsage {
+	return fullUsage{
+		messageUsage: messageUsage{InputTokens: in, OutputDetails: map[string]int{"thinking_tokens": 0}}, Tier: "standard",
+		Created: map[string]int{"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+	}
+}
+
+// count notes what an answer has produced.
+func (u *messageUsage) count(m *made) {
+	u.OutputTokens, u.OutputDetails = m.count, map[string]int{"thinking_tokens": m.thought}
 }
 
 // message is an answer.
 type message struct {
-	ID           string       `json:"id"`
-	Type         string       `json:"type"`
-	Role         string       `json:"role"`
-	Model        string       `json:"model"`
-	Content      []block      `json:"content"`
-	StopReason   *string      `json:"stop_reason"`
-	StopSequence *string      `json:"stop_sequence"`
-	Usage        messageUsage `json:"usage"`
+	ID           string    `json:"id"`
+	Type         string    `json:"type"`
+	Role         string    `json:"role"`
+	Model        string    `json:"model"`
+	Content      []block   `json:"content"`
+	StopReason   *string   `json:"stop_reason"`
+	StopSequence *string   `json:"stop_sequence"`
+	StopDetails  *struct{} `json:"stop_details"`
+	Container    *struct{} `json:"container"`
+	Diagnostics  *struct{} `json:"diagnostics"`
+	Usage        fullUsage `json:"usage"`
 }
 
 func (e *engine) messages(w http.ResponseWriter, r *http.Request) {
@@ -113,7 +172,7 @@ func (e *engine) messages(w http.ResponseWriter, r *http.Request) {
 	}
 	m := &messageStream{a: a, answer: message{
 		ID: a.id("msg_demo_"), Type: "message", Role: "assistant", Model: e.settings.model, Content: []block{},
-		Usage: messageUsage{InputTokens: countTokens(a.prompt)},
+		Usage: newUsage(countTokens(a.prompt)),
 	}}
 	if !q.Stream {
 		e.answer(w, r, a, unstreamed, func(done whole) { reply(w, m.whole(done)) })
@@ -155,13 +214,13 @@ func (m *messageStream) whole(done whole) message {
 		answer.Content = append(answer.Content, block{Type: "thinking", Thinking: &thinking, Signature: &signature})
 	}
 	if text := made.text.String(); made.call != nil {
-		answer.Content = append(answer.Content, block{Type: "tool_use", ID: m.a.id("toolu_demo_"), Name: made.call.Name, Input: validJSON(made.arguments.String())})
+		answer.Content = append(answer.Content, block{Type: "tool_use", ID: m.a.id("toolu_demo_"), Name: made.call.Name, Input: validJSON(made.arguments.String()), Caller: direct})
 	} else {
-		answer.Content = append(answer.Content, block{Type: "text", Text: &text})
+		answer.Content = append(answer.Content, textBlock(text))
 	}
 	reason, sequence := made.ends()
 	answer.StopReason, answer.StopSequence = &reason, sequence
-	answer.Usage.OutputTokens = made.count
+	answer.Usage.count(made)
 	return answer
 }
 
@@ -228,12 +287,12 @@ func (m *messageStream) change(kind partKind) error {
 	}
 	m.open, m.kind = true, kind
 	empty := ""
-	b := block{Type: "text", Text: &empty}
+	b := textBlock("")
 	switch kind {
 	case reasoningPart:
 		b = block{Type: "thinking", Thinking: &empty, Signature: &empty}
 	case argumentPart:
-		b = block{Type: "tool_use", ID: m.a.id("toolu_demo_"), Name: m.a.calls().Name, Input: json.RawMessage("{}")}
+		b = block{Type: "tool_use", ID: m.a.id("toolu_demo_"), Name: m.a.calls().Name, Input: json.RawMessage("{}"), Caller: direct}
 	}
 	return m.event("content_block_start", map[string]any{"index": m.index, "content_block": b})
 }
@@ -261,8 +320,10 @@ func (m *messageStream) end(done whole) {
 		return
 	}
 	reason, sequence := done.choices[0].ends()
+	usage := m.answer.Usage.messageUsage
+	usage.count(done.choices[0])
 	err := m.event("message_delta", map[string]any{
-		"delta": map[string]any{"stop_reason": reason, "stop_sequence": sequence}, "usage": map[string]int{"output_tokens": done.choices[0].count},
+		"delta": map[string]any{"stop_reason": reason, "stop_sequence": sequence, "stop_details": nil, "container": nil}, "usage": usage,
 	})
 	if err == nil {
 		_ = m.event("message_stop", map[string]any{})
@@ -274,6 +335,6 @@ func failMessage(w http.ResponseWriter, status int, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{
-		"type": "error", "error": map[string]string{"type": "invalid_request_error", "message": message},
+		"type": "error", "error": map[string]string{"type": "invalid_request_error", "message": message}, "request_id": nil,
 	})
 }

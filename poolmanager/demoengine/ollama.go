@@ -19,11 +19,13 @@ type ollamaRequest struct {
 		Content string   `json:"content"`
 		Images  []string `json:"images"`
 	} `json:"messages"`
-	Tools   []openAITool    `json:"tools"`
-	Format  json.RawMessage `json:"format"`
-	Stream  *bool           `json:"stream"`
-	Think   json.RawMessage `json:"think"`
-	Options struct {
+	Tools       []openAITool    `json:"tools"`
+	Format      json.RawMessage `json:"format"`
+	Stream      *bool           `json:"stream"`
+	Think       json.RawMessage `json:"think"`
+	Logprobs    bool            `json:"logprobs"`
+	TopLogprobs int             `json:"top_logprobs"`
+	Options     struct {
 		NumPredict int      `json:"num_predict"`
 		Seed       int64    `json:"seed"`
 		Stop       []string `json:"stop"`
@@ -47,6 +49,8 @@ func (q ollamaRequest) ask() ask {
 		a.schema = anyObject
 	case strings.HasPrefix(format, "{"):
 		a.schema = q.Format
+	case format != "" && format != "null" && format != `""`:
+		a.problem = `format: want "json" or a JSON schema`
 	}
 	think := string(q.Think)
 	a.reasoning = think != "" && think != "null" && think != "false"
@@ -62,6 +66,7 @@ type ollamaLine struct {
 	Thinking   string      `json:"thinking,omitempty"` // of generate
 	Done       bool        `json:"done"`
 	DoneReason string      `json:"done_reason,omitempty"`
+	Logprobs   []tokenProb `json:"logprobs,omitempty"`
 	ollamaFigures
 }
 
@@ -98,9 +103,13 @@ func (e *engine) ollama(w http.ResponseWriter, r *http.Request, chat bool) {
 	if !read(w, r, &q) {
 		return
 	}
-	o := &ollamaStream{a: q.ask(), chat: chat, model: e.settings.model}
+	o := &ollamaStream{a: q.ask(), chat: chat, model: e.settings.model, probs: q.Logprobs, top: q.TopLogprobs}
 	if code, message := e.check(o.a); code != "" {
 		failOllama(w, http.StatusBadRequest, message)
+		return
+	}
+	if q.TopLogprobs < 0 || q.TopLogprobs > maxTopProbs {
+		failOllama(w, http.StatusBadRequest, "top_logprobs: want 0 to 20")
 		return
 	}
 	if len(q.Messages) == 0 && q.Prompt == "" { // nothing is asked but to load the model
@@ -132,7 +141,19 @@ type ollamaStream struct {
 	a     ask
 	chat  bool
 	model string
+	probs bool // log probabilities are asked for
+	top   int  // and so many of the likeliest
 	out   *eventWriter
+}
+
+// logprobs are those of tokens of the text.
+func (o *ollamaStream) logprobs(tokens ...string) (all []tokenProb) {
+	if o.probs {
+		for _, token := range tokens {
+			all = append(all, probsOf(token, o.top))
+		}
+	}
+	return all
 }
 
 func (o *ollamaStream) line(text, thinking string) ollamaLine {
@@ -153,13 +174,15 @@ func (o *ollamaStream) send(p part) error {
 	case reasoningPart:
 		return o.out.line(o.line("", p.text))
 	}
-	return o.out.line(o.line(p.text, ""))
+	line := o.line(p.text, "")
+	line.Logprobs = o.logprobs(p.text)
+	return o.out.line(line)
 }
 
 func (o *ollamaStream) whole(done whole) ollamaLine {
 	made := done.choices[0]
 	line := o.line(made.text.String(), made.reasoning.String())
-	line.Done, line.DoneReason = true, made.finish
+	line.Done, line.DoneReason, line.Logprobs = true, made.finish, o.logprobs(made.tokens...)
 	if made.call != nil && line.Message != nil {
 		call := ollamaCall{}
 		call.Function.Name, call.Function.Arguments = made.call.Name, validJSON(made.arguments.String())
@@ -175,6 +198,7 @@ func (o *ollamaStream) whole(done whole) ollamaLine {
 // clear takes the text out of the last line of a stream: it was sent before.
 func (o *ollamaStream) clear(line *ollamaLine) {
 	empty := ""
+	line.Logprobs = nil
 	if line.Thinking = ""; line.Message != nil {
 		line.Message.Content, line.Message.Thinking = "", ""
 		return

@@ -11,10 +11,24 @@ func (e *engine) details() map[string]any {
 	return map[string]any{"parent_model": "", "format": "demo", "family": "demo", "families": []string{"demo"}, "parameter_size": "0", "quantization_level": "none"}
 }
 
+// listed is the model as Ollama lists it. It has no file, and so no size and no digest.
+func (e *engine) listed() map[string]any {
+	return map[string]any{"name": e.tagged(), "model": e.tagged(), "size": 0, "digest": strings.Repeat("0", 64), "details": e.details()}
+}
+
 func (e *engine) showTags(w http.ResponseWriter, _ *http.Request) {
-	reply(w, map[string]any{"models": []any{map[string]any{
-		"name": e.tagged(), "model": e.tagged(), "modified_at": ollamaTime, "size": 0, "digest": strings.Repeat("0", 64), "details": e.details(),
-	}}})
+	m := e.listed()
+	m["modified_at"] = ollamaTime
+	reply(w, map[string]any{"models": []any{m}})
+}
+
+// neverTime is when a model is unloaded that is never unloaded.
+const neverTime = "2300-01-01T00:00:00Z"
+
+func (e *engine) showRunning(w http.ResponseWriter, _ *http.Request) {
+	m := e.listed()
+	m["expires_at"], m["size_vram"], m["context_length"] = neverTime, 0, e.settings.context
+	reply(w, map[string]any{"models": []any{m}})
 }
 
 // tagged is the model's name as Ollama's: with a tag.
@@ -48,15 +62,40 @@ func (e *engine) showModel(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// ollamaEmbedding is the route before /api/embed: one text, one vector.
+func (e *engine) ollamaEmbedding(w http.ResponseWriter, r *http.Request) {
+	var q struct {
+		Prompt string `json:"prompt"`
+	}
+	if !read(w, r, &q) {
+		return
+	}
+	release, ok := e.take(r)
+	if !ok {
+		return
+	}
+	defer release()
+	vector := []float64{}
+	if q.Prompt != "" { // nothing is asked but to load the model
+		vector = embedding(q.Prompt)
+	}
+	reply(w, map[string]any{"embedding": vector})
+}
+
 func (e *engine) ollamaEmbed(w http.ResponseWriter, r *http.Request) {
 	var q struct {
 		Input      json.RawMessage `json:"input"`
 		Dimensions int             `json:"dimensions"`
+		Truncate   *bool           `json:"truncate"`
 	}
 	if !read(w, r, &q) {
 		return
 	}
 	texts := oneOrMany(q.Input)
+	if message := e.tooLong(texts); message != "" && !orDefault(q.Truncate, true) {
+		failOllama(w, http.StatusBadRequest, message)
+		return
+	}
 	release, ok := e.take(r)
 	if !ok {
 		return
@@ -65,7 +104,7 @@ func (e *engine) ollamaEmbed(w http.ResponseWriter, r *http.Request) {
 	vectors, tokens := make([][]float64, len(texts)), 0
 	for i, text := range texts {
 		vectors[i] = shortened(embedding(text), q.Dimensions)
-		tokens += countTokens(text)
+		tokens += min(countTokens(text), e.settings.context) // what is over is cut off
 	}
 	reply(w, map[string]any{"model": e.settings.model, "embeddings": vectors, "total_duration": 1, "load_duration": 0, "prompt_eval_count": tokens})
 }

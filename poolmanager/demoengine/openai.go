@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"math"
 	"net/http"
 	"strings"
 )
@@ -15,11 +16,12 @@ const created = 1735689600
 
 // openAIRequest is what chat and completions have in common.
 type openAIRequest struct {
-	MaxTokens           int             `json:"max_tokens"`
-	MaxCompletionTokens int             `json:"max_completion_tokens"`
+	sampling
+	MaxTokens           *int            `json:"max_tokens"`
+	MaxCompletionTokens *int            `json:"max_completion_tokens"`
 	Seed                int64           `json:"seed"`
 	Stop                json.RawMessage `json:"stop"`
-	N                   int             `json:"n"`
+	N                   *int            `json:"n"`
 	Stream              bool            `json:"stream"`
 	StreamOptions       struct {
 		IncludeUsage bool `json:"include_usage"`
@@ -27,7 +29,21 @@ type openAIRequest struct {
 }
 
 func (q openAIRequest) ask(prompt string) ask {
-	return ask{prompt: prompt, tokens: max(q.MaxTokens, q.MaxCompletionTokens), seed: q.Seed, stop: oneOrMany(q.Stop), choices: max(1, q.N)}
+	return ask{prompt: prompt, tokens: max(orZero(q.MaxTokens), orZero(q.MaxCompletionTokens)), seed: q.Seed, stop: oneOrMany(q.Stop), choices: max(1, orZero(q.N))}
+}
+
+// outside gives the first number that is out of its range.
+func (q openAIRequest) outside(more ...within) (name, message string) {
+	return outside(append(append(q.ranges(2), integer("max_tokens", q.MaxTokens, 1, math.Inf(1)),
+		integer("max_completion_tokens", q.MaxCompletionTokens, 1, math.Inf(1)), integer("n", q.N, 1, maxChoices)), more...)...)
+}
+
+// orZero is a number that may be absent.
+func orZero(n *int) int {
+	if n == nil {
+		return 0
+	}
+	return *n
 }
 
 // oneOrMany accepts both of OpenAI's forms: one text or a list. Anything else is none.
@@ -127,10 +143,15 @@ func unstreamed(part) error { return nil }
 
 // failWith is an error of OpenAI's kind with a code for programs.
 func failWith(w http.ResponseWriter, status int, code, message string) {
+	failOn(w, status, code, message, nil)
+}
+
+// failOn is failWith that names the member of the request; nil for none.
+func failOn(w http.ResponseWriter, status int, code, message string, param any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	// This fails when the client has closed the connection.
 	_ = json.NewEncoder(w).Encode(map[string]any{
-		"error": map[string]any{"message": message, "type": "invalid_request_error", "param": nil, "code": code},
+		"error": map[string]any{"message": message, "type": "invalid_request_error", "param": param, "code": code},
 	})
 }

@@ -73,6 +73,27 @@ func TestAMessageIsTheSameWholeAndStreamed(t *testing.T) {
 
 const responsesWeather = `"tools":[{"type":"function","name":"weather","parameters":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}}]`
 
+func TestAMessageIsAnInstanceOfItsSchema(t *testing.T) {
+	base, _ := start(t, nil)
+	const schema = `{"type":"json_schema","schema":{"type":"object","properties":{"n":{"type":"integer","minimum":3}},"required":["n"]}}`
+	for _, member := range []string{`"output_config":{"format":` + schema + `}`, `"output_format":` + schema, `"output_config":{"effort":"low","format":` + schema + `}`} {
+		body := `{"max_tokens":50,"messages":[{"role":"user","content":"hi"}],` + member
+		got := decoded[message](t, text(t, base, "/v1/messages", body+`}`))
+		if len(got.Content) != 1 || *got.Content[0].Text != `{"n":3}` || *got.StopReason != "end_turn" {
+			t.Errorf("%s: got %+v", member, got)
+		}
+		if stream := text(t, base, "/v1/messages", body+`,"stream":true}`); !strings.Contains(stream, `"text":"{\"n\":3"`) {
+			t.Errorf("%s: streamed %s", member, stream)
+		}
+	}
+	for _, format := range []string{`{"type":"text"}`, `{"type":"json_schema"}`} {
+		body := `{"max_tokens":50,"messages":[{"role":"user","content":"hi"}],"output_config":{"format":` + format + `}}`
+		if status := do(t, t.Context(), "POST", base+"/v1/messages", testKey, body).StatusCode; status != 400 {
+			t.Errorf("%s: got %d, want 400", format, status)
+		}
+	}
+}
+
 func TestResponsesHaveTheEventsThatAgentsWaitFor(t *testing.T) {
 	base, _ := start(t, nil)
 	const begin, added, done = "response.created response.in_progress ", "response.output_item.added ", " response.output_item.done "
@@ -204,6 +225,10 @@ func TestOllamasToolsModelsAndEmbeddings(t *testing.T) {
 	if len(embedded.Embeddings) != 2 || len(embedded.Embeddings[0]) != 8 {
 		t.Errorf("got %v", embedded)
 	}
+	older := decoded[struct{ Embedding []float64 }](t, text(t, base, "/api/embeddings", `{"model":"demo","prompt":"a"}`))
+	if newer := decoded[struct{ Embeddings [][]float64 }](t, text(t, base, "/api/embed", `{"input":"a"}`)); !slices.Equal(older.Embedding, newer.Embeddings[0]) {
+		t.Errorf("the older route: got %v, want that of the newer one", older)
+	}
 	for _, name := range []string{"demo", "demo:latest"} {
 		if got := text(t, base, "/api/show", `{"model":"`+name+`"}`); !strings.Contains(got, `"tools"`) {
 			t.Errorf("%s: got %s", name, got)
@@ -229,7 +254,7 @@ func TestAWrongTypeIsToldInTheShapeOfTheRoute(t *testing.T) {
 	const words = "the body is not the JSON that was expected"
 	for path, want := range map[string]string{
 		"/v1/chat/completions": `{"error":{"code":"invalid_value","message":"` + words + `","param":null,"type":"invalid_request_error"}}`,
-		"/v1/messages":         `{"error":{"message":"` + words + `","type":"invalid_request_error"},"type":"error"}`,
+		"/v1/messages":         `{"error":{"message":"` + words + `","type":"invalid_request_error"},"request_id":null,"type":"error"}`,
 		"/api/chat":            `{"error":"` + words + `"}`,
 	} {
 		response := do(t, t.Context(), "POST", base+path, testKey, `{"model":"demo","messages":"x"}`)

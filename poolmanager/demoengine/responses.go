@@ -1,36 +1,60 @@
 package demoengine
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"math"
 	"net/http"
+	"slices"
 	"strings"
 )
 
 // responsesRequest is POST /v1/responses.
 type responsesRequest struct {
 	Input        json.RawMessage `json:"input"`
-	Instructions string          `json:"instructions"`
-	Tools        []struct {
-		Type       string          `json:"type"`
-		Name       string          `json:"name"`
-		Parameters json.RawMessage `json:"parameters"`
-	} `json:"tools"`
-	ToolChoice json.RawMessage `json:"tool_choice"`
-	Text       struct {
-		Format struct {
-			Type   string          `json:"type"`
-			Schema json.RawMessage `json:"schema"`
-		} `json:"format"`
+	Instructions json.RawMessage `json:"instructions"`
+	Tools        []typed         `json:"tools"`
+	ToolChoice   json.RawMessage `json:"tool_choice"`
+	Text         struct {
+		Format typed `json:"format"`
 	} `json:"text"`
 	Reasoning struct {
 		Effort string `json:"effort"`
 	} `json:"reasoning"`
-	MaxOutputTokens int             `json:"max_output_tokens"`
-	Stream          bool            `json:"stream"`
-	Store           *bool           `json:"store"`
-	Previous        string          `json:"previous_response_id"`
-	Metadata        json.RawMessage `json:"metadata"`
+	MaxOutputTokens *int     `json:"max_output_tokens"`
+	Include         []string `json:"include"`
+	TopLogprobs     *int     `json:"top_logprobs"`
+	sampling
+	Stream       bool            `json:"stream"`
+	Store        *bool           `json:"store"`
+	Previous     string          `json:"previous_response_id"`
+	Metadata     json.RawMessage `json:"metadata"`
+	Parallel     *bool           `json:"parallel_tool_calls"`
+	MaxToolCalls *int            `json:"max_tool_calls"`
+	CacheKey     *string         `json:"prompt_cache_key"`
+	SafetyID     *string         `json:"safety_identifier"`
+	Truncation   string          `json:"truncation"`
+	User         *string         `json:"user"`
+}
+
+// typed is a tool, or a format, as it was sent.
+type typed struct {
+	Type       string          `json:"type"`
+	Name       string          `json:"name"`
+	Parameters json.RawMessage `json:"parameters"`
+	Schema     json.RawMessage `json:"schema"`
+	raw        json.RawMessage
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *typed) UnmarshalJSON(text []byte) error {
+	type plain typed
+	if err := json.Unmarshal(text, (*plain)(t)); err != nil {
+		return err
+	}
+	t.raw = bytes.Clone(text)
+	return nil
 }
 
 // inputItem is a turn of the input.
@@ -54,8 +78,8 @@ func (q responsesRequest) items() []json.RawMessage {
 
 func (q responsesRequest) ask(before string) ask {
 	var prompt strings.Builder
-	prompt.WriteString(before + q.Instructions)
-	a := ask{tokens: q.MaxOutputTokens, choices: 1, choice: chosen(q.ToolChoice)}
+	prompt.WriteString(before + textOf(q.Instructions))
+	a := ask{tokens: orZero(q.MaxOutputTokens), choices: 1}
 	for _, raw := range q.items() {
 		var item inputItem
 		_ = json.Unmarshal(raw, &item) // another form has no text
@@ -68,32 +92,27 @@ func (q responsesRequest) ask(before string) ask {
 			a.tools = append(a.tools, tool{t.Name, t.Parameters})
 		}
 	}
-	switch q.Text.Format.Type {
-	case "json_object":
-		a.schema = anyObject
-	case "json_schema":
-		a.schema = q.Text.Format.Schema
-	}
+	a.choose(q.ToolChoice)
+	a.format("text.format", q.Text.Format.Type, q.Text.Format.Schema)
 	a.reasoning = q.Reasoning.Effort != "" && q.Reasoning.Effort != "none"
 	return a
 }
 
 // response is an answer.
 type response struct {
-	ID         string           `json:"id"`
-	Object     string           `json:"object"`
-	CreatedAt  int64            `json:"created_at"`
-	Status     string           `json:"status"`
-	Error      *struct{}        `json:"error"`
-	Incomplete *incomplete      `json:"incomplete_details"`
-	Model      string           `json:"model"`
-	Output     []map[string]any `json:"output"`
-	Previous   *string          `json:"previous_response_id"`
-	Parallel   bool             `json:"parallel_tool_calls"`
-	ToolChoice string           `json:"tool_choice"`
-	Tools      []any            `json:"tools"`
-	Metadata   json.RawMessage  `json:"metadata,omitempty"`
-	Usage      *responseUsage   `json:"usage"`
+	ID          string           `json:"id"`
+	Object      string           `json:"object"`
+	CreatedAt   int64            `json:"created_at"`
+	CompletedAt *int64           `json:"completed_at"`
+	Status      string           `json:"status"`
+	Background  bool             `json:"background"`
+	Access      *struct{}        `json:"access_programs"`
+	Error       *struct{}        `json:"error"`
+	Incomplete  *incomplete      `json:"incomplete_details"`
+	Model       string           `json:"model"`
+	Output      []map[string]any `json:"output"`
+	Usage       *responseUsage   `json:"usage"`
+	responseSettings
 }
 
 type incomplete struct {
@@ -103,7 +122,8 @@ type incomplete struct {
 type responseUsage struct {
 	InputTokens  int `json:"input_tokens"`
 	InputDetails struct {
-		Cached int `json:"cached_tokens"`
+		Cached  int `json:"cached_tokens"`
+		Written int `json:"cache_write_tokens"`
 	} `json:"input_tokens_details"`
 	OutputTokens  int `json:"output_tokens"`
 	OutputDetails struct {
@@ -115,6 +135,11 @@ type responseUsage struct {
 func (e *engine) responses(w http.ResponseWriter, r *http.Request) {
 	var q responsesRequest
 	if !read(w, r, &q) {
+		return
+	}
+	name, message := outside(append(q.ranges(2), integer("max_output_tokens", q.MaxOutputTokens, 1, math.Inf(1)), integer("top_logprobs", q.TopLogprobs, 0, maxTopProbs))...)
+	if name != "" {
+		failValue(w, name, message)
 		return
 	}
 	before, known := e.memory.prompt(q.Previous)
@@ -129,29 +154,21 @@ func (e *engine) responses(w http.ResponseWriter, r *http.Request) {
 	s := &responseStream{a: q.ask(before), answer: response{
 		// Other than its text, a response's name is its own: what is kept has to be told apart.
 		ID: "resp_" + strings.ToLower(rand.Text()), Object: "response", CreatedAt: created, Status: "in_progress", Model: e.settings.model,
-		Output: []map[string]any{}, Parallel: true, ToolChoice: "auto", Tools: []any{}, Metadata: q.Metadata,
-	}}
-	if q.Previous != "" {
-		s.answer.Previous = &q.Previous
+		Output: []map[string]any{}, responseSettings: q.settings(),
+	}, probs: slices.Contains(q.Include, "message.output_text.logprobs"), likely: []tokenProb{}}
+	if q.Stream {
+		s.out = newEventWriter(w)
 	}
-	keep := func() {
-		if q.Store == nil || *q.Store {
-			e.memory.keep(s.answer.ID, kept{prompt: s.a.prompt + "\n" + s.text, answer: encoded(s.answer), items: q.items()})
-		}
-	}
-	if !q.Stream {
-		s.out = nil
-		e.answer(w, r, s.a, s.send, func(done whole) {
-			s.finish(done)
-			keep()
-			reply(w, s.answer)
-		})
-		return
-	}
-	s.out = newEventWriter(w)
-	e.answer(w, r, s.a, s.send, func(done whole) {
+	e.answer(w, r, s.a, s.token, func(done whole) {
 		s.finish(done)
-		keep()
-		_ = s.event("response."+s.answer.Status, map[string]any{"response": s.answer}) // a failure means that the client is gone
+		last := s.record("response."+s.answer.Status, map[string]any{"response": s.answer})
+		if s.answer.Store {
+			e.memory.keep(s.answer.ID, kept{prompt: s.a.prompt + "\n" + s.text, answer: encoded(s.answer), items: numbered(q.items(), s.answer.ID), events: s.events})
+		}
+		if !q.Stream {
+			reply(w, s.answer)
+			return
+		}
+		_ = s.send(last) // a failure means that the client is gone
 	})
 }

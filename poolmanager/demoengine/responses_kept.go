@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 )
 
@@ -20,12 +21,16 @@ type kept struct {
 	prompt string // with its answer, for the next turn
 	answer json.RawMessage
 	items  []json.RawMessage
+	events []namedEvent // of its stream
 }
 
 func (k kept) size() int {
 	n := len(k.prompt) + len(k.answer)
 	for _, item := range k.items {
 		n += len(item)
+	}
+	for _, event := range k.events {
+		n += len(event.data)
 	}
 	return n
 }
@@ -81,29 +86,47 @@ func (m *memory) forget(id string) bool {
 }
 
 // ofResponse gives a handler the response that the path names.
-func (e *engine) ofResponse(answer func(http.ResponseWriter, kept)) http.HandlerFunc {
+func (e *engine) ofResponse(answer func(http.ResponseWriter, *http.Request, kept)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		k, ok := e.memory.find(r.PathValue("id"))
 		if !ok {
 			failWith(w, http.StatusNotFound, "response_not_found", "no response of that id is kept here")
 			return
 		}
-		answer(w, k)
+		answer(w, r, k)
 	}
 }
 
-func (e *engine) showResponse(w http.ResponseWriter, k kept) { reply(w, k.answer) }
+// showResponse gives the answer, or, with stream=true, its events after starting_after.
+func (e *engine) showResponse(w http.ResponseWriter, r *http.Request, k kept) {
+	query := r.URL.Query()
+	if query.Get("stream") != "true" {
+		reply(w, k.answer)
+		return
+	}
+	first := 0
+	if text := query.Get("starting_after"); text != "" {
+		after, err := strconv.Atoi(text)
+		if err != nil || after < 0 || after >= len(k.events) {
+			failValue(w, "starting_after", "starting_after: want the sequence_number of an event of this response")
+			return
+		}
+		first = after + 1
+	}
+	out := newEventWriter(w)
+	for _, event := range k.events[first:] {
+		if out.named(event.name, event.data) != nil {
+			return
+		}
+	}
+}
 
-func (e *engine) deleteResponse(w http.ResponseWriter, k kept) {
+func (e *engine) deleteResponse(w http.ResponseWriter, _ *http.Request, k kept) {
 	e.memory.forget(k.id)
 	reply(w, map[string]any{"id": k.id, "object": "response", "deleted": true})
 }
 
-func (e *engine) showInputItems(w http.ResponseWriter, k kept) {
-	reply(w, map[string]any{"object": "list", "data": k.items, "has_more": false, "first_id": nil, "last_id": nil})
-}
-
 // cancelResponse refuses: nothing runs in the background here.
-func (e *engine) cancelResponse(w http.ResponseWriter, _ kept) {
+func (e *engine) cancelResponse(w http.ResponseWriter, _ *http.Request, _ kept) {
 	failWith(w, http.StatusBadRequest, "invalid_value", "only a response that was made with background=true can be canceled")
 }

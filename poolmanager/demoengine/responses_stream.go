@@ -1,6 +1,9 @@
 package demoengine
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // responseStream makes a response item by item, and sends it as events if it streams.
 type responseStream struct {
@@ -8,20 +11,38 @@ type responseStream struct {
 	answer response
 	out    *eventWriter // nil: it does not stream
 	begun  bool
-	number int // of the next event
 	item   map[string]any
 	kind   partKind
-	all    string // of the item that is open
-	text   string // of the whole answer
+	all    string      // of the item that is open
+	text   string      // of the whole answer
+	probs  bool        // log probabilities are asked for
+	likely []tokenProb // of the open item
+	events []namedEvent
+}
+
+// namedEvent is an event of a stream, as it was sent.
+type namedEvent struct {
+	name string
+	data json.RawMessage
 }
 
 func (s *responseStream) event(kind string, members map[string]any) error {
+	return s.send(s.record(kind, members))
+}
+
+// record makes an event, which can be read again later.
+func (s *responseStream) record(kind string, members map[string]any) namedEvent {
+	members["type"], members["sequence_number"] = kind, len(s.events)
+	event := namedEvent{kind, encoded(members)}
+	s.events = append(s.events, event)
+	return event
+}
+
+func (s *responseStream) send(event namedEvent) error {
 	if s.out == nil {
 		return nil
 	}
-	members["type"], members["sequence_number"] = kind, s.number
-	s.number++
-	return s.out.named(kind, members)
+	return s.out.named(event.name, event.data)
 }
 
 // at is an event that is about the open item.
@@ -50,7 +71,7 @@ func (s *responseStream) start() error {
 	return nil
 }
 
-func (s *responseStream) send(p part) error {
+func (s *responseStream) token(p part) error {
 	if err := s.start(); err != nil {
 		return err
 	}
@@ -66,7 +87,12 @@ func (s *responseStream) send(p part) error {
 	case argumentPart:
 		return s.at("response.function_call_arguments.delta", map[string]any{"delta": p.text})
 	}
-	return s.at("response.output_text.delta", map[string]any{"delta": p.text, "logprobs": []any{}})
+	at := []tokenProb{}
+	if s.probs {
+		at = append(at, probsOf(p.text, s.answer.TopLogprobs))
+		s.likely = append(s.likely, at...)
+	}
+	return s.at("response.output_text.delta", map[string]any{"delta": p.text, "logprobs": at})
 }
 
 // begin ends the item before and begins one of that kind.
@@ -74,7 +100,7 @@ func (s *responseStream) begin(kind partKind) error {
 	if err := s.done("completed"); err != nil {
 		return err
 	}
-	s.kind, s.all = kind, ""
+	s.kind, s.all, s.likely = kind, "", []tokenProb{}
 	id := func(prefix string) string { return fmt.Sprintf("%s_%s_%d", prefix, s.answer.ID, len(s.answer.Output)) }
 	var part map[string]any
 	added := ""
@@ -111,7 +137,7 @@ func (s *responseStream) done(status string) error {
 		s.item["arguments"], s.item["status"] = s.all, status
 		ends = []string{"response.function_call_arguments.done"}
 	default:
-		part = map[string]any{"type": "output_text", "text": s.all, "annotations": []any{}, "logprobs": []any{}}
+		part = map[string]any{"type": "output_text", "text": s.all, "annotations": []any{}, "logprobs": s.likely}
 		s.item["content"], s.item["status"] = []any{part}, status
 		ends = []string{"response.output_text.done", "response.content_part.done"}
 		s.text += s.all
@@ -124,7 +150,7 @@ func (s *responseStream) done(status string) error {
 		case i == 0:
 			members = map[string]any{"text": s.all}
 			if s.kind == textPart {
-				members["logprobs"] = []any{}
+				members["logprobs"] = s.likely
 			}
 		}
 		if err := s.at(kind, members); err != nil {
@@ -142,6 +168,8 @@ func (s *responseStream) finish(done whole) {
 	made := done.choices[0]
 	_ = s.start() // as below
 	s.answer.Status = "completed"
+	end := int64(created)
+	s.answer.CompletedAt = &end
 	if made.finish == "length" {
 		s.answer.Status, s.answer.Incomplete = "incomplete", &incomplete{"max_output_tokens"}
 	}

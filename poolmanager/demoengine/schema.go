@@ -49,6 +49,7 @@ func (m *schemaMaker) make(schema any, depth int) any {
 		}
 		return nil
 	}
+	s = withHints(s)
 	if ref, ok := s["$ref"].(string); ok {
 		if target, ok := m.find(ref); ok {
 			return m.make(target, depth+1)
