@@ -110,6 +110,7 @@ func TestACluster(t *testing.T) {
 	r.open(0, 1, 2)
 	t.Logf("three replicas are up after %s", time.Since(begin))
 	ctx := t.Context()
+	r.groups(0, 3, true)
 	b := r.stores[0].Bucket(store.Tasks)
 	begin = time.Now()
 	const n = 200
@@ -138,11 +139,13 @@ func TestACluster(t *testing.T) {
 	begin = time.Now()
 	r.stop(0)
 	t.Logf("stopping took %s", time.Since(begin))
+	r.groups(2, 2, false)
 	begin = time.Now()
 	if _, err := r.stores[1].Bucket(store.Tasks).Create(ctx, "afterstop", nil); err != nil {
 		t.Errorf("after a clean stop: %v", err)
 	}
 	t.Logf("a write after it took %s", time.Since(begin))
+	r.behind(0, 1, 2)
 	if err := r.stores[1].Bucket(store.Sessions).Put(ctx, "s", []byte("2")); err != nil {
 		t.Fatal(err)
 	}

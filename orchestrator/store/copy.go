@@ -42,11 +42,20 @@ type Copied struct {
 // be run again after a crash, and the source is not changed. Events of a task go
 // before its record, so that a replica that takes up the task finds them.
 func Copy(ctx context.Context, from, to *Store) ([]Copied, error) {
+	return copyWhile(ctx, from, to, func() error { return nil })
+}
+
+// copyWhile is Copy of a source in which tasks are admitted after its first look at keys and
+// bodies: a test does that in admit.
+func copyWhile(ctx context.Context, from, to *Store, admit func() error) ([]Copied, error) {
 	if err := copyKeys(ctx, from.keys, to.keys); err != nil { // before what they are for
 		return nil, err
 	}
 	bodies, err := copyContent(ctx, from.content, to.content, 1) // before the records that name them
 	if err != nil {
+		return nil, err
+	}
+	if err := admit(); err != nil {
 		return nil, err
 	}
 	var done []Copied

@@ -41,8 +41,16 @@ func freeBytes(dir string) (uint64, error) {
 	return st.Bavail * uint64(st.Bsize), err
 }
 
-// CheckSpace checks that the disk has space for new work; ErrDiskFull if not.
+// CheckSpace checks that the disk has space for new work, and that a full one has not
+// stopped the writing; ErrDiskFull if not.
 func (s *Store) CheckSpace() error {
+	if s.stopped.Load() {
+		return fmt.Errorf("%s: %w", s.dir, errStopped)
+	}
+	return s.checkFree()
+}
+
+func (s *Store) checkFree() error {
 	if s.dir == "" { // the disks are those of an existing cluster
 		return nil
 	}

@@ -41,3 +41,10 @@ func (s *Store) InProcessConn() (net.Conn, error) { return s.srv.InProcessConn()
 
 // Servers are those of an existing cluster that the client would speak to.
 func (s *Store) Servers() []string { return s.conn.Servers() }
+
+// StopWriting does to JetStream what a full disk does in a cluster.
+func (s *Store) StopWriting() error {
+	err := s.srv.ShutdownJetStream()
+	s.faults <- struct{}{}
+	return err
+}

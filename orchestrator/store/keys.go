@@ -52,7 +52,7 @@ type Keys struct {
 	mu     sync.Mutex
 	batch  string    // the one that new keys are taken from
 	next   int       // of its keys
-	made   time.Time // when, by the wall clock: the other stands still while the machine sleeps
+	made   time.Time // wall clock only: the monotonic clock stops during suspend
 	making *making   // a new one, on its way to the disk
 }
 

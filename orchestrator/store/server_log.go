@@ -25,22 +25,29 @@ var connection = regexp.MustCompile(`^\S+ - [a-z]+:\d+ - `)
 // natsLog gives JetStream's lines to slog. Its notices are start-up chatter, so
 // they are debug here; no payload is ever among them.
 type natsLog struct {
-	log *slog.Logger
+	log    *slog.Logger
+	faults chan<- struct{} // signalled on each error; capacity 1
 
 	mu     sync.Mutex
 	window time.Time
 	count  map[string]int // by format
 }
 
-func newNATSLog(log *slog.Logger) *natsLog {
-	return &natsLog{log: log.With("component", "jetstream"), count: make(map[string]int)}
+func newNATSLog(log *slog.Logger, faults chan<- struct{}) *natsLog {
+	return &natsLog{log: log.With("component", "jetstream"), faults: faults, count: make(map[string]int)}
 }
 
 func (l *natsLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
 func (l *natsLog) Debugf(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
 func (l *natsLog) Tracef(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
 func (l *natsLog) Warnf(format string, v ...any)   { l.bounded(l.log.Warn, format, v) }
-func (l *natsLog) Errorf(format string, v ...any)  { l.bounded(l.log.Error, format, v) }
+func (l *natsLog) Errorf(format string, v ...any) {
+	select {
+	case l.faults <- struct{}{}:
+	default:
+	}
+	l.bounded(l.log.Error, format, v)
+}
 
 // Fatalf only logs: a library does not end the program; Open reports the server
 // as not ready.

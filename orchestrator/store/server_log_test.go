@@ -10,7 +10,7 @@ import (
 
 func TestFailedHandshakesCannotFillTheLog(t *testing.T) {
 	var out bytes.Buffer
-	l := newNATSLog(slog.New(slog.NewTextHandler(&out, nil)))
+	l := newNATSLog(slog.New(slog.NewTextHandler(&out, nil)), make(chan struct{}, 1))
 	for i := range 1000 {
 		l.Errorf(fmt.Sprintf("203.0.113.9:%d - rid:%d - TLS route handshake error: %%v", i, i), strings.Repeat("x", 1<<20))
 	}

@@ -38,8 +38,8 @@ func (s *Store) serve(o Options) error {
 	if err != nil {
 		return fmt.Errorf("configuring jetstream: %w", err)
 	}
-	srv.SetLoggerV2(newNATSLog(s.log), false, false, false)
-	s.srv = srv
+	srv.SetLoggerV2(newNATSLog(s.log, s.faults), false, false, false)
+	s.srv, s.options = srv, opts
 	srv.Start()
 	if o.Cluster != nil {
 		startRoutes(srv)

@@ -24,7 +24,8 @@
 //	cluster_    embedded servers of several replicas: routes, TLS, quorum, shutdown
 //	external    an existing NATS cluster instead
 //	server_     the embedded server
-//	dir_        the state directory: its lock, its marker, its free space
+//	dir_        the state directory: its lock, its marker, its free space, and writing
+//	            again after a full disk
 //	copy_       moving state between a single server and a cluster
 //	store_      opening and closing; a view for tests
 //
@@ -40,6 +41,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -104,6 +107,12 @@ type Store struct {
 	keys     *Keys
 
 	contentBytes int64
+
+	options   *server.Options // of srv
+	faults    chan struct{}   // capacity 1: the server has logged an error
+	stopped   atomic.Bool     // JetStream does not write
+	repairs   sync.WaitGroup
+	endRepair context.CancelFunc
 }
 
 // Open locks the directory, starts JetStream on it and makes the buckets. With a
@@ -147,7 +156,7 @@ func prepare(o *Options) (*Store, error) {
 	if o.ContentBytes == 0 {
 		o.ContentBytes = DefaultContentBytes
 	}
-	s := &Store{contentBytes: o.ContentBytes, dir: dir, replica: soleReplica, replicas: 1, log: o.Log, free: o.Free, buckets: make(map[string]*Bucket)}
+	s := &Store{faults: make(chan struct{}, 1), contentBytes: o.ContentBytes, dir: dir, replica: soleReplica, replicas: 1, log: o.Log, free: o.Free, buckets: make(map[string]*Bucket)}
 	if c := o.Cluster; c != nil {
 		s.replica, s.shared, s.replicas = c.Replica, true, len(c.Peers)
 	}
@@ -187,7 +196,13 @@ func (s *Store) open(ctx context.Context, o Options) (err error) {
 	if err := s.serve(o); err != nil {
 		return err
 	}
-	return s.layOut(ctx)
+	if err := s.layOut(ctx); err != nil {
+		return err
+	}
+	repairing, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.endRepair = cancel
+	s.repairs.Go(func() { s.repairLoop(repairing) })
+	return nil
 }
 
 // Bucket gives the bucket of that name, one of the constants in bucket_layout.go.
@@ -231,6 +246,10 @@ func (s *Store) Keys() *Keys { return s.keys }
 // Close stops JetStream and releases the directory. A replica first hands over
 // what it leads, so that the others go on at once. Close may be called twice.
 func (s *Store) Close() error {
+	if s.endRepair != nil {
+		s.endRepair()
+		s.repairs.Wait()
+	}
 	if s.shared && s.srv != nil {
 		s.handOver()
 	}

@@ -1,0 +1,66 @@
+package store_test
+
+import (
+	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/llorch/gateway/integration/testkit"
+	"github.com/llorch/gateway/orchestrator/store"
+)
+
+// A store that has stopped writing says so as long as the disk is full, and has what it
+// had when it writes again.
+func TestAStoreWritesAgainWhenTheDiskHasSpace(t *testing.T) {
+	var free atomic.Uint64
+	free.Store(1 << 40)
+	st, err := store.Open(t.Context(), store.Options{Dir: t.TempDir(), Free: func(string) (uint64, error) { return free.Load(), nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	tasks := st.Bucket(store.Tasks)
+	if _, err := tasks.Create(t.Context(), "before", []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	free.Store(0)
+	if err := st.StopWriting(); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, "it says that it has stopped", func() bool {
+		err := st.CheckSpace()
+		return errors.Is(err, store.ErrDiskFull) && strings.Contains(err.Error(), "stopped writing")
+	})
+	free.Store(1 << 40)
+	testkit.Eventually(t, "it takes new work", func() bool { return st.CheckSpace() == nil })
+	if e, err := tasks.Get(t.Context(), "before"); err != nil || string(e.Value) != "1" {
+		t.Errorf("got %q, %v, want what was written before", e.Value, err)
+	}
+	if _, err := tasks.Create(t.Context(), "after", nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// A store that stops writing again though there was space is not restarted again and again:
+// it says that it takes no work.
+func TestAStoreThatStopsAgainRefusesWork(t *testing.T) {
+	var log testkit.Buffer
+	st, err := store.Open(t.Context(), store.Options{
+		Dir: t.TempDir(), Free: func(string) (uint64, error) { return 1 << 40, nil }, Log: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	for _, says := range []string{"jetstream writes again", "jetstream has stopped writing again"} {
+		if err := st.StopWriting(); err != nil {
+			t.Fatal(err)
+		}
+		testkit.Eventually(t, says, func() bool { return strings.Contains(log.String(), says) })
+	}
+	if err := st.CheckSpace(); !errors.Is(err, store.ErrDiskFull) || strings.Count(log.String(), "restarting jetstream") != 1 {
+		t.Errorf("got %v and the log\n%s", err, log.String())
+	}
+}
