@@ -34,6 +34,7 @@ type Decision struct {
 	Name        string  // identity for the upstream; "" when anonymous
 	Identity    string  // identity for the audit trail; for a token, valid or not, `token:` and its fp6
 	Scopes      []Scope // scopes of the identity
+	Models      *Models // that the identity may use; nil: every model
 	Fingerprint string  // fp6 of the presented token, "" without one
 	Token       *Token  // the keyring's token, nil for other identities
 	Presented   Presented
@@ -47,6 +48,7 @@ type Decider struct {
 	APIKey       bool            // read X-Api-Key as well as Authorization
 	TrustProxies []netip.Prefix
 	ProxyScopes  []Scope
+	ProxyModels  *Models // nil: every model
 }
 
 // Decide decides one request: it refuses ambiguous requests, matches the rule,
@@ -156,12 +158,12 @@ func (g *Decider) identify(d *Decision, r *Request, now time.Time) Reason {
 		d.Fingerprint = d.Identity[len(tokenIdentity):]
 		token, verdict := g.Keyring().Lookup(digest, now)
 		if verdict == VerdictValid {
-			d.Token, d.Name, d.Scopes = token, token.Name, token.Scopes
+			d.Token, d.Name, d.Scopes, d.Models = token, token.Name, token.Scopes, token.Models
 		}
 		return verdict.Reason()
 	}
 	if name, ok := proxyIdentity(r); ok && g.isProxy(r.Peer) {
-		d.Name, d.Identity, d.Scopes = "proxy:"+name, "proxy:"+name, g.ProxyScopes
+		d.Name, d.Identity, d.Scopes, d.Models = "proxy:"+name, "proxy:"+name, g.ProxyScopes, g.ProxyModels
 		return ReasonNone
 	}
 	reason := ReasonMissing

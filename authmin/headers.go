@@ -12,6 +12,7 @@ import (
 const (
 	HeaderIdentity = "X-Auth-Identity"
 	HeaderScopes   = "X-Auth-Scopes"
+	HeaderModels   = "X-Auth-Models" // as [Models.String] writes them; absent: none
 )
 
 // longestFolded is how many characters of a header name are compared; no prefix of

@@ -10,7 +10,7 @@ import (
 )
 
 // MaxTokens bounds a keyring. The cost of a look-up is constant up to here; a token
-// takes about 170 bytes plus its name.
+// takes about 180 bytes plus its name.
 const MaxTokens = 1 << 20
 
 // window is how many neighbouring tokens every look-up compares. With one

@@ -77,38 +77,36 @@ func editKeyring(old []byte, edit func([]Token) ([]Token, error)) ([]byte, error
 
 // mergeKeyring writes the tokens of after into the lines of old, which hold the
 // tokens of before. Comments stay where they are, a token keeps its line, and new
-// ones come last.
+// ones come last. The line of the format comes first if the file has it or needs it.
 func mergeKeyring(old []byte, before, after []Token) []byte {
-	var out bytes.Buffer
+	var out []byte
+	if hasFormat2(old) || slices.ContainsFunc(after, needsFormat2) {
+		out = append(out, formatLine2...)
+	}
 	at := 0
 	for line := range bytes.Lines(old) {
+		_, isFormat := keyringFormat(string(bytes.TrimRight(line, "\r\n")))
 		switch {
-		case bytes.HasPrefix(line, []byte("# end ")):
+		case isFormat, bytes.HasPrefix(line, []byte("# end ")):
 		case line[0] == '#' || len(bytes.TrimSpace(line)) == 0:
-			out.Write(line)
+			out = append(out, line...)
 		case sameToken(&before[at], &after[at]):
-			out.Write(line)
+			out = append(out, line...)
 			at++
 		default:
-			out.Write(keyringLine(&after[at]))
+			out = appendKeyringLine(out, &after[at])
 			at++
 		}
 	}
 	for i := range after[at:] {
-		out.Write(keyringLine(&after[at+i]))
+		out = appendKeyringLine(out, &after[at+i])
 	}
-	fmt.Fprintf(&out, "# end %d\n", len(after))
-	return out.Bytes()
+	return fmt.Appendf(out, "# end %d\n", len(after))
 }
 
 func sameToken(a, b *Token) bool {
 	return a.Name == b.Name && slices.Equal(a.Scopes, b.Scopes) && a.Created == b.Created &&
-		a.NotBefore == b.NotBefore && a.Expires == b.Expires && a.Revoked == b.Revoked
-}
-
-func keyringLine(t *Token) []byte {
-	content := FormatKeyring([]Token{*t})
-	return content[:bytes.IndexByte(content, '\n')+1]
+		a.NotBefore == b.NotBefore && a.Expires == b.Expires && a.Revoked == b.Revoked && a.Models.String() == b.Models.String()
 }
 
 // throughLinks resolves links, so that a rename replaces the file and not the link.

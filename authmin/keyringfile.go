@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Bounds of a keyring file. A line of the longest name, all scopes and all
-// times stays well under its limit; the size is [MaxTokens] such lines.
+// Bounds of a keyring file. A line of the longest name, all scopes, all times and the
+// longest list of models stays under its limit.
 const (
 	maxKeyringLine = 4 << 10
 	maxKeyringSize = 256 << 20
@@ -30,10 +30,11 @@ const keyringForbidden os.FileMode = 0o027
 
 // ReadKeyringFile reads and checks a keyring file. The format is a line a token,
 //
-//	NAME sha256:HEX SCOPE[,SCOPE…] [created=T] [not_before=T] [expires=T] [state=active|revoked]
+//	NAME sha256:HEX SCOPE[,SCOPE…] [created=T] [not_before=T] [expires=T] [state=active|revoked] [models=PATTERN[,PATTERN…]]
 //
 // with T in RFC 3339, comments that begin with #, and as its last line
-// `# end N`, N being the number of tokens: a cut file is no keyring.
+// `# end N`, N being the number of tokens: a cut file is no keyring. An attribute after
+// state needs a line `# format 2` before the first token.
 func ReadKeyringFile(path string) ([]Token, error) {
 	tokens, _, err := ReadKeyringGeneration(path)
 	return tokens, err
@@ -55,7 +56,7 @@ func ReadKeyringGeneration(path string) (tokens []Token, generation Digest, err 
 
 // ParseKeyring reads the content of a keyring file; see [ReadKeyringFile].
 func ParseKeyring(content []byte) ([]Token, error) {
-	p := keyringParser{scopes: map[string][]Scope{}}
+	p := keyringParser{scopes: map[string][]Scope{}, models: map[string]*Models{}}
 	if bytes.HasPrefix(content, []byte("\ufeff")) {
 		return nil, fmt.Errorf("%w: line 1 begins with a byte order mark; save the file as plain UTF-8", ErrKeyringFile)
 	}
@@ -76,17 +77,19 @@ func ParseKeyring(content []byte) ([]Token, error) {
 // the field that holds it is refused.
 const blanks = " \t"
 
-// keyringParser is the state of parsing one file. Few scope lists differ, so tokens
-// with equal lists share a slice.
+// keyringParser is the state of parsing one file. Few lists of scopes or models differ,
+// so tokens with equal lists share one.
 type keyringParser struct {
 	tokens []Token
 	scopes map[string][]Scope
+	models map[string]*Models
+	format int // of the line that names it; 0 without one
 	ended  bool
 }
 
 func (p *keyringParser) line(raw []byte) error {
 	if p.ended {
-		return errors.New("text after the end line")
+		return errors.New("text after the end line, which is the last one and names the number of tokens")
 	}
 	if len(raw) > maxKeyringLine {
 		return fmt.Errorf("longer than %d bytes", maxKeyringLine)
@@ -99,6 +102,9 @@ func (p *keyringParser) line(raw []byte) error {
 		}
 		p.ended = true
 		return nil
+	}
+	if format, ok := keyringFormat(text); ok {
+		return p.setFormat(format)
 	}
 	if strings.HasPrefix(text, "#") || strings.Trim(text, blanks) == "" {
 		return nil
@@ -115,7 +121,7 @@ func (p *keyringParser) line(raw []byte) error {
 }
 
 func (p *keyringParser) token(fields []string) (Token, error) {
-	const positional, most = 3, 7
+	const positional, most = 3, 8
 	if len(fields) < positional || len(fields) > most {
 		return Token{}, errors.New("want NAME sha256:HEX SCOPE[,SCOPE…]")
 	}
@@ -144,7 +150,12 @@ func (p *keyringParser) token(fields []string) (Token, error) {
 				return Token{}, fmt.Errorf("%s is given twice", clip(key))
 			}
 		}
-		if err := t.setField(key, value); err != nil {
+		if key == "models" {
+			err = p.setModels(&t, value)
+		} else {
+			err = t.setField(key, value)
+		}
+		if err != nil {
 			return Token{}, err
 		}
 	}
@@ -167,7 +178,7 @@ func (t *Token) setField(key, value string) error {
 		}
 		return nil
 	default:
-		return errors.New("unknown field; want created, not_before, expires or state")
+		return errors.New("unknown field; want created, not_before, expires, state or models")
 	}
 	when, err := time.Parse(time.RFC3339, value)
 	if err != nil || when.Unix() <= 0 {

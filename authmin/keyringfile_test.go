@@ -163,7 +163,7 @@ func TestParseKeyringRefusesFiles(t *testing.T) {
 		"an end line that begins a number":   {good + "# end 1", "the last line"},
 		"an empty line behind the end":       {good + "# end 1\n\n", "line 3"},
 		"a comment behind the end":           {good + "# end 1\n# bye\n", "line 3"},
-		"a token behind the end":             {"# end 0\n" + good + "# end 1\n", "line 2"},
+		"a token behind the end":             {"# end 0\n" + good + "# end 1\n", "line 2: text after the end line, which is the last one"},
 		"two end lines":                      {good + "# end 1\n# end 1\n", "line 3"},
 		"a byte order mark":                  {"\ufeff" + good + "# end 1\n", "byte order mark"},
 		"a byte order mark before a comment": {"\ufeff# x\n" + good + "# end 1\n", "byte order mark"},

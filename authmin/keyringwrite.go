@@ -3,31 +3,40 @@ package authmin
 import (
 	"fmt"
 	"os"
-	"strings"
+	"slices"
 	"time"
 )
 
 // FormatKeyring is the inverse of [ParseKeyring], without comments.
 func FormatKeyring(tokens []Token) []byte {
-	var b strings.Builder
-	for i := range tokens {
-		t := &tokens[i]
-		fmt.Fprintf(&b, "%s sha256:%s %s", t.Name, t.digest.Hex(), JoinScopes(t.Scopes, ","))
-		for _, field := range []struct {
-			name string
-			at   int64
-		}{{"created", t.Created}, {"not_before", t.NotBefore}, {"expires", t.Expires}} {
-			if field.at != 0 {
-				fmt.Fprintf(&b, " %s=%s", field.name, time.Unix(field.at, 0).UTC().Format(time.RFC3339))
-			}
-		}
-		if t.Revoked {
-			b.WriteString(" state=revoked")
-		}
-		b.WriteByte('\n')
+	var b []byte
+	if slices.ContainsFunc(tokens, needsFormat2) {
+		b = append(b, formatLine2...)
 	}
-	fmt.Fprintf(&b, "# end %d\n", len(tokens))
-	return []byte(b.String())
+	for i := range tokens {
+		b = appendKeyringLine(b, &tokens[i])
+	}
+	return fmt.Appendf(b, "# end %d\n", len(tokens))
+}
+
+// appendKeyringLine adds the line of a token.
+func appendKeyringLine(b []byte, t *Token) []byte {
+	b = fmt.Appendf(b, "%s sha256:%s %s", t.Name, t.digest.Hex(), JoinScopes(t.Scopes, ","))
+	for _, field := range []struct {
+		name string
+		at   int64
+	}{{"created", t.Created}, {"not_before", t.NotBefore}, {"expires", t.Expires}} {
+		if field.at != 0 {
+			b = fmt.Appendf(b, " %s=%s", field.name, time.Unix(field.at, 0).UTC().Format(time.RFC3339))
+		}
+	}
+	if t.Revoked {
+		b = append(b, " state=revoked"...)
+	}
+	if t.Models != nil {
+		b = append(append(b, " models="...), t.Models.String()...)
+	}
+	return append(b, '\n')
 }
 
 // WriteKeyringFile checks tokens as a gateway would and replaces the file with one

@@ -106,10 +106,10 @@ func Challenge(p Problem, scopes []Scope) string {
 	return ""
 }
 
-// WriteProblem writes a problem as the answer, in the dialect of the request's path, with
+// WriteProblem writes a problem as the answer, in the dialect of the request, with
 // the headers that all error answers have. The caller sets a challenge.
 func WriteProblem(w http.ResponseWriter, r *http.Request, p Problem) {
-	WriteProblemAs(w, r, p, DialectOf(r.URL.Path))
+	WriteProblemAs(w, r, p, DialectOf(r.URL.Path, r.Header))
 }
 
 // WriteProblemAs is [WriteProblem] for a request whose path may have been rewritten.

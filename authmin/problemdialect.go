@@ -15,15 +15,23 @@ type Dialect uint8
 // The zero Dialect is that of every route without one of its own.
 const (
 	DialectOpenAI    Dialect = iota // `"error": {message, type, param, code}`
-	DialectAnthropic                // `"type": "error", "error": {type, message}`: /v1/messages and below
+	DialectAnthropic                // `"type": "error", "error": {type, message}`: /v1/messages and below; lists of models for Anthropic's clients
 	DialectOllama                   // `"error": "message"`: below /api/
 )
 
-// DialectOf returns the dialect of a path, as the client sent it.
-func DialectOf(path string) Dialect {
+// headerAnthropic is on every request of Anthropic's SDKs, and on none of others.
+const headerAnthropic = "Anthropic-Version"
+
+// DialectOf returns the dialect of a request's path, as the client sent it. The lists of
+// models are at one path for the clients of two APIs; a header tells them apart.
+func DialectOf(path string, h http.Header) Dialect {
 	switch {
 	case path == "/v1/messages" || strings.HasPrefix(path, "/v1/messages/"):
 		return DialectAnthropic
+	case path == "/v1/models" || strings.HasPrefix(path, "/v1/models/"):
+		if h.Get(headerAnthropic) != "" {
+			return DialectAnthropic
+		}
 	case strings.HasPrefix(path, "/api/"):
 		return DialectOllama
 	}
@@ -37,6 +45,18 @@ func (d Dialect) ContentType() string {
 		return "application/problem+json"
 	}
 	return "application/json"
+}
+
+// answerIDs are the fields of an answer that hold the correlation id: our own, and those
+// whose value SDKs show with an error. Request-Id is Anthropic's.
+var answerIDs = [...]string{HeaderCorrelationID, "X-Request-Id", "Request-Id"}
+
+// IDHeaders names the fields of an answer that hold the correlation id.
+func (d Dialect) IDHeaders() []string {
+	if d == DialectAnthropic {
+		return answerIDs[:]
+	}
+	return answerIDs[:len(answerIDs)-1]
 }
 
 // Body is the body of an error answer with this correlation id: the members of the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 )
 
@@ -17,8 +18,24 @@ var pathsOfDialects = map[string]Dialect{
 
 func TestDialectOf(t *testing.T) {
 	for path, want := range pathsOfDialects {
-		if got := DialectOf(path); got != want {
+		if got := DialectOf(path, nil); got != want {
 			t.Errorf("%q: got %d, want %d", path, got, want)
+		}
+	}
+}
+
+// Anthropic's clients ask for models at the path of OpenAI's, and say which they are.
+func TestDialectOfListsOfModels(t *testing.T) {
+	anthropic := http.Header{"Anthropic-Version": {"2023-06-01"}}
+	for path, want := range map[string]Dialect{
+		"/v1/models": DialectAnthropic, "/v1/models/a": DialectAnthropic, "/v1/models/a/b": DialectAnthropic,
+		"/v1/modelsx": DialectOpenAI, "/v1/chat/completions": DialectOpenAI, "/api/tags": DialectOllama,
+	} {
+		if got := DialectOf(path, anthropic); got != want {
+			t.Errorf("%q: got %d, want %d", path, got, want)
+		}
+		if ids := DialectOf(path, anthropic).IDHeaders(); slices.Contains(ids, "Request-Id") != (want == DialectAnthropic) || !slices.Contains(ids, "X-Request-Id") {
+			t.Errorf("%q: the fields with an id are %q", path, ids)
 		}
 	}
 }

@@ -21,13 +21,14 @@ const (
 	ReasonOrigin    Reason = "origin"
 	ReasonPolicy    Reason = "policy"
 	ReasonBody      Reason = "body"
+	ReasonModel     Reason = "model"
 )
 
 // Reasons returns every reason that a refusal can have.
 func Reasons() []Reason {
 	return []Reason{
 		ReasonMissing, ReasonMalformed, ReasonUnknown, ReasonExpired, ReasonRevoked, ReasonNotYet,
-		ReasonScope, ReasonLocked, ReasonLimited, ReasonPath, ReasonHost, ReasonOrigin, ReasonPolicy, ReasonBody,
+		ReasonScope, ReasonLocked, ReasonLimited, ReasonPath, ReasonHost, ReasonOrigin, ReasonPolicy, ReasonBody, ReasonModel,
 	}
 }
 

@@ -77,6 +77,19 @@ func (w *SecretWatch) checkMount(s *SecretSource, state FileState) {
 	}
 }
 
+// Unusable counts the sources whose file is not in use as it is now: it cannot be read,
+// its content is refused, or its replacement cannot be seen. It is for the goroutine that
+// calls [SecretWatch.Look].
+func (w *SecretWatch) Unusable() int {
+	count := 0
+	for _, s := range w.sources {
+		if s.problem != "" || s.detached != "" {
+			count++
+		}
+	}
+	return count
+}
+
 // Look reads the files that have changed, and reports whether a secret in use
 // changed. It is not safe for concurrent use.
 func (w *SecretWatch) Look() bool {

@@ -168,12 +168,18 @@ func TestABadFileKeepsTheLastGoodSecret(t *testing.T) {
 			if text := w.events[0].Err.Error(); leaks(text, tokenOf("x")) {
 				t.Errorf("the problem holds a part of the token: %s", text)
 			}
+			if n := w.watch.Unusable(); n != 1 {
+				t.Errorf("%d files are unusable, want 1", n)
+			}
 			if err := os.RemoveAll(w.path("a")); err != nil {
 				t.Fatal(err)
 			}
 			replace(t, w.path("a"), tokenOf("fresh"))
 			w.look(2)
 			w.expect(t, "a", tokenOf("fresh"))
+			if n := w.watch.Unusable(); n != 0 {
+				t.Errorf("%d files are unusable after the repair", n)
+			}
 		})
 	}
 }

@@ -18,6 +18,7 @@ type Token struct {
 	NotBefore int64 // refused before this second
 	Expires   int64 // refused from this second on
 	Revoked   bool
+	Models    *Models // that it may use; nil: every model
 	digest    Digest
 	spelling  *spelling // nil if only the digest was known
 }

@@ -87,6 +87,15 @@ type tokenEntry struct {
 	Created   *time.Time      `json:"created,omitempty"`
 	NotBefore *time.Time      `json:"not_before,omitempty"`
 	Expires   *time.Time      `json:"expires,omitempty"`
+	Models    []string        `json:"models,omitempty"` // none: every model
+}
+
+func entryOf(t *authmin.Token, now time.Time) tokenEntry {
+	return tokenEntry{
+		Name: t.Name, Scopes: t.Scopes, FP6: t.Fingerprint(), State: TokenState(t.VerdictAt(now)),
+		Created: unixTime(t.Created), NotBefore: unixTime(t.NotBefore), Expires: unixTime(t.Expires),
+		Models: t.Models.Patterns(),
+	}
 }
 
 // tokenList is the answer to GET /authmin/tokens.
@@ -95,6 +104,8 @@ type tokenList struct {
 	// Generations are the SHA-256 of the keyring files in use, in the order of
 	// the configuration.
 	Generations []string `json:"generations"`
+	// KeyringFormat is the newest format of keyring files that this gateway reads.
+	KeyringFormat int `json:"keyring_format"`
 	// Problems are the reasons why the current content of a keyring file is not in use.
 	Problems []string `json:"problems,omitempty"`
 }
@@ -102,21 +113,19 @@ type tokenList struct {
 // listTokens lists the tokens, all or those of ?name=.
 func listTokens(a *App, r *http.Request) (any, error) {
 	now, name := time.Now(), r.URL.Query().Get("name")
-	list := tokenList{Tokens: []tokenEntry{}, Generations: *a.store.generations.Load(), Problems: *a.store.problems.Load()}
+	list := tokenList{Tokens: []tokenEntry{}, KeyringFormat: authmin.KeyringFormat, Generations: *a.store.generations.Load(), Problems: *a.store.problems.Load()}
 	for t := range a.store.keyring().Tokens {
 		if name != "" && t.Name != name {
 			continue
 		}
-		list.Tokens = append(list.Tokens, tokenEntry{
-			Name: t.Name, Scopes: t.Scopes, FP6: t.Fingerprint(), State: TokenState(t.VerdictAt(now)),
-			Created: unixTime(t.Created), NotBefore: unixTime(t.NotBefore), Expires: unixTime(t.Expires),
-		})
+		list.Tokens = append(list.Tokens, entryOf(t, now))
 	}
 	return list, nil
 }
 
 func listLockouts(a *App, _ *http.Request) (any, error) {
-	return map[string]any{"lockouts": a.state.lockouts.list(time.Now())}, nil
+	bans, _ := a.state.lockouts.list(time.Now(), maxClients)
+	return map[string]any{"lockouts": bans}, nil
 }
 
 func unixTime(second int64) *time.Time {

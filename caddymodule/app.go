@@ -58,22 +58,31 @@ type App struct {
 	// includes every scope.
 	AdminIsSuperuser *bool `json:"admin_is_superuser,omitempty"`
 
+	// Bytes of the bodies that are held at one time to read the model in them.
+	// Default: 268435456 (256 MiB).
+	BodyMemory int64 `json:"body_memory,omitempty"`
+
 	configured bool // a configuration was given, even an empty one
 	rejection  rejection
 
-	store    *tokenStore
-	state    *processState
-	acquired bool // state has to be released
-	optional bool
-	proxies  []netip.Prefix
-	lockout  lockoutRule
-	guards   guardList
-	shield   *logShield
-	audit    *auditLog
-	metrics  *metrics
-	log      *zap.Logger
-	stopped  chan struct{}
-	stop     func()
+	store       *tokenStore
+	state       *processState
+	acquired    bool // state has to be released
+	optional    bool
+	proxies     []netip.Prefix
+	proxyModels *authmin.Models // nil: every model
+	lockout     lockoutRule
+	guards      guardList
+
+	unguarded unguardedListeners
+	shield    *logShield
+	audit     *auditLog
+	watched   *Watch // nil: the configuration has no page
+	hasPage   bool
+	metrics   *metrics
+	log       *zap.Logger
+	stopped   chan struct{}
+	stop      func()
 }
 
 // TrustProxy configures the proxies that may set the identity of a request.
@@ -82,6 +91,8 @@ type TrustProxy struct {
 	CIDRs []string `json:"cidrs"`
 	// Scopes of an identity that a proxy names. Default: none.
 	Scopes []authmin.Scope `json:"scopes,omitempty"`
+	// Models that such an identity may use; * for every model. Default: none.
+	Models []string `json:"models,omitempty"`
 }
 
 // PlainAdmin reports whether scope admin passes only the rules that name it.
@@ -122,16 +133,16 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	if a.metrics, err = provisionMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
-	if a.audit, err = newAuditLog(a.Audit, a.log, a.metrics); err != nil {
+	if a.state, err = acquireState(a.metrics); err != nil {
+		return fmt.Errorf("creating the tables of lockouts and limits: %w", err)
+	}
+	a.acquired = true
+	if a.audit, err = newAuditLog(a.Audit, a.log, a.metrics, a.watchers()...); err != nil {
 		return err
 	}
 	if a.lockout, err = a.Lockout.rule(); err != nil {
 		return err
 	}
-	if a.state, err = acquireState(a.metrics); err != nil {
-		return fmt.Errorf("creating the tables of lockouts and limits: %w", err)
-	}
-	a.acquired = true
 	tokens, err := a.resolve()
 	if err != nil {
 		return err
@@ -165,6 +176,15 @@ func (a *App) resolve() ([]sourcedToken, error) {
 		if err := checkScopes(a.TrustProxy.Scopes); len(a.TrustProxy.Scopes) > 0 && err != nil {
 			return nil, fmt.Errorf("trust_proxy: %w", err)
 		}
+		a.proxyModels = new(authmin.Models)
+		if a.TrustProxy.Models != nil {
+			if a.proxyModels, err = parseModelList(a.TrustProxy.Models); err != nil {
+				return nil, fmt.Errorf("trust_proxy: %w", err)
+			}
+		}
+	}
+	if a.BodyMemory < 0 || a.BodyMemory > largestBodyMemory {
+		return nil, errBodyMemory
 	}
 	tokens := make([]sourcedToken, 0, len(a.Tokens))
 	for _, source := range a.Tokens {
@@ -202,6 +222,7 @@ func (a *App) announce() {
 	}
 	guards, shadows := a.guards.count()
 	a.metrics.shadowGuards.Set(float64(shadows))
+	a.metrics.setUnguarded(a.unguarded)
 	a.audit.configLoaded(guards, shadows, a.store.keyring().Len())
 	a.store.updateMetrics()
 	if shadows > 0 {
@@ -236,6 +257,7 @@ func (a *App) watch(stop <-chan struct{}) {
 func (a *App) tick(now time.Time) {
 	shieldStdLog()
 	a.store.poll()
+	a.metrics.sourcesUnusable.Set(float64(a.store.unusable()))
 	a.state.live.sweep(a.store.keyring(), now)
 	for _, client := range a.state.lockouts.expire(now) {
 		a.audit.lockoutEnd(clientText(client))

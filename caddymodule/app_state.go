@@ -4,14 +4,16 @@ import (
 	"github.com/caddyserver/caddy/v2"
 )
 
-// processState outlives a reload: the lockouts, the use of limits, and the requests in
-// progress. A new configuration starts before the old one stops, so both hold it for a
-// moment.
+// processState outlives a reload: the lockouts, the use of limits, the requests in
+// progress, the memory of their bodies, and what the page shows. A new configuration
+// starts before the old one stops, so both hold it for a moment.
 type processState struct {
 	lockouts *lockoutTable
 	limits   *limitTable
 	live     *liveSet
 	public   publicLimiters
+	bodies   bodyMemory
+	watch    *Watch
 }
 
 // stateKey is the only key of the pool: there is one state per process.
@@ -30,7 +32,11 @@ func acquireState(m *metrics) (*processState, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &processState{lockouts: lockouts, limits: limits, live: new(liveSet)}, nil
+		watch, err := newWatch()
+		if err != nil {
+			return nil, err
+		}
+		return &processState{lockouts: lockouts, limits: limits, live: new(liveSet), watch: watch}, nil
 	})
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
@@ -46,8 +47,8 @@ type auditLog struct {
 }
 
 // newAuditLog acquires the sinks of a configuration; if it has none, Caddy's log. close
-// releases them, also after an error.
-func newAuditLog(sinks []AuditSink, log *zap.Logger, m *metrics) (*auditLog, error) {
+// releases them, also after an error. The other handlers get every record, and never wait.
+func newAuditLog(sinks []AuditSink, log *zap.Logger, m *metrics, others ...slog.Handler) (*auditLog, error) {
 	if len(sinks) == 0 {
 		sinks = []AuditSink{{Sink: sinkCaddy}}
 	}
@@ -55,7 +56,7 @@ func newAuditLog(sinks []AuditSink, log *zap.Logger, m *metrics) (*auditLog, err
 	if len(sinks) > maxAuditSinks {
 		return a, fmt.Errorf("audit: %d sinks are over the limit of %d", len(sinks), maxAuditSinks)
 	}
-	var all, deciding []slog.Handler
+	all, deciding := slices.Clone(others), slices.Clone(others)
 	seen := map[string]bool{}
 	for _, sink := range sinks {
 		if err := sink.check(); err != nil {

@@ -64,6 +64,14 @@ func TestAReloadKeepsOneChain(t *testing.T) {
 	goleak.VerifyNone(t, append(caddysOwn, before)...)
 }
 
+func TestAMissingChainKeySaysHowItIsMade(t *testing.T) {
+	dir := t.TempDir()
+	g := serve(t, false, auditing("audit stderr"), guarded+"respond ok")
+	for _, want := range []string{"no such file", "openssl rand -hex 32 > " + filepath.Join(dir, "none")} {
+		expectRefused(t, g.tryLoad(t, auditing("audit file "+filepath.Join(dir, "audit")+" {\nchain "+filepath.Join(dir, "none")+"\n}"), guarded+"respond ok"), want)
+	}
+}
+
 func TestTheKeyOfAFileInUseCannotChange(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit")
 	g := serve(t, false, auditing("audit file "+path+" {\nchain "+chainKeyFile(t)+"\n}"), guarded+"respond ok")

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 
 	"github.com/caddyserver/caddy/v2"
@@ -38,7 +39,11 @@ func (s AuditSink) acquire(m *metrics) (*pooledSink, error) {
 	var key authmin.Secret
 	if s.Chain != "" {
 		var err error
-		if key, err = trail.ReadKey(s.Chain); err != nil {
+		key, err = trail.ReadKey(s.Chain)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w; make the key: (umask 077; openssl rand -hex 32 > %s), readable by the gateway's user, or correct the path", err, s.Chain)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -26,11 +26,14 @@ func init() {
 // parseGlobal reads the global option. Syntax:
 //
 //	authmin {
-//		token       <name> <source> <scope...>
+//		token       <name> <source> <scope...> {
+//			models <pattern...>
+//		}
 //		token_file  <absolute path>
 //		optional    <bool>
 //		trust_proxy <cidr...> {
 //			scopes <scope...>
+//			models <pattern...>
 //		}
 //		lockout     <failures> <window> <ban> | off
 //		audit       <sink...> {
@@ -40,6 +43,7 @@ func init() {
 //		}
 //		admin_api   on | off
 //		admin_is_superuser on | off
+//		body_memory <size>
 //	}
 func parseGlobal(d *caddyfile.Dispenser, earlier any) (_ any, err error) {
 	defer hideTokens(*d, &err)
@@ -94,19 +98,7 @@ func (a *App) parseOption(d *caddyfile.Dispenser, option string) error {
 			return d.Errf("trust_proxy: %v", err)
 		}
 		a.TrustProxy = &TrustProxy{CIDRs: args}
-		for d.NextBlock(1) {
-			if d.Val() != "scopes" {
-				return d.Errf("unknown option %s of trust_proxy; want scopes", d.Val())
-			}
-			if a.TrustProxy.Scopes != nil {
-				return d.Err("scopes is given twice")
-			}
-			scopes, err := parseScopes(d.RemainingArgs())
-			if err != nil {
-				return d.Errf("trust_proxy: %v", err)
-			}
-			a.TrustProxy.Scopes = scopes
-		}
+		return a.TrustProxy.parseBlock(d)
 	case "lockout":
 		return a.parseLockout(d, args)
 	case "audit":
@@ -123,6 +115,12 @@ func (a *App) parseOption(d *caddyfile.Dispenser, option string) error {
 		}
 		on := args[0] == "on"
 		a.AdminIsSuperuser = &on
+	case "body_memory":
+		size, ok := parseSize(args, largestBodyMemory)
+		if !ok {
+			return d.Errf("%v", errBodyMemory)
+		}
+		a.BodyMemory = size
 	default:
 		return d.Errf("%v", unknownOption(option, "the global authmin block", globalOptions, guardOptions, inGuard))
 	}
@@ -155,7 +153,11 @@ func (a *App) parseToken(d *caddyfile.Dispenser, args []string) error {
 	if err != nil {
 		return d.Errf("token %s: %v", name, err)
 	}
-	a.Tokens = append(a.Tokens, TokenSource{Name: name, Source: source, Scopes: scopes})
+	token := TokenSource{Name: name, Source: source, Scopes: scopes}
+	if err := token.parseBlock(d); err != nil {
+		return err
+	}
+	a.Tokens = append(a.Tokens, token)
 	return nil
 }
 

@@ -30,6 +30,10 @@ import (
 //		public_inflight     <requests of one client>
 //		public_total        <requests of all clients>
 //		public_body         <duration>
+//		model_in            body|query|form|path[:<member>] <path...>
+//		model_free          <path...>
+//		max_body            <size>
+//		token_only
 //		shadow
 //		plaintext
 //	}
@@ -48,7 +52,7 @@ func parseGuard(h httpcaddyfile.Helper) (_ []httpcaddyfile.ConfigValue, err erro
 	seen := map[string]bool{}
 	for d.NextBlock(0) {
 		option := d.Val()
-		if seen[option] && !slices.Contains([]string{"public", "require", "deny"}, option) {
+		if seen[option] && !slices.Contains([]string{"public", "require", "deny", "model_in", "model_free"}, option) {
 			return nil, d.Errf("%s is given twice", option)
 		}
 		seen[option] = true
@@ -137,10 +141,13 @@ func (g *Guard) parseOption(d *caddyfile.Dispenser, option string) error {
 		return g.parseLimit(d, option, args)
 	case "public_inflight", "public_total", "public_body":
 		return g.parsePublic(d, option, args)
-	case "shadow", "plaintext":
+	case "model_in", "model_free", "max_body":
+		return g.parseModels(d, option, args)
+	case "token_only", "shadow", "plaintext":
 		if len(args) != 0 {
 			return d.Errf("%s takes no value", option)
 		}
+		g.TokenOnly = g.TokenOnly || option == "token_only"
 		g.Shadow = g.Shadow || option == "shadow"
 		g.Plaintext = g.Plaintext || option == "plaintext"
 	default:

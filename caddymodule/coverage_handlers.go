@@ -17,7 +17,8 @@ func classify(handler string) exposure {
 	switch handler {
 	case "static_response", "error", "headers", "rewrite", "vars", "map", "encode", "request_body", "timeouts",
 		"log_append", "tracing", "authentication", "intercept", "push", "copy_response", "copy_response_headers",
-		"subroute", "invoke", AppName:
+		"subroute", "invoke", AppName,
+		PageHandler: // it answers nothing but its files without a guard of its own kind
 		return harmless
 	case "file_server", "templates", "acme_server":
 		return exposes

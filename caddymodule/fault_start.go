@@ -49,6 +49,7 @@ func (a *App) checkFaults(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
+	a.hasPage = c.hasPage()
 	faults := c.Faults()
 	if err := refusalOf(faults); err != nil {
 		return fmt.Errorf("%s: %w", refusedConfiguration, err)
@@ -58,7 +59,9 @@ func (a *App) checkFaults(ctx caddy.Context) error {
 			a.log.Warn(f.Text, zap.String("server", f.Server))
 		}
 	}
-	a.warnUnguarded(c.Coverage())
+	found := c.Coverage()
+	a.warnUnguarded(found)
+	a.unguarded = c.unguarded(found)
 	a.warnReadable(inspect(c).sourcesOfTokens())
 	return nil
 }

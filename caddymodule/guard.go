@@ -52,6 +52,10 @@ type Guard struct {
 	// terminator in front. Tokens cross that network in clear.
 	Plaintext bool `json:"plaintext,omitempty"`
 
+	// Ask every request for a token, unless it is on a public route: from this machine
+	// too, where `optional` is on, and from the proxies of `trust_proxy`.
+	TokenOnly bool `json:"token_only,omitempty"`
+
 	// Forward every request, and only count and log the requests that would be
 	// refused. A shadow guard does not protect, and does not count as a guard.
 	Shadow bool `json:"shadow,omitempty"`
@@ -75,7 +79,19 @@ type Guard struct {
 	// has none there. Default: 10s.
 	PublicBody caddy.Duration `json:"public_body,omitempty"`
 
+	// Where requests name a model, and which routes have none. A token with a list of
+	// models can use no other route than these.
+	ModelIn []ModelRouteConfig `json:"model_in,omitempty"`
+
+	// Paths of requests that name no model, such as lists.
+	ModelFree []string `json:"model_free,omitempty"`
+
+	// The largest body, in bytes, that is read for the model of a token with a list of
+	// models. Default: 33554432 (32 MiB).
+	MaxBody int64 `json:"max_body,omitempty"`
+
 	limits     limitRule
+	models     *authmin.ModelRoutes
 	cors       *corsRule // nil: none
 	publicRule publicRule
 	exceptions authmin.HeaderExceptions
@@ -132,6 +148,9 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	if g.cors, err = g.corsRuleOf(); err != nil {
 		return g.errorf("cors: %w", err)
 	}
+	if err := g.provisionModels(); err != nil {
+		return g.errorf("%w", err)
+	}
 	if g.UpstreamToken != "" {
 		if g.upstream, err = g.app.store.addUpstream(g.Name, g.UpstreamToken); err != nil {
 			return g.errorf("upstream_token: %w", err)
@@ -149,7 +168,10 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 		return g.errorf("credentials: %w", err)
 	}
 	if g.app.TrustProxy != nil {
-		g.decider.ProxyScopes = g.app.TrustProxy.Scopes
+		g.decider.ProxyScopes, g.decider.ProxyModels = g.app.TrustProxy.Scopes, g.app.proxyModels
+	}
+	if g.TokenOnly {
+		g.decider.Optional, g.decider.TrustProxies = false, nil
 	}
 	g.metrics = g.app.metrics.guard(g.Name)
 	return nil

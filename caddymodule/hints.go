@@ -15,16 +15,16 @@ import (
 
 // globalOptions and guardOptions are the options of the two blocks.
 var (
-	globalOptions = []string{"token", "token_file", "optional", "trust_proxy", "lockout", "audit", "admin_api", "admin_is_superuser"}
+	globalOptions = []string{"token", "token_file", "optional", "trust_proxy", "lockout", "audit", "admin_api", "admin_is_superuser", "body_memory"}
 	guardOptions  = []string{"public", "require", "deny", "upstream_token", "credentials", "cors", "allow_encoded_slash", "allow_trailers", "allow_headers", "limit", "inflight",
-		"public_inflight", "public_total", "public_body", "shadow", "plaintext"}
+		"public_inflight", "public_total", "public_body", "model_in", "model_free", "max_body", "token_only", "shadow", "plaintext"}
 )
 
 // directives are Caddy directives, which belong in a site. One of them in a guard's block
 // means that the closing brace of the guard is missing.
 var directives = []string{"reverse_proxy", "handle", "handle_path", "handle_errors", "route", "respond", "redir", "rewrite", "uri", "file_server",
 	"metrics", "log", "tls", "bind", "header", "request_header", "encode", "root", "php_fastcgi", "templates", "basic_auth", "forward_auth",
-	"request_body", "tracing", "try_files", "vars", "map", "invoke", "error", "abort", "authmin", "intercept", "method"}
+	"request_body", "tracing", "try_files", "vars", "map", "invoke", "error", "abort", "authmin", "authmin_page", "intercept", "method"}
 
 const (
 	inGlobal = "the global authmin block, at the top of the file: `{`, `authmin {`, and the option on its own line"
@@ -51,7 +51,7 @@ func unknownOption(option, where string, known, elsewhere []string, place string
 // strayOptions are options that an operator may write outside of their block. They are
 // registered as directives and global options only to report where they belong; no other
 // module is likely to use one of these names.
-var strayOptions = []string{"token_file", "trust_proxy", "upstream_token", "admin_is_superuser", "allow_encoded_slash", "allow_trailers", "public_inflight"}
+var strayOptions = []string{"token_file", "trust_proxy", "upstream_token", "admin_is_superuser", "allow_encoded_slash", "allow_trailers", "public_inflight", "model_in", "model_free", "body_memory"}
 
 func init() {
 	for _, option := range strayOptions {

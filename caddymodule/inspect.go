@@ -215,7 +215,7 @@ func (t *tour) invoke(name string, w history, depth int) history {
 // alwaysAnswers reports whether a handler answers every request itself.
 func alwaysAnswers(name string, doc map[string]any) bool {
 	switch name {
-	case "static_response", "error", "metrics":
+	case "static_response", "error", "metrics", PageHandler:
 		return true
 	case "reverse_proxy":
 		return doc["handle_response"] == nil // with it, as forward_auth, it may

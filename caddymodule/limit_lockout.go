@@ -177,17 +177,21 @@ type lockedClient struct {
 	Until  time.Time `json:"until"`
 }
 
-// list returns the bans in force.
-func (t *lockoutTable) list(now time.Time) []lockedClient {
+// list returns at most so many of the bans in force, and how many there are.
+func (t *lockoutTable) list(now time.Time, most int) (bans []lockedClient, total int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	bans := []lockedClient{}
+	bans = []lockedClient{}
 	for _, client := range t.locked.Keys() {
-		if until, ok := t.locked.Peek(client); ok && now.Before(until) {
+		until, ok := t.locked.Peek(client)
+		if !ok || !now.Before(until) {
+			continue
+		}
+		if total++; len(bans) < most {
 			bans = append(bans, lockedClient{Client: clientText(client), Until: until.UTC()})
 		}
 	}
-	return bans
+	return bans, total
 }
 
 // clientKey returns what counts as one client: an IPv4 address, mapped or not, or the /64

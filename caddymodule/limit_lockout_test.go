@@ -118,7 +118,7 @@ func TestBansEndByThemselves(t *testing.T) {
 	if freed := table.expire(now.Add(5 * time.Minute)); len(freed) != 1 || clientText(freed[0]) != "192.0.2.1" {
 		t.Errorf("at the end of the first: freed %v", freed)
 	}
-	if bans := table.list(now.Add(5 * time.Minute)); len(bans) != 1 || bans[0].Client != "2001:db8::/64" {
+	if bans, _ := table.list(now.Add(5*time.Minute), maxClients); len(bans) != 1 || bans[0].Client != "2001:db8::/64" {
 		t.Errorf("left: %v", bans)
 	}
 }

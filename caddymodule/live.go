@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ type liveSet struct {
 	mu    sync.Mutex
 	first *liveRequest // of a list through their fields
 	count int
+	ring  *authmin.Keyring // of the last sweep, whichever configuration it was of; nil: none yet
 }
 
 // liveRequest is one tracked request.
@@ -28,6 +30,8 @@ type liveRequest struct {
 	digest         authmin.Digest
 	policy         *authmin.Policy // whose rule allowed it
 	rule           int
+	listed         bool         // its token had a list of models, so that models were read
+	models         []string     // that it asked for
 	next, previous *liveRequest // the set's
 
 	mu     sync.Mutex // held while the response is used
@@ -83,6 +87,13 @@ func (s *liveSet) sweep(ring *authmin.Keyring, now time.Time) (ending int) {
 	return ending
 }
 
+// swept is the keyring of the last sweep.
+func (s *liveSet) swept() *authmin.Keyring {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ring
+}
+
 // invalidRequest is a request to terminate, and why.
 type invalidRequest struct {
 	request *liveRequest
@@ -92,17 +103,29 @@ type invalidRequest struct {
 func (s *liveSet) findInvalid(ring *authmin.Keyring, now time.Time) (invalid []invalidRequest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.ring = ring
 	for q := s.first; q != nil; q = q.next {
-		token, verdict := ring.Lookup(q.digest, now)
-		reason := verdict.Reason()
-		if reason == authmin.ReasonNone && !q.policy.Allows(token.Scopes, q.rule) {
-			reason = authmin.ReasonScope
-		}
-		if reason != authmin.ReasonNone {
+		if reason, _ := q.judge(ring, now); reason != authmin.ReasonNone {
 			invalid = append(invalid, invalidRequest{q, reason})
 		}
 	}
 	return invalid
+}
+
+// judge returns why a keyring does not allow the request any more, and the models that its
+// token may use there.
+func (q *liveRequest) judge(ring *authmin.Keyring, now time.Time) (authmin.Reason, *authmin.Models) {
+	token, verdict := ring.Lookup(q.digest, now)
+	switch {
+	case verdict != authmin.VerdictValid:
+		return verdict.Reason(), nil
+	case !q.policy.Allows(token.Scopes, q.rule):
+		return authmin.ReasonScope, nil
+	case token.Models != nil && !q.listed,
+		slices.ContainsFunc(q.models, func(name string) bool { return !token.Models.Allow(name) }):
+		return authmin.ReasonModel, token.Models
+	}
+	return authmin.ReasonNone, nil
 }
 
 // end terminates a request. Cancelling the context ends the request to the upstream; the

@@ -28,6 +28,9 @@ type metrics struct {
 	shadowGuards     prometheus.Gauge
 
 	auditEvents *prometheus.CounterVec
+
+	sourcesUnusable    prometheus.Gauge
+	unguardedListeners *prometheus.GaugeVec
 }
 
 // decisionLabel is the label of decisions_total.
@@ -95,6 +98,14 @@ var shared = &metrics{
 		Name: "caddy_authmin_audit_events_total",
 		Help: "Records of the audit trail, by kind of sink and by what became of them: written, dropped before a full queue or a hanging sink, failed.",
 	}, []string{"sink", "outcome"}),
+	sourcesUnusable: prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "llorch_token_sources_unusable",
+		Help: "Files of tokens that are not in use as they are now: they cannot be read, their content is refused, or their replacement is not seen.",
+	}),
+	unguardedListeners: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "llorch_unguarded_listeners",
+		Help: "Listeners that serve something which no guard covers, by reach: exposed to other machines, or loopback.",
+	}, []string{"reach"}),
 }
 
 // provisionMetrics registers the collectors with a configuration's registry.
@@ -102,7 +113,7 @@ func provisionMetrics(registry *prometheus.Registry) (*metrics, error) {
 	for _, c := range []prometheus.Collector{
 		shared.decisions, shared.failures, shared.tokens, shared.sourceErrors, shared.nextExpiry, shared.duration,
 		shared.lockouts, shared.lockedClients, shared.limiterEvictions, shared.limited, shared.terminated, shared.shadowGuards,
-		shared.auditEvents,
+		shared.auditEvents, shared.sourcesUnusable, shared.unguardedListeners,
 	} {
 		if err := registry.Register(c); err != nil {
 			if _, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); !ok {
@@ -113,7 +124,7 @@ func provisionMetrics(registry *prometheus.Registry) (*metrics, error) {
 	for _, kind := range sourceKinds {
 		shared.sourceErrors.WithLabelValues(kind)
 	}
-	for _, reason := range []authmin.Reason{authmin.ReasonUnknown, authmin.ReasonExpired, authmin.ReasonRevoked, authmin.ReasonNotYet, authmin.ReasonScope} {
+	for _, reason := range []authmin.Reason{authmin.ReasonUnknown, authmin.ReasonExpired, authmin.ReasonRevoked, authmin.ReasonNotYet, authmin.ReasonScope, authmin.ReasonModel} {
 		shared.terminated.WithLabelValues(string(reason))
 	}
 	return shared, nil

@@ -26,7 +26,7 @@ func TestAnUnreachableUpstreamIsShownBySDKs(t *testing.T) {
 			"/v1/full": {503, "UPSTREAM_UNAVAILABLE"}, "/v1/slow": {504, "UPSTREAM_TIMEOUT"}, "/v1/missing": {404, ""},
 		} {
 			answer, body := g.ask(t, client, "GET", path, asUser, "X-Correlation-Id: mine-1")
-			d := authmin.DialectOf(path)
+			d := authmin.DialectOf(path, nil)
 			want := ""
 			if problem, ok := upstreamProblems[c.status]; ok {
 				want = string(problem.Body(d, "mine-1"))
@@ -44,6 +44,29 @@ func TestAnUnreachableUpstreamIsShownBySDKs(t *testing.T) {
 	}
 	if log := readFile(t, g.log); !strings.Contains(log, `"logger":"http.log.error"`) || strings.Contains(log, "superfluous") {
 		t.Errorf("the log says %.3000s", log)
+	}
+}
+
+// Anthropic's clients ask for models at the path of OpenAI's. A refusal, an error and an
+// answer to them have Anthropic's shape and its id.
+func TestListsOfModelsForAnthropicsClients(t *testing.T) {
+	up := newUpstream(t, nil)
+	g := serve(t, false, twoTokens, "authmin {\n\trequire infer /v1/*\n}\nhandle /v1/models/dead {\n\treverse_proxy 127.0.0.1:1\n}\nreverse_proxy "+up.address())
+	const version = "Anthropic-Version: 2023-06-01"
+	for _, c := range []struct {
+		path   string
+		fields []string
+		status int
+	}{
+		{"/v1/models", []string{version}, 401}, {"/v1/models/a", []string{version}, 401}, {"/v1/models/dead", []string{version, asUser}, 502}, {"/v1/models", []string{version, asUser}, 200},
+	} {
+		answer, body := g.ask(t, plainClient(), "GET", c.path, append(c.fields, "X-Correlation-Id: mine-1")...)
+		if answer.StatusCode != c.status || answer.Header.Get("Request-Id") != "mine-1" || c.status != 200 && !strings.HasSuffix(body, `"request_id":"mine-1","type":"error"}`) {
+			t.Errorf("%s: got %d %s, Request-Id %q, want %d", c.path, answer.StatusCode, body, answer.Header.Get("Request-Id"), c.status)
+		}
+	}
+	if answer, body := g.ask(t, plainClient(), "GET", "/v1/models"); answer.Header.Get("Request-Id") != "" || !strings.Contains(body, `"code_number":40101`) {
+		t.Errorf("another client: got %v %s", answer.Header, body)
 	}
 }
 

@@ -44,16 +44,19 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	return g.answer(r, next, s, &o)
 }
 
-// decide runs the checks in order: the policy, the limits, and the slots of public
-// routes. It removes what no upstream may see from the request before the first byte of
+// decide runs the checks in order: the policy, the limits, and then the slots of public
+// routes, or the models of the identity. It removes what no upstream may see from the request before the first byte of
 // a body is read.
 func (g *Guard) decide(r *http.Request, s *requestState) outcome {
 	o := outcome{Decision: g.authorize(r, s)}
 	o.apply(g.limit(s, &o.Decision))
 	g.sanitize(r, s, o.Path)
 	o.took = time.Since(s.start)
-	if o.Allow && o.Public {
+	switch {
+	case o.Allow && o.Public:
 		o.apply(g.admit(r, s))
+	case o.Allow && o.Models != nil:
+		o.apply(g.checkModels(r, s, &o.Decision))
 	}
 	return o
 }
@@ -65,6 +68,7 @@ func (g *Guard) answer(r *http.Request, next caddyhttp.Handler, s *requestState,
 		o.apply(refusal{reasonAudit, &problemNoAudit, trail.Timeout})
 	}
 	g.metrics.count(&o.Decision, g.Shadow, o.took)
+	g.app.watched.decided(&o.Decision, g.Shadow, s.start)
 	if !o.Allow && !g.Shadow {
 		g.refuse(r, s, o)
 		return nil
@@ -168,8 +172,12 @@ func (g *Guard) forward(r *http.Request, next caddyhttp.Handler, s *requestState
 		return s.next(next, r)
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
+	if g.TokenOnly {
+		ctx = context.WithValue(ctx, callerKey{}, Caller{d.Name, d.Scopes, d.Fingerprint, d.Token.Digest()})
+	}
 	q := &s.live
 	q.digest, q.policy, q.rule, q.cancel, q.writer = d.Token.Digest(), g.policy, d.Rule, cancel, s.ResponseWriter
+	q.listed = d.Models != nil
 	s.response.tracked = q
 	live := g.app.state.live
 	live.add(q)
@@ -187,7 +195,7 @@ func (g *Guard) forward(r *http.Request, next caddyhttp.Handler, s *requestState
 // behind the guard have returned: error routes and `intercept` run afterwards, with the
 // same header and possibly without a guard.
 func deleteUpstreamHeaders(r *http.Request) {
-	for _, name := range []string{"Authorization", authmin.HeaderIdentity, authmin.HeaderScopes, "X-Auth-Models"} {
+	for _, name := range []string{"Authorization", authmin.HeaderIdentity, authmin.HeaderScopes, authmin.HeaderModels} {
 		delete(r.Header, name)
 	}
 }

@@ -64,6 +64,9 @@ func (g *Guard) setUpstreamHeaders(r *http.Request, s *requestState, d *authmin.
 	}
 	r.Header[authmin.HeaderIdentity] = s.field(d.Name)
 	r.Header[authmin.HeaderScopes] = s.field(authmin.JoinScopes(d.Scopes, ","))
+	if models := d.Models.String(); models != "" { // without it the upstream lets it use none
+		r.Header[authmin.HeaderModels] = s.field(models)
+	}
 	if credential := g.upstream.value(); !credential.IsZero() {
 		r.Header["Authorization"] = s.field(credential.Reveal())
 	}

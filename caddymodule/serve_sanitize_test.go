@@ -12,7 +12,7 @@ import (
 // spellings.
 var forged = []string{
 	"X-Auth-Identity: boss", "x-auth-identity: boss", "X_Auth_Identity: boss", "X.Auth.Identity: boss", "X-Auth_Identity: boss",
-	"X-Auth-Scopes: admin", "X_AUTH_SCOPES: admin", "Remote-User: boss", "Remote_User: boss", "X-Forwarded-User: boss",
+	"X-Auth-Scopes: admin", "X_AUTH_SCOPES: admin", "X-Auth-Models: *", "X_Auth_Models: *", "Remote-User: boss", "Remote_User: boss", "X-Forwarded-User: boss",
 	"X-WebAuth-User: boss", "Proxy: http://evil", "Proxy-Authorization: Basic eA==", "X-HTTP-Method-Override: DELETE",
 	"X-Method-Override: DELETE", "X-Original-URL: /admin", "X-Rewrite-Url: /admin", "X-Original-Uri: /admin",
 	"Connection: X-Auth-Identity, Authorization, X-Keep", "X-Keep: kept",
@@ -32,8 +32,8 @@ func TestHeadersTowardsTheUpstream(t *testing.T) {
 		fields []string
 		want   http.Header
 	}{
-		"a token":           {"/v1/x", []string{asUser}, http.Header{"X-Auth-Identity": {"infer-user"}, "X-Auth-Scopes": {"infer"}, "Authorization": {"Bearer " + tokenUpstream}}},
-		"another":           {"/v1/x", []string{asBoss}, http.Header{"X-Auth-Identity": {"boss"}, "X-Auth-Scopes": {"admin"}, "Authorization": {"Bearer " + tokenUpstream}}},
+		"a token":           {"/v1/x", []string{asUser}, http.Header{"X-Auth-Identity": {"infer-user"}, "X-Auth-Scopes": {"infer"}, "X-Auth-Models": {"*"}, "Authorization": {"Bearer " + tokenUpstream}}},
+		"another":           {"/v1/x", []string{asBoss}, http.Header{"X-Auth-Identity": {"boss"}, "X-Auth-Scopes": {"admin"}, "X-Auth-Models": {"*"}, "Authorization": {"Bearer " + tokenUpstream}}},
 		"public":            {"/health", nil, http.Header{}},
 		"public, a token":   {"/health", []string{asUser}, http.Header{}},
 		"public, two":       {"/health", []string{asUser, asBoss}, http.Header{}},

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -24,7 +25,10 @@ type requestState struct {
 	live      liveRequest
 	endLimit  func()      // ends a request in progress of its identity; nil: none
 	slot      *publicSlot // on a public route; nil: none
-	fields    [8]string   // the values of the header fields that the guard sets
+	memory    *bodyMemory // charged for the body, under the name of holder; nil: none
+	holder    string
+	charged   atomic.Int64 // bytes; the proxy may read the body while the request ends
+	fields    [8]string    // the values of the header fields that the guard sets
 	used      int
 }
 
@@ -33,7 +37,7 @@ func (g *Guard) newRequestState(w http.ResponseWriter, r *http.Request) *request
 	s.ResponseWriter = w
 	s.target, s.sameBytes = clientTarget(r)
 	path, _, _ := strings.Cut(s.target, "?")
-	s.dialect = authmin.DialectOf(path)
+	s.dialect = authmin.DialectOf(path, r.Header)
 	if g.cors != nil && !g.Shadow {
 		s.cors, s.origin = g.cors, g.clientOrigin(r)
 	}
@@ -48,6 +52,7 @@ func (s *requestState) release() {
 	if s.endLimit != nil {
 		s.endLimit()
 	}
+	s.discharge()
 }
 
 // field returns a header field with one value, as a slice that is not shared: later

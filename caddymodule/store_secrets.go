@@ -26,13 +26,16 @@ var sourceKinds = []string{sourceTokenFile, sourceToken, sourceEnvironment, sour
 type sourcedToken struct {
 	name   string
 	scopes []authmin.Scope
+	models *authmin.Models // nil: every model
 	source *authmin.SecretSource
 	alias  *authmin.SecretSource // a second source that must have the same secret; nil: none
 }
 
 // tokenOf returns the token with a secret.
 func (t *sourcedToken) tokenOf(secret authmin.Secret) authmin.Token {
-	return authmin.NewToken(t.name, secret, t.scopes...)
+	token := authmin.NewToken(t.name, secret, t.scopes...)
+	token.Models = t.models
+	return token
 }
 
 // upstreamCredential is the credential that a guard sends to its upstream in place of the

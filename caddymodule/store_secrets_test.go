@@ -123,6 +123,9 @@ func TestEqualTokensAreRefusedWhileServing(t *testing.T) {
 			if n := value(t, s.metrics.sourceErrors.WithLabelValues(c.kind)) - before; n != 1 {
 				t.Errorf("the metric grew by %v, want 1", n)
 			}
+			if n := s.unusable(); n != 1 {
+				t.Errorf("%d files are unusable, want 1", n)
+			}
 			if errors := s.logs.FilterLevelExact(zap.ErrorLevel).Len(); errors != 1 {
 				t.Errorf("the log has %d errors, want 1", errors)
 			}

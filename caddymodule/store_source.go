@@ -20,6 +20,8 @@ type TokenSource struct {
 	Source string `json:"source"`
 	// What the token allows.
 	Scopes []authmin.Scope `json:"scopes,omitempty"`
+	// The models that it may use: names, or patterns with *. Default: every model.
+	Models []string `json:"models,omitempty"`
 }
 
 // errSource lists the valid forms of a source. It quotes nothing: the invalid text could
@@ -40,7 +42,24 @@ func (t TokenSource) resolve() (sourcedToken, error) {
 	if err != nil {
 		return sourcedToken{}, fmt.Errorf("token %s: %w", t.Name, err)
 	}
-	return sourcedToken{name: t.Name, scopes: t.Scopes, source: source}, nil
+	models, err := t.ModelList()
+	if err != nil {
+		return sourcedToken{}, err
+	}
+	return sourcedToken{name: t.Name, scopes: t.Scopes, models: models, source: source}, nil
+}
+
+// ModelList returns the list of models; nil for every model. An empty list is refused: it
+// is not every model.
+func (t TokenSource) ModelList() (*authmin.Models, error) {
+	if t.Models == nil {
+		return nil, nil
+	}
+	models, err := parseModelList(t.Models)
+	if err != nil {
+		return nil, fmt.Errorf("token %s: %w", t.Name, err)
+	}
+	return models, nil
 }
 
 // checkScopes checks scopes from a JSON configuration: an upstream would read a scope with

@@ -149,6 +149,9 @@ func TestBadFileKeepsTheLastGoodKeyring(t *testing.T) {
 			if n := value(t, s.metrics.sourceErrors.WithLabelValues("token_file")) - errors; n != 1 {
 				t.Errorf("%v errors were counted, want 1", n)
 			}
+			if n := s.unusable(); n != 1 {
+				t.Errorf("%d files are unusable, want 1", n)
+			}
 			if logs.Len() != 1 || logs.All()[0].Level != zap.ErrorLevel {
 				t.Errorf("the log has %v", logs.All())
 			}

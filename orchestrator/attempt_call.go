@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/llorch/gateway/orchestrator/store"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -26,7 +27,7 @@ type callOutput struct {
 // until it ends. How it ended is also an event, as of other tasks.
 func (a *attempt) performCall(ctx context.Context) (nodeapi.Event, error) {
 	if a.request.call == nil {
-		return nodeapi.Event{}, fmt.Errorf("%w: its record has lost the request", errBodyLost)
+		return nodeapi.Event{}, fmt.Errorf("%w: its record has lost the request: %w", errBodyLost, store.ErrNotFound)
 	}
 	body, err := a.o.body(ctx, a.request)
 	if err != nil {
@@ -34,7 +35,7 @@ func (a *attempt) performCall(ctx context.Context) (nodeapi.Event, error) {
 	}
 	c := a.request.call
 	stream, err := a.l.client.Call(ctx, a.l.poolID, nodeapi.CallRequest{
-		TaskID: a.e.id, Operation: c.Operation, Object: c.Object, ModelRef: a.l.model, AnswerModel: a.request.ModelRef,
+		TaskID: a.e.id, Operation: c.Operation, Object: c.Object, Query: c.Query, ModelRef: a.l.model, AnswerModel: a.request.ModelRef,
 		Stream: c.Stream, ShowUsage: c.ShowUsage, Places: c.Places, Header: c.Header, Body: body, BodyBytes: c.Bytes,
 		DeadlineMS: max(1, a.w.deadline.Sub(a.o.now()).Milliseconds()), StreamLimitMS: a.w.limit.Milliseconds(),
 	})
@@ -143,6 +144,9 @@ func contentType(said string) string {
 func (a *attempt) endCall(f nodeapi.Frame) (nodeapi.Event, error) {
 	if err := f.Decode(&a.call.end); err != nil {
 		return nodeapi.Event{}, err
+	}
+	if a.request.call.Unstored {
+		a.call.end.ResponseID = "" // there is nothing to go on with
 	}
 	end := a.call.end
 	a.countTokens(figure(end.TokensOut))

@@ -30,11 +30,12 @@ func (a *attempt) finish(end nodeapi.Event, err, cause error) {
 	case errors.Is(cause, errCanceled):
 		change = canceled
 	case err == nil && end.Type == nodeapi.EventEnd && !a.succeeded(end):
-		change = failed(a.unsuccessful(), "the engine ended the answer with finish_reason "+strconv.Quote(printable(end.FinishReason, maxWord))+", which is not known to be success", a.l.engine)
+		change = failedBy(a.unsuccessful(), "the engine ended the answer with a finish_reason that is not known to be success",
+			"the engine ended the answer with finish_reason "+strconv.Quote(printable(end.FinishReason, maxWord))+", which is not known to be success", a.l.engine)
 	case err == nil && end.Type == nodeapi.EventEnd:
 		change = a.completed(end)
-	case errors.Is(err, errNotBegun) && errors.Is(err, store.ErrNotFound): // no retry brings a key back
-		change = failed("CONTENT_LOST", "the request can no longer be read: its key was destroyed; send it as a new task", "")
+	case lostContent(err):
+		change = failed("CONTENT_LOST", "the request can no longer be read: its key or a part of it is gone; send it as a new task", "")
 	case errors.Is(cause, errDeadline):
 		change = failed("DEADLINE_EXCEEDED", "the deadline passed before the first token", a.l.engine)
 	case errors.Is(cause, errStreamLimit):
@@ -42,11 +43,11 @@ func (a *attempt) finish(end nodeapi.Event, err, cause error) {
 	case errors.Is(cause, errStalled):
 		change = failed("STREAM_STALLED", fmt.Sprintf("nothing came for %s after the first token", a.o.scheduler.silence), a.l.engine)
 	case err == nil && (a.first || !retriable(end.Code) && !a.elsewhere()):
-		change = failed(code(end.Code, "ENGINE_ERROR"), printable(end.Message, maxMessage), printable(end.Engine, maxWord))
+		change = a.failedByEngine(end)
 	case errors.Is(err, errTooMuch):
 		change = failed("OUTPUT_TOO_LARGE", err.Error(), a.l.engine)
 	case a.first && (errors.Is(err, errWrongOutput) || errors.Is(err, nodeapi.ErrForeign)):
-		change = failed("OUTPUT_INVALID", printable(err.Error(), maxMessage), a.l.engine)
+		change = failedBy("OUTPUT_INVALID", "the pool sent something that is no answer", printable(err.Error(), maxMessage), a.l.engine)
 	case a.first:
 		change = failed("WORKER_RESET", lostBy(cause)+" after the first token", a.l.engine)
 	case refusedForGood(err):
@@ -80,6 +81,19 @@ func (a *attempt) finish(end nodeapi.Event, err, cause error) {
 	a.leave(false)
 }
 
+// failedByEngine gives the change that ends the task with an error event: the engine's, or
+// that of the latest dispatch.
+func (a *attempt) failedByEngine(end nodeapi.Event) func(*Task) {
+	ours := "the engine answered with an error"
+	if end.Code == workerUnavailable {
+		ours = fmt.Sprintf("%d dispatches failed before the first token", a.w.failures)
+	}
+	return failedBy(code(end.Code, "ENGINE_ERROR"), ours, printable(end.Message, maxMessage), printable(end.Engine, maxWord))
+}
+
+// workerUnavailable is the code of a task whose dispatches failed as often as they may.
+const workerUnavailable = "WORKER_UNAVAILABLE"
+
 // lostBy tells what ended an answer that had begun.
 func lostBy(cause error) string {
 	switch {
@@ -105,7 +119,7 @@ func (a *attempt) counted(change func(*Task)) func(*Task) {
 func (a *attempt) completed(end nodeapi.Event) func(*Task) {
 	m, in, out, decode := a.o.metrics, figure(end.TokensIn), figure(end.TokensOut), figure(end.DecodeMS)
 	m.tokensIn.Add(float64(in))
-	m.decode.Observe(float64(decode))
+	m.decode.Observe(time.Duration(decode) * time.Millisecond)
 	return func(t *Task) {
 		t.State, t.TokensIn, t.TokensOut = Completed, in, out
 		t.DecodeMS, t.FinishReason = decode, printable(end.FinishReason, maxWord)

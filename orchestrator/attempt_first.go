@@ -28,7 +28,7 @@ func (a *attempt) allowOutput(ctx context.Context) error {
 		return err
 	}
 	if task.generates() && a.call.error == nil { // an engine's refusal is no token
-		a.o.metrics.firstToken.Observe(float64(task.FirstTokenAt.Sub(task.CreatedAt).Milliseconds()))
+		a.o.metrics.firstToken.Observe(task.FirstTokenAt.Sub(task.CreatedAt))
 	}
 	return nil
 }

@@ -16,13 +16,14 @@ func (a *attempt) retry(err error, end nodeapi.Event, cause error) {
 		err = fmt.Errorf("engine error %s", code(end.Code, "ENGINE_ERROR"))
 	}
 	stopping := errors.Is(cause, ErrStopping)
-	if !busy(err) && !stopping && !errors.Is(err, errNotBegun) && !errors.Is(err, errNotTheNode) {
+	ours := errors.Is(err, errNotBegun) || errors.Is(err, errNotTheNode) || errors.Is(err, errBodyLost)
+	if !busy(err) && !stopping && !ours {
 		a.w.failures++
 		a.w.needs.Failed = append(a.w.needs.Failed[:len(a.w.needs.Failed):len(a.w.needs.Failed)], poolKey(a.l.nodeID, a.l.poolID))
 	}
 	a.noteReason(err, end, stopping)
 	if a.w.failuresOfModel() >= a.mostFailures() && !a.fallBack() {
-		a.finish(nodeapi.Event{Type: nodeapi.EventError, Code: "WORKER_UNAVAILABLE", Engine: a.l.engine,
+		a.finish(nodeapi.Event{Type: nodeapi.EventError, Code: workerUnavailable, Engine: a.l.engine,
 			Message: fmt.Sprintf("%d dispatches failed before the first token%s", a.w.failures, latest(err, end))}, nil, nil)
 		return
 	}
@@ -32,7 +33,7 @@ func (a *attempt) retry(err error, end nodeapi.Event, cause error) {
 	// A busy pool has its own pause, see node.rest; this is for the task.
 	a.w.notBefore = a.o.now().Add(min(retryPause<<a.w.failuresOfModel(), maxRetryPause))
 	if !stopping {
-		a.o.log.Warn("dispatch failed, task is queued again", "task_id", a.e.id, "node_id", a.l.nodeID, "pool_id", a.l.poolID, "failures", a.w.failures, "error", err)
+		a.o.log.Warn("dispatch failed, task is queued again", "task_id", a.e.id, "node_id", a.l.nodeID, "pool_id", a.l.poolID, "failures", a.w.failures, "error", forLog(err))
 	}
 	a.e.changing.Lock()
 	defer a.e.changing.Unlock()
@@ -59,6 +60,12 @@ func (a *attempt) retry(err error, end nodeapi.Event, cause error) {
 		a.o.log.Warn("could not persist queued state", "task_id", a.e.id, "error", changeErr)
 	}
 	a.o.tails.stopWriting(a.e, taken)
+}
+
+// lostContent reports whether no retry brings the request back: its key was destroyed, or a
+// piece of its body is gone. Any other error of the store may pass.
+func lostContent(err error) bool {
+	return errors.Is(err, store.ErrNotFound) && (errors.Is(err, errBodyLost) || errors.Is(err, errNotBegun))
 }
 
 // mostFailures is how often a model may fail the task before its first token. Of a native call

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -37,9 +38,22 @@ func (a *attempt) span(ctx context.Context, t Task) (context.Context, trace.Span
 	ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": t.Traceparent})
 	return a.o.tracer.Start(ctx, "dispatch", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
 		attribute.String("llorch.task_id", t.TaskID), attribute.String("llorch.node_id", a.l.nodeID),
-		attribute.String("llorch.pool_id", a.l.poolID), attribute.String("gen_ai.provider.name", a.l.engine),
-		attribute.String("gen_ai.request.model", t.ModelRef), attribute.Int("llorch.attempt", t.Attempt),
+		attribute.String("llorch.pool_id", a.l.poolID), attribute.Int("llorch.attempt", t.Attempt),
+		// By the conventions for generative AI: the present name, and the one before it,
+		// which readers of traces still look for.
+		attribute.String("gen_ai.provider.name", a.l.engine), attribute.String("gen_ai.system", a.l.engine),
+		attribute.String("gen_ai.operation.name", a.request.operation()),
+		attribute.String("gen_ai.request.model", t.ModelRef), attribute.String("gen_ai.response.model", t.model()),
 	))
+}
+
+// usageAttributes are the tokens of a call under their present names, and under those
+// before them.
+func usageAttributes(in, out int) []attribute.KeyValue {
+	return []attribute.KeyValue{
+		attribute.Int("gen_ai.usage.input_tokens", in), attribute.Int("gen_ai.usage.output_tokens", out),
+		attribute.Int("gen_ai.usage.prompt_tokens", in), attribute.Int("gen_ai.usage.completion_tokens", out),
+	}
 }
 
 // endSpan records how the dispatch ended, in words of our own: an error's text may be a
@@ -50,13 +64,16 @@ func endSpan(span trace.Span, end nodeapi.Event, err error) {
 	switch {
 	case errors.As(err, &refused):
 		span.SetAttributes(attribute.Int("http.response.status_code", refused.Status))
+		span.SetAttributes(attribute.String("error.type", strconv.Itoa(refused.Status)))
 		span.SetStatus(codes.Error, "refused")
 	case err != nil:
+		span.SetAttributes(attribute.String("error.type", "broken"))
 		span.SetStatus(codes.Error, "broken")
 	case end.Type == nodeapi.EventError:
+		span.SetAttributes(attribute.String("error.type", codeLabel(code(end.Code, "ENGINE_ERROR"))))
 		span.SetStatus(codes.Error, "engine")
 	default:
-		span.SetAttributes(attribute.Int("gen_ai.usage.input_tokens", end.TokensIn), attribute.Int("gen_ai.usage.output_tokens", end.TokensOut))
+		span.SetAttributes(usageAttributes(end.TokensIn, end.TokensOut)...)
 	}
 }
 

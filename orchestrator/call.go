@@ -16,7 +16,9 @@ import (
 type Call struct {
 	Operation string         `json:"operation"`
 	Object    string         `json:"object,omitempty"`
+	Query     string         `json:"query,omitempty"`
 	Previous  string         `json:"previous,omitempty"` // previous_response_id
+	Unstored  bool           `json:"unstored,omitempty"` // the engine is told not to keep the response
 	Stream    bool           `json:"stream,omitempty"`
 	ShowUsage bool           `json:"show_usage,omitempty"`
 	Places    nodeapi.Places `json:"places"`
@@ -44,7 +46,11 @@ func (c *Call) operation() nodeapi.Operation {
 
 // identity is what makes two calls the same request.
 func (c *Call) identity() string {
-	sum := sha256.Sum256([]byte(c.Operation + "\x00" + c.Object + "\x00" + c.Digest))
+	text := c.Operation + "\x00" + c.Object + "\x00" + c.Digest
+	if c.Query != "" {
+		text += "\x00" + c.Query
+	}
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
 }
 

@@ -34,7 +34,7 @@ const (
 var watched = map[nodeapi.Protocol][]string{
 	nodeapi.Chat:        {"model", "stream", "stream_options.include_usage"},
 	nodeapi.Completions: {"model", "stream", "stream_options.include_usage"},
-	nodeapi.Responses:   {"model", "stream", "previous_response_id", "conversation", "background"},
+	nodeapi.Responses:   {"model", "stream", "previous_response_id", "store", "conversation", "background"},
 	nodeapi.Messages:    {"model", "stream"},
 	nodeapi.Embeddings:  {"model"},
 	nodeapi.RerankCalls: {"model"},
@@ -49,6 +49,16 @@ func watching(protocols ...nodeapi.Protocol) []string {
 	}
 	return members
 }
+
+// scanners look for these members, by protocol; "" is for all of them. They are copied
+// for each body.
+var scanners = func() map[nodeapi.Protocol]*jsonbody.Scanner {
+	all := map[nodeapi.Protocol]*jsonbody.Scanner{"": jsonbody.New(jsonbody.Options{Watch: watching(nodeapi.Protocols()...)})}
+	for _, p := range nodeapi.Protocols() {
+		all[p] = jsonbody.New(jsonbody.Options{Watch: watching(p)})
+	}
+	return all
+}()
 
 // reading is one body that is being read, scanned and stored.
 type reading struct {
@@ -67,7 +77,7 @@ type reading struct {
 // named. After an error nothing is left behind; otherwise the caller removes the body
 // when no record comes to name it.
 func (o *Orchestrator) readCall(ctx context.Context, who Who, op nodeapi.Operation, body io.Reader) (*Call, content, string, error) {
-	r, err := o.readBody(ctx, who, watching(op.Protocol), body)
+	r, err := o.readBody(ctx, who, op.Protocol, body)
 	if err != nil {
 		return nil, content{}, "", err
 	}
@@ -79,10 +89,10 @@ func (o *Orchestrator) readCall(ctx context.Context, who Who, op nodeapi.Operati
 	return r.call, r.at(), model, nil
 }
 
-// readBody reads a body to its end: small ones stay with the record, of others the pieces
-// are stored. After an error nothing is left behind.
-func (o *Orchestrator) readBody(ctx context.Context, who Who, watch []string, body io.Reader) (_ *reading, err error) {
-	r := &reading{o: o, owner: who.Identity, limit: o.content.request, sum: sha256.New(), call: &Call{}, scan: jsonbody.New(jsonbody.Options{Watch: watch})}
+// readBody reads a body of a protocol, "" for any of them, to its end: small ones stay with
+// the record, of others the pieces are stored. After an error nothing is left behind.
+func (o *Orchestrator) readBody(ctx context.Context, who Who, p nodeapi.Protocol, body io.Reader) (_ *reading, err error) {
+	r := &reading{o: o, owner: who.Identity, limit: o.content.request, sum: sha256.New(), call: &Call{}, scan: scanners[p].Copy()}
 	defer func() {
 		if err != nil {
 			r.drop(ctx)
@@ -106,7 +116,7 @@ func (o *Orchestrator) readBody(ctx context.Context, who Who, watch []string, bo
 		return nil, badBody(err)
 	}
 	r.call.Digest = hex.EncodeToString(r.sum.Sum(nil))
-	r.call.Attribution = attribution(nil, r.scan)
+	r.call.Attribution = attribution(who.Identity, nil, r.scan)
 	return r, nil
 }
 
@@ -263,6 +273,9 @@ func (c *Call) describe(op nodeapi.Operation, scan *jsonbody.Scanner) (string, e
 		if c.Previous, ok = s.Text(); !ok || c.Previous == "" || len(c.Previous) > maxModelName {
 			return "", fail(Malformed, "INVALID_MEMBER", "the member previous_response_id must be the id of a response")
 		}
+	}
+	if s, ok := find("store"); ok {
+		c.Unstored = s.Kind == jsonbody.False
 	}
 	if s, ok := find("background"); ok && s.Kind != jsonbody.False && s.Kind != jsonbody.Null {
 		return "", notHere("background", "send the call with an Idempotency-Key instead, and read it later")

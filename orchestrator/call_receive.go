@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"github.com/llorch/gateway/authmin/jsonbody"
-	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 const (
@@ -59,7 +58,7 @@ func (o *Orchestrator) ReceiveTask(ctx context.Context, who Who, document io.Rea
 	}
 	if s.begun {
 		// Its protocol may come after it.
-		r, err := o.readBody(ctx, who, watching(nodeapi.Protocols()...), s)
+		r, err := o.readBody(ctx, who, "", s)
 		if err != nil {
 			return nil, nil, err
 		}

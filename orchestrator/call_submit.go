@@ -17,6 +17,7 @@ import (
 type CallRequest struct {
 	Operation  nodeapi.Operation
 	Object     string      // the id in its path; "" where it has none
+	Query      string      // that of its URL, which goes to the engine as it is
 	Header     http.Header // what travels with it is taken from here, see nodeapi.TravelsWithCall
 	DeadlineMS int64       // for the first event; 0: the operator's
 	Key        string      // its Idempotency-Key; "" for none
@@ -44,6 +45,10 @@ func (o *Orchestrator) SubmitCall(ctx context.Context, who Who, r CallRequest) (
 	if err != nil {
 		return CallAdmission{}, err
 	}
+	streamed, err := readQuery(r.Operation, r.Query)
+	if err != nil {
+		return CallAdmission{}, err
+	}
 	if o.lifecycle.stopping.Load() {
 		return CallAdmission{}, stopping()
 	}
@@ -62,24 +67,22 @@ func (o *Orchestrator) SubmitCall(ctx context.Context, who Who, r CallRequest) (
 		return CallAdmission{}, err
 	}
 	task.content.Keep = r.Key != ""
-	task.call.Header = header
-	task.call.Attribution = cmp.Or(attribution(r.Header, nil), task.call.Attribution)
+	task.call.Header, task.call.Query, task.call.Stream = header, r.Query, task.call.Stream || streamed
+	task.call.Attribution = cmp.Or(attribution(who.Identity, r.Header, nil), task.call.Attribution)
 	admission, isNew, err := o.submitCall(ctx, who, task, r.Key)
 	return CallAdmission{TaskID: admission.TaskID, Stream: task.call.Stream, Replayed: err == nil && !isNew}, err
 }
 
 // readInto reads the body of a call into its task.
 func (o *Orchestrator) readInto(ctx context.Context, who Who, task *TaskRequest, op nodeapi.Operation, body io.Reader) (err error) {
-	if task.call, task.content, task.ModelRef, err = o.readCall(ctx, who, op, body); err != nil || task.call.Previous == "" {
+	if task.call, task.content, task.ModelRef, err = o.readCall(ctx, who, op, body); err != nil {
 		return err
 	}
-	before, err := o.responseTask(who, task.call.Previous)
-	if err != nil {
+	if err := o.follow(who, task); err != nil {
 		o.content.held.Add(who.Identity, -task.content.Bytes)
 		o.content.discard(ctx, task.content)
 		return err
 	}
-	task.Placement = pinned(before)
 	return nil
 }
 
@@ -134,7 +137,7 @@ func (o *Orchestrator) body(ctx context.Context, r *TaskRequest) (io.Reader, err
 		return bytes.NewReader(c.Body), nil
 	}
 	if r.content.Body == "" {
-		return nil, fmt.Errorf("%w: its record names none", errBodyLost)
+		return nil, fmt.Errorf("%w: its record names none: %w", errBodyLost, store.ErrNotFound)
 	}
 	return &bodyReader{ctx: ctx, o: o, at: r.content, of: c.Pieces}, nil
 }

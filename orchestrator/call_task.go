@@ -49,7 +49,7 @@ func (o *Orchestrator) withNative(ctx context.Context, who Who, r TaskRequest) (
 	}
 	body := r.Native.received
 	if body == nil {
-		read, err := o.readBody(ctx, who, watching(op.Protocol), bytes.NewReader(r.Native.Body))
+		read, err := o.readBody(ctx, who, op.Protocol, bytes.NewReader(r.Native.Body))
 		if err != nil {
 			return r, err
 		}
@@ -64,8 +64,12 @@ func (o *Orchestrator) withNative(ctx context.Context, who Who, r TaskRequest) (
 	if r.ModelRef != "" && r.ModelRef != model {
 		return r, fail(Invalid, "INVALID_TASK", "model_ref and the model in native.body differ; leave model_ref out")
 	}
+	r.call = call
+	if err := o.follow(who, &r); err != nil {
+		return r, err
+	}
 	body.taken = true
-	r.Native, r.Workload, r.ModelRef, r.call, r.content = nil, Native, model, call, body.reading.at()
+	r.Native, r.Workload, r.ModelRef, r.content = nil, Native, model, body.reading.at()
 	r.content.Keep = true // to be read later is what it is for
 	return r, nil
 }

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
@@ -61,9 +62,9 @@ func (o *Orchestrator) knownFallbacks(ctx context.Context, r ModelRequest) error
 }
 
 // fallbacks gives the models that a task for a model may run on instead, in their order.
-// Both are names as resolve gives them. A retired model is no fallback. Which of them an
-// identity may use, by its list of models (auth.md §10), is to be decided here.
-func (c *catalog) fallbacks(model string) (names []string) {
+// Both are names as resolve gives them. A retired model is no fallback, nor one of which
+// the identity may use neither the id nor an alias.
+func (c *catalog) fallbacks(model string, allowed *authmin.Models) (names []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	entry := c.models[model]
@@ -74,6 +75,9 @@ func (c *catalog) fallbacks(model string) (names []string) {
 		name := c.resolveLocked(called)
 		of := c.models[name]
 		if name == model || slices.Contains(names, name) || of != nil && !of.value.TakesTasks(c.now()) {
+			continue
+		}
+		if !allowed.Allow(name) && (of == nil || !slices.ContainsFunc(of.value.Aliases, allowed.Allow)) {
 			continue
 		}
 		names = append(names, name)

@@ -100,16 +100,43 @@ func (c Candidate) ownName(model string) (string, bool) {
 		return model, true
 	}
 	for _, own := range c.Models {
-		plain := plainName(own)
-		if plain == model || c.tags() && untagged(plain) == untagged(model) {
+		if c.means(own, model) {
 			return own, true
 		}
 	}
 	return "", false
 }
 
+// means reports whether a pool's own name is one of the model that was resolved to this
+// name.
+func (c Candidate) means(own, model string) bool {
+	plain := plainName(own)
+	return plain == model || c.tags() && untagged(plain) == untagged(model)
+}
+
+// context is how many tokens the model has room for there; 0: not known. A pool may have
+// the model under several names and tell it of one: an Ollama pool that was asked to load
+// tiny lists tiny:latest.
+func (c Candidate) context(model string) (least int64) {
+	for own, tokens := range c.Contexts {
+		if tokens > 0 && (least == 0 || tokens < least) && c.means(own, model) {
+			least = tokens
+		}
+	}
+	return least
+}
+
 // holds reports whether the pool has the model that was resolved to this name.
 func (c Candidate) holds(model string) bool {
 	_, has := c.ownName(model)
 	return has
+}
+
+// aliasesByID gives the aliases of each model.
+func (c *catalog) aliasesByID() map[string][]string {
+	all := map[string][]string{}
+	for _, m := range c.all() {
+		all[m.ID] = m.Aliases
+	}
+	return all
 }

@@ -77,7 +77,7 @@ func scopeWalk(t *testing.T, s *service, route httpapi.Route) {
 func refused(t *testing.T, s *service, r *http.Request, status int, code, challenge string) {
 	t.Helper()
 	got, header, body := s.send(r)
-	dialect := authmin.DialectOf(r.URL.Path)
+	dialect := authmin.DialectOf(r.URL.Path, r.Header)
 	said := body
 	if dialect == authmin.DialectAnthropic {
 		said, _ = body["error"].(map[string]any)

@@ -170,6 +170,7 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 	for _, path := range []string{"/v1/models", "/v1/models/demo", "/api/tags", "/api/ps", "/api/version", "/v1/capabilities", "/v2/meta/capabilities", "/v2/meta/version"} {
 		c.as("infer", 200, "GET", path, nil)
 	}
+	c.as("metrics", 200, "GET", "/v2/meta/replica", nil)
 	c.as("", 200, "GET", "/health", nil)
 	c.as("", 200, "GET", "/ready", nil)
 	c.operations(p)

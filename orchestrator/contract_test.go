@@ -117,6 +117,10 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 			`model_state{model_id="m",state="Active"} 1`, `catalog_verifications_total{result="failed"} 1`,
 			`orchd_pool_health_checks_total{outcome="ready",pool_id="p"} 1`, "orchd_pool_health_check_duration_ms_count 1",
 			`queue_depth{priority="batch"} 0`, "latency_first_token_ms_count 1", "latency_decode_ms_count 1",
+			"llorch_pool_health_check_duration_seconds_count 1", "llorch_first_token_seconds_count 1", "llorch_decode_seconds_count 1",
+			"llorch_leader 1", "llorch_store_required_bytes 1.34217728e+08", "llorch_quorum 1", "llorch_queue_capacity 1000", `llorch_nodes{state="online"} 1`, `llorch_nodes{state="offline"} 0`,
+			`llorch_tasks_ended_total{state="completed"} 1`, `llorch_tasks_failed_total{code="WORKER_RESET"} 0`, "llorch_token_sources_unusable 0",
+			`llorch_tokens_total{type="input",workload="completion"} 1`, `llorch_tokens_total{type="output",workload="completion"} 3`,
 		} {
 			if !bytes.Contains(text, []byte("\n"+want+"\n")) {
 				t.Errorf("%s has no line %s", path, want)
@@ -198,6 +202,9 @@ func TestMetaRoutesAnswer(t *testing.T) {
 	}
 	if got := s.want(200, "", "", "GET", "/health", nil); got["status"] != "ok" {
 		t.Errorf("health: got %v", got)
+	}
+	if got := s.want(200, "ci", "metrics", "GET", "/v2/meta/replica", nil); got["nodes_known"] != 1.0 || got["replicas"] != 1.0 || got["schedules"] != true || got["safe_to_lose_another"] != false {
+		t.Errorf("got %v, want a single server that knows one node", got)
 	}
 	if got := s.want(200, "", "", "GET", "/ready", nil); got["status"] != "ready" || len(got) != 1 {
 		t.Errorf("ready: got %v", got)

@@ -31,6 +31,7 @@ type Error struct {
 	Hint       string // what to do
 	RetryAfter time.Duration
 	Policy     string // the admission policy that refused, if one did
+	Member     string // of an engine's own request, that is wrong; "" for none
 }
 
 // Error gives the code and the hint.
@@ -38,6 +39,18 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Hint) }
 
 func fail(kind Kind, code, format string, args ...any) *Error {
 	return &Error{Kind: kind, Code: code, Hint: fmt.Sprintf(format, args...)}
+}
+
+// ofMember gives an error that a member of an engine's own request has caused. Its text
+// names the member, too: not every SDK shows it otherwise.
+func ofMember(name string, err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err
+	}
+	named := *e
+	named.Member, named.Hint = name, name+": "+e.Hint
+	return &named
 }
 
 // unreachable is the Retry-After of a store without a leader: an election takes 4–9 s.

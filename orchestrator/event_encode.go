@@ -42,6 +42,9 @@ func gapEvent(from, to uint64) Event { return newEvent(to, EventGap, gapData{fro
 func encodeBatch(batch []Event) []byte {
 	size := 2
 	for _, ev := range batch {
+		if ev.Type.Raw() {
+			size += len(ev.Data) / 4 // the quotes of a chunk of JSON, escaped
+		}
 		size += len(ev.Data) + len(ev.Type) + len(`{"id":18446744073709551615,"type":"","data":},`)
 	}
 	out := append(make([]byte, 0, size), '[')

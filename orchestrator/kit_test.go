@@ -35,7 +35,7 @@ type service struct {
 func start(t *testing.T, o app.Options) *service {
 	t.Helper()
 	s := &service{t: t, direct: authmin.RandomSecret(), gate: authmin.RandomSecret()}
-	o.Listen, o.Token, o.UpstreamToken, o.Log = "127.0.0.1:0", s.direct, s.gate, slog.New(slog.DiscardHandler)
+	o.Listen, o.Token, o.UpstreamToken, o.Log = "127.0.0.1:0", s.direct, s.gate, cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	if o.StateDir == "" {
 		o.StateDir = t.TempDir()
 	}
@@ -71,6 +71,7 @@ func (s *service) request(identity, scopes, method, path string, body any) *http
 	r.Header.Set("Authorization", "Bearer "+s.gate.Reveal())
 	r.Header.Set("X-Auth-Identity", identity)
 	r.Header.Set("X-Auth-Scopes", scopes)
+	r.Header.Set("X-Auth-Models", "*")
 	r.Header.Set("Content-Type", "application/json")
 	return r
 }

@@ -34,6 +34,9 @@ func TestAReplicaSaysWhyItIsNotReady(t *testing.T) {
 	is := func(want backend.NotReady) {
 		t.Helper()
 		testkit.Eventually(t, "not ready: "+string(want), func() bool { return o.NotReady() == want })
+		if r, err := o.Replica(t.Context()); err != nil || r.NotReady != want || r.Name != "b" || r.MayLose || r.Disk == nil || r.Disk.Free != free.Load() {
+			t.Errorf("got %+v, %v, want it to say %q, and the free space", r, err, want)
+		}
 	}
 	is("")
 	free.Store(0)

@@ -2,6 +2,8 @@ package orchestrator
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+
+	common "github.com/llorch/gateway/authmin/backend/metrics"
 )
 
 // maxLabelValues bounds what nodes can put into a label: beyond it, "other".
@@ -15,15 +17,13 @@ type metrics struct {
 	backpressure, placements     *prometheus.CounterVec
 	registrations, heartbeats    *prometheus.CounterVec
 	deregistrations              prometheus.Counter
-	firstToken, decode           prometheus.Histogram
+	firstToken, decode           common.Timing
 	poolChecks, verifications    *prometheus.CounterVec
-	poolCheckTime                prometheus.Histogram
+	poolCheckTime                common.Timing
+	ends                         ends
 	genAI                        genAI
 	engines, pools, models       labelSet
 }
-
-// msBuckets go from a local demo engine's first token to a slow model's answer.
-var msBuckets = []float64{1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000}
 
 func newMetrics(reg prometheus.Registerer, o *Orchestrator) *metrics {
 	counter := func(name, help string) prometheus.Counter {
@@ -36,30 +36,11 @@ func newMetrics(reg prometheus.Registerer, o *Orchestrator) *metrics {
 		reg.MustRegister(c)
 		return c
 	}
-	histogram := func(name, help string) prometheus.Histogram {
-		h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: msBuckets})
-		reg.MustRegister(h)
-		return h
-	}
-	gauge := func(name, help string, labels prometheus.Labels, value func() float64) {
-		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, value))
-	}
-	for _, class := range []Priority{Interactive, Batch} {
-		gauge("queue_depth", "Tasks that wait.", prometheus.Labels{"priority": string(class)},
-			func() float64 { return float64(o.queue.depth(class)) })
-	}
-	gauge("orchd_nodes_online", "Nodes that have called in time.", nil, func() float64 { return float64(o.nodes.online()) })
-	gauge("orchd_pools_available", "Pools that would take a task now.", nil, func() float64 { return float64(o.nodes.available()) })
-	gauge("orchd_store_consumers", "JetStream consumers; readers of events have none.", nil, func() float64 { return float64(o.store.Consumers()) })
-	gauge("orchd_scheduling", "1 on the replica that schedules.", nil, func() float64 {
-		if o.scheduler.leading.Load() {
-			return 1
-		}
-		return 0
-	})
-	reg.MustRegister(modelStates{o.catalog})
-	return &metrics{
+	registerGauges(reg, o)
+	reg.MustRegister(modelStates{o.catalog}, storeState{o.store})
+	m := &metrics{
 		genAI:           newGenAI(reg),
+		ends:            newEnds(reg),
 		enqueued:        counter("tasks_enqueued_total", "Tasks acknowledged."),
 		canceled:        counter("tasks_canceled_total", "Tasks canceled by a caller."),
 		tokensIn:        counter("tokens_in_total", "Prompt tokens of finished tasks."),
@@ -72,12 +53,16 @@ func newMetrics(reg prometheus.Registerer, o *Orchestrator) *metrics {
 		heartbeats:      vec("orchd_node_heartbeats_total", "Heartbeats.", "outcome"),
 		deregistrations: counter("orchd_node_deregistrations_total", "Nodes that left."),
 		poolChecks:      vec("orchd_pool_health_checks_total", "Questions about a pool's health.", "pool_id", "outcome"),
-		poolCheckTime:   histogram("orchd_pool_health_check_duration_ms", "Answering a question about a pool's health."),
+		poolCheckTime:   newTiming(reg, "orchd_pool_health_check_duration_ms", "llorch_pool_health_check_duration_seconds", "Answering a question about a pool's health."),
 		verifications:   vec("catalog_verifications_total", "Models whose bytes were read.", "result"),
-		firstToken:      histogram("latency_first_token_ms", "From admission to the first token."),
-		readersCut:      counter("orchd_stream_readers_cut_total", "Readers that did not read, and may resume."),
-		decode:          histogram("latency_decode_ms", "From the first token to the end, as the engine says."),
+		firstToken:      newTiming(reg, "latency_first_token_ms", "llorch_first_token_seconds", "From admission to the first token."),
+		readersCut:      counter("llorch_stream_readers_cut_total", "Readers that did not read, and may resume."),
+		decode:          newTiming(reg, "latency_decode_ms", "llorch_decode_seconds", "From the first token to the end, as the engine says."),
 	}
+	for _, policy := range []Policy{Reject, DropLRU} { // a counter that begins with its first event shows no increase
+		m.backpressure.WithLabelValues(string(policy))
+	}
+	return m
 }
 
 // online counts the nodes that are not offline.
@@ -125,7 +110,7 @@ func (s *labelSet) value(v string) string {
 		return v
 	}
 	if len(s.seen) >= maxLabelValues {
-		return "other"
+		return otherLabel
 	}
 	if s.seen == nil {
 		s.seen = make(map[string]bool)

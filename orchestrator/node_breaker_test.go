@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -56,6 +57,7 @@ func TestOnlyTheNodesOwnFaultTripsItsBreaker(t *testing.T) {
 		"502":             {&nodeapi.StatusError{Status: 502}, 1},
 		"409":             {&nodeapi.StatusError{Status: 409}, 0},
 		"our own reasons": {errNotTheNode, 0},
+		"our own body":    {fmt.Errorf("calling: %w", errBodyLost), 0},
 	} {
 		ns := &nodes{now: time.Now}
 		n := &node{running: map[string]int{"p": 1}, busy: map[string]pause{}}

@@ -124,7 +124,7 @@ func TestTheEnginesWordsAreKeptAtTheDeadline(t *testing.T) {
 		}
 		r := s.request("ci", "infer", "POST", "/v1/completions", `{"model":"demo","prompt":"x"}`)
 		r.Header.Set("X-Deadline-Ms", "600")
-		if got, _, answer := s.send(r); got != 503 || !strings.Contains(fmt.Sprint(answer["error"]), c.want) {
+		if got, _, answer := s.send(r); got != 503 || !strings.Contains(fmt.Sprint(answer["error"]), c.want) || !strings.Contains(fmt.Sprint(answer["error"]), "X-Deadline-Ms") {
 			t.Errorf("%s: the OpenAI route: got %d %v", name, got, answer)
 		}
 	}

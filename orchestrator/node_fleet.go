@@ -21,7 +21,7 @@ type PoolHealth struct {
 // PoolHealth says how the one pool of this name is, as its node last reported.
 func (o *Orchestrator) PoolHealth(name string) (PoolHealth, error) {
 	begin := o.now()
-	defer func() { o.metrics.poolCheckTime.Observe(float64(o.now().Sub(begin).Microseconds()) / 1000) }()
+	defer func() { o.metrics.poolCheckTime.Observe(o.now().Sub(begin)) }()
 	node, id, err := o.nodes.lookUpPool(name)
 	if err != nil {
 		o.metrics.poolChecks.WithLabelValues("other", "unknown").Inc()

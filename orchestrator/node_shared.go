@@ -54,6 +54,19 @@ func (ns *nodes) publish(ctx context.Context, id string, said sharedNode) error 
 	return nil
 }
 
+// awaitListing waits until the nodes that other replicas know are listed, for one node
+// time-out at most: a node that runs has called one of the replicas by then.
+func (ns *nodes) awaitListing(ctx context.Context, list func(context.Context) error) error {
+	listing, cancel := context.WithTimeout(ctx, ns.timeout)
+	defer cancel()
+	err := list(listing)
+	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		ns.log.Warn("starting without the nodes of other replicas: not listed in time", "limit_ms", ns.timeout.Milliseconds())
+		return nil
+	}
+	return err
+}
+
 // overwrite writes a node's key whatever it was before.
 func (ns *nodes) overwrite(ctx context.Context, id string, value []byte) (uint64, error) {
 	for {

@@ -45,7 +45,7 @@ func (l *slot) release(err error) {
 	case err == nil:
 		l.n.breaker.succeed()
 		delete(l.n.busy, l.poolID)
-	case errors.Is(err, errNotTheNode):
+	case errors.Is(err, errNotTheNode), errors.Is(err, errBodyLost):
 		l.n.breaker.abandon()
 	case busy(err):
 		l.n.rest(l.poolID, err, now)

@@ -16,7 +16,8 @@ import (
 // Who is the caller: the identity on whose behalf a call is made.
 type Who struct {
 	Identity string
-	Admin    bool // sees and may do everything
+	Admin    bool            // sees and may do everything
+	Models   *authmin.Models // that its tasks may fall back to; nil: every model
 }
 
 // may reports whether w has access to what owner made.
@@ -54,6 +55,7 @@ type Orchestrator struct {
 	queue     *queue
 	keys      *keptKeys
 	nodes     *nodes
+	listings  *listings // what clients of Ollama list
 	workers   workers
 	sessions  *sessions
 	catalog   *catalog
@@ -78,8 +80,9 @@ func New(ctx context.Context, c Config) (*Orchestrator, error) {
 		retention: retention{c.KeepEnded, c.KeepEndedTasks, max(maxEnded, c.KeepEndedTasks)},
 		workers:   workers{replicas: make(map[replicaKey]replica)},
 		keys:      newKeptKeys(c.Now),
+		listings:  newListings(),
 	}
-	o.content, o.seals = newContents(o, c.Settings), &sealer{keys: c.Store.Keys()}
+	o.content, o.seals = newContents(o, c.Settings), newSealer(c.Store.Keys())
 	o.scheduler = newScheduler(o, c.Strategy)
 	o.tails = newTails(c.Store, o.seals, o.lifecycle, o.scheduler.active.Load, c.Log, c.Now)
 	o.nodes = newNodes(c, o.scheduler.wake)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -32,8 +33,9 @@ type Needs struct {
 	// Attribution names a conversation of the task's owner; "" for none. It is no part of
 	// what a pool must have.
 	Attribution string
-	Failed      []string // pools that failed this very task: last choice
-	Spent       []string // models whose attempts the task has used up
+	Failed      []string        // pools that failed this very task: last choice
+	Spent       []string        // models whose attempts the task has used up
+	Models      *authmin.Models // that it may fall back to; nil: every model
 }
 
 // Candidate is a pool as placement sees it.

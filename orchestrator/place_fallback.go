@@ -17,7 +17,7 @@ import (
 // that model's name where it is a fallback.
 func (o *Orchestrator) runnable(n Needs) (as Needs, fallback string) {
 	n.Model = o.catalog.resolve(n.Model)
-	others := o.catalog.fallbacks(n.Model)
+	others := o.catalog.fallbacks(n.Model, n.Models)
 	if len(others) == 0 {
 		return n, ""
 	}
@@ -51,7 +51,7 @@ func (o *Orchestrator) mayReturn(model string, all []Candidate) bool {
 
 // fallbackServes reports whether a fallback has a pool that takes such tasks.
 func (o *Orchestrator) fallbackServes(n Needs) bool {
-	return slices.ContainsFunc(o.catalog.fallbacks(n.Model), func(model string) bool {
+	return slices.ContainsFunc(o.catalog.fallbacks(n.Model, n.Models), func(model string) bool {
 		n.Model = model
 		_, served := o.nodes.offered(n)
 		return served

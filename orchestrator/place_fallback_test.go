@@ -247,3 +247,19 @@ func TestAResponseOfAFallbackIsContinuedThere(t *testing.T) {
 	call("POST", "/v1/responses", `{"model":"big","input":"y","previous_response_id":"resp_1"}`)
 	call("GET", "/v1/responses/resp_1", "")
 }
+
+// An identity with a list of models falls back only to those in it, by their id or by an
+// alias. The list stays with the task.
+func TestFallbackIsBoundByTheModelsOfTheIdentity(t *testing.T) {
+	for models, want := range map[string]string{"*": "small", "big,tiny": "tiny", "big,little": "small", "big,ti*": "tiny"} {
+		s := falling(t, `["small","tiny"]`)
+		s.offers("big", echo(1), notReady)
+		s.offers("small", echo(1), nil)
+		s.offers("tiny", echo(1), nil)
+		r := s.request("ci", "infer", "POST", "/v1/chat/completions", `{"model":"big","messages":[{"role":"user","content":"hi"}]}`)
+		r.Header.Set("X-Auth-Models", models)
+		if status, header, answer := s.send(r); status != 200 || header.Get("X-Model-Used") != want {
+			t.Errorf("%s: got %d %v, X-Model-Used %q, want %q", models, status, answer, header.Get("X-Model-Used"), want)
+		}
+	}
+}

@@ -65,23 +65,24 @@ func (s *scheduler) stillWaits(w waiting) bool {
 
 // expired gives the change that ends a task which has waited too long.
 func (s *scheduler) expired(w waiting) func(*Task) {
-	message := "the deadline passed before a pool was free"
+	ours := "the deadline passed before a pool was free"
 	if w.failures > 0 {
-		message = fmt.Sprintf("the deadline passed; until then %d dispatches failed%s", w.failures, w.broke)
+		ours = fmt.Sprintf("the deadline passed; until then %d dispatches failed", w.failures)
 	}
-	why := s.o.whyWaiting(w.needs)
+	message, why := ours+w.broke, s.o.whyWaiting(w.needs)
 	if why != "" {
 		message += "; " + why
 	}
 	if w.abandoned(s.o.now()) {
-		return failed("WORKER_UNAVAILABLE", fmt.Sprintf("%d dispatches failed before the first token%s; no other pool could take the call within %s; %s",
-			w.failures, w.broke, otherPoolWithin, why), "")
+		ours = fmt.Sprintf("%d dispatches failed before the first token", w.failures)
+		return failedBy(workerUnavailable, ours, fmt.Sprintf("%s%s; no other pool could take the call within %s; %s", ours, w.broke, otherPoolWithin, why), "")
 	}
 	if w.said == "" && w.failures == 0 { // a pool may be paused because of another task
 		w.said, w.saidBy = s.o.restWords(w.needs)
 	}
 	if w.said != "" {
-		return failed(engineBusyCode, "the deadline passed while every pool for it was busy; the latest said: "+w.said, w.saidBy)
+		ours = "the deadline passed while every pool for it was busy"
+		return failedBy(engineBusyCode, ours, ours+"; send it again later, or with a shorter X-Deadline-Ms to be told sooner; the latest said: "+w.said, w.saidBy)
 	}
-	return failed("DEADLINE_EXCEEDED", message, "")
+	return failedBy("DEADLINE_EXCEEDED", ours, message, "")
 }

@@ -127,13 +127,21 @@ func (s *scheduler) assign(w waiting, l *slot, fallback string) *attempt {
 func (n Needs) key() string {
 	h := n.Hint
 	return strings.Join([]string{n.Model, n.Workload, string(n.Protocol), n.Engine, h.Mode, h.PinPoolID, strings.Join(h.PreferPools, ","),
-		strings.Join(h.AvoidPools, ","), h.RequireDeviceMask, fmt.Sprint(h.fallback()), strings.Join(n.Spent, ",")}, "\x00")
+		strings.Join(h.AvoidPools, ","), h.RequireDeviceMask, fmt.Sprint(h.fallback()), strings.Join(n.Spent, ","), n.Models.String()}, "\x00")
 }
 
-// failed gives the change that ends a task with an error.
+// failed gives the change that ends a task with an error. The message is in words of ours:
+// it is logged, too.
 func failed(code, message, engine string) func(*Task) {
+	return failedBy(code, message, message, engine)
+}
+
+// failedBy is failed with a message that has words of an engine or a node, which may repeat
+// a prompt or a part of an answer. It is for the task's owner; ours, without them, is for
+// the log.
+func failedBy(code, ours, message, engine string) func(*Task) {
 	return func(t *Task) {
-		t.State = Failed
+		t.State, t.failure = Failed, ours
 		t.Error = &TaskError{Code: code, Message: message, Engine: engine}
 	}
 }

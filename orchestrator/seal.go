@@ -18,14 +18,20 @@ const (
 	// sealsPause is how often a replica asks whether all others can read encrypted
 	// content, until they can.
 	sealsPause = time.Second
+	// keyPatience is how long a record of events waits for its key: as long as for the
+	// log itself. Without the record, readers get a gap.
+	keyPatience = 10 * time.Second
 )
 
 // sealer encrypts what tasks contain, each task with a key of its own (AES-256-GCM), so
 // that destroying the key erases all of it (see store.Keys).
 type sealer struct {
 	keys *store.Keys
-	on   atomic.Bool // every replica can read it
+	key  func(ctx context.Context, name string) ([]byte, error) // of keys; tests have it fail
+	on   atomic.Bool                                            // every replica can read it
 }
+
+func newSealer(keys *store.Keys) *sealer { return &sealer{keys: keys, key: keys.Key} }
 
 // newKey gives the name of a new key; "" while content is stored as it is.
 func (s *sealer) newKey(ctx context.Context) (string, error) {
@@ -37,7 +43,7 @@ func (s *sealer) newKey(ctx context.Context) (string, error) {
 
 // aead gives the cipher of a key. store.ErrNotFound: it was destroyed.
 func (s *sealer) aead(ctx context.Context, key string) (cipher.AEAD, error) {
-	secret, err := s.keys.Key(ctx, key)
+	secret, err := s.key(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +52,25 @@ func (s *sealer) aead(ctx context.Context, key string) (cipher.AEAD, error) {
 		return nil, err
 	}
 	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// patientAEAD is aead that waits, within a bound, while the store is unavailable.
+func (s *sealer) patientAEAD(ctx context.Context, key string) (cipher.AEAD, error) {
+	ctx, cancel := context.WithTimeout(ctx, keyPatience)
+	defer cancel()
+	again := time.NewTicker(storePause)
+	defer again.Stop()
+	for {
+		a, err := s.aead(ctx, key)
+		if !errors.Is(err, store.ErrUnavailable) {
+			return a, err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 // sealed encrypts a text for its place: it can be read at no other.

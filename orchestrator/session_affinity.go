@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
@@ -34,11 +35,14 @@ var (
 )
 
 // attribution gives the header or member that names the call's conversation, with its
-// value, as a name that is bounded and reveals nothing; "" for none.
-func attribution(h http.Header, scan *jsonbody.Scanner) string {
+// value, as a name that is bounded and does not repeat it; "" for none. It is in the task's
+// record, outside of what is encrypted. The owner is the key of the hash, so that the same
+// value of two identities cannot be seen to be the same there.
+func attribution(owner string, h http.Header, scan *jsonbody.Scanner) string {
 	named := func(source, value string) string {
-		sum := sha256.Sum256([]byte(source + "\x00" + value))
-		return hex.EncodeToString(sum[:16])
+		mac := hmac.New(sha256.New, []byte(owner))
+		mac.Write([]byte(source + "\x00" + value))
+		return hex.EncodeToString(mac.Sum(nil)[:16])
 	}
 	for _, name := range attributingHeaders {
 		if value := h.Get(name); value != "" && len(value) <= maxAttribution {

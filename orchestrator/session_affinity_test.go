@@ -22,9 +22,10 @@ func TestAttributionNamesAConversation(t *testing.T) {
 	long := strings.Repeat("x", maxAttribution+1)
 	seen := map[string]string{}
 	for name, got := range map[string]string{
-		"claude": attribution(header("x-claude-code-session-id", "a"), nil), "webui": attribution(header("X-OpenWebUI-Chat-Id", "a"), nil),
-		"session": attribution(header("x-session-id", "a"), nil), "another": attribution(header("x-session-id", "b"), nil),
-		"member": attribution(nil, body(`{"session_id":"a"}`)), "key": attribution(nil, body(`{"prompt_cache_key":"a"}`)), "user": attribution(nil, body(`{"user":"a"}`)),
+		"claude": attribution("ci", header("x-claude-code-session-id", "a"), nil), "webui": attribution("ci", header("X-OpenWebUI-Chat-Id", "a"), nil),
+		"of another": attribution("bob", header("x-session-id", "a"), nil), "member of another": attribution("bob", nil, body(`{"user":"a"}`)),
+		"session": attribution("ci", header("x-session-id", "a"), nil), "another": attribution("ci", header("x-session-id", "b"), nil),
+		"member": attribution("ci", nil, body(`{"session_id":"a"}`)), "key": attribution("ci", nil, body(`{"prompt_cache_key":"a"}`)), "user": attribution("ci", nil, body(`{"user":"a"}`)),
 	} {
 		if got == "" || len(got) > 64 || seen[got] != "" {
 			t.Errorf("%s: got %q, as %q", name, got, seen[got])
@@ -32,8 +33,8 @@ func TestAttributionNamesAConversation(t *testing.T) {
 		seen[got] = name
 	}
 	for name, got := range map[string]string{
-		"none": attribution(nil, body(`{"x":1}`)), "a long header": attribution(header("x-session-id", long), nil),
-		"a long member": attribution(nil, body(`{"user":"`+long+`"}`)), "no text": attribution(nil, body(`{"user":7}`)),
+		"none": attribution("ci", nil, body(`{"x":1}`)), "a long header": attribution("ci", header("x-session-id", long), nil),
+		"a long member": attribution("ci", nil, body(`{"user":"`+long+`"}`)), "no text": attribution("ci", nil, body(`{"user":7}`)),
 	} {
 		if got != "" {
 			t.Errorf("%s: got %q", name, got)

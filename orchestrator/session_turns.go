@@ -92,7 +92,8 @@ func (ss *sessions) take(ctx context.Context, who Who, id string, named bool) er
 	return err
 }
 
-// admits refuses a turn that memory knows take to refuse.
+// admits checks a turn against the session in memory: it gives the error of take, without a
+// write.
 func (ss *sessions) admits(who Who, id string) error {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()

@@ -70,11 +70,11 @@ func (r *Reader) logged(ctx context.Context) ([]Event, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.cursor = cursor
 		batch, err := r.o.tails.decode(ctx, r.e, rec)
-		if err != nil {
+		if err != nil { // the record is read again, when its key can be read
 			return nil, fmt.Errorf("decoding events of task %s: %w", r.e.id, err)
 		}
+		r.cursor = cursor
 		if events := r.useful(batch); len(events) > 0 {
 			return events, nil
 		}

@@ -38,7 +38,7 @@ func (ts *tails) writer(ctx context.Context, id, key string) func(record []byte)
 	return func(record []byte) {
 		err := error(nil)
 		if key != "" && a == nil {
-			a, err = ts.seals.aead(ctx, key)
+			a, err = ts.seals.patientAEAD(ctx, key)
 		}
 		if a != nil {
 			record = sealed(a, id, record)

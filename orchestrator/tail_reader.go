@@ -39,9 +39,10 @@ type Reader struct {
 	next   uint64
 	cursor uint64 // in the log
 	done   bool
-	beat   *time.Timer // of Wait
-	look   time.Time   // when the reason why the task waits is checked next
-	told   string      // the reason that was sent last
+	timer  *time.Timer // goes off at rings or before: it is not set anew for each event
+	rings  time.Time
+	look   time.Time // when the reason why the task waits is checked next
+	told   string    // the reason that was sent last
 }
 
 // Follow gives the events of a task after the given id; 0 gives all.
@@ -61,20 +62,15 @@ func (r *Reader) Cut() { r.o.metrics.readersCut.Inc() }
 
 // Next gives the next events, at least one. It waits for them as long as ctx
 // allows; io.EOF comes after the terminal event.
-func (r *Reader) Next(ctx context.Context) ([]Event, error) { return r.await(ctx, nil) }
+func (r *Reader) Next(ctx context.Context) ([]Event, error) { return r.await(ctx, time.Time{}) }
 
 // Wait is Next that waits for as long as limit, and gives none when none came.
 func (r *Reader) Wait(ctx context.Context, limit time.Duration) ([]Event, error) {
-	if r.beat == nil {
-		r.beat = time.NewTimer(limit)
-	} else {
-		r.beat.Reset(limit)
-	}
-	defer r.beat.Stop()
-	return r.await(ctx, r.beat.C)
+	return r.await(ctx, time.Now().Add(limit))
 }
 
-func (r *Reader) await(ctx context.Context, enough <-chan time.Time) ([]Event, error) {
+// await waits until the given time; zero sets none.
+func (r *Reader) await(ctx context.Context, until time.Time) ([]Event, error) {
 	if r.done {
 		return nil, io.EOF
 	}
@@ -82,8 +78,6 @@ func (r *Reader) await(ctx context.Context, enough <-chan time.Time) ([]Event, e
 	if r.tail != nil {
 		defer func(t *tail) { t.leave(r.o.now()) }(r.tail)
 	}
-	why := time.NewTimer(max(0, time.Until(r.look)))
-	defer why.Stop()
 	for {
 		events, changed, err := r.some(ctx)
 		if errors.Is(err, store.ErrUnavailable) { // an error here would look like the end of the stream
@@ -99,20 +93,40 @@ func (r *Reader) await(ctx context.Context, enough <-chan time.Time) ([]Event, e
 		}
 		select {
 		case <-changed:
-		case <-why.C:
-			r.look = time.Now().Add(lookAgain)
-			why.Reset(lookAgain)
-			if ev, ok := r.reason(); ok {
-				return []Event{ev}, nil
+		case now := <-r.alarm(until):
+			r.rings = time.Time{}
+			if !now.Before(r.look) {
+				r.look = now.Add(lookAgain)
+				if ev, ok := r.reason(); ok {
+					return []Event{ev}, nil
+				}
 			}
-		case <-enough:
-			return nil, nil
+			if !until.IsZero() && !now.Before(until) {
+				return nil, nil
+			}
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-r.o.lifecycle.stopped:
 			return nil, ErrStopping
 		}
 	}
+}
+
+// alarm gives the channel of a timer that goes off by the time that is given, and by look.
+func (r *Reader) alarm(until time.Time) <-chan time.Time {
+	if until.IsZero() || until.After(r.look) {
+		until = r.look
+	}
+	switch {
+	case r.timer == nil:
+		r.timer = time.NewTimer(time.Until(until))
+	case r.rings.IsZero() || until.Before(r.rings):
+		r.timer.Reset(time.Until(until))
+	default:
+		return r.timer.C
+	}
+	r.rings = until
+	return r.timer.C
 }
 
 // later gives a channel that is closed after a while.

@@ -63,8 +63,8 @@ func TestAThousandReadersOfOneTaskShareItsTail(t *testing.T) {
 		})
 	}
 	open.Wait()
-	if text := s.metrics(); !strings.Contains(text, "\norchd_store_consumers 0\n") {
-		at := strings.Index(text, "\norchd_store_consumers ")
+	if text := s.metrics(); !strings.Contains(text, "\nllorch_store_consumers 0\n") {
+		at := strings.Index(text, "\nllorch_store_consumers ")
 		t.Errorf("with %d open readers: %s", readers, text[at:][:40])
 	}
 	close(goOn)
@@ -107,7 +107,7 @@ func TestAStalledReaderIsCutAndResumes(t *testing.T) {
 	}
 	close(goOn)
 	testkit.Eventually(t, "the task is done and its reader cut", func() bool {
-		return s.state(id) == "completed" && strings.Contains(s.metrics(), "\norchd_stream_readers_cut_total 1\n")
+		return s.state(id) == "completed" && strings.Contains(s.metrics(), "\nllorch_stream_readers_cut_total 1\n")
 	})
 	first := (&stream{res, bufio.NewScanner(res.Body)}).rest()
 	last := first[len(first)-1]

@@ -69,7 +69,7 @@ func (r *TaskRequest) needs(model string) Needs {
 	if r.Placement != nil {
 		n.Hint = *r.Placement
 	}
-	n.Protocol, n.Attribution = r.protocol(), r.attribution()
+	n.Protocol, n.Attribution, n.Models = r.protocol(), r.attribution(), r.models
 	return n
 }
 

@@ -31,6 +31,7 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 // submit is Submit that also says whether the task is new: else an earlier request
 // under the same key has made it.
 func (o *Orchestrator) submit(ctx context.Context, who Who, r TaskRequest, key string) (_ Admission, isNew bool, err error) {
+	r.models = who.Models
 	digest, err := digestOf(r) // before ids are made
 	if err != nil {
 		return Admission{}, false, err

@@ -32,9 +32,20 @@ func (o *Orchestrator) endIf(e *taskEntry, still func(Task) bool, f func(*Task))
 	if task.State == Canceled {
 		o.metrics.canceled.Inc()
 	}
-	o.log.Info("task ended", "task_id", e.id, "state", task.State, "identity", e.owner, "attempt", task.Attempt,
-		"node_id", task.NodeID, "pool_id", task.PoolID, "tokens_out", task.TokensOut, "correlation_id", task.CorrelationID)
+	o.metrics.ends.count(task)
+	o.logEnd(e, task)
 	return nil
+}
+
+// logEnd logs the end of a task, and of a failed one why. The message is ours: an engine's
+// words are in the task's record, see failedBy.
+func (o *Orchestrator) logEnd(e *taskEntry, t Task) {
+	fields := []any{"task_id", e.id, "state", t.State, "identity", e.owner, "attempt", t.Attempt,
+		"node_id", t.NodeID, "pool_id", t.PoolID, "tokens_out", t.TokensOut, "correlation_id", t.CorrelationID}
+	if t.State == Failed && t.Error != nil {
+		fields = append(fields, "code", t.Error.Code, "message", t.failure)
+	}
+	o.log.Info("task ended", fields...)
 }
 
 // flush writes to the event log what the task has shown here. While the log has no

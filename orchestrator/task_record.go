@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator/store"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -77,6 +78,7 @@ type Task struct {
 	mayShow         bool   // it may have shown tokens that this does not know of
 	cancelRequested bool   // a cancel was requested; its runner ends it
 	leap            uint64 // ids left out before the end, see resetLeap
+	failure         string // why it failed, in words of ours, for the log of the replica that ended it
 	content         content
 }
 
@@ -119,6 +121,9 @@ type record struct {
 	// Attribution is that of a call whose content is encrypted: what places a task reads it,
 	// and has no need of the content. It is a hash, see attribution.
 	Attribution string `json:"attribution,omitempty"`
+	// Models are those that the task may fall back to, as the gateway writes them: empty for
+	// none, nil for every model.
+	Models *string `json:"models,omitempty"`
 }
 
 // encode gives the stored form: one line of JSON, and after it the content of the request,
@@ -127,7 +132,11 @@ type record struct {
 // times as large as the body it came from.
 func (r record) encode() ([]byte, error) {
 	r.Runner, r.MayShow, r.CancelRequested, r.Leap, r.Content = r.runner, r.mayShow, r.cancelRequested, r.leap, r.content
-	r.Attribution = "" // an ended task has no place for it
+	r.Attribution, r.Models = "", nil // an ended task has no place for them
+	if r.Request != nil && r.Request.models != nil {
+		list := r.Request.models.String()
+		r.Models = &list
+	}
 	var sealed []byte
 	switch {
 	case r.Request == nil:
@@ -159,6 +168,9 @@ func decodeRecord(value []byte) (record, error) {
 	if err := json.Unmarshal(line, &r); err != nil {
 		return record{}, fmt.Errorf("decoding task record: %w", err)
 	}
+	if r.Request != nil {
+		r.Request.models = modelsOf(r.Models)
+	}
 	r.runner, r.mayShow, r.cancelRequested, r.leap, r.content = r.Runner, r.MayShow, r.CancelRequested, r.Leap, r.Content
 	switch {
 	case r.Request == nil:
@@ -172,6 +184,18 @@ func decodeRecord(value []byte) (record, error) {
 		r.content, r.Protocol = r.Request.content, r.Request.protocol()
 	}
 	return r, nil
+}
+
+// modelsOf reads the models of a record. A list that cannot be read allows none.
+func modelsOf(list *string) *authmin.Models {
+	if list == nil {
+		return nil
+	}
+	models, err := authmin.ParseModels(*list)
+	if err != nil {
+		return new(authmin.Models)
+	}
+	return models
 }
 
 // terminal gives the one event that ends the task's stream.

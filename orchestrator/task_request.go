@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -54,7 +55,8 @@ type TaskRequest struct {
 
 	call    *Call // of a native one
 	content content
-	unclear error // its JSON has more than one reading
+	models  *authmin.Models // of the identity that made it; nil: every model
+	unclear error           // its JSON has more than one reading
 
 	sealed            []byte // what it says to the engine, as its record has it; nil: in the clear
 	bare              bool   // that is not here

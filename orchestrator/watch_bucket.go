@@ -33,20 +33,22 @@ func (o *Orchestrator) startWatches(ctx context.Context) error {
 		{bucket: store.Idempotency, take: o.keys.observe},
 		{bucket: store.Catalog, take: o.catalog.observe, keys: o.catalog.keys},
 	}
-	if o.store.Shared() {
-		all = append(all, bucketWatch{bucket: store.Nodes, take: o.nodes.observe})
-	}
 	watching, stopWatches := context.WithCancel(context.WithoutCancel(ctx))
 	o.lifecycle.stopWatches = stopWatches
-	ctx, cancel := context.WithTimeout(ctx, firstListing)
+	listing, cancel := context.WithTimeout(ctx, firstListing)
 	defer cancel()
 	for _, m := range all {
-		if err := o.startWatch(ctx, watching, m); err != nil {
+		if err := o.startWatch(listing, watching, m); err != nil {
 			stopWatches()
 			return fmt.Errorf("reading %s: %w", m.bucket, err)
 		}
 	}
 	if o.store.Shared() {
+		nodes := bucketWatch{bucket: store.Nodes, take: o.nodes.observe}
+		if err := o.nodes.awaitListing(ctx, func(ctx context.Context) error { return o.startWatch(ctx, watching, nodes) }); err != nil {
+			stopWatches()
+			return fmt.Errorf("reading %s: %w", nodes.bucket, err)
+		}
 		o.lifecycle.watches.Go(func() { o.tails.checkLoop(watching) })
 	}
 	return nil

@@ -131,7 +131,9 @@ func (a *api) poolStatus(ctx context.Context, in *onPool) (*answer[nodeapi.Statu
 	if err != nil {
 		return nil, err
 	}
-	return &answer[nodeapi.Status]{200, p.status()}, nil
+	status := p.status()
+	status.Listed = p.listing()
+	return &answer[nodeapi.Status]{200, status}, nil
 }
 
 func (a *api) preload(ctx context.Context, in *preloadInput) (*answer[nodeapi.PoolState], error) {

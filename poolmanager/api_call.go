@@ -25,6 +25,7 @@ type callInput struct {
 	Operation     string `path:"operation" doc:"The engine's route: chat, completions, responses, messages, embeddings, …"`
 	TaskID        string `query:"task_id" maxLength:"64"`
 	Object        string `query:"object" maxLength:"256" doc:"The id in the operation's path"`
+	Query         string `query:"query" maxLength:"2048" doc:"The query of the engine's route, as the client sent it"`
 	ModelRef      string `query:"model_ref" maxLength:"256" doc:"What the pool calls the model"`
 	AnswerModel   string `query:"answer_model" maxLength:"256" doc:"What the answer calls it"`
 	Stream        bool   `query:"stream" doc:"The request asks for events"`
@@ -79,19 +80,20 @@ func (a *api) call(ctx context.Context, in *callInput) (*huma.StreamResponse, er
 	if err != nil {
 		return nil, err
 	}
-	t := p.wanted().template
+	spec := p.wanted()
+	t := spec.template
 	if err := t.speaks(operation.Protocol); err != nil {
 		return nil, err
 	}
 	r, w := humago.Unwrap(in.http)
-	places, err := in.check(operation, r, t)
+	places, err := in.check(operation, r, spec)
 	if err != nil {
 		return nil, err
 	}
 	// Through a proxy a request may still come while the engine refuses it.
 	_ = http.NewResponseController(w).EnableFullDuplex()
 	n := &nativeCall{in: in, call: in.adapted(operation, r, t)}
-	if n.body, err = newCallBody(w, r, a.env.times.bodyLimit, t, places); err != nil {
+	if n.body, err = newCallBody(w, r, a.env.times.bodyLimit, spec.rules, places); err != nil {
 		n.body.drain()
 		return nil, err
 	}
@@ -111,8 +113,8 @@ func (a *api) call(ctx context.Context, in *callInput) (*huma.StreamResponse, er
 }
 
 // check refuses what no call can be.
-func (in *callInput) check(operation nodeapi.Operation, r *http.Request, t Template) (nodeapi.Places, error) {
-	most := t.requestBytes()
+func (in *callInput) check(operation nodeapi.Operation, r *http.Request, spec launchSpec) (nodeapi.Places, error) {
+	most := spec.template.requestBytes()
 	switch {
 	case r.ContentLength < 0:
 		return nodeapi.Places{}, fmt.Errorf("%w: a call wants a Content-Length", errTask)
@@ -122,6 +124,9 @@ func (in *callInput) check(operation nodeapi.Operation, r *http.Request, t Templ
 		return nodeapi.Places{}, fmt.Errorf("%w: object is the id in the path of %s", errTask, operation.Path)
 	case r.ContentLength > 0 && operation.Method != http.MethodPost:
 		return nodeapi.Places{}, fmt.Errorf("%w: %s has no body", errTask, operation.Name)
+	}
+	if err := spec.rules.checkQuery(in.Query); err != nil {
+		return nodeapi.Places{}, err
 	}
 	places, err := nodeapi.ParsePlaces(in.Places, r.ContentLength)
 	if err != nil {
@@ -133,7 +138,7 @@ func (in *callInput) check(operation nodeapi.Operation, r *http.Request, t Templ
 // adapted is the call as the engine gets it, but for its body.
 func (in *callInput) adapted(operation nodeapi.Operation, r *http.Request, t Template) adapter.Call {
 	c := adapter.Call{
-		Operation: operation, Object: in.Object, Header: http.Header{}, Stream: in.Stream, Model: in.AnswerModel, MaxAnswer: t.AnswerBytes,
+		Operation: operation, Object: in.Object, Query: in.Query, Header: http.Header{}, Stream: in.Stream, Model: in.AnswerModel, MaxAnswer: t.AnswerBytes,
 	}
 	for name, values := range r.Header {
 		if nodeapi.TravelsWithCall(name) {

@@ -52,6 +52,21 @@ func TestAWholeAnswerPassesAsItIsButForTheModel(t *testing.T) {
 	}
 }
 
+// TestAnEngineWithoutMemoryIsNotAskedToGoOn: it would answer without the conversation.
+func TestAnEngineWithoutMemoryIsNotAskedToGoOn(t *testing.T) {
+	for engine, refused := range map[string]bool{"ollama": true, "vllm": false, "llamacpp": false, "sglang": false, "openai": false} {
+		c := startCalls(t, func(t *Template) { t.Engine, t.RefuseMembers = engine, []string{} })
+		c.answers(200, "application/json", `{"object":"response","id":"resp_2","status":"completed"}`)
+		_, err := c.runCall(request("responses", `{"model":"m","input":"x","previous_response_id":"resp_1"}`))
+		if got := statusOf(err); refused && (got != 400 || !strings.Contains(err.Error(), "previous_response_id: this engine keeps no responses")) || !refused && err != nil {
+			t.Errorf("%s: got %v", engine, err)
+		}
+		if _, err := c.runCall(request("responses", `{"model":"m","input":"x","previous_response_id":null}`)); err != nil {
+			t.Errorf("%s, without one: got %v", engine, err)
+		}
+	}
+}
+
 func TestACallThatCannotBeginIsRefusedByStatus(t *testing.T) {
 	c := startCalls(t, func(t *Template) { t.Protocols, t.RequestBytes = []nodeapi.Protocol{nodeapi.Chat}, 100 })
 	for name, w := range map[string]struct {

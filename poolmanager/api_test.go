@@ -109,7 +109,8 @@ func TestMetricsHaveTheContractsNames(t *testing.T) {
 		_, body := r.call(t, "GET", path, "", "Authorization", "Bearer "+r.token.Reveal())
 		for _, want := range []string{
 			`pool_slots_total{pool_id="p"} 4`, `pool_slots_free{pool_id="p"} 4`, `pool_vram_free_bytes{pool_id="p"} `, `pool_ready{pool_id="p"} 1`,
-			`pool_restarts_total{reason="exit"} 0`, "drain_duration_ms_count 0", "reload_duration_ms_count 0", `circuit_breaker_state{pool_id="p"} 0`,
+			`pool_restarts_total{reason="exit"} 0`, "drain_duration_ms_count 0", "reload_duration_ms_count 0",
+			"llorch_drain_duration_seconds_count 0", "llorch_reload_duration_seconds_count 0", "llorch_token_sources_unusable 0", `llorch_pool_suspect{pool_id="p"} 0`, `circuit_breaker_state{pool_id="p"} 0`,
 		} {
 			if !strings.Contains(body, want) {
 				t.Errorf("%s lacks %s:\n%s", path, want, body)

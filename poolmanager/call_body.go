@@ -42,9 +42,9 @@ type callBody struct {
 
 // newCallBody reads the first piece. A request that is refused within it reaches no
 // engine at all.
-func newCallBody(w http.ResponseWriter, r *http.Request, limit time.Duration, t Template, places nodeapi.Places) (*callBody, error) {
+func newCallBody(w http.ResponseWriter, r *http.Request, limit time.Duration, rules *requestRules, places nodeapi.Places) (*callBody, error) {
 	b := &callBody{
-		in: r.Body, control: http.NewResponseController(w), limit: limit, size: r.ContentLength, scan: newScanner(t), places: places,
+		in: r.Body, control: http.NewResponseController(w), limit: limit, size: r.ContentLength, scan: rules.scanner(), places: places,
 		whole: make(chan struct{}),
 	}
 	if b.size == 0 {

@@ -29,6 +29,7 @@ func TestTheDemoEngineSpeaksEveryProtocol(t *testing.T) {
 		{"ollama-chat", `{"model":"x",` + say, true, true, "stop"},
 		{"ollama-generate", `{"model":"x","prompt":"hello there"`, true, true, "stop"},
 		{"ollama-embed", `{"model":"x","input":"hello there"`, false, false, ""},
+		{"ollama-embeddings", `{"model":"x","prompt":"hello there"`, false, false, ""},
 		{"ollama-show", `{"model":"x"`, false, false, ""},
 	} {
 		for _, stream := range []bool{false, true} {

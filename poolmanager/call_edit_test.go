@@ -20,7 +20,11 @@ func passed(t testing.TB, body io.Reader, text string, usage bool) (sent string,
 	r.ContentLength = int64(len(text))
 	template := URLTemplate("http://127.0.0.1:1")
 	template.RefuseMembers, template.RemoteMedia = []string{}, RemoteMediaAny
-	b, err := newCallBody(httptest.NewRecorder(), r, time.Second, template, placesOf(text))
+	rules, err := newRequestRules(template)
+	if err != nil {
+		return "", 0, err
+	}
+	b, err := newCallBody(httptest.NewRecorder(), r, time.Second, rules, placesOf(text))
 	if err != nil {
 		return "", 0, err
 	}
@@ -143,6 +147,7 @@ func TestARequestIsRefusedForWhatItsTemplateRefuses(t *testing.T) {
 		"Ollama's":                       {"ollama", `{"messages":[{"images":["https://a"]}]}`, nil, "", "images"},
 		"Ollama's in the request":        {"ollama", `{"messages":[{"images":["AAAA"]}]}`, nil, "", ""},
 		"a server of tools":              {"vllm", `{"tools":[{"type":"mcp","server_url":"https://a"}]}`, nil, "", "server_url"},
+		"Anthropic's server of tools":    {"url", `{"mcp_servers":[{"type":"url","name":"a","url":"https://a"}]}`, nil, "", "mcp_servers"},
 		"a schema that speaks of images": {"vllm", `{"tools":[{"function":{"parameters":{"properties":{"image_url":{"type":"string","default":"https://a"}}}}}]}`, nil, "", ""},
 		"what a tool was called with":    {"vllm", `{"messages":[{"content":[{"type":"tool_use","input":{"image_url":"https://a"}}]}]}`, nil, "", ""},
 		"a text with an address":         {"vllm", `{"messages":[{"content":"https://a"}]}`, nil, "", ""},
@@ -158,8 +163,10 @@ func TestARequestIsRefusedForWhatItsTemplateRefuses(t *testing.T) {
 		"over a limit":                   {"ollama", `{"options":{"num_ctx":8193}}`, []string{"options.num_ctx <= 8192"}, "", "8192"},
 		"no number for a limit":          {"ollama", `{"options":{"num_ctx":"9"}}`, []string{"options.num_ctx<=8192"}, "", "8192"},
 		"a tool that searches":           {"ollama", `{"tools":[{"type":"function"},{"type":"web_search_20250305"}]}`, nil, "", "tools.type web_search"},
+		"a NUL in a text":                {"sglang", `{"messages":[{"content":"a\u0000b"}],"stop":"\u0000"}`, nil, "", ""},
 		"a tool that is called so":       {"ollama", `{"tools":[{"type":"function","function":{"name":"web_search"}}]}`, nil, "", ""},
 		"a text, exactly":                {"vllm", `{"mode":"fast"}`, []string{"mode = fast"}, "", "mode"},
+		"a text, exactly, before a NUL":  {"vllm", `{"mode":"fast\u0000x"}`, []string{"mode = fast"}, "", "mode"},
 		"a text, not exactly":            {"vllm", `{"mode":"faster"}`, []string{"mode = fast"}, "", ""},
 		"the shipped limit":              {"ollama", `{"options":{"num_ctx":32769}}`, nil, "", "32768"},
 		"nothing refused":                {"ollama", `{"keep_alive":0}`, []string{}, "", ""},
@@ -170,8 +177,12 @@ func TestARequestIsRefusedForWhatItsTemplateRefuses(t *testing.T) {
 			if err := template.Validate(); err != nil {
 				t.Fatal(err)
 			}
+			rules, err := newRequestRules(template)
+			if err != nil {
+				t.Fatal(err)
+			}
 			r := httptest.NewRequest("POST", "/", strings.NewReader(c.body))
-			_, err := newCallBody(httptest.NewRecorder(), r, time.Second, template, placesOf(c.body))
+			_, err = newCallBody(httptest.NewRecorder(), r, time.Second, rules, placesOf(c.body))
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("got %v", err)

@@ -21,7 +21,11 @@ type refusal struct {
 	limited bool
 	most    int64
 	text    string // one that is refused; with a star at its end, all that begin so
+	instead string // what the caller can do; "" for nothing
 }
+
+// previousResponse is refused where the engine would ignore it.
+var previousResponse = refusal{path: "previous_response_id", instead: ": this engine keeps no responses; send the whole conversation in input"}
 
 var refusalText = regexp.MustCompile(`^([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)(?:\s*<=\s*(\d{1,18})|\s*=\s*([A-Za-z0-9_.-]+\*?))?$`)
 
@@ -58,7 +62,7 @@ func (r refusal) check(scan *jsonbody.Scanner) error {
 		return nil
 	}
 	if !r.limited {
-		return fmt.Errorf("%w: %s", errMember, r.path)
+		return fmt.Errorf("%w: %s%s", errMember, r.path, r.instead)
 	}
 	if n, ok := m.Int(); !ok || n > r.most {
 		return fmt.Errorf("%w: %s has to be a whole number of at most %d", errMember, r.path, r.most)
@@ -69,6 +73,7 @@ func (r refusal) check(scan *jsonbody.Scanner) error {
 // checkText refuses a string of the request.
 func (r refusal) checkText(path []string, text string) error {
 	prefix, begins := strings.CutSuffix(r.text, "*")
+	text, _, _ = strings.Cut(text, "\x00") // where readers that are written in C end it
 	switch {
 	case r.text == "" || !strings.EqualFold(strings.Join(path, "."), r.path):
 	case text == prefix, begins && strings.HasPrefix(text, prefix):
@@ -90,6 +95,9 @@ func checkMedia(path []string, text string) error {
 	last := strings.ToLower(path[len(path)-1])
 	if last == "server_url" {
 		return fmt.Errorf("%w: server_url", errMember)
+	}
+	if last == "url" && strings.EqualFold(path[0], "mcp_servers") { // Anthropic's server_url
+		return fmt.Errorf("%w: mcp_servers", errMember)
 	}
 	if inToolData(path) {
 		return nil
@@ -123,23 +131,30 @@ func inToolData(path []string) bool {
 	return len(path) > 3 && path[0] == "messages" && path[1] == "tool_calls" && path[2] == "function" && path[3] == "arguments"
 }
 
-// scanner reads a request for what the template refuses.
-type scanner struct {
-	*jsonbody.Scanner
+// requestRules are what a template refuses in requests, read once.
+type requestRules struct {
 	refusals []refusal
+	text     func(path []string, text string) error // judges a text at its place; nil: all pass
+	scan     *jsonbody.Scanner                      // copied for each request
 }
 
-// newScanner makes the scanner of a template, whose list was checked.
-func newScanner(t Template) *scanner {
-	s := &scanner{}
-	s.refusals, _ = t.refusals()
+func newRequestRules(t Template) (*requestRules, error) {
+	all, err := t.refusals()
+	if err != nil {
+		return nil, err
+	}
+	if !t.remembers() {
+		all = append(all, previousResponse)
+	}
 	o := jsonbody.Options{Watch: []string{"model"}}
-	for _, r := range s.refusals {
-		if r.path != "model" && r.text == "" && !slices.Contains(o.Watch, r.path) {
+	var texts []refusal
+	for _, r := range all {
+		if r.text != "" {
+			texts = append(texts, r)
+		} else if r.path != "model" && !slices.Contains(o.Watch, r.path) {
 			o.Watch = append(o.Watch, r.path)
 		}
 	}
-	texts := slices.DeleteFunc(slices.Clone(s.refusals), func(r refusal) bool { return r.text == "" })
 	if fetches := t.RemoteMedia == RemoteMediaAny; !fetches || len(texts) > 0 {
 		o.String = func(path []string, text string) error {
 			for _, r := range texts {
@@ -153,9 +168,16 @@ func newScanner(t Template) *scanner {
 			return checkMedia(path, text)
 		}
 	}
-	s.Scanner = jsonbody.New(o)
-	return s
+	return &requestRules{all, o.String, jsonbody.New(o)}, nil
 }
+
+// scanner reads a request for what the template refuses.
+type scanner struct {
+	*jsonbody.Scanner
+	refusals []refusal
+}
+
+func (r *requestRules) scanner() *scanner { return &scanner{r.scan.Copy(), r.refusals} }
 
 // read reads the next piece.
 func (s *scanner) read(piece []byte) error {

@@ -8,7 +8,7 @@ import "slices"
 // deploy/docs/engines.md names the version and the place in the source of each.
 var refusedByEngine = map[string][]string{
 	"demo":     {},
-	"llamacpp": {"id_slot", "lora"},
+	"llamacpp": {"id_slot", "lora", "autoload"},
 	"vllm": {
 		"kv_transfer_params", "ec_transfer_params", "vllm_xargs.kv_transfer_params", "vllm_xargs.ec_transfer_params", "priority", "request_id",
 	},
@@ -21,6 +21,16 @@ var refusedByEngine = map[string][]string{
 		"options.draft_num_predict", "options.num_ctx <= 32768", "tools.type = web_search*",
 	},
 }
+
+// forgetful are the engines that keep no responses and ignore previous_response_id: they
+// would answer as if nothing was said before. Ollama v0.17.4, openai/responses.go: a
+// request (line 274) has no such member, and every answer (line 750) says "store": false.
+// vLLM, SGLang and llama.cpp refuse an id that they do not know.
+var forgetful = []string{"ollama"}
+
+// remembers reports whether a response of the engine can be named in a later request, as
+// far as is known.
+func (t Template) remembers() bool { return !slices.Contains(forgetful, t.Engine) }
 
 // shippedRefusals is the list of an engine by its kind; of one that is not known, all of
 // them.

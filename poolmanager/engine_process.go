@@ -14,6 +14,7 @@ import (
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/adapter"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 	"github.com/llorch/gateway/poolmanager/proc"
 )
 
@@ -31,6 +32,8 @@ type engines interface {
 	models(ctx context.Context, inst *instance) ([]string, error)
 	// contexts asks an engine how many tokens its models can have in their context.
 	contexts(ctx context.Context, inst *instance, models []string) map[string]int64
+	// listed asks an engine of Ollama's protocol about its models.
+	listed(ctx context.Context, inst *instance) []nodeapi.ListedModel
 }
 
 // instance is one running engine.

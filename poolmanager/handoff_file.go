@@ -168,5 +168,6 @@ func (h handoff) spec() launchSpec {
 	if kind, _ := modelref.Split(h.ModelRef); kind == modelref.Named {
 		m.name = h.ModelRef // as the engine calls it; else it is asked for its models
 	}
-	return launchSpec{template: t, model: m}
+	spec, _ := newLaunchSpec(t, m) // the lists that we ship are checked by a test
+	return spec
 }

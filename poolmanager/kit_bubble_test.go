@@ -145,6 +145,7 @@ func (s *stand) modelsOf() []string {
 // standEngines gives the stand the method models beside its field of that name.
 type standEngines struct{ *stand }
 
+func (s standEngines) listed(context.Context, *instance) []nodeapi.ListedModel        { return nil }
 func (s standEngines) contexts(context.Context, *instance, []string) map[string]int64 { return nil }
 
 func (s standEngines) models(context.Context, *instance) ([]string, error) {

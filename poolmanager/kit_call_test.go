@@ -51,6 +51,7 @@ func startCalls(t testing.TB, change func(*Template)) *callRig {
 		}
 		o.Templates = []Template{template}
 	})
+	c.answers(404, "application/json", "{}") // until a test says otherwise
 	c.ready(t, "p", "url", "")
 	return c
 }

@@ -4,19 +4,22 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	common "github.com/llorch/gateway/authmin/backend/metrics"
 )
 
-// waitBuckets, in milliseconds, reach from an idle drain to a large model's load.
-var waitBuckets = []float64{10, 100, 500, 1000, 5000, 15_000, 60_000, 300_000, 1_200_000}
+// waitBuckets, in seconds, reach from an idle drain to a large model's load.
+var waitBuckets = []float64{0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 1200}
 
 // metrics are the pool manager's own; gauges are read from the pools at each scrape,
 // so that none is stale.
 type metrics struct {
-	sourceErrors *prometheus.CounterVec
-	registry     *prometheus.Registry
-	restarts     *prometheus.CounterVec
-	drains       prometheus.Histogram
-	reloads      prometheus.Histogram
+	sources  common.TokenSources
+	registry *prometheus.Registry
+	restarts *prometheus.CounterVec
+	drains   common.Timing
+	reloads  common.Timing
 }
 
 func newMetrics(pools func() []*pool) *metrics {
@@ -25,29 +28,21 @@ func newMetrics(pools func() []*pool) *metrics {
 		restarts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pool_restarts_total", Help: "Restarts of engines by why the one before ended.",
 		}, []string{"reason"}),
-		drains: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "drain_duration_ms", Help: "How long drains took, in milliseconds.", Buckets: waitBuckets,
-		}),
-		reloads: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "reload_duration_ms", Help: "How long successful reloads took, in milliseconds.", Buckets: waitBuckets,
-		}),
+		drains:  common.NewTiming("drain_duration_ms", "llorch_drain_duration_seconds", "How long drains took.", waitBuckets),
+		reloads: common.NewTiming("reload_duration_ms", "llorch_reload_duration_seconds", "How long successful reloads took.", waitBuckets),
+		sources: common.NewTokenSources(),
 	}
-	m.sourceErrors = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "poolmanager_token_source_errors_total",
-		Help: "Files of tokens that could not be read while serving, so that the last good token stays in use, and files whose replacement is not seen because they are mounted by themselves.",
-	}, []string{"source"})
 	for _, r := range []Reason{ReasonExit, ReasonSignal, ReasonMemory, ReasonCUDA, ReasonHealth, ReasonStart, ReasonStalled} {
 		m.restarts.WithLabelValues(string(r)) // zero is a value: alerts need it
 	}
-	m.registry.MustRegister(m.restarts, m.drains, m.reloads, m.sourceErrors, poolCollector(pools))
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		m.restarts, m.drains, m.reloads, m.sources.Errors, m.sources.Unusable, poolCollector(pools))
 	return m
 }
 
 func (m *metrics) restarted(r Reason)       { m.restarts.WithLabelValues(string(r)).Inc() }
-func (m *metrics) drained(d time.Duration)  { m.drains.Observe(milliseconds(d)) }
-func (m *metrics) reloaded(d time.Duration) { m.reloads.Observe(milliseconds(d)) }
-
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+func (m *metrics) drained(d time.Duration)  { m.drains.Observe(d) }
+func (m *metrics) reloaded(d time.Duration) { m.reloads.Observe(d) }
 
 // poolCollector reads every pool at each scrape; the number of pools is bounded.
 type poolCollector func() []*pool
@@ -57,6 +52,7 @@ var (
 	descSlotsFree  = poolDesc("pool_slots_free", "Tasks that the pool would take now.")
 	descVRAM       = poolDesc("pool_vram_free_bytes", "Free memory of the pool's devices.")
 	descReady      = poolDesc("pool_ready", "1 when the pool takes tasks.")
+	descSuspect    = poolDesc("llorch_pool_suspect", "1 when a task stopped making progress in the pool's engine within the last 30 min.")
 	descBreaker    = poolDesc("circuit_breaker_state", "Restarts of the pool's engine: 0 allowed, 1 one try, 2 held back.")
 )
 
@@ -66,7 +62,7 @@ func poolDesc(name, help string) *prometheus.Desc {
 
 // Describe implements prometheus.Collector.
 func (poolCollector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descSlotsTotal, descSlotsFree, descVRAM, descReady, descBreaker} {
+	for _, d := range []*prometheus.Desc{descSlotsTotal, descSlotsFree, descVRAM, descReady, descSuspect, descBreaker} {
 		to <- d
 	}
 }
@@ -78,15 +74,19 @@ func (c poolCollector) Collect(to chan<- prometheus.Metric) {
 		p.mu.Lock()
 		breaker := p.breaker
 		p.mu.Unlock()
-		ready := 0.0
-		if s.Ready {
-			ready = 1
-		}
 		for desc, value := range map[*prometheus.Desc]float64{
 			descSlotsTotal: float64(s.SlotsTotal), descSlotsFree: float64(s.SlotsFree),
-			descVRAM: float64(s.VRAMFreeBytes), descReady: ready, descBreaker: float64(breaker),
+			descVRAM: float64(s.VRAMFreeBytes), descReady: gaugeOf(s.Ready), descSuspect: gaugeOf(s.Suspect), descBreaker: float64(breaker),
 		} {
 			to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, p.id)
 		}
 	}
+}
+
+// gaugeOf is the value of a gauge that is a yes or a no.
+func gaugeOf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }

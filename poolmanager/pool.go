@@ -47,9 +47,15 @@ type environment struct {
 // launchSpec is what a pool runs.
 type launchSpec struct {
 	template Template
+	rules    *requestRules // of the template
 	model    model
 	size     int64 // bytes of the model's file; 0 when there is none
 	handed   bool  // by a handoff file: the engine runs already
+}
+
+func newLaunchSpec(t Template, m model) (launchSpec, error) {
+	rules, err := newRequestRules(t)
+	return launchSpec{template: t, rules: rules, model: m}, err
 }
 
 // key identifies a measurement of memory.
@@ -73,7 +79,8 @@ type pool struct {
 	inst     *instance
 	models   []string // what the engine serves, as last heard
 	contexts map[string]int64
-	unusable []string // what it lists besides, as last logged
+	listed   []nodeapi.ListedModel // what it tells of them; never changed in place
+	unusable []string              // what it lists besides, as last logged
 	taken    map[*slot]struct{}
 	restarts int
 	suspect  stallHistory
@@ -249,6 +256,16 @@ func (p *pool) status() nodeapi.Status {
 		s.SlotsFree = s.SlotsTotal - s.ActiveLeases
 	}
 	return s
+}
+
+// listing is what an engine that is ready last told of its models, for one that asks.
+func (p *pool) listing() []nodeapi.ListedModel {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.state != StateReady {
+		return nil
+	}
+	return p.listed
 }
 
 // report is what the orchestrator is told: a pool that would load its model for a

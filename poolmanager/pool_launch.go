@@ -205,8 +205,13 @@ func (p *pool) learnModels(ctx context.Context, inst *instance) error {
 		}
 	}
 	contexts := p.env.engines.contexts(ctx, inst, models)
+	var listed []nodeapi.ListedModel
+	if slices.Contains(inst.template.protocols(), nodeapi.Ollama) {
+		listed = p.env.engines.listed(ctx, inst)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.listed = listed
 	p.noteUnusable(inst.unusable)
 	if !slices.Equal(p.models, models) || !maps.Equal(p.contexts, contexts) {
 		p.models, p.contexts = models, maps.Clone(contexts)

@@ -175,10 +175,13 @@ func (m *manager) resolve(t Template, ref string) (launchSpec, error) {
 		ref = t.Model
 	}
 	if ref == "" && t.ListsModels {
-		return launchSpec{template: t}, nil
+		return newLaunchSpec(t, model{})
 	}
 	resolved, err := resolveModel(m.env.root, t.TakesFile, ref)
-	return launchSpec{template: t, model: resolved}, err
+	if err != nil {
+		return launchSpec{}, err
+	}
+	return newLaunchSpec(t, resolved)
 }
 
 // drain begins a drain and does not wait for it.

@@ -49,7 +49,12 @@ func (s *Service) SetTokens(t Tokens) error {
 // SourceFailed counts a file of a token that could not be used. The source is one
 // of a closed set: it is a label of a metric.
 func (s *Service) SourceFailed(source string) {
-	s.pools.env.metrics.sourceErrors.WithLabelValues(source).Inc()
+	s.pools.env.metrics.sources.Errors.WithLabelValues(source).Inc()
+}
+
+// SourcesUnusable sets the number of tokens whose file is not in use as it is now.
+func (s *Service) SourcesUnusable(count int) {
+	s.pools.env.metrics.sources.Unusable.Set(float64(count))
 }
 
 // sameSecret reports whether two secrets are equal, or both are none.

@@ -72,10 +72,12 @@ func (b *Authenticator) Wrap(next http.Handler) http.Handler {
 		if b.leaks.ContainsTokenFolded(id) { // it would stand in every log, and on disk
 			id = authmin.NewCorrelationID()
 		}
-		w.Header().Set(authmin.HeaderCorrelationID, id)
+		for _, name := range authmin.DialectOf(r.URL.Path, r.Header).IDHeaders() {
+			w.Header().Set(name, id)
+		}
 		r = r.WithContext(authmin.WithCorrelationID(r.Context(), id))
 		who, reason := b.identify(r)
-		for _, name := range []string{"Authorization", authmin.HeaderIdentity, authmin.HeaderScopes} {
+		for _, name := range []string{"Authorization", authmin.HeaderIdentity, authmin.HeaderScopes, authmin.HeaderModels} {
 			r.Header.Del(name)
 		}
 		// HEAD is GET without the body, and the policy has both public: the gateway
@@ -132,16 +134,23 @@ func (b *Authenticator) identify(r *http.Request) (presenter, authmin.Reason) {
 }
 
 // gatewayCaller is the caller in the identity headers of the gateway. Headers that the
-// gateway would not write give a caller without a name and without a scope.
+// gateway would not write give a caller without a name and without a scope, which passes no
+// route. One with a name and without X-Auth-Models, as from a gateway of an older version,
+// may use no model.
 func gatewayCaller(h http.Header) Caller {
-	names, lists := h[authmin.HeaderIdentity], h[authmin.HeaderScopes]
+	names, lists, models := h[authmin.HeaderIdentity], h[authmin.HeaderScopes], h[authmin.HeaderModels]
 	if len(names) != 1 || !authmin.IsName(strings.TrimPrefix(names[0], "proxy:")) {
 		return Caller{}
 	}
-	caller := Caller{Name: names[0]}
+	caller := Caller{Name: names[0], Models: new(authmin.Models)}
 	if len(lists) == 1 {
 		if scopes, err := authmin.ParseScopes(lists[0]); err == nil {
 			caller.Scopes = scopes
+		}
+	}
+	if len(models) == 1 {
+		if list, err := authmin.ParseModels(models[0]); err == nil {
+			caller.Models = list
 		}
 	}
 	return caller

@@ -139,27 +139,42 @@ func TestBackendRefusesCredentials(t *testing.T) {
 
 func TestBackendIdentity(t *testing.T) {
 	gateway, own := bearerOf("gateway"), bearerOf("api")
+	none := new(authmin.Models)
+	tiny, err := authmin.ParseModels("tiny,team-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(models ...string) http.Header {
+		return http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci"}, authmin.HeaderModels: models}
+	}
+	sameModels := cmp.Comparer(func(a, b *authmin.Models) bool { return a.String() == b.String() })
 	cases := map[string]struct {
 		header http.Header
 		want   Caller
 	}{
-		"the gateway for a token":             {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci"}, authmin.HeaderScopes: {"infer,nodes"}}, Caller{"ci", []authmin.Scope{authmin.ScopeInfer, authmin.ScopeNodes}}},
-		"the gateway for a proxy's user":      {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"proxy:alice"}, authmin.HeaderScopes: {"infer"}}, Caller{"proxy:alice", []authmin.Scope{authmin.ScopeInfer}}},
-		"the gateway for a local client":      {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"localhost"}, authmin.HeaderScopes: {"admin"}}, Caller{"localhost", []authmin.Scope{authmin.ScopeAdmin}}},
-		"the gateway without an identity":     {http.Header{"Authorization": {gateway}}, Caller{}},
-		"the gateway with scopes alone":       {http.Header{"Authorization": {gateway}, authmin.HeaderScopes: {"admin"}}, Caller{}},
-		"the gateway with an empty identity":  {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {""}, authmin.HeaderScopes: {"admin"}}, Caller{}},
-		"the gateway with two identities":     {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci", "ops"}, authmin.HeaderScopes: {"admin"}}, Caller{}},
-		"the gateway with a strange identity": {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"Alice <a@b>"}, authmin.HeaderScopes: {"admin"}}, Caller{}},
-		"the gateway with a prefix alone":     {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"proxy:"}, authmin.HeaderScopes: {"admin"}}, Caller{}},
-		"the gateway with a long identity":    {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {strings.Repeat("a", 65)}, authmin.HeaderScopes: {"admin"}}, Caller{}},
-		"the gateway without scopes":          {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci"}}, Caller{"ci", nil}},
-		"the gateway with empty scopes":       {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci"}, authmin.HeaderScopes: {""}}, Caller{"ci", nil}},
-		"the gateway with two lines":          {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci"}, authmin.HeaderScopes: {"infer", "admin"}}, Caller{"ci", nil}},
-		"the gateway with malformed scopes":   {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci"}, authmin.HeaderScopes: {"infer admin"}}, Caller{"ci", nil}},
-		"the gateway with an alias":           {http.Header{"Authorization": {gateway}, "X_Auth_Identity": {"ops"}, "X_Auth_Scopes": {"admin"}}, Caller{}},
-		"a caller's own token":                {http.Header{"Authorization": {own}}, Caller{authmin.NameDefault, authmin.AllScopes()}},
-		"an own token and a forged identity":  {http.Header{"Authorization": {own}, authmin.HeaderIdentity: {"ops"}, authmin.HeaderScopes: {"nodes"}}, Caller{authmin.NameDefault, authmin.AllScopes()}},
+		"the gateway for a token":              {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci"}, authmin.HeaderScopes: {"infer,nodes"}}, Caller{"ci", []authmin.Scope{authmin.ScopeInfer, authmin.ScopeNodes}, none}},
+		"the gateway for a proxy's user":       {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"proxy:alice"}, authmin.HeaderScopes: {"infer"}}, Caller{"proxy:alice", []authmin.Scope{authmin.ScopeInfer}, none}},
+		"the gateway for a local client":       {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"localhost"}, authmin.HeaderScopes: {"admin"}}, Caller{"localhost", []authmin.Scope{authmin.ScopeAdmin}, none}},
+		"the gateway without an identity":      {http.Header{"Authorization": {gateway}}, Caller{}},
+		"the gateway with scopes alone":        {http.Header{"Authorization": {gateway}, authmin.HeaderScopes: {"admin"}}, Caller{}},
+		"the gateway with an empty identity":   {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {""}, authmin.HeaderScopes: {"admin"}}, Caller{}},
+		"the gateway with two identities":      {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci", "ops"}, authmin.HeaderScopes: {"admin"}}, Caller{}},
+		"the gateway with a strange identity":  {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"Alice <a@b>"}, authmin.HeaderScopes: {"admin"}}, Caller{}},
+		"the gateway with a prefix alone":      {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"proxy:"}, authmin.HeaderScopes: {"admin"}}, Caller{}},
+		"the gateway with a long identity":     {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {strings.Repeat("a", 65)}, authmin.HeaderScopes: {"admin"}}, Caller{}},
+		"the gateway without scopes":           {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci"}}, Caller{"ci", nil, none}},
+		"the gateway with empty scopes":        {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci"}, authmin.HeaderScopes: {""}}, Caller{"ci", nil, none}},
+		"the gateway with two lines":           {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci"}, authmin.HeaderScopes: {"infer", "admin"}}, Caller{"ci", nil, none}},
+		"the gateway with malformed scopes":    {http.Header{"Authorization": {gateway}, authmin.HeaderIdentity: {"ci"}, authmin.HeaderScopes: {"infer admin"}}, Caller{"ci", nil, none}},
+		"the gateway with models":              {with("tiny,team-*"), Caller{"ci", nil, tiny}},
+		"the gateway with every model":         {with("*"), Caller{"ci", nil, nil}},
+		"the gateway with two lines of models": {with("*", "tiny"), Caller{"ci", nil, none}},
+		"the gateway with malformed models":    {with("tiny, big"), Caller{"ci", nil, none}},
+		"the gateway with an empty list":       {with(""), Caller{"ci", nil, none}},
+		"an own token and forged models":       {http.Header{"Authorization": {own}, authmin.HeaderModels: {"tiny"}}, Caller{authmin.NameDefault, authmin.AllScopes(), nil}},
+		"the gateway with an alias":            {http.Header{"Authorization": {gateway}, "X_Auth_Identity": {"ops"}, "X_Auth_Scopes": {"admin"}}, Caller{}},
+		"a caller's own token":                 {http.Header{"Authorization": {own}}, Caller{authmin.NameDefault, authmin.AllScopes(), nil}},
+		"an own token and a forged identity":   {http.Header{"Authorization": {own}, authmin.HeaderIdentity: {"ops"}, authmin.HeaderScopes: {"nodes"}}, Caller{authmin.NameDefault, authmin.AllScopes(), nil}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -167,10 +182,10 @@ func TestBackendIdentity(t *testing.T) {
 			if resp, body := b.do(t, "GET", "/v2/tasks", c.header); resp.StatusCode != 200 || b.last == nil {
 				t.Fatalf("got %d %s", resp.StatusCode, body)
 			}
-			if diff := cmp.Diff(c.want, b.last.Caller); diff != "" {
+			if diff := cmp.Diff(c.want, b.last.Caller, sameModels); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
-			for _, name := range []string{"Authorization", authmin.HeaderIdentity, authmin.HeaderScopes} {
+			for _, name := range []string{"Authorization", authmin.HeaderIdentity, authmin.HeaderScopes, authmin.HeaderModels} {
 				if b.last.Header[name] != nil {
 					t.Errorf("the service sees %s", name)
 				}
@@ -199,6 +214,19 @@ func TestBackendCorrelationID(t *testing.T) {
 		resp, _ = b.do(t, "GET", "/v2/tasks", http.Header{"Authorization": {authorization}, authmin.HeaderCorrelationID: {"a_b"}})
 		if id := resp.Header.Get(authmin.HeaderCorrelationID); id == "a_b" || authmin.EnsureCorrelationID(http.Header{authmin.HeaderCorrelationID: {id}}) != id {
 			t.Errorf("a bad id gives %q", id)
+		}
+	}
+}
+
+// SDKs show the id under names of their own.
+func TestBackendCorrelationIDForSDKs(t *testing.T) {
+	b := newBackend(t, secretOf("api"), authmin.Secret{})
+	for target, want := range map[string]string{"/v1/messages": "mine-1", "/v1/models": "mine-1", "/v1/chat/completions": ""} {
+		for _, credential := range []string{bearerOf("api"), bearerOf("x")} {
+			answer, _ := b.do(t, "GET", target, http.Header{"Authorization": {credential}, "X-Correlation-Id": {"mine-1"}, "Anthropic-Version": {"2023-06-01"}})
+			if got := answer.Header.Get("Request-Id"); got != want || answer.Header.Get("X-Request-Id") != "mine-1" {
+				t.Errorf("%s: got Request-Id %q and X-Request-Id %q, want %q and mine-1", target, got, answer.Header.Get("X-Request-Id"), want)
+			}
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"time"
 )
 
 // modulePath is this module, as builds name it.
@@ -24,6 +25,16 @@ type Build struct {
 	Caddy    string // the version of Caddy; "": it is not linked
 	Go       string
 	Platform string // such as linux/amd64
+}
+
+// Date is the time of the commit, so that what is dated by it can be built twice; 1970
+// where the build has none.
+func (b Build) Date() time.Time {
+	at, err := time.Parse(time.RFC3339, b.Time)
+	if err != nil {
+		return time.Unix(0, 0).UTC()
+	}
+	return at.UTC()
 }
 
 // ThisBuild is the build of the program that runs.

@@ -10,6 +10,7 @@ import (
 type Caller struct {
 	Name   string // as the gateway gives it, or [authmin.NameDefault]; "" without an identity
 	Scopes []authmin.Scope
+	Models *authmin.Models // that it may use; nil: every model
 }
 
 type callerKey struct{}

@@ -21,6 +21,7 @@ var numbers = map[string]int{
 	"HEADERS_TOO_LARGE":  40015,
 	"KEY_MISSING":        40016,
 	"BODY_CUT":           40017,
+	"INVALID_QUERY":      40018,
 
 	"NODE_OWNED":   40306,
 	"WORKER_OWNED": 40307,
@@ -121,6 +122,7 @@ var numbers = map[string]int{
 	"ENGINE_REFUSED":        50213,
 	"ENGINE_REJECTED":       50214,
 	"CONTENT_LOST":          50215,
+	"FINISH_REASON_UNKNOWN": 50216,
 
 	"STARTING":          50302,
 	"RELOAD_UNDER_WAY":  50303,

@@ -64,6 +64,9 @@ type Service interface {
 	SetSecrets(next func(*authmin.SecretSource) authmin.Secret) error
 	// SecretFailed counts a file of a secret that could not be used.
 	SecretFailed(kind string)
+	// SecretsUnusable sets the number of secret files whose present content is not in use.
+	// It is called at every look, each SecretInterval.
+	SecretsUnusable(count int)
 }
 
 // reading is a daemon with what was read for it.
@@ -139,6 +142,9 @@ func (p Program) Run(ctx context.Context, args []string, lookup Lookup, stdout, 
 	version := flags.Bool("version", false, "print the version and what it was built from, and exit")
 	reference := flags.Bool("reference", false, "print the reference of the configuration, in Markdown, and exit")
 	flags.Usage = func() { p.usage(flags) }
+	if len(args) > 0 && args[0] == "manpage" {
+		return p.writeManpage(args[1:], flags, stderr)
+	}
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil
 	} else if err != nil {

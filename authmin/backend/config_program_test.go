@@ -11,11 +11,13 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 const (
@@ -32,6 +34,8 @@ type thing struct {
 	failed  chan error
 	stopped chan struct{}
 	problem error
+
+	unusable *atomic.Int64
 }
 
 func (d *thing) Settings() Settings { return d.settings() }
@@ -63,6 +67,7 @@ func (d *thing) SetSecrets(next func(*authmin.SecretSource) authmin.Secret) erro
 	return nil
 }
 func (d *thing) SecretFailed(kind string) { d.inUse <- "failed " + kind }
+func (d *thing) SecretsUnusable(n int)    { d.unusable.Store(int64(n)) }
 func (d *thing) Reload() (reloaded, needsRestart, failed []string) {
 	return []string{"certificate"}, []string{"authority"}, nil
 }
@@ -121,7 +126,7 @@ func newProgram(d *thing) Program {
 
 func start(t *testing.T, args []string, lookup Lookup) *run {
 	t.Helper()
-	d := &thing{inUse: make(chan string, 10), failed: make(chan error, 1), stopped: make(chan struct{})}
+	d := &thing{inUse: make(chan string, 10), failed: make(chan error, 1), stopped: make(chan struct{}), unusable: new(atomic.Int64)}
 	ctx, stop := context.WithCancel(t.Context())
 	r := &run{thing: d, ended: make(chan error, 1), stop: stop}
 	go func() { r.ended <- newProgram(d).Run(ctx, args, lookup, r, r) }()
@@ -171,6 +176,7 @@ func TestAProgramReloadsAndStops(t *testing.T) {
 	if got := <-r.thing.inUse; got != "failed T_TOKEN" {
 		t.Errorf("got %s, want a count of the token's file", got)
 	}
+	testkit.Eventually(t, "one token's file is unusable", func() bool { return r.thing.unusable.Load() == 1 })
 	r.stop()
 	if err := <-r.ended; err != nil {
 		t.Error(err)

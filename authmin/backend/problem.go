@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
 // Problem is an error answer of RFC 9457 with a code, a number
@@ -22,6 +23,7 @@ type Problem struct {
 	SDK           *sdkError    `json:"error,omitempty" doc:"The same for SDKs of OpenAI; those of other protocols have their own shape on their routes"`
 	Header        http.Header  `json:"-"` // of the answer, such as Retry-After
 	SDKCode       string       `json:"-"` // what SDKs show as the code; "": Code
+	Param         string       `json:"-"` // the member of the request that is wrong, for SDKs
 }
 
 // FieldError is one wrong field and its place. The value itself is not
@@ -88,7 +90,8 @@ func (a *API) transform(ctx huma.Context, _ string, v any) (any, error) {
 		v = p
 	}
 	if c, ok := v.(carrier); ok {
-		return answerOf(ctx.Context(), ctx.Operation().Path, c), nil
+		r, _ := humago.Unwrap(ctx)
+		return answerOf(r, c), nil
 	}
 	return v, nil
 }
@@ -100,7 +103,7 @@ func (a *API) WriteProblem(w http.ResponseWriter, r *http.Request, problem huma.
 	if !ok { // a defect: Translate gives problems only
 		p = Internal()
 	}
-	answer, base, h := answerOf(r.Context(), r.URL.Path, p), p.problem(), w.Header()
+	answer, base, h := answerOf(r, p), p.problem(), w.Header()
 	for name, values := range base.Header {
 		h[name] = values
 	}

@@ -1,7 +1,6 @@
 package backend
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -31,11 +30,11 @@ func (p problemAnswer) MarshalJSON() ([]byte, error) { return p.text, nil }
 // ContentType is for huma.
 func (p problemAnswer) ContentType(string) string { return p.dialect.ContentType() }
 
-// answerOf gives the body of a problem on a route.
-func answerOf(ctx context.Context, path string, p carrier) problemAnswer {
-	d := authmin.DialectOf(path)
+// answerOf gives the body of a problem for a request.
+func answerOf(r *http.Request, p carrier) problemAnswer {
+	d := authmin.DialectOf(r.URL.Path, r.Header)
 	base := p.problem()
-	base.CorrelationID = authmin.CorrelationID(ctx)
+	base.CorrelationID = authmin.CorrelationID(r.Context())
 	return problemAnswer{ProblemBody(d, p), d, base.Header, base.Status}
 }
 
@@ -45,7 +44,7 @@ func ProblemBody(d authmin.Dialect, p carrier) []byte {
 	base := p.problem()
 	edge := &authmin.Problem{
 		Status: base.Status, Code: base.Code, CodeNumber: base.CodeNumber, Title: base.Title, Hint: base.Hint,
-		Message: base.Hint, Extra: extra(p), Final: base.Header.Get(authmin.HeaderShouldRetry) == "false", SDKCode: base.SDKCode,
+		Message: base.Hint, Extra: extra(p), Final: base.Header.Get(authmin.HeaderShouldRetry) == "false", SDKCode: base.SDKCode, Param: base.Param,
 	}
 	if len(base.Errors) > 0 {
 		first := base.Errors[0]

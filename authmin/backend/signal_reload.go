@@ -36,6 +36,7 @@ func (r *reloader) run(ctx context.Context, hangUps <-chan os.Signal) {
 	ticker := time.NewTicker(authmin.SecretInterval)
 	defer ticker.Stop()
 	for {
+		r.service.SecretsUnusable(r.watch.Unusable())
 		select {
 		case <-ctx.Done():
 			return

@@ -9,7 +9,8 @@
 // that have one reading:
 //
 //   - RFC 8259 to the letter, without a byte order mark, one object at the top;
-//   - valid UTF-8, no lone surrogate escapes, no NUL, bounded nesting;
+//   - valid UTF-8, no lone surrogate escapes, bounded nesting; an escaped NUL in
+//     values that are not watched only;
 //   - a watched member at most once in its object, and spelled exactly so. Names
 //     are compared unescaped and case-folded as encoding/json folds them, with
 //     the dotted capital and the dotless small i taken for i as well. The same

@@ -11,7 +11,7 @@ const (
 	Ambiguous Code = "ambiguous"  // a watched member a second time, or spelled differently
 	TooDeep   Code = "too_deep"   // nested deeper than Options.MaxDepth
 	NotObject Code = "not_object" // JSON perhaps, but no object at the top
-	BadText   Code = "bad_text"   // invalid UTF-8, a lone surrogate escape, or NUL
+	BadText   Code = "bad_text"   // invalid UTF-8, a lone surrogate escape, or NUL where it matters
 )
 
 // An Error says why a document is refused, in words for the client that sent

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -58,11 +59,34 @@ func refuses(document string) bool {
 	text := strings.ReplaceAll(document, `\\`, `__`)
 	text = surrogates.ReplaceAllString(text, "__")
 	for _, escape := range escapes.FindAllString(text, -1) {
-		if code, err := strconv.ParseUint(escape[2:], 16, 32); escape[1] == 'u' && err == nil && (code == 0 || 0xD800 <= code && code < 0xE000) {
+		if code, err := strconv.ParseUint(escape[2:], 16, 32); escape[1] == 'u' && err == nil && 0xD800 <= code && code < 0xE000 {
 			return true
 		}
 	}
-	return depth([]byte(document)) > DefaultMaxDepth || ambiguous([]byte(document), "")
+	return depth([]byte(document)) > DefaultMaxDepth || ambiguous([]byte(document), "") || namesNUL([]byte(document), nil, true)
+}
+
+// namesNUL says whether a name, or the text of a watched member, has a NUL. direct is
+// false within arrays.
+func namesNUL(value json.RawMessage, path []string, direct bool) (bad bool) {
+	switch value[bytes.IndexFunc(value, notSpace)] {
+	case '{':
+		object(value, func(name string, value json.RawMessage) {
+			bad = bad || strings.Contains(name, "\x00") || namesNUL(value, append(path[:len(path):len(path)], name), direct)
+		})
+	case '[':
+		var values []json.RawMessage
+		_ = json.Unmarshal(value, &values) // it is valid
+		for _, value := range values {
+			bad = bad || namesNUL(value, path, false)
+		}
+	case '"':
+		var text string
+		_ = json.Unmarshal(value, &text)
+		isWatched := direct && slices.Contains(watched, strings.Join(path, ".")) && !slices.ContainsFunc(path, func(name string) bool { return strings.Contains(name, ".") })
+		return isWatched && strings.Contains(text, "\x00")
+	}
+	return bad
 }
 
 func notSpace(r rune) bool { return !strings.ContainsRune(" \t\r\n", r) }

@@ -138,3 +138,7 @@ func (s *Scanner) match(parent int, name []byte) (int, error) {
 	}
 	return found, nil
 }
+
+// Folds reports whether a reader that ignores case may take a name for the wanted one, by
+// the rules of [Options.Watch].
+func Folds(name, wanted string) bool { return fold(name) == fold(wanted) }

@@ -1,5 +1,7 @@
 package jsonbody
 
+import "slices"
+
 // DefaultMaxDepth is the nesting that a Scanner accepts unless Options say
 // otherwise. The top-level object is the first level.
 const DefaultMaxDepth = 128
@@ -97,6 +99,21 @@ func New(o Options) *Scanner {
 	}
 	s.Reset()
 	return s
+}
+
+// Copy returns a Scanner with the same Options at the start of a document, for less
+// than New: what was made of Options.Watch is shared. One that is only copied is safe
+// for concurrent use.
+func (s *Scanner) Copy() *Scanner {
+	c := &Scanner{str: s.str, maxDepth: s.maxDepth, longest: s.longest, nodes: slices.Clone(s.nodes)}
+	if s.names != nil {
+		c.names = make(map[string]string)
+	}
+	for i := range c.nodes {
+		c.nodes[i].capture = capture{} // its memory is the other's
+	}
+	c.Reset()
+	return c
 }
 
 // Reset makes the Scanner ready for another document and keeps its memory.

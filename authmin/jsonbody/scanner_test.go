@@ -142,9 +142,10 @@ func TestRefused(t *testing.T) {
 		"{\"a\":\"\n\"}": "syntax @6", "{\"a\":\"\x1f\"}": "syntax @6", `{"a":"\x"}`: "syntax @7", `{"a":"\u12g4"}`: "syntax @10", `{"a":"\'"}`: "syntax @7",
 
 		"{\"a\":\"\xff\"}": "bad_text @6", "{\"a\":\"\xc0\xaf\"}": "bad_text @6", "{\"a\":\"\xed\xa0\x80\"}": "bad_text @6", "{\"a\":\"\xf4\x90\x80\x80\"}": "bad_text @6",
-		"{\"a\":\"\xe4\"}": "bad_text @6", "{\"\xff\":1}": "bad_text @2", "{\"a\":\"\x00\"}": "bad_text @6", `{"a":"\u0000"}`: "bad_text @11",
+		"{\"a\":\"\xe4\"}": "bad_text @6", "{\"\xff\":1}": "bad_text @2", "{\"a\":\"\x00\"}": "bad_text @6", `{"a\u0000":1}`: "bad_text @8", `{"model":"x\u0000"}`: "bad_text @16",
 		`{"a":"\ud800"}`: "bad_text @12", `{"a":"\ud800x"}`: "bad_text @12", `{"a":"\ud800\n"}`: "bad_text @13", `{"a":"\udc00"}`: "bad_text @11",
 		`{"a":"\ud800\u0061"}`: "bad_text @17", `{"a":"\ud800\ud800"}`: "bad_text @17", `{"\udc00":1}`: "bad_text @7",
+		`{"model\u0000":"x"}`: "bad_text @12", `{"usage":{"total":"\u0000"}}`: "bad_text @24", `{"a":["\u0000",{"\u0000":1}]}`: "bad_text @22",
 		"{\xff": "syntax @1",
 
 		`{"model":1,"model":1}`: "ambiguous model@11", `{"model":1,"Model":1}`: "ambiguous model@11", `{"Model":1}`: "ambiguous model@1", `{"MODEL":1,"model":1}`: "ambiguous model@1",
@@ -220,5 +221,39 @@ func TestErrorText(t *testing.T) {
 		if err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", document, err, want)
 		}
+	}
+}
+
+// A copy reads its own document: nothing of the one that the other has read is in it, nor
+// does it change what the other has found.
+func TestACopyOfAScannerStartsAnew(t *testing.T) {
+	var heard []string
+	s := New(Options{Watch: []string{"model", "a.b"}, MaxDepth: 2, String: func(path []string, head string) error {
+		heard = append(heard, path[len(path)-1]+"="+head)
+		return nil
+	}})
+	if _, err := s.Write([]byte(`{"model":"first","a":{"b":1}}`)); err != nil {
+		t.Fatal(err)
+	}
+	c := s.Copy()
+	if _, ok := c.Member("model"); ok {
+		t.Error("the copy has the other's member")
+	}
+	if _, err := c.Write([]byte(`{"model":"later"}`)); err != nil {
+		t.Fatal(err)
+	}
+	for scan, want := range map[*Scanner]string{s: `"first"`, c: `"later"`} {
+		if m, ok := scan.Member("model"); !ok || string(m.Raw) != want {
+			t.Errorf("got %s, want %s", m.Raw, want)
+		}
+	}
+	if want := []string{"model=first", "model=later"}; !slices.Equal(heard, want) {
+		t.Errorf("strings: got %q, want %q", heard, want)
+	}
+	if _, err := s.Copy().Write([]byte(`{"a":{"b":{}}}`)); err == nil {
+		t.Error("the copy has another MaxDepth")
+	}
+	if _, err := s.Copy().Write([]byte(`{"Model":1}`)); err == nil {
+		t.Error("the copy watches nothing")
 	}
 }

@@ -20,6 +20,7 @@ func TestStrings(t *testing.T) {
 		"arrays are transparent":       {`{"m":[{"c":["x",[{"u":"y"}],"z"]}],"k":"w"}`, []string{"m.c=x", "m.c.u=y", "m.c=z", "k=w"}},
 		"a name does not outlive":      {`{"a":{"b":{"c":"1"},"d":"2"},"e":"3"}`, []string{"a.b.c=1", "a.d=2", "e=3"}},
 		"unescaped":                    {`{"\u0061\"":"\"\\\/\b\f\n\r\t\u00e4\ud83d\ude00ä"}`, []string{"a\"=\"\\/\b\f\n\r\tä😀ä"}},
+		"an escaped NUL":               {`{"a":"\u0000b","m":["\u0000"],"usage":{"other":"\u0000"}}`, []string{"a=\x00b", "m=\x00", "usage.other=\x00"}},
 		"256 bytes":                    {`{"a":"` + long + `"}`, []string{"a=" + long}},
 		"more":                         {`{"a":"` + long + `yz\n"}`, []string{"a=" + long}},
 		"a cut character":              {`{"a":"` + long[1:] + `äx"}`, []string{"a=" + long[1:]}},

@@ -194,13 +194,14 @@ func (s *Scanner) readHex(p []byte, i int) (int, error) {
 	return i, nil
 }
 
-// endHex judges the \u escape whose last digit is p[i].
+// endHex judges the \u escape whose last digit is p[i]. A NUL ends a string for readers
+// that are written in C: they would take a name, or a value that decides, for another one.
 func (s *Scanner) endHex(i int) (int, error) {
 	s.state = inText
 	low := 0xDC00 <= s.hex && s.hex <= 0xDFFF
 	switch {
-	case s.hex == 0:
-		return s.fail(BadText, i, "NUL in a JSON string")
+	case s.hex == 0 && (s.isName || s.value != none):
+		return s.fail(BadText, i, "escaped NUL in a member's name, or in a value that is read here; remove it")
 	case low != (s.high != 0):
 		return s.fail(BadText, i, "lone surrogate in a JSON string")
 	case low:

@@ -82,12 +82,21 @@ func (r *reserve) spend(bytes int) bool {
 // ErrReserve says what [ParseReserve] reads.
 var ErrReserve = errors.New("want reserve and a size such as 64MiB, or reserve off")
 
-// ParseReserve reads the argument of [Sink.SetReserve]: a size in bytes, with a unit or
-// without, or off.
+// ParseReserve reads the argument of [Sink.SetReserve]: a size as [ParseSize] reads it, or
+// off.
 func ParseReserve(text string) (int64, error) {
 	if text == "off" {
 		return NoReserve, nil
 	}
+	size, ok := ParseSize(text)
+	if !ok {
+		return 0, ErrReserve
+	}
+	return size, nil
+}
+
+// ParseSize reads a size in bytes above 0, with a unit such as KiB or MB, or without.
+func ParseSize(text string) (size int64, ok bool) {
 	units := []struct {
 		name string
 		size int64
@@ -99,9 +108,9 @@ func ParseReserve(text string) (int64, error) {
 		}
 		n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
 		if err != nil || n <= 0 || n > math.MaxInt64/unit.size {
-			return 0, ErrReserve
+			return 0, false
 		}
-		return n * unit.size, nil
+		return n * unit.size, true
 	}
-	return 0, ErrReserve
+	return 0, false
 }

@@ -122,7 +122,7 @@ func Start(ctx context.Context, o Options) (_ *Service, err error) {
 		return nil, err
 	}
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), s.tokens.sourceErrors)
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), s.tokens.sources.Errors, s.tokens.sources.Unusable)
 	domain, err := orchestrator.New(ctx, orchestrator.Config{
 		Settings: o.Settings, Store: st, PoolManagerToken: s.tokens.forNodes, Log: o.Log, Registerer: reg, Tracer: traces.Tracer(),
 	})

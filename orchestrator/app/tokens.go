@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/authmin/backend"
+	"github.com/llorch/gateway/authmin/backend/metrics"
 )
 
 // Tokens are the credentials that can change while the service runs.
@@ -19,16 +18,13 @@ type Tokens struct {
 
 // credentials are the tokens in use.
 type credentials struct {
-	auth         *backend.Authenticator
-	poolManager  atomic.Pointer[authmin.Secret]
-	sourceErrors *prometheus.CounterVec
+	auth        *backend.Authenticator
+	poolManager atomic.Pointer[authmin.Secret]
+	sources     metrics.TokenSources
 }
 
 func newCredentials(auth *backend.Authenticator, poolManager authmin.Secret) *credentials {
-	c := &credentials{auth: auth, sourceErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "orchd_token_source_errors_total",
-		Help: "Files of tokens that could not be read while serving, so that the last good token stays in use, and files whose replacement is not seen because they are mounted by themselves.",
-	}, []string{"source"})}
+	c := &credentials{auth: auth, sources: metrics.NewTokenSources()}
 	c.poolManager.Store(&poolManager)
 	return c
 }
@@ -51,7 +47,10 @@ func (s *Service) SetTokens(t Tokens) error {
 
 // SourceFailed counts a file of a token that could not be used. The source is one
 // of a closed set: it is a label of a metric.
-func (s *Service) SourceFailed(source string) { s.tokens.sourceErrors.WithLabelValues(source).Inc() }
+func (s *Service) SourceFailed(source string) { s.tokens.sources.Errors.WithLabelValues(source).Inc() }
+
+// SourcesUnusable sets the number of tokens whose file's present content is not in use.
+func (s *Service) SourcesUnusable(count int) { s.tokens.sources.Unusable.Set(float64(count)) }
 
 // ReloadCertificates reads the certificate of the cluster's routes again; see
 // [store.Cluster.Reload].

@@ -109,5 +109,5 @@ func (a *API) Handler() http.Handler { return a.base }
 // who is the caller of a request in the domain's words.
 func who(ctx context.Context) orchestrator.Who {
 	c := backend.CallerFrom(ctx)
-	return orchestrator.Who{Identity: c.Name, Admin: c.Allows(authmin.ScopeAdmin)}
+	return orchestrator.Who{Identity: c.Name, Admin: c.Allows(authmin.ScopeAdmin), Models: c.Models}
 }

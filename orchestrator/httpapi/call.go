@@ -53,7 +53,8 @@ func (a *API) callRoutes() {
 	for _, protocol := range nodeapi.Protocols() {
 		for _, op := range nodeapi.Operations(protocol) {
 			if op.HasObject() {
-				route(a, authmin.ScopeInfer, op.Method, op.Path, http.StatusOK, "A response that an engine keeps", a.objectCall(op), a.answers("application/json", engines))
+				route(a, authmin.ScopeInfer, op.Method, op.Path, http.StatusOK, "A response that an engine keeps", a.objectCall(op),
+					a.answers("application/json", engines), a.answers("text/event-stream", engineEvents))
 				continue
 			}
 			route(a, authmin.ScopeInfer, op.Method, op.Path, http.StatusOK, "The engine's own request, protocol "+string(protocol), a.call(op),
@@ -140,7 +141,7 @@ func (a *API) serveCall(w http.ResponseWriter, r *http.Request, op nodeapi.Opera
 		return err
 	}
 	admission, err := a.o.SubmitCall(ctx, who(ctx), orchestrator.CallRequest{
-		Operation: op, Object: in.object, Header: r.Header, DeadlineMS: in.DeadlineMS, Key: in.IdempotencyKey, Resumes: after > 0, Body: newBody(w, r),
+		Operation: op, Object: in.object, Query: r.URL.RawQuery, Header: r.Header, DeadlineMS: in.DeadlineMS, Key: in.IdempotencyKey, Resumes: after > 0, Body: newBody(w, r),
 	})
 	if err != nil {
 		return err

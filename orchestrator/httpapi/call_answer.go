@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -317,6 +318,6 @@ func problemOf(ev orchestrator.Event, failed orchestrator.TaskError) *Problem {
 		status = http.StatusBadGateway
 	}
 	p := newProblem(status, failed.Code, failed.Message)
-	p.EngineCode, p.SDKCode = failed.EngineCode, failed.EngineCode
+	p.EngineCode, p.SDKCode = failed.EngineCode, cmp.Or(failed.EngineCode, p.SDKCode)
 	return forGood(p)
 }

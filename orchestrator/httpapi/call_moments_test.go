@@ -66,6 +66,7 @@ var callPaths = map[string]struct {
 	"/v1/embeddings":            {"{", false},
 	"/v1/rerank":                {"{", false},
 	"/api/embed":                {"{", false},
+	"/api/embeddings":           {"{", false},
 	"/api/show":                 {"{", false},
 }
 

@@ -19,6 +19,7 @@ import (
 func TestACallReachesItsPoolByteForByte(t *testing.T) {
 	for name, sent := range map[string]string{
 		"small":     "\n { \"messages\" : [ ] ,\t\"model\":\"demo\", \"temperature\": 1.50e0, \"stream\" : true, \"x\":{\"y\":[1,2]} }\r\n",
+		"NUL":       `{"model":"demo","stream":true,"messages":[{"content":"a\u0000b"}],"stop":["\u0000"]}`,
 		"in pieces": `{"messages":[{"content":"` + strings.Repeat("äx", 500_000) + `"}],"model":"demo","stream":true,"stream_options":{"include_usage":true}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -75,6 +76,8 @@ func TestARequestWithSeveralReadingsIsRefused(t *testing.T) {
 		`{"model":"demo"} x`:              "INVALID_JSON",
 		`{"messages":[]}`:                 "MODEL_MISSING",
 		`{"model":7}`:                     "MODEL_MISSING",
+		`{"model":"demo\u0000"}`:          "INVALID_JSON",
+		`{"model\u0000":"demo"}`:          "INVALID_JSON",
 		`{"model":""}`:                    "MODEL_MISSING",
 		`{"model":"demo","model":"b"}`:    "MEMBER_AMBIGUOUS",
 		`{"model":"demo","Model":"b"}`:    "MEMBER_AMBIGUOUS",

@@ -30,6 +30,7 @@ func (a *API) metaRoutes() {
 	for _, path := range []string{"/v2/meta/capabilities", "/v1/capabilities"} {
 		route(a, authmin.ScopeInfer, http.MethodGet, path, http.StatusOK, "What it can do now", a.capabilities)
 	}
+	route(a, authmin.ScopeMetrics, http.MethodGet, "/v2/meta/replica", http.StatusOK, "How this replica and its cluster are", a.replica)
 	metrics := promhttp.HandlerFor(a.opts.Gatherer, promhttp.HandlerOpts{})
 	for _, path := range []string{"/metrics", "/orchestrator/metrics"} {
 		a.base.AddRaw(authmin.ScopeMetrics, path, metrics)
@@ -49,4 +50,9 @@ func (a *API) version(context.Context, *none) (*body[Version], error) {
 
 func (a *API) capabilities(context.Context, *none) (*body[orchestrator.Abilities], error) {
 	return &body[orchestrator.Abilities]{a.o.Abilities()}, nil
+}
+
+func (a *API) replica(ctx context.Context, _ *none) (*body[orchestrator.Replica], error) {
+	r, err := a.o.Replica(ctx)
+	return &body[orchestrator.Replica]{r}, err
 }

@@ -33,12 +33,16 @@ type openaiModels struct {
 
 type modelListInput struct {
 	Anthropic string `header:"Anthropic-Version" doc:"Asks for the answer of Anthropic's API"`
+	Limit     string `query:"limit" doc:"For Anthropic's clients: 1 to 1000"`
+	AfterID   string `query:"after_id" doc:"For Anthropic's clients"`
+	BeforeID  string `query:"before_id" doc:"For Anthropic's clients"`
 }
 
 func (a *API) models(_ context.Context, in *modelListInput) (*body[modelList], error) {
 	all := a.o.ModelStatuses()
 	if in.Anthropic != "" {
-		return &body[modelList]{modelList{anthropic: anthropicList(all)}}, nil
+		list, err := in.page(all)
+		return &body[modelList]{modelList{anthropic: list}}, err
 	}
 	list := &openaiModels{Object: "list", Data: []openaiModel{}}
 	for _, m := range all {

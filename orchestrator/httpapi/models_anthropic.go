@@ -2,7 +2,10 @@ package httpapi
 
 import (
 	"encoding/json"
+	"net/http"
 	"reflect"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,9 +19,18 @@ type anthropicModel struct {
 	ID          string    `json:"id"`
 	DisplayName string    `json:"display_name"`
 	CreatedAt   time.Time `json:"created_at" doc:"1970: not known"`
+	MaxInput    *int64    `json:"max_input_tokens" doc:"Tokens that its context can have; null: the engine does not tell"`
+
+	// What its clients' types have, and engines do not tell.
+	MaxTokens    *int64     `json:"max_tokens" doc:"Always null"`
+	Capabilities *string    `json:"capabilities" doc:"Always null"`
+	Lifecycle    string     `json:"lifecycle" doc:"Always active: retired models are not listed"`
+	Line         *string    `json:"line" doc:"Always null"`
+	DeprecatedAt *time.Time `json:"deprecated_at" doc:"Always null"`
+	RetiresAt    *time.Time `json:"retires_at" doc:"Always null"`
 }
 
-// anthropicModels is its list: always all of them, so that nothing follows.
+// anthropicModels is its list, or a page of it.
 type anthropicModels struct {
 	Data    []anthropicModel `json:"data" nullable:"false"`
 	HasMore bool             `json:"has_more"`
@@ -27,7 +39,44 @@ type anthropicModels struct {
 }
 
 func anthropicModelOf(m orchestrator.ModelStatus) anthropicModel {
-	return anthropicModel{Type: "model", ID: m.Name, DisplayName: m.Name, CreatedAt: time.Unix(0, 0).UTC()}
+	one := anthropicModel{Type: "model", ID: m.Name, DisplayName: m.Name, CreatedAt: time.Unix(0, 0).UTC(), Lifecycle: "active"}
+	if m.Context > 0 {
+		one.MaxInput = &m.Context
+	}
+	return one
+}
+
+// maxAnthropicPage is the most that the API allows in limit.
+const maxAnthropicPage = 1000
+
+// page gives what a client of that API asks for: models after or before one, the nearest to
+// it, as many as the limit says; without one all. They are in the order of their names.
+// OpenAI's clients ask for no pages, so for them nothing of this is checked.
+func (p *modelListInput) page(all []orchestrator.ModelStatus) (*anthropicModels, error) {
+	limit := len(all)
+	if p.Limit != "" {
+		n, err := strconv.Atoi(p.Limit)
+		if err != nil || n < 1 || n > maxAnthropicPage {
+			return nil, newProblem(http.StatusBadRequest, "INVALID_QUERY", "limit is a number from 1 to 1000")
+		}
+		limit = n
+	}
+	if p.AfterID != "" && p.BeforeID != "" {
+		return nil, newProblem(http.StatusBadRequest, "INVALID_QUERY", "send after_id or before_id, not both")
+	}
+	all = slices.DeleteFunc(all, func(m orchestrator.ModelStatus) bool {
+		return p.AfterID != "" && m.Name <= p.AfterID || p.BeforeID != "" && m.Name >= p.BeforeID
+	})
+	page, more := all, len(all) > limit
+	switch {
+	case more && p.BeforeID != "":
+		page = all[len(all)-limit:]
+	case more:
+		page = all[:limit]
+	}
+	list := anthropicList(page)
+	list.HasMore = more
+	return list, nil
 }
 
 func anthropicList(all []orchestrator.ModelStatus) *anthropicModels {

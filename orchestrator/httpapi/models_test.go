@@ -54,15 +54,17 @@ func TestAnthropicsClientsGetTheirList(t *testing.T) {
 	}
 	s.engine("n", 1, func(frames, *http.Request, string) {})
 	s.offers("m", "vllm", nil, 4096, "b")
-	const model = `{"type":"model","id":"NAME","display_name":"NAME","created_at":"1970-01-01T00:00:00Z"}`
-	b, demo := strings.ReplaceAll(model, "NAME", "b"), strings.ReplaceAll(model, "NAME", "demo")
+	const model = `{"type":"model","id":"NAME","display_name":"NAME","created_at":"1970-01-01T00:00:00Z","max_input_tokens":MAX,"max_tokens":null,"capabilities":null,"lifecycle":"active","line":null,"deprecated_at":null,"retires_at":null}`
+	b, demo := strings.NewReplacer("NAME", "b", "MAX", "4096").Replace(model), strings.NewReplacer("MAX", "null").Replace(strings.ReplaceAll(model, "NAME", "demo"))
 	if got, want := s.want(200, "GET", "/v1/models", "", version...), `{"data":[`+b+`,`+demo+`],"has_more":false,"first_id":"b","last_id":"demo"}`; strings.TrimSpace(got) != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if got := s.want(200, "GET", "/v1/models/b", "", version...); strings.TrimSpace(got) != b {
 		t.Errorf("got %s, want %s", got, b)
 	}
-	s.want(404, "GET", "/v1/models/c", "", version...)
+	if got := s.want(404, "GET", "/v1/models/c", "", version...); !strings.Contains(got, `"type":"not_found_error"`) || !strings.HasSuffix(strings.TrimSpace(got), `"type":"error"}`) {
+		t.Errorf("an unknown model: got %s", got)
+	}
 }
 
 // TestAModelsContextIsWhatEachPoolHas: a request that fits it fits wherever it runs.
@@ -72,6 +74,24 @@ func TestAModelsContextIsWhatEachPoolHas(t *testing.T) {
 	s.offers("n", "llamacpp", nil, 4096, "a")
 	s.offers("o", "llamacpp", nil, 0, "a", "c")
 	for model, want := range map[string]string{"a": `"context_length":4096,"max_model_len":4096,`, "b": `"context_length":8192,"max_model_len":8192,`, "c": `"owned_by":"llorch","ready":true`} {
+		if got := s.want(200, "GET", "/v1/models/"+model, ""); !strings.Contains(got, want) {
+			t.Errorf("%s: got %s, want %s in it", model, got, want)
+		}
+	}
+}
+
+// TestAModelHasItsContextUnderEachSpelling: a pool of Ollama lists tiny:latest, with its
+// context, and reports that it was asked to load tiny.
+func TestAModelHasItsContextUnderEachSpelling(t *testing.T) {
+	s := serve(t, Options{})
+	s.register("o", nodeapi.Pool{PoolID: "p", Engine: "ollama", ModelRef: "tiny", Ready: true, SlotsFree: 1, SlotsTotal: 1, Models: []string{"big:8b", "tiny:latest"},
+		Workloads: nodeapi.WithContexts([]string{nodeapi.WorkloadCompletion}, []int64{8192, 4096})})
+	s.register("v", nodeapi.Pool{PoolID: "p", Engine: "vllm", ModelRef: "plain", Ready: true, SlotsFree: 1, SlotsTotal: 1, Models: []string{"plain:latest"},
+		Workloads: nodeapi.WithContexts([]string{nodeapi.WorkloadCompletion}, []int64{2048})})
+	for model, want := range map[string]string{
+		"tiny": `"context_length":4096,`, "tiny:latest": `"context_length":4096,`, "big:8b": `"context_length":8192,`,
+		"plain": `"owned_by":"llorch","ready":true`, "plain:latest": `"context_length":2048,`, // without Ollama two models
+	} {
 		if got := s.want(200, "GET", "/v1/models/"+model, ""); !strings.Contains(got, want) {
 			t.Errorf("%s: got %s, want %s in it", model, got, want)
 		}
@@ -106,10 +126,15 @@ func (s *served) offers(node, engine string, protocols []nodeapi.Protocol, conte
 	for i := range contexts {
 		contexts[i] = context
 	}
+	s.register(node, nodeapi.Pool{PoolID: "p", Engine: engine, Ready: true, SlotsFree: 1, SlotsTotal: 1, Models: models,
+		Workloads: nodeapi.WithContexts(nodeapi.WithProtocols([]string{nodeapi.WorkloadCompletion}, protocols), contexts)})
+}
+
+// register registers a node with a pool that is asked nothing.
+func (s *served) register(node string, p nodeapi.Pool) {
+	s.t.Helper()
 	_, err := s.o.RegisterNode(s.t.Context(), orchestrator.Who{Identity: node}, nodeapi.RegisterRequest{
-		NodeID: node, Address: "http://127.0.0.1:9", DispatchToken: "node-token-of-at-least-32-characters",
-		Pools: []nodeapi.Pool{{PoolID: "p", Engine: engine, Ready: true, SlotsFree: 1, SlotsTotal: 1, Models: models,
-			Workloads: nodeapi.WithContexts(nodeapi.WithProtocols([]string{nodeapi.WorkloadCompletion}, protocols), contexts)}},
+		NodeID: node, Address: "http://127.0.0.1:9", DispatchToken: "node-token-of-at-least-32-characters", Pools: []nodeapi.Pool{p},
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -22,8 +22,14 @@ type Problem struct {
 	EngineStatus int    `json:"engine_status,omitempty" doc:"In a stream that had begun: the status that the answer would have had"`
 }
 
+// sdkCodes are the words by which OpenAI's API and programs that use it know a problem:
+// they compare the code of the member error with them. The member code keeps our own.
+var sdkCodes = map[string]string{"MODEL_NOT_AVAILABLE": "model_not_found"}
+
 func newProblem(status int, code, hint string) *Problem {
-	return &Problem{Problem: *backend.NewProblem(status, code, hint)}
+	p := &Problem{Problem: *backend.NewProblem(status, code, hint)}
+	p.SDKCode = sdkCodes[code]
+	return p
 }
 
 // statuses is the one table from kinds of error to status codes.
@@ -52,6 +58,7 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 		return newProblem(http.StatusServiceUnavailable, "UNAVAILABLE", "try again; the log has the reason under this correlation_id")
 	}
 	p := newProblem(statuses[e.Kind], e.Code, e.Hint)
+	p.Param = e.Member
 	if e.Kind == orchestrator.Conflict { // which the clients of OpenAI and Anthropic would repeat
 		p.Header.Set(authmin.HeaderShouldRetry, "false")
 	}

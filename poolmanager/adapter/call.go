@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/llorch/gateway/authmin/jsonbody"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -23,6 +22,7 @@ const DefaultMaxAnswer = 16 << 20
 type Call struct {
 	Operation nodeapi.Operation
 	Object    string      // the {id} in the operation's path
+	Query     string      // as the client sent it, see nodeapi.ParseQuery
 	Header    http.Header // sent with it
 	Body      io.Reader   // nil without a body
 	BodyBytes int64
@@ -82,7 +82,7 @@ func (t Target) call(ctx context.Context, hc *http.Client, c Call, emit Emit) (A
 	defer response.Body.Close()
 	hangUp := closing(response.Body)
 	if response.StatusCode/100 != 2 {
-		return Answer{}, t.rejection(ctx, response)
+		return Answer{}, t.rejection(ctx, c, response)
 	}
 	body, err := decoded(response)
 	if err != nil {
@@ -91,9 +91,10 @@ func (t Target) call(ctx context.Context, hc *http.Client, c Call, emit Emit) (A
 	r := &callReader{
 		call: c, target: t, progress: progress, emit: emit, model: quoted(c.Model), hangUp: hangUp, kind: response.Header.Get("Content-Type"),
 		head: nodeapi.CallHead{Status: response.StatusCode, ContentType: contentType(response.Header), Header: t.answerHeader(response.Header)},
-		scan: jsonbody.New(jsonbody.Options{Watch: watchedInAnswers}),
+		scan: answerScanner.Copy(),
 	}
-	if c.Stream {
+	// An engine that does not stream what it keeps may answer with all of it.
+	if c.Stream && !(c.Operation.HasObject() && isJSON(r.kind)) {
 		err = r.readStream(ctx, body)
 	} else {
 		err = r.readWhole(ctx, body)
@@ -110,14 +111,17 @@ func (t Target) call(ctx context.Context, hc *http.Client, c Call, emit Emit) (A
 	return r.answer(), err
 }
 
-// ask sends the request.
 // closing gives what ends an answer that is being read.
 func closing(body io.Closer) func() {
 	return func() { _ = body.Close() } // it is not read any more
 }
 
+// ask sends the request.
 func (t Target) ask(ctx context.Context, hc *http.Client, c Call) (*http.Response, error) {
 	path := strings.ReplaceAll(c.Operation.Path, "{id}", url.PathEscape(c.Object))
+	if c.Query != "" {
+		path += "?" + c.Query
+	}
 	request, err := http.NewRequestWithContext(ctx, c.Operation.Method, t.Base+path, c.Body)
 	if err != nil {
 		return nil, fmt.Errorf("making the engine's request: %w", err)
@@ -133,6 +137,9 @@ func (t Target) ask(ctx context.Context, hc *http.Client, c Call) (*http.Respons
 	request.Header.Set("Accept-Encoding", "identity")
 	Authorize(request, t.Key)
 	response, err := hc.Do(request)
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		err = failed.Err // without the URL, whose query is the client's
+	}
 	switch {
 	case err == nil:
 		return response, nil

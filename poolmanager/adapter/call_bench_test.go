@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/llorch/gateway/authmin/jsonbody"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -75,7 +74,7 @@ func BenchmarkCallChunk(b *testing.B) {
 				r := &callReader{
 					call: Call{Operation: chat, Stream: true, HideUsage: true, MaxAnswer: DefaultMaxAnswer}, progress: progress,
 					kind: mediaEvents, model: quoted(model), emit: func([]byte, bool) error { return nil },
-					scan: jsonbody.New(jsonbody.Options{Watch: watchedInAnswers}),
+					scan: answerScanner.Copy(),
 				}
 				if err := r.readStream(ctx, bytes.NewReader(answer)); err != nil {
 					b.Fatal(err)

@@ -60,8 +60,8 @@ func without(document []byte, m jsonbody.Member) edit {
 // models are the members that name the model in answers of any protocol.
 var models = []string{"model", "response.model", "message.model"}
 
-// watchedInAnswers is what an answer is scanned for.
-var watchedInAnswers = append([]string{"usage", "error"}, models...)
+// answerScanner looks for what is read in an answer. It is copied for each.
+var answerScanner = jsonbody.New(jsonbody.Options{Watch: append([]string{"usage", "error"}, models...)})
 
 // edits is what is to be changed in the document that was scanned last.
 func (r *callReader) edits(document []byte) (all []edit) {
@@ -88,8 +88,8 @@ func inOrder(all []edit) []edit {
 	return all
 }
 
-// scanned reads a document with the scanner. What only the scanner refuses, such as an
-// escaped NUL, passes: it is the engine's, and JSON.
+// scanned reads a document with the scanner. What only the scanner refuses, such as
+// half of a surrogate pair, passes: it is the engine's, and JSON.
 func (r *callReader) scanned(document []byte) (edits []edit, object bool) {
 	r.scan.Reset()
 	_, err := r.scan.Write(document)

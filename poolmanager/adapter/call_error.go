@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -26,7 +27,7 @@ type Response struct {
 }
 
 // rejection is an answer with a status that is no success.
-func (t Target) rejection(ctx context.Context, response *http.Response) error {
+func (t Target) rejection(ctx context.Context, c Call, response *http.Response) error {
 	status := response.StatusCode
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
@@ -51,12 +52,30 @@ func (t Target) rejection(ctx context.Context, response *http.Response) error {
 	if failed.Class == ClassBusy {
 		failed.RetryAfter = nodeapi.ParseRetryAfter(response.Header.Get("Retry-After"), time.Now())
 	}
+	if status < 500 && !isError(text, cut) {
+		failed.Message += c.withoutRoute(status)
+		failed.Response = &Response{Status: status}
+		return failed
+	}
 	clean := strings.ToValidUTF8(Redact(t.Key, string(text)), "?")
 	failed.Response = &Response{
 		Status: status, ContentType: contentType(response.Header), Header: t.answerHeader(response.Header),
 		Body: []byte(clean[:min(len(clean), maxRejectionBytes)]),
 	}
 	return failed
+}
+
+// isError reports whether the body of a refusal may be an error of the API, which is an
+// object of JSON in all of them. Any other body is of a router or proxy in front of the API,
+// and SDKs show nothing of it.
+func isError(text []byte, cut bool) bool { return isObject(text) && (cut || json.Valid(text)) }
+
+// withoutRoute is what such a status means most of the time; "" for others.
+func (c Call) withoutRoute(status int) string {
+	if status != http.StatusNotFound && status != http.StatusMethodNotAllowed {
+		return ""
+	}
+	return "; it seems not to have the route " + c.Operation.Method + " " + c.Operation.Path
 }
 
 // refused is a refusal of us, not of the client: its status would tell the client that

@@ -156,10 +156,14 @@ func (r *callReader) judgeResponses(name string, data []byte) (v verdict, err er
 	return v, nil
 }
 
-// response notes what a response says of itself.
+// response notes what a response says of itself. One that the engine does not store cannot
+// be named in another request: it gets no id here.
 func (r *callReader) response(response map[string]json.RawMessage) {
 	if id := word(response["id"]); ValidObject(id) {
 		r.end.ResponseID = id
+	}
+	if string(response["store"]) == "false" {
+		r.end.ResponseID = ""
 	}
 	r.usage.read(response["usage"])
 }

@@ -19,7 +19,7 @@ const maxWhole = 256 << 10
 
 // judgedMembers are those by which a whole answer is judged, but for its choices.
 var judgedMembers = []string{
-	"usage", "error", "object", "type", "id", "status", "stop_reason", "input_tokens", "done", "done_reason", "prompt_eval_count", "eval_count",
+	"usage", "error", "object", "type", "id", "status", "store", "stop_reason", "input_tokens", "done", "done_reason", "prompt_eval_count", "eval_count",
 }
 
 // largeReader sends an answer that is one JSON object while it comes. What it cannot

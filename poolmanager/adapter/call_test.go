@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/llorch/gateway/authmin/jsonbody"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -28,7 +27,7 @@ func readCall(t *testing.T, operation string, stream bool, kind string, body io.
 	r := &callReader{
 		call: Call{Operation: op, Stream: stream, HideUsage: stream && (op.Protocol == nodeapi.Chat || op.Protocol == nodeapi.Completions), MaxAnswer: 1 << 20}, progress: progress, kind: kind, model: quoted("client"),
 		emit:   func(p []byte, _ bool) error { frames.Write(p); return nil },
-		hangUp: func() {}, scan: jsonbody.New(jsonbody.Options{Watch: watchedInAnswers}),
+		hangUp: func() {}, scan: answerScanner.Copy(),
 		head: nodeapi.CallHead{Status: 200, ContentType: kind},
 	}
 	if change != nil {

@@ -28,6 +28,8 @@ func TestAWholeAnswerPassesWithItsFigures(t *testing.T) {
 		"usage of another kind": {"chat", `{"model":"engine","usage":[1]}`, nodeapi.CallEnd{Succeeded: true}},
 		"response": {"responses", `{"object":"response","id":"resp_1","model":"engine","error":null,"status":"completed","usage":{"input_tokens":3,"output_tokens":4}}`,
 			nodeapi.CallEnd{TokensIn: 3, TokensOut: 4, FinishReason: "completed", Succeeded: true, ResponseID: "resp_1"}},
+		"response, not stored": {"responses", `{"object":"response","id":"resp_1","status":"completed","store":false}`, nodeapi.CallEnd{FinishReason: "completed", Succeeded: true}},
+		"response, stored":     {"responses", `{"object":"response","id":"resp_1","status":"completed","store":true}`, nodeapi.CallEnd{FinishReason: "completed", Succeeded: true, ResponseID: "resp_1"}},
 		"response that failed": {"responses", `{"object":"response","id":"resp_1","model":"engine","status":"failed","error":{"message":"x"}}`,
 			nodeapi.CallEnd{FinishReason: "failed", ResponseID: "resp_1"}},
 		"a response with a path as id": {"responses", `{"object":"response","id":"../x","status":"completed"}`, nodeapi.CallEnd{FinishReason: "completed", Succeeded: true}},
@@ -105,6 +107,7 @@ func TestALargeAnswerIsSentWhileItComes(t *testing.T) {
 			nodeapi.CallEnd{TokensOut: 7, FinishReason: "length", Succeeded: true}},
 		"a chat that failed": {"chat", `{"choices":[{"finish_reason":"abort"}],` + numbers + `}`, nodeapi.CallEnd{FinishReason: "abort"}},
 		"a response":         {"responses", `{"object":"response","id":"resp_1",` + numbers + `,"status":"completed","error":null}`, nodeapi.CallEnd{FinishReason: "completed", Succeeded: true, ResponseID: "resp_1"}},
+		"one not stored":     {"responses", `{"object":"response","id":"resp_1",` + numbers + `,"status":"completed","store":false}`, nodeapi.CallEnd{FinishReason: "completed", Succeeded: true}},
 		"Ollama's":           {"ollama-embed", `{"model":"engine",` + numbers + `,"prompt_eval_count":5}`, nodeapi.CallEnd{TokensIn: 5, Succeeded: true}},
 		"a list":             {"rerank", `[{` + numbers + `}]`, nodeapi.CallEnd{Succeeded: true}},
 	} {

@@ -19,6 +19,8 @@ type CallRequest struct {
 	Operation string
 	// Object is the {id} in the operation's path; "" where it has none.
 	Object string
+	// Query is that of the engine's route, as the client sent it, see ParseQuery.
+	Query string
 	// ModelRef is what the pool calls the model, AnswerModel what the client calls it:
 	// the one goes into the request, the other into the answer.
 	ModelRef    string
@@ -88,13 +90,13 @@ func TravelsWithCall(name string) bool {
 	case "accept-language", "x-session-id", "traceparent", "tracestate":
 		return true
 	}
-	return (strings.HasPrefix(name, "anthropic-") || strings.HasPrefix(name, "openai-")) && !namesCredential(name)
+	return (strings.HasPrefix(name, "anthropic-") || strings.HasPrefix(name, "openai-")) && !NamesCredential(name)
 }
 
-// namesCredential reports whether a header of such a family is called a credential, as
-// Anthropic-Api-Key is: some proxies of engines read one.
-func namesCredential(name string) bool {
-	for word := range strings.SplitSeq(name, "-") {
+// NamesCredential reports whether a header, or a parameter of a query, is called a
+// credential, as Anthropic-Api-Key or access_token is: some proxies of engines read one.
+func NamesCredential(name string) bool {
+	for word := range strings.FieldsFuncSeq(strings.ToLower(name), func(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') }) {
 		switch word {
 		case "key", "apikey", "token", "secret", "auth", "authorization", "credential", "credentials", "cookie", "password":
 			return true
@@ -111,7 +113,7 @@ func TravelsWithAnswer(name string) bool {
 
 func (r CallRequest) query() string {
 	q := url.Values{"places": {r.Places.text()}}
-	for name, value := range map[string]string{"task_id": r.TaskID, "object": r.Object, "model_ref": r.ModelRef, "answer_model": r.AnswerModel} {
+	for name, value := range map[string]string{"task_id": r.TaskID, "object": r.Object, "query": r.Query, "model_ref": r.ModelRef, "answer_model": r.AnswerModel} {
 		if value != "" {
 			q.Set(name, value)
 		}

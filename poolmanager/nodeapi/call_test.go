@@ -48,7 +48,7 @@ func TestACallSendsTheBodyAsItIsAndReadsFrames(t *testing.T) {
 	client, seen := node(t, nodeapi.CallContentType, answer)
 	sent := `{ "model":"a" }`
 	stream, err := client.Call(t.Context(), "p", nodeapi.CallRequest{
-		Operation: "chat", ModelRef: "m/1", AnswerModel: "a", Stream: true, DeadlineMS: 7, Body: strings.NewReader(sent), BodyBytes: int64(len(sent)),
+		Operation: "chat", Query: "beta=true&x[]=%2f", ModelRef: "m/1", AnswerModel: "a", Stream: true, DeadlineMS: 7, Body: strings.NewReader(sent), BodyBytes: int64(len(sent)),
 		Places: nodeapi.Places{Model: [2]int64{10, 13}, Opened: 1},
 		Header: http.Header{"Anthropic-Version": {"2023-06-01"}, "Cookie": {"secret"}, "X-Auth-Identity": {"root"}},
 	})
@@ -80,7 +80,7 @@ func TestACallSendsTheBodyAsItIsAndReadsFrames(t *testing.T) {
 	if body != sent || r.ContentLength != int64(len(sent)) {
 		t.Errorf("body: got %q of length %d", body, r.ContentLength)
 	}
-	want := "/pools/p/call/chat?answer_model=a&deadline_ms=7&model_ref=m%2F1&places=10-13%2C0-0%2C0-0%2C1&stream=true"
+	want := "/pools/p/call/chat?answer_model=a&deadline_ms=7&model_ref=m%2F1&places=10-13%2C0-0%2C0-0%2C1&query=beta%3Dtrue%26x%5B%5D%3D%252f&stream=true"
 	if r.RequestURI != want {
 		t.Errorf("request: got %s\nwant %s", r.RequestURI, want)
 	}

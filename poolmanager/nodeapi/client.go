@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -158,13 +159,25 @@ func (c *Client) roundTripOf(request *http.Request) (*http.Response, error) {
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("calling the pool manager: %w", err)
+		return nil, fmt.Errorf("calling the pool manager: %w", withoutQuery(err))
 	}
 	if response.StatusCode/100 != 2 {
 		defer response.Body.Close()
 		return nil, statusError(response)
 	}
 	return response, nil
+}
+
+// withoutQuery takes the query out of an error of a request: it may have what a client
+// asked for, and the error is logged.
+func withoutQuery(err error) error {
+	failed, ok := errors.AsType[*url.Error](err)
+	if !ok {
+		return err
+	}
+	bare := *failed
+	bare.URL, _, _ = strings.Cut(bare.URL, "?")
+	return &bare
 }
 
 func poolPath(poolID, verb string) (string, error) {

@@ -53,6 +53,7 @@ var operations = []Operation{
 	{"ollama-chat", Ollama, http.MethodPost, "/api/chat"},
 	{"ollama-generate", Ollama, http.MethodPost, "/api/generate"},
 	{"ollama-embed", Ollama, http.MethodPost, "/api/embed"},
+	{"ollama-embeddings", Ollama, http.MethodPost, "/api/embeddings"},
 	{"ollama-show", Ollama, http.MethodPost, "/api/show"},
 }
 

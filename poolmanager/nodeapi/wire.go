@@ -94,6 +94,8 @@ type Status struct {
 	Protocols []Protocol `json:"protocols,omitempty" doc:"The engine's own APIs that pass through: chat, completions, responses, messages, embeddings, rerank, ollama"`
 	Loadable  bool       `json:"loadable,omitempty" doc:"No engine runs, but a dispatch is taken: it loads the model first"`
 	Progress  *Progress  `json:"progress,omitempty" doc:"How far a start or a download is; absent when there is none"`
+
+	Listed Listing `json:"listed,omitempty" doc:"What an engine of Ollama's protocol tells of its models, at the last probe"`
 }
 
 // The phases of a preload.

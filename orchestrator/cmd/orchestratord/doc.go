@@ -4,6 +4,7 @@
 //	orchestratord --config F --check      validates and exits
 //	orchestratord --version               prints the version and exits
 //	orchestratord health --config F       exit status 0 if the one of F answers; --ready: takes work
+//	orchestratord manpage --directory DIR writes its manual page
 //	orchestratord migrate --help          a single server's state into a cluster, and back
 //
 // TERM and INT stop it: no new tasks, running ones finished (after the time that
@@ -34,5 +35,5 @@
 // Credentials come from variables or, better, from files that NAME_FILE names, never from
 // the YAML. One in a file may change while it runs: the new one is in use within a second,
 // and a bad one leaves the last good one in use, which the log and the metric
-// orchd_token_source_errors_total say.
+// llorch_token_source_errors_total say.
 package main

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -31,6 +32,16 @@ func TestHelpListsEveryKeyAndVariable(t *testing.T) {
 		t.Errorf("the help shows source text:\n%s", out.String())
 	}
 	testkit.Golden(t, "testdata/help.txt", out.Bytes())
+}
+
+// The manual page has each key and variable, as the help has.
+func TestTheManualPageIsGenerated(t *testing.T) {
+	dir := t.TempDir()
+	if err := run(t.Context(), []string{"manpage", "--directory", dir}, environment(), io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	settings := new(config).Settings()
+	testkit.ManualPage(t, filepath.Join(dir, "orchestratord.8"), "orchestratord", append(settings.Keys(), "log_level"), append(settings.Variables(), "LLORCH_UPSTREAM_TOKEN"))
 }
 
 // The document for operators is what the program declares.

@@ -193,7 +193,7 @@ func TestATokenInAFileIsFollowedAndItsStreamsEndWithIt(t *testing.T) {
 	answer := d.ask(t, secondToken, "GET", "/metrics", "")
 	defer answer.Body.Close()
 	text, _ := io.ReadAll(answer.Body)
-	if want := `orchd_token_source_errors_total{source="LLORCH_API_TOKEN"} 1`; !strings.Contains(string(text), want) {
+	if want := `llorch_token_source_errors_total{source="LLORCH_API_TOKEN"} 1`; !strings.Contains(string(text), want) {
 		t.Errorf("the metrics have no %s", want)
 	}
 }

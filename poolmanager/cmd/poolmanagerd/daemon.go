@@ -83,3 +83,6 @@ func (s service) SetSecrets(next func(*authmin.SecretSource) authmin.Secret) err
 
 // SecretFailed counts a token's file that could not be used.
 func (s service) SecretFailed(kind string) { s.SourceFailed(kind) }
+
+// SecretsUnusable sets the metric of files that are not in use as they are now.
+func (s service) SecretsUnusable(count int) { s.SourcesUnusable(count) }

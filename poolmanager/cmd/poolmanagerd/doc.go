@@ -2,6 +2,7 @@
 //
 //	poolmanagerd [--config F] [--check] [--version]
 //	poolmanagerd health [--config F] [--ready]   (exit status 0 if the running one answers)
+//	poolmanagerd manpage --directory DIR   (writes its manual page)
 //	poolmanagerd demo-engine [flags]   (what the template demo starts)
 //
 // TERM or INT stops it: it deregisters, ends its engines and leaves within 3 s. It
@@ -22,7 +23,7 @@
 // Credentials come from variables or, better, from files that NAME_FILE names. One in a
 // file, and the key that url_key_file names, may change while it runs: the new one is in
 // use within a second, and a bad one leaves the last good one in use, which the log and
-// the metric poolmanager_token_source_errors_total say.
+// the metric llorch_token_source_errors_total say.
 //
 // HUP reads these files and the log level again, and logs what is in use now and what
 // needs a restart. Engines and requests are not affected.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -46,7 +47,7 @@ func TestHelpShowsTheDocumentation(t *testing.T) {
 	if err := run(t.Context(), []string{"--help"}, func(string) (string, bool) { return "", false }, io.Discard, &out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"first_token_limit_ms", "POOL_MANAGERD_LOG_LEVEL", "poolmanager_token_source_errors_total", "# Templates", "-check"} {
+	for _, want := range []string{"first_token_limit_ms", "POOL_MANAGERD_LOG_LEVEL", "llorch_token_source_errors_total", "# Templates", "-check"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the help does not name %q", want)
 		}
@@ -55,6 +56,16 @@ func TestHelpShowsTheDocumentation(t *testing.T) {
 	if strings.Contains(out.String(), "//\t") || strings.Contains(out.String(), "package main") {
 		t.Errorf("the help shows source text:\n%s", out.String())
 	}
+}
+
+// The manual page has each key and variable, as the help has.
+func TestTheManualPageIsGenerated(t *testing.T) {
+	dir := t.TempDir()
+	if err := run(t.Context(), []string{"manpage", "--directory", dir}, env(nil), io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	settings := new(config).Settings()
+	testkit.ManualPage(t, filepath.Join(dir, "poolmanagerd.8"), "poolmanagerd", append(settings.Keys(), "log_level"), append(settings.Variables(), "LLORCH_UPSTREAM_TOKEN"))
 }
 
 // The document for operators is what the program declares.

@@ -1,0 +1,200 @@
+package authmin
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ModelPlace is the part of a request that names the model.
+type ModelPlace string
+
+// The places.
+const (
+	ModelInBody  ModelPlace = "body"  // a member of a JSON object
+	ModelInQuery ModelPlace = "query" // a parameter of the query
+	ModelInForm  ModelPlace = "form"  // a part of multipart/form-data
+	ModelInPath  ModelPlace = "path"  // what the * of the pattern matches
+)
+
+// DefaultModelMember is the member that names the model unless a route says otherwise.
+const DefaultModelMember = "model"
+
+// maxModelMember bounds the member of a route, in bytes.
+const maxModelMember = 64
+
+// ModelRoute says where requests of some paths name a model.
+type ModelRoute struct {
+	Place  ModelPlace
+	Member string   // in an object inside the body: the names with dots between; "" in a path
+	Paths  []string // patterns as those of a [Rule]
+}
+
+// String returns the route as it is written in a Caddyfile.
+func (r ModelRoute) String() string {
+	place := string(r.Place)
+	if r.Member != "" && r.Member != DefaultModelMember {
+		place += ":" + r.Member
+	}
+	return strings.Join(append([]string{"model_in", place}, r.Paths...), " ")
+}
+
+// ModelRoutes say which routes carry a model, and where, and which carry none. It is
+// immutable; of the zero value no route is known.
+type ModelRoutes struct {
+	routes []ModelRoute
+	keyed  [][]keyedPath // each route's paths, for variants
+	free   []string
+}
+
+// NewModelRoutes checks and compiles the routes that carry a model and those that do not.
+func NewModelRoutes(routes []ModelRoute, free []string) (*ModelRoutes, error) {
+	if len(routes) > MaxRules {
+		return nil, fmt.Errorf("model_in: %d routes are over the limit of %d", len(routes), MaxRules)
+	}
+	m := &ModelRoutes{routes: slices.Clone(routes), free: slices.Clone(free)}
+	if len(free) > MaxPaths {
+		return nil, fmt.Errorf("model_free: %d paths are over the limit of %d", len(free), MaxPaths)
+	}
+	for _, pattern := range free {
+		if err := checkPattern(pattern); err != nil {
+			return nil, fmt.Errorf("model_free: %w", err)
+		}
+	}
+	for _, route := range routes {
+		if err := route.check(); err != nil {
+			return nil, fmt.Errorf("model_in: %w", err)
+		}
+		keyed := make([]keyedPath, 0, len(route.Paths))
+		for _, pattern := range route.Paths {
+			key, err := keyPattern(pattern)
+			if err != nil {
+				return nil, fmt.Errorf("model_in: path %q: %w", clip(pattern), err)
+			}
+			if slices.Contains(free, pattern) {
+				return nil, fmt.Errorf("path %q is in model_in and in model_free", clip(pattern))
+			}
+			keyed = append(keyed, key)
+		}
+		m.keyed = append(m.keyed, keyed)
+	}
+	return m, nil
+}
+
+func (r ModelRoute) check() error {
+	switch r.Place {
+	case ModelInBody, ModelInQuery, ModelInForm:
+		if err := checkModelMember(r.Member, r.Place == ModelInBody); err != nil {
+			return err
+		}
+	case ModelInPath:
+		if r.Member != "" {
+			return errors.New("path takes no member: the model is what * matches")
+		}
+	default:
+		return fmt.Errorf("%q is not a place; want body, query, form or path", clip(string(r.Place)))
+	}
+	if len(r.Paths) == 0 || len(r.Paths) > MaxPaths {
+		return fmt.Errorf("%d paths; want 1 to %d", len(r.Paths), MaxPaths)
+	}
+	for _, pattern := range r.Paths {
+		if err := checkPattern(pattern); err != nil {
+			return err
+		}
+		if r.Place == ModelInPath && !strings.HasSuffix(pattern, "/*") {
+			return fmt.Errorf("path %q has no *, which stands for the model", clip(pattern))
+		}
+	}
+	return nil
+}
+
+// checkModelMember accepts the names that engines use. A dot is between the names of an
+// object and of a member in it.
+func checkModelMember(member string, nested bool) error {
+	if len(member) > maxModelMember {
+		return fmt.Errorf("the member is longer than %d bytes", maxModelMember)
+	}
+	for name := range strings.SplitSeq(member, ".") {
+		if !isModelMember(name) {
+			return fmt.Errorf("%q is not a member; want letters, digits, _ and -, such as model", clip(member))
+		}
+	}
+	if !nested && strings.Contains(member, ".") {
+		return fmt.Errorf("%q: only a body has members in objects", clip(member))
+	}
+	return nil
+}
+
+func isModelMember(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-'
+	})
+}
+
+// Find returns the model_in routes that match a decoded path, and whether model_free
+// matches it. A path that neither matches has to be refused: its requests may name a model
+// anywhere. Another spelling of a model_in path matches neither, unless the policy names it
+// byte for byte: an upstream that ignores case, or a trailing slash, would serve it as the
+// same route. Where both match, model_in wins.
+func (m *ModelRoutes) Find(path string) (routes []ModelRoute, free bool) {
+	routes = m.find(path)
+	if strings.Contains(path, encodedSlash) {
+		decoded := strings.ReplaceAll(path, encodedSlash, "/")
+		if !slices.EqualFunc(routes, m.find(decoded), sameModelRoute) || matchAny(m.free, path) != matchAny(m.free, decoded) {
+			return nil, false
+		}
+	}
+	if m.hidesRoute(path, routes) {
+		return nil, false
+	}
+	return routes, len(routes) == 0 && matchAny(m.free, path)
+}
+
+func (m *ModelRoutes) find(path string) (routes []ModelRoute) {
+	for i := range m.routes {
+		if matchAny(m.routes[i].Paths, path) {
+			routes = append(routes, m.routes[i])
+		}
+	}
+	return routes
+}
+
+func sameModelRoute(a, b ModelRoute) bool {
+	return a.Place == b.Place && a.Member == b.Member && slices.Equal(a.Paths, b.Paths)
+}
+
+// hidesRoute reports whether a path is another spelling of one in a route that it is not
+// in itself.
+func (m *ModelRoutes) hidesRoute(path string, routes []ModelRoute) bool {
+	named := func(r ModelRoute) bool { return slices.Contains(r.Paths, path) }
+	if slices.Contains(m.free, path) || slices.ContainsFunc(routes, named) {
+		return false
+	}
+	key, ok := PathKey(strings.ReplaceAll(path, encodedSlash, "/"))
+	for i, keyed := range m.keyed {
+		if matchAny(m.routes[i].Paths, path) {
+			continue
+		}
+		if !ok || slices.ContainsFunc(keyed, func(k keyedPath) bool { return k.matches(key) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// ModelOf returns the model that a decoded path names in a route of [ModelInPath]: what
+// the * of its longest pattern matches. The longest is what a router would choose; a
+// shorter one gives the same request another, longer name.
+func (r ModelRoute) ModelOf(path string) string {
+	longest := ""
+	for _, pattern := range r.Paths {
+		if matchPath(pattern, path) && len(pattern) > len(longest) {
+			longest = pattern
+		}
+	}
+	if longest == "" {
+		return ""
+	}
+	return strings.ReplaceAll(path[len(longest)-1:], encodedSlash, "/")
+}

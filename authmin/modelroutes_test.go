@@ -1,0 +1,114 @@
+package authmin
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func routesOf(t *testing.T, free []string, routes ...ModelRoute) *ModelRoutes {
+	t.Helper()
+	m, err := NewModelRoutes(routes, free)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestModelRoutesFind(t *testing.T) {
+	m := routesOf(t, []string{"/health", "/v1/*", "/V1/named"},
+		ModelRoute{ModelInBody, "model", []string{"/v1/chat/completions", "/api/copy"}},
+		ModelRoute{ModelInBody, "source", []string{"/api/copy"}},
+		ModelRoute{ModelInPath, "", []string{"/v1/models/*"}},
+	)
+	for path, want := range map[string]string{
+		"/health":                "free",
+		"/v1/files":              "free",
+		"/v1/chat/completions":   "body:model",
+		"/api/copy":              "body:model body:source",
+		"/v1/models/a":           "path:",
+		"/v1/models/a/b":         "path:",
+		"/v1/models":             "", // another spelling of /v1/models/
+		"/v1/chat/completions/":  "",
+		"/v1/Chat/completions":   "",
+		"/v1/chat／completions":   "",
+		"/v1/chat%2Fcompletions": "",
+		"/v1/models%2Fa":         "",
+		"/v1/models/a%2Fb":       "path:",
+		"/V1/named":              "free",
+		"/other":                 "",
+		"/":                      "",
+	} {
+		routes, free := m.Find(path)
+		var got []string
+		for _, r := range routes {
+			got = append(got, string(r.Place)+":"+r.Member)
+		}
+		if free {
+			got = append(got, "free")
+		}
+		if text := strings.Join(got, " "); text != want {
+			t.Errorf("%s: got %q, want %q", path, text, want)
+		}
+	}
+	if routes, free := new(ModelRoutes).Find("/health"); routes != nil || free {
+		t.Error("the zero value knows a route")
+	}
+}
+
+// A pattern that matches all below / would make every path a variant of a route.
+func TestModelRoutesNameAPathExactly(t *testing.T) {
+	m := routesOf(t, []string{"/v1/models"}, ModelRoute{ModelInPath, "", []string{"/v1/models/*"}})
+	if _, free := m.Find("/v1/models"); !free {
+		t.Error("a path that model_free names byte for byte is not free")
+	}
+}
+
+func TestModelOfPath(t *testing.T) {
+	r := ModelRoute{ModelInPath, "", []string{"/m/*", "/m/by-id/*"}}
+	for path, want := range map[string]string{"/m/a": "a", "/m/a/b": "a/b", "/m/by-id/x": "x", "/m/a%2Fb": "a/b", "/other": ""} {
+		if got := r.ModelOf(path); got != want {
+			t.Errorf("%s: got %q, want %q", path, got, want)
+		}
+	}
+}
+
+func TestNewModelRoutesRefuses(t *testing.T) {
+	paths := []string{"/v1/x"}
+	for name, c := range map[string]struct {
+		route ModelRoute
+		free  []string
+		want  string
+	}{
+		"no place":              {ModelRoute{"", "model", paths}, nil, "is not a place"},
+		"another place":         {ModelRoute{"header", "model", paths}, nil, "is not a place"},
+		"no path":               {ModelRoute{ModelInBody, "model", nil}, nil, "0 paths"},
+		"an invalid path":       {ModelRoute{ModelInBody, "model", []string{"x"}}, nil, "does not begin with a slash"},
+		"no member":             {ModelRoute{ModelInBody, "", paths}, nil, "is not a member"},
+		"an invalid member":     {ModelRoute{ModelInBody, "mo del", paths}, nil, "is not a member"},
+		"an empty inner member": {ModelRoute{ModelInBody, "a..b", paths}, nil, "is not a member"},
+		"a long member":         {ModelRoute{ModelInBody, strings.Repeat("m", 65), paths}, nil, "longer than 64"},
+		"a nested form":         {ModelRoute{ModelInForm, "a.b", paths}, nil, "only a body"},
+		"a member of a path":    {ModelRoute{ModelInPath, "model", []string{"/v1/*"}}, nil, "takes no member"},
+		"a path without *":      {ModelRoute{ModelInPath, "", paths}, nil, "has no *"},
+		"a path in both":        {ModelRoute{ModelInBody, "model", paths}, paths, "in model_in and in model_free"},
+		"an invalid free path":  {ModelRoute{ModelInBody, "model", paths}, []string{"/a/../b"}, "model_free"},
+		"too many paths":        {ModelRoute{ModelInBody, "model", slices.Repeat(paths, MaxPaths+1)}, nil, "257 paths"},
+	} {
+		if _, err := NewModelRoutes([]ModelRoute{c.route}, c.free); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %s", name, err, c.want)
+		}
+	}
+}
+
+func TestModelRouteIsWrittenAsInACaddyfile(t *testing.T) {
+	for want, r := range map[string]ModelRoute{
+		"model_in body /v1/chat/completions":  {ModelInBody, "model", []string{"/v1/chat/completions"}},
+		"model_in body:name /api/show /api/x": {ModelInBody, "name", []string{"/api/show", "/api/x"}},
+		"model_in path /v1/models/*":          {ModelInPath, "", []string{"/v1/models/*"}},
+	} {
+		if got := r.String(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
