@@ -17,15 +17,15 @@ func init() {
 }
 
 func explainCommand() *cobra.Command {
-	var config, guard, tokenName, scopes, origin string
+	var config, guard, tokenName, scopes, origin, model string
 	cmd := &cobra.Command{
-		Use:   "explain --config CADDYFILE [--guard NAME] [--token-name N | --scopes S] [--origin ORIGIN] METHOD URL",
+		Use:   "explain --config CADDYFILE [--guard NAME] [--token-name N | --scopes S] [--origin ORIGIN] [--model MODEL] METHOD URL",
 		Short: "Shows which rule decides a request, and why",
 		Long: `
 Decides a request by the guards of a configuration, without sending it and without a
 token: --scopes gives the caller's scopes, --token-name the token that it sends;
 without either it sends none. --origin names the origin of the web page that sends it, for
-OPTIONS a browser's preflight. The client's address is not considered, so the loopback
+OPTIONS a browser's preflight. --model names the model that it asks for. The client's address is not considered, so the loopback
 bypass, trusted proxies, limits and lockouts are left out.`,
 		Example: `  llorch authmin explain --config Caddyfile --scopes infer POST /v1/chat/completions
   llorch authmin explain --config Caddyfile --token-name ci GET https://gateway.example.com/metrics`,
@@ -38,7 +38,7 @@ bypass, trusted proxies, limits and lockouts are left out.`,
 			if cmd.Flags().Changed("scopes") && tokenName != "" {
 				return errors.New("explain: say --token-name or --scopes, not both")
 			}
-			q := question{guard: guard, method: args[0], url: args[1], token: tokenName, origin: origin}
+			q := question{guard: guard, method: args[0], url: args[1], token: tokenName, origin: origin, model: model}
 			if cmd.Flags().Changed("scopes") {
 				if q.scopes, err = authmin.ParseScopes(scopes); err != nil {
 					return err
@@ -56,6 +56,7 @@ bypass, trusted proxies, limits and lockouts are left out.`,
 	cmd.Flags().StringVar(&tokenName, "token-name", "", "The name of a configured token")
 	cmd.Flags().StringVar(&scopes, "scopes", "", "Scopes of the caller: SCOPE[,SCOPE...]")
 	cmd.Flags().StringVar(&origin, "origin", "", "The origin of the web page that sends it, such as https://chat.example.com")
+	cmd.Flags().StringVar(&model, "model", "", "The model that it asks for")
 	return cmd
 }
 
@@ -65,6 +66,7 @@ type question struct {
 	token              string          // the name of the caller's token
 	scopes             []authmin.Scope // or its scopes
 	origin             string          // of the page that sends it; "" for none
+	model              string          // that it asks for; "" for none
 }
 
 // explanation is the decision on a question.
@@ -76,6 +78,7 @@ type explanation struct {
 	at       position
 	stricter string // the earlier rule for another spelling of the path, "" without one
 	caller   string // who asks, in words
+	models   string // what the models of the token mean here, "" without a list
 }
 
 // status is what the client sees; 200 stands for whatever the upstream answers.
@@ -115,6 +118,9 @@ func (s *settings) ask(q *question, now time.Time) (*explanation, error) {
 		a.decision = decider.DecidePreflight(&request)
 	}
 	a.rule, a.at = policy.RuleText(a.decision.Rule), g.at
+	if err := a.applyModels(); err != nil {
+		return nil, err
+	}
 	if a.isPreflight() && a.decision.Allow {
 		a.rule = "cors"
 	}
@@ -176,6 +182,8 @@ func (a *explanation) why() string {
 		return a.caller + " has scope admin, which passes every rule"
 	case d.Reason == authmin.ReasonPath && a.stricter != "":
 		return "an upstream may read the path as another spelling of one that a stricter rule covers: " + a.stricter
+	case d.Reason == authmin.ReasonModel:
+		return a.models
 	case d.Reason == authmin.ReasonScope:
 		return fmt.Sprintf("%s has %s, the rule wants %s", a.caller, orNone(d.Scopes), authmin.JoinScopes(rule.Scopes, " or "))
 	case d.Reason == authmin.ReasonPolicy && d.Rule == authmin.NoRule:
@@ -203,6 +211,9 @@ func (a *explanation) print(out io.Writer) error {
 		a.question.method, a.question.url, a.guard.Name, a.rule, a.at, answer, a.why())
 	if page := a.page(); err == nil && page != "" {
 		_, err = fmt.Fprintf(out, "  page    %s\n", page)
+	}
+	if err == nil && a.decision.Allow && a.models != "" {
+		_, err = fmt.Fprintf(out, "  models  %s\n", a.models)
 	}
 	if err == nil && a.guard.Shadow {
 		_, err = fmt.Fprintf(out, "  shadow  the guard lets the request pass, and counts this decision\n")

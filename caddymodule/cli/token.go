@@ -30,11 +30,12 @@ A keyring file holds names, scopes and hashes, never tokens. It is named with
 
 func tokenNewCommand() *cobra.Command {
 	where := keyringFlags{creates: true}
-	var expires, notBefore string
+	var expires, notBefore, models string
 	cmd := &cobra.Command{
 		Use:   "new NAME SCOPE... (--file PATH | --config CADDYFILE)",
 		Short: "Makes a token, and prints it once to stdout",
 		Example: `  llorch authmin token new ci infer --file /etc/llorch/tokens --expires 90d
+  llorch authmin token new intern infer --models 'tiny,team-*' --file /etc/llorch/tokens
   llorch authmin token new prometheus metrics --config /etc/llorch/Caddyfile > prometheus.token`,
 		Args: arguments(2, 1+authmin.MaxScopes, "NAME and at least one SCOPE, such as `ci infer`"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -55,9 +56,15 @@ func tokenNewCommand() *cobra.Command {
 			if token.NotBefore, err = parseWhen("--not-before", notBefore, now); err != nil {
 				return err
 			}
+			if cmd.Flags().Changed("models") {
+				if token.Models, err = authmin.ParseModels(models); err != nil {
+					return fmt.Errorf("--models: %w", err)
+				}
+			}
 			if err := checkNewToken(&token, now); err != nil {
 				return err
 			}
+			where.format2 = token.Models != nil
 			where.wants = scopes
 			return where.edit(cmd, args[0], secret, func(tokens []authmin.Token) ([]authmin.Token, error) {
 				for i := range tokens {
@@ -71,6 +78,7 @@ func tokenNewCommand() *cobra.Command {
 	}
 	where.add(cmd)
 	cmd.Flags().StringVar(&expires, "expires", "", "When it ends: 90d, 12h, or 2027-01-31T00:00:00Z (default: never)")
+	cmd.Flags().StringVar(&models, "models", "", "The models that it may use: NAME[,NAME...], where * stands for any characters (default: every model)")
 	cmd.Flags().StringVar(&notBefore, "not-before", "", "When it begins, in the same forms (default: now)")
 	return cmd
 }
@@ -106,8 +114,8 @@ func tokenRotateCommand() *cobra.Command {
 	return cmd
 }
 
-// rotated adds a token with the scopes of the current one of its name, and lets the old
-// ones expire at end. When the old token was limited in time, the new one has the same
+// rotated adds a token with the scopes and models of the current one of its name, and lets
+// the old ones expire at end. When the old token was limited in time, the new one has the same
 // lifetime.
 func rotated(tokens []authmin.Token, next authmin.Token, now time.Time, end int64) ([]authmin.Token, error) {
 	var current authmin.Token
@@ -127,7 +135,7 @@ func rotated(tokens []authmin.Token, next authmin.Token, now time.Time, end int6
 	if !found {
 		return nil, caddymodule.ErrNoToken
 	}
-	next.Scopes = current.Scopes
+	next.Scopes, next.Models = current.Scopes, current.Models
 	if next.Expires == 0 && current.Expires != 0 {
 		next.Expires = current.Expires
 		if current.Created != 0 {

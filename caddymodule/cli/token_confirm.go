@@ -45,8 +45,9 @@ type gatewayState struct {
 		FP6   string `json:"fp6"`
 		State string `json:"state"`
 	} `json:"tokens"`
-	Generations []string `json:"generations"` // SHA-256 of each keyring file in use
-	Problems    []string `json:"problems"`    // why a file is not in use as it is now
+	Format      int      `json:"keyring_format"` // the newest that it reads; 0 for a gateway that reads only the first
+	Generations []string `json:"generations"`    // SHA-256 of each keyring file in use
+	Problems    []string `json:"problems"`       // why a file is not in use as it is now
 }
 
 // readBound is how long a running gateway may take to read a changed file: twice
@@ -79,7 +80,7 @@ func (k *keyringFlags) confirm(cmd *cobra.Command, s *settings, path, name strin
 // answered is false when no gateway could be asked.
 func (k *keyringFlags) ask(stderr io.Writer, socket, address, path, name string, after []authmin.Token) (answered bool, err error) {
 	if socket == "" {
-		_, _ = fmt.Fprintf(stderr, "not confirmed: the admin endpoint %s is not a Unix socket\n", address)
+		_, _ = fmt.Fprintf(stderr, "not confirmed: the gateway can be asked at a Unix socket only, and its admin endpoint is %s; it has one with `admin %s|0600` in its global options\n", address, defaultAdminSocket)
 		return false, nil
 	}
 	content, err := os.ReadFile(path)
@@ -94,7 +95,10 @@ func (k *keyringFlags) ask(stderr io.Writer, socket, address, path, name string,
 	case err == nil:
 		_, _ = fmt.Fprintf(stderr, "the gateway at %s has the change\n", address)
 		return true, nil
-	case errors.Is(err, errNoGateway), errors.Is(err, errAPIDisabled):
+	case errors.Is(err, errNoGateway):
+		_, _ = fmt.Fprintf(stderr, "not confirmed at %s: %v; if one runs elsewhere, name its socket with --admin; it has one with `admin %s|0600` in its global options\n", address, err, defaultAdminSocket)
+		return false, nil
+	case errors.Is(err, errAPIDisabled):
 		_, _ = fmt.Fprintf(stderr, "not confirmed at %s: %v\n", address, err)
 		return false, nil
 	case state != nil && len(state.Problems) == 0 && !state.knowsOneOf(after, name):
@@ -125,7 +129,7 @@ func (k *keyringFlags) socket(s *settings) (path, address string) {
 	address = k.admin
 	if address == "" && s != nil && s.Caddy.Admin != nil {
 		if s.Caddy.Admin.Disabled {
-			return "", "(off)"
+			return "", "off"
 		}
 		address = s.Caddy.Admin.Listen
 	}
@@ -143,12 +147,7 @@ func (k *keyringFlags) socket(s *settings) (path, address string) {
 // awaitGateway polls until the gateway uses a file with this SHA-256. It returns the last
 // answer also with an error.
 func awaitGateway(ctx context.Context, socket, name, generation string) (*gatewayState, error) {
-	client := &http.Client{
-		Timeout: gatewayRequest,
-		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		}},
-	}
+	client := gatewayClient(socket)
 	defer client.CloseIdleConnections()
 	ticker := time.NewTicker(gatewayPoll)
 	defer ticker.Stop()

@@ -74,3 +74,20 @@ func TestAValidTokenIsAcceptedFromALockedOutAddress(t *testing.T) {
 		t.Errorf("after the confirmation: got %d, want 200", status)
 	}
 }
+
+// A change that no gateway confirms comes with how one could be asked.
+func TestAnUnconfirmedChangeSaysHowAGatewayIsAsked(t *testing.T) {
+	ring := filepath.Join(t.TempDir(), "tokens")
+	writeFile(t, ring, keyringText(nil), 0o600)
+	for _, c := range []struct{ socket, address, want string }{
+		{"", "localhost:2019", "its admin endpoint is localhost:2019; it has one with `admin " + defaultAdminSocket + "|0600`"},
+		{"", "off", "its admin endpoint is off; it has one with"},
+		{ring + ".none", "unix/" + ring + ".none", "name its socket with --admin"},
+	} {
+		var messages strings.Builder
+		answered, err := new(keyringFlags).ask(&messages, c.socket, c.address, ring, "ci", nil)
+		if answered || err != nil || !strings.Contains(messages.String(), c.want) {
+			t.Errorf("%s: answered %v, %v, %q, want %q in it", c.address, answered, err, messages.String(), c.want)
+		}
+	}
+}

@@ -23,6 +23,7 @@ const lockTimeout = 10 * time.Second
 type keyringFlags struct {
 	file, config, admin string
 	creates             bool            // create the file when it does not exist
+	format2             bool            // the file needs format 2
 	wants               []authmin.Scope // of a new token, which some rule should name
 }
 
@@ -68,6 +69,11 @@ func (k *keyringFlags) edit(cmd *cobra.Command, name string, secret authmin.Secr
 	warnOfUnusedScopes(stderr, s, k.wants)
 	if err := k.mustExist(path, stderr); err != nil {
 		return err
+	}
+	if k.format2 {
+		if err := k.readsFormat2(s, name); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := withLockTimeout(cmd.Context())
 	defer cancel()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -23,6 +24,7 @@ type listedToken struct {
 	Created   string          `json:"created,omitempty"`
 	NotBefore string          `json:"not_before,omitempty"`
 	Expires   string          `json:"expires,omitempty"`
+	Models    []string        `json:"models,omitempty"` // none: every model
 }
 
 func tokenListCommand() *cobra.Command {
@@ -62,6 +64,7 @@ func listed(t *authmin.Token, now time.Time) listedToken {
 	return listedToken{
 		Name: t.Name, Scopes: t.Scopes, FP6: t.Fingerprint(), State: caddymodule.TokenState(t.VerdictAt(now)),
 		Created: moment(t.Created), NotBefore: moment(t.NotBefore), Expires: moment(t.Expires),
+		Models: t.Models.Patterns(),
 	}
 }
 
@@ -75,13 +78,22 @@ func moment(second int64) string {
 func printTokens(out io.Writer, list []listedToken) error {
 	const gap = 2
 	w := tabwriter.NewWriter(out, 0, 0, gap, ' ', 0)
-	_, _ = fmt.Fprintln(w, "NAME\tSCOPES\tFP6\tSTATE\tCREATED\tEXPIRES")
+	restricted := slices.ContainsFunc(list, func(t listedToken) bool { return t.Models != nil })
+	head := "NAME\tSCOPES\tFP6\tSTATE\tCREATED\tEXPIRES"
+	if restricted { // a column that most keyrings do not need
+		head += "\tMODELS"
+	}
+	_, _ = fmt.Fprintln(w, head)
 	for _, t := range list {
 		state := t.State
 		if t.NotBefore != "" && state == caddymodule.TokenState(authmin.VerdictNotYet) {
 			state += " (" + t.NotBefore + ")"
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", t.Name, authmin.JoinScopes(t.Scopes, ","), t.FP6, state, orDash(t.Created), orDash(t.Expires))
+		row := []string{t.Name, authmin.JoinScopes(t.Scopes, ","), t.FP6, state, orDash(t.Created), orDash(t.Expires)}
+		if restricted {
+			row = append(row, orDash(strings.Join(t.Models, ",")))
+		}
+		_, _ = fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
 	return w.Flush()
 }

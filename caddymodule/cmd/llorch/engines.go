@@ -9,6 +9,7 @@ import (
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // startBackend starts a backend on its default address. If that is in use, and no
@@ -76,6 +77,8 @@ func poolManagerOptions(o upOptions, secrets credentials) (poolmanager.Options, 
 		template = poolmanager.OllamaTemplate()
 	default:
 		template = poolmanager.URLTemplate(o.engine)
+		// All workloads are offered: the server itself answers 404 for those that it lacks.
+		template.Workloads = []string{nodeapi.WorkloadCompletion, nodeapi.WorkloadEmbedding, nodeapi.WorkloadRerank}
 	}
 	pool.Template = template.Name
 	options.Templates = []poolmanager.Template{template}

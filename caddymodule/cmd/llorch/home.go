@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -44,7 +46,10 @@ func runHome(ctx context.Context, o upOptions) (err error) {
 	if err := prepareDataDir(o.dataDir); err != nil {
 		return err
 	}
-	if o.listen, err = checkFree(o.listen); err != nil {
+	if o.listen, err = checkFree("--listen", o.listen); err != nil {
+		return err
+	}
+	if err = o.placePage(); err != nil {
 		return err
 	}
 	client, err := ensureToken(o)
@@ -78,6 +83,9 @@ func runHome(ctx context.Context, o upOptions) (err error) {
 	}
 	if err := printWelcome(os.Stdout, o, client, model); err != nil {
 		return err
+	}
+	if o.open {
+		opener{runtime.GOOS, os.Getenv, exec.LookPath, startAndReap}.open(os.Stdout, o.pageURL())
 	}
 	select {
 	case <-ctx.Done():
@@ -149,7 +157,7 @@ func startGateway(o upOptions, client clientToken, secrets credentials) error {
 		text = string(content)
 	}
 	defer func() {
-		for _, name := range []string{caddymodule.EnvToken, envUpstreamToken, envNodeToken} {
+		for _, name := range []string{caddymodule.EnvToken, caddymodule.EnvTokenAlias, envUpstreamToken, envNodeToken} {
 			_ = os.Unsetenv(name)
 		}
 	}()

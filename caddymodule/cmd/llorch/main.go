@@ -14,6 +14,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 	"github.com/llorch/gateway/caddymodule/cli"
+	_ "github.com/llorch/gateway/caddymodule/page"
 	"github.com/spf13/cobra"
 )
 

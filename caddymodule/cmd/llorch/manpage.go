@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/llorch/gateway/authmin/backend"
 	"github.com/spf13/cobra"
@@ -28,10 +27,7 @@ func manpageCommand() *cobra.Command {
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
 			build := backend.ThisBuild()
-			date, err := time.Parse(time.RFC3339, build.Time)
-			if err != nil {
-				date = time.Unix(0, 0).UTC()
-			}
+			date := build.Date()
 			header := &doc.GenManHeader{Title: "LLORCH", Section: "8", Date: &date, Source: "llorch " + build.Version, Manual: "llorch"}
 			return doc.GenManTree(root, header, directory)
 		},

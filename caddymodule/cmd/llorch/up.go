@@ -21,12 +21,15 @@ import (
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "up",
-		Usage: "[--listen 127.0.0.1:8080] [--data-dir DIR] [--engine demo|llamacpp|ollama|http://HOST:PORT] [--model M] [--config FILE] [--print-config]",
+		Usage: "[--listen 127.0.0.1:8080] [--data-dir DIR] [--engine demo|llamacpp|ollama|http://HOST:PORT] [--model M] [--page 127.0.0.1:8082|off] [--open] [--config FILE] [--print-config]",
 		Short: "Runs gateway, orchestrator, pool manager and an engine on this machine",
 		Long: `
 Runs the gateway in front of the orchestrator, the pool manager and an engine, in
 one process and on loopback. The token of clients is LLORCH_API_TOKEN, else the
 keyring in the data directory, else a new one, which is printed once.
+
+A page for people listens on a second port; it shows what happens, to holders of a
+token. --open opens it in the default browser, or says where it is.
 
 --print-config prints the Caddyfile that it runs, and above it, in comments, the
 commands that run gateway, orchestrator and pool manager without it. --config runs
@@ -36,6 +39,8 @@ that file, edited, in its place.`,
 			cmd.Flags().String("data-dir", "", "Where state is kept (default: $XDG_DATA_HOME/llorch or ~/.local/share/llorch)")
 			cmd.Flags().String("engine", "demo", "demo, llamacpp, ollama, or the URL of a server that runs already")
 			cmd.Flags().String("model", "", "The engine's model: a GGUF file for llamacpp, a name for ollama")
+			cmd.Flags().String("page", "", "Where the page listens, loopback only, or off (default: 127.0.0.1:8082, or a free port if that is in use)")
+			cmd.Flags().Bool("open", false, "Open the page in the default browser")
 			cmd.Flags().String("config", "", "A Caddyfile to run in place of the built-in one")
 			cmd.Flags().Bool("print-config", false, "Print the Caddyfile and stop")
 			cmd.Args = cobra.NoArgs
@@ -54,6 +59,10 @@ type upOptions struct {
 	engine  string
 	model   string
 	config  string
+	page    string // where it listens; "" for none
+	open    bool
+
+	pageMayMove bool // its port is the default one
 
 	orchestrator string // addresses, known once the backends listen
 	poolManager  string
@@ -108,6 +117,9 @@ func readUpOptions(flags caddycmd.Flags) (upOptions, error) {
 	if err := checkReadable("--config", o.config); err != nil {
 		return o, err
 	}
+	if err := o.readPage(flags.String("page"), flags.Bool("open")); err != nil {
+		return o, err
+	}
 	switch {
 	case o.engine == "demo", o.engine == "llamacpp", o.engine == "ollama":
 	case strings.HasPrefix(o.engine, "http://"):
@@ -146,13 +158,16 @@ func defaultDataDir() (string, error) {
 	return filepath.Join(home, ".local", "share", "llorch"), nil
 }
 
-// checkFree refuses an address that is in use, before anything starts. It returns the
-// address, with a free port in place of port 0.
-func checkFree(address string) (string, error) {
+// errInUse is wrapped by the error of [checkFree] for an address that is in use.
+var errInUse = errors.New("in use by another program")
+
+// checkFree refuses an address that is in use, before anything starts; flag chooses
+// another. It returns the address, with a free port in place of port 0.
+func checkFree(flag, address string) (string, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return "", fmt.Errorf("%s is in use by another program; stop it, or choose another port with --listen", address)
+			return "", fmt.Errorf("%s is %w; stop it, or choose another port with %s", address, errInUse, flag)
 		}
 		return "", fmt.Errorf("listening on %s: %w", address, err)
 	}

@@ -27,6 +27,7 @@ var upTemplate = template.Must(template.New("Caddyfile").Parse(upTemplateText))
 // caddyfileFor renders the Caddyfile that up runs.
 func caddyfileFor(o upOptions, client clientToken) (string, error) {
 	var b strings.Builder
+	pageHost, _, _ := net.SplitHostPort(o.page)
 	host, port, err := net.SplitHostPort(o.listen)
 	if err != nil {
 		return "", fmt.Errorf("--listen %s: %w", o.listen, err)
@@ -36,6 +37,7 @@ func caddyfileFor(o upOptions, client clientToken) (string, error) {
 		"Token":        client.caddyfileLine(),
 		"Orchestrator": o.orchestratorAddr(), "PoolManager": o.poolManagerAddr(),
 		"UpstreamToken": envUpstreamToken, "NodeToken": envNodeToken,
+		"Page": o.page, "PageHost": pageHost, "PagePort": o.pagePort(),
 		"Tracing": tracing.Enabled(), // after the guard: refused requests are not traced
 	})
 	if err != nil {

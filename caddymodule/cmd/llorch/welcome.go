@@ -17,6 +17,9 @@ func printWelcome(w io.Writer, o upOptions, client clientToken, model string) er
 	var b strings.Builder
 	style := styleOf(w)
 	fmt.Fprintln(&b, style.title("llorch is up at "+o.url()))
+	if o.page != "" {
+		fmt.Fprintln(&b, "The page for people is at "+o.pageURL()+": open it, and sign in with the token.")
+	}
 	if o.engine == "demo" {
 		b.WriteString(style.warning("The engine is a DEMO: it makes words up and runs no model. Use --engine for a real one.") + "\n")
 	}
