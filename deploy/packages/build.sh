@@ -33,7 +33,7 @@ for unit in deploy/systemd/*.service; do
 	sed 's|/usr/local/bin/|/usr/bin/|' "$unit" >"$usr/lib/systemd/system/$(basename "$unit")"
 done
 cp deploy/packages/etc/sysusers.conf "$usr/lib/sysusers.d/llorch.conf"
-cp -r deploy/presets deploy/cluster Caddyfile.example "$usr/share/llorch/"
+cp -r deploy/presets deploy/cluster deploy/observability Caddyfile.example "$usr/share/llorch/"
 cp README.md CHANGELOG.md LICENSE "$usr/share/doc/llorch/"
 cp LICENSE "$usr/share/doc/llorch/copyright"
 
@@ -45,7 +45,9 @@ mkdir -p "$usr/share/bash-completion/completions" "$usr/share/zsh/vendor-complet
 "$usr/bin/llorch" completion bash >"$usr/share/bash-completion/completions/llorch"
 "$usr/bin/llorch" completion zsh >"$usr/share/zsh/vendor-completions/_llorch"
 "$usr/bin/llorch" completion fish >"$usr/share/fish/vendor_completions.d/llorch.fish"
-"$usr/bin/llorch" manpage --directory "$usr/share/man/man8" 2>/dev/null
+for name in llorch orchestratord poolmanagerd; do
+	"$usr/bin/$name" manpage --directory "$usr/share/man/man8" 2>/dev/null
+done
 gzip -9n "$usr/share/man/man8/"*.8
 
 chmod -R u=rwX,go=rX "$STAGE"

@@ -23,7 +23,8 @@ func (b *build) name() string {
 }
 
 // shipped are the files of the repository that an archive has.
-var shipped = []string{"LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md", "Caddyfile.example", "deploy/README.md", "deploy/docs/*", "deploy/systemd/*", "deploy/presets/*"}
+var shipped = []string{"LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md", "Caddyfile.example", "deploy/README.md", "deploy/docs/*", "deploy/systemd/*", "deploy/presets/*",
+	"deploy/observability/alerts/*.yml", "deploy/observability/alerts/tests/*", "deploy/observability/dashboards/*"}
 
 // makeDocuments has the programs of this machine write their manual pages and completion.
 func makeDocuments(ctx context.Context, built []build, dir string) error {
@@ -31,13 +32,16 @@ func makeDocuments(ctx context.Context, built []build, dir string) error {
 	if at < 0 {
 		return fmt.Errorf("--platforms: %s/%s is missing: its programs write the manual pages", runtime.GOOS, runtime.GOARCH)
 	}
-	llorch, err := filepath.Abs(filepath.Join(built[at].dir, "llorch"))
+	bin, err := filepath.Abs(built[at].dir)
 	if err != nil {
 		return err
 	}
-	if _, err := command(ctx, ".", nil, llorch, "manpage", "--directory", filepath.Join(dir, "man")); err != nil {
-		return err
+	for _, program := range programs {
+		if _, err := command(ctx, ".", nil, filepath.Join(bin, filepath.Base(program)), "manpage", "--directory", filepath.Join(dir, "man")); err != nil {
+			return err
+		}
 	}
+	llorch := filepath.Join(bin, "llorch")
 	if err := os.MkdirAll(filepath.Join(dir, "completion"), 0o755); err != nil {
 		return err
 	}
