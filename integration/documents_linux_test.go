@@ -34,14 +34,17 @@ var documentParts = []struct {
 	{"backends.md", 0, func(*testing.T, *fleet, string) {}},
 	{"cookbook.md", 0, validatesCookbook},
 	{"limits.md", 0, func(*testing.T, *fleet, string) {}},
+	{"page.md", 0, func(*testing.T, *fleet, string) {}},
 	{"comparison.md", 0, func(*testing.T, *fleet, string) {}},
 	{"attacks.md", 0, func(*testing.T, *fleet, string) {}},
+	{"observability.md", 1, func(*testing.T, *fleet, string) {}},
 	{"install.md", 0, func(*testing.T, *fleet, string) {}},
 }
 
 // ranElsewhere are documents whose commands another test runs.
 var ranElsewhere = map[string]string{
 	"nodes.md":      "TestNodeJoin",
+	"kubernetes.md": "TestProgramsAcceptTheirConfiguration",
 	"first-hour.md": "TestReadme",
 	"gateway.md":    "TestReadme",
 }
@@ -80,7 +83,7 @@ func TestDocuments(t *testing.T) {
 }
 
 // TestConsoleBlocksAreRun looks that the blocks which this package does not run are below
-// the headings that integration/packages and integration/containers run, of one document.
+// the headings that integration/packages and integration/containers run.
 func TestConsoleBlocksAreRun(t *testing.T) {
 	root, err := gatewaytest.Root()
 	if err != nil {
@@ -92,8 +95,8 @@ func TestConsoleBlocksAreRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		run := 0
-		if part.name == "install.md" {
-			run = len(gatewaytest.ConsoleBlocks(string(text), "Packages")) + len(gatewaytest.ConsoleBlocks(string(text), "Containers"))
+		for _, heading := range map[string][]string{"install.md": {"Packages", "Containers"}, "operations.md": {"Upgrade"}}[part.name] {
+			run += len(gatewaytest.ConsoleBlocks(string(text), heading))
 		}
 		if all := len(gatewaytest.ConsoleBlocks(string(text), "")); all != run {
 			t.Errorf("%s: %d of %d blocks marked console are run", part.name, run, all)

@@ -73,6 +73,15 @@ func TestUpUsesAServerThatRuns(t *testing.T) {
 	}
 	mux.HandleFunc("POST /v1/completions", events(`{"index":0,"text":"hello"}`))
 	mux.HandleFunc("POST /v1/chat/completions", events(`{"index":0,"delta":{"content":"hello"}}`))
+	mux.HandleFunc("POST /v1/embeddings", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"object":"list","model":"some-model","data":[{"object":"embedding","index":0,"embedding":[0.5]}]}`)
+	})
+	mux.HandleFunc("POST /v1/rerank", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"error":{"message":"this model does not rerank"}}`)
+	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	u := gatewaytest.StartUp(t, ownerEnv, "--engine", server.URL)
@@ -80,6 +89,19 @@ func TestUpUsesAServerThatRuns(t *testing.T) {
 		t.Errorf("the lines to paste ask for another model:\n%s", u.Output())
 	}
 	pasteLinesWork(t, u)
+	for path, c := range map[string]struct {
+		body, want string
+		status     int
+	}{
+		"/v1/embeddings": {`"input":"x"`, `"embedding":[0.5]`, 200},
+		"/v1/rerank":     {`"query":"x","documents":["y"]`, "this model does not rerank", 400}, // the engine's own words
+		"/v1/messages":   {`"max_tokens":1,"messages":[]`, "404", 404},
+	} {
+		res, err := u.Do("POST", path, `{"model":"some-model",`+c.body+`}`)
+		if err != nil || res.Status != c.status || !strings.Contains(string(res.Body), c.want) {
+			t.Errorf("%s: got %d %s, %v, want %d with %q", path, res.Status, res.Body, err, c.status, c.want)
+		}
+	}
 }
 
 // TestUpSaysWhatAnEngineNeeds: the mistakes are one line each, at once.

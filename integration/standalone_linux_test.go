@@ -18,7 +18,7 @@ import (
 func TestPrintConfigInstructionsRun(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "it's here")
 	gateway, orchestrator, pools := testkit.FreeAddress(t), testkit.FreeAddress(t), testkit.FreeAddress(t)
-	out, err := gatewaytest.Command(t, nil, "up", "--print-config", "--listen", gateway, "--data-dir", dir).Output()
+	out, err := gatewaytest.Command(t, nil, "up", "--print-config", "--listen", gateway, "--page", testkit.FreeAddress(t), "--data-dir", dir).Output()
 	if err != nil {
 		t.Fatal(err)
 	}

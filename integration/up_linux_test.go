@@ -206,9 +206,10 @@ func pasteLinesWork(t *testing.T, u *gatewaytest.Up) {
 }
 
 // directPortsRefuse goes round the gateway: every other port of the process
-// and of its engine wants a credential of its own, on every route.
+// and of its engine wants a credential of its own, on every route. The page, which knows
+// the clients' token, has none of these routes.
 func directPortsRefuse(t *testing.T, u *gatewaytest.Up) {
-	gateway := netip.MustParseAddrPort(u.Address)
+	gateway, page := netip.MustParseAddrPort(u.Address), netip.MustParseAddrPort(u.Page)
 	seen := 0
 	for _, pid := range append(descendants(t, u.PID()), u.PID()) {
 		for _, address := range listeners(t, pid) {
@@ -226,18 +227,22 @@ func directPortsRefuse(t *testing.T, u *gatewaytest.Up) {
 					continue
 				}
 				for _, token := range []string{"", ownerToken} {
+					want := http.StatusUnauthorized
+					if address == page && token != "" {
+						want = http.StatusForbidden
+					}
 					res, err := directly.As(token).Do(p.method, p.path, "", "X-Auth-Identity: owner", "X-Auth-Scopes: admin")
 					if err != nil {
 						t.Errorf("%s: %v", address, err)
-					} else if res.Status != http.StatusUnauthorized {
-						t.Errorf("%s %s at %s with token %q: %d, want 401", p.method, p.path, address, token, res.Status)
+					} else if res.Status != want {
+						t.Errorf("%s %s at %s with token %q: %d, want %d", p.method, p.path, address, token, res.Status, want)
 					}
 				}
 			}
 		}
 	}
-	if seen < 3 {
-		t.Errorf("%d ports beside the gateway's, want orchestrator, pool manager and engine", seen)
+	if seen < 4 {
+		t.Errorf("%d ports beside the gateway's, want orchestrator, pool manager, engine and page", seen)
 	}
 }
 

@@ -81,7 +81,7 @@ func engineErrors(t *testing.T, s engineSite) {
 	unknown := s.chat()
 	unknown.Model = "nope"
 	_, err := c.Chat.Completions.New(t.Context(), unknown)
-	wantOpenAIError(t, "an unknown model", err, 404, "MODEL_NOT_AVAILABLE")
+	wantOpenAIError(t, "an unknown model", err, 404, "model_not_found")
 	params := s.chat()
 	for what, option := range map[string]openaioption.RequestOption{
 		"a text for a number":   openaioption.WithJSONSet("max_tokens", "many"),

@@ -138,10 +138,10 @@ func ollamaOthers(t *testing.T, s site) {
 	if got, err := c.Version(t.Context()); err != nil || got == "" {
 		t.Errorf("version: got %q, %v", got, err)
 	}
-	if got, err := c.List(t.Context()); err != nil || len(got.Models) != 1 || got.Models[0].Name != "demo:latest" {
+	if got, err := c.List(t.Context()); err != nil || len(got.Models) != 1 || got.Models[0].Name != "demo:latest" || len(got.Models[0].Digest) != 64 || got.Models[0].ModifiedAt.Year() != 2025 {
 		t.Errorf("list: got %+v, %v, want demo:latest", got, err)
 	}
-	if got, err := c.ListRunning(t.Context()); err != nil || len(got.Models) != 1 {
+	if got, err := c.ListRunning(t.Context()); err != nil || len(got.Models) != 1 || len(got.Models[0].Digest) != 64 || got.Models[0].ExpiresAt.Year() != 2300 || got.Models[0].ContextLength == 0 {
 		t.Errorf("running: got %+v, %v, want one", got, err)
 	}
 	if got, err := c.Show(t.Context(), &api.ShowRequest{Model: "demo"}); err != nil || len(got.Capabilities) == 0 || got.ModelInfo["general.architecture"] != "demo" {
@@ -153,6 +153,9 @@ func ollamaOthers(t *testing.T, s site) {
 	}
 	if got, err := c.Embed(t.Context(), &api.EmbedRequest{Model: "demo", Input: []string{"one", "two words"}}); err != nil || len(got.Embeddings) != 2 || got.PromptEvalCount != 3 || got.Model != "demo" {
 		t.Errorf("embed: got %+v, %v", got, err)
+	}
+	if got, err := c.Embeddings(t.Context(), &api.EmbeddingRequest{Model: "demo", Prompt: "one"}); err != nil || len(got.Embedding) != 64 {
+		t.Errorf("embeddings, the older route: got %+v, %v, want 64 numbers", got, err)
 	}
 }
 

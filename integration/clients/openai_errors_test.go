@@ -34,7 +34,7 @@ func openaiErrors(t *testing.T, s site) {
 	}{
 		"a wrong token":      {authRandom(), func(*openai.ChatCompletionNewParams) {}, 401, ""},
 		"a token without it": {s.other, func(*openai.ChatCompletionNewParams) {}, 403, ""},
-		"an unknown model":   {s.user, func(p *openai.ChatCompletionNewParams) { p.Model = "nope" }, 404, "MODEL_NOT_AVAILABLE"},
+		"an unknown model":   {s.user, func(p *openai.ChatCompletionNewParams) { p.Model = "nope" }, 404, "model_not_found"},
 		"no messages":        {s.user, func(p *openai.ChatCompletionNewParams) { p.Messages = []openai.ChatCompletionMessageParamUnion{} }, 400, "invalid_value"},
 		"too many answers":   {s.user, func(p *openai.ChatCompletionNewParams) { p.N = openai.Int(99) }, 400, "invalid_value"},
 		"too long a prompt": {s.user, func(p *openai.ChatCompletionNewParams) {

@@ -64,6 +64,8 @@ func openaiModels(t *testing.T, s site) {
 	if one, err := c.Models.Get(t.Context(), "demo"); err != nil || one.ID != "demo" || one.Object != "model" || one.OwnedBy == "" {
 		t.Errorf("one: got %+v, %v", one, err)
 	}
-	_, err := c.Models.Get(t.Context(), "nope")
-	wantOpenAIError(t, "a model that is not there", err, 404, "model_not_found")
+	for _, name := range []string{"nope", "meta-llama/Llama-3", "llama3:8b"} {
+		_, err := c.Models.Get(t.Context(), name)
+		wantOpenAIError(t, "a model that is not there", err, 404, "model_not_found")
+	}
 }

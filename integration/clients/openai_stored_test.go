@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/openai/openai-go/v3"
+	openaioption "github.com/openai/openai-go/v3/option"
 	"github.com/openai/openai-go/v3/responses"
 )
 
@@ -22,6 +23,15 @@ func openaiStored(t *testing.T, s site) {
 	second, err := c.Responses.New(t.Context(), next)
 	if err != nil {
 		t.Fatal(err)
+	}
+	var again string
+	// This SDK asks in a body, which a GET has no use for.
+	stream := c.Responses.GetStreaming(t.Context(), first.ID, responses.ResponseGetParams{}, openaioption.WithQuery("stream", "true"))
+	for stream.Next() {
+		again = stream.Current().Type
+	}
+	if stream.Err() != nil || again != "response.completed" {
+		t.Errorf("first turn, streamed again: ends with %q, %v, want response.completed", again, stream.Err())
 	}
 	if second.Usage.InputTokens <= first.Usage.InputTokens+first.Usage.OutputTokens {
 		t.Errorf("second turn: it read %d tokens, want all of the first turn (%d and %d) and more", second.Usage.InputTokens, first.Usage.InputTokens, first.Usage.OutputTokens)

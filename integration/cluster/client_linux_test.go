@@ -43,6 +43,7 @@ func (c *cluster) sign(req *http.Request, identity, scopes string) {
 	req.Header.Set("Authorization", "Bearer "+c.upstream.Reveal())
 	req.Header.Set("X-Auth-Identity", identity)
 	req.Header.Set("X-Auth-Scopes", scopes)
+	req.Header.Set("X-Auth-Models", "*")
 	req.Header.Set("Content-Type", "application/json")
 }
 

@@ -48,13 +48,14 @@ func TestAFullDiskOfOneReplica(t *testing.T) {
 	fill(t, ballast, 1<<30)
 	a.more(200, 40*time.Second)
 	t.Logf("the longest time without an acknowledgement: %s", a.gap)
+	full.answers("/ready", `503 {"status":"not_ready","reason":"disk_full"}`)
 
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
 	full.stop()
 	full.start()
-	full.serves()
+	full.answers("/ready", `200 {"status":"ready"}`)
 	a.more(50, 20*time.Second)
 	c.judge(n, a.end())
 }

@@ -88,6 +88,8 @@ func TestAStreamOutlivesTheStopOfItsScheduler(t *testing.T) {
 	if second := n.runs(later, 1, 10*time.Second); second == first || time.Since(begin) > 2*time.Second {
 		t.Errorf("the next task ran by %s after %s, want another replica within 2 s", second.name, time.Since(begin))
 	}
+	first.answers("/ready", `503 {"status":"not_ready","reason":"draining"}`)
+	first.answers("/health", `200 {"status":"ok"}`)
 	close(hold)
 	for id, task := range c.finish(other, []string{running, later}, 10*time.Second) {
 		if task["state"] != "completed" || task["attempt"] != 1.0 {

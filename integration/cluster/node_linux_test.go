@@ -31,6 +31,7 @@ type node struct {
 	pace   time.Duration    // not 0: it also goes on after this
 	length int              // tokens of each answer; 0: tokens
 	now    func() time.Time // nil: time.Now
+	via    []*replica       // where it calls; nil: every replica
 
 	mu       sync.Mutex
 	started  map[string]int      // by task
@@ -86,7 +87,10 @@ func (n *node) report(stop chan struct{}) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for i := 0; ; i++ {
-		all := n.c.members()
+		all := n.via
+		if all == nil {
+			all = n.c.members()
+		}
 		r := all[i%len(all)]
 		beat, _ := json.Marshal(nodeapi.HeartbeatRequest{Timestamp: n.now(), Pools: pools})
 		status, _, err := n.c.try(r, "node1", "nodes", "POST", "/v2/nodes/node1/heartbeat", string(beat))

@@ -35,7 +35,8 @@ type replica struct {
 	dir    string
 	env    []string
 	args   []string
-	path   string // of another program than the one that is shipped
+	path   string  // of another program than the one that is shipped
+	flags  uintptr // of the process's name spaces
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd
@@ -119,7 +120,7 @@ func (r *replica) start() {
 	cmd := exec.Command(path, r.args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = r.env, &r.out, &r.out
 	// A test that is killed must not leave replicas behind.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Unshareflags: r.flags}
 	if err := cmd.Start(); err != nil {
 		r.c.t.Fatal(err)
 	}

@@ -125,6 +125,7 @@ func TestCloud(t *testing.T) {
 
 	c.cutAndJoin()
 	c.rotate()
+	c.update()
 	c.runs(2, "at the end")
 	for i := range c.orchestrators {
 		c.knows(i, first)

@@ -28,7 +28,7 @@ var allSteps = []step{
 	{"house", "secret lint, layers, documents and links", true, func(r *runner, ctx context.Context) error {
 		return r.goTest(ctx, "-count=1", ".", "./integration/houserules")
 	}},
-	{"race", "tests with the race detector: of the packages that changed, or with --full of all", true, (*runner).race},
+	{"race", "tests with the race detector: of the packages that changed, or with --full of all but caddymodule/cli, without one test of a cluster", true, (*runner).race},
 	{"tests", "every test, those against processes among them", false, func(r *runner, ctx context.Context) error {
 		return r.goTest(ctx, "-count=1", "./...")
 	}},
@@ -118,7 +118,11 @@ func (r *runner) format(ctx context.Context) error {
 // onAll runs a checker on every package, and with their tags on those that have one.
 func (r *runner) onAll(ctx context.Context, command ...string) error {
 	var errs []error
-	for _, args := range [][]string{{"./..."}, {"-tags", "browser", "./integration/bypass"}, {"-tags", "rolling", "./integration/rolling"}} {
+	for _, args := range [][]string{
+		{"./..."}, {"-tags", "browser", "./integration/bypass"}, {"-tags", "rolling", "./integration/rolling"},
+		{"-tags", "observability", "./integration/observability"}, {"-tags", "containers", "./integration/containers/..."},
+		{"-tags", "packages", "./integration/packages"},
+	} {
 		cmd := exec.CommandContext(ctx, command[0], slices.Concat(command[1:], args)...)
 		cmd.Dir, cmd.Stdout, cmd.Stderr = r.root, r.show, r.show
 		if err := cmd.Run(); err != nil {
@@ -160,8 +164,13 @@ func (r *runner) race(ctx context.Context) error {
 		}
 	}
 	// Vetted by another step. Linking without DWARF takes two thirds of the time.
-	return r.goTest(ctx, append([]string{"-race", "-vet=off", "-ldflags=-w"}, packages...)...)
+	return r.goTest(ctx, append([]string{"-race", "-vet=off", "-ldflags=-w", "-skip", serverRace}, packages...)...)
 }
+
+// serverRace is a test of a cluster in one process, under load, in which nats-server 2.15.2
+// has a data race of its own now and then: batchStagedDiff.commit against applyStreamMsgOp.
+// It runs without the race detector only.
+const serverRace = "^TestAnErasedTaskLeavesTheDisksOfACluster$"
 
 // allRaced are the packages of racedTrees, but for the commands of caddymodule/cli: they
 // start no goroutine, and their tests would take a minute.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ type Up struct {
 	*Process
 	Client
 	Address string // host:port of the gateway
+	Page    string // host:port of its page; "" where the arguments say where it is, or that there is none
 	Dir     string // the data directory
 }
 
@@ -38,7 +40,12 @@ func StartUpIn(t testing.TB, dir string, env []string, args ...string) *Up {
 	t.Helper()
 	address := testkit.FreeAddress(t)
 	all := append([]string{"up", "--listen", address, "--data-dir", dir}, args...)
-	u := &Up{Process: Start(t, env, all...), Address: address, Dir: dir}
+	page := ""
+	if !slices.Contains(args, "--page") && !slices.Contains(args, "--config") {
+		page = testkit.FreeAddress(t) // two of them may start at once
+		all = append(all, "--page", page)
+	}
+	u := &Up{Process: Start(t, env, all...), Address: address, Page: page, Dir: dir}
 	u.Base = "http://" + address
 	testkit.Within(t, upLimit, "the lines to paste", func() error {
 		select {

@@ -33,7 +33,8 @@ func (r *readme) runLAN(t *testing.T) {
 	r.lan.base = "https://localhost:" + port
 	upstream := ollama.Listener.Addr().String()
 	dir := r.asShown(t, "https://llm.lan {", r.lan.base+" {\n\tbind 127.0.0.1", "127.0.0.1:11434", upstream,
-		"skip_install_trust", "skip_install_trust\n\tauto_https disable_redirects\n\tadmin off")
+		"skip_install_trust", "skip_install_trust\n\tauto_https disable_redirects",
+		"admin unix//run/llorch/admin.sock|0600", "admin off")
 	token, err := gatewaytest.Command(t, nil, "authmin", "token", "new", "alice", "infer", "--file", filepath.Join(dir, "tokens")).Output()
 	if err != nil {
 		t.Fatal(err)
@@ -60,6 +61,20 @@ func (r *readme) runLAN(t *testing.T) {
 		}
 	}
 	r.lan.asColleague(t)
+}
+
+// makesDirectories makes in a folder of this test the two that the policy after it uses.
+func (r *readme) makesDirectories(t *testing.T, b block) {
+	dir := t.TempDir()
+	line := strings.NewReplacer("/etc/llorch", dir+"/etc/llorch", "/run/llorch", dir+"/run/llorch").Replace(b.text)
+	if out, err := gatewaytest.Script(t, nil, strings.TrimSpace(line)); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, name := range []string{"/etc/llorch", "/run/llorch"} {
+		if info, err := os.Stat(dir + name); err != nil || info.Mode().Perm() != 0o750 {
+			t.Errorf("%s: %v, %v, want a directory of mode 0750", name, info, err)
+		}
+	}
 }
 
 // asColleague is what the next command of the page does, while the gateway runs.

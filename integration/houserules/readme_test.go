@@ -62,6 +62,7 @@ var howToRun = []recipe{
 	{regexp.MustCompile(`^curl .*http://127\.0\.0\.1:8080/`), (*readme).curl},
 	{regexp.MustCompile(`^llorch validate --config Caddyfile$`), (*readme).validate},
 	{regexp.MustCompile(`^llorch run --config Caddyfile$`), (*readme).run},
+	{regexp.MustCompile(`^mkdir -p -m 0750 /etc/llorch /run/llorch$`), (*readme).makesDirectories},
 	{regexp.MustCompile(`^llorch authmin token (new|rotate|revoke|list) .*--file tokens`), (*readme).inDir},
 	{regexp.MustCompile(`^llorch authmin audit verify `), (*readme).auditVerify},
 	{regexp.MustCompile(`^llorch authmin (check|lint|explain|doctor) --config Caddyfile`), (*readme).onPolicy},

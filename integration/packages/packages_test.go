@@ -170,7 +170,9 @@ func (s *system) installed() {
 		s.t.Errorf("%s different credentials, want 4", got)
 	}
 	s.run("bash", "-n", "/usr/share/bash-completion/completions/llorch")
-	s.sh("gzip -dc /usr/share/man/man8/llorch.8.gz | grep -q '^.TH'")
+	for _, program := range []string{"llorch", "orchestratord", "poolmanagerd"} {
+		s.sh("gzip -dc /usr/share/man/man8/" + program + ".8.gz | grep -q '^.TH'")
+	}
 }
 
 // kept is a digest of the credentials, which no change of a package may touch.

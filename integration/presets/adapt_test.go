@@ -11,6 +11,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard" // what a real gateway has
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/caddymodule"
+	_ "github.com/llorch/gateway/caddymodule/page" // its directive
 )
 
 // upstreamSource is the second argument of the presets that take one.
@@ -81,14 +82,23 @@ func (h handlers) collect(raw json.RawMessage) error {
 	return nil
 }
 
-// guard is the one guard of an adapted Caddyfile, without the field that only
-// names the module.
+// guard is the one guard of an adapted Caddyfile but for that of a page, without the
+// field that only names the module.
 func (h handlers) guard() (*caddymodule.Guard, error) {
-	if len(h["authmin"]) != 1 {
-		return nil, fmt.Errorf("%d guards, want 1", len(h["authmin"]))
+	var guards []*caddymodule.Guard
+	for _, raw := range h["authmin"] {
+		g := new(caddymodule.Guard)
+		if err := json.Unmarshal(raw, g); err != nil {
+			return nil, err
+		}
+		if !g.TokenOnly || len(h[caddymodule.PageHandler]) == 0 {
+			guards = append(guards, g)
+		}
 	}
-	g := new(caddymodule.Guard)
-	return g, json.Unmarshal(h["authmin"][0], g)
+	if len(guards) != 1 {
+		return nil, fmt.Errorf("%d guards, want 1", len(guards))
+	}
+	return guards[0], nil
 }
 
 // rulesOf adapts a Caddyfile with one guard and takes its rules.

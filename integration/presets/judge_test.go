@@ -35,8 +35,8 @@ func (c class) opensTo(scope authmin.Scope) bool {
 // token, and not by looking for a rule.
 type judge struct{ guard authmin.Decider }
 
-func newJudge(rules []authmin.Rule) (*judge, error) {
-	policy, err := authmin.NewPolicy(authmin.PolicyOptions{Rules: rules})
+func newJudge(rules []authmin.Rule, slashes ...string) (*judge, error) {
+	policy, err := authmin.NewPolicy(authmin.PolicyOptions{Rules: rules, AllowEncodedSlash: slashes})
 	if err != nil {
 		return nil, err
 	}

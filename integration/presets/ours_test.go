@@ -97,15 +97,21 @@ var (
 	action    = regexp.MustCompile(`\{\{[^}]*\}\}`)
 )
 
-// upRules are the rules of the Caddyfile of `llorch up`, which is a template.
+// upRules are the rules of the Caddyfile of `llorch up`.
 func upRules(t *testing.T) []authmin.Rule {
+	t.Helper()
+	return rulesOf(t, upText(t))
+}
+
+// upText is the Caddyfile of `llorch up`, which is a template.
+func upText(t *testing.T) string {
 	t.Helper()
 	text := read(t, inRoot(t, "caddymodule/cmd/llorch/up.caddyfile.tmpl"))
 	text = strings.ReplaceAll(text, "{{.Token}}", "token owner {env.OWNER} admin")
-	for name, value := range map[string]string{"Listen": "127.0.0.1:8080", "Port": "8080", "Host": "127.0.0.1", "PoolManager": "127.0.0.1:9200", "Orchestrator": "127.0.0.1:8081"} {
+	for name, value := range map[string]string{"Listen": "127.0.0.1:8080", "Port": "8080", "Host": "127.0.0.1", "PoolManager": "127.0.0.1:9200", "Orchestrator": "127.0.0.1:8081", "Page": "127.0.0.1:8082", "PageHost": "127.0.0.1", "PagePort": "8082"} {
 		text = strings.ReplaceAll(text, "{{."+name+"}}", value)
 	}
-	return rulesOf(t, action.ReplaceAllString(condition.ReplaceAllString(text, ""), "NAME"))
+	return action.ReplaceAllString(condition.ReplaceAllString(text, ""), "NAME")
 }
 
 // TestOneTruth: Caddyfile.example and the Caddyfile of `llorch up` have the same

@@ -48,6 +48,7 @@ func (f *fleet) sign(r *http.Request, identity, scopes string) {
 	r.Header.Set("Authorization", "Bearer "+f.upstream)
 	r.Header.Set("X-Auth-Identity", identity)
 	r.Header.Set("X-Auth-Scopes", scopes)
+	r.Header.Set("X-Auth-Models", "*")
 }
 
 // balancer sends each request to one replica, in turn.

@@ -58,7 +58,7 @@ func TestATraceGoesFromTheGatewayToTheEngine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			id := strings.ReplaceAll(fmt.Sprintf("%x", authmin.NewSecret(name).Fingerprint()), "-", "") + traceID
 			id = id[:32]
-			res, err := up.Do("POST", call.path+"?key="+canary("query"), call.body,
+			res, err := up.Do("POST", call.path+"?q="+canary("query"), call.body,
 				"Traceparent: 00-"+id+"-"+parent+"-01", "Tracestate: vendor="+canary("tracestate"),
 				"Baggage: token="+canary("baggage"), "X-Header: "+canary("header"), "Cookie: s="+canary("cookie"))
 			if err != nil || res.Status/100 != 2 {
@@ -94,7 +94,29 @@ func whole(spans []span, request string) error {
 		if at < 0 {
 			return fmt.Errorf("no span %q of %q under %s in %+v", want.name, want.service, above, spans)
 		}
+		if want.name == "dispatch" {
+			if err := named(spans[at].Attributes); err != nil {
+				return err
+			}
+		}
 		above = spans[at].ID
+	}
+	return nil
+}
+
+// named looks for what the conventions for generative AI call the call, each attribute
+// under its present name and under the one before it.
+func named(got map[string]string) error {
+	for now, before := range map[string]string{
+		"gen_ai.provider.name": "gen_ai.system", "gen_ai.usage.input_tokens": "gen_ai.usage.prompt_tokens",
+		"gen_ai.usage.output_tokens": "gen_ai.usage.completion_tokens", "gen_ai.request.model": "gen_ai.response.model",
+	} {
+		if got[now] == "" || got[now] != got[before] {
+			return fmt.Errorf("%s is %q and %s is %q, want the same", now, got[now], before, got[before])
+		}
+	}
+	if operation := strings.TrimSuffix(got["gen_ai.operation.name"], "0"); !slices.Contains([]string{"text_completion", "chat", "embeddings"}, operation) { // the collector adds the value of a number
+		return fmt.Errorf("gen_ai.operation.name is %q", got["gen_ai.operation.name"])
 	}
 	return nil
 }
