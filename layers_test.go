@@ -43,7 +43,8 @@ var layers = []layer{
 	{folder: "caddymodule", may: []string{"authmin", "authmin/jsonbody", "caddymodule/trail"}, caddy: true},
 	{folder: "integration", may: []string{"*"}, caddy: true},
 	{folder: "deploy/release"},
-	{folder: ".", may: []string{"caddymodule", "caddymodule/cli"}}, // doc.go, for xcaddy
+	{folder: "deploy/chart"},
+	{folder: ".", may: []string{"caddymodule", "caddymodule/cli", "caddymodule/page"}}, // doc.go, for xcaddy
 }
 
 // testkit is what test files of every layer share.
@@ -92,6 +93,9 @@ func TestLayersCanFail(t *testing.T) {
 		"the edge in the trail":            {"caddymodule/trail/queue.go", module + "/caddymodule", false},
 		"Caddy in the trail":               {"caddymodule/trail/queue.go", "github.com/caddyserver/caddy/v2", false},
 		"the commands in the edge":         {"caddymodule/guard.go", module + "/caddymodule/cli", false},
+		"the page in the edge":             {"caddymodule/guard.go", module + "/caddymodule/page", false},
+		"the edge in the page":             {"caddymodule/page/live.go", module + "/caddymodule", true},
+		"the page in the commands":         {"caddymodule/cli/check.go", module + "/caddymodule/page", false},
 		"the edge in the commands":         {"caddymodule/cli/check.go", module + "/caddymodule", true},
 		"model references in both":         {"orchestrator/catalog_verify.go", module + "/poolmanager/modelref", true},
 		"testkit in a test":                {"authmin/secret_test.go", module + "/integration/testkit", true},
