@@ -3,6 +3,7 @@ package jsonbody
 import (
 	"bytes"
 	"encoding/json"
+	"iter"
 	"math"
 	"strconv"
 )
@@ -43,14 +44,14 @@ func kindOf(c byte) Kind {
 	return 0
 }
 
-// maxRaw is how many bytes of a watched value are kept.
+// maxRaw is how many bytes of a watched value are kept unless Options say otherwise.
 const maxRaw = 4 << 10
 
 // A Member is a watched member that has been read to its end.
 type Member struct {
 	Kind       Kind
 	Start, End int64  // the value is the bytes [Start, End) of the document
-	Raw        []byte // these bytes, if at most 4 KiB; valid until Scanner.Reset
+	Raw        []byte // these bytes, if at most Options.MaxValue; valid until Scanner.Reset
 	Truncated  bool   // the value is longer, and Raw is nil
 }
 
@@ -129,6 +130,7 @@ type capture struct {
 	done   bool // its value has been read
 	member Member
 	raw    []byte // reused from document to document
+	most   int    // bytes that are kept
 	from   int    // where its bytes start in what is being written
 }
 
@@ -142,7 +144,7 @@ func (s *Scanner) begin(n int, kind Kind, i int) {
 
 // keep adds the bytes up to p[i].
 func (c *capture) keep(p []byte, i int) {
-	if part := p[c.from:i]; len(c.raw)+len(part) > maxRaw {
+	if part := p[c.from:i]; len(c.raw)+len(part) > c.most {
 		c.member.Truncated = true
 	} else if !c.member.Truncated {
 		c.raw = append(c.raw, part...)
@@ -172,4 +174,15 @@ func (s *Scanner) Member(path string) (Member, bool) {
 		}
 	}
 	return Member{}, false
+}
+
+// Members are the watched members whose values have been read, by their paths.
+func (s *Scanner) Members() iter.Seq2[string, Member] {
+	return func(yield func(string, Member) bool) {
+		for i := range s.nodes {
+			if n := &s.nodes[i]; n.done && !yield(n.path, n.member) {
+				return
+			}
+		}
+	}
 }

@@ -2,6 +2,7 @@ package jsonbody
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -151,5 +152,43 @@ func TestResetBeforeAValue(t *testing.T) {
 	}
 	if m, ok := s.Member("n"); ok {
 		t.Errorf("n = %s, the value of another member", m.Raw)
+	}
+}
+
+// TestCounted counts strings by their member's name, however the document is cut.
+func TestCounted(t *testing.T) {
+	for document, want := range map[string]int{
+		`{"text":"a","x":{"text":"b"},"y":[{"text":"c"},[{"text":"d"}]]}`:                                    4,
+		`{"text":"","x":"text","Text":"a","texts":"a","tex":"a","text\u0000x":1}`:                            0,
+		`{"text":["a","b"],"x":["text","a"],"y":[{"text":{"a":"b"}},"c"],"text2":"a"}`:                       0,
+		`{"te\u0078t":"\u00e4","text":1,"x":{"text":null},"y":{"text":"` + strings.Repeat("x", 1000) + `"}}`: 2,
+	} {
+		for size := 1; size <= len(document); size++ {
+			s := New(Options{Count: []string{"text", "other"}})
+			for part := range slices.Chunk([]byte(document), size) {
+				_, _ = s.Write(part)
+			}
+			if err := s.Close(); (err != nil) != strings.Contains(document, "0000") || s.Counted() != want && err == nil {
+				t.Errorf("%.80s in pieces of %d: counted %d, want %d (%v)", document, size, s.Counted(), want, err)
+			}
+			if s.Reset(); s.Counted() != 0 || s.Copy().count == nil {
+				t.Error("counted before the start, or a copy without names")
+			}
+		}
+	}
+}
+
+// TestMaxValue keeps what Options say, and of a copy as well.
+func TestMaxValue(t *testing.T) {
+	for _, s := range []*Scanner{New(Options{Watch: []string{"m"}, MaxValue: 4}), New(Options{Watch: []string{"m"}, MaxValue: 4}).Copy()} {
+		for document, truncated := range map[string]bool{`{"m":1234}`: false, `{"m":12345}`: true} {
+			_, _ = s.Write([]byte(document))
+			for path, m := range s.Members() {
+				if path != "m" || m.Truncated != truncated {
+					t.Errorf("%s: %s, truncated %v", document, path, m.Truncated)
+				}
+			}
+			s.Reset()
+		}
 	}
 }

@@ -1,6 +1,9 @@
 package jsonbody
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // DefaultMaxDepth is the nesting that a Scanner accepts unless Options say
 // otherwise. The top-level object is the first level.
@@ -29,6 +32,15 @@ type Options struct {
 	// MaxDepth is the deepest nesting of objects and arrays; 0 means
 	// DefaultMaxDepth.
 	MaxDepth int
+
+	// MaxValue is how many bytes of a watched value are kept; 0 means 4 KiB. A
+	// longer one is Truncated.
+	MaxValue int
+
+	// Count are names of members. Scanner.Counted is how many of them have a string
+	// that is not empty, at any depth and in arrays as well. A name is compared
+	// unescaped, upper and lower case included.
+	Count []string
 }
 
 // A Scanner reads one JSON document, written to it in pieces of any size, and
@@ -36,6 +48,7 @@ type Options struct {
 type Scanner struct {
 	str      func(path []string, head string) error
 	maxDepth int
+	count    []string
 	nodes    []node // of Options.Watch
 	longest  int    // bytes of a member name that can matter
 
@@ -51,6 +64,9 @@ type Scanner struct {
 	text
 	number numberState
 	word   string // what is still to come of true, false or null
+
+	counts  bool // the value that comes next is of a counted member
+	counted int
 
 	path  []string // reused for str
 	names map[string]string
@@ -88,11 +104,17 @@ const (
 
 // New returns a Scanner at the start of a document.
 func New(o Options) *Scanner {
-	s := &Scanner{str: o.String, maxDepth: o.MaxDepth}
+	s := &Scanner{str: o.String, maxDepth: o.MaxDepth, count: o.Count}
 	if s.maxDepth <= 0 {
 		s.maxDepth = DefaultMaxDepth
 	}
 	s.nodes, s.longest = watch(o.Watch)
+	for i := range s.nodes {
+		s.nodes[i].most = cmp.Or(o.MaxValue, maxRaw)
+	}
+	for _, name := range s.count {
+		s.longest = max(s.longest, len(name)+1) // one more, so that a longer name is another
+	}
 	if s.str != nil {
 		s.longest = max(s.longest, maxHead)
 		s.names = make(map[string]string)
@@ -105,12 +127,12 @@ func New(o Options) *Scanner {
 // than New: what was made of Options.Watch is shared. One that is only copied is safe
 // for concurrent use.
 func (s *Scanner) Copy() *Scanner {
-	c := &Scanner{str: s.str, maxDepth: s.maxDepth, longest: s.longest, nodes: slices.Clone(s.nodes)}
+	c := &Scanner{str: s.str, maxDepth: s.maxDepth, count: s.count, longest: s.longest, nodes: slices.Clone(s.nodes)}
 	if s.names != nil {
 		c.names = make(map[string]string)
 	}
 	for i := range c.nodes {
-		c.nodes[i].capture = capture{} // its memory is the other's
+		c.nodes[i].capture = capture{most: c.nodes[i].most} // its memory is the other's
 	}
 	c.Reset()
 	return c
@@ -124,7 +146,7 @@ func (s *Scanner) Reset() {
 	}
 	s.state, s.off, s.safe, s.err = atStart, 0, 0, nil
 	s.stack, s.open = s.stack[:0], s.open[:0]
-	s.next = none
+	s.next, s.counts, s.counted = none, false, 0
 }
 
 // Write reads the next bytes of the document. After an error every further call
@@ -162,6 +184,9 @@ func (s *Scanner) Close() error {
 // the watched value that is being read, or else what has been written. A Write
 // that returns an error does not move it.
 func (s *Scanner) Safe() int64 { return s.safe }
+
+// Counted returns how many members of Options.Count had a string that is not empty.
+func (s *Scanner) Counted() int { return s.counted }
 
 // fail returns the error for p[i].
 func (s *Scanner) fail(code Code, i int, reason string) (int, error) {

@@ -118,6 +118,7 @@ func (s *Scanner) startName(p []byte, i int) (int, error) {
 func (s *Scanner) startValue(p []byte, i int) (int, error) {
 	n, watched, kind := s.next, none, kindOf(p[i])
 	s.next = none
+	s.counts = s.counts && kind == String
 	if n != none && s.nodes[n].watched {
 		watched = n
 		s.begin(n, kind, i)

@@ -3,6 +3,7 @@ package jsonbody
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -92,7 +93,7 @@ func (s *Scanner) startText(p []byte, i int) (int, error) {
 	switch {
 	case !s.isName && s.str != nil:
 		s.limit = maxHead
-	case s.isName && (s.str != nil || s.stack[len(s.stack)-1].node != none):
+	case s.isName && (s.str != nil || s.count != nil || s.stack[len(s.stack)-1].node != none):
 		s.limit = s.longest
 	}
 	s.state = inText
@@ -231,6 +232,10 @@ func (s *Scanner) readLow(p []byte, i int) (int, error) {
 // more than is wanted, and is cut if there was more.
 func (s *Scanner) endText(p []byte, i int, head []byte, cut bool) (err error) {
 	if !s.isName {
+		if s.counts && s.off+int64(i)-s.textAt > int64(len(`""`)) {
+			s.counted++
+		}
+		s.counts = false
 		s.endScalar(p, i)
 		if s.str != nil {
 			err = s.str(s.around(), string(whole(head, cut)))
@@ -245,6 +250,7 @@ func (s *Scanner) endText(p []byte, i int, head []byte, cut bool) (err error) {
 	if s.str != nil {
 		top.name = s.intern(whole(head, cut))
 	}
+	s.counts = !cut && slices.Contains(s.count, string(head))
 	return err
 }
 

@@ -1,0 +1,125 @@
+package usage
+
+import "bytes"
+
+// line is how far a line of events has been read.
+type line struct {
+	at    int  // bytes of fieldData that it begins with; -1 for a line of another field
+	data  bool // it has passed the colon
+	space bool // and the space that may follow
+	cr    bool // the last byte was a carriage return, which ended the line
+	more  bool // the event had a line of data before
+	start bool // of the answer is past: a byte order mark may be before the first line
+	marks int  // bytes of the mark
+}
+
+// fieldData begins the lines of an event that have its data.
+const fieldData = "data:"
+
+var newline = []byte("\n")
+
+const byteOrderMark = "\xef\xbb\xbf"
+
+// addLines reads lines of JSON.
+func (s *Scanner) addLines(p []byte) {
+	for len(p) > 0 {
+		end := bytes.IndexByte(p, '\n')
+		if end < 0 {
+			s.add(p)
+			return
+		}
+		s.add(p[:end])
+		s.end()
+		p = p[end+1:]
+	}
+}
+
+// addEvents reads an event stream: https://html.spec.whatwg.org/#event-stream-interpretation.
+// Of its fields only the data is of interest.
+func (s *Scanner) addEvents(p []byte) {
+	l := &s.line
+	for len(p) > 0 {
+		if !l.start {
+			if p = s.skipMark(p); len(p) == 0 {
+				return
+			}
+		}
+		if l.cr && p[0] == '\n' { // of the line end before
+			l.cr, p = false, p[1:]
+			continue
+		}
+		l.cr = false
+		if p[0] == '\n' || p[0] == '\r' {
+			l.cr = p[0] == '\r'
+			s.endLine()
+			p = p[1:]
+			continue
+		}
+		end := lineEnd(p)
+		s.addField(p[:end])
+		p = p[end:]
+	}
+}
+
+// skipMark skips a byte order mark at the start of an answer.
+func (s *Scanner) skipMark(p []byte) []byte {
+	l := &s.line
+	for len(p) > 0 && l.marks < len(byteOrderMark) && p[0] == byteOrderMark[l.marks] {
+		l.marks, p = l.marks+1, p[1:]
+	}
+	l.start = len(p) > 0 || l.marks == len(byteOrderMark)
+	if l.start && 0 < l.marks && l.marks < len(byteOrderMark) {
+		l.at = -1 // part of one: a field with another name
+	}
+	return p
+}
+
+// lineEnd is the index of the first end of a line, or the length.
+func lineEnd(p []byte) int {
+	end := bytes.IndexByte(p, '\n')
+	if end < 0 {
+		end = len(p)
+	}
+	if cr := bytes.IndexByte(p[:end], '\r'); cr >= 0 {
+		return cr
+	}
+	return end
+}
+
+// addField reads a part of a line.
+func (s *Scanner) addField(p []byte) {
+	l := &s.line
+	for !l.data {
+		if l.at < 0 || len(p) == 0 {
+			return
+		}
+		if p[0] != fieldData[l.at] {
+			l.at = -1
+			return
+		}
+		p = p[1:]
+		if l.at++; l.at == len(fieldData) {
+			l.data = true
+			if l.more {
+				s.add(newline)
+			}
+		}
+	}
+	if !l.space && len(p) > 0 {
+		if l.space = true; p[0] == ' ' {
+			p = p[1:]
+		}
+	}
+	s.add(p)
+}
+
+// endLine ends a line; an empty one ends the event.
+func (s *Scanner) endLine() {
+	l := &s.line
+	if l.at == 0 { // an empty line
+		s.end()
+		l.more = false
+	}
+	l.more = l.more || l.data
+	l.at, l.data, l.space = 0, false, false
+}
