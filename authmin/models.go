@@ -100,6 +100,19 @@ func (m *Models) Allow(name string) bool {
 	})
 }
 
+// Covers reports whether every model of another list is in this one, as far as their
+// patterns tell: each pattern of the other has to be matched by one of this list.
+func (m *Models) Covers(other *Models) bool {
+	if m == nil {
+		return true
+	}
+	return other != nil && !slices.ContainsFunc(other.patterns, func(p string) bool {
+		return !slices.ContainsFunc(m.patterns, func(pattern string) bool {
+			return pattern == p || !isLocation(p) && matchModel(pattern, p)
+		})
+	})
+}
+
 // isLocation reports whether an engine may read another name out of this one, so that no *
 // stands for it: Ollama drops what is before ://, and resolvers of adapters join a name to
 // a directory.

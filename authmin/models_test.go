@@ -67,6 +67,35 @@ func TestNoModelsAllowNothingAndNoListEverything(t *testing.T) {
 	}
 }
 
+func TestAListCoversAnother(t *testing.T) {
+	for name, c := range map[string]struct {
+		list, other string
+		want        bool
+	}{
+		"the same":           {"a,b-*", "b-*,a", true},
+		"more":               {"a,b", "a", true},
+		"less":               {"a", "a,b", false},
+		"a wider pattern":    {"team-*", "team-a*,team-b", true},
+		"a narrower pattern": {"team-a*", "team-*", false},
+		"a location":         {"team-*", "team-a//b", false},
+		"the same location":  {"team-a//b", "team-a//b", true},
+		"every model":        {"*", "a", true},
+		"of every model":     {"a*", "*", false},
+	} {
+		list, err := ParseModels(c.list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := ParseModels(c.other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := list.Covers(other); got != c.want {
+			t.Errorf("%s: got %t", name, got)
+		}
+	}
+}
+
 func TestParseModelsRefuses(t *testing.T) {
 	long := strings.Repeat("m", MaxModelName)
 	for name, c := range map[string]struct{ list, want string }{

@@ -33,6 +33,7 @@ import (
 //		model_in            body|query|form|path[:<member>] <path...>
 //		model_free          <path...>
 //		max_body            <size>
+//		models_at           upstream
 //		token_only
 //		shadow
 //		plaintext
@@ -141,7 +142,7 @@ func (g *Guard) parseOption(d *caddyfile.Dispenser, option string) error {
 		return g.parseLimit(d, option, args)
 	case "public_inflight", "public_total", "public_body":
 		return g.parsePublic(d, option, args)
-	case "model_in", "model_free", "max_body":
+	case "model_in", "model_free", "max_body", "models_at":
 		return g.parseModels(d, option, args)
 	case "token_only", "shadow", "plaintext":
 		if len(args) != 0 {

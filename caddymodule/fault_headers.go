@@ -145,7 +145,12 @@ func (h *inspected) writeWarning(w headerWrite) string {
 }
 
 func deletesIdentity(pattern string) bool {
-	name := strings.ToLower(authmin.HeaderIdentity)
+	return deletesField(pattern, authmin.HeaderIdentity) || identityName(pattern)
+}
+
+// deletesField reports whether a pattern of fields to delete, in lower case, matches a name.
+func deletesField(pattern, name string) bool {
+	name = strings.ToLower(name)
 	prefix, suffix := strings.HasSuffix(pattern, "*"), strings.HasPrefix(pattern, "*")
 	word := strings.Trim(pattern, "*")
 	switch {
@@ -156,7 +161,7 @@ func deletesIdentity(pattern string) bool {
 	case suffix:
 		return strings.HasSuffix(name, word)
 	}
-	return identityName(pattern)
+	return pattern == name
 }
 
 // writesCredential reports whether a handler writes a header field of the request that

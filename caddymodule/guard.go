@@ -90,6 +90,12 @@ type Guard struct {
 	// models. Default: 33554432 (32 MiB).
 	MaxBody int64 `json:"max_body,omitempty"`
 
+	// upstream: the guard does not check the models of a token; the upstream does, which
+	// gets them in X-Auth-Models, as the orchestrator and the pool manager do. An upstream
+	// that does not read that header serves every model. Needs upstream_token, beside
+	// which alone the header is believed. Default: the guard checks them.
+	ModelsAt string `json:"models_at,omitempty"`
+
 	limits     limitRule
 	models     *authmin.ModelRoutes
 	cors       *corsRule // nil: none

@@ -30,9 +30,10 @@ type liveRequest struct {
 	digest         authmin.Digest
 	policy         *authmin.Policy // whose rule allowed it
 	rule           int
-	listed         bool         // its token had a list of models, so that models were read
-	models         []string     // that it asked for
-	next, previous *liveRequest // the set's
+	listed         bool            // its token had a list of models, so that models were read
+	models         []string        // that it asked for
+	list           *authmin.Models // that its upstream checks; nil: the guard has
+	next, previous *liveRequest    // the set's
 
 	mu     sync.Mutex // held while the response is used
 	done   bool       // the handler has returned: the response must not be used
@@ -122,6 +123,7 @@ func (q *liveRequest) judge(ring *authmin.Keyring, now time.Time) (authmin.Reaso
 	case !q.policy.Allows(token.Scopes, q.rule):
 		return authmin.ReasonScope, nil
 	case token.Models != nil && !q.listed,
+		q.list != nil && !token.Models.Covers(q.list),
 		slices.ContainsFunc(q.models, func(name string) bool { return !token.Models.Allow(name) }):
 		return authmin.ReasonModel, token.Models
 	}

@@ -49,6 +49,9 @@ func (g *Guard) provisionModels() (err error) {
 	if g.models, err = g.ModelRoutes(); err != nil {
 		return err
 	}
+	if err := g.checkModelsAt(); err != nil {
+		return err
+	}
 	if g.MaxBody < 0 || g.MaxBody > largestMaxBody {
 		return errMaxBody
 	}
@@ -64,6 +67,25 @@ func (g *Guard) provisionModels() (err error) {
 	}
 	if g.MaxBody > most {
 		return fmt.Errorf("max_body is %d bytes, and body_memory has room for a body of %d: make one larger, or the other smaller", g.MaxBody, most)
+	}
+	return nil
+}
+
+// ModelsAtUpstream is the one value of models_at.
+const ModelsAtUpstream = "upstream"
+
+var (
+	errModelsAt     = errors.New("want models_at upstream, for an upstream that refuses models by X-Auth-Models as the orchestrator and the pool manager do; without the option the guard checks them")
+	errModelsUnsent = errors.New("models_at upstream without upstream_token: the upstream believes X-Auth-Models beside the gateway's own credential only; write `upstream_token SOURCE` into the guard, or remove models_at, so that the guard checks the models")
+)
+
+// checkModelsAt refuses models_at where no upstream could check the models.
+func (g *Guard) checkModelsAt() error {
+	switch {
+	case g.ModelsAt != "" && g.ModelsAt != ModelsAtUpstream:
+		return errModelsAt
+	case g.ModelsAt != "" && g.UpstreamToken == "":
+		return errModelsUnsent
 	}
 	return nil
 }
@@ -88,6 +110,7 @@ func parseSize(args []string, largest int64) (int64, bool) {
 //	model_in   body|query|form|path[:<member>] <path...>
 //	model_free <path...>
 //	max_body   <size>
+//	models_at  upstream
 func (g *Guard) parseModels(d *caddyfile.Dispenser, option string, args []string) error {
 	switch option {
 	case "model_in":
@@ -101,6 +124,11 @@ func (g *Guard) parseModels(d *caddyfile.Dispenser, option string, args []string
 			return d.ArgErr()
 		}
 		g.ModelFree = append(g.ModelFree, args...)
+	case "models_at":
+		if len(args) != 1 || args[0] != ModelsAtUpstream {
+			return d.Errf("%v", errModelsAt)
+		}
+		g.ModelsAt = args[0]
 	default:
 		size, ok := parseSize(args, largestMaxBody)
 		if !ok {

@@ -55,7 +55,7 @@ func (g *Guard) decide(r *http.Request, s *requestState) outcome {
 	switch {
 	case o.Allow && o.Public:
 		o.apply(g.admit(r, s))
-	case o.Allow && o.Models != nil:
+	case o.Allow && o.Models != nil && g.ModelsAt != ModelsAtUpstream:
 		o.apply(g.checkModels(r, s, &o.Decision))
 	}
 	return o
@@ -178,6 +178,9 @@ func (g *Guard) forward(r *http.Request, next caddyhttp.Handler, s *requestState
 	q := &s.live
 	q.digest, q.policy, q.rule, q.cancel, q.writer = d.Token.Digest(), g.policy, d.Rule, cancel, s.ResponseWriter
 	q.listed = d.Models != nil
+	if g.ModelsAt == ModelsAtUpstream {
+		q.list = d.Models
+	}
 	s.response.tracked = q
 	live := g.app.state.live
 	live.add(q)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/caddymodule"
 )
 
 // applyModels refuses what the models of the token do not allow, and says what they mean
@@ -14,6 +15,10 @@ import (
 func (a *explanation) applyModels() error {
 	d := &a.decision
 	if !d.Allow || d.Public || d.Models == nil {
+		return nil
+	}
+	if a.guard.ModelsAt == caddymodule.ModelsAtUpstream {
+		a.models = a.leftToUpstream()
 		return nil
 	}
 	models, err := a.guard.ModelRoutes()
@@ -50,6 +55,20 @@ func (a *explanation) applyModels() error {
 		a.refuseModel(fmt.Sprintf("%s may not use %s; it may use %s", a.caller, asked, allowedModels(d.Models)))
 	}
 	return nil
+}
+
+// leftToUpstream says what the upstream gets where the guard does not check the models.
+func (a *explanation) leftToUpstream() string {
+	m := a.decision.Models
+	text := "models_at upstream: the upstream decides, and gets X-Auth-Models: " + m.String()
+	switch asked := a.question.model; {
+	case asked == "":
+		return text
+	case m.Allow(asked):
+		return text + ", which allows " + asked
+	default:
+		return text + ", which does not allow " + asked + ": the orchestrator and the pool manager answer 403 MODEL_NOT_ALLOWED"
+	}
 }
 
 func (a *explanation) refuseModel(why string) {
