@@ -25,13 +25,13 @@ func (l *letters) Read(p []byte) (int, error) {
 }
 
 // TestLargeCallsAreReceivedInPieces receives and stores 20 calls at once that have
-// 200 MiB together. What a call needs is a few pieces of 256 KiB; JetStream needs a block
-// of 8 MiB for all of them, and the garbage collector as much again.
+// 200 MiB together. What a call needs is a few pieces of 255 KiB, and what the collector
+// has not yet collected.
 func TestLargeCallsAreReceivedInPieces(t *testing.T) {
 	const (
 		calls  = 20
 		size   = 10 << 20
-		most   = 120 << 20
+		most   = 60 << 20
 		sample = 10 * time.Millisecond
 	)
 	o := callTaker(t, Settings{}, time.Now) // without a slot: none is dispatched

@@ -23,8 +23,9 @@ const (
 	// inlineBytes is up to which size a body is part of the task's record. Each change
 	// of a task writes its record again; a piece is written once.
 	inlineBytes = 16 << 10
-	// pieceBytes is how a longer body is stored and read.
-	pieceBytes = 256 << 10
+	// pieceBytes is how a longer body is stored and read. With its record's head and its
+	// encryption a piece fits in the store's smallest buffer, of 256 KiB; the next has 1 MiB.
+	pieceBytes = 255 << 10
 	// maxUploads bounds the bodies that are being stored, by identity: each has one
 	// piece in memory, 32 MiB together.
 	maxUploads = 128

@@ -84,7 +84,7 @@ func (s *Store) bind(ctx context.Context, js jetstream.JetStream) error {
 	if stream, err = js.Stream(ctx, contentStream); err != nil {
 		return fmt.Errorf("opening stream %s: %w", contentStream, err)
 	}
-	s.content = &Content{js: js, reach: s.reach(), stream: stream, read: make(chan struct{}, pieceReads)}
+	s.content = &Content{js: js, reach: s.reach(), stream: stream, read: make(chan struct{}, pieceReads), memory: newHeapPacer()}
 	if stream, err = js.Stream(ctx, keyStream); err != nil {
 		return fmt.Errorf("opening stream %s: %w", keyStream, err)
 	}

@@ -33,10 +33,11 @@ type Content struct {
 	reach  *quorumLink
 	stream jetstream.Stream
 	read   chan struct{} // has a place for each read under way
+	memory *heapPacer
 }
 
 // pieceReads bounds the pieces that are read at one time: for each of them the server
-// reads a block of 8 MiB, unless it still has it.
+// loads its block, which has 8 MiB where the bodies could not have small ones.
 const pieceReads = 2
 
 // contents is the stream, one subject a piece.
@@ -70,6 +71,8 @@ func (c *Content) Put(ctx context.Context, id string, n int, piece []byte) error
 	if len(piece) > MaxPieceBytes {
 		return fmt.Errorf("storing piece %d of %s: %d bytes, want at most %d", n, id, len(piece), MaxPieceBytes)
 	}
+	defer c.memory.passed()
+	defer c.memory.passed()
 	return c.put(ctx, pieceSubject(id, n), piece)
 }
 
@@ -100,6 +103,8 @@ func (c *Content) Piece(ctx context.Context, id string, n int) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading piece %d of %s: %w", n, id, explain(err))
 	}
+	c.memory.passed()
+	c.memory.passed()
 	return m.Data, nil
 }
 

@@ -25,7 +25,13 @@ const (
 // as large as fits, and Grow does the rest when they are updated.
 func (s *Store) fitContent(ctx context.Context, js jetstream.JetStream) error {
 	want := contents(s.replicas, s.contentBytes)
-	if !s.shared || s.system == nil {
+	if !s.shared {
+		if err := remakeContent(ctx, js, want); err != nil {
+			return err
+		}
+		return ensure(ctx, js, want)
+	}
+	if s.system == nil {
 		return ensure(ctx, js, want)
 	}
 	stream, err := js.Stream(ctx, contentStream)
