@@ -32,7 +32,7 @@ func TestWhatWeShipIsCleanUnderCheck(t *testing.T) {
 	}
 	environment := map[string]string{
 		"LLORCH_ADMIN_SOCKET": filepath.Join(dir, "admin.sock"), "LLORCH_API_TOKEN": tokenInfer,
-		"LLORCH_UPSTREAM_TOKEN": tokenUpstream, "VLLM_API_KEY": tokenAdmin, "LLAMA_API_KEY": tokenAdmin,
+		"LLORCH_UPSTREAM_TOKEN": tokenUpstream, "VLLM_API_KEY": tokenAdmin, "SGLANG_API_KEY": tokenAdmin, "LLAMA_API_KEY": tokenAdmin,
 	}
 	for name, value := range environment {
 		t.Setenv(name, value)
@@ -40,6 +40,7 @@ func TestWhatWeShipIsCleanUnderCheck(t *testing.T) {
 	whole := map[string]string{"Caddyfile.example": readFile(t, "../../Caddyfile.example")}
 	for name, line := range map[string]string{
 		"ollama": "authmin-ollama 127.0.0.1:11434", "vllm": "authmin-vllm 127.0.0.1:8000 {\nupstream_token {env.VLLM_API_KEY}\n}",
+		"sglang":   "authmin-sglang 127.0.0.1:30000 {\nupstream_token {env.SGLANG_API_KEY}\n}",
 		"llamacpp": "authmin-llamacpp 127.0.0.1:8080 {\nupstream_token {env.LLAMA_API_KEY}\n}", "prometheus": "authmin-prometheus 127.0.0.1:9090",
 		"orchestrator": "authmin-orchestrator 127.0.0.1:8081 {env.LLORCH_UPSTREAM_TOKEN}", "poolmanager": "authmin-poolmanager 127.0.0.1:9200 {env.LLORCH_UPSTREAM_TOKEN}",
 	} {

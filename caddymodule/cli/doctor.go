@@ -19,8 +19,8 @@ func doctorCommand() *cobra.Command {
 		Short: "Finds problems of this machine and a configuration, with their fixes",
 		Long: `
 Checks the configuration (addresses, plain HTTP, admin endpoint, secrets, files and
-their directories) and this machine (tunnels, engines that other machines can reach,
-an admin endpoint on TCP). Run it as the gateway's user, with its environment. Exit
+their directories) and this machine (tunnels, engines that other machines can reach, an
+Ollama that uses ollama.com, an admin endpoint on TCP). Run it as the gateway's user, with its environment. Exit
 status 1 when there is a problem. It prints no secret.`,
 		Args: arguments(0, 0, "no argument; the configuration goes with --config"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -87,6 +87,7 @@ func (d *doctor) examine() {
 		d.examineAdmin()
 	}
 	d.examineButLint()
+	d.examineCloud()
 }
 
 // examineButLint leaves out the checks that lint does with line numbers.

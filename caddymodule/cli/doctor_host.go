@@ -88,7 +88,7 @@ var sshRemote = regexp.MustCompile(`^(-[46AaCfGgKkMNnqsTtVvXxYy]*R.*|-o?RemoteFo
 // engines are the ports that model servers and our backends listen on. They have
 // no authentication of their own, or a weaker one.
 var engines = map[uint16]string{
-	11434: "Ollama", 8000: "vLLM", 8080: "llama.cpp server", 8081: "the orchestrator", 9200: "the pool manager",
+	11434: "Ollama", 8000: "vLLM", 30000: "SGLang", 8080: "llama.cpp server", 8081: "the orchestrator", 9200: "the pool manager",
 }
 
 const adminPort = 2019 // Caddy's default
@@ -115,7 +115,7 @@ func (d *doctor) examineSockets() {
 		case engine && !own[port] && !at.Addr().IsLoopback():
 			open++
 			d.problem(fmt.Sprintf("port %d (%s) listens on %s: other machines reach it past the gateway", port, name, at),
-				fmt.Sprintf("start it with 127.0.0.1:%d as its address (Ollama: OLLAMA_HOST=127.0.0.1; vLLM and llama.cpp: --host 127.0.0.1)", port))
+				fmt.Sprintf("start it with 127.0.0.1:%d as its address (Ollama: OLLAMA_HOST=127.0.0.1; vLLM, SGLang and llama.cpp: --host 127.0.0.1)", port))
 		}
 	}
 	if open == 0 {
@@ -194,17 +194,25 @@ func (d *doctor) upstreamPorts() map[uint16]bool {
 	if d.settings == nil {
 		return ports
 	}
-	for _, match := range dialAddress.FindAllSubmatch(d.settings.Caddy.AppsRaw["http"], -1) {
-		var address string
-		if json.Unmarshal(match[1], &address) != nil {
-			continue
-		}
+	for _, address := range dialed(d.settings.Caddy.AppsRaw["http"]) {
 		host, port, ok := splitAddress(address)
 		if addr, err := netip.ParseAddr(strings.Trim(host, "[]")); ok && (host == "localhost" || err == nil && addr.IsLoopback()) {
 			ports[port] = true
 		}
 	}
 	return ports
+}
+
+// dialed are the addresses that proxies of a configuration dial.
+func dialed(config json.RawMessage) []string {
+	var addresses []string
+	for _, match := range dialAddress.FindAllSubmatch(config, -1) {
+		var address string
+		if json.Unmarshal(match[1], &address) == nil {
+			addresses = append(addresses, address)
+		}
+	}
+	return addresses
 }
 
 // splitAddress splits HOST:PORT.

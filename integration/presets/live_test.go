@@ -73,9 +73,31 @@ var trials = map[string]trial{
 			{"POST", "/v1/load_lora_adapter", "infer", 403}, {"POST", "/v1/load_lora_adapter", "admin", 200},
 			{"POST", "/collective_rpc", "admin", 403}, {"GET", "/metrics", "metrics", 200}, {"GET", "/metrics", "infer", 403},
 			{"POST", "/invocations", "admin", 403}, {"GET", "/ping", "infer", 200},
+			{"GET", "/v1/responses/resp_1", "infer", 403}, {"POST", "/v1/responses/resp_1/cancel", "infer", 403},
+			{"GET", "/v1/responses/resp_1", "admin", 200}, {"POST", "/release_kv_cache_memory", "infer", 403},
 		},
 	},
-	"llamacpp": {snippet: "authmin-llamacpp", args: "ADDRESS", calls: []call{
+	"sglang": {
+		snippet: "authmin-sglang", args: "ADDRESS",
+		body:          "{\n\t\tupstream_token " + upstreamSource + "\n\t}",
+		authorization: "Bearer " + upstreamToken,
+		calls: []call{
+			{"GET", "/ping", "", 200}, {"GET", "/", "", 200},
+			{"GET", "/health", "", 401}, {"GET", "/health", "metrics", 200}, {"GET", "/health_generate", "", 401}, {"GET", "/healthz", "", 401},
+			{"GET", "/ready", "", 401}, {"GET", "/metrics", "", 401}, {"GET", "/metrics", "metrics", 200}, {"GET", "/metrics/x", "", 401}, {"GET", "/metricsx", "", 401},
+			{"POST", "/v1/chat/completions", "", 401}, {"POST", "/v1/chat/completions", "infer", 200}, {"POST", "/generate", "infer", 200},
+			{"GET", "/flush_cache", "admin", 403}, {"POST", "/flush_cache", "infer", 403}, {"POST", "/flush_cache", "admin", 200},
+			{"GET", "/start_profile", "admin", 403}, {"GET", "/release_memory_occupation", "admin", 403}, {"GET", "/open_session", "admin", 403},
+			{"GET", "/server_info", "admin", 403}, {"GET", "/get_server_info", "admin", 403}, {"GET", "/get_weights_by_name", "admin", 403},
+			{"POST", "/update_weights_from_disk", "admin", 403}, {"POST", "/load_lora_adapter_from_tensors", "admin", 403},
+			{"GET", "/v1/responses/resp_1", "infer", 403}, {"GET", "/v1/responses/resp_1", "admin", 200},
+		},
+	},
+	// Its list is opened to clients, as the preset says.
+	"llamacpp": {snippet: "authmin-llamacpp", args: "ADDRESS", body: "{\n\t\trequire infer GET /v1/models\n\t}", calls: []call{
+		{"GET", "/v1/models", "infer", 200}, {"GET", "/models", "infer", 403}, {"GET", "/models?reload=1", "admin", 200},
+		{"POST", "/models", "infer", 403}, {"DELETE", "/models?model=x", "infer", 403}, {"POST", "/models/load", "infer", 403},
+		{"POST", "/models/unload", "infer", 403}, {"POST", "/models/unload", "admin", 200},
 		{"GET", "/health", "", 200}, {"POST", "/completion", "", 401}, {"POST", "/completion", "infer", 200},
 		{"GET", "/slots", "infer", 403}, {"GET", "/slots", "admin", 200}, {"POST", "/slots/0?action=save", "admin", 200},
 		{"POST", "/tools", "admin", 403}, {"GET", "/metrics", "metrics", 200},

@@ -41,7 +41,7 @@ func read(t *testing.T, path string) string {
 // presetNames are the files of deploy/presets, without the extension.
 func presetNames(t *testing.T) []string {
 	t.Helper()
-	const least = 6 // one for each server that the README of deploy/ names
+	const least = 7 // one for each server that the README of deploy/ names
 	files, err := filepath.Glob(inRoot(t, "deploy/presets/*.caddyfile"))
 	if err != nil || len(files) < least {
 		t.Fatalf("%d presets, want at least %d (%v)", len(files), least, err)

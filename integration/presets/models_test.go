@@ -6,21 +6,25 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// closed are routes of scope infer or metrics that a token with models may not use, each
-// with the reason.
+// closed are routes of scope infer or metrics, by preset, that a token with models may not
+// use, each with the reason.
 var closed = map[string]string{
-	"/models":      "POST and DELETE of the same path add and remove models",
-	"/v1/realtime": "the messages of a WebSocket name the model",
-	"/invocations": "a header replaces the model of the body",
+	"vllm /v1/realtime":   "the messages of a WebSocket name the model",
+	"vllm /invocations":   "a header replaces the model of the body",
+	"sglang /v1/realtime": "the messages of a WebSocket name the model",
+	"sglang /generate":    "the request names no model",
+	"sglang /encode":      "the request names no model",
+	"sglang /classify":    "the request names no model",
 }
 
 // TestPresetsSayWhereEachRouteNamesAModel: without that a token with models could not use
 // a route that its scope opens.
 func TestPresetsSayWhereEachRouteNamesAModel(t *testing.T) {
 	all := ours(t)
-	for _, name := range []string{"llamacpp", "ollama", "prometheus", "vllm"} {
+	for _, name := range []string{"llamacpp", "ollama", "prometheus", "sglang", "vllm"} {
 		all[name] = recorded(t, name).Routes
 	}
+	met := map[string]bool{}
 	for name, routes := range all {
 		models := modelRoutesOf(t, site(t, name, "authmin-"+name, ""))
 		checked := 0
@@ -30,7 +34,9 @@ func TestPresetsSayWhereEachRouteNamesAModel(t *testing.T) {
 			}
 			checked++
 			in, free := models.Find(r.example())
-			switch reason, open := closed[r.Path], len(in) > 0 || free; {
+			key := name + " " + r.Path
+			met[key] = true
+			switch reason, open := closed[key], len(in) > 0 || free; {
 			case reason == "" && !open:
 				t.Errorf("%s: %s %s is in neither model_in nor model_free", name, r.Method, r.Path)
 			case reason != "" && open:
@@ -39,6 +45,11 @@ func TestPresetsSayWhereEachRouteNamesAModel(t *testing.T) {
 		}
 		if checked == 0 {
 			t.Errorf("%s: no route of scope infer or metrics was checked", name)
+		}
+	}
+	for key := range closed {
+		if !met[key] {
+			t.Errorf("%s is no recorded route of scope infer or metrics", key)
 		}
 	}
 }

@@ -81,7 +81,7 @@ func (l routeList) check() error {
 // TestPresetsAgainstRecordedRoutes: every recorded route has exactly its class,
 // and nothing else is open: no other method, no route that is new.
 func TestPresetsAgainstRecordedRoutes(t *testing.T) {
-	for _, name := range []string{"ollama", "vllm", "llamacpp", "prometheus"} {
+	for _, name := range []string{"ollama", "vllm", "sglang", "llamacpp", "prometheus"} {
 		t.Run(name, func(t *testing.T) {
 			list := recorded(t, name)
 			for _, wrong := range list.judge(t, rulesOf(t, site(t, name, "authmin-"+name, ""))) {
