@@ -1,0 +1,213 @@
+package budget
+
+import (
+	"errors"
+	"math"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+)
+
+func TestWindowsBeginInUTC(t *testing.T) {
+	east := time.FixedZone("east", 14*3600)
+	for _, c := range []struct {
+		period     authmin.BudgetPeriod
+		at         string
+		start, end string
+	}{
+		{authmin.BudgetHour, "2026-11-30T23:59:59Z", "2026-11-30T23:00:00Z", "2026-12-01T00:00:00Z"},
+		{authmin.BudgetDay, "2026-12-31T00:00:00Z", "2026-12-31T00:00:00Z", "2027-01-01T00:00:00Z"},
+		{authmin.BudgetMonth, "2028-02-29T12:00:00Z", "2028-02-01T00:00:00Z", "2028-03-01T00:00:00Z"},
+	} {
+		at, _ := time.Parse(time.RFC3339, c.at)
+		start, end := Window(c.period, at.In(east))
+		if start.Format(time.RFC3339) != c.start || end.Format(time.RFC3339) != c.end {
+			t.Errorf("%s of %s: %s to %s, want %s to %s", c.period, c.at, start, end, c.start, c.end)
+		}
+	}
+}
+
+func TestParallelRequestsDoNotOverrunABudget(t *testing.T) {
+	l := newLedger(t, t.TempDir(), new(clock))
+	c := claim("alice", "100requests/day", 1)
+	var allowed atomic.Int64
+	var wg sync.WaitGroup
+	for range 200 {
+		wg.Go(func() {
+			if r, err := l.Reserve([]Claim{c}); err == nil {
+				allowed.Add(1)
+				r.Settle(0)
+			}
+		})
+	}
+	wg.Wait()
+	if got := allowed.Load(); got != 100 {
+		t.Errorf("%d of 200 requests were allowed, want 100", got)
+	}
+	expectUsed(t, l, c, 100)
+}
+
+func TestAllBudgetsAreReservedOrNone(t *testing.T) {
+	l := newLedger(t, t.TempDir(), new(clock))
+	wide, narrow := claim("alice", "100ktokens/day", 3000), claim("edge alice", "5ktokens/hour", 3000)
+	reserve(t, l, wide, narrow)
+	spent := expectSpent(t, l, wide, narrow)
+	if spent.Claim.Key != narrow.Key || spent.State.Left != 2000 || spent.State.Reset.Format(time.Kitchen) != "1:00PM" {
+		t.Errorf("got %+v", spent)
+	}
+	expectUsed(t, l, wide, 3000)
+	expectUsed(t, l, narrow, 3000)
+}
+
+func TestWhatWasUsedReplacesTheReservation(t *testing.T) {
+	for name, c := range map[string]struct {
+		end      func(*Reservation) bool
+		want     int64
+		believed bool
+	}{
+		"less":            {func(r *Reservation) bool { return r.Settle(10) }, 10, true},
+		"nothing":         {func(r *Reservation) bool { return r.Settle(0) }, 0, true},
+		"ten times":       {func(r *Reservation) bool { return r.Settle(1000) }, 1000, true},
+		"above ten times": {func(r *Reservation) bool { return r.Settle(1001) }, 100, false},
+		"far above":       {func(r *Reservation) bool { return r.Settle(math.MaxInt64) }, 100, false},
+		"unreported":      {func(r *Reservation) bool { return r.Settle(-1) }, 100, false},
+		"charged":         {func(r *Reservation) bool { r.Charge(); return true }, 100, true},
+		"cancelled":       {func(r *Reservation) bool { r.Cancel(); return true }, 0, true},
+		"ended twice":     {func(r *Reservation) bool { r.Settle(7); r.Charge(); return true }, 7, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLedger(t, t.TempDir(), new(clock))
+			tokens, requests := claim("alice", "100ktokens/day", 100), claim("alice", "10requests/day", 1)
+			r := reserve(t, l, tokens, requests)
+			if got := c.end(r); got != c.believed {
+				t.Errorf("believed is %v, want %v", got, c.believed)
+			}
+			expectUsed(t, l, tokens, c.want)
+			if name != "cancelled" {
+				expectUsed(t, l, requests, 1)
+			}
+		})
+	}
+}
+
+func TestADebtReducesTheNextWindows(t *testing.T) {
+	c := &clock{}
+	l := newLedger(t, t.TempDir(), c)
+	day := claim("alice", "1ktokens/day", 900)
+	r := reserve(t, l, day)
+	if got := r.Extend(1700); got != 1700 {
+		t.Errorf("extended by %d, want 1700: the budget is not hard", got)
+	}
+	r.Settle(3500)
+	expectSpent(t, l, day)
+	c.set(t, "2026-12-01T00:00:00Z")
+	expectUsed(t, l, day, 2500)
+	c.set(t, "2026-12-03T00:00:00Z")
+	expectUsed(t, l, day, 500)
+	c.set(t, "2026-12-04T00:00:00Z")
+	expectUsed(t, l, day, 0)
+}
+
+func TestAHardBudgetIsExtendedToItsEnd(t *testing.T) {
+	l := newLedger(t, t.TempDir(), new(clock))
+	hard, soft := claim("alice", "1ktokens/day/hard", 300), claim("edge alice", "1ktokens/day", 300)
+	r := reserve(t, l, hard, soft)
+	for _, want := range []int64{400, 300, 0} {
+		if got := r.Extend(400); got != want {
+			t.Errorf("extended by %d, want %d", got, want)
+		}
+	}
+	expectUsed(t, l, hard, 1000)
+	expectUsed(t, l, soft, 1000)
+}
+
+func TestAShadowBudgetOnlyCounts(t *testing.T) {
+	l := newLedger(t, t.TempDir(), new(clock))
+	shadow := claim("alice", "1ktokens/day/hard", 900)
+	shadow.Shadow = true
+	if r := reserve(t, l, shadow); r.Over() {
+		t.Error("the first request is over the budget")
+	}
+	if r := reserve(t, l, shadow); !r.Over() || r.Extend(500) != 500 {
+		t.Error("the second request is not over the budget, or is ended by it")
+	}
+	expectUsed(t, l, shadow, 2300)
+}
+
+// A stream that began before midnight is charged to both days, each token once.
+func TestAReservationOfAnEarlierWindowIsUsedThere(t *testing.T) {
+	c := &clock{}
+	c.set(t, "2026-11-30T23:59:00Z")
+	l := newLedger(t, t.TempDir(), c)
+	day := claim("alice", "1ktokens/day", 600)
+	r, small := reserve(t, l, day), claim("alice", "1ktokens/day", 100)
+	short := reserve(t, l, small)
+	c.set(t, "2026-12-01T00:00:30Z")
+	expectUsed(t, l, day, 0)
+	r.Extend(300)
+	expectUsed(t, l, day, 300)
+	short.Settle(50)
+	r.Settle(700)
+	expectUsed(t, l, day, 100)
+}
+
+func TestAClockThatJumpsBackGivesNothingTwice(t *testing.T) {
+	c, dir := &clock{}, t.TempDir()
+	l := newLedger(t, dir, c)
+	day := claim("alice", "1ktokens/day", 1000)
+	reserve(t, l, day).Charge()
+	c.set(t, "2026-12-01T12:00:00Z")
+	reserve(t, l, day).Charge()
+	c.set(t, "2026-11-30T13:00:00Z")
+	expectSpent(t, l, day)
+	stop(t, l)
+	again := newLedger(t, dir, c)
+	expectSpent(t, again, day)
+	c.set(t, "2026-12-03T12:00:00Z")
+	again.forgetIdle(again.now())
+	if err := again.compact(again.now()); err != nil || len(again.accounts) != 0 {
+		t.Fatalf("%d accounts are kept (%v), want none", len(again.accounts), err)
+	}
+	stop(t, again)
+	c.set(t, "2026-11-30T12:00:00Z")
+	last := newLedger(t, dir, c)
+	if state := last.States([]Claim{day})[0]; state.Reset.Format(time.DateOnly) != "2026-12-04" {
+		t.Errorf("the window ends at %s, want the day after the latest that was seen", state.Reset)
+	}
+}
+
+func TestCountsSaturate(t *testing.T) {
+	l := newLedger(t, t.TempDir(), new(clock))
+	c := claim("alice", "1ktokens/day", 1)
+	r := reserve(t, l, c)
+	r.Extend(math.MaxInt64)
+	r.Extend(math.MaxInt64)
+	expectUsed(t, l, c, math.MaxInt64)
+	r.Charge()
+	expectUsed(t, l, c, math.MaxInt64)
+	huge := claim("bob", "1125899906842624tokens/day", math.MaxInt64)
+	expectSpent(t, l, huge)
+	expectUsed(t, l, huge, 0)
+}
+
+func TestTheTableIsBounded(t *testing.T) {
+	c := &clock{}
+	c.set(t, "2026-11-30T12:00:00Z")
+	l := New(Options{Directory: t.TempDir(), Now: c.now, Accounts: 4})
+	t.Cleanup(func() { stop(t, l) })
+	for i, name := range []string{"a", "b", "c", "d", "e", "f"} {
+		named := claim(name, "9requests/hour", 1)
+		named.Named = i < 3
+		_, err := l.Reserve([]Claim{named})
+		if want := i == 2 || i == 5; errors.Is(err, ErrFull) != want {
+			t.Errorf("%s: got %v; the table has 4 places, 2 of them for identities of proxies", name, err)
+		}
+	}
+	c.at = c.at.Add(time.Hour)
+	if err := l.tick(); err != nil || len(l.accounts) != 4 {
+		t.Errorf("%d accounts (%v): requests in progress keep theirs", len(l.accounts), err)
+	}
+}

@@ -1,0 +1,198 @@
+package budget
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/llorch/gateway/authmin"
+)
+
+// believedFactor is how many times the reservation the reported usage may be. What is
+// above is an error of the upstream, or an attack on the next window.
+const believedFactor = 10
+
+// Reservation is what a request has reserved, of all of its budgets. It must be ended by
+// one of Settle, Charge and Cancel; the first one counts.
+type Reservation struct {
+	ledger *Ledger
+	shares []share
+	over   bool
+	ended  bool
+}
+
+// share is what a request has of one account.
+type share struct {
+	claim   Claim
+	account *account
+	window  int64 // in which held was reserved
+	held    int64 // reserved in that window
+	closed  int64 // reserved in windows that are over, and used there
+}
+
+// follow closes what was reserved in a window that is over.
+func (s *share) follow() {
+	if s.window != s.account.window {
+		s.closed, s.held, s.window = add(s.closed, s.held), 0, s.account.window
+	}
+}
+
+// Reserve reserves what a request may use, of all budgets or of none. The error is a
+// [SpentError] with the budget that is spent until the latest time, [ErrFull] or
+// [ErrUnavailable].
+func (l *Ledger) Reserve(claims []Claim) (*Reservation, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	open := !slices.ContainsFunc(claims, func(c Claim) bool { return !c.Open })
+	r := &Reservation{ledger: l}
+	if err := l.start(); err != nil || l.journal == nil {
+		if open {
+			return r, nil
+		}
+		return nil, errors.Join(ErrUnavailable, err)
+	}
+	at := l.now()
+	r.shares = make([]share, len(claims))
+	var spent *SpentError
+	for i, c := range claims {
+		a, err := l.find(&c, at)
+		if err != nil {
+			return nil, err
+		}
+		r.shares[i] = share{claim: c, account: a, window: a.window}
+		if a.left(c.Budget.Amount) >= c.Amount {
+			continue
+		}
+		if c.Shadow {
+			r.over = true
+			continue
+		}
+		if state := a.state(c.Budget); spent == nil || state.Reset.After(spent.State.Reset) {
+			spent = &SpentError{Claim: c, State: state}
+		}
+	}
+	if spent != nil {
+		return nil, spent
+	}
+	for i := range r.shares {
+		r.shares[i].take(r.shares[i].claim.Amount)
+	}
+	if err := l.write(r.shares); err != nil && !open {
+		for i := range r.shares {
+			r.shares[i].take(-r.shares[i].claim.Amount)
+		}
+		return nil, errors.Join(ErrUnavailable, err)
+	}
+	for i := range r.shares {
+		r.shares[i].account.holders++
+	}
+	return r, nil
+}
+
+// take reserves more of an account, or less.
+func (s *share) take(n int64) {
+	if n < 0 {
+		s.held, s.account.open = s.held+n, s.account.open+n
+	} else {
+		n = min(n, add(s.held, n)-s.held, add(s.account.open, n)-s.account.open)
+		s.held, s.account.open = s.held+n, s.account.open+n
+	}
+}
+
+// Over reports whether a budget that only counts had too little left.
+func (r *Reservation) Over() bool { return r.over }
+
+// Extend reserves more tokens for a running stream, and returns how many. Where a budget is
+// hard these are at most what is left of it, and none ends the stream; other budgets go
+// into debt.
+func (r *Reservation) Extend(tokens int64) int64 {
+	r.ledger.mu.Lock()
+	defer r.ledger.mu.Unlock()
+	if r.ended {
+		return 0
+	}
+	at := r.ledger.now()
+	for i := range r.shares {
+		s := &r.shares[i]
+		s.account.roll(at)
+		s.account.limit = max(s.account.limit, s.claim.Budget.Amount)
+		s.follow()
+		if b := s.claim.Budget; b.Unit == authmin.BudgetTokens && b.Hard && !s.claim.Shadow {
+			tokens = min(tokens, s.account.left(b.Amount))
+		}
+	}
+	if tokens <= 0 {
+		return 0
+	}
+	for i := range r.shares {
+		if r.shares[i].claim.Budget.Unit == authmin.BudgetTokens {
+			r.shares[i].take(tokens)
+		}
+	}
+	_ = r.ledger.write(r.shares) // the next write repeats it
+	return tokens
+}
+
+// Settle charges the tokens that were used in place of those that were reserved. It reports
+// whether it believed them: figures that are negative or above ten times what was reserved
+// in all steps charge the reservation.
+func (r *Reservation) Settle(tokens int64) (believed bool) {
+	believed = tokens >= 0
+	r.ledger.mu.Lock()
+	for i := range r.shares {
+		s := &r.shares[i]
+		if s.claim.Budget.Unit == authmin.BudgetTokens && tokens > multiply(believedFactor, add(s.held, s.closed)) {
+			believed = false
+		}
+	}
+	r.ledger.mu.Unlock()
+	r.end(func(s *share) int64 {
+		if s.claim.Budget.Unit == authmin.BudgetRequests || !believed {
+			return add(s.held, s.closed)
+		}
+		return tokens
+	})
+	return believed
+}
+
+// Charge charges what was reserved.
+func (r *Reservation) Charge() {
+	r.end(func(s *share) int64 { return add(s.held, s.closed) })
+}
+
+// Cancel gives back what was reserved: the request did not reach the upstream.
+func (r *Reservation) Cancel() {
+	r.end(func(*share) int64 { return 0 })
+}
+
+// end replaces what is reserved of each account by what was used. What was reserved in a
+// window that is over was used there.
+func (r *Reservation) end(used func(*share) int64) {
+	l := r.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r.ended {
+		return
+	}
+	r.ended = true
+	at := l.now()
+	for i := range r.shares {
+		s := &r.shares[i]
+		s.account.roll(at)
+		s.account.limit = max(s.account.limit, s.claim.Budget.Amount)
+		s.follow()
+		charge := max(0, used(s)-s.closed)
+		s.take(-s.held)
+		s.account.used = add(s.account.used, charge)
+		s.account.holders--
+	}
+	_ = l.write(r.shares) // the next write repeats it
+}
+
+// States returns the budgets of the request as they are now.
+func (r *Reservation) States() []State {
+	claims := make([]Claim, len(r.shares))
+	for i := range r.shares {
+		claims[i] = r.shares[i].claim
+	}
+	return r.ledger.States(claims)
+}

@@ -1,0 +1,197 @@
+package budget
+
+import (
+	"errors"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+)
+
+// syncInterval is how often the journal is synced, and so what a power cut may lose.
+const syncInterval = time.Second
+
+// compactAbove is the size from which a journal is replaced when it is also several times
+// as large as its counts.
+const (
+	compactAbove  = 1 << 20
+	compactFactor = 4
+)
+
+// Start locks the directory, reads the journal, and begins to sync it once a second. A
+// started ledger is left as it is. The first Reserve does the same, since Caddy may serve
+// before it starts the app.
+func (l *Ledger) Start() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.start()
+}
+
+func (l *Ledger) start() error {
+	if l.journal != nil || l.ended {
+		return nil
+	}
+	j, err := openJournal(l.options.Directory)
+	if err != nil {
+		return err
+	}
+	if err := l.load(j); err != nil {
+		_ = j.close()
+		return err
+	}
+	l.journal, l.stop, l.stopped = j, make(chan struct{}), make(chan struct{})
+	go l.run(l.stop, l.stopped)
+	return nil
+}
+
+// load reads the counts of a journal.
+func (l *Ledger) load(j *journal) error {
+	l.accounts = map[string]*account{}
+	torn, err := j.read(func(at int64, a *account) {
+		if seen := time.Unix(at, 0); seen.After(l.latest) {
+			l.latest = seen
+		}
+		l.accounts[a.key] = a
+	})
+	if err != nil {
+		return err
+	}
+	if torn > 0 && l.options.Log != nil {
+		l.options.Log().Warn("the last write to the journal of budgets was torn and is dropped", "path", j.path, "bytes", torn)
+	}
+	if ahead := l.latest.Sub(l.options.Now()); ahead > time.Minute && l.options.Log != nil {
+		l.options.Log().Warn("the journal of budgets is ahead of the clock: its windows stay until the clock reaches them", "path", j.path, "ahead", ahead.Round(time.Second).String())
+	}
+	return nil
+}
+
+// run syncs the journal until stop is closed.
+func (l *Ledger) run(stop <-chan struct{}, stopped chan<- struct{}) {
+	defer close(stopped)
+	ticker := time.NewTicker(syncInterval)
+	defer ticker.Stop()
+	failing := false
+	for {
+		select {
+		case <-stop:
+			return
+		case <-ticker.C:
+			err := l.tick()
+			if err != nil && !failing && l.options.Log != nil {
+				l.options.Log().Error("cannot write the journal of budgets; requests with a budget are refused", "error", err)
+			}
+			failing = err != nil
+		}
+	}
+}
+
+// tick writes what could not be written before, syncs the file, and replaces it when it has
+// grown, or was deleted, or could not be synced: after a failed sync the kernel may have
+// dropped what was written before.
+func (l *Ledger) tick() error {
+	l.mu.Lock()
+	if len(l.accounts) > l.options.Accounts/2 {
+		l.forgetIdle(l.now())
+	}
+	writing := l.write(nil)
+	j, size := l.journal, l.journal.size
+	f, synced := j.f, l.synced
+	l.mu.Unlock()
+	var err error
+	if size != synced {
+		err = j.sync(f) // not under the lock: no request waits for the disk
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	grown := size > compactAbove && size/compactFactor > l.sizeOfCounts()
+	if err != nil || l.failing != nil || grown || !j.isInPlace() {
+		l.failing = l.compact(l.now())
+		return l.failing
+	}
+	l.synced = size
+	return writing
+}
+
+// sizeOfCounts is about how many bytes the journal has when it is replaced.
+func (l *Ledger) sizeOfCounts() int64 {
+	const line = 128
+	return int64(len(l.accounts)) * line
+}
+
+// compact replaces the journal by one with a line for each account.
+func (l *Ledger) compact(at time.Time) error {
+	l.forgetIdle(at)
+	var lines []byte
+	for _, a := range l.accounts {
+		lines = appendLine(lines, at, a)
+	}
+	if len(lines) == 0 { // the time is kept, so that no window of a forgotten account begins again
+		lines = appendLine(lines, at, clockAccount(at))
+	}
+	if err := l.journal.replace(lines); err != nil {
+		return err
+	}
+	l.clean()
+	l.synced = l.journal.size
+	return nil
+}
+
+// clockAccount is a count of nothing, whose line keeps the time.
+func clockAccount(at time.Time) *account {
+	start, _ := Window(authmin.BudgetHour, at)
+	return &account{key: "clock " + string(authmin.BudgetTokens) + "/" + string(authmin.BudgetHour), period: authmin.BudgetHour, window: start.Unix()}
+}
+
+// write appends the counts that changed: those of a request, and those of earlier writes
+// that failed.
+func (l *Ledger) write(shares []share) error {
+	if l.journal == nil {
+		return errors.New("it is not open")
+	}
+	for i := range shares {
+		if a := shares[i].account; !a.dirty {
+			a.dirty = true
+			l.unwritten = append(l.unwritten, a)
+		}
+	}
+	if l.failing != nil || len(l.unwritten) == 0 {
+		return l.failing
+	}
+	l.lines = l.lines[:0]
+	for _, a := range l.unwritten {
+		l.lines = appendLine(l.lines, l.latest, a)
+	}
+	if err := l.journal.append(l.lines); err != nil {
+		return err
+	}
+	l.clean()
+	return nil
+}
+
+// clean notes that the journal has all counts.
+func (l *Ledger) clean() {
+	for _, a := range l.unwritten {
+		a.dirty = false
+	}
+	l.unwritten = l.unwritten[:0]
+}
+
+// Stop syncs and closes the journal. Reservations that have not ended stay charged in it.
+func (l *Ledger) Stop() error {
+	l.mu.Lock()
+	j := l.journal
+	l.ended = true
+	l.mu.Unlock()
+	if j == nil {
+		return nil
+	}
+	close(l.stop)
+	<-l.stopped
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.write(nil)
+	l.journal = nil
+	if closing := j.close(); err == nil {
+		err = closing
+	}
+	return err
+}
