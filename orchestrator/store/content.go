@@ -72,7 +72,6 @@ func (c *Content) Put(ctx context.Context, id string, n int, piece []byte) error
 		return fmt.Errorf("storing piece %d of %s: %d bytes, want at most %d", n, id, len(piece), MaxPieceBytes)
 	}
 	defer c.memory.passed()
-	defer c.memory.passed()
 	return c.put(ctx, pieceSubject(id, n), piece)
 }
 
@@ -103,7 +102,6 @@ func (c *Content) Piece(ctx context.Context, id string, n int) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading piece %d of %s: %w", n, id, explain(err))
 	}
-	c.memory.passed()
 	c.memory.passed()
 	return m.Data, nil
 }
