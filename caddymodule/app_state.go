@@ -14,6 +14,8 @@ type processState struct {
 	public   publicLimiters
 	bodies   bodyMemory
 	watch    *Watch
+
+	identities identityTables
 }
 
 // stateKey is the only key of the pool: there is one state per process.

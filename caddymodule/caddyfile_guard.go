@@ -34,6 +34,9 @@ import (
 //		model_free          <path...>
 //		max_body            <size>
 //		models_at           upstream
+//		usage {
+//			identities      <number>
+//		}
 //		token_only
 //		shadow
 //		plaintext
@@ -144,6 +147,8 @@ func (g *Guard) parseOption(d *caddyfile.Dispenser, option string) error {
 		return g.parsePublic(d, option, args)
 	case "model_in", "model_free", "max_body", "models_at":
 		return g.parseModels(d, option, args)
+	case "usage":
+		return g.parseUsage(d, args)
 	case "token_only", "shadow", "plaintext":
 		if len(args) != 0 {
 			return d.Errf("%s takes no value", option)

@@ -96,6 +96,9 @@ type Guard struct {
 	// which alone the header is believed. Default: the guard checks them.
 	ModelsAt string `json:"models_at,omitempty"`
 
+	// Record how many tokens each call took, in the audit trail and in metrics.
+	Usage *UsageConfig `json:"usage,omitempty"`
+
 	limits     limitRule
 	models     *authmin.ModelRoutes
 	cors       *corsRule // nil: none
@@ -110,6 +113,11 @@ type Guard struct {
 	errors     bool // the server has error routes
 	decider    authmin.Decider
 	metrics    guardMetrics
+	usage      *usageMetrics // nil: tokens are not counted
+
+	// onCall is called with each call whose tokens are counted, before it is forwarded.
+	// It may set what is to be called while the call runs. nil: nothing.
+	onCall func(*requestState, *authmin.Decision, *usageCall)
 }
 
 // RateLimit is REQUESTS in each WINDOW, with up to BURST of them at once.
@@ -180,6 +188,9 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 		g.decider.Optional, g.decider.TrustProxies = false, nil
 	}
 	g.metrics = g.app.metrics.guard(g.Name)
+	if err := g.provisionUsage(); err != nil {
+		return g.errorf("usage: %w", err)
+	}
 	return nil
 }
 

@@ -44,7 +44,7 @@ func (n discard) Write(p []byte) (int, error) { return len(p), nil }
 func (n discard) WriteHeader(int)             {}
 
 // benchGuard is a guard as Caddy would have provisioned it, with 10,000 tokens.
-func benchGuard(b *testing.B) *Guard {
+func benchGuard(b testing.TB) *Guard {
 	b.Helper()
 	tokens := []authmin.Token{authmin.NewToken("ci", authmin.NewSecret(tokenInfer), authmin.ScopeInfer)}
 	for i := range 9_999 {

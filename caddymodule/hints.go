@@ -17,7 +17,7 @@ import (
 var (
 	globalOptions = []string{"token", "token_file", "optional", "trust_proxy", "lockout", "audit", "admin_api", "admin_is_superuser", "body_memory"}
 	guardOptions  = []string{"public", "require", "deny", "upstream_token", "credentials", "cors", "allow_encoded_slash", "allow_trailers", "allow_headers", "limit", "inflight",
-		"public_inflight", "public_total", "public_body", "model_in", "model_free", "max_body", "models_at", "token_only", "shadow", "plaintext"}
+		"public_inflight", "public_total", "public_body", "model_in", "model_free", "max_body", "models_at", "usage", "token_only", "shadow", "plaintext"}
 )
 
 // directives are Caddy directives, which belong in a site. One of them in a guard's block

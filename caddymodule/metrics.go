@@ -29,6 +29,10 @@ type metrics struct {
 
 	auditEvents *prometheus.CounterVec
 
+	usageTokens    *prometheus.CounterVec
+	identityTokens *prometheus.CounterVec
+	firstToken     *prometheus.HistogramVec
+
 	sourcesUnusable    prometheus.Gauge
 	unguardedListeners *prometheus.GaugeVec
 }
@@ -98,6 +102,19 @@ var shared = &metrics{
 		Name: "caddy_authmin_audit_events_total",
 		Help: "Records of the audit trail, by kind of sink and by what became of them: written, dropped before a full queue or a hanging sink, failed.",
 	}, []string{"sink", "outcome"}),
+	usageTokens: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "caddy_authmin_tokens_total",
+		Help: "Tokens of calls, as the upstreams report them or as estimated, by guard and direction: in or out.",
+	}, []string{"guard", "direction"}),
+	identityTokens: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "caddy_authmin_identity_tokens_total",
+		Help: "Tokens of calls, by guard, identity and direction. Identities after the first ones, 100 unless the guard says otherwise, are counted as other.",
+	}, []string{"guard", "identity", "direction"}),
+	firstToken: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "caddy_authmin_first_token_seconds",
+		Help:    "Time from the request to the first token of a streamed answer, by guard.",
+		Buckets: []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120},
+	}, []string{"guard"}),
 	sourcesUnusable: prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "llorch_token_sources_unusable",
 		Help: "Files of tokens that are not in use as they are now: they cannot be read, their content is refused, or their replacement is not seen.",
@@ -113,7 +130,7 @@ func provisionMetrics(registry *prometheus.Registry) (*metrics, error) {
 	for _, c := range []prometheus.Collector{
 		shared.decisions, shared.failures, shared.tokens, shared.sourceErrors, shared.nextExpiry, shared.duration,
 		shared.lockouts, shared.lockedClients, shared.limiterEvictions, shared.limited, shared.terminated, shared.shadowGuards,
-		shared.auditEvents, shared.sourcesUnusable, shared.unguardedListeners,
+		shared.auditEvents, shared.usageTokens, shared.identityTokens, shared.firstToken, shared.sourcesUnusable, shared.unguardedListeners,
 	} {
 		if err := registry.Register(c); err != nil {
 			if _, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); !ok {

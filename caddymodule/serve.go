@@ -83,6 +83,11 @@ func (g *Guard) answer(r *http.Request, next caddyhttp.Handler, s *requestState,
 	g.setUpstreamHeaders(r, s, &o.Decision)
 	defer deleteUpstreamHeaders(r)
 	defer s.dropTrailers()
+	if g.usage != nil && g.isCall(r, &o.Decision) {
+		c := g.startCall(r, s, &o.Decision)
+		s.watchBody(r, g.Shadow)
+		return g.answerError(r, s, g.forwardCall(r, next, s, &o.Decision, c))
+	}
 	s.watchBody(r, g.Shadow)
 	return g.answerError(r, s, g.forward(r, next, s, &o.Decision))
 }

@@ -25,6 +25,7 @@ type response struct {
 	request *http.Request // as it is forwarded
 	body    *sentBody     // nil: the request has none
 
+	call    *usageCall   // nil for a request whose tokens are not counted
 	tracked *liveRequest // nil for a request without a token
 }
 
@@ -51,6 +52,9 @@ func (s *response) start(status int) {
 	if status != http.StatusSwitchingProtocols {
 		s.closeUnread()
 	}
+	if s.call != nil {
+		s.call.begin(status, s.Header())
+	}
 }
 
 func (s *response) keepHeader() {
@@ -61,6 +65,9 @@ func (s *response) keepHeader() {
 // Write implements [http.ResponseWriter].
 func (s *response) Write(p []byte) (int, error) {
 	s.start(http.StatusOK)
+	if s.call != nil {
+		return s.writeCounted(p)
+	}
 	n, err := s.ResponseWriterWrapper.Write(p)
 	s.sent.Add(int64(n))
 	return n, err
@@ -79,6 +86,9 @@ func (s *response) FlushError() error {
 // ReadFrom implements [io.ReaderFrom].
 func (s *response) ReadFrom(r io.Reader) (int64, error) {
 	s.start(http.StatusOK)
+	if s.call != nil {
+		return io.Copy(writerOnly{s}, r)
+	}
 	n, err := s.ResponseWriterWrapper.ReadFrom(r)
 	s.sent.Add(n)
 	return n, err

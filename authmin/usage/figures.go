@@ -10,7 +10,7 @@ type Figures struct {
 	Reasoning     int64 // of Output, as far as the engine said
 
 	// Reported says that the engine reported its tokens, and that all figures could be
-	// read. Without it the figures are zero.
+	// read. Without it the figures are those of an answer that has only begun, or zero.
 	Reported bool
 
 	// Model is the model that answered, as the engine spells it: at most 510 bytes, not
@@ -43,9 +43,9 @@ func (c *counts) figures() Figures {
 	f := Figures{
 		Input: c.input + c.readCache + c.written, Output: c.output,
 		Cached: c.cached + c.readCache, Reasoning: c.reasoning,
-		Reported: true, Model: c.model,
+		Reported: c.final, Model: c.model,
 	}
-	if c.bad || !c.final || f.Input > MaxFigure || f.Cached > MaxFigure {
+	if c.bad || f.Input > MaxFigure || f.Cached > MaxFigure {
 		return Figures{Model: c.model}
 	}
 	return f

@@ -20,28 +20,26 @@ var newline = []byte("\n")
 
 const byteOrderMark = "\xef\xbb\xbf"
 
-// addLines reads lines of JSON.
-func (s *Scanner) addLines(p []byte) {
-	for len(p) > 0 {
-		end := bytes.IndexByte(p, '\n')
-		if end < 0 {
-			s.add(p)
-			return
-		}
-		s.add(p[:end])
-		s.end()
-		p = p[end+1:]
+// readLine reads one line of JSON.
+func (s *Scanner) readLine(p []byte) (n int, ended bool) {
+	end := bytes.IndexByte(p, '\n')
+	if end < 0 {
+		s.add(p)
+		return len(p), false
 	}
+	s.add(p[:end])
+	s.end()
+	return end + 1, true
 }
 
-// addEvents reads an event stream: https://html.spec.whatwg.org/#event-stream-interpretation.
+// readEvent reads one event: https://html.spec.whatwg.org/#event-stream-interpretation.
 // Of its fields only the data is of interest.
-func (s *Scanner) addEvents(p []byte) {
+func (s *Scanner) readEvent(all []byte) (n int, ended bool) {
 	l := &s.line
-	for len(p) > 0 {
+	for p := all; len(p) > 0; {
 		if !l.start {
 			if p = s.skipMark(p); len(p) == 0 {
-				return
+				break
 			}
 		}
 		if l.cr && p[0] == '\n' { // of the line end before
@@ -49,16 +47,21 @@ func (s *Scanner) addEvents(p []byte) {
 			continue
 		}
 		l.cr = false
-		if p[0] == '\n' || p[0] == '\r' {
-			l.cr = p[0] == '\r'
-			s.endLine()
-			p = p[1:]
+		if p[0] != '\n' && p[0] != '\r' {
+			end := lineEnd(p)
+			s.addField(p[:end])
+			p = p[end:]
 			continue
 		}
-		end := lineEnd(p)
-		s.addField(p[:end])
-		p = p[end:]
+		l.cr, p = p[0] == '\r', p[1:]
+		if s.endLine() {
+			if l.cr && len(p) > 0 && p[0] == '\n' {
+				l.cr, p = false, p[1:]
+			}
+			return len(all) - len(p), true
+		}
 	}
+	return len(all), false
 }
 
 // skipMark skips a byte order mark at the start of an answer.
@@ -113,13 +116,15 @@ func (s *Scanner) addField(p []byte) {
 	s.add(p)
 }
 
-// endLine ends a line; an empty one ends the event.
-func (s *Scanner) endLine() {
+// endLine ends a line, and reports whether it was an empty one, which ends the event.
+func (s *Scanner) endLine() bool {
 	l := &s.line
-	if l.at == 0 { // an empty line
+	empty := l.at == 0
+	if empty {
 		s.end()
 		l.more = false
 	}
 	l.more = l.more || l.data
 	l.at, l.data, l.space = 0, false, false
+	return empty
 }

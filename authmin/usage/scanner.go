@@ -61,16 +61,30 @@ func NewScanner(contentType string) *Scanner {
 
 // Write implements [io.Writer]. It takes all of p, and never fails.
 func (s *Scanner) Write(p []byte) (int, error) {
-	switch s.form {
-	case whole:
-		s.add(p)
-	case lines:
-		s.addLines(p)
-	case events:
-		s.addEvents(p)
+	for at := 0; at < len(p); {
+		n, _ := s.Event(p[at:])
+		at += n
 	}
 	return len(p), nil
 }
+
+// Event reads as much of p as belongs to the event or line that is being read: n bytes. It
+// reports whether these are its last ones, after which another event could be put into the
+// stream. An answer of another form has no events.
+func (s *Scanner) Event(p []byte) (n int, ended bool) {
+	switch s.form {
+	case lines:
+		return s.readLine(p)
+	case events:
+		return s.readEvent(p)
+	case whole:
+		s.add(p)
+	}
+	return len(p), false
+}
+
+// Streamed reports whether the answer is one of events or lines.
+func (s *Scanner) Streamed() bool { return s.form == events || s.form == lines }
 
 // Close reads what has no end of its own: a whole object, and a last line or event without
 // a line end. Nothing may be written after it.
@@ -85,7 +99,12 @@ func (s *Scanner) Figures() Figures { return s.counts.figures() }
 
 // Seen is a lower estimate of the output tokens so far: the larger of the reported output
 // and the number of events or lines with text. It is 0 for a whole object until Close.
-func (s *Scanner) Seen() int64 { return max(s.output, s.texts) }
+func (s *Scanner) Seen() int64 {
+	if s.bad {
+		return s.texts
+	}
+	return max(s.output, s.texts)
+}
 
 // add reads a part of an object.
 func (s *Scanner) add(p []byte) {

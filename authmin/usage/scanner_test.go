@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,7 +56,7 @@ var answers = map[string]struct {
 		"event: ping\ndata: " + `{"type":"ping"}` + "\n\n" + "event: content_block_delta\ndata: " + `{"type":"content_block_delta","delta":{"type":"text_delta","text":"a"}}` + "\n\n" +
 		"event: message_delta\ndata: " + `{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"input_tokens":2,"cache_read_input_tokens":3,"output_tokens":7}}` + "\n\n",
 		Figures{5, 7, 3, 0, true, "m"}, 7},
-	"a message that began": {typeEvents, `data: {"type":"message_start","message":{"model":"m","usage":{"input_tokens":5,"output_tokens":1}}}` + "\n\n", Figures{Model: "m"}, 1},
+	"a message that began": {typeEvents, `data: {"type":"message_start","message":{"model":"m","usage":{"input_tokens":5,"output_tokens":1}}}` + "\n\n", Figures{5, 1, 0, 0, false, "m"}, 1},
 	"Ollama":               {typeJSON, `{"model":"m","message":{"role":"assistant","content":"a"},"done":true,"prompt_eval_count":4,"eval_count":2}`, Figures{4, 2, 0, 0, true, "m"}, 2},
 	"Ollama, streamed": {typeLines, `{"model":"m","message":{"content":"a"},"done":false}` + "\n" + `{"model":"m","response":"b","done":false}` + "\n" +
 		`{"model":"m","message":{"content":""},"done":true,"prompt_eval_count":4,"eval_count":2}` + "\n", Figures{4, 2, 0, 0, true, "m"}, 2},
@@ -163,5 +164,38 @@ func TestSeenGrows(t *testing.T) {
 			t.Errorf("seen %d after %d events", s.Seen(), i)
 		}
 		_, _ = s.Write([]byte(`data: {"choices":[{"delta":{"content":"a"}}]}` + "\n\n"))
+	}
+}
+
+// Event reads one event at a time.
+func TestEvent(t *testing.T) {
+	for _, c := range []struct {
+		contentType, stream string
+		want                []string // without what is left at the end
+	}{
+		{typeEvents, "data: a\n\n: x\n\ndata: b\r\n\r\nx\r\rdata: c\n\n\ndata", []string{"data: a\n\n", ": x\n\n", "data: b\r\n\r\n", "x\r\r", "data: c\n\n", "\n"}},
+		{typeLines, "{}\n{}\n{", []string{"{}\n", "{}\n"}},
+		{typeJSON, "{}\n\n", nil},
+	} {
+		for size := 1; size <= len(c.stream); size++ {
+			s := NewScanner(c.contentType)
+			var got []string
+			event := ""
+			for part := range slices.Chunk([]byte(c.stream), size) {
+				for len(part) > 0 {
+					n, ended := s.Event(part)
+					event += string(part[:n])
+					if part = part[n:]; ended {
+						got, event = append(got, event), ""
+					}
+				}
+			}
+			if strings.Join(got, "")+event != c.stream || len(got) != len(c.want) || size == len(c.stream) && !slices.Equal(got, c.want) {
+				t.Errorf("in pieces of %d: %q, rest %q, want %q", size, got, event, c.want)
+			}
+		}
+		if s := NewScanner(c.contentType); s.Streamed() != (c.want != nil) {
+			t.Errorf("%s is streamed: %v", c.contentType, s.Streamed())
+		}
 	}
 }

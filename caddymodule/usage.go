@@ -1,0 +1,90 @@
+package caddymodule
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/llorch/gateway/authmin"
+)
+
+// UsageConfig makes a guard record how many tokens each call took.
+type UsageConfig struct {
+	// How many identities have metrics of their own; all others share `other`, from 1
+	// to 10,000. Default: 100.
+	Identities int `json:"identities,omitempty"`
+}
+
+const (
+	defaultIdentities = 100
+	largestIdentities = 10_000
+)
+
+var errIdentities = errors.New("want identities and a number from 1 to 10,000")
+
+// provisionUsage prepares the metrics of a guard with usage.
+func (g *Guard) provisionUsage() error {
+	if g.Usage == nil {
+		return nil
+	}
+	most := g.Usage.Identities
+	if most == 0 {
+		most = defaultIdentities
+	}
+	if most < 0 || most > largestIdentities {
+		return errIdentities
+	}
+	g.usage = g.app.metrics.usage(g.Name, g.app.state.identities.of(g.Name, most))
+	return nil
+}
+
+// parseUsage reads the option:
+//
+//	usage {
+//		identities <number>
+//	}
+//
+// The block may be left out.
+func (g *Guard) parseUsage(d *caddyfile.Dispenser, args []string) error {
+	if len(args) != 0 {
+		return d.Err("usage takes no value; its options are in a block: usage { identities 100 }")
+	}
+	g.Usage = new(UsageConfig)
+	for d.NextBlock(1) {
+		if d.Val() != "identities" {
+			return d.Errf("unknown option %s of usage; want identities", d.Val())
+		}
+		if g.Usage.Identities != 0 {
+			return d.Err("identities is given twice")
+		}
+		args := d.RemainingArgs()
+		if len(args) != 1 {
+			return d.Errf("%v", errIdentities)
+		}
+		n, err := strconv.Atoi(args[0])
+		if err != nil || n < 1 || n > largestIdentities {
+			return d.Errf("%v", errIdentities)
+		}
+		g.Usage.Identities = n
+	}
+	return nil
+}
+
+// isCall reports whether a request may take tokens: it is none of the methods that only
+// read or delete, its route is not one of `model_free`, and it opens no tunnel.
+func (g *Guard) isCall(r *http.Request, d *authmin.Decision) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodDelete, http.MethodTrace, http.MethodConnect:
+		return false
+	}
+	if _, upgrade := r.Header["Upgrade"]; upgrade || !d.Allow {
+		return false
+	}
+	_, free := g.models.Find(d.Path)
+	return !free
+}
+
+// hasKey reports whether a call goes on when its client hangs up.
+func hasKey(h http.Header) bool { return strings.TrimSpace(h.Get("Idempotency-Key")) != "" }

@@ -1,0 +1,150 @@
+package caddymodule
+
+import (
+	"cmp"
+	"net/http"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/authmin/usage"
+)
+
+// usageOutcome is how the answer of a call ended.
+type usageOutcome string
+
+const (
+	outcomeComplete   usageOutcome = "complete"   // whole, and its tokens are reported, or it is a refusal
+	outcomeAborted    usageOutcome = "aborted"    // by the client, the upstream or the gateway
+	outcomeUnreported usageOutcome = "unreported" // whole, without figures that count
+)
+
+// usageCall is one call of a guard with `usage`, from its decision to its end.
+type usageCall struct {
+	started  time.Time
+	asked    *askedModel // nil for a call without a body
+	named    string      // the model that was asked for, where the guard has read it
+	goesOn   bool        // when the client hangs up
+	status   int         // of the answer; 0 before it
+	scanner  *usage.Scanner
+	sized    bool          // the answer has a Content-Length
+	replays  bool          // the upstream is one of ours, and says which answers are replayed
+	replayed bool          // it was counted before
+	first    time.Duration // to the first text, or to the first byte of an answer that is not streamed
+	seen     int64         // output tokens so far, at least
+	failed   bool          // the client could not be written to
+	problem  *authmin.Problem
+	stopped  bool // the stream was ended between two events
+
+	// progress is called when an event has brought output, with a lower estimate of all
+	// output tokens so far. A problem ends the stream after that event, with the
+	// protocol's error event. nil: none is asked.
+	progress func(seen int64) *authmin.Problem
+	// most is the largest sum of input and output that is believed; 0 for MaxFigure.
+	most int64
+	// ended is called once, when the answer has ended. nil: none is asked.
+	ended func(usageResult)
+}
+
+// usageResult is what a call took.
+type usageResult struct {
+	usage.Figures // the engine's, or estimates
+	outcome       usageOutcome
+	estimated     bool // Input is a quarter of the request's bytes, or Output is what was seen
+	replayed      bool // an answer that was counted before: no tokens are charged
+	goesOn        bool // the upstream may go on after the client
+	status        int  // 0 if there was no answer
+}
+
+// headerReplayed marks an answer of the orchestrator that was given before, and counted
+// then. Another upstream could send it to have its tokens left out.
+const headerReplayed = "X-Task-Replayed"
+
+// isUnserved reports whether a status is one of the answers of a gateway whose upstream got no request.
+func isUnserved(status int) bool {
+	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable
+}
+
+// startCall begins to count a call, before the request is forwarded. It asks the upstream
+// not to encode the answer: what is encoded cannot be read without a decoder in the path
+// of each stream, and a small answer that decodes to a large one would have to be paid for.
+func (g *Guard) startCall(r *http.Request, s *requestState, d *authmin.Decision) *usageCall {
+	c := &usageCall{started: s.start, goesOn: hasKey(r.Header), replays: g.ModelsAt == ModelsAtUpstream}
+	r.Header["Accept-Encoding"] = s.field("identity")
+	g.watchModel(r, s, d, c)
+	if g.onCall != nil {
+		g.onCall(s, d, c)
+	}
+	s.response.call = c
+	return c
+}
+
+// begin is called before the first byte of the answer.
+func (c *usageCall) begin(status int, h http.Header) {
+	c.status = status
+	c.replayed = c.replays && h.Get(headerReplayed) == "true"
+	c.sized = len(h["Content-Length"]) > 0
+	kind := h.Get("Content-Type")
+	if coding := h.Get("Content-Encoding"); coding != "" && coding != "identity" || status >= http.StatusBadRequest || status == http.StatusAccepted {
+		kind = "" // nothing in it is a figure
+	}
+	c.scanner = usage.NewScanner(kind)
+}
+
+// result is what the call took. err is the handlers' error, whole that they have returned.
+func (c *usageCall) result(err error, whole bool) usageResult {
+	result := usageResult{goesOn: c.goesOn, status: c.status, replayed: c.replayed}
+	if c.scanner != nil {
+		c.scanner.Close()
+		result.Figures, c.seen = c.scanner.Figures(), c.scanner.Seen()
+	}
+	if c.most > 0 {
+		result.Figures = result.Within(c.most)
+	}
+	switch {
+	case !whole || err != nil || c.failed || c.stopped || c.status == 0:
+		result.outcome = outcomeAborted
+		if c.status == 0 && isUnserved(handlerStatus(err)) {
+			return result
+		}
+	case result.Reported:
+		result.outcome = outcomeComplete
+		return result
+	case c.status >= http.StatusBadRequest && c.status < http.StatusInternalServerError, isUnserved(c.status), c.status == http.StatusNotImplemented:
+		result.outcome = outcomeComplete
+		return result
+	default:
+		result.outcome = outcomeUnreported
+	}
+	result.estimated = true
+	result.Output = max(result.Output, c.seen)
+	if result.Input == 0 {
+		result.Input = c.asked.tokens()
+	}
+	return result
+}
+
+// endCall writes the record of a call, and adds to the metrics.
+func (g *Guard) endCall(s *requestState, d *authmin.Decision, c *usageCall, result usageResult) {
+	if c.ended != nil {
+		c.ended(result)
+	}
+	if result.replayed {
+		return
+	}
+	g.usage.count(cmp.Or(d.Name, d.Identity), result.Input, result.Output)
+	if c.scanner != nil && c.scanner.Streamed() && c.first > 0 {
+		g.usage.observeFirst(c.first)
+	}
+	clean := func(model string) string {
+		return authmin.CleanText(g.app.store.leaks.Redact(model), authmin.MaxLoggedHost)
+	}
+	asked := c.named
+	if asked == "" {
+		asked = c.asked.name()
+	}
+	g.app.audit.usage(&usageRecord{
+		guard: g.Name, identity: d.Identity, token: tokenName(d), fp6: d.Fingerprint,
+		asked: clean(asked), answered: clean(result.Model), result: result,
+		first: c.first, took: time.Since(c.started), correlationID: s.id,
+	})
+}
