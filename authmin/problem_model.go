@@ -14,6 +14,14 @@ var ProblemModel = Problem{
 	Param: DefaultModelMember,
 }
 
+// ProblemModelRoute refuses a route of a backend that a token with a list of models may not
+// use, whatever its scopes are.
+var ProblemModelRoute = Problem{
+	Status: http.StatusForbidden, Code: ProblemModel.Code, CodeNumber: ProblemModel.CodeNumber,
+	Title: "The token may use some models only, and this route could change or reach others",
+	Hint:  "Use a token without a list of models.",
+}
+
 // maxModelsShown bounds the patterns in a message.
 const maxModelsShown = 8
 

@@ -74,10 +74,7 @@ func (c *catalog) fallbacks(model string, allowed *authmin.Models) (names []stri
 	for _, called := range entry.value.Fallback {
 		name := c.resolveLocked(called)
 		of := c.models[name]
-		if name == model || slices.Contains(names, name) || of != nil && !of.value.TakesTasks(c.now()) {
-			continue
-		}
-		if !allowed.Allow(name) && (of == nil || !slices.ContainsFunc(of.value.Aliases, allowed.Allow)) {
+		if name == model || slices.Contains(names, name) || of != nil && !of.value.TakesTasks(c.now()) || !c.grants(allowed, name) {
 			continue
 		}
 		names = append(names, name)

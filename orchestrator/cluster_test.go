@@ -114,7 +114,7 @@ func TestASessionsTurnsAreCountedOnce(t *testing.T) {
 	t.Parallel()
 	_, rs := cluster(t, orchestrator.Config{}, "a", "b")
 	rs[0].node("n", newPool(t, echo(1)), 4)
-	testkit.Eventually(t, "b knows the model", func() bool { return len(rs[1].Models()) == 1 })
+	testkit.Eventually(t, "b knows the model", func() bool { return len(rs[1].Models(nil)) == 1 })
 	const session = "0197f3a0-0000-7000-8000-000000000001"
 	var mu sync.Mutex
 	taken, refused := 0, 0
@@ -152,7 +152,7 @@ func TestAnIdempotencyKeyIsOneTaskEverywhere(t *testing.T) {
 	_, rs := cluster(t, orchestrator.Config{}, "a", "b")
 	p := newPool(t, echo(1))
 	rs[0].node("n", p, 4)
-	testkit.Eventually(t, "b knows the model", func() bool { return len(rs[1].Models()) == 1 })
+	testkit.Eventually(t, "b knows the model", func() bool { return len(rs[1].Models(nil)) == 1 })
 	for round := range 10 {
 		ids := make([]string, 8)
 		var all sync.WaitGroup
@@ -191,7 +191,7 @@ func TestAReplicaForgetsWithTheOthers(t *testing.T) {
 	_, rs := cluster(t, orchestrator.Config{}, "a", "b")
 	a, b := rs[0], rs[1]
 	a.node("n", newPool(t, echo(2)), 4)
-	testkit.Eventually(t, "b knows the model", func() bool { return len(b.Models()) == 1 })
+	testkit.Eventually(t, "b knows the model", func() bool { return len(b.Models(nil)) == 1 })
 	var ids []string
 	for range 10 {
 		id := b.take(nil)

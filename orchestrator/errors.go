@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
@@ -30,8 +31,9 @@ type Error struct {
 	Code       string // machine-readable, e.g. MODEL_NOT_AVAILABLE
 	Hint       string // what to do
 	RetryAfter time.Duration
-	Policy     string // the admission policy that refused, if one did
-	Member     string // of an engine's own request, that is wrong; "" for none
+	Policy     string          // the admission policy that refused, if one did
+	Member     string          // of an engine's own request, that is wrong; "" for none
+	Models     *authmin.Models // of MODEL_NOT_ALLOWED: what the identity may use
 }
 
 // Error gives the code and the hint.

@@ -3,6 +3,8 @@ package orchestrator
 import (
 	"slices"
 	"strings"
+
+	"github.com/llorch/gateway/authmin"
 )
 
 // PoolHealth is how a pool is.
@@ -57,9 +59,9 @@ type Abilities struct {
 	SlotsFree  int `json:"slots_free"`
 }
 
-// Abilities says what the online nodes can do.
-func (o *Orchestrator) Abilities() Abilities {
-	c := Abilities{Engines: []string{}, Models: o.Models(), Workloads: []string{}}
+// Abilities says what the online nodes can do, of their models those that a list allows.
+func (o *Orchestrator) Abilities(allowed *authmin.Models) Abilities {
+	c := Abilities{Engines: []string{}, Models: o.Models(allowed), Workloads: []string{}}
 	c.Queue.Capacity, c.Queue.Policy = o.queue.capacity, string(o.rules.policy)
 	c.Queue.Priorities = []string{string(Interactive), string(Batch)}
 	for _, p := range o.nodes.candidates() {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -30,8 +31,8 @@ type OllamaModel struct {
 }
 
 // OllamaModels lists the models of the pools that speak Ollama's protocol, or those only
-// that are loaded. Nodes that do not answer in time add what they reported before.
-func (o *Orchestrator) OllamaModels(ctx context.Context, loaded bool) []OllamaModel {
+// that are loaded; of them those that a list allows. Nodes that do not answer in time add what they reported before.
+func (o *Orchestrator) OllamaModels(ctx context.Context, allowed *authmin.Models, loaded bool) []OllamaModel {
 	aliases := o.catalog.aliasesByID()
 	pools := slices.DeleteFunc(o.nodes.candidates(), func(c Candidate) bool { return !slices.Contains(c.Protocols, nodeapi.Ollama) })
 	heard := o.listings.get(ctx, o.now, pools, o.nodes.listed)
@@ -51,7 +52,7 @@ func (o *Orchestrator) OllamaModels(ctx context.Context, loaded bool) []OllamaMo
 			}
 			for _, name := range append([]string{plainName(own)}, aliases[id]...) {
 				one.Name = tagged(name)
-				if known, ok := all[one.Name]; name != "" && !o.catalog.retired(name) && (!ok || known.Digest == "") {
+				if known, ok := all[one.Name]; name != "" && !o.catalog.retired(name) && o.catalog.allows(allowed, name) && (!ok || known.Digest == "") {
 					all[one.Name] = one
 				}
 			}

@@ -1,6 +1,10 @@
 package orchestrator
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/llorch/gateway/authmin"
+)
 
 // ModelStatus is a model that nodes have reported, and whether it is served.
 type ModelStatus struct {
@@ -11,15 +15,16 @@ type ModelStatus struct {
 }
 
 // Models lists the models that nodes have reported, as tasks call them, and their
-// aliases, without the retired ones. Those of Ollama have their tags.
-func (o *Orchestrator) Models() []string {
+// aliases, without the retired ones and those that a list does not allow; nil allows every
+// one. Those of Ollama have their tags.
+func (o *Orchestrator) Models(allowed *authmin.Models) []string {
 	aliases := o.catalog.aliasesByID()
 	models := []string{}
 	for _, c := range o.nodes.candidates() {
 		for _, own := range c.Models {
 			for _, name := range append([]string{plainName(own)}, aliases[o.catalog.resolve(own)]...) {
 				switch {
-				case name == "" || o.catalog.retired(name):
+				case name == "" || o.catalog.retired(name) || !o.catalog.allows(allowed, name):
 				case c.Engine == ollama:
 					models = append(models, tagged(name))
 				default:
@@ -31,17 +36,22 @@ func (o *Orchestrator) Models() []string {
 	return sortedSet(models)
 }
 
-// ModelStatuses lists the models that nodes have reported, without the retired ones.
-func (o *Orchestrator) ModelStatuses() []ModelStatus {
+// ModelStatuses lists the models that nodes have reported and a list allows, without the
+// retired ones.
+func (o *Orchestrator) ModelStatuses(allowed *authmin.Models) []ModelStatus {
 	all, candidates := []ModelStatus{}, o.nodes.candidates()
-	for _, name := range o.Models() {
+	for _, name := range o.Models(allowed) {
 		all = append(all, o.modelStatus(name, candidates))
 	}
 	return all
 }
 
-// ModelStatus gives a model that a node has reported, under any of its names.
-func (o *Orchestrator) ModelStatus(name string) (ModelStatus, bool) {
+// ModelStatus gives a model that a node has reported, under any of its names. One that the
+// list does not allow is not there.
+func (o *Orchestrator) ModelStatus(allowed *authmin.Models, name string) (ModelStatus, bool) {
+	if !o.catalog.allows(allowed, name) {
+		return ModelStatus{}, false
+	}
 	model, candidates := o.catalog.resolve(name), o.nodes.candidates()
 	if name == "" || o.catalog.retired(name) || !slices.ContainsFunc(candidates, func(c Candidate) bool { return c.holds(model) }) {
 		return ModelStatus{}, false

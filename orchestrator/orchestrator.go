@@ -17,7 +17,7 @@ import (
 type Who struct {
 	Identity string
 	Admin    bool            // sees and may do everything
-	Models   *authmin.Models // that its tasks may fall back to; nil: every model
+	Models   *authmin.Models // that it may use, and its tasks fall back to; nil: every model
 }
 
 // may reports whether w has access to what owner made.

@@ -31,6 +31,9 @@ func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key s
 // submit is Submit that also says whether the task is new: else an earlier request
 // under the same key has made it.
 func (o *Orchestrator) submit(ctx context.Context, who Who, r TaskRequest, key string) (_ Admission, isNew bool, err error) {
+	if r.ModelRef != "" && !o.catalog.allows(who.Models, r.ModelRef) {
+		return Admission{}, false, o.rejected(r, "model", modelNotAllowed(who.Models))
+	}
 	r.models = who.Models
 	digest, err := digestOf(r) // before ids are made
 	if err != nil {

@@ -59,9 +59,23 @@ func TestAuthIntegration(t *testing.T) {
 				continue
 			}
 			for _, scope := range []authmin.Scope{route.Scopes[0], authmin.ScopeAdmin} {
-				response, body := r.call(t, "GET", concrete(route.Path), "", "Authorization", gateway, "X-Auth-Identity", "ci", "X-Auth-Scopes", string(scope))
+				response, body := r.call(t, "GET", concrete(route.Path), "", "Authorization", gateway, "X-Auth-Identity", "ci", "X-Auth-Scopes", string(scope), "X-Auth-Models", "*")
 				if response.StatusCode != 200 {
 					t.Errorf("%s with %s: got %d %s", route.Path, scope, response.StatusCode, body)
+				}
+			}
+		}
+	})
+	t.Run("a dispatch names a pool, whatever its model is: a list of models closes it", func(t *testing.T) {
+		for _, route := range routes {
+			if route.Public || route.Scopes[0] == authmin.ScopeMetrics {
+				continue
+			}
+			for _, models := range [][]string{nil, {"X-Auth-Models", "tiny"}} {
+				header := append([]string{"Authorization", gateway, "X-Auth-Identity", "ci", "X-Auth-Scopes", "admin"}, models...)
+				response, body := r.call(t, route.Method, concrete(route.Path), "{}", header...)
+				if response.StatusCode != 403 || !strings.Contains(body, `"code":"MODEL_NOT_ALLOWED"`) {
+					t.Errorf("%s %s with %q: got %d %s", route.Method, route.Path, models, response.StatusCode, body)
 				}
 			}
 		}

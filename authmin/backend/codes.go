@@ -25,6 +25,8 @@ var numbers = map[string]int{
 
 	"NODE_OWNED":   40306,
 	"WORKER_OWNED": 40307,
+	// The edge refuses with the same code.
+	"MODEL_NOT_ALLOWED": 40308,
 
 	"POOL_NOT_FOUND":         40401,
 	"TEMPLATE_NOT_FOUND":     40402,

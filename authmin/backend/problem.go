@@ -20,6 +20,7 @@ type Problem struct {
 	Hint          string       `json:"hint" doc:"For people: what to do"`
 	CorrelationID string       `json:"correlation_id,omitempty"`
 	Errors        []FieldError `json:"errors,omitempty" doc:"Which fields are wrong"`
+	AllowedModels []string     `json:"allowed_models,omitzero" doc:"Of MODEL_NOT_ALLOWED: the models that the caller may use"`
 	SDK           *sdkError    `json:"error,omitempty" doc:"The same for SDKs of OpenAI; those of other protocols have their own shape on their routes"`
 	Header        http.Header  `json:"-"` // of the answer, such as Retry-After
 	SDKCode       string       `json:"-"` // what SDKs show as the code; "": Code

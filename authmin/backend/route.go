@@ -48,7 +48,7 @@ func Add[I, O any](a *API, scope authmin.Scope, op huma.Operation, h func(contex
 func (a *API) AddRaw(scope authmin.Scope, path string, h http.Handler) {
 	a.list(http.MethodGet, path, scope)
 	a.mux.HandleFunc(http.MethodGet+" "+path, func(w http.ResponseWriter, r *http.Request) {
-		if allowed(w, r, []authmin.Scope{scope}) {
+		if allowed(w, r, nil, []authmin.Scope{scope}) {
 			h.ServeHTTP(w, r)
 		}
 	})
@@ -78,14 +78,21 @@ func (a *API) authorize(ctx huma.Context, next func(huma.Context)) {
 			}
 		}
 	}
-	if r, w := humago.Unwrap(ctx); allowed(w, r, scopes) {
+	if r, w := humago.Unwrap(ctx); allowed(w, r, op, scopes) {
 		next(ctx)
 	}
 }
 
-// allowed refuses a caller that has none of the scopes.
-func allowed(w http.ResponseWriter, r *http.Request, scopes []authmin.Scope) bool {
-	if CallerFrom(r.Context()).Allows(scopes...) {
+// allowed refuses a caller that has none of the scopes, and one with a list of models where
+// the route is not for such callers.
+func allowed(w http.ResponseWriter, r *http.Request, op *huma.Operation, scopes []authmin.Scope) bool {
+	caller := CallerFrom(r.Context())
+	switch {
+	case !caller.Allows(scopes...):
+	case closedToList(caller, op, scopes):
+		authmin.WriteProblem(w, r, authmin.ProblemModelRoute)
+		return false
+	default:
 		return true
 	}
 	w.Header().Set("WWW-Authenticate", authmin.Challenge(authmin.ProblemScope, scopes))

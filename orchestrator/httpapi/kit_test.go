@@ -60,10 +60,17 @@ func serveWith(t *testing.T, opts Options, settings orchestrator.Settings) *serv
 	return s
 }
 
-// asCaller is backend.Authenticator for a test.
+// asCaller is backend.Authenticator for a test: a caller has every model, or the list of
+// X-Auth-Models, which is none if that is empty.
 func asCaller(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := backend.Caller{Name: "ci", Scopes: []authmin.Scope{authmin.ScopeAdmin}}
+		if lines, ok := r.Header[authmin.HeaderModels]; ok {
+			c.Models = new(authmin.Models)
+			if list, err := authmin.ParseModels(lines[0]); err == nil {
+				c.Models = list
+			}
+		}
 		h.ServeHTTP(w, r.WithContext(backend.WithCaller(r.Context(), c)))
 	})
 }

@@ -48,8 +48,8 @@ func (a *API) version(context.Context, *none) (*body[Version], error) {
 	return &body[Version]{Version{Service: "orchestrator", Version: a.opts.Version, APIVersion: "v2"}}, nil
 }
 
-func (a *API) capabilities(context.Context, *none) (*body[orchestrator.Abilities], error) {
-	return &body[orchestrator.Abilities]{a.o.Abilities()}, nil
+func (a *API) capabilities(ctx context.Context, _ *none) (*body[orchestrator.Abilities], error) {
+	return &body[orchestrator.Abilities]{a.o.Abilities(who(ctx).Models)}, nil
 }
 
 func (a *API) replica(ctx context.Context, _ *none) (*body[orchestrator.Replica], error) {

@@ -38,8 +38,8 @@ type modelListInput struct {
 	BeforeID  string `query:"before_id" doc:"For Anthropic's clients"`
 }
 
-func (a *API) models(_ context.Context, in *modelListInput) (*body[modelList], error) {
-	all := a.o.ModelStatuses()
+func (a *API) models(ctx context.Context, in *modelListInput) (*body[modelList], error) {
+	all := a.o.ModelStatuses(who(ctx).Models)
 	if in.Anthropic != "" {
 		list, err := in.page(all)
 		return &body[modelList]{modelList{anthropic: list}}, err
@@ -56,8 +56,8 @@ type modelID struct {
 	Anthropic string `header:"Anthropic-Version" doc:"Asks for the answer of Anthropic's API"`
 }
 
-func (a *API) modelByName(_ context.Context, in *modelID) (*body[oneModel], error) {
-	m, ok := a.o.ModelStatus(in.ID)
+func (a *API) modelByName(ctx context.Context, in *modelID) (*body[oneModel], error) {
+	m, ok := a.o.ModelStatus(who(ctx).Models, in.ID)
 	if !ok {
 		p := newProblem(http.StatusNotFound, "MODEL_NOT_FOUND", "no node serves this model; GET /v1/models lists those that are served")
 		p.SDKCode = "model_not_found"

@@ -71,7 +71,7 @@ type ollamaRunningModels struct {
 
 func (a *API) ollamaTags(ctx context.Context, _ *none) (*body[ollamaModels], error) {
 	list := ollamaModels{Models: []ollamaModel{}}
-	for _, m := range a.o.OllamaModels(ctx, false) {
+	for _, m := range a.o.OllamaModels(ctx, who(ctx).Models, false) {
 		list.Models = append(list.Models, ollamaModel{
 			Name: m.Name, Model: m.Name, ModifiedAt: m.ModifiedAt, Size: m.SizeBytes, Digest: cmp.Or(m.Digest, noDigest), Details: detailsOf(m),
 		})
@@ -81,7 +81,7 @@ func (a *API) ollamaTags(ctx context.Context, _ *none) (*body[ollamaModels], err
 
 func (a *API) ollamaPS(ctx context.Context, _ *none) (*body[ollamaRunningModels], error) {
 	list := ollamaRunningModels{Models: []ollamaRunning{}}
-	for _, m := range a.o.OllamaModels(ctx, true) {
+	for _, m := range a.o.OllamaModels(ctx, who(ctx).Models, true) {
 		one := ollamaRunning{
 			Name: m.Name, Model: m.Name, Size: cmp.Or(m.Running.SizeBytes, m.SizeBytes), Digest: cmp.Or(m.Digest, noDigest), Details: detailsOf(m),
 			ExpiresAt: m.Running.ExpiresAt, SizeVRAM: m.Running.VRAMBytes, Context: cmp.Or(m.Running.ContextLength, m.Context),

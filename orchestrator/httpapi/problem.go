@@ -57,6 +57,9 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 		}
 		return newProblem(http.StatusServiceUnavailable, "UNAVAILABLE", "try again; the log has the reason under this correlation_id")
 	}
+	if e.Models != nil {
+		return &Problem{Problem: *backend.ModelNotAllowed(e.Models)}
+	}
 	p := newProblem(statuses[e.Kind], e.Code, e.Hint)
 	p.Param = e.Member
 	if e.Kind == orchestrator.Conflict { // which the clients of OpenAI and Anthropic would repeat
