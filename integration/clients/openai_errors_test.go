@@ -36,7 +36,15 @@ func openaiErrors(t *testing.T, s site) {
 		"a token without it": {s.other, func(*openai.ChatCompletionNewParams) {}, 403, ""},
 		"an unknown model":   {s.user, func(p *openai.ChatCompletionNewParams) { p.Model = "nope" }, 404, "model_not_found"},
 		"no messages":        {s.user, func(p *openai.ChatCompletionNewParams) { p.Messages = []openai.ChatCompletionMessageParamUnion{} }, 400, "invalid_value"},
-		"too many answers":   {s.user, func(p *openai.ChatCompletionNewParams) { p.N = openai.Int(99) }, 400, "invalid_value"},
+		"a role of no API":   {s.user, func(p *openai.ChatCompletionNewParams) { p.Messages[0].OfUser.Role = "owner" }, 400, "invalid_value"},
+		"a type of no schema": {s.user, func(p *openai.ChatCompletionNewParams) {
+			p.Tools = []openai.ChatCompletionToolUnionParam{openai.ChatCompletionFunctionTool(openai.FunctionDefinitionParam{
+				Name: "f", Parameters: openai.FunctionParameters{"type": "object", "properties": map[string]any{"a": map[string]any{"type": "str"}}}})}
+		}, 400, "invalid_value"},
+		"a type of no schema, in the format": {s.user, func(p *openai.ChatCompletionNewParams) {
+			p.ResponseFormat.OfJSONSchema = &openai.ResponseFormatJSONSchemaParam{JSONSchema: openai.ResponseFormatJSONSchemaJSONSchemaParam{Name: "f", Schema: map[string]any{"type": "dict"}}}
+		}, 400, "invalid_value"},
+		"too many answers": {s.user, func(p *openai.ChatCompletionNewParams) { p.N = openai.Int(99) }, 400, "invalid_value"},
 		"too long a prompt": {s.user, func(p *openai.ChatCompletionNewParams) {
 			p.Messages = chatParams(openai.UserMessage(strings.Repeat("x ", 140_000))).Messages
 		}, 400, "context_length_exceeded"},

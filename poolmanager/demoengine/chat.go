@@ -52,7 +52,7 @@ func (q chatRequest) ask() ask {
 	a.told = len(q.Messages) > 0 && q.Messages[len(q.Messages)-1].Role == "tool"
 	for _, t := range q.Tools {
 		if t.Function.Name != "" {
-			a.tools = append(a.tools, tool{t.Function.Name, t.Function.Parameters})
+			a.offer(t.Function.Name, t.Function.Parameters)
 		}
 	}
 	a.choose(q.ToolChoice)
@@ -116,6 +116,12 @@ func (e *engine) chatCompletion(w http.ResponseWriter, r *http.Request) {
 	if len(q.Messages) == 0 {
 		failWith(w, http.StatusBadRequest, "invalid_value", "messages is missing, or empty")
 		return
+	}
+	for i, m := range q.Messages {
+		if wrong := wrongRole(m.Role, chatRoles); wrong != "" {
+			failValue(w, fmt.Sprintf("messages[%d].role", i), wrong)
+			return
+		}
 	}
 	if name, message := q.outside(integer("top_logprobs", q.TopLogprobs, 0, maxTopProbs)); name != "" {
 		failValue(w, name, message)

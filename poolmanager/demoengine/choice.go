@@ -25,6 +25,19 @@ type named struct {
 	} `json:"function"`
 }
 
+// offer adds a tool.
+func (a *ask) offer(name string, parameters json.RawMessage) {
+	a.tools = append(a.tools, tool{name, parameters})
+	a.refuse("the parameters of tool "+name, wrongSchema(parameters))
+}
+
+// refuse notes what is wrong with a member of the request; "" is nothing. The first counts.
+func (a *ask) refuse(member, wrong string) {
+	if wrong != "" && a.problem == "" {
+		a.problem = member + ": " + wrong
+	}
+}
+
 // choose notes which tool is called: the one that tool_choice names, none, or the first
 // of those that it allows.
 func (a *ask) choose(raw json.RawMessage) {
@@ -60,6 +73,7 @@ func (a *ask) format(member, kind string, schema json.RawMessage) {
 		if a.schema = schema; len(schema) == 0 {
 			a.problem = member + ": json_schema needs a schema"
 		}
+		a.refuse(member, wrongSchema(schema))
 	default:
 		a.problem = member + ": want type text, json_object or json_schema"
 	}

@@ -2,6 +2,7 @@ package demoengine
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 )
@@ -49,7 +50,7 @@ func (q messagesRequest) ask() ask {
 	a := ask{prompt: prompt.String(), tokens: q.MaxTokens, stop: q.StopSequences, choices: 1, reasoning: q.Thinking.Type == "enabled" || q.Thinking.Type == "adaptive"}
 	for _, t := range q.Tools {
 		if len(t.InputSchema) > 0 { // a server's own tools have none
-			a.tools = append(a.tools, tool{t.Name, t.InputSchema})
+			a.offer(t.Name, t.InputSchema)
 		}
 	}
 	switch a.choice = q.ToolChoice.Name; {
@@ -61,6 +62,7 @@ func (q messagesRequest) ask() ask {
 	for _, format := range []outputFormat{q.OutputConfig.Format, q.OutputFormat} {
 		if format.Type == "json_schema" && a.schema == nil {
 			a.schema = format.Schema
+			a.refuse("output_config.format.schema", wrongSchema(format.Schema))
 		}
 	}
 	if n := len(q.Messages); n > 0 {
@@ -82,6 +84,11 @@ func (q messagesRequest) problem(counting bool) string {
 		return "messages: at least one message is required"
 	case !counting && q.MaxTokens < 1:
 		return "max_tokens: want 1 or more"
+	}
+	for i, m := range q.Messages {
+		if wrong := wrongRole(m.Role, messageRoles); wrong != "" {
+			return fmt.Sprintf("messages.%d.role: %s", i, wrong)
+		}
 	}
 	for _, f := range []outputFormat{q.OutputConfig.Format, q.OutputFormat} {
 		if f.Type != "" && (f.Type != "json_schema" || len(f.Schema) == 0) {

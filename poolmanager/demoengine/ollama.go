@@ -49,6 +49,7 @@ func (q ollamaRequest) ask() ask {
 		a.schema = anyObject
 	case strings.HasPrefix(format, "{"):
 		a.schema = q.Format
+		a.refuse("format", wrongSchema(q.Format))
 	case format != "" && format != "null" && format != `""`:
 		a.problem = `format: want "json" or a JSON schema`
 	}

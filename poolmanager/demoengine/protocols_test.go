@@ -248,6 +248,32 @@ func TestOllamasToolsModelsAndEmbeddings(t *testing.T) {
 	}
 }
 
+// TestRolesAndSchemasAreRefusedAsElsewhere, on each route that has them.
+func TestRolesAndSchemasAreRefusedAsElsewhere(t *testing.T) {
+	base, _ := start(t, nil)
+	const say, bad = `"messages":[{"role":"user","content":"x"}]`, `{"type":"object","properties":{"a":{"type":"str"}}}`
+	for body, words := range map[string]string{
+		`/v1/chat/completions {"messages":[{"role":"owner","content":"x"}]}`:                                                `"param":"messages[0].role"`,
+		`/v1/chat/completions {"messages":[{"content":"x"}]}`:                                                               `role is missing`,
+		`/v1/chat/completions {` + say + `,"tools":[{"type":"function","function":{"name":"f","parameters":` + bad + `}}]}`: `tool f: at #/properties/a: 'str'`,
+		`/v1/chat/completions {` + say + `,"response_format":{"type":"json_schema","json_schema":{"schema":` + bad + `}}}`:  `response_format: at #/properties/a: 'str'`,
+		`/v1/responses {"input":[{"role":"tool","content":"x"}]}`:                                                           `input[0].role`,
+		`/v1/responses {"input":"x","tools":[{"type":"function","name":"f","parameters":` + bad + `}]}`:                     `'str'`,
+		`/v1/responses {"input":"x","text":{"format":{"type":"json_schema","name":"f","schema":` + bad + `}}}`:              `'str'`,
+		`/v1/messages {"max_tokens":9,"messages":[{"role":"tool","content":"x"}]}`:                                          `messages.0.role`,
+		`/v1/messages {"max_tokens":9,` + say + `,"tools":[{"name":"f","input_schema":` + bad + `}]}`:                       `'str'`,
+		`/v1/messages {"max_tokens":9,` + say + `,"output_config":{"format":{"type":"json_schema","schema":` + bad + `}}}`:  `'str'`,
+		`/api/chat {` + say + `,"format":` + bad + `}`:                                                                      `format: at #/properties/a: 'str'`,
+	} {
+		path, body, _ := strings.Cut(body, " ")
+		response := do(t, t.Context(), "POST", base+path, testKey, body)
+		got, err := io.ReadAll(response.Body)
+		if err != nil || response.StatusCode != 400 || !strings.Contains(string(got), words) {
+			t.Errorf("%s %s: got %d %s, %v, want 400 with %s", path, body, response.StatusCode, got, err, words)
+		}
+	}
+}
+
 // TestAWrongTypeIsToldInTheShapeOfTheRoute: clients show the message, not an object.
 func TestAWrongTypeIsToldInTheShapeOfTheRoute(t *testing.T) {
 	base, _ := start(t, nil)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"math"
 	"net/http"
 	"slices"
@@ -80,16 +81,19 @@ func (q responsesRequest) ask(before string) ask {
 	var prompt strings.Builder
 	prompt.WriteString(before + textOf(q.Instructions))
 	a := ask{tokens: orZero(q.MaxOutputTokens), choices: 1}
-	for _, raw := range q.items() {
+	for i, raw := range q.items() {
 		var item inputItem
 		_ = json.Unmarshal(raw, &item) // another form has no text
+		if item.Role != "" || item.Type == "message" {
+			a.refuse(fmt.Sprintf("input[%d].role", i), wrongRole(item.Role, responseRoles))
+		}
 		a.told = item.Type == "function_call_output"
 		prompt.WriteString("\n" + item.Role + ": " + textOf(item.Content) + textOf(item.Output))
 	}
 	a.prompt = prompt.String()
 	for _, t := range q.Tools {
 		if t.Type == "function" {
-			a.tools = append(a.tools, tool{t.Name, t.Parameters})
+			a.offer(t.Name, t.Parameters)
 		}
 	}
 	a.choose(q.ToolChoice)
@@ -132,23 +136,36 @@ type responseUsage struct {
 	TotalTokens int `json:"total_tokens"`
 }
 
-func (e *engine) responses(w http.ResponseWriter, r *http.Request) {
-	var q responsesRequest
+// readResponses reads a request and what was said before it, or answers with an error.
+func (e *engine) readResponses(w http.ResponseWriter, r *http.Request) (q responsesRequest, before string, ok bool) {
 	if !read(w, r, &q) {
-		return
+		return q, "", false
 	}
 	name, message := outside(append(q.ranges(2), integer("max_output_tokens", q.MaxOutputTokens, 1, math.Inf(1)), integer("top_logprobs", q.TopLogprobs, 0, maxTopProbs))...)
-	if name != "" {
-		failValue(w, name, message)
-		return
-	}
 	before, known := e.memory.prompt(q.Previous)
 	switch {
+	case name != "":
+		failValue(w, name, message)
 	case len(q.Input) == 0 || string(q.Input) == "null":
 		failWith(w, http.StatusBadRequest, "missing_required_parameter", "input is missing")
-		return
 	case !known:
 		failWith(w, http.StatusNotFound, "previous_response_not_found", "previous_response_id names no response that is kept here")
+	default:
+		return q, before, true
+	}
+	return q, "", false
+}
+
+// countInputTokens is POST /v1/responses/input_tokens.
+func (e *engine) countInputTokens(w http.ResponseWriter, r *http.Request) {
+	if q, before, ok := e.readResponses(w, r); ok {
+		reply(w, map[string]any{"object": "response.input_tokens", "input_tokens": countTokens(q.ask(before).prompt)})
+	}
+}
+
+func (e *engine) responses(w http.ResponseWriter, r *http.Request) {
+	q, before, ok := e.readResponses(w, r)
+	if !ok {
 		return
 	}
 	s := &responseStream{a: q.ask(before), answer: response{
