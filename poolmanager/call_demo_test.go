@@ -22,6 +22,7 @@ func TestTheDemoEngineSpeaksEveryProtocol(t *testing.T) {
 		{"chat", `{"model":"x",` + say, true, true, "stop"},
 		{"completions", `{"model":"x","prompt":"hello there"`, true, true, "stop"},
 		{"responses", `{"model":"x","input":"hello there"`, true, true, "completed"},
+		{"responses-input-tokens", `{"model":"x","input":"hello there"`, false, false, ""},
 		{"messages", `{"model":"x","max_tokens":9,` + say, true, true, "max_tokens"},
 		{"messages-count-tokens", `{"model":"x",` + say, false, false, ""},
 		{"embeddings", `{"model":"x","input":"hello there"`, false, false, ""},

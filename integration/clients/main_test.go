@@ -62,6 +62,7 @@ func TestOfficialClients(t *testing.T) {
 		"openai: tools of responses over two turns":      openaiResponsesTools,
 		"openai: structured output of responses":         openaiResponsesStructured,
 		"openai: a response by its id":                   openaiStored,
+		"openai: counted input, and what no engine has":  openaiResponsesCounted,
 		"what the SDKs' types require":                   requiredMembers,
 		"what they require of lists":                     requiredOfLists,
 		"what goes wrong, as the document says":          whatGoesWrong,

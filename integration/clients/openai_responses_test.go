@@ -1,6 +1,7 @@
 package clients_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -61,6 +62,34 @@ func openaiResponses(t *testing.T, s site) {
 	params.MaxOutputTokens = openai.Int(16)
 	if kinds, _, last := streamedResponse(t, c, params); kinds[len(kinds)-1] != "response.incomplete" || last.IncompleteDetails.Reason != "max_output_tokens" || last.Usage.OutputTokens != 16 {
 		t.Errorf("limited: got %q and %s", kinds, last.RawJSON())
+	}
+}
+
+// openaiResponsesCounted: the tokens of an input are those that its answer has; a route
+// that the engine does not have is an error of the API that names it.
+func openaiResponsesCounted(t *testing.T, s site) {
+	c := s.openai(s.user)
+	whole, err := c.Responses.New(t.Context(), responseParams(hello))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for previous, least := range map[string]int64{"": whole.Usage.InputTokens, whole.ID: whole.Usage.InputTokens + 1} {
+		params := responses.InputTokenCountParams{Model: openai.String("demo")}
+		params.Input.OfString = openai.String(hello)
+		if previous != "" {
+			params.PreviousResponseID = openai.String(previous)
+		}
+		got, err := c.Responses.InputTokens.Count(t.Context(), params)
+		if err != nil || got.Object != "response.input_tokens" || got.InputTokens < least || previous == "" && got.InputTokens != least {
+			t.Errorf("after %q: got %+v, %v, want %d tokens", previous, got, err, least)
+		}
+	}
+	_, err = c.Responses.InputTokens.Count(t.Context(), responses.InputTokenCountParams{Model: openai.String("nope"), Input: responses.InputTokenCountParamsInputUnion{OfString: openai.String("x")}})
+	wantOpenAIError(t, "counted for an unknown model", err, 404, "model_not_found")
+	_, err = c.Responses.Compact(t.Context(), responses.ResponseCompactParams{Model: "demo", Input: responses.ResponseCompactParamsInputUnion{OfString: openai.String(hello)}})
+	wantOpenAIError(t, "compacted", err, 404, "")
+	if refused, ok := errors.AsType[*openai.Error](err); ok && !strings.Contains(refused.Message, "not to have the route POST /v1/responses/compact") {
+		t.Errorf("compacted: got %q, want the route that the engine lacks", refused.Message)
 	}
 }
 

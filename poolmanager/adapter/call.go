@@ -66,7 +66,7 @@ func (t Target) Call(ctx context.Context, hc *http.Client, c Call, emit Emit) (A
 // generates reports whether the answer is made token by token.
 func (c Call) generates() bool {
 	switch c.Operation.Name {
-	case "chat", "completions", "responses", "messages", "ollama-chat", "ollama-generate":
+	case "chat", "completions", "responses", "responses-compact", "messages", "ollama-chat", "ollama-generate":
 		return true
 	}
 	return false

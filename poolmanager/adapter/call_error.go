@@ -54,6 +54,9 @@ func (t Target) rejection(ctx context.Context, c Call, response *http.Response) 
 	}
 	if status < 500 && !isError(text, cut) {
 		failed.Message += c.withoutRoute(status)
+		if status == http.StatusMethodNotAllowed { // the path is another route's, such as a response's by its id
+			status = http.StatusNotFound
+		}
 		failed.Response = &Response{Status: status}
 		return failed
 	}
@@ -68,7 +71,17 @@ func (t Target) rejection(ctx context.Context, c Call, response *http.Response) 
 // isError reports whether the body of a refusal may be an error of the API, which is an
 // object of JSON in all of them. Any other body is of a router or proxy in front of the API,
 // and SDKs show nothing of it.
-func isError(text []byte, cut bool) bool { return isObject(text) && (cut || json.Valid(text)) }
+func isError(text []byte, cut bool) bool {
+	return isObject(text) && (cut || json.Valid(text)) && !isRouters(text)
+}
+
+// isRouters reports whether the body is what Starlette, the router of vLLM and SGLang,
+// answers for a path or a method that it does not have.
+func isRouters(text []byte) bool {
+	answer := object(text)
+	detail := word(answer["detail"])
+	return len(answer) == 1 && (detail == "Not Found" || detail == "Method Not Allowed")
+}
 
 // withoutRoute is what such a status means most of the time; "" for others.
 func (c Call) withoutRoute(status int) string {

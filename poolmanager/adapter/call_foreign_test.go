@@ -23,6 +23,9 @@ func TestARefusalThatIsNoErrorOfTheAPIHasNoBody(t *testing.T) {
 		words        string
 	}{
 		"Ollama's router":       {"messages-count-tokens", 404, "text/plain", "404 page not found", false, "404 page not found; it seems not to have the route POST /v1/messages/count_tokens"},
+		"Starlette's router":    {"responses-input-tokens", 405, "application/json", `{"detail":"Method Not Allowed"}`, false, "Method Not Allowed; it seems not to have the route POST /v1/responses/input_tokens"},
+		"the same, with more":   {"chat", 404, "application/json", `{"detail":"Not Found","x":1}`, true, "Not Found"},
+		"another detail":        {"chat", 404, "application/json", `{"detail":"no such adapter"}`, true, "no such adapter"},
 		"a response by its id":  {"responses-get", 404, "text/plain", "404 page not found", false, "it seems not to have the route GET /v1/responses/{id}"},
 		"another method":        {"embeddings", 405, "text/plain; charset=utf-8", "Method Not Allowed\n", false, "it seems not to have the route POST /v1/embeddings"},
 		"a proxy":               {"chat", 413, "text/html", "<html><h1>413 Request Entity Too Large</h1></html>", false, "413 Request Entity Too Large"},
@@ -44,6 +47,9 @@ func TestARefusalThatIsNoErrorOfTheAPIHasNoBody(t *testing.T) {
 			w.WriteHeader(c.status)
 			io.WriteString(w, c.answer)
 		})
+		if c.status == http.StatusMethodNotAllowed && !c.body { // the client's own method is right
+			c.status = http.StatusNotFound
+		}
 		got, _ := errors.AsType[*adapter.Error](err)
 		switch {
 		case got == nil || got.Response == nil || got.Response.Status != c.status:

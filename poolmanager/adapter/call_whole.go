@@ -90,10 +90,7 @@ func (r *callReader) judgeWhole(text []byte) error {
 	}
 	r.usage.read(answer["usage"])
 	r.finished(word(answer["stop_reason"]))
-	var tokens count
-	if json.Unmarshal(answer["input_tokens"], &tokens) == nil { // of messages/count_tokens
-		r.usage.in.take(tokens)
-	}
+	r.counted(answer) // of messages/count_tokens
 	var choices []openAIChoice
 	if json.Unmarshal(answer["choices"], &choices) == nil {
 		for _, c := range choices {
@@ -101,6 +98,14 @@ func (r *callReader) judgeWhole(text []byte) error {
 		}
 	}
 	return nil
+}
+
+// counted reads the answer of a route that counts tokens.
+func (r *callReader) counted(answer map[string]json.RawMessage) {
+	var tokens count
+	if json.Unmarshal(answer["input_tokens"], &tokens) == nil {
+		r.usage.in.take(tokens)
+	}
 }
 
 // isPage reports whether a content type is that of a page for people: a proxy's, or that
@@ -117,9 +122,14 @@ func (r *callReader) wholeResponse(text []byte) error {
 	if word(answer["object"]) != "response" && present(answer["error"]) {
 		return r.said(text)
 	}
-	if r.call.Operation.Name == "responses" {
+	switch r.call.Operation.Name {
+	case "responses":
 		r.response(answer)
 		r.finished(word(answer["status"]))
+	case "responses-compact": // its id names no response that could be asked for
+		r.usage.read(answer["usage"])
+	case "responses-input-tokens":
+		r.counted(answer)
 	}
 	return nil
 }

@@ -36,6 +36,8 @@ func TestAWholeAnswerPassesWithItsFigures(t *testing.T) {
 		"response, deleted":            {"responses-delete", `{"object":"response","id":"resp_1","deleted":true}`, nodeapi.CallEnd{Succeeded: true}},
 		"message": {"messages", `{"type":"message","model":"engine","stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":4,"cache_read_input_tokens":5,"cache_creation_input_tokens":6}}`,
 			nodeapi.CallEnd{TokensIn: 14, TokensOut: 4, CachedIn: 5, FinishReason: "end_turn", Succeeded: true}},
+		"counted input":  {"responses-input-tokens", `{"object":"response.input_tokens","input_tokens":12}`, nodeapi.CallEnd{TokensIn: 12, Succeeded: true}},
+		"compacted":      {"responses-compact", `{"id":"cmp_1","object":"response.compaction","output":[],"usage":{"input_tokens":12,"output_tokens":5}}`, nodeapi.CallEnd{TokensIn: 12, TokensOut: 5, Succeeded: true}},
 		"counted tokens": {"messages-count-tokens", `{"input_tokens":12}`, nodeapi.CallEnd{TokensIn: 12, Succeeded: true}},
 		"embeddings":     {"embeddings", `{"model":"engine","data":[],"usage":{"prompt_tokens":8,"total_tokens":8}}`, nodeapi.CallEnd{TokensIn: 8, Succeeded: true}},
 		"rerank":         {"rerank", `{"model":"engine","results":[],"usage":{"total_tokens":8}}`, nodeapi.CallEnd{TokensIn: 8, Succeeded: true}},

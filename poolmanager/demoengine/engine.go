@@ -34,6 +34,7 @@ func (e *engine) handler() http.Handler {
 	mux.HandleFunc("POST /v1/messages", e.messages)
 	mux.HandleFunc("POST /v1/messages/count_tokens", e.countMessageTokens)
 	mux.HandleFunc("POST /v1/responses", e.responses)
+	mux.HandleFunc("POST /v1/responses/input_tokens", e.countInputTokens)
 	mux.HandleFunc("GET /v1/responses/{id}", e.ofResponse(e.showResponse))
 	mux.HandleFunc("DELETE /v1/responses/{id}", e.ofResponse(e.deleteResponse))
 	mux.HandleFunc("GET /v1/responses/{id}/input_items", e.ofResponse(e.showInputItems))

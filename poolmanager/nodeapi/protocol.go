@@ -42,6 +42,8 @@ var operations = []Operation{
 	{"chat", Chat, http.MethodPost, "/v1/chat/completions"},
 	{"completions", Completions, http.MethodPost, "/v1/completions"},
 	{"responses", Responses, http.MethodPost, "/v1/responses"},
+	{"responses-input-tokens", Responses, http.MethodPost, "/v1/responses/input_tokens"},
+	{"responses-compact", Responses, http.MethodPost, "/v1/responses/compact"},
 	{"responses-get", Responses, http.MethodGet, "/v1/responses/{id}"},
 	{"responses-delete", Responses, http.MethodDelete, "/v1/responses/{id}"},
 	{"responses-input-items", Responses, http.MethodGet, "/v1/responses/{id}/input_items"},
