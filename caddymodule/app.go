@@ -120,6 +120,7 @@ func (a *App) UnmarshalJSON(data []byte) error {
 // Provision resolves the settings. Every invalid setting is refused here, so that
 // `validate` reports it.
 func (a *App) Provision(ctx caddy.Context) (err error) {
+	choosePace()
 	a.rejection.number = configurations.Add(1)
 	defer func() { a.rejection.setCause(err) }()
 	a.shield = &logShield{guards: &a.guards}

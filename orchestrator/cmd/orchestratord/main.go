@@ -8,10 +8,12 @@ import (
 	"os"
 
 	"github.com/llorch/gateway/authmin/backend"
+	"github.com/llorch/gateway/authmin/gcpace"
 	"github.com/llorch/gateway/orchestrator/app"
 )
 
 func main() {
+	gcpace.Choose()
 	ctx, stop := backend.StopSignals(context.Background())
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr); err != nil {
