@@ -12,7 +12,7 @@ import (
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  caddymodule.AppName,
-		Usage: "token|check|lint|explain|test|doctor|audit",
+		Usage: "token|check|lint|explain|test|doctor|audit|usage",
 		Short: "Makes tokens, and checks, explains and tests the access policy",
 		Long: `
 Makes and revokes the tokens of a keyring file, finds routes of a Caddyfile that

@@ -46,6 +46,9 @@
 // Everything at once: check.go and check_validate.go (lint, doctor, and a start without
 // opening a port).
 //
-// While the gateway runs: audit.go (verifies the chain of an audit file), reload.go
-// (what a reload cannot change), unguarded.go (warns at a start without any guard).
+// The audit trail: audit.go (verifies the chain of a file), usage.go with usage_sums.go and
+// usage_write.go (adds up the tokens of calls).
+//
+// While the gateway runs: reload.go (what a reload cannot change), unguarded.go (warns
+// at a start without any guard).
 package cli

@@ -11,6 +11,9 @@ import (
 // being written may be, for a busy machine.
 const liveSlack = 15 * time.Second
 
+// maxNotices bounds what is said of one file or several: an attacker could fill a terminal.
+const maxNotices = 100
+
 func (v *verifier) accept(at string, r chainedRecord) {
 	if !v.begun {
 		v.report.First = r.n
@@ -63,10 +66,7 @@ func (v *verifier) noticeTorn() {
 }
 
 func (v *verifier) notice(format string, args ...any) {
-	const most = 100 // an attacker could fill a terminal
-	if len(v.report.Notices) < most {
-		v.report.Notices = append(v.report.Notices, fmt.Sprintf(format, args...))
-	}
+	note(&v.report.Notices, format, args...)
 }
 
 // beingWritten reports whether a gateway holds the lock of the file.
