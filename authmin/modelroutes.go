@@ -29,6 +29,14 @@ type ModelRoute struct {
 	Place  ModelPlace
 	Member string   // in an object inside the body: the names with dots between; "" in a path
 	Paths  []string // patterns as those of a [Rule]
+
+	Methods []string // as those of a [Rule]; none: every method
+}
+
+// ModelFree are requests that name no model.
+type ModelFree struct {
+	Paths   []string
+	Methods []string // none: every method
 }
 
 // String returns the route as it is written in a Caddyfile.
@@ -37,7 +45,11 @@ func (r ModelRoute) String() string {
 	if r.Member != "" && r.Member != DefaultModelMember {
 		place += ":" + r.Member
 	}
-	return strings.Join(append([]string{"model_in", place}, r.Paths...), " ")
+	words := []string{"model_in", place}
+	if len(r.Methods) > 0 {
+		words = append(words, strings.Join(r.Methods, ","))
+	}
+	return strings.Join(append(words, r.Paths...), " ")
 }
 
 // ModelRoutes say which routes carry a model, and where, and which carry none. It is
@@ -45,20 +57,17 @@ func (r ModelRoute) String() string {
 type ModelRoutes struct {
 	routes []ModelRoute
 	keyed  [][]keyedPath // each route's paths, for variants
-	free   []string
+	free   []ModelFree
 }
 
 // NewModelRoutes checks and compiles the routes that carry a model and those that do not.
-func NewModelRoutes(routes []ModelRoute, free []string) (*ModelRoutes, error) {
-	if len(routes) > MaxRules {
-		return nil, fmt.Errorf("model_in: %d routes are over the limit of %d", len(routes), MaxRules)
+func NewModelRoutes(routes []ModelRoute, free []ModelFree) (*ModelRoutes, error) {
+	if len(routes) > MaxRules || len(free) > MaxRules {
+		return nil, fmt.Errorf("model_in and model_free: %d and %d are over the limit of %d", len(routes), len(free), MaxRules)
 	}
 	m := &ModelRoutes{routes: slices.Clone(routes), free: slices.Clone(free)}
-	if len(free) > MaxPaths {
-		return nil, fmt.Errorf("model_free: %d paths are over the limit of %d", len(free), MaxPaths)
-	}
-	for _, pattern := range free {
-		if err := checkPattern(pattern); err != nil {
+	for _, f := range free {
+		if err := checkModelPaths(f.Methods, f.Paths); err != nil {
 			return nil, fmt.Errorf("model_free: %w", err)
 		}
 	}
@@ -72,14 +81,26 @@ func NewModelRoutes(routes []ModelRoute, free []string) (*ModelRoutes, error) {
 			if err != nil {
 				return nil, fmt.Errorf("model_in: path %q: %w", clip(pattern), err)
 			}
-			if slices.Contains(free, pattern) {
-				return nil, fmt.Errorf("path %q is in model_in and in model_free", clip(pattern))
+			for _, f := range free {
+				if slices.Contains(f.Paths, pattern) && shareMethod(f.Methods, route.Methods) {
+					return nil, fmt.Errorf("path %q is in model_in and in model_free", clip(pattern))
+				}
 			}
 			keyed = append(keyed, key)
 		}
 		m.keyed = append(m.keyed, keyed)
 	}
 	return m, nil
+}
+
+// shareMethod reports whether two lists of methods have one in common; none is every method.
+func shareMethod(a, b []string) bool {
+	return len(a) == 0 || len(b) == 0 || slices.ContainsFunc(a, func(m string) bool { return slices.Contains(b, m) })
+}
+
+// checkModelPaths checks the methods and the paths of an option.
+func checkModelPaths(methods, paths []string) error {
+	return Rule{Action: ActionDeny, Methods: methods, Paths: paths}.check()
 }
 
 func (r ModelRoute) check() error {
@@ -95,13 +116,10 @@ func (r ModelRoute) check() error {
 	default:
 		return fmt.Errorf("%q is not a place; want body, query, form or path", clip(string(r.Place)))
 	}
-	if len(r.Paths) == 0 || len(r.Paths) > MaxPaths {
-		return fmt.Errorf("%d paths; want 1 to %d", len(r.Paths), MaxPaths)
+	if err := checkModelPaths(r.Methods, r.Paths); err != nil {
+		return err
 	}
 	for _, pattern := range r.Paths {
-		if err := checkPattern(pattern); err != nil {
-			return err
-		}
 		if r.Place == ModelInPath && !strings.HasSuffix(pattern, "/*") {
 			return fmt.Errorf("path %q has no *, which stands for the model", clip(pattern))
 		}
@@ -132,43 +150,52 @@ func isModelMember(name string) bool {
 	})
 }
 
-// Find returns the model_in routes that match a decoded path, and whether model_free
-// matches it. A path that neither matches has to be refused: its requests may name a model
-// anywhere. Another spelling of a model_in path matches neither, unless the policy names it
-// byte for byte: an upstream that ignores case, or a trailing slash, would serve it as the
-// same route. Where both match, model_in wins.
-func (m *ModelRoutes) Find(path string) (routes []ModelRoute, free bool) {
-	routes = m.find(path)
+// Find returns the model_in routes that match a method and a decoded path, and whether
+// model_free matches them. A request that neither matches has to be refused: it may name a
+// model anywhere. Another spelling of a model_in path, of any method, matches neither, unless
+// the policy names it byte for byte: an upstream that ignores case, or a trailing slash, would
+// serve it as the same route. Where both match, model_in wins.
+func (m *ModelRoutes) Find(method, path string) (routes []ModelRoute, free bool) {
+	routes, free = m.find(method, path), m.isFree(method, path)
 	if strings.Contains(path, encodedSlash) {
 		decoded := strings.ReplaceAll(path, encodedSlash, "/")
-		if !slices.EqualFunc(routes, m.find(decoded), sameModelRoute) || matchAny(m.free, path) != matchAny(m.free, decoded) {
+		if !slices.EqualFunc(routes, m.find(method, decoded), sameModelRoute) || free != m.isFree(method, decoded) {
 			return nil, false
 		}
 	}
-	if m.hidesRoute(path, routes) {
+	if m.hidesRoute(method, path, routes) {
 		return nil, false
 	}
-	return routes, len(routes) == 0 && matchAny(m.free, path)
+	return routes, len(routes) == 0 && free
 }
 
-func (m *ModelRoutes) find(path string) (routes []ModelRoute) {
+func (m *ModelRoutes) find(method, path string) (routes []ModelRoute) {
 	for i := range m.routes {
-		if matchAny(m.routes[i].Paths, path) {
+		if anyOrIn(m.routes[i].Methods, method) && matchAny(m.routes[i].Paths, path) {
 			routes = append(routes, m.routes[i])
 		}
 	}
 	return routes
 }
 
+func (m *ModelRoutes) isFree(method, path string) bool {
+	return slices.ContainsFunc(m.free, func(f ModelFree) bool { return anyOrIn(f.Methods, method) && matchAny(f.Paths, path) })
+}
+
+func anyOrIn(methods []string, method string) bool {
+	return len(methods) == 0 || slices.Contains(methods, method)
+}
+
 func sameModelRoute(a, b ModelRoute) bool {
-	return a.Place == b.Place && a.Member == b.Member && slices.Equal(a.Paths, b.Paths)
+	return a.Place == b.Place && a.Member == b.Member && slices.Equal(a.Methods, b.Methods) && slices.Equal(a.Paths, b.Paths)
 }
 
 // hidesRoute reports whether a path is another spelling of one in a route that it is not
 // in itself.
-func (m *ModelRoutes) hidesRoute(path string, routes []ModelRoute) bool {
+func (m *ModelRoutes) hidesRoute(method, path string, routes []ModelRoute) bool {
 	named := func(r ModelRoute) bool { return slices.Contains(r.Paths, path) }
-	if slices.Contains(m.free, path) || slices.ContainsFunc(routes, named) {
+	exempt := func(f ModelFree) bool { return anyOrIn(f.Methods, method) && slices.Contains(f.Paths, path) }
+	if slices.ContainsFunc(m.free, exempt) || slices.ContainsFunc(routes, named) {
 		return false
 	}
 	key, ok := PathKey(strings.ReplaceAll(path, encodedSlash, "/"))

@@ -30,8 +30,8 @@ import (
 //		public_inflight     <requests of one client>
 //		public_total        <requests of all clients>
 //		public_body         <duration>
-//		model_in            body|query|form|path[:<member>] <path...>
-//		model_free          <path...>
+//		model_in            body|query|form|path[:<member>] [<METHOD,...>] <path...>
+//		model_free          [<METHOD,...>] <path...>
 //		max_body            <size>
 //		models_at           upstream
 //		usage {
@@ -196,14 +196,10 @@ func (g *Guard) parseLimit(d *caddyfile.Dispenser, option string, args []string)
 // parseRule parses what follows the action and scopes of a rule: optional methods, then
 // paths. It checks the rule, because file and line are known here.
 func (g *Guard) parseRule(d *caddyfile.Dispenser, config RuleConfig, args []string) error {
-	if err := misreadRule(config.Action, args); err != nil {
+	var err error
+	if config.Methods, config.Paths, err = cutMethods(config.Action, args); err != nil {
 		return d.Errf("%s: %v", config.Action, err)
 	}
-	if len(args) > 0 && !strings.HasPrefix(args[0], "/") {
-		config.Methods = strings.Split(args[0], ",")
-		args = args[1:]
-	}
-	config.Paths = args
 	rule, err := config.Rule()
 	if err == nil {
 		_, err = authmin.NewPolicy(authmin.PolicyOptions{Rules: []authmin.Rule{rule}})
@@ -213,6 +209,17 @@ func (g *Guard) parseRule(d *caddyfile.Dispenser, config RuleConfig, args []stri
 	}
 	g.Rules = append(g.Rules, config)
 	return nil
+}
+
+// cutMethods cuts the optional methods off the paths of a rule or an option.
+func cutMethods(option string, args []string) (methods, paths []string, err error) {
+	if err := misreadRule(option, args); err != nil {
+		return nil, nil, err
+	}
+	if len(args) > 0 && !strings.HasPrefix(args[0], "/") {
+		return strings.Split(args[0], ","), args[1:], nil
+	}
+	return nil, args, nil
 }
 
 // checkPaths checks that the paths of an option have the form of a rule's paths.

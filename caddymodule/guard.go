@@ -83,8 +83,8 @@ type Guard struct {
 	// models can use no other route than these.
 	ModelIn []ModelRouteConfig `json:"model_in,omitempty"`
 
-	// Paths of requests that name no model, such as lists.
-	ModelFree []string `json:"model_free,omitempty"`
+	// Requests that name no model, such as lists.
+	ModelFree []ModelFreeConfig `json:"model_free,omitempty"`
 
 	// The largest body, in bytes, that is read for the model of a token with a list of
 	// models. Default: 33554432 (32 MiB).

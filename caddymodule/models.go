@@ -20,6 +20,16 @@ type ModelRouteConfig struct {
 	Member string `json:"member,omitempty"`
 	// Exact, or a prefix that ends in /*. For path, * stands for the model.
 	Paths []string `json:"paths"`
+	// Default: every method.
+	Methods []string `json:"methods,omitempty"`
+}
+
+// ModelFreeConfig are requests that name no model.
+type ModelFreeConfig struct {
+	// Exact, or a prefix that ends in /*.
+	Paths []string `json:"paths"`
+	// Default: every method.
+	Methods []string `json:"methods,omitempty"`
 }
 
 // Bounds of the bodies that are read for a model.
@@ -35,13 +45,17 @@ const (
 func (g *Guard) ModelRoutes() (*authmin.ModelRoutes, error) {
 	routes := make([]authmin.ModelRoute, 0, len(g.ModelIn))
 	for _, config := range g.ModelIn {
-		route := authmin.ModelRoute{Place: authmin.ModelPlace(config.In), Member: config.Member, Paths: config.Paths}
+		route := authmin.ModelRoute{Place: authmin.ModelPlace(config.In), Member: config.Member, Paths: config.Paths, Methods: config.Methods}
 		if route.Member == "" && route.Place != authmin.ModelInPath {
 			route.Member = authmin.DefaultModelMember
 		}
 		routes = append(routes, route)
 	}
-	return authmin.NewModelRoutes(routes, g.ModelFree)
+	free := make([]authmin.ModelFree, 0, len(g.ModelFree))
+	for _, config := range g.ModelFree {
+		free = append(free, authmin.ModelFree(config))
+	}
+	return authmin.NewModelRoutes(routes, free)
 }
 
 // provisionModels builds what the check of models needs.
@@ -107,23 +121,31 @@ func parseSize(args []string, largest int64) (int64, bool) {
 
 // parseModels reads the options about models:
 //
-//	model_in   body|query|form|path[:<member>] <path...>
-//	model_free <path...>
+//	model_in   body|query|form|path[:<member>] [<METHOD,...>] <path...>
+//	model_free [<METHOD,...>] <path...>
 //	max_body   <size>
 //	models_at  upstream
 func (g *Guard) parseModels(d *caddyfile.Dispenser, option string, args []string) error {
 	switch option {
 	case "model_in":
 		if len(args) < 2 {
-			return d.Err("want model_in body|query|form|path[:MEMBER] PATH…, such as `model_in body /v1/chat/completions`")
+			return d.Err("want model_in body|query|form|path[:MEMBER] [METHODS] PATH…, such as `model_in body /v1/chat/completions`")
 		}
 		place, member, _ := strings.Cut(args[0], ":")
-		g.ModelIn = append(g.ModelIn, ModelRouteConfig{In: place, Member: member, Paths: args[1:]})
+		methods, paths, err := cutMethods(option, args[1:])
+		if err != nil {
+			return d.Errf("%s: %v", option, err)
+		}
+		g.ModelIn = append(g.ModelIn, ModelRouteConfig{In: place, Member: member, Paths: paths, Methods: methods})
 	case "model_free":
 		if len(args) == 0 {
 			return d.ArgErr()
 		}
-		g.ModelFree = append(g.ModelFree, args...)
+		methods, paths, err := cutMethods(option, args)
+		if err != nil {
+			return d.Errf("%s: %v", option, err)
+		}
+		g.ModelFree = append(g.ModelFree, ModelFreeConfig{Paths: paths, Methods: methods})
 	case "models_at":
 		if len(args) != 1 || args[0] != ModelsAtUpstream {
 			return d.Errf("%v", errModelsAt)

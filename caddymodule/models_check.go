@@ -16,7 +16,7 @@ func (g *Guard) checkModels(r *http.Request, s *requestState, d *authmin.Decisio
 	if _, upgrade := r.Header["Upgrade"]; upgrade { // what is said after it cannot be read
 		return refusal{authmin.ReasonModel, &problemModelUpgrade, 0}
 	}
-	routes, free := g.models.Find(d.Path)
+	routes, free := g.models.Find(r.Method, d.Path)
 	switch {
 	case free:
 		return g.checkFree(r, s, d)

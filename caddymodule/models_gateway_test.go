@@ -28,7 +28,8 @@ func modelSite(up *upstream) string {
 		model_in body:source /api/copy
 		model_in body /api/show
 		model_in body:name /api/show
-		model_in body:native.body.model /tasks
+		model_in body:native.body.model POST /tasks
+		model_free GET /tasks
 		model_in query /embed
 		model_in form /v1/audio
 		model_in path /v1/models/*
@@ -48,6 +49,10 @@ type modelCase struct {
 const chatPath = "/v1/chat/completions"
 
 var modelCases = map[string]modelCase{
+	"a method that names none":    {"GET", "/tasks", ``, nil, 200, ""},
+	"of it a query all the same":  {"GET", "/tasks?model=big", ``, nil, 403, "MODEL_NOT_ALLOWED"},
+	"a method of no option":       {"PUT", "/tasks", `{"native":{"body":{"model":"tiny"}}}`, nil, 403, "MODEL_NOT_ALLOWED"},
+	"HEAD is not GET":             {"HEAD", "/tasks", ``, nil, 403, ""},
 	"an allowed model":            {"POST", chatPath, `{"model":"tiny"}`, nil, 200, ""},
 	"by a pattern":                {"POST", chatPath, ` {"x":[{"model":"big"}],"model":"team-a/b:c"} `, nil, 200, ""},
 	"latest":                      {"POST", chatPath, `{"model":"tiny:latest"}`, nil, 200, ""},

@@ -82,7 +82,7 @@ func (g *Guard) isCall(r *http.Request, d *authmin.Decision) bool {
 	if _, upgrade := r.Header["Upgrade"]; upgrade || !d.Allow {
 		return false
 	}
-	_, free := g.models.Find(d.Path)
+	_, free := g.models.Find(r.Method, d.Path)
 	return !free
 }
 

@@ -29,7 +29,7 @@ type askedModel struct {
 
 // watchModel finds out which model a call asks for.
 func (g *Guard) watchModel(r *http.Request, s *requestState, d *authmin.Decision, c *usageCall) {
-	routes, _ := g.models.Find(d.Path)
+	routes, _ := g.models.Find(r.Method, d.Path)
 	var members []string
 	for _, route := range routes {
 		switch route.Place {

@@ -25,7 +25,7 @@ func (a *explanation) applyModels() error {
 	if err != nil {
 		return fmt.Errorf("%s: guard %s: %w", a.guard.at, a.guard.Name, err)
 	}
-	routes, free := models.Find(d.Path)
+	routes, free := models.Find(a.question.method, d.Path)
 	_, target := splitURL(a.question.url)
 	_, query, _ := strings.Cut(target, "?")
 	values, err := url.ParseQuery(query)
@@ -46,7 +46,7 @@ func (a *explanation) applyModels() error {
 	case free && values.Get(authmin.DefaultModelMember) == "":
 		a.models = "the path is in model_free: the request names no model"
 	case len(routes) == 0 && !free:
-		a.refuseModel(a.caller + " may use some models only, and the path is in neither model_in nor model_free")
+		a.refuseModel(a.caller + " may use some models only, and the method and path are in neither model_in nor model_free")
 	case asked == "":
 		a.models = fmt.Sprintf("%s may use %s; name one with --model", a.caller, allowedModels(d.Models))
 	case d.Models.Allow(asked):

@@ -38,7 +38,7 @@ const defaultName = "page"
 func parsePage(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	d := h.Dispenser
 	d.Next() // the directive's name
-	guard := caddymodule.Guard{Name: defaultName, TokenOnly: true, Rules: rules(), ModelFree: []string{livePath, tasksPath + "*"}}
+	guard := caddymodule.Guard{Name: defaultName, TokenOnly: true, Rules: rules(), ModelFree: []caddymodule.ModelFreeConfig{{Paths: []string{livePath, tasksPath + "*"}}}}
 	page := new(Page)
 	if d.NextArg() {
 		guard.Name = d.Val()

@@ -33,7 +33,7 @@ func TestPresetsSayWhereEachRouteNamesAModel(t *testing.T) {
 				continue
 			}
 			checked++
-			in, free := models.Find(r.example())
+			in, free := models.Find(r.Method, r.example())
 			key := name + " " + r.Path
 			met[key] = true
 			switch reason, open := closed[key], len(in) > 0 || free; {
