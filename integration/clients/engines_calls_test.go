@@ -159,6 +159,16 @@ func engineCount(t *testing.T, s engineSite) {
 	case err != nil || got.InputTokens == 0:
 		t.Errorf("got %+v, %v", got, err)
 	}
+	o := s.openai(s.user)
+	params := responses.InputTokenCountParams{Model: openai.String(s.model)}
+	params.Input.OfString = openai.String("the gate is")
+	counted, err := o.Responses.InputTokens.Count(t.Context(), params)
+	switch {
+	case slices.Contains(s.lacks, "responses-input-tokens"):
+		wantOpenAIStatus(t, "an engine that counts no input", err, 404)
+	case err != nil || counted.InputTokens == 0:
+		t.Errorf("got %+v, %v", counted, err)
+	}
 }
 
 func engineEmbeddings(t *testing.T, s engineSite) {

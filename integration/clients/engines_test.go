@@ -129,6 +129,6 @@ func startOllama(t *testing.T, program string) engineSite {
 	}
 	return engineSite{
 		site: startEngine(t, env, "--engine", "ollama", "--model", "tiny"), model: "tiny", real: true,
-		speaks: append([]nodeapi.Protocol{nodeapi.Embeddings, nodeapi.Ollama}, generating...), lacks: []string{"messages-count-tokens", "responses-get"},
+		speaks: append([]nodeapi.Protocol{nodeapi.Embeddings, nodeapi.Ollama}, generating...), lacks: []string{"messages-count-tokens", "responses-get", "responses-input-tokens"},
 	}
 }

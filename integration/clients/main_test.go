@@ -81,6 +81,8 @@ func TestOfficialClients(t *testing.T) {
 		"anthropic: a message, streamed":                 anthropicStreamed,
 		"anthropic: tools over two turns, also streamed": anthropicTools,
 		"anthropic: counted tokens":                      anthropicCount,
+		"anthropic: structured output":                   anthropicStructured,
+		"images that the engine would fetch":             fetchedImages,
 		"anthropic: errors":                              anthropicErrors,
 		"anthropic: a refusal for good is asked once":    anthropicRefusedOnce,
 		"ollama: a chat, whole and streamed":             ollamaChat,
