@@ -26,7 +26,8 @@ type decisionRecord struct {
 	method, path, host                 string
 	remote                             netip.Addr
 	clientIP, userAgent, correlationID string
-	status                             int // 0 where the upstream answers
+	status                             int    // 0 where the upstream answers
+	model                              string // that the guard read in the request; "": it read none
 
 	expendable bool // a refusal, or a request on a public route: see [trail.Record]
 
@@ -61,6 +62,9 @@ func (d *decisionRecord) setRequest(r *http.Request, g *Guard, decision *authmin
 	d.clientIP = s.clientIP
 	d.userAgent = authmin.CleanField(r.UserAgent(), authmin.MaxLoggedUserAgent)
 	d.correlationID = s.id
+	if s.models != "" {
+		d.model = authmin.CleanText(g.app.store.leaks.Redact(s.models), authmin.MaxLoggedHost)
+	}
 }
 
 // setDecision sets the decision, and the sequence number of the record.
@@ -104,6 +108,9 @@ func (d *decisionRecord) LogValue() slog.Value {
 	if d.status != 0 {
 		attrs = append(attrs, slog.Int("status", d.status))
 	}
+	if d.model != "" {
+		attrs = append(attrs, slog.String("model", d.model))
+	}
 	return slog.GroupValue(append(attrs, d.summaryAttrs()...)...)
 }
 
@@ -133,6 +140,9 @@ func (d *decisionRecord) json() []byte {
 	line.Text("correlation_id", d.correlationID)
 	if d.status != 0 {
 		line.Int("status", int64(d.status))
+	}
+	if d.model != "" {
+		line.Text("model", d.model)
 	}
 	if d.count != 0 {
 		line.Int("count", int64(d.count))

@@ -41,6 +41,7 @@ func TestADecisionIsEncodedAsItsFieldsAre(t *testing.T) {
 				{}, netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr(`fe80::1%eth0"`), netip.MustParseAddr("::ffff:1.2.3.4"),
 			}).Draw(t, "remote"),
 			clientIP: draw("client_ip"), userAgent: draw("user_agent"), correlationID: draw("correlation_id"),
+			model:  draw("model"),
 			status: rapid.SampledFrom([]int{0, 401, 503}).Draw(t, "status"),
 			count:  rapid.SampledFrom([]int{0, 1, 1 << 40}).Draw(t, "count"), reasons: draw("reasons"),
 			since: time.Unix(rapid.Int64Range(0, 253402300799).Draw(t, "since"), 0),

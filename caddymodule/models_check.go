@@ -27,6 +27,7 @@ func (g *Guard) checkModels(r *http.Request, s *requestState, d *authmin.Decisio
 	if problem != nil {
 		return refusalOfBody(problem)
 	}
+	s.models = strings.Join(names, ",") // for the record of the decision, refused or not
 	for _, name := range names {
 		if !d.Models.Allow(name) {
 			return refusal{authmin.ReasonModel, authmin.ModelNotAllowed(d.Models), 0}
@@ -43,6 +44,7 @@ func (g *Guard) checkFree(r *http.Request, s *requestState, d *authmin.Decision)
 	if problem := addQuery(named, queriesOf(r, s)); problem != nil {
 		return refusalOfBody(problem)
 	}
+	s.models = named[0].value
 	if name := named[0].value; name != "" && !d.Models.Allow(name) {
 		return refusal{authmin.ReasonModel, authmin.ModelNotAllowed(d.Models), 0}
 	}

@@ -19,6 +19,7 @@ type requestState struct {
 	sameBytes bool       // the path reaches an upstream in the same bytes
 	preflight bool       // answered by the guard
 	asked     []string   // the fields that a preflight asks for
+	models    string     // that the guard read in the request, with commas; "" for none
 	leaks     bool       // the target contains a known token, valid or not
 	peer      netip.Addr // the socket's
 	clientIP  string     // for lockout, limits and the audit trail

@@ -76,6 +76,7 @@ func lint(path string) ([]finding, error) {
 	findings = append(findings, lintCoverage(s)...)
 	findings = append(findings, lintGuards(s)...)
 	findings = append(findings, lintScopes(s)...)
+	findings = append(findings, lintModels(s)...)
 	findings = append(findings, lintApps(s)...)
 	findings = append(findings, lintFaults(s)...)
 	return sorted(findings), nil
