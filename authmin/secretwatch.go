@@ -43,8 +43,15 @@ func NewSecretWatch(sources []*SecretSource, take func(next func(*SecretSource) 
 	return w
 }
 
+// HasFiles reports whether there is anything to watch.
+func (w *SecretWatch) HasFiles() bool { return len(w.sources) > 0 }
+
 // Run polls until ctx ends.
 func (w *SecretWatch) Run(ctx context.Context) {
+	if !w.HasFiles() {
+		<-ctx.Done()
+		return
+	}
 	ticker := time.NewTicker(SecretInterval)
 	defer ticker.Stop()
 	w.CheckMounts()

@@ -296,3 +296,13 @@ func TestSecretSourceFromEnv(t *testing.T) {
 		})
 	}
 }
+
+// TestAWatchOfNoFileHasNothingToLookFor: a program without one does not wake for it.
+func TestAWatchOfNoFileHasNothingToLookFor(t *testing.T) {
+	if watchFiles(t).watch.HasFiles() {
+		t.Error("a watch of no file has some")
+	}
+	if !watchFiles(t, "a").watch.HasFiles() {
+		t.Error("a watch of one file has none")
+	}
+}

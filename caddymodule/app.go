@@ -236,9 +236,14 @@ func (a *App) announce() {
 
 // watch runs until stop is closed.
 func (a *App) watch(stop <-chan struct{}) {
-	ticker, secrets := time.NewTicker(PollInterval), time.NewTicker(authmin.SecretInterval)
+	ticker := time.NewTicker(PollInterval)
 	defer ticker.Stop()
-	defer secrets.Stop()
+	var secrets <-chan time.Time // never, where no secret is in a file of its own
+	if a.store.secrets != nil && a.store.secrets.HasFiles() {
+		looks := time.NewTicker(authmin.SecretInterval)
+		defer looks.Stop()
+		secrets = looks.C
+	}
 	a.tick(time.Now())
 	for {
 		select {
@@ -246,7 +251,7 @@ func (a *App) watch(stop <-chan struct{}) {
 			return
 		case <-ticker.C:
 			a.tick(time.Now())
-		case <-secrets.C:
+		case <-secrets:
 			if a.store.pollSecrets() {
 				a.state.live.sweep(a.store.keyring(), time.Now())
 			}

@@ -13,6 +13,9 @@ const (
 	// tick is how soon a deadline, an offline node or the end of a pause is noticed
 	// when no other change wakes the scheduler.
 	tick = 200 * time.Millisecond
+	// idleTick takes the place of tick while a single server has no task: none has a
+	// deadline or needs a pool, and each wake costs as much as on a busy server.
+	idleTick = time.Second
 	// sweepEvery is how often ended tasks are considered for removal.
 	sweepEvery = 10 * time.Second
 )
@@ -27,7 +30,8 @@ var (
 // loop is the one goroutine that takes tasks out of the queue. What it starts ends with
 // leaderCtx.
 func (s *scheduler) loop(ctx, leaderCtx context.Context, spare sparedReplicas) {
-	ticker := time.NewTicker(tick)
+	every := tick
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	swept := s.o.now()
 	pass := &pass{leaderCtx: leaderCtx}
@@ -42,6 +46,10 @@ func (s *scheduler) loop(ctx, leaderCtx context.Context, spare sparedReplicas) {
 			}
 		}
 		s.place(ctx, pass, ticked)
+		if next := s.pause(); next != every { // no Reset at each wake: the tick would never come
+			every = next
+			ticker.Reset(every)
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -51,6 +59,15 @@ func (s *scheduler) loop(ctx, leaderCtx context.Context, spare sparedReplicas) {
 			ticked = false
 		}
 	}
+}
+
+// pause is the time to the next tick. A replica of a cluster may have to take over tasks
+// at any time.
+func (s *scheduler) pause() time.Duration {
+	if s.o.store.Shared() || s.active.Load() > 0 || s.o.queue.size() > 0 {
+		return tick
+	}
+	return idleTick
 }
 
 // pass is what the scheduler keeps between two looks at the queue: which needs found

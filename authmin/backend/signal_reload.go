@@ -33,14 +33,18 @@ type reloader struct {
 func (r *reloader) run(ctx context.Context, hangUps <-chan os.Signal) {
 	r.watch = authmin.NewSecretWatch(r.sources, r.service.SetSecrets, r.report)
 	r.watch.CheckMounts()
-	ticker := time.NewTicker(authmin.SecretInterval)
-	defer ticker.Stop()
+	var looks <-chan time.Time // never, where no credential is in a file
+	if r.watch.HasFiles() {
+		ticker := time.NewTicker(authmin.SecretInterval)
+		defer ticker.Stop()
+		looks = ticker.C
+	}
 	for {
 		r.service.SecretsUnusable(r.watch.Unusable())
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-looks:
 			r.watch.Look()
 		case <-hangUps:
 			r.reload()
