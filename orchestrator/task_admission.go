@@ -12,6 +12,8 @@ type Admission struct {
 	BackoffMS        int64       `json:"backoff_ms" doc:"How long to wait before sending the next one; 0 when there is room"`
 	Streams          Streams     `json:"streams"`
 	Preparation      Preparation `json:"preparation"`
+
+	Replayed bool `json:"-"` // an earlier request with the same key has made the task
 }
 
 // Streams are the paths of a task's events.

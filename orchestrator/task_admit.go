@@ -16,15 +16,16 @@ const maxDisplaced = 4
 // Submit takes a task. When it returns without an error the task is on disk.
 // With a key, the same request gives the same task; another one is a conflict.
 func (o *Orchestrator) Submit(ctx context.Context, who Who, r TaskRequest, key string) (Admission, error) {
-	if r.Native == nil {
-		admission, _, err := o.submit(ctx, who, r, key)
-		return admission, err
+	submit := o.submit
+	if r.Native != nil {
+		var err error
+		if r, err = o.withNative(ctx, who, r); err != nil {
+			return Admission{}, err
+		}
+		submit = o.submitCall
 	}
-	r, err := o.withNative(ctx, who, r)
-	if err != nil {
-		return Admission{}, err
-	}
-	admission, _, err := o.submitCall(ctx, who, r, key)
+	admission, isNew, err := submit(ctx, who, r, key)
+	admission.Replayed = err == nil && !isNew
 	return admission, err
 }
 

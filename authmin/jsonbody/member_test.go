@@ -168,6 +168,9 @@ func TestCounted(t *testing.T) {
 			for part := range slices.Chunk([]byte(document), size) {
 				_, _ = s.Write(part)
 			}
+			if start, end := s.LastCounted(); want > 0 && (document[start-1] != '"' || document[end] != '"' || start >= end) {
+				t.Errorf("%.80s in pieces of %d: the last is %d to %d", document, size, start, end)
+			}
 			if err := s.Close(); (err != nil) != strings.Contains(document, "0000") || s.Counted() != want && err == nil {
 				t.Errorf("%.80s in pieces of %d: counted %d, want %d (%v)", document, size, s.Counted(), want, err)
 			}

@@ -67,6 +67,7 @@ type Scanner struct {
 
 	counts  bool // the value that comes next is of a counted member
 	counted int
+	last    [2]int64 // where the text of the last counted string is
 
 	path  []string // reused for str
 	names map[string]string
@@ -187,6 +188,10 @@ func (s *Scanner) Safe() int64 { return s.safe }
 
 // Counted returns how many members of Options.Count had a string that is not empty.
 func (s *Scanner) Counted() int { return s.counted }
+
+// LastCounted returns where the text of the string is that was counted last, its quotes
+// left out: the bytes [start, end) of the document.
+func (s *Scanner) LastCounted() (start, end int64) { return s.last[0], s.last[1] }
 
 // fail returns the error for p[i].
 func (s *Scanner) fail(code Code, i int, reason string) (int, error) {

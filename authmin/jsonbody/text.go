@@ -234,6 +234,7 @@ func (s *Scanner) endText(p []byte, i int, head []byte, cut bool) (err error) {
 	if !s.isName {
 		if s.counts && s.off+int64(i)-s.textAt > int64(len(`""`)) {
 			s.counted++
+			s.last = [2]int64{s.textAt + 1, s.off + int64(i) - 1}
 		}
 		s.counts = false
 		s.endScalar(p, i)

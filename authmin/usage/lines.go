@@ -11,6 +11,9 @@ type line struct {
 	more  bool // the event had a line of data before
 	start bool // of the answer is past: a byte order mark may be before the first line
 	marks int  // bytes of the mark
+
+	fresh bool // an event begins with the next byte
+	datas int  // lines of data in the event
 }
 
 // fieldData begins the lines of an event that have its data.
@@ -36,6 +39,14 @@ func (s *Scanner) readLine(p []byte) (n int, ended bool) {
 // Of its fields only the data is of interest.
 func (s *Scanner) readEvent(all []byte) (n int, ended bool) {
 	l := &s.line
+	if l.fresh {
+		if n := s.shape.match(all); n > 0 {
+			s.texts++
+			return n, true
+		}
+	}
+	whole, object := l.fresh, -1
+	l.fresh = false
 	for p := all; len(p) > 0; {
 		if !l.start {
 			if p = s.skipMark(p); len(p) == 0 {
@@ -49,15 +60,21 @@ func (s *Scanner) readEvent(all []byte) (n int, ended bool) {
 		l.cr = false
 		if p[0] != '\n' && p[0] != '\r' {
 			end := lineEnd(p)
-			s.addField(p[:end])
+			if size := s.addField(p[:end]); size > 0 {
+				object = len(all) - len(p) + end - size
+			}
 			p = p[end:]
 			continue
 		}
 		l.cr, p = p[0] == '\r', p[1:]
+		if l.at == 0 && whole && l.datas == 1 && !l.cr {
+			s.shape.learn(all[:len(all)-len(p)], object, s)
+		}
 		if s.endLine() {
 			if l.cr && len(p) > 0 && p[0] == '\n' {
 				l.cr, p = false, p[1:]
 			}
+			l.fresh = !l.cr
 			return len(all) - len(p), true
 		}
 	}
@@ -89,20 +106,21 @@ func lineEnd(p []byte) int {
 	return end
 }
 
-// addField reads a part of a line.
-func (s *Scanner) addField(p []byte) {
+// addField reads a part of a line, and returns how many bytes at its end are data.
+func (s *Scanner) addField(p []byte) (data int) {
 	l := &s.line
 	for !l.data {
 		if l.at < 0 || len(p) == 0 {
-			return
+			return 0
 		}
 		if p[0] != fieldData[l.at] {
 			l.at = -1
-			return
+			return 0
 		}
 		p = p[1:]
 		if l.at++; l.at == len(fieldData) {
 			l.data = true
+			l.datas++
 			if l.more {
 				s.add(newline)
 			}
@@ -114,6 +132,7 @@ func (s *Scanner) addField(p []byte) {
 		}
 	}
 	s.add(p)
+	return len(p)
 }
 
 // endLine ends a line, and reports whether it was an empty one, which ends the event.
@@ -122,7 +141,7 @@ func (s *Scanner) endLine() bool {
 	empty := l.at == 0
 	if empty {
 		s.end()
-		l.more = false
+		l.more, l.datas = false, 0
 	}
 	l.more = l.more || l.data
 	l.at, l.data, l.space = 0, false, false

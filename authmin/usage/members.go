@@ -89,17 +89,24 @@ func options() jsonbody.Options {
 	return o
 }
 
-// take reads the figures of one JSON object, and reports whether it carries text.
-func (c *counts) take(s *jsonbody.Scanner) (text bool) {
+// hasText reports whether an object carries text of a model. Events that repeat a text
+// have other types than those that bring it.
+func (s *Scanner) hasText() bool {
+	if s.object.Counted() == 0 {
+		return false
+	}
+	kind, ok := s.object.Member(memberType)
+	return !ok || bytes.HasSuffix(kind.Raw, []byte(`delta"`))
+}
+
+// take reads the figures of one JSON object.
+func (c *counts) take(s *jsonbody.Scanner) {
 	var said, totals [places]bool
 	var total [places]int64
-	text = s.Counted() > 0
 	for path, value := range s.Members() {
 		m, isFigure := members[path]
 		switch {
-		case !isFigure && path == memberType:
-			// Events that repeat a text have other types.
-			text = text && bytes.HasSuffix(value.Raw, []byte(`delta"`))
+		case path == memberType:
 		case !isFigure:
 			c.takeModel(value)
 		case value.Kind == jsonbody.Null:
@@ -126,7 +133,6 @@ func (c *counts) take(s *jsonbody.Scanner) (text bool) {
 		}
 		c.final = c.final || said[place] && place != inMessage
 	}
-	return text
 }
 
 func (c *counts) takeModel(value jsonbody.Member) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"mime"
 	"strings"
+	"sync"
 
 	"github.com/llorch/gateway/authmin/jsonbody"
 )
@@ -37,24 +38,30 @@ func formOf(contentType string) form {
 // A Scanner reads the figures of one answer while its bytes pass. It is not safe for
 // concurrent use.
 type Scanner struct {
-	form   form
-	object *jsonbody.Scanner // of the form's objects; nil for an unknown form
-	line   line
-	begun  bool // the object
-	failed bool // the object cannot be read: the rest of it is skipped
+	form     form
+	object   *jsonbody.Scanner // of the form's objects; nil for an unknown form
+	line     line
+	shape    shape
+	streamed bool
+	begun    bool // the object
+	failed   bool // the object cannot be read: the rest of it is skipped
 	counts
 	texts int64 // events that carried text
 }
 
-// object is copied for each answer.
-var object = jsonbody.New(options())
+// objects are scanners between two answers.
+var objects = func() *sync.Pool {
+	first := jsonbody.New(options())
+	return &sync.Pool{New: func() any { return first.Copy() }}
+}()
 
 // NewScanner returns a Scanner for an answer with this Content-Type. It reads nothing of
 // an answer of another type than those of the package comment, which is unreported.
 func NewScanner(contentType string) *Scanner {
 	s := &Scanner{form: formOf(contentType)}
+	s.streamed = s.form == events || s.form == lines
 	if s.form != unknown {
-		s.object = object.Copy()
+		s.object = objects.Get().(*jsonbody.Scanner)
 	}
 	return s
 }
@@ -84,13 +91,15 @@ func (s *Scanner) Event(p []byte) (n int, ended bool) {
 }
 
 // Streamed reports whether the answer is one of events or lines.
-func (s *Scanner) Streamed() bool { return s.form == events || s.form == lines }
+func (s *Scanner) Streamed() bool { return s.streamed }
 
 // Close reads what has no end of its own: a whole object, and a last line or event without
-// a line end. Nothing may be written after it.
+// a line end. What is written after it is not read.
 func (s *Scanner) Close() {
 	if s.object != nil {
 		s.end()
+		objects.Put(s.object)
+		s.form, s.object = unknown, nil
 	}
 }
 
@@ -124,7 +133,7 @@ func (s *Scanner) end() {
 	err := s.object.Close()
 	if refused, ok := errors.AsType[*jsonbody.Error](err); ok {
 		s.bad = s.bad || refused.Code == jsonbody.Ambiguous || refused.Code == jsonbody.TooDeep
-	} else if s.take(s.object) {
+	} else if s.take(s.object); s.hasText() {
 		s.texts++
 	}
 	s.object.Reset()

@@ -32,6 +32,21 @@ func BenchmarkGuardedToBare(b *testing.B) {
 	}
 }
 
+// BenchmarkCountedToGuarded is the same for a guard with usage, as a share of one
+// without: it reads the model of each request and the figures of each answer, and writes
+// a second record.
+func BenchmarkCountedToGuarded(b *testing.B) {
+	for _, shape := range shapes {
+		b.Run(shape.name, func(b *testing.B) {
+			s := start(b, "audit file {dir}/audit")
+			s.shape(shape)
+			s.compare(b,
+				func() cost { return s.turn(b, s.guarded, s.token, 200) },
+				func() cost { return s.turn(b, s.counted, s.token, 200) })
+		})
+	}
+}
+
 // BenchmarkGuardedToBareWithAuditToTheLog is the same with Caddy's log as the only
 // sink.
 func BenchmarkGuardedToBareWithAuditToTheLog(b *testing.B) {

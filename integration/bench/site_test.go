@@ -22,9 +22,10 @@ const (
 	mostClients = 64     // connections at once
 )
 
-// setup is one Caddy with a bare and a guarded site before one upstream.
+// setup is one Caddy with a bare, a guarded and a counted site before one upstream.
 type setup struct {
 	bare, guarded string
+	counted       string // guarded, with usage
 	token         string
 	client        *http.Client
 	extra         map[string]http.Header // sent along, by address
@@ -47,7 +48,7 @@ func startWith(b *testing.B, authminBlock, global string) *setup {
 	upstream := httptest.NewServer(http.HandlerFunc(engine))
 	b.Cleanup(upstream.Close)
 	s := &setup{
-		bare: testkit.FreeAddress(b), guarded: testkit.FreeAddress(b),
+		bare: testkit.FreeAddress(b), guarded: testkit.FreeAddress(b), counted: testkit.FreeAddress(b),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: mostClients}},
 	}
 	s.shape(shapes[len(shapes)-1])
@@ -84,7 +85,17 @@ http://:%[5]s {
 	}
 	reverse_proxy %[6]s
 }
-`, dir, keyring, strings.ReplaceAll(authminBlock, "{dir}", dir), port(s.bare), port(s.guarded), upstream.Listener.Addr(), global)
+http://:%[8]s {
+	bind 127.0.0.1
+	authmin counted {
+		require infer /v1/*
+		model_in body /v1/*
+		usage
+		upstream_token {env.UPSTREAM}
+	}
+	reverse_proxy %[6]s
+}
+`, dir, keyring, strings.ReplaceAll(authminBlock, "{dir}", dir), port(s.bare), port(s.guarded), upstream.Listener.Addr(), global, port(s.counted))
 	path := filepath.Join(dir, "Caddyfile")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		b.Fatal(err)

@@ -51,7 +51,13 @@ func (a *API) taskRoutes() {
 	route(a, authmin.ScopeInfer, http.MethodPost, "/v2/tasks/{id}/cancel", http.StatusNoContent, "Cancel a task", a.cancel)
 }
 
-func (a *API) submit(ctx context.Context, in *submitInput) (*body[orchestrator.Admission], error) {
+// admitted is the answer to a task. A gateway that counts tokens leaves out a replay.
+type admitted struct {
+	Replayed string `header:"X-Task-Replayed" enum:"true" doc:"An earlier request with the same Idempotency-Key has made the task"`
+	Body     orchestrator.Admission
+}
+
+func (a *API) submit(ctx context.Context, in *submitInput) (*admitted, error) {
 	if err := in.Body.Unclear(); err != nil {
 		return nil, err
 	}
@@ -64,7 +70,11 @@ func (a *API) submit(ctx context.Context, in *submitInput) (*body[orchestrator.A
 		return nil, p
 	}
 	admission, err := a.o.Submit(ctx, who(ctx), in.Body, in.IdempotencyKey)
-	return &body[orchestrator.Admission]{admission}, err
+	out := &admitted{Body: admission}
+	if admission.Replayed {
+		out.Replayed = "true"
+	}
+	return out, err
 }
 
 func (a *API) listTasks(ctx context.Context, in *listInput) (*body[orchestrator.Page], error) {
