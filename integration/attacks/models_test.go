@@ -2,6 +2,7 @@ package attacks_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 // modelCase is a request of a token that may use tiny and team-*.
 type modelCase struct {
 	Title   string   `json:"title"`
+	Method  string   `json:"method"` // default: POST
 	Path    string   `json:"path"`
 	Headers []string `json:"headers"`
 	Body    string   `json:"body"` // latin-1: one code point, one byte
@@ -21,7 +23,7 @@ type modelCase struct {
 }
 
 // modelGuard is where requests name the model.
-const modelGuard = "model_in body /v1/chat/completions\nmodel_in form /v1/audio\nmodel_free /v1/models\n"
+const modelGuard = "model_in body /v1/chat/completions\nmodel_in form /v1/audio\nmodel_free /v1/models\nmodel_in body POST /v1/tasks\nmodel_free GET /v1/tasks\n"
 
 // TestModelsAreNotTalkedAround: no request that an upstream could read as one for another
 // model gets through, in one piece or byte by byte; what is allowed arrives in its whole length.
@@ -35,8 +37,8 @@ func TestModelsAreNotTalkedAround(t *testing.T) {
 	if err := json.Unmarshal(content, &cases); err != nil {
 		t.Fatal(err)
 	}
-	if len(cases) != 71 {
-		t.Fatalf("%d cases, want 71: has one gone missing?", len(cases))
+	if len(cases) != 79 {
+		t.Fatalf("%d cases, want 79: has one gone missing?", len(cases))
 	}
 	upstream := startEcho(t)
 	tokens := writeFile(t, "tokens", "# format 2\n"+keyring(keyringLine("few", tokenOK, "infer", "models=tiny,team-*")))
@@ -71,7 +73,7 @@ func (c modelCase) wire(t *testing.T, address string, chunked bool) []byte {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "POST %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", c.Path, address, bearer(tokenOK))
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", cmp.Or(c.Method, "POST"), c.Path, address, bearer(tokenOK))
 	connection := "Connection: close\r\n"
 	for _, line := range c.Headers {
 		if strings.HasPrefix(line, "Connection:") {
