@@ -57,7 +57,7 @@ func TestAListOfBudgetsHasOneOfAKind(t *testing.T) {
 		t.Errorf("ParseBudgets(%q) = %v (%v)", list, got, err)
 	}
 	if all := slices.Repeat(got, 3); CheckBudgets(all) == nil {
-		t.Error("a list with budgets twice is accepted")
+		t.Error("a list that has budgets twice is accepted")
 	}
 	for _, list := range []string{"", ",", "2Mtokens/day,", "2Mtokens/day,3Mtokens/day/hard"} {
 		if got, err := ParseBudgets(list); err == nil {

@@ -31,12 +31,13 @@ type Decision struct {
 
 	Problem *Problem // the answer to a refusal; nil when allowed
 
-	Name        string  // identity for the upstream; "" when anonymous
-	Identity    string  // identity for the audit trail; for a token, valid or not, `token:` and its fp6
-	Scopes      []Scope // scopes of the identity
-	Models      *Models // that the identity may use; nil: every model
-	Fingerprint string  // fp6 of the presented token, "" without one
-	Token       *Token  // the keyring's token, nil for other identities
+	Name        string   // identity for the upstream; "" when anonymous
+	Identity    string   // identity for the audit trail; for a token, valid or not, `token:` and its fp6
+	Scopes      []Scope  // scopes of the identity
+	Models      *Models  // that the identity may use; nil: every model
+	Budgets     []Budget // of the token; nil: none
+	Fingerprint string   // fp6 of the presented token, "" without one
+	Token       *Token   // the keyring's token, nil for other identities
 	Presented   Presented
 }
 
@@ -158,7 +159,7 @@ func (g *Decider) identify(d *Decision, r *Request, now time.Time) Reason {
 		d.Fingerprint = d.Identity[len(tokenIdentity):]
 		token, verdict := g.Keyring().Lookup(digest, now)
 		if verdict == VerdictValid {
-			d.Token, d.Name, d.Scopes, d.Models = token, token.Name, token.Scopes, token.Models
+			d.Token, d.Name, d.Scopes, d.Models, d.Budgets = token, token.Name, token.Scopes, token.Models, token.Budgets
 		}
 		return verdict.Reason()
 	}

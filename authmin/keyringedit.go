@@ -106,7 +106,8 @@ func mergeKeyring(old []byte, before, after []Token) []byte {
 
 func sameToken(a, b *Token) bool {
 	return a.Name == b.Name && slices.Equal(a.Scopes, b.Scopes) && a.Created == b.Created &&
-		a.NotBefore == b.NotBefore && a.Expires == b.Expires && a.Revoked == b.Revoked && a.Models.String() == b.Models.String()
+		a.NotBefore == b.NotBefore && a.Expires == b.Expires && a.Revoked == b.Revoked && a.Models.String() == b.Models.String() &&
+		slices.Equal(a.Budgets, b.Budgets)
 }
 
 // throughLinks resolves links, so that a rename replaces the file and not the link.

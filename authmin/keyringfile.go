@@ -12,7 +12,7 @@ import (
 )
 
 // Bounds of a keyring file. A line of the longest name, all scopes, all times and the
-// longest list of models stays under its limit.
+// longest lists of models and budgets stays under its limit.
 const (
 	maxKeyringLine = 4 << 10
 	maxKeyringSize = 256 << 20
@@ -30,7 +30,7 @@ const keyringForbidden os.FileMode = 0o027
 
 // ReadKeyringFile reads and checks a keyring file. The format is a line a token,
 //
-//	NAME sha256:HEX SCOPE[,SCOPE…] [created=T] [not_before=T] [expires=T] [state=active|revoked] [models=PATTERN[,PATTERN…]]
+//	NAME sha256:HEX SCOPE[,SCOPE…] [created=T] [not_before=T] [expires=T] [state=active|revoked] [models=PATTERN[,PATTERN…]] [budget=BUDGET[,BUDGET…]]
 //
 // with T in RFC 3339, comments that begin with #, and as its last line
 // `# end N`, N being the number of tokens: a cut file is no keyring. An attribute after
@@ -56,7 +56,7 @@ func ReadKeyringGeneration(path string) (tokens []Token, generation Digest, err 
 
 // ParseKeyring reads the content of a keyring file; see [ReadKeyringFile].
 func ParseKeyring(content []byte) ([]Token, error) {
-	p := keyringParser{scopes: map[string][]Scope{}, models: map[string]*Models{}}
+	p := keyringParser{scopes: map[string][]Scope{}, models: map[string]*Models{}, budgets: map[string][]Budget{}}
 	if bytes.HasPrefix(content, []byte("\ufeff")) {
 		return nil, fmt.Errorf("%w: line 1 begins with a byte order mark; save the file as plain UTF-8", ErrKeyringFile)
 	}
@@ -77,14 +77,15 @@ func ParseKeyring(content []byte) ([]Token, error) {
 // the field that holds it is refused.
 const blanks = " \t"
 
-// keyringParser is the state of parsing one file. Few lists of scopes or models differ,
+// keyringParser is the state of parsing one file. Few lists of scopes, models or budgets differ,
 // so tokens with equal lists share one.
 type keyringParser struct {
-	tokens []Token
-	scopes map[string][]Scope
-	models map[string]*Models
-	format int // of the line that names it; 0 without one
-	ended  bool
+	tokens  []Token
+	scopes  map[string][]Scope
+	models  map[string]*Models
+	budgets map[string][]Budget
+	format  int // of the line that names it; 0 without one
+	ended   bool
 }
 
 func (p *keyringParser) line(raw []byte) error {
@@ -121,7 +122,7 @@ func (p *keyringParser) line(raw []byte) error {
 }
 
 func (p *keyringParser) token(fields []string) (Token, error) {
-	const positional, most = 3, 8
+	const positional, most = 3, 9
 	if len(fields) < positional || len(fields) > most {
 		return Token{}, errors.New("want NAME sha256:HEX SCOPE[,SCOPE…]")
 	}
@@ -150,9 +151,12 @@ func (p *keyringParser) token(fields []string) (Token, error) {
 				return Token{}, fmt.Errorf("%s is given twice", clip(key))
 			}
 		}
-		if key == "models" {
+		switch key {
+		case "models":
 			err = p.setModels(&t, value)
-		} else {
+		case "budget":
+			err = p.setBudgets(&t, value)
+		default:
 			err = t.setField(key, value)
 		}
 		if err != nil {
@@ -178,7 +182,7 @@ func (t *Token) setField(key, value string) error {
 		}
 		return nil
 	default:
-		return errors.New("unknown field; want created, not_before, expires, state or models")
+		return errors.New("unknown field; want created, not_before, expires, state, models or budget")
 	}
 	when, err := time.Parse(time.RFC3339, value)
 	if err != nil || when.Unix() <= 0 {

@@ -58,8 +58,24 @@ func (p *keyringParser) setModels(t *Token, list string) (err error) {
 	return nil
 }
 
+// setBudgets reads the attribute budget of a token.
+func (p *keyringParser) setBudgets(t *Token, list string) (err error) {
+	if p.format < 2 {
+		return errors.New("budget needs a line `# format 2` before the first token")
+	}
+	budgets, ok := p.budgets[list]
+	if !ok {
+		if budgets, err = ParseBudgets(list); err != nil {
+			return err
+		}
+		p.budgets[strings.Clone(list)] = budgets
+	}
+	t.Budgets = budgets
+	return nil
+}
+
 // needsFormat2 reports whether a token has attributes of format 2.
-func needsFormat2(t Token) bool { return t.Models != nil }
+func needsFormat2(t Token) bool { return t.Models != nil || t.Budgets != nil }
 
 // hasFormat2 reports whether the content of a keyring file names format 2.
 func hasFormat2(content []byte) bool {

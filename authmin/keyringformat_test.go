@@ -90,6 +90,7 @@ func TestEveryFieldOfATokenIsWritten(t *testing.T) {
 	values := map[string]any{
 		"Name": "other", "Scopes": []Scope{ScopeAdmin}, "Created": int64(1), "NotBefore": int64(2), "Expires": int64(3),
 		"Revoked": true, "Models": &Models{patterns: []string{"tiny"}, text: "tiny"},
+		"Budgets": []Budget{{300, BudgetRequests, BudgetHour, false}},
 	}
 	for field := range reflect.TypeFor[Token]().Fields() {
 		if !field.IsExported() {

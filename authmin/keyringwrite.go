@@ -36,6 +36,9 @@ func appendKeyringLine(b []byte, t *Token) []byte {
 	if t.Models != nil {
 		b = append(append(b, " models="...), t.Models.String()...)
 	}
+	if t.Budgets != nil {
+		b = append(append(b, " budget="...), JoinBudgets(t.Budgets)...)
+	}
 	return append(b, '\n')
 }
 

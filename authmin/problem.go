@@ -63,6 +63,14 @@ var (
 		Title: "This identity has used up its limit",
 		Hint:  "Wait as long as Retry-After says, or run fewer requests at once.",
 	}
+	// ProblemBudgetSpent refuses a request of an identity whose budget is spent. Sending it
+	// again helps only in the next window, so that SDKs do not.
+	ProblemBudgetSpent = Problem{
+		Status: http.StatusTooManyRequests, Code: "BUDGET_SPENT", CodeNumber: 42904,
+		Title: "The budget of this identity is spent",
+		Hint:  "Wait until the next window, as Retry-After says, or ask the operator for a larger budget.",
+		Final: true, SDKCode: "insufficient_quota",
+	}
 	ProblemBadRequest = Problem{
 		Status: http.StatusBadRequest, Code: "AMBIGUOUS_REQUEST", CodeNumber: 40001,
 		Title: "The request is ambiguous",

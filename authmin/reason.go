@@ -22,13 +22,14 @@ const (
 	ReasonPolicy    Reason = "policy"
 	ReasonBody      Reason = "body"
 	ReasonModel     Reason = "model"
+	ReasonBudget    Reason = "budget"
 )
 
 // Reasons returns every reason that a refusal can have.
 func Reasons() []Reason {
 	return []Reason{
 		ReasonMissing, ReasonMalformed, ReasonUnknown, ReasonExpired, ReasonRevoked, ReasonNotYet,
-		ReasonScope, ReasonLocked, ReasonLimited, ReasonPath, ReasonHost, ReasonOrigin, ReasonPolicy, ReasonBody, ReasonModel,
+		ReasonScope, ReasonLocked, ReasonLimited, ReasonPath, ReasonHost, ReasonOrigin, ReasonPolicy, ReasonBody, ReasonModel, ReasonBudget,
 	}
 }
 

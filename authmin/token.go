@@ -19,6 +19,7 @@ type Token struct {
 	Expires   int64 // refused from this second on
 	Revoked   bool
 	Models    *Models // that it may use; nil: every model
+	Budgets   []Budget
 	digest    Digest
 	spelling  *spelling // nil if only the digest was known
 }

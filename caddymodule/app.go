@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -62,6 +63,13 @@ type App struct {
 	// Default: 268435456 (256 MiB).
 	BodyMemory int64 `json:"body_memory,omitempty"`
 
+	// What each identity with a scope may use.
+	Budgets []ScopeBudget `json:"budgets,omitempty"`
+
+	// Absolute path of the directory in which the gateway keeps the counts of budgets: its
+	// own, mode 0700. A budget needs it.
+	StateDir string `json:"state_dir,omitempty"`
+
 	configured bool // a configuration was given, even an empty one
 	rejection  rejection
 
@@ -74,15 +82,18 @@ type App struct {
 	lockout     lockoutRule
 	guards      guardList
 
-	unguarded unguardedListeners
-	shield    *logShield
-	audit     *auditLog
-	watched   *Watch // nil: the configuration has no page
-	hasPage   bool
-	metrics   *metrics
-	log       *zap.Logger
-	stopped   chan struct{}
-	stop      func()
+	unguarded    unguardedListeners
+	shield       *logShield
+	audit        *auditLog
+	watched      *Watch // nil: the configuration has no page
+	hasPage      bool
+	metrics      *metrics
+	ledger       *pooledLedger // nil: no state_dir
+	countsTokens bool          // a guard has usage
+	counting     bool          // ledger has to be released
+	log          *zap.Logger
+	stopped      chan struct{}
+	stop         func()
 }
 
 // TrustProxy configures the proxies that may set the identity of a request.
@@ -152,6 +163,9 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	a.shield.leaks.Store(a.store.leaks)
+	if err := a.provisionBudgets(); err != nil {
+		return err
+	}
 	a.store.chains, err = chainKeys(a.Audit)
 	return err
 }
@@ -202,6 +216,11 @@ func (a *App) resolve() ([]sourcedToken, error) {
 func (a *App) Start() error {
 	if err := a.audit.open(); err != nil {
 		return err
+	}
+	if a.ledger != nil {
+		if err := a.ledger.Start(); err != nil {
+			return fmt.Errorf("state_dir: %w", err)
+		}
 	}
 	a.store.watch()
 	runningShield.Store(a.shield)
@@ -286,11 +305,12 @@ func (a *App) Cleanup() error {
 	if a.audit != nil {
 		a.audit.close()
 	}
+	releasing := a.releaseLedger()
 	if !a.acquired {
-		return nil
+		return releasing
 	}
 	a.acquired = false // a.state stays set: requests in progress still use it
-	return releaseState()
+	return errors.Join(releasing, releaseState())
 }
 
 // Interface guards

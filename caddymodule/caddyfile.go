@@ -28,6 +28,7 @@ func init() {
 //	authmin {
 //		token       <name> <source> <scope...> {
 //			models <pattern...>
+//			budget <n> tokens|requests per hour|day|month [hard]
 //		}
 //		token_file  <absolute path>
 //		optional    <bool>
@@ -44,6 +45,8 @@ func init() {
 //		admin_api   on | off
 //		admin_is_superuser on | off
 //		body_memory <size>
+//		budget      <scope> <n> tokens|requests per hour|day|month [hard]
+//		state_dir   <absolute path>
 //	}
 func parseGlobal(d *caddyfile.Dispenser, earlier any) (_ any, err error) {
 	defer hideTokens(*d, &err)
@@ -58,7 +61,7 @@ func parseGlobal(d *caddyfile.Dispenser, earlier any) (_ any, err error) {
 	seen := map[string]bool{}
 	for d.NextBlock(0) {
 		option := d.Val()
-		if seen[option] && option != "token" && option != "token_file" && option != "audit" {
+		if seen[option] && option != "token" && option != "token_file" && option != "audit" && option != "budget" {
 			return nil, d.Errf("%s is given twice", option)
 		}
 		seen[option] = true
@@ -115,6 +118,8 @@ func (a *App) parseOption(d *caddyfile.Dispenser, option string) error {
 		}
 		on := args[0] == "on"
 		a.AdminIsSuperuser = &on
+	case "budget", "state_dir":
+		return a.parseBudget(d, option, args)
 	case "body_memory":
 		size, ok := parseSize(args, largestBodyMemory)
 		if !ok {

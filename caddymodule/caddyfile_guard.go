@@ -37,6 +37,10 @@ import (
 //		usage {
 //			identities      <number>
 //		}
+//		budget              <n> tokens|requests per hour|day|month [hard]
+//		budget_reserve      <tokens>
+//		budget_fail         open
+//		shadow_budget
 //		token_only
 //		shadow
 //		plaintext
@@ -56,7 +60,7 @@ func parseGuard(h httpcaddyfile.Helper) (_ []httpcaddyfile.ConfigValue, err erro
 	seen := map[string]bool{}
 	for d.NextBlock(0) {
 		option := d.Val()
-		if seen[option] && !slices.Contains([]string{"public", "require", "deny", "model_in", "model_free"}, option) {
+		if seen[option] && !slices.Contains([]string{"public", "require", "deny", "model_in", "model_free", "budget"}, option) {
 			return nil, d.Errf("%s is given twice", option)
 		}
 		seen[option] = true
@@ -149,6 +153,8 @@ func (g *Guard) parseOption(d *caddyfile.Dispenser, option string) error {
 		return g.parseModels(d, option, args)
 	case "usage":
 		return g.parseUsage(d, args)
+	case "budget", "budget_reserve", "budget_fail", "shadow_budget":
+		return g.parseBudget(d, option, args)
 	case "token_only", "shadow", "plaintext":
 		if len(args) != 0 {
 			return d.Errf("%s takes no value", option)

@@ -7,10 +7,18 @@ import (
 // parseBlock reads the block of a token:
 //
 //	models <pattern...>
-func (t *TokenSource) parseBlock(d *caddyfile.Dispenser) error {
+//	budget <n> tokens|requests per hour|day|month [hard]
+func (t *TokenSource) parseBlock(d *caddyfile.Dispenser) (err error) {
 	for d.NextBlock(1) {
-		if d.Val() != "models" {
-			return d.Errf("unknown option %s of a token; want models", d.Val())
+		switch d.Val() {
+		case "budget":
+			if t.Budgets, err = addBudget(t.Budgets, d.RemainingArgs()); err != nil {
+				return d.Errf("token %s: budget: %v", t.Name, err)
+			}
+			continue
+		case "models":
+		default:
+			return d.Errf("unknown option %s of a token; want models or budget", d.Val())
 		}
 		if t.Models != nil {
 			return d.Err("models is given twice")

@@ -62,7 +62,9 @@ func (a *App) checkFaults(ctx caddy.Context) error {
 	found := c.Coverage()
 	a.warnUnguarded(found)
 	a.unguarded = c.unguarded(found)
-	a.warnReadable(inspect(c).sourcesOfTokens())
+	in := inspect(c)
+	a.countsTokens = in.countsTokens()
+	a.warnReadable(in.sourcesOfTokens())
 	return nil
 }
 

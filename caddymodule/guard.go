@@ -99,21 +99,37 @@ type Guard struct {
 	// Record how many tokens each call took, in the audit trail and in metrics.
 	Usage *UsageConfig `json:"usage,omitempty"`
 
-	limits     limitRule
-	models     *authmin.ModelRoutes
-	cors       *corsRule // nil: none
-	publicRule publicRule
-	exceptions authmin.HeaderExceptions
-	public     *publicLimiter
-	limitName  string // of the guard, in the table of limits
-	app        *App
-	policy     *authmin.Policy
-	upstream   *upstreamCredential // nil: none
-	listeners  listenerSet
-	errors     bool // the server has error routes
-	decider    authmin.Decider
-	metrics    guardMetrics
-	usage      *usageMetrics // nil: tokens are not counted
+	// What each identity may use of this guard, beside the budgets of its token and scopes,
+	// such as 2Mtokens/day, 300requests/hour or 2Mtokens/day/hard.
+	Budgets []authmin.Budget `json:"budgets,omitempty"`
+
+	// The tokens that are reserved for the answer of a request that names no limit, and
+	// the step by which a running stream reserves more. Default: 4096.
+	BudgetReserve int64 `json:"budget_reserve,omitempty"`
+
+	// What happens to requests with a budget while their counts cannot be written: open
+	// forwards them. Default: they are refused with 503.
+	BudgetFail string `json:"budget_fail,omitempty"`
+
+	// Count budgets and refuse nothing.
+	ShadowBudget bool `json:"shadow_budget,omitempty"`
+
+	limits        limitRule
+	models        *authmin.ModelRoutes
+	cors          *corsRule // nil: none
+	publicRule    publicRule
+	exceptions    authmin.HeaderExceptions
+	public        *publicLimiter
+	limitName     string // of the guard, in the table of limits
+	app           *App
+	policy        *authmin.Policy
+	upstream      *upstreamCredential // nil: none
+	listeners     listenerSet
+	errors        bool // the server has error routes
+	decider       authmin.Decider
+	metrics       guardMetrics
+	usage         *usageMetrics // nil: tokens are not counted
+	budgetMetrics *budgetMetrics
 
 	// onCall is called with each call whose tokens are counted, before it is forwarded.
 	// It may set what is to be called while the call runs. nil: nothing.
@@ -190,6 +206,9 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	g.metrics = g.app.metrics.guard(g.Name)
 	if err := g.provisionUsage(); err != nil {
 		return g.errorf("usage: %w", err)
+	}
+	if err := g.provisionBudgets(); err != nil {
+		return g.errorf("%w", err)
 	}
 	return nil
 }

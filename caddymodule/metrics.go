@@ -33,6 +33,10 @@ type metrics struct {
 	identityTokens *prometheus.CounterVec
 	firstToken     *prometheus.HistogramVec
 
+	budgetSpent       *prometheus.CounterVec
+	budgetRefused     *prometheus.CounterVec
+	budgetUnavailable *prometheus.CounterVec
+
 	sourcesUnusable    prometheus.Gauge
 	unguardedListeners *prometheus.GaugeVec
 }
@@ -115,6 +119,18 @@ var shared = &metrics{
 		Help:    "Time from the request to the first token of a streamed answer, by guard.",
 		Buckets: []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120},
 	}, []string{"guard"}),
+	budgetSpent: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "caddy_authmin_budget_spent_total",
+		Help: "What was charged to budgets, by guard, identity and unit: tokens or requests. Identities after the first ones are counted as other.",
+	}, []string{"guard", "identity", "unit"}),
+	budgetRefused: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "caddy_authmin_budget_refused_total",
+		Help: "Requests refused because a budget was spent, and streams that a hard one ended, by guard, identity and unit of the budget.",
+	}, []string{"guard", "identity", "unit"}),
+	budgetUnavailable: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "caddy_authmin_budget_unavailable_total",
+		Help: "Requests with a budget that could not be counted, by guard: the file of counts cannot be written, or has too many.",
+	}, []string{"guard"}),
 	sourcesUnusable: prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "llorch_token_sources_unusable",
 		Help: "Files of tokens that are not in use as they are now: they cannot be read, their content is refused, or their replacement is not seen.",
@@ -130,7 +146,7 @@ func provisionMetrics(registry *prometheus.Registry) (*metrics, error) {
 	for _, c := range []prometheus.Collector{
 		shared.decisions, shared.failures, shared.tokens, shared.sourceErrors, shared.nextExpiry, shared.duration,
 		shared.lockouts, shared.lockedClients, shared.limiterEvictions, shared.limited, shared.terminated, shared.shadowGuards,
-		shared.auditEvents, shared.usageTokens, shared.identityTokens, shared.firstToken, shared.sourcesUnusable, shared.unguardedListeners,
+		shared.auditEvents, shared.usageTokens, shared.identityTokens, shared.firstToken, shared.budgetSpent, shared.budgetRefused, shared.budgetUnavailable, shared.sourcesUnusable, shared.unguardedListeners,
 	} {
 		if err := registry.Register(c); err != nil {
 			if _, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); !ok {

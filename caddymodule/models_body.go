@@ -73,7 +73,7 @@ func (g *Guard) hold(r *http.Request, s *requestState, identity string, write fu
 		return &problemBodyLarge
 	}
 	control := http.NewResponseController(s.ResponseWriter)
-	if !g.Shadow { // a shadow guard shortens no body; the server's own timeouts remain
+	if !g.Shadow && !s.lenient { // a shadow guard shortens no body; the server's own timeouts remain
 		if err := control.SetReadDeadline(time.Now().Add(heldBodyTime)); err != nil {
 			return &problemBodyLate // the time of the body cannot be bounded
 		}
@@ -82,7 +82,7 @@ func (g *Guard) hold(r *http.Request, s *requestState, identity string, write fu
 	r.Body = body
 	problem := g.readHeld(r, s, identity, body, write)
 	idle, _ := caddyhttp.IdleTimeoutsFromContext(r.Context()) // Caddy's reader removes the deadline itself
-	if idle == nil && problem == nil && !g.Shadow {
+	if idle == nil && problem == nil && !g.Shadow && !s.lenient {
 		_ = control.SetReadDeadline(time.Time{})
 	}
 	return problem
@@ -142,7 +142,12 @@ func endOfHeld(err error, left int64) *authmin.Problem {
 
 // modelsInBody adds the models in a JSON object.
 func (g *Guard) modelsInBody(r *http.Request, s *requestState, d *authmin.Decision, named []namedModel, members []string) ([]namedModel, *authmin.Problem) {
-	scanner := jsonbody.New(jsonbody.Options{Watch: members})
+	var scanner *jsonbody.Scanner
+	if s.cost != nil {
+		scanner = s.cost.scanner(members)
+	} else {
+		scanner = jsonbody.New(jsonbody.Options{Watch: members})
+	}
 	problem := g.hold(r, s, d.Name, func(piece []byte) *authmin.Problem {
 		if _, err := scanner.Write(piece); err != nil {
 			return ambiguousModel(err.Error())
@@ -152,11 +157,18 @@ func (g *Guard) modelsInBody(r *http.Request, s *requestState, d *authmin.Decisi
 	switch {
 	case problem != nil:
 		return nil, problem
+	case scanner.Safe() == 0 && len(members) == 0:
+		return named, nil
 	case scanner.Safe() == 0:
 		return nil, &problemModelMissing // no body
 	}
 	if err := scanner.Close(); err != nil {
 		return nil, ambiguousModel(err.Error())
+	}
+	if s.cost != nil {
+		if problem := s.cost.read(scanner); problem != nil {
+			return nil, problem
+		}
 	}
 	for _, member := range members {
 		value := ""

@@ -80,6 +80,8 @@ func refusalOfBody(problem *authmin.Problem) refusal {
 	switch problem.Code {
 	case problemModelAmbiguous.Code, problemModelMissing.Code, authmin.ProblemModel.Code:
 		return refusal{authmin.ReasonModel, problem, 0}
+	case problemLimit.Code, problemUncounted.Code:
+		return refusal{authmin.ReasonBudget, problem, 0}
 	case problemBodyMemory.Code:
 		return refusal{authmin.ReasonBody, problem, bodyMemoryRetry}
 	}

@@ -44,6 +44,9 @@ func (g *Guard) modelsInForm(r *http.Request, s *requestState, d *authmin.Decisi
 	for _, member := range members {
 		named = append(named, namedModel{member: member})
 	}
+	if s.cost != nil {
+		s.cost.readForm(parts)
+	}
 	for _, part := range parts {
 		if why := addPart(named[at:], part); why != "" {
 			return nil, ambiguousModel(why)

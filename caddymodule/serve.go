@@ -55,8 +55,8 @@ func (g *Guard) decide(r *http.Request, s *requestState) outcome {
 	switch {
 	case o.Allow && o.Public:
 		o.apply(g.admit(r, s))
-	case o.Allow && o.Models != nil && g.ModelsAt != ModelsAtUpstream:
-		o.apply(g.checkModels(r, s, &o.Decision))
+	case o.Allow:
+		o.apply(g.checkBody(r, s, &o.Decision))
 	}
 	return o
 }
@@ -70,6 +70,7 @@ func (g *Guard) answer(r *http.Request, next caddyhttp.Handler, s *requestState,
 	g.metrics.count(&o.Decision, g.Shadow, o.took)
 	g.app.watched.decided(&o.Decision, g.Shadow, s.start)
 	if !o.Allow && !g.Shadow {
+		s.cancelBudgets()
 		g.refuse(r, s, o)
 		return nil
 	}
@@ -140,6 +141,7 @@ func (g *Guard) limit(s *requestState, d *authmin.Decision) refusal {
 		}
 	case d.Allow && !d.Public && g.limits != limitRule{}:
 		end, reached, retry := g.app.state.limits.begin(limitKey{g.limitName, d.Name}, g.limits, s.start)
+		s.showLimit(g, d)
 		if reached != "" {
 			g.metrics.limited[reached].Inc()
 			return refusal{authmin.ReasonLimited, &authmin.ProblemLimited, retry}

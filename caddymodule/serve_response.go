@@ -20,6 +20,7 @@ type response struct {
 	dialect authmin.Dialect // of the client's path
 	cors    *corsRule       // nil: answers stay as they are
 	origin  string          // of the page, if the guard's `cors` names it
+	quotas  *quotaFields    // nil: the identity has neither limit nor budget
 	started bool            // the answer, after which its header is sent
 	sent    atomic.Int64
 	request *http.Request // as it is forwarded
@@ -59,6 +60,9 @@ func (s *response) start(status int) {
 
 func (s *response) keepHeader() {
 	s.keepIDs()
+	if s.quotas != nil {
+		s.quotas.set(s.Header())
+	}
 	s.keepCORS()
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/caddymodule/budget"
 )
 
 // requestState is the guard's state of one request, in one allocation.
@@ -31,6 +32,14 @@ type requestState struct {
 	charged   atomic.Int64 // bytes; the proxy may read the body while the request ends
 	fields    [8]string    // the values of the header fields that the guard sets
 	used      int
+
+	lenient     bool                // a body that cannot be read for its cost is forwarded
+	cost        *requestCost        // of an identity with a budget of tokens; nil: none
+	reservation *budget.Reservation // nil: no budget
+	spending    *budgetMetrics      // of the guard, with reservation
+	spender     string              // the identity
+	granted     int64               // tokens of the answer that are reserved
+	reserved    int64               // tokens of prompt and answer that were reserved at first
 }
 
 func (g *Guard) newRequestState(w http.ResponseWriter, r *http.Request) *requestState {
@@ -50,6 +59,7 @@ func (g *Guard) newRequestState(w http.ResponseWriter, r *http.Request) *request
 // release releases the request's share of all limits.
 func (s *requestState) release() {
 	s.slot.release()
+	s.endBudgets()
 	if s.endLimit != nil {
 		s.endLimit()
 	}

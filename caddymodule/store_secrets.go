@@ -24,17 +24,18 @@ var sourceKinds = []string{sourceTokenFile, sourceToken, sourceEnvironment, sour
 // sourcedToken is a token of the configuration or of the environment. Its secret comes
 // from its source, and changes with it if the source is a file.
 type sourcedToken struct {
-	name   string
-	scopes []authmin.Scope
-	models *authmin.Models // nil: every model
-	source *authmin.SecretSource
-	alias  *authmin.SecretSource // a second source that must have the same secret; nil: none
+	name    string
+	scopes  []authmin.Scope
+	models  *authmin.Models // nil: every model
+	budgets []authmin.Budget
+	source  *authmin.SecretSource
+	alias   *authmin.SecretSource // a second source that must have the same secret; nil: none
 }
 
 // tokenOf returns the token with a secret.
 func (t *sourcedToken) tokenOf(secret authmin.Secret) authmin.Token {
 	token := authmin.NewToken(t.name, secret, t.scopes...)
-	token.Models = t.models
+	token.Models, token.Budgets = t.models, t.budgets
 	return token
 }
 

@@ -22,6 +22,8 @@ type TokenSource struct {
 	Scopes []authmin.Scope `json:"scopes,omitempty"`
 	// The models that it may use: names, or patterns with *. Default: every model.
 	Models []string `json:"models,omitempty"`
+	// What it may use, such as 2Mtokens/day, 300requests/hour or 2Mtokens/day/hard.
+	Budgets []authmin.Budget `json:"budgets,omitempty"`
 }
 
 // errSource lists the valid forms of a source. It quotes nothing: the invalid text could
@@ -46,7 +48,10 @@ func (t TokenSource) resolve() (sourcedToken, error) {
 	if err != nil {
 		return sourcedToken{}, err
 	}
-	return sourcedToken{name: t.Name, scopes: t.Scopes, models: models, source: source}, nil
+	if err := authmin.CheckBudgets(t.Budgets); err != nil {
+		return sourcedToken{}, fmt.Errorf("token %s: budget: %w", t.Name, err)
+	}
+	return sourcedToken{name: t.Name, scopes: t.Scopes, models: models, budgets: t.Budgets, source: source}, nil
 }
 
 // ModelList returns the list of models; nil for every model. An empty list is refused: it

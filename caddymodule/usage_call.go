@@ -101,7 +101,7 @@ func (c *usageCall) result(err error, whole bool) usageResult {
 		result.Figures = result.Within(c.most)
 	}
 	switch {
-	case !whole || err != nil || c.failed || c.stopped || c.status == 0:
+	case !whole || err != nil || c.failed || c.stopped || c.status == 0 || c.status == statusClientClosed:
 		result.outcome = outcomeAborted
 		if c.status == 0 && isUnserved(handlerStatus(err)) {
 			return result

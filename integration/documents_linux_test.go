@@ -39,6 +39,7 @@ var documentParts = []struct {
 	{"attacks.md", 0, func(*testing.T, *fleet, string) {}},
 	{"observability.md", 1, func(*testing.T, *fleet, string) {}},
 	{"usage.md", 1, func(*testing.T, *fleet, string) {}},
+	{"budgets.md", 0, func(*testing.T, *fleet, string) {}},
 	{"install.md", 0, func(*testing.T, *fleet, string) {}},
 }
 

@@ -69,6 +69,7 @@ type Scanner struct {
 	counted int
 	last    [2]int64 // where the text of the last counted string is
 
+	size  int64    // of the string that is given to str
 	path  []string // reused for str
 	names map[string]string
 }
@@ -180,6 +181,10 @@ func (s *Scanner) Close() error {
 	}
 	return s.err
 }
+
+// StringSize returns how many bytes of the document the string takes with which
+// Options.String is being called, its quotes included.
+func (s *Scanner) StringSize() int64 { return s.size }
 
 // Safe returns the offset before which all bytes may be passed on: the start of
 // the watched value that is being read, or else what has been written. A Write

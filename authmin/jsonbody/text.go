@@ -239,6 +239,7 @@ func (s *Scanner) endText(p []byte, i int, head []byte, cut bool) (err error) {
 		s.counts = false
 		s.endScalar(p, i)
 		if s.str != nil {
+			s.size = s.off + int64(i) - s.textAt
 			err = s.str(s.around(), string(whole(head, cut)))
 		}
 		return err

@@ -58,11 +58,12 @@ func (a *account) end() time.Time {
 // State is a budget of an identity as it is now.
 type State struct {
 	Budget authmin.Budget
-	Used   int64     // what is settled and what is reserved, in Budget.Unit
-	Left   int64     // what can be reserved; 0 with a debt
-	Reset  time.Time // when the next window begins
+	Used   int64         // what is settled and what is reserved, in Budget.Unit
+	Left   int64         // what can be reserved; 0 with a debt
+	Reset  time.Time     // when the next window begins
+	In     time.Duration // until then, by the ledger's clock
 }
 
-func (a *account) state(b authmin.Budget) State {
-	return State{Budget: b, Used: a.total(), Left: a.left(b.Amount), Reset: a.end()}
+func (a *account) state(b authmin.Budget, at time.Time) State {
+	return State{Budget: b, Used: a.total(), Left: a.left(b.Amount), Reset: a.end(), In: a.end().Sub(at)}
 }

@@ -131,7 +131,7 @@ func (l *Ledger) States(claims []Claim) []State {
 			a.window = start.Unix()
 		}
 		a.roll(at)
-		states[i] = a.state(c.Budget)
+		states[i] = a.state(c.Budget, at)
 	}
 	return states
 }

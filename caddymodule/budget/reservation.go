@@ -18,6 +18,7 @@ type Reservation struct {
 	shares []share
 	over   bool
 	ended  bool
+	spent  int64 // tokens that the end charged
 }
 
 // share is what a request has of one account.
@@ -66,7 +67,7 @@ func (l *Ledger) Reserve(claims []Claim) (*Reservation, error) {
 			r.over = true
 			continue
 		}
-		if state := a.state(c.Budget); spent == nil || state.Reset.After(spent.State.Reset) {
+		if state := a.state(c.Budget, at); spent == nil || state.Reset.After(spent.State.Reset) {
 			spent = &SpentError{Claim: c, State: state}
 		}
 	}
@@ -180,12 +181,22 @@ func (r *Reservation) end(used func(*share) int64) {
 		s.account.roll(at)
 		s.account.limit = max(s.account.limit, s.claim.Budget.Amount)
 		s.follow()
+		if s.claim.Budget.Unit == authmin.BudgetTokens {
+			r.spent = max(r.spent, used(s))
+		}
 		charge := max(0, used(s)-s.closed)
 		s.take(-s.held)
 		s.account.used = add(s.account.used, charge)
 		s.account.holders--
 	}
 	_ = l.write(r.shares) // the next write repeats it
+}
+
+// Spent returns the tokens that were charged, when the reservation has ended.
+func (r *Reservation) Spent() int64 {
+	r.ledger.mu.Lock()
+	defer r.ledger.mu.Unlock()
+	return r.spent
 }
 
 // States returns the budgets of the request as they are now.

@@ -30,12 +30,13 @@ A keyring file holds names, scopes and hashes, never tokens. It is named with
 
 func tokenNewCommand() *cobra.Command {
 	where := keyringFlags{creates: true}
-	var expires, notBefore, models string
+	var expires, notBefore, models, budgets string
 	cmd := &cobra.Command{
 		Use:   "new NAME SCOPE... (--file PATH | --config CADDYFILE)",
 		Short: "Makes a token, and prints it once to stdout",
 		Example: `  llorch authmin token new ci infer --file /etc/llorch/tokens --expires 90d
   llorch authmin token new intern infer --models 'tiny,team-*' --file /etc/llorch/tokens
+  llorch authmin token new guest infer --budget 2Mtokens/month,60requests/hour --file /etc/llorch/tokens
   llorch authmin token new prometheus metrics --config /etc/llorch/Caddyfile > prometheus.token`,
 		Args: arguments(2, 1+authmin.MaxScopes, "NAME and at least one SCOPE, such as `ci infer`"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -61,10 +62,15 @@ func tokenNewCommand() *cobra.Command {
 					return fmt.Errorf("--models: %w", err)
 				}
 			}
+			if cmd.Flags().Changed("budget") {
+				if token.Budgets, err = authmin.ParseBudgets(budgets); err != nil {
+					return fmt.Errorf("--budget: %w", err)
+				}
+			}
 			if err := checkNewToken(&token, now); err != nil {
 				return err
 			}
-			where.format2 = token.Models != nil
+			where.format2 = token.Models != nil || token.Budgets != nil
 			where.wants = scopes
 			return where.edit(cmd, args[0], secret, func(tokens []authmin.Token) ([]authmin.Token, error) {
 				for i := range tokens {
@@ -79,6 +85,7 @@ func tokenNewCommand() *cobra.Command {
 	where.add(cmd)
 	cmd.Flags().StringVar(&expires, "expires", "", "When it ends: 90d, 12h, or 2027-01-31T00:00:00Z (default: never)")
 	cmd.Flags().StringVar(&models, "models", "", "The models that it may use: NAME[,NAME...], where * stands for any characters (default: every model)")
+	cmd.Flags().StringVar(&budgets, "budget", "", "What it may use: 2Mtokens/day or 300requests/hour[,...]; /hard behind a budget of tokens ends streams with it (default: no budget)")
 	cmd.Flags().StringVar(&notBefore, "not-before", "", "When it begins, in the same forms (default: now)")
 	return cmd
 }
@@ -114,7 +121,7 @@ func tokenRotateCommand() *cobra.Command {
 	return cmd
 }
 
-// rotated adds a token with the scopes and models of the current one of its name, and lets
+// rotated adds a token with the scopes, models and budgets of the current one of its name, and lets
 // the old ones expire at end. When the old token was limited in time, the new one has the same
 // lifetime.
 func rotated(tokens []authmin.Token, next authmin.Token, now time.Time, end int64) ([]authmin.Token, error) {
@@ -135,7 +142,7 @@ func rotated(tokens []authmin.Token, next authmin.Token, now time.Time, end int6
 	if !found {
 		return nil, caddymodule.ErrNoToken
 	}
-	next.Scopes, next.Models = current.Scopes, current.Models
+	next.Scopes, next.Models, next.Budgets = current.Scopes, current.Models, current.Budgets
 	if next.Expires == 0 && current.Expires != 0 {
 		next.Expires = current.Expires
 		if current.Created != 0 {

@@ -9,7 +9,7 @@ import (
 
 // errOlderGateway refuses to write what a running gateway would not read: it would keep the
 // keyring that it has, and miss every change after this one.
-var errOlderGateway = errors.New("the running gateway is older, and does not read keyring lines with models: upgrade it first")
+var errOlderGateway = errors.New("the running gateway is older, and does not read keyring lines with models or a budget: upgrade it first")
 
 // readsFormat2 asks the running gateway whether it reads format 2. One that cannot be
 // reached is no error, as in [keyringFlags.confirm].

@@ -17,14 +17,15 @@ import (
 
 // listedToken is a token as `token list --json` prints it.
 type listedToken struct {
-	Name      string          `json:"name"`
-	Scopes    []authmin.Scope `json:"scopes"`
-	FP6       string          `json:"fp6"`
-	State     string          `json:"state"`
-	Created   string          `json:"created,omitempty"`
-	NotBefore string          `json:"not_before,omitempty"`
-	Expires   string          `json:"expires,omitempty"`
-	Models    []string        `json:"models,omitempty"` // none: every model
+	Name      string           `json:"name"`
+	Scopes    []authmin.Scope  `json:"scopes"`
+	FP6       string           `json:"fp6"`
+	State     string           `json:"state"`
+	Created   string           `json:"created,omitempty"`
+	NotBefore string           `json:"not_before,omitempty"`
+	Expires   string           `json:"expires,omitempty"`
+	Models    []string         `json:"models,omitempty"` // none: every model
+	Budgets   []authmin.Budget `json:"budgets,omitempty"`
 }
 
 func tokenListCommand() *cobra.Command {
@@ -64,7 +65,7 @@ func listed(t *authmin.Token, now time.Time) listedToken {
 	return listedToken{
 		Name: t.Name, Scopes: t.Scopes, FP6: t.Fingerprint(), State: caddymodule.TokenState(t.VerdictAt(now)),
 		Created: moment(t.Created), NotBefore: moment(t.NotBefore), Expires: moment(t.Expires),
-		Models: t.Models.Patterns(),
+		Models: t.Models.Patterns(), Budgets: t.Budgets,
 	}
 }
 
@@ -83,6 +84,10 @@ func printTokens(out io.Writer, list []listedToken) error {
 	if restricted { // a column that most keyrings do not need
 		head += "\tMODELS"
 	}
+	budgeted := slices.ContainsFunc(list, func(t listedToken) bool { return t.Budgets != nil })
+	if budgeted {
+		head += "\tBUDGETS"
+	}
 	_, _ = fmt.Fprintln(w, head)
 	for _, t := range list {
 		state := t.State
@@ -92,6 +97,9 @@ func printTokens(out io.Writer, list []listedToken) error {
 		row := []string{t.Name, authmin.JoinScopes(t.Scopes, ","), t.FP6, state, orDash(t.Created), orDash(t.Expires)}
 		if restricted {
 			row = append(row, orDash(strings.Join(t.Models, ",")))
+		}
+		if budgeted {
+			row = append(row, orDash(authmin.JoinBudgets(t.Budgets)))
 		}
 		_, _ = fmt.Fprintln(w, strings.Join(row, "\t"))
 	}

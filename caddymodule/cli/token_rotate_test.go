@@ -17,7 +17,7 @@ func TestRotationCopiesEveryField(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := authmin.NewToken("ci", authmin.RandomSecret(), authmin.ScopeInfer)
-	old.Models = models
+	old.Models, old.Budgets = models, []authmin.Budget{{Amount: 1, Unit: authmin.BudgetTokens, Period: authmin.BudgetDay}}
 	tokens, err := rotated([]authmin.Token{old}, authmin.NewToken("ci", authmin.RandomSecret()), time.Now(), 1)
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ const reasons = {
 	expired: "the token has expired", revoked: "the token is revoked", not_yet: "the token is not valid yet",
 	scope: "the token lacks the scope", locked: "the client is locked out", limited: "a limit is used up",
 	path: "the path can be read in two ways", host: "a foreign Host", origin: "a foreign Origin",
-	policy: "no rule allows it", body: "the body is not acceptable", model: "the token may not use the model", audit: "it could not be recorded",
+	policy: "no rule allows it", body: "the body is not acceptable", model: "the token may not use the model", budget: "its budget is spent, or cannot be counted", audit: "it could not be recorded",
 };
 
 let token = "";

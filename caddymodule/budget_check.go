@@ -1,0 +1,155 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/caddymodule/budget"
+)
+
+// budgetRetry is when a request may be sent again that was refused because of the journal.
+const budgetRetry = time.Second
+
+// checkBody checks the models of an identity and reserves its budgets. Of an identity
+// without either it reads nothing.
+func (g *Guard) checkBody(r *http.Request, s *requestState, d *authmin.Decision) refusal {
+	claims := g.claimsOf(d)
+	counted := claims != nil && countsTokens(claims)
+	if counted {
+		s.cost = new(requestCost)
+	}
+	restricted := d.Models != nil && g.ModelsAt != ModelsAtUpstream
+	s.lenient = g.ShadowBudget && !restricted
+	if restricted {
+		if refused := g.checkModels(r, s, d); refused.problem != nil {
+			return refused
+		}
+	} else if counted {
+		if problem := g.readCost(r, s, d); problem != nil && !g.ShadowBudget {
+			return refusalOfBody(costProblem(problem))
+		}
+	}
+	if claims == nil {
+		return refusal{}
+	}
+	refused := g.reserve(r, s, d, claims)
+	if g.ShadowBudget {
+		return refusal{}
+	}
+	return refused
+}
+
+// costProblem is the problem of a body that was read for what it may cost, and not for a
+// model.
+func costProblem(p *authmin.Problem) *authmin.Problem {
+	if p.Code != problemModelAmbiguous.Code {
+		return p
+	}
+	limit := problemLimit
+	limit.Message = limit.Title + strings.TrimPrefix(p.Message, problemModelAmbiguous.Title)
+	return &limit
+}
+
+// readCost reads what a request may cost, where its models are not read.
+func (g *Guard) readCost(r *http.Request, s *requestState, d *authmin.Decision) *authmin.Problem {
+	routes, free := g.models.Find(r.Method, d.Path)
+	inBody, inForm := false, false
+	for _, route := range routes {
+		inBody = inBody || route.Place == authmin.ModelInBody
+		inForm = inForm || route.Place == authmin.ModelInForm
+	}
+	switch {
+	case free || !inBody && !inForm:
+		return nil
+	case inBody && inForm:
+		return &problemModelRoute
+	case inBody:
+		_, problem := g.modelsInBody(r, s, d, nil, nil)
+		return problem
+	}
+	_, problem := g.modelsInForm(r, s, d, nil, nil)
+	return problem
+}
+
+// tokensOf returns what is reserved for the prompt and for the answer of a request.
+func (g *Guard) tokensOf(r *http.Request, s *requestState, path string) (prompt, answer int64) {
+	routes, free := g.models.Find(r.Method, path)
+	switch {
+	case free:
+		return 0, 0
+	case len(routes) == 0:
+		return 0, g.BudgetReserve
+	}
+	prompt = s.cost.prompt
+	if s.cost.bytes == 0 && r.ContentLength > 0 { // a body that is not read
+		prompt = r.ContentLength / bytesOfToken
+	}
+	return prompt, s.cost.answerTokens(g.BudgetReserve)
+}
+
+// reserve reserves the budgets of a request before it is forwarded.
+func (g *Guard) reserve(r *http.Request, s *requestState, d *authmin.Decision, claims []budget.Claim) refusal {
+	if s.cost != nil {
+		if _, upgrade := r.Header["Upgrade"]; upgrade && !g.ShadowBudget { // what is said after it cannot be counted
+			return refusal{authmin.ReasonBudget, &problemUncounted, 0}
+		}
+		prompt, answer := g.tokensOf(r, s, d.Path)
+		s.granted, s.reserved = answer, saturatedSum(prompt, answer)
+		for i := range claims {
+			if claims[i].Budget.Unit == authmin.BudgetTokens {
+				claims[i].Amount = s.reserved
+			}
+		}
+	}
+	if g.app.ledger == nil { // a keyring file got a budget after the start
+		g.budgetMetrics.unavailable.Inc()
+		return refusal{authmin.ReasonBudget, &problemNoBudgets, budgetRetry}
+	}
+	reservation, err := g.app.ledger.Reserve(claims)
+	if spent, ok := errors.AsType[*budget.SpentError](err); ok {
+		s.showBudgets(g, claims, g.app.ledger.States(claims))
+		g.budgetMetrics.refuse(d.Name, spent.Claim.Budget.Unit)
+		return refusal{authmin.ReasonBudget, budgetSpent(spent), max(time.Second, spent.State.In)}
+	}
+	if err != nil {
+		g.budgetMetrics.unavailable.Inc()
+	}
+	switch {
+	case errors.Is(err, budget.ErrFull):
+		return refusal{authmin.ReasonBudget, &problemBudgetsFull, budgetRetry}
+	case err != nil:
+		return refusal{authmin.ReasonBudget, &problemNoBudgets, budgetRetry}
+	}
+	s.reservation, s.spending, s.spender = reservation, g.budgetMetrics, d.Name
+	s.showBudgets(g, claims, g.app.ledger.States(claims))
+	return refusal{}
+}
+
+// budgetSpent is the answer to a request for which a budget has too little left.
+func budgetSpent(e *budget.SpentError) *authmin.Problem {
+	p := authmin.ProblemBudgetSpent
+	b := e.Claim.Budget
+	p.Extra = map[string]any{"budget": b.String(), "left": e.State.Left, "needed": e.Claim.Amount, "resets_at": e.State.Reset.UTC().Format(time.RFC3339)}
+	p.Message = fmt.Sprintf("%s: %d of %s are left until %s, and the request needs %d.", p.Title, e.State.Left, b.Words(), e.State.Reset.UTC().Format(time.RFC3339), e.Claim.Amount)
+	if b.Unit == authmin.BudgetTokens && e.State.Left > 0 {
+		p.Message += " A smaller limit of tokens in the request needs less."
+	}
+	return &p
+}
+
+var (
+	problemNoBudgets = authmin.Problem{
+		Status: http.StatusServiceUnavailable, Code: "BUDGETS_UNAVAILABLE", CodeNumber: 50322,
+		Title: "The budgets of this identity cannot be counted",
+		Hint:  "Try again as Retry-After says. The operator looks into the log of the gateway: its state_dir is missing or cannot be written.",
+	}
+	problemBudgetsFull = authmin.Problem{
+		Status: http.StatusServiceUnavailable, Code: "BUDGETS_FULL", CodeNumber: 50323,
+		Title: "The budgets of too many identities are counted",
+		Hint:  "Try again as Retry-After says.",
+	}
+)

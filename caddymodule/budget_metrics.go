@@ -1,0 +1,42 @@
+package caddymodule
+
+import (
+	"github.com/llorch/gateway/authmin"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// budgetMetrics are those of one guard. The first identities have labels, as those of the
+// metrics of usage.
+type budgetMetrics struct {
+	guard          string
+	spent, refused *prometheus.CounterVec
+	unavailable    prometheus.Counter
+	identities     *identityTable
+}
+
+// refuse counts a request that a spent budget refused, or a stream that it ended.
+func (m *budgetMetrics) refuse(identity string, unit authmin.BudgetUnit) {
+	m.refused.WithLabelValues(m.guard, m.identities.label(identity), string(unit)).Inc()
+}
+
+// endBudgets charges what a request has reserved, unless it was settled before.
+func (s *requestState) endBudgets() {
+	if s.reservation == nil {
+		return
+	}
+	s.reservation.Charge()
+	m, label := s.spending, s.spending.identities.label(s.spender)
+	if s.cost != nil {
+		m.spent.WithLabelValues(m.guard, label, string(authmin.BudgetTokens)).Add(float64(s.reservation.Spent()))
+	}
+	m.spent.WithLabelValues(m.guard, label, string(authmin.BudgetRequests)).Inc()
+	s.reservation = nil
+}
+
+// cancelBudgets gives back what was reserved for a request that is not forwarded.
+func (s *requestState) cancelBudgets() {
+	if s.reservation != nil {
+		s.reservation.Cancel()
+		s.reservation = nil
+	}
+}
