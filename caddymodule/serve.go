@@ -55,7 +55,7 @@ func (g *Guard) decide(r *http.Request, s *requestState) outcome {
 	switch {
 	case o.Allow && o.Public:
 		o.apply(g.admit(r, s))
-	case o.Allow:
+	case o.Allow && !s.me:
 		o.apply(g.checkBody(r, s, &o.Decision))
 	}
 	return o
@@ -73,6 +73,9 @@ func (g *Guard) answer(r *http.Request, next caddyhttp.Handler, s *requestState,
 		s.cancelBudgets()
 		g.refuse(r, s, o)
 		return nil
+	}
+	if s.me {
+		return g.answerMe(r, s, &o.Decision)
 	}
 	if s.preflight {
 		g.answerPreflight(r, s)
@@ -119,6 +122,10 @@ func (g *Guard) authorize(r *http.Request, s *requestState) authmin.Decision {
 
 // judge asks the policy, which does not decide preflights.
 func (g *Guard) judge(facts *authmin.Request, s *requestState) authmin.Decision {
+	if g.isMe(facts.Method, facts.Target) {
+		s.me = true
+		return g.decider.Identify(facts, s.start)
+	}
 	if g.cors == nil || !authmin.IsPreflight(facts.Method, facts.Header) {
 		return g.decider.Decide(facts, s.start)
 	}

@@ -1,0 +1,30 @@
+package authmin
+
+import "time"
+
+// Identify decides a request that every valid token may make, whatever the rules say: one
+// about the caller itself. The loopback bypass counts as a token; an identity that a proxy
+// names does not, since another program stands between.
+func (g *Decider) Identify(r *Request, now time.Time) Decision {
+	d := Decision{Rule: NoRule, Identity: NameAnonymous}
+	if reason := unacceptable(r); reason != ReasonNone {
+		d.refuse(reason, &ProblemBadRequest)
+		return d
+	}
+	var err error
+	if d.Path, err = CheckTarget(r.Target); err != nil {
+		d.refuse(ReasonPath, &ProblemBadRequest)
+		return d
+	}
+	own := *g
+	own.TrustProxies = nil
+	if reason := own.identify(&d, r, now); reason != ReasonNone || g.isProxy(r.Peer) && d.Token == nil {
+		if reason == ReasonNone {
+			d, reason = Decision{Rule: NoRule, Identity: NameAnonymous, Path: d.Path}, ReasonMissing
+		}
+		d.refuse(reason, g.problemFor(reason))
+		return d
+	}
+	d.Allow = true
+	return d
+}
