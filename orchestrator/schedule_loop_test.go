@@ -1,14 +1,11 @@
 package orchestrator
 
-import (
-	"testing"
-	"time"
-)
+import "testing"
 
 // TestTheSchedulerTicksOftenOnlyForTasks: a server without work wakes once a second, and
 // one with a task that waits looks for its deadline five times.
 func TestTheSchedulerTicksOftenOnlyForTasks(t *testing.T) {
-	o := callTaker(t, Settings{}, time.Now) // its node has no slot
+	o := newWith(t, Config{Store: openStore(t)}) // its node is not there
 	if got := o.scheduler.pause(); got != idleTick {
 		t.Errorf("without a task: %v, want %v", got, idleTick)
 	}
