@@ -72,7 +72,8 @@ func (g *Guard) startCall(r *http.Request, s *requestState, d *authmin.Decision)
 	r.Header["Accept-Encoding"] = s.field("identity")
 	g.watchModel(r, s, d, c)
 	if g.onCall != nil {
-		g.onCall(s, d, c)
+		decision := *d // a pointer to d would put it on the heap, for every request
+		g.onCall(s, &decision, c)
 	}
 	s.response.call = c
 	return c

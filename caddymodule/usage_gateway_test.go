@@ -233,6 +233,20 @@ func TestAnUpstreamThatIsGone(t *testing.T) {
 	}
 }
 
+// A client, or an engine, that puts a token in the place of a model does not bring it into
+// the trail, nor a line of its own.
+func TestTheModelOfARecordIsCleaned(t *testing.T) {
+	g := serve(t, false, twoTokens, usageSite(rawUpstream(t, answering(200, ofType("application/json"), `{"model":"`+tokenAdmin+`\n{\"event\":\"usage\"}","usage":{"input_tokens":3}}`))))
+	r, _ := http.NewRequest("POST", g.base+chatPath, strings.NewReader(`{"model":"`+tokenAdmin+" "+strings.Repeat("x", 400)+`"}`))
+	r.Header.Set("Authorization", "Bearer "+tokenInfer)
+	send(t, plainClient(), r)
+	got := g.usageOf(t, 1)
+	expectNoToken(t, readFile(t, g.log))
+	if asked := got[0]["model"].(string); len(got) != 1 || len(asked) > authmin.MaxLoggedHost || strings.Contains(got[0]["model_answered"].(string), "\n") {
+		t.Errorf("got %v", got)
+	}
+}
+
 // Each event reaches the client before the upstream sends the next one.
 func TestCountedEventsAreNotHeldBack(t *testing.T) {
 	next := make(chan struct{})

@@ -23,6 +23,16 @@ func TestEventsCostNoMemory(t *testing.T) {
 	}
 }
 
+// Of a member that is longer than its bound nothing is kept.
+func TestLongMembersAreNotKept(t *testing.T) {
+	for size, want := range map[int]int{maxValue - 2: maxValue - 2, maxValue - 1: 0, 1 << 20: 0} {
+		got, _ := read(typeJSON, `{"model":"`+strings.Repeat("m", size)+`","usage":{"prompt_tokens":3}}`, 100)
+		if len(got.Model) != want || got.Input != 3 {
+			t.Errorf("of a model of %d bytes %d are kept, want %d", size, len(got.Model), want)
+		}
+	}
+}
+
 func BenchmarkStream(b *testing.B) {
 	event := []byte(`data: {"id":"chatcmpl-9f1c2b7a4e5d4f0b","object":"chat.completion.chunk","created":1764484000,"model":"qwen3-8b-instruct",` +
 		`"choices":[{"index":0,"delta":{"content":" the"},"logprobs":null,"finish_reason":null}],"usage":null,"system_fingerprint":"fp_1"}` + "\n\n")

@@ -55,10 +55,10 @@ func textSize(p []byte) int {
 }
 
 // learn remembers a whole event with one line of data, whose object begins at an index and
-// has been read, if it has one text.
+// has been read, if it has text: the last one is the hole.
 func (s *shape) learn(event []byte, object int, of *Scanner) {
 	s.hole = 0
-	if len(event) > maxShape || object < 0 || of.failed || of.object.Counted() != 1 || bytes.IndexByte(event, '\r') >= 0 || !of.hasText() || of.object.Close() != nil {
+	if len(event) > maxShape || object < 0 || of.failed || bytes.IndexByte(event, '\r') >= 0 || !of.hasText() || of.object.Close() != nil {
 		return
 	}
 	start, end := of.object.LastCounted()
