@@ -78,6 +78,7 @@ type explanation struct {
 	at       position
 	stricter string // the earlier rule for another spelling of the path, "" without one
 	caller   string // who asks, in words
+	budgets  string // that the request is counted in, "" for none
 	models   string // what the models of the token mean here, "" without a list
 }
 
@@ -121,6 +122,7 @@ func (s *settings) ask(q *question, now time.Time) (*explanation, error) {
 	if err := a.applyModels(); err != nil {
 		return nil, err
 	}
+	a.budgets = s.budgetsOf(&a.decision, g)
 	if a.isPreflight() && a.decision.Allow {
 		a.rule = "cors"
 	}
@@ -214,6 +216,9 @@ func (a *explanation) print(out io.Writer) error {
 	}
 	if err == nil && a.decision.Allow && a.models != "" {
 		_, err = fmt.Fprintf(out, "  models  %s\n", a.models)
+	}
+	if err == nil && a.budgets != "" {
+		_, err = fmt.Fprintf(out, "  budgets %s\n", a.budgets)
 	}
 	if err == nil && a.guard.Shadow {
 		_, err = fmt.Fprintf(out, "  shadow  the guard lets the request pass, and counts this decision\n")

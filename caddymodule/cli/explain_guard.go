@@ -116,7 +116,8 @@ func (s *settings) callerOf(q *question, now time.Time) (credential, string, err
 			return credential{}, "", err
 		}
 		token, caller = authmin.NewToken(q.token, secret, configured.Scopes...), "token "+q.token
-		token.NotBefore, token.Expires, token.Revoked, token.Models = configured.NotBefore, configured.Expires, configured.Revoked, configured.Models
+		token.NotBefore, token.Expires, token.Revoked = configured.NotBefore, configured.Expires, configured.Revoked
+		token.Models, token.Budgets = configured.Models, configured.Budgets
 	}
 	ring, err := authmin.NewKeyring([]authmin.Token{token})
 	return credential{secret: secret, ring: ring}, caller, err
@@ -125,7 +126,7 @@ func (s *settings) callerOf(q *question, now time.Time) (credential, string, err
 // errUnknownToken does not repeat the name, which could be a token.
 var errUnknownToken = errors.New("no configured token has that name; `authmin token list` shows a keyring file's")
 
-// tokenNamed finds a token's scopes, models and times. Of two that overlap in a rotation
+// tokenNamed finds a token's scopes, models, budgets and times. Of two that overlap in a rotation
 // it takes the one that is valid.
 func (s *settings) tokenNamed(name string, now time.Time) (authmin.Token, error) {
 	if !s.App.Configured() && name == authmin.NameDefault {
@@ -134,7 +135,7 @@ func (s *settings) tokenNamed(name string, now time.Time) (authmin.Token, error)
 	for _, source := range s.App.Tokens {
 		if source.Name == name {
 			models, err := source.ModelList()
-			return authmin.Token{Name: name, Scopes: source.Scopes, Models: models}, err
+			return authmin.Token{Name: name, Scopes: source.Scopes, Models: models, Budgets: source.Budgets}, err
 		}
 	}
 	var found *authmin.Token
