@@ -15,6 +15,7 @@ type account struct {
 	used    int64 // settled, and the debt of the window before
 	open    int64 // reserved by requests in progress, in this window
 	limit   int64 // the largest that a claim named in this window
+	changed bool  // since a replacement of the journal began: it is in Ledger.changed
 	dirty   bool  // the journal has an older count: it is in Ledger.unwritten
 	named   bool  // by a proxy: see Claim.Named
 	holders int   // reservations that have not ended

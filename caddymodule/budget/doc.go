@@ -32,12 +32,13 @@
 //
 // budgets.journal in the directory of the ledger has a line for each change of a count,
 //
-//	CRC TIME KEY WINDOW USED LIMIT
+//	CRC TIME KEY WINDOW USED LIMIT BY
 //
 // with CRC-32C in hexadecimal digits over what follows it, the time and the beginning of
-// the window as Unix seconds, the key as in the query of a URL, and the sum of what is
-// settled and reserved. The last line of a key is its count. When the file has grown it is
-// replaced by one with a line for each count.
+// the window as Unix seconds, the key as in the query of a URL, the sum of what is settled
+// and reserved, and `keyring` or `proxy` for what names the identity. The last line of a
+// key is its count. When the file has grown it is replaced by one with a line for each
+// count, which is written to budgets.journal.new while requests go on.
 //
 // # Index
 //

@@ -13,6 +13,7 @@ import (
 const (
 	journalName = "budgets.journal"
 	lockName    = "budgets.lock"
+	nextSuffix  = ".new" // of a journal that is being written
 )
 
 // fileMode is private: the file names identities.
@@ -30,11 +31,17 @@ type journal struct {
 }
 
 // CheckDirectory reports why a ledger could not keep its files there. It creates nothing.
-func CheckDirectory(dir string) error {
+func CheckDirectory(dir string) error { return checkDirectory(dir, os.Geteuid()) }
+
+// checkDirectory is CheckDirectory for a process of a user.
+func checkDirectory(dir string, uid int) error {
 	const writeAndSearch = 0x2 | 0x1 // W_OK | X_OK of access(2)
 	info, err := os.Lstat(dir)
 	if err != nil || !info.IsDir() {
 		return fmt.Errorf("there is no directory %s; create it, owned by the gateway's user with mode 0700", dir)
+	}
+	if owner := info.Sys().(*syscall.Stat_t).Uid; int64(owner) != int64(uid) { // who can replace its files
+		return fmt.Errorf("%s is owned by uid %d, and this process runs as uid %d; make it the gateway's, and run the gateway as its owner", dir, owner, uid)
 	}
 	if info.Mode().Perm()&0o022 != 0 {
 		return fmt.Errorf("other users can write to %s; make its mode 0700", dir)
@@ -119,30 +126,45 @@ func (j *journal) isInPlace() bool {
 	return err == nil && os.SameFile(named, own) && own.Size() >= j.size
 }
 
-// replace replaces the file by one with other lines, which are on disk before the rename.
-func (j *journal) replace(lines []byte) error {
-	next := j.path + ".new"
-	f, err := openPrivate(next, os.O_APPEND|os.O_TRUNC)
+// prepare writes and syncs a file that is to take the place of the journal.
+func (j *journal) prepare(lines []byte) (*os.File, error) {
+	f, err := openPrivate(j.path+nextSuffix, os.O_APPEND|os.O_TRUNC)
 	if err != nil {
-		return fmt.Errorf("replacing the journal of budgets: %w", err)
+		return nil, fmt.Errorf("replacing the journal of budgets: %w", err)
 	}
 	if _, err = f.Write(lines); err == nil {
 		err = j.sync(f)
 	}
-	if err == nil {
-		err = os.Rename(next, j.path)
-	}
 	if err != nil {
 		_ = f.Close()
+		return nil, fmt.Errorf("replacing the journal of budgets: %w", err)
+	}
+	return f, nil
+}
+
+// take appends lines to a prepared file, and puts it in the place of the journal, or closes
+// it. The lines are not synced.
+func (j *journal) take(next *os.File, lines []byte) error {
+	_, err := next.Write(lines)
+	var info os.FileInfo
+	if err == nil {
+		info, err = next.Stat()
+	}
+	if err == nil {
+		err = os.Rename(j.path+nextSuffix, j.path)
+	}
+	if err != nil {
+		_ = next.Close()
 		return fmt.Errorf("replacing the journal of budgets: %w", err)
 	}
 	_ = j.f.Close()
-	j.f, j.size, j.torn = f, int64(len(lines)), false
-	return syncDirectory(filepath.Dir(j.path))
+	j.f, j.size, j.torn = next, info.Size(), false
+	return nil
 }
 
-func syncDirectory(dir string) error {
-	d, err := os.Open(dir)
+// syncDirectory makes a rename durable.
+func (j *journal) syncDirectory() error {
+	d, err := os.Open(filepath.Dir(j.path))
 	if err != nil {
 		return err
 	}

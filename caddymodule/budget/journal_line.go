@@ -18,9 +18,19 @@ const maxJournal = 256 << 20
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// What names the identity of an account.
+const (
+	byKeyring = "keyring"
+	byProxy   = "proxy"
+)
+
 // appendLine adds the line of an account.
 func appendLine(b []byte, at time.Time, a *account) []byte {
-	body := fmt.Sprintf("%d %s %d %d %d", at.Unix(), url.QueryEscape(a.key), a.window, a.total(), a.limit)
+	by := byKeyring
+	if a.named {
+		by = byProxy
+	}
+	body := fmt.Sprintf("%d %s %d %d %d %s", at.Unix(), url.QueryEscape(a.key), a.window, a.total(), a.limit, by)
 	return fmt.Appendf(b, "%08x %s\n", crc32.Checksum([]byte(body), castagnoli), body)
 }
 
@@ -31,10 +41,10 @@ func parseLine(line string) (at int64, a *account, ok bool) {
 		return 0, nil, false
 	}
 	fields := strings.Split(body, " ")
-	if len(fields) != 5 {
+	if len(fields) != 6 || fields[5] != byKeyring && fields[5] != byProxy {
 		return 0, nil, false
 	}
-	a = new(account)
+	a = &account{named: fields[5] == byProxy}
 	key, err := url.QueryUnescape(fields[1])
 	if err != nil {
 		return 0, nil, false

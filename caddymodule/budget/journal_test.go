@@ -107,6 +107,17 @@ func TestADirectoryThatOthersWriteIsRefused(t *testing.T) {
 	}
 }
 
+// Its owner can replace the counts, whatever its mode.
+func TestADirectoryOfAnotherUserIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	if err := checkDirectory(dir, os.Geteuid()); err != nil {
+		t.Error(err)
+	}
+	if err := checkDirectory(dir, os.Geteuid()+1); err == nil || !strings.Contains(err.Error(), "is owned by uid") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // breakFile makes every write and sync of the journal fail.
 func breakFile(t *testing.T, l *Ledger) {
 	t.Helper()
@@ -184,21 +195,69 @@ func TestAGrownJournalIsReplaced(t *testing.T) {
 	c, dir := &clock{}, t.TempDir()
 	l := newLedger(t, dir, c)
 	day, hour := claim("alice", "1Gtokens/day", 1), claim("bob", "1Grequests/hour", 1)
-	for len(contentOf(t, dir)) <= compactAbove {
-		for range 1000 {
-			reserve(t, l, day, hour)
-		}
+	reserve(t, l, day, hour)
+	stop(t, l)
+	lines := contentOf(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, journalName), []byte(strings.Repeat(lines, compactAbove/len(lines)+1)), fileMode); err != nil {
+		t.Fatal(err)
 	}
-	want := l.States([]Claim{day})[0].Used
-	if err := l.tick(); err != nil {
+	again := newLedger(t, dir, c)
+	if err := again.tick(); err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.Count(contentOf(t, dir), "\n"); got != 2 {
 		t.Errorf("%d lines are left, want 2", got)
 	}
-	reserve(t, l, day)
+	reserve(t, again, day)
+	abandon(t, again)
+	expectUsed(t, newLedger(t, dir, c), day, 2)
+}
+
+func TestAJournalThatHasNotGrownIsKept(t *testing.T) {
+	for _, c := range []struct {
+		size, replaced int64
+		want           bool
+	}{
+		{compactAbove, 0, false},
+		{compactAbove + compactFactor, 0, true},
+		{8 * compactAbove, 2 * compactAbove, false},
+		{8*compactAbove + compactFactor, 2 * compactAbove, true},
+	} {
+		if got := hasGrown(c.size, c.replaced); got != c.want {
+			t.Errorf("%d bytes after %d: got %v", c.size, c.replaced, got)
+		}
+	}
+}
+
+// A slow disk delays no request, and what changes meanwhile is in the new file.
+func TestRequestsGoOnWhileTheJournalIsReplaced(t *testing.T) {
+	c, dir := &clock{}, t.TempDir()
+	l := newLedger(t, dir, c)
+	day, other := claim("alice", "10ktokens/day", 100), claim("bob", "9requests/day", 1)
+	running := reserve(t, l, day)
+	if err := os.Remove(filepath.Join(dir, journalName)); err != nil {
+		t.Fatal(err)
+	}
+	syncs := 0
+	l.ticking.Lock()
+	l.journal.sync = func(f *os.File) error {
+		if syncs++; !l.mu.TryLock() {
+			t.Errorf("sync %d: requests wait for the disk", syncs)
+			return f.Sync()
+		}
+		l.mu.Unlock()
+		reserve(t, l, day, other)
+		running.Settle(7)
+		return f.Sync()
+	}
+	l.ticking.Unlock()
+	if err := l.tick(); err != nil || syncs != 3 {
+		t.Fatalf("%d syncs (%v), want one of the old file, and of the new one before and after the rename", syncs, err)
+	}
 	abandon(t, l)
-	expectUsed(t, newLedger(t, dir, c), day, want+1)
+	again := newLedger(t, dir, c)
+	expectUsed(t, again, day, 307)
+	expectUsed(t, again, other, 3)
 }
 
 func TestTheJournalIsSyncedOnceASecond(t *testing.T) {

@@ -34,12 +34,17 @@ type Ledger struct {
 	journal  *journal  // nil: not open
 	failing  error     // nil: the journal can be written and synced
 	synced   int64     // size of the journal when it was synced last
+	replaced int64     // its size when it was replaced last; 0 before
 	lines    []byte    // reused by write
 	ended    bool      // by Stop
 	stop     chan struct{}
 	stopped  chan struct{}
 
 	unwritten []*account // whose counts could not be written yet, each once
+	replacing bool       // the next journal is being written
+	changed   []*account // whose counts changed meanwhile, each once
+
+	ticking sync.Mutex // held by tick, and locked before mu
 }
 
 // Claim is what a request may use of one budget.

@@ -168,7 +168,7 @@ func TestAClockThatJumpsBackGivesNothingTwice(t *testing.T) {
 	expectSpent(t, again, day)
 	c.set(t, "2026-12-03T12:00:00Z")
 	again.forgetIdle(again.now())
-	if err := again.compact(again.now()); err != nil || len(again.accounts) != 0 {
+	if err := again.replace(); err != nil || len(again.accounts) != 0 {
 		t.Fatalf("%d accounts are kept (%v), want none", len(again.accounts), err)
 	}
 	stop(t, again)
@@ -210,4 +210,42 @@ func TestTheTableIsBounded(t *testing.T) {
 	if err := l.tick(); err != nil || len(l.accounts) != 4 {
 		t.Errorf("%d accounts (%v): requests in progress keep theirs", len(l.accounts), err)
 	}
+}
+
+// Names of a proxy that a restart finds in the file are still its own.
+func TestTheShareOfProxiesSurvivesARestart(t *testing.T) {
+	c, dir := &clock{}, t.TempDir()
+	c.set(t, "2026-11-30T12:00:00Z")
+	open := func() *Ledger { return New(Options{Directory: dir, Now: c.now, Accounts: 4}) }
+	ask := func(l *Ledger, name string, named bool) error {
+		asked := claim(name, "9requests/month", 1)
+		asked.Named = named
+		_, err := l.Reserve([]Claim{asked})
+		return err
+	}
+	l := open()
+	for _, name := range []string{"a", "b"} {
+		if err := ask(l, name, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, replace := range []bool{false, true} {
+		if replace {
+			if err := l.replace(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop(t, l)
+		l = open()
+		if err := ask(l, "c", true); !errors.Is(err, ErrFull) {
+			t.Errorf("replaced is %v: a third name of a proxy got %v", replace, err)
+		}
+		if err := ask(l, "b", true); err != nil {
+			t.Errorf("replaced is %v: a name that has its place: %v", replace, err)
+		}
+	}
+	if err := ask(l, "alice", false); err != nil {
+		t.Errorf("a name of the keyring: %v", err)
+	}
+	stop(t, l)
 }

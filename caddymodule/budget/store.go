@@ -3,19 +3,10 @@ package budget
 import (
 	"errors"
 	"time"
-
-	"github.com/llorch/gateway/authmin"
 )
 
 // syncInterval is how often the journal is synced, and so what a power cut may lose.
 const syncInterval = time.Second
-
-// compactAbove is the size from which a journal is replaced when it is also several times
-// as large as its counts.
-const (
-	compactAbove  = 1 << 20
-	compactFactor = 4
-)
 
 // Start locks the directory, reads the journal, and begins to sync it once a second. A
 // started ledger is left as it is. The first Reserve does the same, since Caddy may serve
@@ -45,7 +36,7 @@ func (l *Ledger) start() error {
 
 // load reads the counts of a journal.
 func (l *Ledger) load(j *journal) error {
-	l.accounts = map[string]*account{}
+	l.accounts, l.named = map[string]*account{}, 0
 	torn, err := j.read(func(at int64, a *account) {
 		if seen := time.Unix(at, 0); seen.After(l.latest) {
 			l.latest = seen
@@ -54,6 +45,11 @@ func (l *Ledger) load(j *journal) error {
 	})
 	if err != nil {
 		return err
+	}
+	for _, a := range l.accounts {
+		if a.named {
+			l.named++
+		}
 	}
 	if torn > 0 && l.options.Log != nil {
 		l.options.Log().Warn("the last write to the journal of budgets was torn and is dropped", "path", j.path, "bytes", torn)
@@ -86,59 +82,38 @@ func (l *Ledger) run(stop <-chan struct{}, stopped chan<- struct{}) {
 
 // tick writes what could not be written before, syncs the file, and replaces it when it has
 // grown, or was deleted, or could not be synced: after a failed sync the kernel may have
-// dropped what was written before.
+// dropped what was written before. No request waits for a sync.
 func (l *Ledger) tick() error {
+	l.ticking.Lock()
+	defer l.ticking.Unlock()
 	l.mu.Lock()
 	if len(l.accounts) > l.options.Accounts/2 {
 		l.forgetIdle(l.now())
 	}
 	writing := l.write(nil)
-	j, size := l.journal, l.journal.size
-	f, synced := j.f, l.synced
+	j, f, size, synced := l.journal, l.journal.f, l.journal.size, l.synced
 	l.mu.Unlock()
 	var err error
 	if size != synced {
-		err = j.sync(f) // not under the lock: no request waits for the disk
+		err = j.sync(f)
 	}
 	l.mu.Lock()
+	if err != nil {
+		l.failing = err
+	}
+	replaces := l.failing != nil || hasGrown(size, l.replaced) || !j.isInPlace()
+	if !replaces {
+		l.synced = size
+	}
+	l.mu.Unlock()
+	if !replaces {
+		return writing
+	}
+	err = l.replace()
+	l.mu.Lock()
 	defer l.mu.Unlock()
-	grown := size > compactAbove && size/compactFactor > l.sizeOfCounts()
-	if err != nil || l.failing != nil || grown || !j.isInPlace() {
-		l.failing = l.compact(l.now())
-		return l.failing
-	}
-	l.synced = size
-	return writing
-}
-
-// sizeOfCounts is about how many bytes the journal has when it is replaced.
-func (l *Ledger) sizeOfCounts() int64 {
-	const line = 128
-	return int64(len(l.accounts)) * line
-}
-
-// compact replaces the journal by one with a line for each account.
-func (l *Ledger) compact(at time.Time) error {
-	l.forgetIdle(at)
-	var lines []byte
-	for _, a := range l.accounts {
-		lines = appendLine(lines, at, a)
-	}
-	if len(lines) == 0 { // the time is kept, so that no window of a forgotten account begins again
-		lines = appendLine(lines, at, clockAccount(at))
-	}
-	if err := l.journal.replace(lines); err != nil {
-		return err
-	}
-	l.clean()
-	l.synced = l.journal.size
-	return nil
-}
-
-// clockAccount is a count of nothing, whose line keeps the time.
-func clockAccount(at time.Time) *account {
-	start, _ := Window(authmin.BudgetHour, at)
-	return &account{key: "clock " + string(authmin.BudgetTokens) + "/" + string(authmin.BudgetHour), period: authmin.BudgetHour, window: start.Unix()}
+	l.failing = err
+	return err
 }
 
 // write appends the counts that changed: those of a request, and those of earlier writes
@@ -151,6 +126,10 @@ func (l *Ledger) write(shares []share) error {
 		if a := shares[i].account; !a.dirty {
 			a.dirty = true
 			l.unwritten = append(l.unwritten, a)
+		}
+		if a := shares[i].account; l.replacing && !a.changed {
+			a.changed = true
+			l.changed = append(l.changed, a)
 		}
 	}
 	if l.failing != nil || len(l.unwritten) == 0 {
