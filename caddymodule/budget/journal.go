@@ -40,8 +40,8 @@ func checkDirectory(dir string, uid int) error {
 	if err != nil || !info.IsDir() {
 		return fmt.Errorf("there is no directory %s; create it, owned by the gateway's user with mode 0700", dir)
 	}
-	if owner := info.Sys().(*syscall.Stat_t).Uid; int64(owner) != int64(uid) { // who can replace its files
-		return fmt.Errorf("%s is owned by uid %d, and this process runs as uid %d; make it the gateway's, and run the gateway as its owner", dir, owner, uid)
+	if owner := info.Sys().(*syscall.Stat_t).Uid; int64(owner) != int64(uid) {
+		return fmt.Errorf("%s is owned by uid %d, who can replace its files, and this process runs as uid %d; run this as the gateway's user, and make that the owner", dir, owner, uid)
 	}
 	if info.Mode().Perm()&0o022 != 0 {
 		return fmt.Errorf("other users can write to %s; make its mode 0700", dir)
