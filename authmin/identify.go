@@ -18,10 +18,8 @@ func (g *Decider) Identify(r *Request, now time.Time) Decision {
 	}
 	own := *g
 	own.TrustProxies = nil
-	if reason := own.identify(&d, r, now); reason != ReasonNone || g.isProxy(r.Peer) && d.Token == nil {
-		if reason == ReasonNone {
-			d, reason = Decision{Rule: NoRule, Identity: NameAnonymous, Path: d.Path}, ReasonMissing
-		}
+	own.Optional = g.Optional && !g.isProxy(r.Peer) // a trusted proxy forwards for others
+	if reason := own.identify(&d, r, now); reason != ReasonNone {
 		d.refuse(reason, g.problemFor(reason))
 		return d
 	}
