@@ -29,7 +29,7 @@ type CallRequest struct {
 type CallAdmission struct {
 	TaskID   string
 	Stream   bool // the client asked for events
-	Replayed bool // an earlier call with the same key has made the task
+	Replayed bool // an earlier call with the same key has made the task, and it has ended
 }
 
 const (
@@ -70,7 +70,14 @@ func (o *Orchestrator) SubmitCall(ctx context.Context, who Who, r CallRequest) (
 	task.call.Header, task.call.Query, task.call.Stream = header, r.Query, task.call.Stream || streamed
 	task.call.Attribution = cmp.Or(attribution(who.Identity, r.Header, nil), task.call.Attribution)
 	admission, isNew, err := o.submitCall(ctx, who, task, r.Key)
-	return CallAdmission{TaskID: admission.TaskID, Stream: task.call.Stream, Replayed: err == nil && !isNew}, err
+	return CallAdmission{TaskID: admission.TaskID, Stream: task.call.Stream, Replayed: err == nil && !isNew && o.hasEnded(who, admission.TaskID)}, err
+}
+
+// hasEnded reports whether a task has ended, as far as this replica has read. A task that
+// runs is not replayed: its caller gets tokens that are still generated.
+func (o *Orchestrator) hasEnded(who Who, id string) bool {
+	e, err := o.find(who, id)
+	return err == nil && e.view().State.Ended()
 }
 
 // readInto reads the body of a call into its task.
