@@ -15,27 +15,37 @@ func (g *Guard) countCall(s *requestState, d *authmin.Decision, c *usageCall) {
 	if s.reservation == nil || s.cost == nil {
 		return
 	}
-	c.most = min(usage.MaxFigure, saturatedProduct(believedFactor, s.reserved))
-	c.progress = func(seen int64) *authmin.Problem {
-		for seen > s.granted {
-			more := s.reservation.Extend(g.BudgetReserve)
-			if more == 0 {
-				g.budgetMetrics.refuse(d.Name, authmin.BudgetTokens)
-				return &problemStreamSpent
-			}
-			s.granted = saturatedSum(s.granted, more)
-			c.most = min(usage.MaxFigure, saturatedSum(c.most, saturatedProduct(believedFactor, more)))
+	c.most = max(1, min(usage.MaxFigure, saturatedProduct(believedFactor, s.reserved)))
+	first, most := s.granted, c.most
+	c.progress = func(seen, texts int64) *authmin.Problem {
+		seen = max(texts, min(seen, c.most))
+		// Only text moves the bound: a figure would move the one that judges it.
+		c.most = min(usage.MaxFigure, saturatedSum(most, saturatedProduct(believedFactor, max(0, texts-first))))
+		if seen <= s.granted {
+			return nil
 		}
-		return nil
+		steps := (seen-s.granted-1)/g.BudgetReserve + 1
+		s.granted = saturatedSum(s.granted, s.reservation.Extend(saturatedProduct(steps, g.BudgetReserve)))
+		if seen <= s.granted {
+			return nil
+		}
+		g.budgetMetrics.refuse(d.Name, authmin.BudgetTokens)
+		return &problemStreamSpent
 	}
 	c.ended = func(result usageResult) {
+		tokens := saturatedSum(result.Input, result.Output)
+		if result.bound > 0 {
+			tokens = result.bound
+		}
 		switch {
-		case result.replayed: // it was counted before
-			s.reservation.Cancel()
-		case result.estimated: // unreported or cut, and what the upstream still does
+		case result.replayed: // the first call paid its figures, or what this one has reserved
+			s.reservation.Settle(max(0, tokens-s.reserved))
+		case result.outcome == outcomeUnreported && s.counts:
+			s.reservation.Settle(0)
+		case result.estimated && result.bound == 0: // unreported or cut, and what the upstream still does
 			s.reservation.Charge()
 		default:
-			s.reservation.Settle(result.Input + result.Output)
+			s.reservation.Settle(tokens)
 		}
 	}
 }

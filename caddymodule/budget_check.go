@@ -32,6 +32,9 @@ func (g *Guard) checkBody(r *http.Request, s *requestState, d *authmin.Decision)
 		if problem := g.readCost(r, s, d); problem != nil && !g.ShadowBudget {
 			return refusalOfBody(costProblem(problem))
 		}
+		if refused := g.judgeAgain(s, d); refused.problem != nil {
+			return refused
+		}
 	}
 	if claims == nil {
 		return refusal{}
@@ -82,13 +85,17 @@ func (g *Guard) tokensOf(r *http.Request, s *requestState, path string) (prompt,
 	case free:
 		return 0, 0
 	case len(routes) == 0:
-		return 0, g.BudgetReserve
+		answer = g.BudgetReserve
+	default:
+		prompt, answer = s.cost.prompt, s.cost.answerTokens(g.BudgetReserve)
+		if s.cost.bytes == 0 && r.ContentLength > 0 { // a body that is not read
+			prompt = r.ContentLength / bytesOfToken
+		}
 	}
-	prompt = s.cost.prompt
-	if s.cost.bytes == 0 && r.ContentLength > 0 { // a body that is not read
-		prompt = r.ContentLength / bytesOfToken
+	if s.counts = g.isCount(r.Method, path); s.counts || isReading(r.Method) {
+		answer = 0
 	}
-	return prompt, s.cost.answerTokens(g.BudgetReserve)
+	return prompt, answer
 }
 
 // reserve reserves the budgets of a request before it is forwarded.

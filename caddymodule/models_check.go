@@ -59,7 +59,10 @@ func (g *Guard) judgeAgain(s *requestState, d *authmin.Decision) refusal {
 		return refusal{}
 	}
 	q := &s.live
-	q.digest, q.policy, q.rule, q.listed = d.Token.Digest(), g.policy, d.Rule, true
+	q.digest, q.policy, q.rule, q.listed = d.Token.Digest(), g.policy, d.Rule, d.Models != nil
+	if g.ModelsAt == ModelsAtUpstream {
+		q.list = d.Models
+	}
 	for _, ring := range []*authmin.Keyring{g.decider.Keyring(), g.app.state.live.swept()} {
 		if ring == nil {
 			continue

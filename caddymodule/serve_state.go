@@ -41,6 +41,7 @@ type requestState struct {
 	spender     string              // the identity
 	granted     int64               // tokens of the answer that are reserved
 	reserved    int64               // tokens of prompt and answer that were reserved at first
+	counts      bool                // the route counts or describes, and generates nothing
 }
 
 func (g *Guard) newRequestState(w http.ResponseWriter, r *http.Request) *requestState {

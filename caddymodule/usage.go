@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -75,8 +76,7 @@ func (g *Guard) parseUsage(d *caddyfile.Dispenser, args []string) error {
 // isCall reports whether a request may take tokens: it is none of the methods that only
 // read or delete, its route is not one of `model_free`, and it opens no tunnel.
 func (g *Guard) isCall(r *http.Request, d *authmin.Decision) bool {
-	switch r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodDelete, http.MethodTrace, http.MethodConnect:
+	if isReading(r.Method) {
 		return false
 	}
 	if _, upgrade := r.Header["Upgrade"]; upgrade || !d.Allow {
@@ -84,6 +84,33 @@ func (g *Guard) isCall(r *http.Request, d *authmin.Decision) bool {
 	}
 	_, free := g.models.Find(r.Method, d.Path)
 	return !free
+}
+
+// isReading reports whether a method is one of those for which engines generate nothing.
+func isReading(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodDelete, http.MethodTrace, http.MethodConnect:
+		return true
+	}
+	return false
+}
+
+// countRoutes are the ends of the paths of engines that count or divide a text, or describe
+// a model: they generate nothing, and report no tokens.
+var countRoutes = []string{
+	"/tokenize", "/detokenize", "/apply-template",
+	"/messages/count_tokens", "/responses/input_tokens", "/chat/completions/input_tokens",
+	"/api/show",
+}
+
+// isCount reports whether a request is for one of countRoutes. What a path ends with that
+// names a model is the caller's choice.
+func (g *Guard) isCount(method, path string) bool {
+	if !slices.ContainsFunc(countRoutes, func(end string) bool { return strings.HasSuffix(path, end) }) {
+		return false
+	}
+	routes, _ := g.models.Find(method, path)
+	return !slices.ContainsFunc(routes, func(r authmin.ModelRoute) bool { return r.Place == authmin.ModelInPath })
 }
 
 // hasKey reports whether a call goes on when its client hangs up.

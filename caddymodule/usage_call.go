@@ -2,9 +2,12 @@ package caddymodule
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"time"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/authmin/usage"
 )
@@ -28,17 +31,19 @@ type usageCall struct {
 	scanner  *usage.Scanner
 	sized    bool          // the answer has a Content-Length
 	replays  bool          // the upstream is one of ours, and says which answers are replayed
+	taken    bool          // the orchestrator had made a task of it
 	replayed bool          // it was counted before
 	first    time.Duration // to the first text, or to the first byte of an answer that is not streamed
 	seen     int64         // output tokens so far, at least
+	texts    int64         // events with text so far
 	failed   bool          // the client could not be written to
 	problem  *authmin.Problem
 	stopped  bool // the stream was ended between two events
 
 	// progress is called when an event has brought output, with a lower estimate of all
-	// output tokens so far. A problem ends the stream after that event, with the
-	// protocol's error event. nil: none is asked.
-	progress func(seen int64) *authmin.Problem
+	// output tokens so far, and how many events had text. A problem ends the stream after
+	// that event, with the protocol's error event. nil: none is asked.
+	progress func(seen, texts int64) *authmin.Problem
 	// most is the largest sum of input and output that is believed; 0 for MaxFigure.
 	most int64
 	// ended is called once, when the answer has ended. nil: none is asked.
@@ -49,27 +54,56 @@ type usageCall struct {
 type usageResult struct {
 	usage.Figures // the engine's, or estimates
 	outcome       usageOutcome
-	estimated     bool // Input is a quarter of the request's bytes, or Output is what was seen
-	replayed      bool // an answer that was counted before: no tokens are charged
-	goesOn        bool // the upstream may go on after the client
-	status        int  // 0 if there was no answer
+	estimated     bool  // Input is a quarter of the request's bytes, or Output is what was seen
+	bound         int64 // of what is believed, if the figures are above it; else 0
+	replayed      bool  // an answer that was counted before: no tokens are charged
+	goesOn        bool  // the upstream may go on after the client
+	status        int   // 0 if there was no answer
 }
 
 // headerReplayed marks an answer of the orchestrator that was given before, and counted
 // then. Another upstream could send it to have its tokens left out.
 const headerReplayed = "X-Task-Replayed"
 
-// isUnserved reports whether a status is one of the answers of a gateway whose upstream got no request.
-func isUnserved(status int) bool {
-	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable
+// headerTask names the task that the orchestrator has made of a call.
+const headerTask = "X-Task-Id"
+
+// isUnserved reports whether a status says that the request was refused before an engine
+// worked on it. 409 does not: it also answers a call whose task was canceled. A gateway in
+// front of the engine answers 502 and 504 after the request was sent as well, and the
+// orchestrator 503 to a task that runs.
+func isUnserved(status int, taken bool) bool {
+	switch status {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed,
+		http.StatusLengthRequired, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity,
+		http.StatusTooManyRequests, http.StatusNotImplemented:
+		return true
+	case http.StatusServiceUnavailable:
+		return !taken
+	}
+	return false
+}
+
+// isUnsent reports whether a handler's error says that no upstream got the request: none
+// was available, or none could be connected to.
+func isUnsent(err error) bool {
+	failed, ok := errors.AsType[caddyhttp.HandlerError](err)
+	if !ok {
+		return false
+	}
+	_, dial := errors.AsType[reverseproxy.DialError](failed.Err)
+	return dial || failed.StatusCode == http.StatusServiceUnavailable
 }
 
 // startCall begins to count a call, before the request is forwarded. It asks the upstream
 // not to encode the answer: what is encoded cannot be read without a decoder in the path
 // of each stream, and a small answer that decodes to a large one would have to be paid for.
+// A guard in shadow mode changes no request, and cannot read what is encoded.
 func (g *Guard) startCall(r *http.Request, s *requestState, d *authmin.Decision) *usageCall {
 	c := &usageCall{started: s.start, goesOn: hasKey(r.Header), replays: g.ModelsAt == ModelsAtUpstream}
-	r.Header["Accept-Encoding"] = s.field("identity")
+	if !g.Shadow {
+		r.Header["Accept-Encoding"] = s.field("identity")
+	}
 	g.watchModel(r, s, d, c)
 	if g.onCall != nil {
 		decision := *d // a pointer to d would put it on the heap, for every request
@@ -83,6 +117,7 @@ func (g *Guard) startCall(r *http.Request, s *requestState, d *authmin.Decision)
 func (c *usageCall) begin(status int, h http.Header) {
 	c.status = status
 	c.replayed = c.replays && h.Get(headerReplayed) == "true"
+	c.taken = len(h[headerTask]) > 0
 	c.sized = len(h["Content-Length"]) > 0
 	kind := h.Get("Content-Type")
 	if coding := h.Get("Content-Encoding"); coding != "" && coding != "identity" || status >= http.StatusBadRequest || status == http.StatusAccepted {
@@ -96,21 +131,21 @@ func (c *usageCall) result(err error, whole bool) usageResult {
 	result := usageResult{goesOn: c.goesOn, status: c.status, replayed: c.replayed}
 	if c.scanner != nil {
 		c.scanner.Close()
-		result.Figures, c.seen = c.scanner.Figures(), c.scanner.Seen()
+		result.Figures, c.seen, c.texts = c.scanner.Figures(), c.scanner.Seen(), c.scanner.Texts()
 	}
-	if c.most > 0 {
-		result.Figures = result.Within(c.most)
+	if c.most > 0 && result.Input+result.Output > c.most {
+		result.Figures, c.seen, result.bound = result.Within(c.most), c.texts, c.most
 	}
 	switch {
 	case !whole || err != nil || c.failed || c.stopped || c.status == 0 || c.status == statusClientClosed:
 		result.outcome = outcomeAborted
-		if c.status == 0 && isUnserved(handlerStatus(err)) {
+		if c.status == 0 && isUnsent(err) {
 			return result
 		}
 	case result.Reported:
 		result.outcome = outcomeComplete
 		return result
-	case c.status >= http.StatusBadRequest && c.status < http.StatusInternalServerError, isUnserved(c.status), c.status == http.StatusNotImplemented:
+	case isUnserved(c.status, c.taken):
 		result.outcome = outcomeComplete
 		return result
 	default:

@@ -174,6 +174,11 @@ func TestOnlyCallsAskForIdentityEncoding(t *testing.T) {
 			t.Errorf("%s: the upstream is asked for %q, want %q", path, got, want)
 		}
 	}
+	g.load(t, twoTokens, strings.Replace(usageSite(u.address()), "\t\tusage\n", "\t\tusage\n\t\tshadow\n", 1))
+	g.ask(t, plainClient(), "POST", "/v1/chat/completions", asUser, "Accept-Encoding: br, gzip")
+	if got := u.last().Header.Get("Accept-Encoding"); got != "br, gzip" {
+		t.Errorf("in shadow mode: the upstream is asked for %q", got)
+	}
 }
 
 // A stream that its client or its upstream cuts is told with what it has brought.

@@ -34,16 +34,16 @@ func (c *usageCall) read(p []byte) int {
 	for at := 0; at < len(p); {
 		n, ended := c.scanner.Event(p[at:])
 		at += n
-		seen := c.scanner.Seen()
+		seen, texts := c.scanner.Seen(), c.scanner.Texts()
 		if c.first == 0 && (seen > 0 || !c.scanner.Streamed()) {
 			c.first = time.Since(c.started)
 		}
-		if seen == c.seen || !ended {
+		if seen == c.seen && texts == c.texts || !ended {
 			continue
 		}
-		c.seen = seen
+		c.seen, c.texts = seen, texts
 		if c.progress != nil && !c.sized {
-			if c.problem = c.progress(seen); c.problem != nil {
+			if c.problem = c.progress(seen, texts); c.problem != nil {
 				return at
 			}
 		}
@@ -81,14 +81,6 @@ func (g *Guard) forwardCall(r *http.Request, next caddyhttp.Handler, s *requestS
 	err = g.forward(r, next, s, d)
 	whole = true
 	return err
-}
-
-// handlerStatus is the status of a handler's error; 0 for none.
-func handlerStatus(err error) int {
-	if failed, ok := errors.AsType[caddyhttp.HandlerError](err); ok {
-		return failed.StatusCode
-	}
-	return 0
 }
 
 // writerOnly hides that a writer can read from a reader.

@@ -74,7 +74,7 @@ func TestAStreamIsEndedBetweenTwoEvents(t *testing.T) {
 			})
 			results := make(chan usageResult, 1)
 			base := countingGuard(t, upstream, func(c *usageCall) {
-				c.progress = func(seen int64) *authmin.Problem {
+				c.progress = func(seen, _ int64) *authmin.Problem {
 					if seen < 2 {
 						return nil
 					}

@@ -115,6 +115,9 @@ func (s *Scanner) Seen() int64 {
 	return max(s.output, s.texts)
 }
 
+// Texts is the number of events or lines with text so far, which no figure moves.
+func (s *Scanner) Texts() int64 { return s.texts }
+
 // add reads a part of an object.
 func (s *Scanner) add(p []byte) {
 	if len(p) == 0 || s.failed {
