@@ -171,7 +171,7 @@ func (g *Guard) claimsOf(d *authmin.Decision) []budget.Claim {
 		}
 	}
 	for _, b := range g.Budgets {
-		add("guard "+g.limitName, b)
+		add("guard "+g.Name, b)
 	}
 	return claims
 }

@@ -255,6 +255,24 @@ func TestCountsSurviveAReloadAndARestart(t *testing.T) {
 	}
 }
 
+// Where a guard listens, and which other guards there are, is not part of its counts:
+// guards of one name have them in common.
+func TestCountsOfAGuardAreThoseOfItsName(t *testing.T) {
+	globals, site := budgeted(t, "models *"), budgetSite(newUpstream(t, nil).address(), "budget 2 requests per day")
+	g := serve(t, false, globals, site)
+	for _, want := range []int{200, 200, 429} {
+		if got := statusOf(t, g, "/v1/models", asUser); got != want {
+			t.Errorf("got %d, want %d", got, want)
+		}
+	}
+	g.load(t, globals, "\thandle /other/* {\n"+site+"\t}\n\thandle {\n"+site+"\t}\n")
+	for _, path := range []string{"/v1/models", "/other/x"} {
+		if got := statusOf(t, g, path, asUser); got != 429 {
+			t.Errorf("%s, with another guard of the name: got %d, want 429", path, got)
+		}
+	}
+}
+
 func TestAShadowBudgetRefusesNothing(t *testing.T) {
 	g := serve(t, false, budgeted(t, "budget 1 requests per day", "budget 10 tokens per day"), budgetSite(newUpstream(t, nil).address(), "shadow_budget"))
 	for _, body := range []string{`{"max_tokens":5000}`, `{"max_tokens":0}`, `no JSON`, `{"background":true}`} {

@@ -26,10 +26,11 @@ func (s *requestState) endBudgets() {
 	}
 	s.reservation.Charge()
 	m, label := s.spending, s.spending.identities.label(s.spender)
-	if s.cost != nil {
-		m.spent.WithLabelValues(m.guard, label, string(authmin.BudgetTokens)).Add(float64(s.reservation.Spent()))
+	for _, unit := range []authmin.BudgetUnit{authmin.BudgetTokens, authmin.BudgetRequests} {
+		if spent := s.reservation.Spent(unit); spent > 0 {
+			m.spent.WithLabelValues(m.guard, label, string(unit)).Add(float64(spent))
+		}
 	}
-	m.spent.WithLabelValues(m.guard, label, string(authmin.BudgetRequests)).Inc()
 	s.reservation = nil
 }
 

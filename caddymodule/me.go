@@ -47,7 +47,8 @@ type meBudget struct {
 	Unit   authmin.BudgetUnit   `json:"unit"`
 	Period authmin.BudgetPeriod `json:"period"`
 	Hard   bool                 `json:"hard,omitempty"`
-	Used   int64                `json:"used"` // with what running requests have reserved
+	Shadow bool                 `json:"shadow,omitempty"` // it is counted, and refuses nothing
+	Used   int64                `json:"used"`             // with what running requests have reserved
 	Left   int64                `json:"left"`
 	Resets string               `json:"resets_at"`
 }
@@ -74,7 +75,7 @@ func (g *Guard) me(d *authmin.Decision, now time.Time) *meAnswer {
 	for i, state := range g.app.ledger.States(claims) {
 		b := state.Budget
 		answer.Budgets = append(answer.Budgets, meBudget{
-			Of: budgetOf(claims[i].Key), Amount: b.Amount, Unit: b.Unit, Period: b.Period, Hard: b.Hard,
+			Of: budgetOf(claims[i].Key), Amount: b.Amount, Unit: b.Unit, Period: b.Period, Hard: b.Hard, Shadow: claims[i].Shadow,
 			Used: state.Used, Left: state.Left, Resets: state.Reset.UTC().Format(time.RFC3339),
 		})
 	}
@@ -92,6 +93,9 @@ func (g *Guard) answerMe(r *http.Request, s *requestState, d *authmin.Decision) 
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
+	if r.ProtoMajor == 1 && r.ContentLength != 0 { // it is not read: see refuse
+		h.Set("Connection", "close")
+	}
 	s.response.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil

@@ -1,9 +1,14 @@
 package caddymodule
 
 import (
+	"bufio"
 	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -74,5 +79,39 @@ func TestAShadowGuardForwardsMe(t *testing.T) {
 	g.ask(t, plainClient(), "GET", mePath, asUser)
 	if u.last() == nil {
 		t.Error("the upstream was not asked")
+	}
+}
+
+// A caller that reads `left: 0` shall know that it is refused nothing.
+func TestACallerSeesWhichBudgetsOnlyCount(t *testing.T) {
+	for option, want := range map[string]bool{"": false, "shadow_budget": true} {
+		g := serve(t, false, budgeted(t, "budget 10 requests per day"), budgetSite(newUpstream(t, nil).address(), option))
+		_, text := g.ask(t, plainClient(), "GET", mePath, asUser)
+		if !strings.Contains(text, `"of":"token"`) || strings.Contains(text, `"shadow":true`) != want {
+			t.Errorf("%q: got %s", option, text)
+		}
+	}
+}
+
+// A body that is not read would be taken for the next request, or waited for.
+func TestABodyBesideMeIsNotWaitedFor(t *testing.T) {
+	g := serve(t, false, twoTokens, "\n\tauthmin edge {\n\t\trequire infer /*\n\t}\n\trespond ok\n")
+	for body, closes := range map[string]bool{"Content-Length: 9\r\n\r\n": true, "Transfer-Encoding: chunked\r\n\r\n5\r\nhello": true, "\r\n": false} {
+		conn, err := net.Dial("tcp", g.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(hangs))
+		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n%s", mePath, tokenInfer, body)
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Errorf("%q: %v", body, err)
+			continue
+		}
+		answer.Body.Close()
+		if answer.StatusCode != 200 || answer.Close != closes {
+			t.Errorf("%q: got %d, and the connection closes is %v", body, answer.StatusCode, answer.Close)
+		}
 	}
 }

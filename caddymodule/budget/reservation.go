@@ -18,7 +18,6 @@ type Reservation struct {
 	shares []share
 	over   bool
 	ended  bool
-	spent  int64 // tokens that the end charged
 }
 
 // share is what a request has of one account.
@@ -28,6 +27,7 @@ type share struct {
 	window  int64 // in which held was reserved
 	held    int64 // reserved in that window
 	closed  int64 // reserved in windows that are over, and used there
+	spent   int64 // charged at the end
 }
 
 // follow closes what was reserved in a window that is over.
@@ -181,10 +181,8 @@ func (r *Reservation) end(used func(*share) int64) {
 		s.account.roll(at)
 		s.account.limit = max(s.account.limit, s.claim.Budget.Amount)
 		s.follow()
-		if s.claim.Budget.Unit == authmin.BudgetTokens {
-			r.spent = max(r.spent, used(s))
-		}
-		charge := max(0, used(s)-s.closed)
+		s.spent = used(s)
+		charge := max(0, s.spent-s.closed)
 		s.take(-s.held)
 		s.account.used = add(s.account.used, charge)
 		s.account.holders--
@@ -192,11 +190,18 @@ func (r *Reservation) end(used func(*share) int64) {
 	_ = l.write(r.shares) // the next write repeats it
 }
 
-// Spent returns the tokens that were charged, when the reservation has ended.
-func (r *Reservation) Spent() int64 {
+// Spent returns what was charged of budgets of a unit, when the reservation has ended: 0
+// where the request has none of that unit.
+func (r *Reservation) Spent(unit authmin.BudgetUnit) int64 {
 	r.ledger.mu.Lock()
 	defer r.ledger.mu.Unlock()
-	return r.spent
+	spent := int64(0)
+	for i := range r.shares {
+		if s := &r.shares[i]; s.claim.Budget.Unit == unit {
+			spent = max(spent, s.spent)
+		}
+	}
+	return spent
 }
 
 // States returns the budgets of the request as they are now.
