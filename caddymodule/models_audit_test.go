@@ -3,6 +3,8 @@ package caddymodule
 import (
 	"strings"
 	"testing"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // The record of a decision names the model that was asked for, where the guard has read it:
@@ -30,10 +32,11 @@ func TestTheRecordOfADecisionNamesTheModel(t *testing.T) {
 			before := len(readFile(t, g.log))
 			ask(t, g.base, tokenInfer, modelCase{method: c.method, target: c.target, body: c.body})
 			last()
-			text := readFile(t, g.log)[before:]
-			if !strings.Contains(text, `"decision":`) {
-				t.Fatalf("no record: %s", text)
-			}
+			var text string
+			testkit.Eventually(t, "the record is written", func() bool {
+				text = readFile(t, g.log)[before:]
+				return strings.Contains(text, `"decision":`) && strings.HasSuffix(text, "\n")
+			})
 			if c.want != "" && !strings.Contains(text, c.want) || c.want == "" && strings.Contains(text, `"model":`) {
 				t.Errorf("got %s, want %s", text, c.want)
 			}
