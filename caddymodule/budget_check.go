@@ -20,7 +20,7 @@ func (g *Guard) checkBody(r *http.Request, s *requestState, d *authmin.Decision)
 	claims := g.claimsOf(d)
 	counted := claims != nil && countsTokens(claims)
 	if counted {
-		s.cost = new(requestCost)
+		s.cost = &requestCost{path: d.Path}
 	}
 	restricted := d.Models != nil && g.ModelsAt != ModelsAtUpstream
 	s.lenient = g.ShadowBudget && !restricted

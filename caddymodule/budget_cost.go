@@ -12,42 +12,32 @@ import (
 // What is reserved for the prompt of a request: a token is at least about four bytes of
 // text, and images and sounds do not cost by their bytes.
 const (
-	bytesOfToken   = 4
-	tokensOfData   = 1000 // a data URL, or a file of a form
-	largestInLimit = 1 << 31
+	bytesOfToken = 4
+	tokensOfData = 1000 // a data URL, or a file of a form
 )
-
-// limitMembers are the members that limit the tokens of an answer, in the protocols of the
-// engines. Of several the largest counts.
-var limitMembers = []string{
-	"max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens", // OpenAI, Anthropic
-	"n_predict",                                           // llama.cpp
-	"options.num_predict",                                 // Ollama
-	"sampling_params.max_new_tokens", "sampling_params.n", // SGLang
-	"parameters.max_new_tokens", "parameters.best_of", // TGI
-	"n", "best_of",
-}
-
-// countMembers are those of limitMembers that say how many answers there are.
-var countMembers = map[string]bool{"n": true, "best_of": true, "sampling_params.n": true, "parameters.best_of": true}
-
-const (
-	memberBackground = "background"
-	memberPrompt     = "prompt"
-)
-
-// costMembers are the members that are read for a budget of tokens.
-var costMembers = append([]string{memberBackground, memberPrompt}, limitMembers...)
 
 // requestCost is what a request may cost, as far as it says.
 type requestCost struct {
-	bytes   int64 // of the body
-	data    int64 // data URLs
-	prompts int64 // texts of the member prompt, each of which gets an answer
-	skipped int64 // bytes of the data URLs
-	prompt  int64 // tokens
-	limit   int64 // tokens of one answer; 0: the request names none
+	path    string // of the request
+	bytes   int64  // of the body
+	data    int64  // data URLs
+	skipped int64  // bytes of the data URLs
+	prompt  int64  // tokens
+	limit   int64  // the largest limit of one answer, in tokens; 0: the request names none
+	limited bool   // limit is one that the route's protocol has: it may be below budget_reserve
 	answers int64
+}
+
+// mediaMembers are the members whose data URLs engines read as images, sounds and videos.
+// Elsewhere a data URL is text, and counts as text.
+var mediaMembers = map[string]bool{
+	"messages.content.image_url.url": true, "messages.content.image_url": true, // chat
+	"messages.content.video_url.url": true, "messages.content.audio_url.url": true,
+	"messages.content.input_audio.data": true, "messages.content.file.file_data": true,
+	"messages.content.source.data": true, "messages.content.source.url": true, // Anthropic
+	"messages.images": true, "images": true, // Ollama
+	"input.content.image_url": true, "input.content.file_data": true, // Responses
+	"image_data": true, "image_data.data": true, "image_data.url": true, "video_data": true, "audio_data": true, // SGLang
 }
 
 // scanner returns a scanner for these members and for what a request may cost.
@@ -56,25 +46,25 @@ func (c *requestCost) scanner(members []string) *jsonbody.Scanner {
 	watched = append(append(watched, members...), costMembers...)
 	var s *jsonbody.Scanner
 	s = jsonbody.New(jsonbody.Options{Watch: watched, String: func(path []string, head string) error {
-		if isDataURL(head) {
+		if isMedia(head) && mediaMembers[strings.TrimPrefix(strings.Join(path, "."), nativeBody)] {
 			c.data++
 			c.skipped += s.StringSize()
-		}
-		if len(path) == 1 && path[0] == memberPrompt {
-			c.prompts++
 		}
 		return nil
 	}})
 	return s
 }
 
-// isDataURL reports whether a string begins as a data URL in base64 does.
-func isDataURL(head string) bool {
-	if len(head) < len("data:") || !strings.EqualFold(head[:len("data:")], "data:") {
+// isMedia reports whether a string begins as a data URL in base64 of an image, a sound or a
+// video does.
+func isMedia(head string) bool {
+	kind, content, ok := strings.Cut(head, ",")
+	kind = strings.ToLower(kind)
+	if !ok || !strings.HasSuffix(kind, ";base64") || strings.ContainsAny(kind, " \t\r\n") {
 		return false
 	}
-	kind, content, ok := strings.Cut(head, ",")
-	if !ok || !strings.HasSuffix(strings.ToLower(kind), ";base64") || strings.ContainsAny(kind, " \t\r\n") {
+	of, _, _ := strings.Cut(kind, "/")
+	if of != "data:image" && of != "data:audio" && of != "data:video" && kind != "data:;base64" { // Ollama reads an image without a type
 		return false
 	}
 	return strings.IndexFunc(content, func(r rune) bool {
@@ -85,53 +75,36 @@ func isDataURL(head string) bool {
 // read takes the costs from a scanner that has read the body.
 func (c *requestCost) read(s *jsonbody.Scanner) *authmin.Problem {
 	c.bytes = s.Safe()
-	if m, ok := s.Member(memberBackground); ok && m.Kind != jsonbody.False && m.Kind != jsonbody.Null {
-		return &problemUncounted
-	}
-	limit, answers := int64(0), int64(1)
-	for _, member := range limitMembers {
-		m, ok := s.Member(member)
-		if !ok || m.Kind == jsonbody.Null {
-			continue
-		}
-		value, whole := m.Int()
-		if unlimited := value == -1 || value == -2; whole && unlimited && !countMembers[member] {
-			continue
-		}
-		if !whole || value < 1 || value > largestInLimit {
-			return invalidLimit(member)
-		}
-		if countMembers[member] {
-			answers = max(answers, value)
-		} else {
-			limit = max(limit, value)
+	for _, in := range []string{"", nativeBody} {
+		if m, ok := s.Member(in + memberBackground); ok && m.Kind != jsonbody.False && m.Kind != jsonbody.Null {
+			return &problemUncounted
 		}
 	}
-	c.limit, c.answers = limit, saturatedProduct(answers, max(1, c.prompts, c.tokenPrompts(s)))
+	if problem := c.readLimits(s); problem != nil {
+		return problem
+	}
+	answers, problem := readAnswers(s)
+	if problem != nil {
+		return problem
+	}
+	c.answers = saturatedProduct(answers, promptsIn(s))
 	c.prompt = (c.bytes-c.skipped)/bytesOfToken + c.data*tokensOfData
 	return nil
 }
 
-// tokenPrompts is how many prompts there are in a member prompt that is a list of lists of
-// token ids. Of a list that is too long to be kept each eighth byte may begin another.
-func (c *requestCost) tokenPrompts(s *jsonbody.Scanner) int64 {
-	m, ok := s.Member(memberPrompt)
-	if !ok || m.Kind != jsonbody.Array || c.prompts > 0 {
-		return 0
-	}
-	if m.Truncated {
-		const least = 8
-		return (m.End - m.Start) / least
-	}
-	return int64(strings.Count(string(m.Raw), "[")) - 1
-}
-
 // answerTokens is what is reserved for the answer.
 func (c *requestCost) answerTokens(reserve int64) int64 {
-	if c.limit > 0 {
-		reserve = c.limit
+	one := c.limit
+	if !c.limited {
+		one = max(one, reserve)
 	}
-	return saturatedProduct(max(1, c.answers), reserve)
+	return saturatedProduct(max(1, c.answers), one)
+}
+
+// usualTokens is what a request of this kind may take when the engine does not heed its
+// limit: the prompt, and budget_reserve for each answer.
+func (c *requestCost) usualTokens(reserve int64) int64 {
+	return saturatedSum(c.prompt, saturatedProduct(max(1, c.answers), reserve))
 }
 
 // saturatedProduct multiplies two numbers from 0 on.
@@ -148,14 +121,6 @@ func saturatedSum(a, b int64) int64 {
 		return math.MaxInt64
 	}
 	return a + b
-}
-
-// invalidLimit is the problem of a member that limits an answer, and cannot be counted.
-func invalidLimit(member string) *authmin.Problem {
-	p := problemLimit
-	p.Param = member
-	p.Message = p.Title + ": " + member + " is not an integer from 1 to 2147483648."
-	return &p
 }
 
 var (

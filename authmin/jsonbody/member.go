@@ -53,6 +53,18 @@ type Member struct {
 	Start, End int64  // the value is the bytes [Start, End) of the document
 	Raw        []byte // these bytes, if at most Options.MaxValue; valid until Scanner.Reset
 	Truncated  bool   // the value is longer, and Raw is nil
+
+	// Elements is how many elements of each Kind an array has, Truncated or not. What is
+	// inside of them is not counted.
+	Elements [Null + 1]int64
+}
+
+// Len returns how many elements an array has.
+func (m *Member) Len() (n int64) {
+	for _, of := range m.Elements {
+		n += of
+	}
+	return n
 }
 
 // Text returns the unescaped text of a string that is not Truncated.

@@ -195,3 +195,26 @@ func TestMaxValue(t *testing.T) {
 		}
 	}
 }
+
+func TestElementsOfAnArray(t *testing.T) {
+	for value, want := range map[string][Null + 1]int64{
+		"[]":                                    {},
+		`[1, -2e3,"a" ]`:                        {Number: 2, String: 1},
+		`[[1,2],[[3]],{"a":[4,5]},true,null]`:   {Array: 2, Object: 1, True: 1, Null: 1},
+		`{"a":[1,2]}`:                           {},
+		`"[1,2]"`:                               {},
+		"[1" + strings.Repeat(",1", 9999) + "]": {Number: 10000}, // more than is kept
+	} {
+		m := member(t, value)
+		if m.Elements != want {
+			t.Errorf("%.50s: got %v, want %v", value, m.Elements, want)
+		}
+		sum := int64(0)
+		for _, n := range want {
+			sum += n
+		}
+		if m.Len() != sum {
+			t.Errorf("%.50s: got %d elements, want %d", value, m.Len(), sum)
+		}
+	}
+}

@@ -118,6 +118,9 @@ func (s *Scanner) startName(p []byte, i int) (int, error) {
 func (s *Scanner) startValue(p []byte, i int) (int, error) {
 	n, watched, kind := s.next, none, kindOf(p[i])
 	s.next = none
+	if in := s.stack[len(s.stack)-1]; in.array && in.capture != none {
+		s.nodes[in.capture].member.Elements[kind]++
+	}
 	s.counts = s.counts && kind == String
 	if n != none && s.nodes[n].watched {
 		watched = n

@@ -328,6 +328,7 @@ func TestATaskTakesANativeRequest(t *testing.T) {
 	for body, status := range map[string]int{
 		`{"model_ref":"other","native":{"protocol":"chat","body":` + native + `}}`: 422,
 		`{"prompt":"x","native":{"protocol":"chat","body":` + native + `}}`:        422,
+		`{"max_tokens":1,"native":{"protocol":"chat","body":` + native + `}}`:      422,
 		`{"native":{"protocol":"smoke","body":` + native + `}}`:                    422,
 		`{"native":{"protocol":"chat","body":{"model":"demo","model":"b"}}}`:       400,
 		`{"model_ref":"demo","workload":"native"}`:                                 422,
