@@ -42,8 +42,10 @@ func (o *Orchestrator) withNative(ctx context.Context, who Who, r TaskRequest) (
 	switch {
 	case !known:
 		return r, fail(Invalid, "INVALID_TASK", "native.protocol is not one of the protocols")
-	case r.MaxTokens != 0 || r.Prompt != "" || len(r.Messages) > 0 || len(r.Inputs) > 0 || r.Seed != nil || r.Temperature != nil || r.TopP != nil || len(r.Stop) > 0:
-		return r, fail(Invalid, "INVALID_TASK", "a task with native has no max_tokens, prompt, messages, inputs, seed, temperature, top_p or stop: its body says all of it")
+	case r.MaxTokens != 0 && r.MaxTokens != DefaultMaxTokens: // which the API fills in
+		return r, fail(Invalid, "INVALID_TASK", "a task with native has no max_tokens: its body says all of it")
+	case r.Prompt != "" || len(r.Messages) > 0 || len(r.Inputs) > 0 || r.Seed != nil || r.Temperature != nil || r.TopP != nil || len(r.Stop) > 0:
+		return r, fail(Invalid, "INVALID_TASK", "a task with native has no prompt, messages, inputs, seed, temperature, top_p or stop: its body says all of it")
 	case r.Workload != "" && r.Workload != Completion && r.Workload != Native:
 		return r, fail(Invalid, "INVALID_TASK", "a task with native has no workload")
 	}

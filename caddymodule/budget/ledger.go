@@ -52,14 +52,20 @@ type Claim struct {
 	Key    string // of the count: the identity, and what its budget is of
 	Budget authmin.Budget
 	Amount int64 // in Budget.Unit, 0 or more; tokens may be extended
-	Shadow bool  // count only: refuse nothing
+	Usual  int64 // tokens that a request of this kind may take, also above Amount
+	Shadow bool  // count only, apart from the claims that are enforced: refuse nothing
 	Open   bool  // do not refuse when the journal cannot be written
 	Named  bool  // the identity is named by a proxy, and in no keyring
 }
 
-// account is the key in the ledger: another period is another count.
+// account is the key in the ledger: another period is another count. A budget that only
+// counts reserves nothing of one that is enforced.
 func (c *Claim) account() string {
-	return c.Key + " " + string(c.Budget.Unit) + "/" + string(c.Budget.Period)
+	key := c.Key
+	if c.Shadow {
+		key = "shadow " + key
+	}
+	return key + " " + string(c.Budget.Unit) + "/" + string(c.Budget.Period)
 }
 
 // What refuses a reservation beside a spent budget.

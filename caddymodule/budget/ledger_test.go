@@ -3,6 +3,7 @@ package budget
 import (
 	"errors"
 	"math"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -71,8 +72,8 @@ func TestWhatWasUsedReplacesTheReservation(t *testing.T) {
 		"less":            {func(r *Reservation) bool { return r.Settle(10) }, 10, true},
 		"nothing":         {func(r *Reservation) bool { return r.Settle(0) }, 0, true},
 		"ten times":       {func(r *Reservation) bool { return r.Settle(1000) }, 1000, true},
-		"above ten times": {func(r *Reservation) bool { return r.Settle(1001) }, 100, false},
-		"far above":       {func(r *Reservation) bool { return r.Settle(math.MaxInt64) }, 100, false},
+		"above ten times": {func(r *Reservation) bool { return r.Settle(1001) }, 1000, false},
+		"far above":       {func(r *Reservation) bool { return r.Settle(math.MaxInt64) }, 1000, false},
 		"unreported":      {func(r *Reservation) bool { return r.Settle(-1) }, 100, false},
 		"charged":         {func(r *Reservation) bool { r.Charge(); return true }, 100, true},
 		"cancelled":       {func(r *Reservation) bool { r.Cancel(); return true }, 0, true},
@@ -135,6 +136,55 @@ func TestAShadowBudgetOnlyCounts(t *testing.T) {
 		t.Error("the second request is not over the budget, or is ended by it")
 	}
 	expectUsed(t, l, shadow, 2300)
+}
+
+// A request that reserves little may take what is usual for its kind.
+func TestASmallReservationDoesNotBoundTheFigures(t *testing.T) {
+	l := newLedger(t, t.TempDir(), new(clock))
+	c := claim("alice", "100ktokens/day", 1)
+	c.Usual = 4096
+	if !reserve(t, l, c).Settle(40_960) {
+		t.Error("ten times what is usual is not believed")
+	}
+	expectUsed(t, l, c, 40_960)
+	if reserve(t, l, c).Settle(40_961) {
+		t.Error("more than ten times what is usual is believed")
+	}
+	expectUsed(t, l, c, 2*40_960)
+}
+
+// A shadow guard refuses nothing, and a request at it takes nothing of the others.
+func TestAShadowBudgetIsApartAndReservesNoMoreThanItself(t *testing.T) {
+	l := newLedger(t, t.TempDir(), new(clock))
+	enforced := claim("alice", "1ktokens/day", 1<<62)
+	shadow := enforced
+	shadow.Shadow = true
+	r := reserve(t, l, shadow)
+	expectUsed(t, l, shadow, 1000)
+	r.Charge()
+	expectUsed(t, l, shadow, 1000)
+	expectUsed(t, l, enforced, 0)
+}
+
+// A reservation that cannot be written gives back what it took, which is nothing of an
+// account that is full.
+func TestAFailedReservationGivesBackWhatItTook(t *testing.T) {
+	l := newLedger(t, t.TempDir(), new(clock))
+	c := claim("alice", "1ktokens/day", 1000)
+	c.Shadow = true
+	reserve(t, l, c).Extend(math.MaxInt64)
+	working := l.journal.f
+	broken, err := os.Open(os.DevNull) // cannot be written
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.journal.f = broken
+	if _, err := l.Reserve([]Claim{c}); !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("got %v", err)
+	}
+	l.journal.f = working
+	_ = broken.Close()
+	expectUsed(t, l, c, math.MaxInt64)
 }
 
 // A stream that began before midnight is charged to both days, each token once.

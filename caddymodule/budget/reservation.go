@@ -7,8 +7,9 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// believedFactor is how many times the reservation the reported usage may be. What is
-// above is an error of the upstream, or an attack on the next window.
+// believedFactor is how many times the reservation, or what the request usually takes, the
+// reported usage may be. What is above is an error of the upstream, or an attack on the
+// next window, and this bound is charged.
 const believedFactor = 10
 
 // Reservation is what a request has reserved, of all of its budgets. It must be ended by
@@ -25,7 +26,7 @@ type share struct {
 	claim   Claim
 	account *account
 	window  int64 // in which held was reserved
-	held    int64 // reserved in that window
+	held    int64 // reserved in that window, which is less than was asked where it saturated
 	closed  int64 // reserved in windows that are over, and used there
 	spent   int64 // charged at the end
 }
@@ -75,11 +76,15 @@ func (l *Ledger) Reserve(claims []Claim) (*Reservation, error) {
 		return nil, spent
 	}
 	for i := range r.shares {
-		r.shares[i].take(r.shares[i].claim.Amount)
+		c := &r.shares[i].claim
+		if c.Shadow {
+			c.Amount = min(c.Amount, c.Budget.Amount)
+		}
+		r.shares[i].take(c.Amount)
 	}
 	if err := l.write(r.shares); err != nil && !open {
 		for i := range r.shares {
-			r.shares[i].take(-r.shares[i].claim.Amount)
+			r.shares[i].take(-r.shares[i].held)
 		}
 		return nil, errors.Join(ErrUnavailable, err)
 	}
@@ -134,23 +139,21 @@ func (r *Reservation) Extend(tokens int64) int64 {
 }
 
 // Settle charges the tokens that were used in place of those that were reserved. It reports
-// whether it believed them: figures that are negative or above ten times what was reserved
-// in all steps charge the reservation.
+// whether it believed them: above ten times what was reserved in all steps, or what the
+// request usually takes, it charges that bound; negative figures charge the reservation.
 func (r *Reservation) Settle(tokens int64) (believed bool) {
-	believed = tokens >= 0
-	r.ledger.mu.Lock()
-	for i := range r.shares {
-		s := &r.shares[i]
-		if s.claim.Budget.Unit == authmin.BudgetTokens && tokens > multiply(believedFactor, add(s.held, s.closed)) {
-			believed = false
-		}
-	}
-	r.ledger.mu.Unlock()
+	believed = true
 	r.end(func(s *share) int64 {
-		if s.claim.Budget.Unit == authmin.BudgetRequests || !believed {
-			return add(s.held, s.closed)
+		reserved := add(s.held, s.closed)
+		if s.claim.Budget.Unit == authmin.BudgetRequests {
+			return reserved
 		}
-		return tokens
+		most := multiply(believedFactor, max(reserved, s.claim.Usual))
+		believed = believed && tokens >= 0 && tokens <= most
+		if tokens < 0 {
+			return reserved
+		}
+		return min(tokens, most)
 	})
 	return believed
 }
