@@ -5,8 +5,8 @@ import (
 	"github.com/llorch/gateway/authmin/usage"
 )
 
-// believedFactor is how many times the reservation the figures of an upstream may be. The
-// ledger has the same bound.
+// believedFactor is how many times the reservation, or what such a request usually takes,
+// the figures of an upstream may be. The ledger has the same bound.
 const believedFactor = 10
 
 // countCall settles the budgets of a call with its figures. While it streams it reserves
@@ -15,7 +15,7 @@ func (g *Guard) countCall(s *requestState, d *authmin.Decision, c *usageCall) {
 	if s.reservation == nil || s.cost == nil {
 		return
 	}
-	c.most = max(1, min(usage.MaxFigure, saturatedProduct(believedFactor, s.reserved)))
+	c.most = max(1, min(usage.MaxFigure, saturatedProduct(believedFactor, s.usual)))
 	first, most := s.granted, c.most
 	c.progress = func(seen, texts int64) *authmin.Problem {
 		seen = max(texts, min(seen, c.most))

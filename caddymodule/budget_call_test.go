@@ -50,8 +50,9 @@ func TestFiguresReplaceTheReservation(t *testing.T) {
 	}{
 		"reported":                {answering(200, ofType("application/json"), reported(30, 20)), false, 50},
 		"reported in a stream":    {answering(200, ofType("text/event-stream"), chatEvents...), false, 46},
-		"ten times":               {answering(200, ofType("application/json"), reported(1000, 40)), false, 1040},
-		"above ten times":         {answering(200, ofType("application/json"), reported(1000, 41)), false, 1040},
+		"far above the limit":     {answering(200, ofType("application/json"), reported(4, 40_996)), false, 41_000},
+		"above the bound":         {answering(200, ofType("application/json"), reported(4, 40_997)), false, 41_000},
+		"a figure of a lie":       {answering(200, ofType("application/json"), reported(4, 1<<40)), false, 41_000},
 		"refused by the upstream": {answering(400, ofType("application/json"), `{"error":{}}`), false, 0},
 		"a replay of ours":        {answering(200, replayedHeader, reported(30, 20)), true, 0},
 		"a longer replay of ours": {answering(200, replayedHeader, reported(1000, 40)), true, 1040 - 104},

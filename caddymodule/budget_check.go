@@ -66,8 +66,10 @@ func (g *Guard) readCost(r *http.Request, s *requestState, d *authmin.Decision) 
 		inForm = inForm || route.Place == authmin.ModelInForm
 	}
 	switch {
-	case free || !inBody && !inForm:
+	case free:
 		return nil
+	case !inBody && !inForm:
+		return g.readOther(r, s, d)
 	case inBody && inForm:
 		return &problemModelRoute
 	case inBody:
@@ -81,16 +83,12 @@ func (g *Guard) readCost(r *http.Request, s *requestState, d *authmin.Decision) 
 // tokensOf returns what is reserved for the prompt and for the answer of a request.
 func (g *Guard) tokensOf(r *http.Request, s *requestState, path string) (prompt, answer int64) {
 	routes, free := g.models.Find(r.Method, path)
-	switch {
-	case free:
+	if free {
 		return 0, 0
-	case len(routes) == 0:
-		answer = g.BudgetReserve
-	default:
-		prompt, answer = s.cost.prompt, s.cost.answerTokens(g.BudgetReserve)
-		if s.cost.bytes == 0 && r.ContentLength > 0 { // a body that is not read
-			prompt = r.ContentLength / bytesOfToken
-		}
+	}
+	prompt, answer = s.cost.prompt, s.cost.answerTokens(g.BudgetReserve)
+	if s.cost.bytes == 0 && r.ContentLength > 0 && (len(routes) > 0 || r.ContentLength > g.MaxBody) { // a body that is not read
+		prompt = r.ContentLength / bytesOfToken
 	}
 	if s.counts = g.isCount(r.Method, path); s.counts || isReading(r.Method) {
 		answer = 0
@@ -106,9 +104,13 @@ func (g *Guard) reserve(r *http.Request, s *requestState, d *authmin.Decision, c
 		}
 		prompt, answer := g.tokensOf(r, s, d.Path)
 		s.granted, s.reserved = answer, saturatedSum(prompt, answer)
+		s.usual = s.reserved
+		if answer > 0 {
+			s.usual = max(s.reserved, saturatedSum(prompt, s.cost.usualAnswer(g.BudgetReserve)))
+		}
 		for i := range claims {
 			if claims[i].Budget.Unit == authmin.BudgetTokens {
-				claims[i].Amount = s.reserved
+				claims[i].Amount, claims[i].Usual = s.reserved, s.usual
 			}
 		}
 	}

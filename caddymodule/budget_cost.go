@@ -101,10 +101,10 @@ func (c *requestCost) answerTokens(reserve int64) int64 {
 	return saturatedProduct(max(1, c.answers), one)
 }
 
-// usualTokens is what a request of this kind may take when the engine does not heed its
-// limit: the prompt, and budget_reserve for each answer.
-func (c *requestCost) usualTokens(reserve int64) int64 {
-	return saturatedSum(c.prompt, saturatedProduct(max(1, c.answers), reserve))
+// usualAnswer is what the answers may take when the engine does not heed the limit of the
+// request.
+func (c *requestCost) usualAnswer(reserve int64) int64 {
+	return saturatedProduct(max(1, c.answers), reserve)
 }
 
 // saturatedProduct multiplies two numbers from 0 on.

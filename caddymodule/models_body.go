@@ -82,7 +82,7 @@ func (g *Guard) hold(r *http.Request, s *requestState, identity string, write fu
 	r.Body = body
 	problem := g.readHeld(r, s, identity, body, write)
 	idle, _ := caddyhttp.IdleTimeoutsFromContext(r.Context()) // Caddy's reader removes the deadline itself
-	if idle == nil && problem == nil && !g.Shadow && !s.lenient {
+	if idle == nil && (problem == nil || problem == &problemNoJSON) && !g.Shadow && !s.lenient {
 		_ = control.SetReadDeadline(time.Time{})
 	}
 	return problem

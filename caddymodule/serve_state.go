@@ -41,6 +41,7 @@ type requestState struct {
 	spender     string              // the identity
 	granted     int64               // tokens of the answer that are reserved
 	reserved    int64               // tokens of prompt and answer that were reserved at first
+	usual       int64               // tokens that such a request may take without its limits
 	counts      bool                // the route counts or describes, and generates nothing
 }
 
