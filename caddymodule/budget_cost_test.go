@@ -2,6 +2,8 @@ package caddymodule
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -121,5 +123,20 @@ func TestWhatARequestReserves(t *testing.T) {
 				t.Errorf("got %d, and %s tokens are left, want %d", answer.StatusCode, got, 1_000_000-c.want)
 			}
 		})
+	}
+}
+
+// What is no JSON is forwarded as it comes, of any length.
+func TestABodyThatIsNoJSONIsForwardedAsItCame(t *testing.T) {
+	got := ""
+	u := rawUpstream(t, func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = string(body)
+	})
+	g := serve(t, false, budgeted(t, "budget 1M tokens per day"), budgetSite(u, "max_body 128KiB"))
+	for _, body := range []string{" \n ", "--x" + strings.Repeat("\xff{", 40_000), "--x" + strings.Repeat("\xff{", 400_000)} {
+		if answer, text := g.post(t, "/other", body); answer.StatusCode != 200 || got != body {
+			t.Errorf("got %d %s; the upstream got %d bytes, want %d as they were sent", answer.StatusCode, text, len(got), len(body))
+		}
 	}
 }

@@ -20,8 +20,8 @@ func TestBudgetsAreNotTalkedAround(t *testing.T) {
 	if err := json.Unmarshal(content, &cases); err != nil {
 		t.Fatal(err)
 	}
-	if len(cases) != 43 {
-		t.Fatalf("%d cases, want 43: has one gone missing?", len(cases))
+	if len(cases) != 54 {
+		t.Fatalf("%d cases, want 54: has one gone missing?", len(cases))
 	}
 	upstream := startEcho(t)
 	tokens := writeFile(t, "tokens", "# format 2\n"+keyring(keyringLine("few", tokenOK, "infer", "budget=100ktokens/hour")))
