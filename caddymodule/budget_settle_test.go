@@ -105,7 +105,7 @@ func TestWhatGeneratesNothingCostsNoAnswer(t *testing.T) {
 	for path, want := range map[string]int64{
 		"/tokenize": 0, "/detokenize": 0, "/v1/tokenize": 0, "/apply-template": 0, "/api/show": 0,
 		"/v1/messages/count_tokens": 0, "/v1/responses/input_tokens": 0, "/v1/chat/completions/input_tokens": 0,
-		"/v1/models/tokenize": 7 + 1000, "/tokenize/x": 1000, "/show": 1000, chatPath: 7 + 100,
+		"/v1/models/tokenize": 7 + 1000, "/tokenize/x": 7 + 1000, "/show": 7 + 1000, chatPath: 7 + 100,
 	} {
 		if got := settled(t, path, body, answering(200, ofType("application/json"), `{"tokens":[1,2]}`), "budget_reserve 1000"); got != want {
 			t.Errorf("%s: %d tokens are charged, want %d", path, got, want)
