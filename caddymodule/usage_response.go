@@ -72,8 +72,10 @@ func (g *Guard) forwardCall(r *http.Request, next caddyhttp.Handler, s *requestS
 	defer func() {
 		g.endCall(s, d, c, c.result(err, whole))
 		if c.stopped && !c.failed && !whole {
-			if why := recover(); why != nil && why != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
-				panic(why)
+			if why := recover(); why != nil {
+				if abort, ok := why.(error); !ok || !errors.Is(abort, http.ErrAbortHandler) {
+					panic(why)
+				}
 			}
 			err = nil
 		}
