@@ -38,7 +38,7 @@ var documentParts = []struct {
 	{"comparison.md", 0, func(*testing.T, *fleet, string) {}},
 	{"attacks.md", 0, func(*testing.T, *fleet, string) {}},
 	{"observability.md", 1, func(*testing.T, *fleet, string) {}},
-	{"colleagues.md", 5, func(*testing.T, *fleet, string) {}},
+	{"colleagues.md", 7, func(*testing.T, *fleet, string) {}},
 	{"usage.md", 1, func(*testing.T, *fleet, string) {}},
 	{"budgets.md", 0, func(*testing.T, *fleet, string) {}},
 	{"install.md", 0, func(*testing.T, *fleet, string) {}},
