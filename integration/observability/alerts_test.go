@@ -38,6 +38,7 @@ var causes = []cause{
 			f.killEngine()
 		}
 	}, []string{"LlorchEngineRestarts"}},
+	{"streams that begin late at a guard without an orchestrator", (*fleet).lateStreams, []string{"LlorchGuardFirstTokenSlow"}},
 	{"the one of these tasks that the slow pool ran", nil, []string{firstTokenSlow}},
 	{"a keyring that is no keyring", func(f *fleet) { f.write("tokens", "spoilt\n") }, []string{"LlorchTokenFileUnusable"}},
 	{"a node that is killed", func(f *fleet) { f.kill("poolmanagerd") }, []string{"LlorchTargetDown"}},

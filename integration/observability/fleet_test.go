@@ -36,6 +36,7 @@ type fleet struct {
 	sites         map[string]string // of the gateway, by what is behind
 	orchestrators []string          // their own addresses
 	poolManager   string
+	bareEngine    string // an engine without an orchestrator
 	processes     map[string]*gatewaytest.Process
 }
 
@@ -45,7 +46,7 @@ var scopes = map[string]string{"ci": "infer", "prometheus": "metrics", "owner": 
 func startFleet(t *testing.T) *fleet {
 	t.Helper()
 	f := &fleet{
-		t: t, dir: t.TempDir(), tokens: map[string]string{}, upstream: rand.Text() + rand.Text(), poolManager: testkit.FreeAddress(t),
+		t: t, dir: t.TempDir(), tokens: map[string]string{}, upstream: rand.Text() + rand.Text(), poolManager: testkit.FreeAddress(t), bareEngine: testkit.FreeAddress(t),
 		sites: map[string]string{}, processes: map[string]*gatewaytest.Process{},
 	}
 	for name := range scopes {
@@ -54,13 +55,14 @@ func startFleet(t *testing.T) *fleet {
 	for range 3 {
 		f.orchestrators = append(f.orchestrators, testkit.FreeAddress(t))
 	}
-	for _, site := range []string{"edge", "replica2", "replica3", "node", "trial", "open"} {
+	for _, site := range []string{"edge", "replica2", "replica3", "node", "trial", "open", "engine"} {
 		f.sites[site] = testkit.FreeAddress(t)
 	}
 	f.writeKeyring("")
 	f.write("Caddyfile", f.caddyfile())
 	f.write("pools.yaml", f.poolsConfig())
 	f.startOrchestrators()
+	f.startEngine()
 	f.start("gateway", "llorch", []string{"LLORCH_UPSTREAM_TOKEN=" + f.upstream}, "run", "--adapter", "caddyfile", "--config", f.path("Caddyfile"))
 	f.processes["gateway"].Listening(t, f.sites["edge"], f.sites["node"])
 	f.start("poolmanagerd", "poolmanagerd", []string{
@@ -119,6 +121,15 @@ func (f *fleet) startOrchestrators() {
 	}
 }
 
+// startEngine starts an engine whose first token takes 6 s, with a guard alone before it.
+func (f *fleet) startEngine() {
+	f.t.Helper()
+	_, port, _ := net.SplitHostPort(f.bareEngine)
+	f.write("engine.key", f.upstream+"\n")
+	f.start("engine", "poolmanagerd", nil, "demo-engine", "--api-key-file", f.path("engine.key"), "--token-delay", "6s", "--port", port, "--parallel", "2", "--model", "demo")
+	f.processes["engine"].Listening(f.t, f.bareEngine)
+}
+
 // onSmallDisk gives a program that is not started a disk of 400 MiB at dir, which goes with
 // it. Only root may mount.
 func (f *fleet) onSmallDisk(cmd *exec.Cmd, dir string) {
@@ -154,7 +165,7 @@ func (f *fleet) caddyfile() string {
 	return strings.NewReplacer(
 		"DIR", f.dir, "EDGE", port("edge"), "REPLICA2", port("replica2"), "REPLICA3", port("replica3"), "NODE", port("node"),
 		"TRIAL", port("trial"), "OPEN", port("open"), "ORCH1", f.orchestrators[0], "ORCH2", f.orchestrators[1], "ORCH3", f.orchestrators[2],
-		"POOLS", f.poolManager, "NOWHERE", testkit.FreeAddress(f.t),
+		"POOLS", f.poolManager, "BARE", f.bareEngine, "ENGINE", port("engine"), "NOWHERE", testkit.FreeAddress(f.t),
 	).Replace(caddyfile)
 }
 
@@ -215,6 +226,15 @@ http://:NODE {
 		upstream_token {env.LLORCH_UPSTREAM_TOKEN}
 	}
 	reverse_proxy POOLS
+}
+http://:ENGINE {
+	bind 127.0.0.1
+	authmin engine {
+		require infer POST /v1/chat/completions
+		usage
+		upstream_token {env.LLORCH_UPSTREAM_TOKEN}
+	}
+	reverse_proxy BARE
 }
 http://:TRIAL {
 	bind 127.0.0.1

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/llorch/gateway/integration/gatewaytest"
 	"github.com/llorch/gateway/integration/testkit"
 )
 
@@ -77,6 +78,18 @@ func (f *fleet) fill() {
 	}
 	if accepted < 6 || refused == 0 {
 		f.t.Fatalf("%d tasks were accepted and %d refused", accepted, refused)
+	}
+}
+
+// lateStreams are two, so that the second one is an increase of each series.
+func (f *fleet) lateStreams() {
+	f.t.Helper()
+	c := gatewaytest.Client{Base: "http://" + f.sites["engine"], Token: f.tokens["ci"]}
+	for range 2 {
+		res, err := c.Do("POST", "/v1/chat/completions", `{"model":"demo","stream":true,"stream_options":{"include_usage":true},"max_tokens":1,"messages":[{"role":"user","content":"x"}]}`)
+		if err != nil || res.Status != http.StatusOK {
+			f.t.Fatalf("a stream: %v, %d %s", err, res.Status, res.Body)
+		}
 	}
 }
 
