@@ -36,6 +36,7 @@ type metrics struct {
 	budgetSpent       *prometheus.CounterVec
 	budgetRefused     *prometheus.CounterVec
 	budgetUnavailable *prometheus.CounterVec
+	budgetState       *budgetState
 
 	sourcesUnusable    prometheus.Gauge
 	unguardedListeners *prometheus.GaugeVec
@@ -131,6 +132,7 @@ var shared = &metrics{
 		Name: "caddy_authmin_budget_unavailable_total",
 		Help: "Requests with a budget that could not be counted, by guard: the file of counts cannot be written, or has too many.",
 	}, []string{"guard"}),
+	budgetState: newBudgetState(),
 	sourcesUnusable: prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "llorch_token_sources_unusable",
 		Help: "Files of tokens that are not in use as they are now: they cannot be read, their content is refused, or their replacement is not seen.",
@@ -146,7 +148,7 @@ func provisionMetrics(registry *prometheus.Registry) (*metrics, error) {
 	for _, c := range []prometheus.Collector{
 		shared.decisions, shared.failures, shared.tokens, shared.sourceErrors, shared.nextExpiry, shared.duration,
 		shared.lockouts, shared.lockedClients, shared.limiterEvictions, shared.limited, shared.terminated, shared.shadowGuards,
-		shared.auditEvents, shared.usageTokens, shared.identityTokens, shared.firstToken, shared.budgetSpent, shared.budgetRefused, shared.budgetUnavailable, shared.sourcesUnusable, shared.unguardedListeners,
+		shared.auditEvents, shared.usageTokens, shared.identityTokens, shared.firstToken, shared.budgetSpent, shared.budgetRefused, shared.budgetUnavailable, shared.budgetState, shared.sourcesUnusable, shared.unguardedListeners,
 	} {
 		if err := registry.Register(c); err != nil {
 			if _, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); !ok {

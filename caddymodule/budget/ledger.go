@@ -36,6 +36,7 @@ type Ledger struct {
 	synced   int64     // size of the journal when it was synced last
 	replaced int64     // its size when it was replaced last; 0 before
 	lines    []byte    // reused by write
+	broken   error     // of the last tick
 	ended    bool      // by Stop
 	stop     chan struct{}
 	stopped  chan struct{}
@@ -58,12 +59,15 @@ type Claim struct {
 	Named  bool  // the identity is named by a proxy, and in no keyring
 }
 
+// shadowKey begins the keys of claims that only count.
+const shadowKey = "shadow "
+
 // account is the key in the ledger: another period is another count. A budget that only
 // counts reserves nothing of one that is enforced.
 func (c *Claim) account() string {
 	key := c.Key
 	if c.Shadow {
-		key = "shadow " + key
+		key = shadowKey + key
 	}
 	return key + " " + string(c.Budget.Unit) + "/" + string(c.Budget.Period)
 }

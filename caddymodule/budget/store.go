@@ -65,27 +65,35 @@ func (l *Ledger) run(stop <-chan struct{}, stopped chan<- struct{}) {
 	defer close(stopped)
 	ticker := time.NewTicker(syncInterval)
 	defer ticker.Stop()
-	failing := false
 	for {
 		select {
 		case <-stop:
 			return
 		case <-ticker.C:
-			err := l.tick()
-			if err != nil && !failing && l.options.Log != nil {
-				l.options.Log().Error("cannot write the journal of budgets; requests with a budget are refused", "error", err)
-			}
-			failing = err != nil
+			_ = l.tick() // logged
 		}
 	}
 }
 
-// tick writes what could not be written before, syncs the file, and replaces it when it has
-// grown, or was deleted, or could not be synced: after a failed sync the kernel may have
-// dropped what was written before. No request waits for a sync.
+// tick maintains the journal. It keeps the outcome, and logs the first error of several.
 func (l *Ledger) tick() error {
 	l.ticking.Lock()
 	defer l.ticking.Unlock()
+	err := l.maintain()
+	l.mu.Lock()
+	before := l.broken
+	l.broken = err
+	l.mu.Unlock()
+	if err != nil && before == nil && l.options.Log != nil {
+		l.options.Log().Error("cannot write the journal of budgets; requests with a budget are refused", "error", err)
+	}
+	return err
+}
+
+// maintain writes what could not be written before, syncs the file, and replaces it when it has
+// grown, or was deleted, or could not be synced: after a failed sync the kernel may have
+// dropped what was written before. No request waits for a sync.
+func (l *Ledger) maintain() error {
 	l.mu.Lock()
 	if len(l.accounts) > l.options.Accounts/2 {
 		l.forgetIdle(l.now())

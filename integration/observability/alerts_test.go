@@ -5,6 +5,7 @@ package observability_test
 import (
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -32,6 +33,8 @@ var causes = []cause{
 	{"a token without the scope", (*fleet).refusals, []string{"LlorchRefusals"}},
 	{"a revoked token", (*fleet).revoked, []string{"LlorchRevokedTokenUsed"}},
 	{"guesses from many addresses", (*fleet).guesses, []string{"LlorchBruteForce", "LlorchLockouts"}},
+	{"a program that goes on although its budget is spent", func(f *fleet) { f.spend(30) }, []string{"LlorchBudgetRefusals"}},
+	{"the folder of the counts of budgets that is deleted", (*fleet).loseCounts, []string{"LlorchBudgetsUnavailable"}},
 	{"more tasks than may wait, whose deadline is short", (*fleet).fill, []string{"LlorchQueueFull", "LlorchFailureRate"}},
 	{"an engine that is killed again and again", func(f *fleet) {
 		for range 3 {
@@ -151,6 +154,19 @@ func (f *fleet) revoked() {
 		}
 		return err
 	})
+}
+
+// spend makes requests that a spent budget refuses.
+func (f *fleet) spend(refusals int) {
+	for range refusals {
+		f.refused("spender", "", "/v2/tasks", 429)
+	}
+}
+
+func (f *fleet) loseCounts() {
+	if err := os.RemoveAll(f.path("budgets")); err != nil {
+		f.t.Fatal(err)
+	}
 }
 
 // guesses lock 25 clients out, and are more than one a second of five minutes.

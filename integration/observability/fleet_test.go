@@ -41,7 +41,7 @@ type fleet struct {
 }
 
 // scopes are those of the tokens, by name.
-var scopes = map[string]string{"ci": "infer", "prometheus": "metrics", "owner": "admin", "node": "nodes", "sender": "dispatch", "leaked": "infer"}
+var scopes = map[string]string{"ci": "infer", "prometheus": "metrics", "owner": "admin", "node": "nodes", "sender": "dispatch", "leaked": "infer", "spender": "infer"}
 
 func startFleet(t *testing.T) *fleet {
 	t.Helper()
@@ -60,11 +60,16 @@ func startFleet(t *testing.T) *fleet {
 	}
 	f.writeKeyring("")
 	f.write("Caddyfile", f.caddyfile())
+	if err := os.Mkdir(f.path("budgets"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	f.write("pools.yaml", f.poolsConfig())
 	f.startOrchestrators()
 	f.startEngine()
 	f.start("gateway", "llorch", []string{"LLORCH_UPSTREAM_TOKEN=" + f.upstream}, "run", "--adapter", "caddyfile", "--config", f.path("Caddyfile"))
 	f.processes["gateway"].Listening(t, f.sites["edge"], f.sites["node"])
+	f.refused("spender", "", "/v2/tasks", 200)
+	f.spend(1) // the series of refusals begins here, so that later ones are an increase
 	f.start("poolmanagerd", "poolmanagerd", []string{
 		"POOL_MANAGERD_ADDR=" + f.poolManager, "POOL_MANAGERD_NODE_ID=node1", "POOL_MANAGERD_ADDRESS=http://" + f.sites["node"],
 		"ORCHESTRATORD_URL=http://" + f.sites["edge"], "ORCHESTRATORD_TOKEN=" + f.tokens["node"],
@@ -153,9 +158,12 @@ func (f *fleet) writeKeyring(revoked string) {
 		if name == revoked {
 			fmt.Fprint(&lines, " state=revoked")
 		}
+		if name == "spender" {
+			fmt.Fprint(&lines, " budget=1requests/month")
+		}
 		fmt.Fprintln(&lines)
 	}
-	f.write("tokens", fmt.Sprintf("%s# end %d\n", lines.String(), len(scopes)))
+	f.write("tokens", fmt.Sprintf("# format 2\n%s# end %d\n", lines.String(), len(scopes)))
 }
 
 // caddyfile has what alerts look for from the start: a shadow guard, a site that other
@@ -181,6 +189,7 @@ const caddyfile = `{
 	}
 	authmin {
 		token_file DIR/tokens
+		state_dir DIR/budgets
 		lockout 10 1m 5m
 		audit file DIR/audit.ndjson
 		audit syslog tcp NOWHERE
