@@ -14,8 +14,9 @@ import (
 // own token may do.
 const mePath = "/_llorch/me"
 
-// isMe reports whether a request asks for its own identity.
-func (g *Guard) isMe(method, target string) bool {
+// IsMe reports whether a request asks for its own identity: the guard then answers it
+// itself, before its rules.
+func (g *Guard) IsMe(method, target string) bool {
 	path, _, _ := strings.Cut(target, "?")
 	return path == mePath && (method == http.MethodGet || method == http.MethodHead) && !g.Shadow
 }

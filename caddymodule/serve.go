@@ -122,7 +122,7 @@ func (g *Guard) authorize(r *http.Request, s *requestState) authmin.Decision {
 
 // judge asks the policy, which does not decide preflights.
 func (g *Guard) judge(facts *authmin.Request, s *requestState) authmin.Decision {
-	if g.isMe(facts.Method, facts.Target) {
+	if g.IsMe(facts.Method, facts.Target) {
 		s.me = true
 		return g.decider.Identify(facts, s.start)
 	}

@@ -77,6 +77,7 @@ type explanation struct {
 	rule     string
 	at       position
 	stricter string // the earlier rule for another spelling of the path, "" without one
+	me       bool   // the guard answers it itself, before its rules
 	caller   string // who asks, in words
 	budgets  string // that the request is counted in, "" for none
 	models   string // what the models of the token mean here, "" without a list
@@ -115,6 +116,10 @@ func (s *settings) ask(q *question, now time.Time) (*explanation, error) {
 	request := authmin.Request{Method: q.method, Target: target, Host: authority, Header: token.header()}
 	decider := authmin.Decider{Policy: policy, Keyring: token.keyring}
 	a := &explanation{guard: g, question: q, caller: caller}
+	if g.IsMe(q.method, target) {
+		a.decision, a.rule, a.at, a.me = decider.Identify(&request, now), meRule, g.at, true
+		return a, nil
+	}
 	if a.decision = decider.Decide(&request, now); a.isPreflight() {
 		a.decision = decider.DecidePreflight(&request)
 	}
@@ -166,6 +171,9 @@ var reasonWords = map[authmin.Reason]string{
 
 func (a *explanation) why() string {
 	d := &a.decision
+	if a.me {
+		return a.whyMe()
+	}
 	rule := authmin.Rule{}
 	if d.Rule != authmin.NoRule {
 		rule, _ = a.guard.Rules[d.Rule].Rule()
@@ -195,6 +203,21 @@ func (a *explanation) why() string {
 		return words
 	}
 	return string(d.Reason)
+}
+
+// meRule stands for the rule of a path that the guard answers before its rules.
+const meRule = "none: the guard answers this path itself"
+
+// whyMe explains the decision on a request about the caller itself.
+func (a *explanation) whyMe() string {
+	if a.decision.Allow {
+		return a.caller + " is valid: its scopes do not matter. The answer tells what it may do, and what is left of its budgets"
+	}
+	words, ok := reasonWords[a.decision.Reason]
+	if !ok {
+		words = string(a.decision.Reason)
+	}
+	return words + "; any valid token is answered"
 }
 
 func orNone(scopes []authmin.Scope) string {
