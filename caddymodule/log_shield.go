@@ -4,18 +4,22 @@ import (
 	"io"
 	"log"
 	"sync/atomic"
+
+	"github.com/llorch/gateway/authmin"
 )
 
-// logShield keeps tokens out of every log of the process, for any format, level and
-// output: the logs of all Caddy modules, and those of the standard library's log. It does
-// two things.
+// logShield keeps tokens, and what upstreams send, out of every log of the process, for any
+// format, level and output: the logs of all Caddy modules, and those of the standard
+// library's log. It does three things.
 //
 // It reduces requests to what the format `authmin` shows: handlers log a whole request,
 // with the credentials for the upstream, when a stream breaks or at DEBUG. The server's
 // access and error logs show more: see [shieldLogs]. Servers without a guard are not
 // affected.
 //
-// And it replaces configured tokens in every entry of every logger.
+// It replaces configured tokens in every entry of every logger. And it removes what
+// net/http quotes of an upstream that does not keep to HTTP, which may be a part of a
+// prompt or an answer: see [authmin.RedactPeer].
 type logShield struct {
 	leaks  atomic.Pointer[leakFinder] // nil until the tokens are known
 	guards *guardList
@@ -23,6 +27,7 @@ type logShield struct {
 
 // text implements [logCleaner].
 func (s *logShield) text(text string) string {
+	text = authmin.RedactPeer(text)
 	if leaks := s.leaks.Load(); leaks != nil {
 		return leaks.RedactLine(text)
 	}

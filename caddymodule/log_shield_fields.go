@@ -21,8 +21,8 @@ type (
 // responseHeaders is the field of an access log with the header of the response.
 const responseHeaders = "resp_headers"
 
-// fields implements [logCleaner]. An error or other value whose text contains a token
-// becomes a string.
+// fields implements [logCleaner]. An error or other value whose text contains a token,
+// or words of an upstream, becomes a string.
 func (s *logShield) fields(fields []zapcore.Field) []zapcore.Field {
 	clean := make([]zapcore.Field, len(fields))
 	for i, field := range fields {
@@ -48,13 +48,13 @@ func (s *logShield) fields(fields []zapcore.Field) []zapcore.Field {
 	return clean
 }
 
-// printed returns a field unchanged or, if its text contains a token, as a string.
+// printed returns a field unchanged or, if its text is redacted, as a string.
 func (s *logShield) printed(field zapcore.Field) zapcore.Field {
 	out := zapcore.NewMapObjectEncoder()
 	field.AddTo(out)
 	for key, value := range out.Fields {
 		if text := fmt.Sprint(value); len(text) >= authmin.MinTokenLength {
-			if clean := s.text(text); len(clean) != len(text) { // a token is longer than its replacement
+			if clean := s.text(text); clean != text {
 				return zap.String(key, clean)
 			}
 		}
@@ -67,7 +67,7 @@ func (s *logShield) printed(field zapcore.Field) zapcore.Field {
 func (s *logShield) value(value any) any {
 	value = shownValue(value)
 	text := fmt.Sprintf("%+v", value)
-	if clean := s.text(text); len(clean) != len(text) {
+	if clean := s.text(text); clean != text {
 		return clean
 	}
 	return value
