@@ -2,20 +2,23 @@ package orchestrator
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
+// errEngine is an error event of an engine that may be retried on another pool.
+var errEngine = errors.New("engine error")
+
+// ownErrors have texts of this program alone.
+var ownErrors = []error{errEngine, errTooMuch, errWrongOutput, errNotBegun, errNotTheNode, errBodyLost, nodeapi.ErrLineTooLong, context.Canceled, context.DeadlineExceeded}
+
 // forLog is what the log says of a failed dispatch, without the words of an engine or a
-// node: they may repeat a prompt or a part of an answer. net/http quotes an answer that is
-// not HTTP. Other errors are ours, or those of the connection.
+// node: they may repeat a prompt or a part of an answer. An error that is not listed here
+// may quote them, so its text is not logged.
 func forLog(err error) string {
 	if refused, ok := errors.AsType[*nodeapi.StatusError](err); ok {
 		return strings.TrimSpace(fmt.Sprintf("the pool manager answered %d %s", refused.Status, code(refused.Code, "")))
@@ -27,19 +30,11 @@ func forLog(err error) string {
 	if page || errors.Is(err, nodeapi.ErrForeign) {
 		return "the answer is not one of a pool manager"
 	}
-	if failed, ok := errors.AsType[*url.Error](err); ok && !ofConnection(failed.Err) {
-		return "the connection failed, or the answer is not HTTP"
+	if slices.ContainsFunc(ownErrors, func(own error) bool { return errors.Is(err, own) }) {
+		return err.Error()
 	}
-	return err.Error()
-}
-
-// ofConnection reports whether an error of a request has no words of the peer.
-func ofConnection(err error) bool {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.Canceled) || errors.Is(err, errBodyLost) {
-		return true
+	if text := nodeapi.ConnectionText(err); text != "" {
+		return text
 	}
-	_, network := errors.AsType[net.Error](err)
-	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
-	_, alert := errors.AsType[tls.AlertError](err)
-	return network || untrusted || alert
+	return nodeapi.ErrNotHTTP.Error()
 }

@@ -84,6 +84,15 @@ func TestTheLogOfARetriedDispatchHasNoWordsOfTheNode(t *testing.T) {
 			fmt.Fprint(conn, said+"\r\n\r\n")
 			conn.Close()
 		}, "the connection failed, or the answer is not HTTP"},
+		"a trailer that is no header": {func(out *sink) {
+			conn, _, err := http.NewResponseController(out.w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n%s\r\n\r\n", said)
+			conn.Close()
+		}, "reading the task's stream: unexpected EOF (the answer is not HTTP)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log testkit.Buffer

@@ -13,7 +13,7 @@ import (
 // retry queues the task again, at the front of its class, and prefers another pool.
 func (a *attempt) retry(err error, end nodeapi.Event, cause error) {
 	if err == nil {
-		err = fmt.Errorf("engine error %s", code(end.Code, "ENGINE_ERROR"))
+		err = fmt.Errorf("%w %s", errEngine, code(end.Code, "ENGINE_ERROR"))
 	}
 	stopping := errors.Is(cause, ErrStopping)
 	ours := errors.Is(err, errNotBegun) || errors.Is(err, errNotTheNode) || errors.Is(err, errBodyLost)

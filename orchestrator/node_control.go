@@ -157,7 +157,7 @@ var problemCode = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
 func (o *Orchestrator) refusedBy(nodeID string, err error) *Error {
 	refused, ok := errors.AsType[*nodeapi.StatusError](err)
 	if !ok {
-		o.log.Warn("node unreachable", "node_id", nodeID, "error", err)
+		o.log.Warn("node unreachable", "node_id", nodeID, "error", forLog(err))
 		return fail(Unavailable, "NODE_UNREACHABLE", "node %s could not be reached; it may have carried out the command", nodeID)
 	}
 	code := refused.Code

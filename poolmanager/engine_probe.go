@@ -12,6 +12,7 @@ import (
 
 	"github.com/llorch/gateway/poolmanager/adapter"
 	"github.com/llorch/gateway/poolmanager/modelref"
+	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 const (
@@ -55,7 +56,7 @@ func (e prober) probe(ctx context.Context, inst *instance) error {
 	defer response.Body.Close()
 	// Read to the end, so that the connection is used again.
 	if _, err := io.Copy(io.Discard, io.LimitReader(response.Body, maxModelListBytes)); err != nil {
-		return fmt.Errorf("probing the engine: %w", err)
+		return fmt.Errorf("probing the engine: %w", nodeapi.Loggable(err))
 	}
 	if response.StatusCode != http.StatusOK {
 		return answered(inst, response)
@@ -156,7 +157,7 @@ func (e prober) get(ctx context.Context, inst *instance, path string) (*http.Res
 	adapter.Authorize(request, inst.secret())
 	response, err := e.http.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("probing the engine: %w", err) // with the URL: see url.Error
+		return nil, fmt.Errorf("probing the engine: %w", nodeapi.Loggable(err)) // with the URL: see url.Error
 	}
 	return response, nil
 }

@@ -184,6 +184,7 @@ func (p Program) Run(ctx context.Context, args []string, lookup Lookup, stdout, 
 	level := new(slog.LevelVar)
 	level.Set(r.level)
 	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: level}))
+	defer takeStandardLog(log)()
 	return p.serve(ctx, hangUps, &reloader{program: p, file: *file, lookup: lookup, started: r, sources: sources, level: level, log: log})
 }
 

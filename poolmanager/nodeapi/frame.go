@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -185,10 +184,7 @@ func (s *CallStream) failure(err error) error {
 	if ctxErr := s.ctx.Err(); ctxErr != nil {
 		return fmt.Errorf("reading the call's stream: %w", ctxErr)
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = errors.New("no end frame")
-	}
-	return fmt.Errorf("reading the call's stream: %w (%v)", io.ErrUnexpectedEOF, err)
+	return broken("call", "frame", err)
 }
 
 // Decode reads the JSON of a head, an end or an error.

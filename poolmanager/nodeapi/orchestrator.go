@@ -110,7 +110,7 @@ func (o *Orchestrator) call(ctx context.Context, method, path string, body, into
 	}
 	response, err := o.http.Do(request)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnreachable, err)
+		return fmt.Errorf("%w: %w", ErrUnreachable, Loggable(err))
 	}
 	defer response.Body.Close()
 	if response.StatusCode/100 != 2 {

@@ -105,10 +105,7 @@ func (s *Stream) failure(err error) error {
 	if errors.Is(err, ErrLineTooLong) {
 		return err
 	}
-	if errors.Is(err, io.EOF) {
-		err = errors.New("no end event")
-	}
-	return fmt.Errorf("reading the task's stream: %w (%v)", io.ErrUnexpectedEOF, err)
+	return broken("task", "event", err)
 }
 
 // drainLimit and maxDrained bound the wait for the other side to close a stream
