@@ -112,6 +112,3 @@ func (g *Guard) isCount(method, path string) bool {
 	routes, _ := g.models.Find(method, path)
 	return !slices.ContainsFunc(routes, func(r authmin.ModelRoute) bool { return r.Place == authmin.ModelInPath })
 }
-
-// hasKey reports whether a call goes on when its client hangs up.
-func hasKey(h http.Header) bool { return strings.TrimSpace(h.Get("Idempotency-Key")) != "" }

@@ -26,7 +26,6 @@ type usageCall struct {
 	started  time.Time
 	asked    *askedModel // nil for a call without a body
 	named    string      // the model that was asked for, where the guard has read it
-	goesOn   bool        // when the client hangs up
 	status   int         // of the answer; 0 before it
 	scanner  *usage.Scanner
 	sized    bool          // the answer has a Content-Length
@@ -57,7 +56,6 @@ type usageResult struct {
 	estimated     bool  // Input is a quarter of the request's bytes, or Output is what was seen
 	bound         int64 // of what is believed, if the figures are above it; else 0
 	replayed      bool  // an answer that was counted before: no tokens are charged
-	goesOn        bool  // the upstream may go on after the client
 	status        int   // 0 if there was no answer
 }
 
@@ -100,7 +98,7 @@ func isUnsent(err error) bool {
 // of each stream, and a small answer that decodes to a large one would have to be paid for.
 // A guard in shadow mode changes no request, and cannot read what is encoded.
 func (g *Guard) startCall(r *http.Request, s *requestState, d *authmin.Decision) *usageCall {
-	c := &usageCall{started: s.start, goesOn: hasKey(r.Header), replays: g.ModelsAt == ModelsAtUpstream}
+	c := &usageCall{started: s.start, replays: g.ModelsAt == ModelsAtUpstream}
 	if !g.Shadow {
 		r.Header["Accept-Encoding"] = s.field("identity")
 	}
@@ -128,7 +126,7 @@ func (c *usageCall) begin(status int, h http.Header) {
 
 // result is what the call took. err is the handlers' error, whole that they have returned.
 func (c *usageCall) result(err error, whole bool) usageResult {
-	result := usageResult{goesOn: c.goesOn, status: c.status, replayed: c.replayed}
+	result := usageResult{status: c.status, replayed: c.replayed}
 	if c.scanner != nil {
 		c.scanner.Close()
 		result.Figures, c.seen, c.texts = c.scanner.Figures(), c.scanner.Seen(), c.scanner.Texts()
