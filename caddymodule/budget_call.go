@@ -6,7 +6,8 @@ import (
 )
 
 // believedFactor is how many times the reservation, or what such a request usually takes,
-// the figures of an upstream may be. The ledger has the same bound.
+// the figures of an upstream may be. Higher ones are an error of the upstream, or an attack
+// on the next window: the bound is charged.
 const believedFactor = 10
 
 // countCall settles the budgets of a call with its figures. While it streams it reserves

@@ -110,7 +110,7 @@ func (g *Guard) reserve(r *http.Request, s *requestState, d *authmin.Decision, c
 		}
 		for i := range claims {
 			if claims[i].Budget.Unit == authmin.BudgetTokens {
-				claims[i].Amount, claims[i].Usual = s.reserved, s.usual
+				claims[i].Amount = s.reserved
 			}
 		}
 	}

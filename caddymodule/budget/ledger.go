@@ -53,7 +53,6 @@ type Claim struct {
 	Key    string // of the count: the identity, and what its budget is of
 	Budget authmin.Budget
 	Amount int64 // in Budget.Unit, 0 or more; tokens may be extended
-	Usual  int64 // tokens that a request of this kind may take, also above Amount
 	Shadow bool  // count only, apart from the claims that are enforced: refuse nothing
 	Open   bool  // do not refuse when the journal cannot be written
 	Named  bool  // the identity is named by a proxy, and in no keyring

@@ -7,11 +7,6 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// believedFactor is how many times the reservation, or what the request usually takes, the
-// reported usage may be. What is above is an error of the upstream, or an attack on the
-// next window, and this bound is charged.
-const believedFactor = 10
-
 // Reservation is what a request has reserved, of all of its budgets. It must be ended by
 // one of Settle, Charge and Cancel; the first one counts.
 type Reservation struct {
@@ -30,6 +25,9 @@ type share struct {
 	closed  int64 // reserved in windows that are over, and used there
 	spent   int64 // charged at the end
 }
+
+// reserved is what was reserved in all windows.
+func (s *share) reserved() int64 { return add(s.held, s.closed) }
 
 // follow closes what was reserved in a window that is over.
 func (s *share) follow() {
@@ -138,29 +136,21 @@ func (r *Reservation) Extend(tokens int64) int64 {
 	return tokens
 }
 
-// Settle charges the tokens that were used in place of those that were reserved. It reports
-// whether it believed them: above ten times what was reserved in all steps, or what the
-// request usually takes, it charges that bound; negative figures charge the reservation.
-func (r *Reservation) Settle(tokens int64) (believed bool) {
-	believed = true
+// Settle charges the tokens that were used in place of those that were reserved: as many as
+// the caller says, which bounds the figures of an upstream. A negative number charges the
+// reservation.
+func (r *Reservation) Settle(tokens int64) {
 	r.end(func(s *share) int64 {
-		reserved := add(s.held, s.closed)
-		if s.claim.Budget.Unit == authmin.BudgetRequests {
-			return reserved
+		if s.claim.Budget.Unit == authmin.BudgetRequests || tokens < 0 {
+			return s.reserved()
 		}
-		most := multiply(believedFactor, max(reserved, s.claim.Usual))
-		believed = believed && tokens >= 0 && tokens <= most
-		if tokens < 0 {
-			return reserved
-		}
-		return min(tokens, most)
+		return tokens
 	})
-	return believed
 }
 
 // Charge charges what was reserved.
 func (r *Reservation) Charge() {
-	r.end(func(s *share) int64 { return add(s.held, s.closed) })
+	r.end((*share).reserved)
 }
 
 // Cancel gives back what was reserved: the request did not reach the upstream.
@@ -205,13 +195,4 @@ func (r *Reservation) Spent(unit authmin.BudgetUnit) int64 {
 		}
 	}
 	return spent
-}
-
-// States returns the budgets of the request as they are now.
-func (r *Reservation) States() []State {
-	claims := make([]Claim, len(r.shares))
-	for i := range r.shares {
-		claims[i] = r.shares[i].claim
-	}
-	return r.ledger.States(claims)
 }
