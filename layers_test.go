@@ -37,7 +37,7 @@ var layers = []layer{
 	{folder: "authmin/usage", may: []string{"authmin/jsonbody"}, stdOnly: true},
 	{folder: "caddymodule/trail", may: []string{"authmin"}},
 	{folder: "caddymodule/budget", may: []string{"authmin"}},
-	{folder: "caddymodule/cli", may: []string{"caddymodule", "caddymodule/trail", "authmin"}, caddy: true},
+	{folder: "caddymodule/cli", may: []string{"caddymodule", "caddymodule/budget", "caddymodule/trail", "authmin"}, caddy: true},
 	{folder: "caddymodule/page", may: []string{"caddymodule", "caddymodule/trail", "authmin"}, caddy: true},
 	{folder: "caddymodule/cmd", may: []string{"*"}, caddy: true},
 	{folder: "authmin", stdOnly: true},

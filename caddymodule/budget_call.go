@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/authmin/usage"
+	"github.com/llorch/gateway/caddymodule/budget"
 )
 
 // believedFactor is how many times the reservation, or what such a request usually takes,
@@ -16,17 +17,17 @@ func (g *Guard) countCall(s *requestState, d *authmin.Decision, c *usageCall) {
 	if s.reservation == nil || s.cost == nil {
 		return
 	}
-	c.most = max(1, min(usage.MaxFigure, saturatedProduct(believedFactor, s.usual)))
+	c.most = max(1, min(usage.MaxFigure, budget.Multiply(believedFactor, s.usual)))
 	first, most := s.granted, c.most
 	c.progress = func(seen, texts int64) *authmin.Problem {
 		seen = max(texts, min(seen, c.most))
 		// Only text moves the bound: a figure would move the one that judges it.
-		c.most = min(usage.MaxFigure, saturatedSum(most, saturatedProduct(believedFactor, max(0, texts-first))))
+		c.most = min(usage.MaxFigure, budget.Add(most, budget.Multiply(believedFactor, max(0, texts-first))))
 		if seen <= s.granted {
 			return nil
 		}
 		steps := (seen-s.granted-1)/g.BudgetReserve + 1
-		s.granted = saturatedSum(s.granted, s.reservation.Extend(saturatedProduct(steps, g.BudgetReserve)))
+		s.granted = budget.Add(s.granted, s.reservation.Extend(budget.Multiply(steps, g.BudgetReserve)))
 		if seen <= s.granted {
 			return nil
 		}
@@ -34,7 +35,7 @@ func (g *Guard) countCall(s *requestState, d *authmin.Decision, c *usageCall) {
 		return &problemStreamSpent
 	}
 	c.ended = func(result usageResult) {
-		tokens := saturatedSum(result.Input, result.Output)
+		tokens := budget.Add(result.Input, result.Output)
 		if result.bound > 0 {
 			tokens = result.bound
 		}

@@ -88,7 +88,7 @@ func (g *Guard) tokensOf(r *http.Request, s *requestState, path string) (prompt,
 	}
 	prompt, answer = s.cost.prompt, s.cost.answerTokens(g.BudgetReserve)
 	if s.cost.bytes == 0 && r.ContentLength > 0 && (len(routes) > 0 || r.ContentLength > g.MaxBody) { // a body that is not read
-		prompt = r.ContentLength / bytesOfToken
+		prompt = r.ContentLength / bytesPerToken
 	}
 	if s.counts = g.isCount(r.Method, path); s.counts || isReading(r.Method) {
 		answer = 0
@@ -103,10 +103,10 @@ func (g *Guard) reserve(r *http.Request, s *requestState, d *authmin.Decision, c
 			return refusal{authmin.ReasonBudget, &problemUncounted, 0}
 		}
 		prompt, answer := g.tokensOf(r, s, d.Path)
-		s.granted, s.reserved = answer, saturatedSum(prompt, answer)
+		s.granted, s.reserved = answer, budget.Add(prompt, answer)
 		s.usual = s.reserved
 		if answer > 0 {
-			s.usual = max(s.reserved, saturatedSum(prompt, s.cost.usualAnswer(g.BudgetReserve)))
+			s.usual = max(s.reserved, budget.Add(prompt, s.cost.usualAnswer(g.BudgetReserve)))
 		}
 		for i := range claims {
 			if claims[i].Budget.Unit == authmin.BudgetTokens {

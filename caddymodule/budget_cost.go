@@ -1,20 +1,17 @@
 package caddymodule
 
 import (
-	"math"
 	"net/http"
 	"strings"
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/authmin/jsonbody"
+	"github.com/llorch/gateway/caddymodule/budget"
 )
 
-// What is reserved for the prompt of a request: a token is at least about four bytes of
-// text, and images and sounds do not cost by their bytes.
-const (
-	bytesOfToken = 4
-	tokensOfData = 1000 // a data URL, or a file of a form
-)
+// tokensOfData is what is reserved for a data URL, or a file of a form: images and sounds do
+// not cost by their bytes.
+const tokensOfData = 1000
 
 // requestCost is what a request may cost, as far as it says.
 type requestCost struct {
@@ -87,8 +84,8 @@ func (c *requestCost) read(s *jsonbody.Scanner) *authmin.Problem {
 	if problem != nil {
 		return problem
 	}
-	c.answers = saturatedProduct(answers, promptsIn(s))
-	c.prompt = (c.bytes-c.skipped)/bytesOfToken + c.data*tokensOfData
+	c.answers = budget.Multiply(answers, promptsIn(s))
+	c.prompt = (c.bytes-c.skipped)/bytesPerToken + c.data*tokensOfData
 	return nil
 }
 
@@ -98,29 +95,13 @@ func (c *requestCost) answerTokens(reserve int64) int64 {
 	if !c.limited {
 		one = max(one, reserve)
 	}
-	return saturatedProduct(max(1, c.answers), one)
+	return budget.Multiply(max(1, c.answers), one)
 }
 
 // usualAnswer is what the answers may take when the engine does not heed the limit of the
 // request.
 func (c *requestCost) usualAnswer(reserve int64) int64 {
-	return saturatedProduct(max(1, c.answers), reserve)
-}
-
-// saturatedProduct multiplies two numbers from 0 on.
-func saturatedProduct(a, b int64) int64 {
-	if a != 0 && b > math.MaxInt64/a {
-		return math.MaxInt64
-	}
-	return a * b
-}
-
-// saturatedSum adds two numbers from 0 on.
-func saturatedSum(a, b int64) int64 {
-	if a > math.MaxInt64-b {
-		return math.MaxInt64
-	}
-	return a + b
+	return budget.Multiply(max(1, c.answers), reserve)
 }
 
 var (
@@ -146,5 +127,5 @@ func (c *requestCost) readForm(parts [][]byte) {
 			c.skipped += int64(len(part))
 		}
 	}
-	c.prompt = (c.bytes-c.skipped)/bytesOfToken + c.data*tokensOfData
+	c.prompt = (c.bytes-c.skipped)/bytesPerToken + c.data*tokensOfData
 }

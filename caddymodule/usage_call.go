@@ -132,7 +132,7 @@ func (c *usageCall) result(err error, whole bool) usageResult {
 		result.Figures, c.seen, c.texts = c.scanner.Figures(), c.scanner.Seen(), c.scanner.Texts()
 	}
 	if c.most > 0 && result.Input+result.Output > c.most {
-		result.Figures, c.seen, result.bound = result.Within(c.most), c.texts, c.most
+		result.Figures, c.seen, result.bound = usage.Figures{Model: result.Model}, c.texts, c.most
 	}
 	switch {
 	case !whole || err != nil || c.failed || c.stopped || c.status == 0 || c.status == statusClientClosed:

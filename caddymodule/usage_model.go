@@ -13,7 +13,7 @@ import (
 // maxAsked is how many bytes of the model's name are kept.
 const maxAsked = 512
 
-// bytesPerToken estimates the tokens of a request.
+// bytesPerToken estimates the tokens of a text: one is at least about four bytes.
 const bytesPerToken = 4
 
 // askedModel is the body of a call as its upstream reads it: how long it is, and the model

@@ -18,15 +18,6 @@ type Figures struct {
 	Model string
 }
 
-// Within returns the figures, or unreported ones with the same model if input and output
-// together are more than most.
-func (f Figures) Within(most int64) Figures {
-	if f.Input+f.Output > most {
-		return Figures{Model: f.Model}
-	}
-	return f
-}
-
 // counts are the figures so far. A later one replaces an earlier.
 type counts struct {
 	input, output, cached, reasoning int64

@@ -146,16 +146,6 @@ func TestNumbersInOtherForms(t *testing.T) {
 	}
 }
 
-func TestWithin(t *testing.T) {
-	f := Figures{Input: 60, Output: 40, Reported: true, Model: "m"}
-	if got := f.Within(100); got != f {
-		t.Errorf("got %+v, want the same", got)
-	}
-	if got := f.Within(99); got != (Figures{Model: "m"}) {
-		t.Errorf("got %+v, want none", got)
-	}
-}
-
 // Seen grows while a stream runs.
 func TestSeenGrows(t *testing.T) {
 	s := NewScanner(typeEvents)

@@ -22,7 +22,7 @@ type account struct {
 }
 
 // total is what the journal keeps: after a crash, what was reserved is used.
-func (a *account) total() int64 { return add(a.used, a.open) }
+func (a *account) total() int64 { return Add(a.used, a.open) }
 
 // left is what can be reserved of a budget.
 func (a *account) left(limit int64) int64 { return max(0, limit-a.total()) }
@@ -35,7 +35,7 @@ func (a *account) roll(at time.Time) {
 		return
 	}
 	passed := windowsBetween(a.period, time.Unix(a.window, 0).UTC(), start)
-	a.used = max(0, a.total()-multiply(a.limit, passed))
+	a.used = max(0, a.total()-Multiply(a.limit, passed))
 	a.window, a.open, a.limit = start.Unix(), 0, 0
 }
 
@@ -47,7 +47,7 @@ func (a *account) isIdle(at time.Time) bool {
 		return false
 	}
 	passed := windowsBetween(a.period, time.Unix(a.window, 0).UTC(), start)
-	return a.total() <= multiply(a.limit, passed)
+	return a.total() <= Multiply(a.limit, passed)
 }
 
 // end is when the next window begins.

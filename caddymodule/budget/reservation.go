@@ -27,12 +27,12 @@ type share struct {
 }
 
 // reserved is what was reserved in all windows.
-func (s *share) reserved() int64 { return add(s.held, s.closed) }
+func (s *share) reserved() int64 { return Add(s.held, s.closed) }
 
 // follow closes what was reserved in a window that is over.
 func (s *share) follow() {
 	if s.window != s.account.window {
-		s.closed, s.held, s.window = add(s.closed, s.held), 0, s.account.window
+		s.closed, s.held, s.window = Add(s.closed, s.held), 0, s.account.window
 	}
 }
 
@@ -97,7 +97,7 @@ func (s *share) take(n int64) {
 	if n < 0 {
 		s.held, s.account.open = s.held+n, s.account.open+n
 	} else {
-		n = min(n, add(s.held, n)-s.held, add(s.account.open, n)-s.account.open)
+		n = min(n, Add(s.held, n)-s.held, Add(s.account.open, n)-s.account.open)
 		s.held, s.account.open = s.held+n, s.account.open+n
 	}
 }
@@ -177,7 +177,7 @@ func (r *Reservation) end(used func(*share) int64) {
 		s.spent = used(s)
 		charge := max(0, s.spent-s.closed)
 		s.take(-s.held)
-		s.account.used = add(s.account.used, charge)
+		s.account.used = Add(s.account.used, charge)
 		s.account.holders--
 	}
 	_ = l.write(r.shares) // the next write repeats it

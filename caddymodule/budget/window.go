@@ -1,7 +1,6 @@
 package budget
 
 import (
-	"math"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
@@ -35,21 +34,4 @@ func windowsBetween(period authmin.BudgetPeriod, from, to time.Time) int64 {
 	}
 	const months = 12
 	return int64(to.Year()-from.Year())*months + int64(to.Month()-from.Month())
-}
-
-// add is the sum of two counts, and the largest count where it would overflow. Counts are
-// not negative.
-func add(a, b int64) int64 {
-	if a > math.MaxInt64-b {
-		return math.MaxInt64
-	}
-	return a + b
-}
-
-// multiply is the product of two counts, and the largest count where it would overflow.
-func multiply(a, b int64) int64 {
-	if a != 0 && b > math.MaxInt64/a {
-		return math.MaxInt64
-	}
-	return a * b
 }

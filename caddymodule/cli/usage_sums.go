@@ -5,12 +5,12 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/caddymodule/budget"
 )
 
 // maxUsageRows bounds the rows in memory.
@@ -124,19 +124,11 @@ func (s *usageSums) row(r *usageRecord) *usageRow {
 // addRow adds the figures of another row.
 func (r *usageRow) addRow(other *usageRow) {
 	r.Calls += other.Calls
-	r.In, r.Out = saturated(r.In, other.In), saturated(r.Out, other.Out)
-	r.Cached, r.Reasoning = saturated(r.Cached, other.Cached), saturated(r.Reasoning, other.Reasoning)
+	r.In, r.Out = budget.Add(r.In, other.In), budget.Add(r.Out, other.Out)
+	r.Cached, r.Reasoning = budget.Add(r.Cached, other.Cached), budget.Add(r.Reasoning, other.Reasoning)
 	r.Estimated += other.Estimated
 	r.Aborted += other.Aborted
 	r.Unreported += other.Unreported
-}
-
-// saturated is the sum of two numbers that are not negative, or the largest number.
-func saturated(a, b int64) int64 {
-	if a > math.MaxInt64-b {
-		return math.MaxInt64
-	}
-	return a + b
 }
 
 // sorted are the rows, in the order of what they are added up by.
