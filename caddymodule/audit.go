@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -23,7 +24,7 @@ const (
 const (
 	decisionAllow     = "allow"
 	decisionRefuse    = "refuse"
-	decisionWouldDeny = "would_deny" // a shadow guard let it through
+	decisionWouldDeny = "would_deny" // a shadow guard or a shadow_budget let it through
 )
 
 // reasonAudit refuses a request that could not be recorded.
@@ -121,12 +122,13 @@ func (a *auditLog) close() {
 // the gateway's own answer, absent if the upstream answers.
 func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, s *requestState) bool {
 	level, event, decision := slog.LevelInfo, eventAllowed, decisionAllow
-	if !d.Allow {
+	switch labelOf(d, g.Shadow, s.would) {
+	case labelledRefused:
 		level, event, decision = slog.LevelWarn, eventRefused, decisionRefuse
-		if g.Shadow {
-			decision = decisionWouldDeny
-		}
+	case labelledShadow:
+		level, event, decision = slog.LevelWarn, eventRefused, decisionWouldDeny
 	}
+	reason := string(cmp.Or(d.Reason, s.would))
 	ctx := r.Context()
 	if !a.deciding.Enabled(ctx, level) {
 		return true
@@ -142,12 +144,12 @@ func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, s *r
 	record.setRequest(r, g, d, s)
 	record.expendable = !d.Allow || d.Public
 	if record.expendable {
-		record.level, record.event, record.decision, record.reason, record.status = level, event, decision, string(d.Reason), status
+		record.level, record.event, record.decision, record.reason, record.status = level, event, decision, reason, status
 		if a.holdExpendable(s, record) {
 			return true
 		}
 	}
-	record.setDecision(level, event, decision, string(d.Reason), status)
+	record.setDecision(level, event, decision, reason, status)
 	err := a.deciding.Handle(ctx, record.record())
 	if err == nil || failedSinks(err) < a.required {
 		return true

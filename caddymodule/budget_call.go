@@ -28,10 +28,11 @@ func (g *Guard) countCall(s *requestState, d *authmin.Decision, c *usageCall) {
 		}
 		steps := (seen-s.granted-1)/g.BudgetReserve + 1
 		s.granted = budget.Add(s.granted, s.reservation.Extend(budget.Multiply(steps, g.BudgetReserve)))
+		g.countOver(s, d.Name)
 		if seen <= s.granted {
 			return nil
 		}
-		g.budgetMetrics.refuse(d.Name, authmin.BudgetTokens)
+		g.budgetMetrics.refuse(d.Name, authmin.BudgetTokens, true)
 		return &problemStreamSpent
 	}
 	c.ended = func(result usageResult) {

@@ -29,8 +29,10 @@ func (g *Guard) checkBody(r *http.Request, s *requestState, d *authmin.Decision)
 			return refused
 		}
 	} else if counted {
-		if problem := g.readCost(r, s, d); problem != nil && !g.ShadowBudget {
-			return refusalOfBody(costProblem(problem))
+		if problem := g.readCost(r, s, d); problem != nil {
+			if refused := g.enforced(s, refusalOfBody(costProblem(problem))); refused.problem != nil {
+				return refused
+			}
 		}
 		if refused := g.judgeAgain(s, d); refused.problem != nil {
 			return refused
@@ -39,11 +41,17 @@ func (g *Guard) checkBody(r *http.Request, s *requestState, d *authmin.Decision)
 	if claims == nil {
 		return refusal{}
 	}
-	refused := g.reserve(r, s, d, claims)
-	if g.ShadowBudget {
-		return refusal{}
+	return g.enforced(s, g.reserve(r, s, d, claims))
+}
+
+// enforced is a refusal because of a budget; none with shadow_budget, which notes its reason
+// for the record of the decision.
+func (g *Guard) enforced(s *requestState, r refusal) refusal {
+	if !g.ShadowBudget || r.problem == nil {
+		return r
 	}
-	return refused
+	s.would = r.reason
+	return refusal{}
 }
 
 // costProblem is the problem of a body that was read for what it may cost, and not for a
@@ -99,8 +107,11 @@ func (g *Guard) tokensOf(r *http.Request, s *requestState, path string) (prompt,
 // reserve reserves the budgets of a request before it is forwarded.
 func (g *Guard) reserve(r *http.Request, s *requestState, d *authmin.Decision, claims []budget.Claim) refusal {
 	if s.cost != nil {
-		if _, upgrade := r.Header["Upgrade"]; upgrade && !g.ShadowBudget { // what is said after it cannot be counted
-			return refusal{authmin.ReasonBudget, &problemUncounted, 0}
+		if _, upgrade := r.Header["Upgrade"]; upgrade { // what is said after it cannot be counted
+			refused := g.enforced(s, refusal{authmin.ReasonBudget, &problemUncounted, 0})
+			if refused.problem != nil {
+				return refused
+			}
 		}
 		prompt, answer := g.tokensOf(r, s, d.Path)
 		s.granted, s.reserved = answer, budget.Add(prompt, answer)
@@ -121,7 +132,7 @@ func (g *Guard) reserve(r *http.Request, s *requestState, d *authmin.Decision, c
 	reservation, err := g.app.ledger.Reserve(claims)
 	if spent, ok := errors.AsType[*budget.SpentError](err); ok {
 		s.showBudgets(g, claims, g.app.ledger.States(claims))
-		g.budgetMetrics.refuse(d.Name, spent.Claim.Budget.Unit)
+		g.budgetMetrics.refuse(d.Name, spent.Claim.Budget.Unit, true)
 		return refusal{authmin.ReasonBudget, budgetSpent(spent), max(time.Second, spent.State.In)}
 	}
 	if err != nil {
@@ -134,6 +145,10 @@ func (g *Guard) reserve(r *http.Request, s *requestState, d *authmin.Decision, c
 		return refusal{authmin.ReasonBudget, &problemNoBudgets, budgetRetry}
 	}
 	s.reservation, s.spending, s.spender = reservation, g.budgetMetrics, d.Name
+	if reservation.Over() != nil {
+		s.would = authmin.ReasonBudget
+		g.countOver(s, d.Name)
+	}
 	s.showBudgets(g, claims, g.app.ledger.States(claims))
 	return refusal{}
 }

@@ -69,6 +69,14 @@ func isMedia(head string) bool {
 	}) < 0
 }
 
+// close ends the reading of a body, and takes the costs from its scanner.
+func (c *requestCost) close(s *jsonbody.Scanner) *authmin.Problem {
+	if err := s.Close(); err != nil {
+		return costProblem(ambiguousModel(err.Error()))
+	}
+	return c.read(s)
+}
+
 // read takes the costs from a scanner that has read the body.
 func (c *requestCost) read(s *jsonbody.Scanner) *authmin.Problem {
 	c.bytes = s.Safe()

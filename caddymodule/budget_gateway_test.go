@@ -205,15 +205,6 @@ func TestCountsOfAGuardAreThoseOfItsName(t *testing.T) {
 	}
 }
 
-func TestAShadowBudgetRefusesNothing(t *testing.T) {
-	g := serve(t, false, budgeted(t, "budget 1 requests per day", "budget 10 tokens per day"), budgetSite(newUpstream(t, nil).address(), "shadow_budget"))
-	for _, body := range []string{`{"max_tokens":5000}`, `{"max_tokens":0}`, `no JSON`, `{"background":true}`} {
-		if answer, text := g.post(t, chatPath, body); answer.StatusCode != 200 || answer.Header.Get("RateLimit") != "" {
-			t.Errorf("%s: got %d %s", body, answer.StatusCode, text)
-		}
-	}
-}
-
 // A directory that is taken away, or a full disk, gives no budget without a count.
 func TestCountsThatCannotBeWrittenRefuse(t *testing.T) {
 	globals := budgeted(t, "budget 9 requests per day")

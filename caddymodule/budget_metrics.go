@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"strconv"
+
 	"github.com/llorch/gateway/authmin"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -14,9 +16,20 @@ type budgetMetrics struct {
 	identities     *identityTable
 }
 
-// refuse counts a request that a spent budget refused, or a stream that it ended.
-func (m *budgetMetrics) refuse(identity string, unit authmin.BudgetUnit) {
-	m.refused.WithLabelValues(m.guard, m.identities.label(identity), string(unit)).Inc()
+// refuse counts a request that a spent budget refused, or a stream that it ended; where it
+// is not enforced, one that it would have.
+func (m *budgetMetrics) refuse(identity string, unit authmin.BudgetUnit, enforced bool) {
+	m.refused.WithLabelValues(m.guard, m.identities.label(identity), string(unit), strconv.FormatBool(enforced)).Inc()
+}
+
+// countOver counts, once for a request, that a budget which only counts has too little left.
+func (g *Guard) countOver(s *requestState, identity string) {
+	over := s.reservation.Over()
+	if over == nil || s.counted {
+		return
+	}
+	s.counted = true
+	g.budgetMetrics.refuse(identity, over.Claim.Budget.Unit, false)
 }
 
 // endBudgets charges what a request has reserved, unless it was settled before.

@@ -39,10 +39,7 @@ func (g *Guard) readOther(r *http.Request, s *requestState, d *authmin.Decision)
 	case blank:
 		return nil
 	}
-	if err := scanner.Close(); err != nil {
-		return ambiguousModel(err.Error())
-	}
-	return s.cost.read(scanner)
+	return s.cost.close(scanner)
 }
 
 // mayBeObject reports whether a reader of JSON may find an object at the beginning of a

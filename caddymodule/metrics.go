@@ -49,8 +49,22 @@ const (
 	labelledAllowed decisionLabel = "allowed"
 	labelledPublic  decisionLabel = "public"
 	labelledRefused decisionLabel = "refused"
-	labelledShadow  decisionLabel = "would_deny" // forwarded by a shadow guard
+	labelledShadow  decisionLabel = "would_deny" // forwarded by a shadow guard or a shadow_budget
 )
+
+// labelOf is the label of a decision. would is why a budget that only counts would have
+// refused the request.
+func labelOf(d *authmin.Decision, shadow bool, would authmin.Reason) decisionLabel {
+	switch {
+	case d.Public:
+		return labelledPublic
+	case d.Allow && would == authmin.ReasonNone:
+		return labelledAllowed
+	case d.Allow, shadow:
+		return labelledShadow
+	}
+	return labelledRefused
+}
 
 var shared = &metrics{
 	decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -126,8 +140,8 @@ var shared = &metrics{
 	}, []string{"guard", "identity", "unit"}),
 	budgetRefused: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "caddy_authmin_budget_refused_total",
-		Help: "Requests refused because a budget was spent, and streams that a hard one ended, by guard, identity and unit of the budget.",
-	}, []string{"guard", "identity", "unit"}),
+		Help: "Requests refused because a budget was spent, and streams that a hard one ended, by guard, identity and unit of the budget. enforced is false where the budget only counts, and the request went on.",
+	}, []string{"guard", "identity", "unit", "enforced"}),
 	budgetUnavailable: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "caddy_authmin_budget_unavailable_total",
 		Help: "Requests with a budget that could not be counted, by guard: the file of counts cannot be written, or has too many.",
@@ -202,13 +216,13 @@ func (m *metrics) guard(name string) guardMetrics {
 }
 
 // count records one decision.
-func (g guardMetrics) count(d *authmin.Decision, shadow bool, took time.Duration) {
-	switch {
-	case d.Public:
+func (g guardMetrics) count(d *authmin.Decision, label decisionLabel, took time.Duration) {
+	switch label {
+	case labelledPublic:
 		g.public.Inc()
-	case d.Allow:
+	case labelledAllowed:
 		g.allowed.Inc()
-	case shadow:
+	case labelledShadow:
 		g.wouldDeny.Inc()
 	default:
 		g.refused.Inc()

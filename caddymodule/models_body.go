@@ -140,15 +140,27 @@ func endOfHeld(err error, left int64) *authmin.Problem {
 	return nil
 }
 
+// bodyScanners returns the scanner of the models in a body, and the one of what it may cost;
+// nil without a budget of tokens. One scanner does both, but where budgets only count: what
+// cannot be counted is no reason to refuse a model.
+func (g *Guard) bodyScanners(s *requestState, members []string) (models, costs *jsonbody.Scanner) {
+	switch {
+	case s.cost == nil:
+		return jsonbody.New(jsonbody.Options{Watch: members}), nil
+	case g.ShadowBudget && len(members) > 0:
+		return jsonbody.New(jsonbody.Options{Watch: members}), s.cost.scanner(nil)
+	}
+	costs = s.cost.scanner(members)
+	return costs, costs
+}
+
 // modelsInBody adds the models in a JSON object.
 func (g *Guard) modelsInBody(r *http.Request, s *requestState, d *authmin.Decision, named []namedModel, members []string) ([]namedModel, *authmin.Problem) {
-	var scanner *jsonbody.Scanner
-	if s.cost != nil {
-		scanner = s.cost.scanner(members)
-	} else {
-		scanner = jsonbody.New(jsonbody.Options{Watch: members})
-	}
+	scanner, costs := g.bodyScanners(s, members)
 	problem := g.hold(r, s, d.Name, func(piece []byte) *authmin.Problem {
+		if costs != nil && costs != scanner {
+			_, _ = costs.Write(piece) // Close has the error
+		}
 		if _, err := scanner.Write(piece); err != nil {
 			return ambiguousModel(err.Error())
 		}
@@ -165,8 +177,8 @@ func (g *Guard) modelsInBody(r *http.Request, s *requestState, d *authmin.Decisi
 	if err := scanner.Close(); err != nil {
 		return nil, ambiguousModel(err.Error())
 	}
-	if s.cost != nil {
-		if problem := s.cost.read(scanner); problem != nil {
+	if costs != nil {
+		if problem := s.cost.close(costs); problem != nil && g.enforced(s, refusalOfBody(problem)).problem != nil {
 			return nil, problem
 		}
 	}

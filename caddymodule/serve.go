@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strconv"
@@ -67,8 +68,9 @@ func (g *Guard) answer(r *http.Request, next caddyhttp.Handler, s *requestState,
 	if !g.app.audit.decision(r, g, &o.Decision, s) {
 		o.apply(refusal{reasonAudit, &problemNoAudit, trail.Timeout})
 	}
-	g.metrics.count(&o.Decision, g.Shadow, o.took)
-	g.app.watched.decided(&o.Decision, g.Shadow, s.start)
+	label := labelOf(&o.Decision, g.Shadow, s.would)
+	g.metrics.count(&o.Decision, label, o.took)
+	g.app.watched.decided(&o.Decision, label, cmp.Or(o.Reason, s.would), s.start)
 	if !o.Allow && !g.Shadow {
 		s.cancelBudgets()
 		g.refuse(r, s, o)

@@ -33,6 +33,8 @@ type requestState struct {
 	fields    [8]string    // the values of the header fields that the guard sets
 	used      int
 
+	would       authmin.Reason      // why a budget that only counts would have refused it
+	counted     bool                // would, in the metric of refusals by budgets
 	me          bool                // asks for its own identity, and is answered by the guard
 	lenient     bool                // a body that cannot be read for its cost is forwarded
 	cost        *requestCost        // of an identity with a budget of tokens; nil: none

@@ -52,7 +52,7 @@ type Second struct {
 	Allowed int            `json:"allowed"`
 	Public  int            `json:"public"`
 	Refused int            `json:"refused"`
-	Shadow  int            `json:"would_deny"` // forwarded by a shadow guard
+	Shadow  int            `json:"would_deny"` // forwarded by a shadow guard or a shadow_budget
 	Reasons map[string]int `json:"reasons,omitempty"`
 }
 
@@ -67,44 +67,43 @@ func newWatch() (*Watch, error) {
 	return &Watch{own: map[string]*followed{}, seen: seen}, nil
 }
 
-// decided counts one decision. A nil Watch counts nothing.
-func (w *Watch) decided(d *authmin.Decision, shadow bool, now time.Time) {
+// decided counts one decision, and the reason of a refusal. A nil Watch counts nothing.
+func (w *Watch) decided(d *authmin.Decision, label decisionLabel, reason authmin.Reason, now time.Time) {
 	if w == nil {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.all.count(d, shadow, now.Unix())
+	w.all.count(label, reason, now.Unix())
 	if f := w.own[d.Name]; f != nil {
-		f.count(d, shadow, now.Unix())
+		f.count(label, reason, now.Unix())
 	}
 	if d.Token != nil && !d.Public {
 		w.seen.Add(tokenID{d.Name, d.Fingerprint}, now)
 	}
 }
 
-func (s *series) count(d *authmin.Decision, shadow bool, second int64) {
+func (s *series) count(label decisionLabel, reason authmin.Reason, second int64) {
 	at := &s[second%watchedSeconds]
 	if at.Unix != second {
 		*at = Second{Unix: second}
 	}
-	switch {
-	case d.Public:
+	switch label {
+	case labelledPublic:
 		at.Public++
-	case d.Allow:
+		return
+	case labelledAllowed:
 		at.Allowed++
-	case shadow:
+		return
+	case labelledShadow:
 		at.Shadow++
 	default:
 		at.Refused++
 	}
-	if d.Allow {
-		return
-	}
 	if at.Reasons == nil {
 		at.Reasons = map[string]int{}
 	}
-	at.Reasons[string(d.Reason)]++
+	at.Reasons[string(reason)]++
 }
 
 // add keeps a record of the audit trail.

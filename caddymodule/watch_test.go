@@ -25,10 +25,10 @@ func TestDecisionsAreCountedBySecondAndIdentity(t *testing.T) {
 	w, start := mustWatch(t), time.Unix(1_000_000, 0)
 	stop := w.Follow("ci")
 	allowed := &authmin.Decision{Allow: true, Name: "ci", Token: new(authmin.Token)}
-	w.decided(allowed, false, start)
-	w.decided(&authmin.Decision{Allow: true, Public: true}, false, start)
-	w.decided(&authmin.Decision{Name: "ci", Reason: authmin.ReasonScope}, false, start)
-	w.decided(&authmin.Decision{Reason: authmin.ReasonMissing}, true, start.Add(2*time.Second))
+	w.decided(allowed, labelledAllowed, authmin.ReasonNone, start)
+	w.decided(&authmin.Decision{Allow: true, Public: true}, labelledPublic, authmin.ReasonNone, start)
+	w.decided(&authmin.Decision{Name: "ci"}, labelledRefused, authmin.ReasonScope, start)
+	w.decided(&authmin.Decision{}, labelledShadow, authmin.ReasonMissing, start.Add(2*time.Second))
 	all := []Second{
 		{Unix: 1_000_000, Allowed: 1, Public: 1, Refused: 1, Reasons: map[string]int{"scope": 1}},
 		{Unix: 1_000_002, Shadow: 1, Reasons: map[string]int{"missing": 1}},

@@ -125,13 +125,41 @@ func TestAShadowBudgetOnlyCounts(t *testing.T) {
 	l := newLedger(t, t.TempDir(), new(clock))
 	shadow := claim("alice", "1ktokens/day/hard", 900)
 	shadow.Shadow = true
-	if r := reserve(t, l, shadow); r.Over() {
-		t.Error("the first request is over the budget")
+	first := reserve(t, l, shadow)
+	if got := first.Over(); got != nil {
+		t.Errorf("the first request: %v", got)
 	}
-	if r := reserve(t, l, shadow); !r.Over() || r.Extend(500) != 500 {
-		t.Error("the second request is not over the budget, or is ended by it")
+	second := reserve(t, l, shadow)
+	if got := second.Over(); got == nil || got.Claim.Budget != shadow.Budget || got.Claim.Amount != 900 || got.State.Left != 100 {
+		t.Errorf("the second request: got %+v, want a refusal with 100 of 900 left", got)
+	}
+	if got := second.Extend(500); got != 500 {
+		t.Errorf("the second request is extended by %d, want 500", got)
 	}
 	expectUsed(t, l, shadow, 2300)
+	if first.Extend(1); first.Over() == nil {
+		t.Error("a stream for which nothing is left is not over a hard budget")
+	}
+}
+
+// Of several budgets the one that is spent until the latest time would refuse.
+func TestTheLatestOfShadowBudgetsWouldRefuse(t *testing.T) {
+	l := newLedger(t, t.TempDir(), new(clock))
+	var claims []Claim
+	for _, text := range []string{"9requests/hour", "10tokens/month", "9tokens/hour"} {
+		c := claim("alice", text, 20)
+		c.Shadow = true
+		claims = append(claims, c)
+	}
+	if got := reserve(t, l, claims...).Over(); got == nil || got.Claim.Budget != claims[1].Budget {
+		t.Errorf("got %v, want %s", got, claims[1].Budget)
+	}
+	soft := claim("bob", "1ktokens/day", 900)
+	soft.Shadow = true
+	r := reserve(t, l, soft)
+	if r.Extend(500); r.Over() != nil || r.Extend(500) != 500 || r.Over() != nil {
+		t.Error("a stream is over a budget that goes into debt")
+	}
 }
 
 // A shadow guard refuses nothing, and a request at it takes nothing of the others.

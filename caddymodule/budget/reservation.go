@@ -12,7 +12,7 @@ import (
 type Reservation struct {
 	ledger *Ledger
 	shares []share
-	over   bool
+	over   *SpentError // see Over
 	ended  bool
 }
 
@@ -52,7 +52,7 @@ func (l *Ledger) Reserve(claims []Claim) (*Reservation, error) {
 	}
 	at := l.now()
 	r.shares = make([]share, len(claims))
-	var spent *SpentError
+	var spent *SpentError // of the budget that is spent until the latest time
 	for i, c := range claims {
 		a, err := l.find(&c, at)
 		if err != nil {
@@ -62,12 +62,12 @@ func (l *Ledger) Reserve(claims []Claim) (*Reservation, error) {
 		if a.left(c.Budget.Amount) >= c.Amount {
 			continue
 		}
+		refusal := &spent
 		if c.Shadow {
-			r.over = true
-			continue
+			refusal = &r.over
 		}
-		if state := a.state(c.Budget, at); spent == nil || state.Reset.After(spent.State.Reset) {
-			spent = &SpentError{Claim: c, State: state}
+		if state := a.state(c.Budget, at); *refusal == nil || state.Reset.After((*refusal).State.Reset) {
+			*refusal = &SpentError{Claim: c, State: state}
 		}
 	}
 	if spent != nil {
@@ -102,8 +102,14 @@ func (s *share) take(n int64) {
 	}
 }
 
-// Over reports whether a budget that only counts had too little left.
-func (r *Reservation) Over() bool { return r.over }
+// Over is the refusal by a budget that only counts, if it were enforced: it had too little
+// left for the request, or it is hard and had nothing left for its stream. It is nil while
+// there is none.
+func (r *Reservation) Over() *SpentError {
+	r.ledger.mu.Lock()
+	defer r.ledger.mu.Unlock()
+	return r.over
+}
 
 // Extend reserves more tokens for a running stream, and returns how many. Where a budget is
 // hard these are at most what is left of it, and none ends the stream; other budgets go
@@ -120,8 +126,16 @@ func (r *Reservation) Extend(tokens int64) int64 {
 		s.account.roll(at)
 		s.account.limit = max(s.account.limit, s.claim.Budget.Amount)
 		s.follow()
-		if b := s.claim.Budget; b.Unit == authmin.BudgetTokens && b.Hard && !s.claim.Shadow {
-			tokens = min(tokens, s.account.left(b.Amount))
+		b := s.claim.Budget
+		if b.Unit != authmin.BudgetTokens || !b.Hard {
+			continue
+		}
+		left := s.account.left(b.Amount)
+		switch {
+		case !s.claim.Shadow:
+			tokens = min(tokens, left)
+		case left == 0 && r.over == nil:
+			r.over = &SpentError{Claim: s.claim, State: s.account.state(b, at)}
 		}
 	}
 	if tokens <= 0 {
