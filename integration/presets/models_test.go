@@ -1,9 +1,11 @@
 package presets_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/caddymodule"
 )
 
 // closed are routes of scope infer or metrics, by preset, that a token with models may not
@@ -54,8 +56,8 @@ func TestPresetsSayWhereEachRouteNamesAModel(t *testing.T) {
 	}
 }
 
-// modelRoutesOf are the routes of the one guard of a Caddyfile.
-func modelRoutesOf(t *testing.T, text string) *authmin.ModelRoutes {
+// guardOf is the one guard of a Caddyfile.
+func guardOf(t *testing.T, text string) *caddymodule.Guard {
 	t.Helper()
 	found, err := adapt(t, text)
 	if err != nil {
@@ -65,7 +67,31 @@ func modelRoutesOf(t *testing.T, text string) *authmin.ModelRoutes {
 	if err != nil {
 		t.Fatal(err)
 	}
-	routes, err := g.ModelRoutes()
+	return g
+}
+
+// modelLinesOf are model_in and model_free of the one guard of a Caddyfile, one line for
+// each path.
+func modelLinesOf(t *testing.T, text string) (all []line) {
+	t.Helper()
+	g := guardOf(t, text)
+	for _, in := range g.ModelIn {
+		for _, path := range in.Paths {
+			all = append(all, line(fmt.Sprintf("model_in %s:%s %v %s", in.In, in.Member, in.Methods, path)))
+		}
+	}
+	for _, free := range g.ModelFree {
+		for _, path := range free.Paths {
+			all = append(all, line(fmt.Sprintf("model_free %v %s", free.Methods, path)))
+		}
+	}
+	return all
+}
+
+// modelRoutesOf are the routes of the one guard of a Caddyfile.
+func modelRoutesOf(t *testing.T, text string) *authmin.ModelRoutes {
+	t.Helper()
+	routes, err := guardOf(t, text).ModelRoutes()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -116,15 +116,24 @@ func upText(t *testing.T) string {
 
 // TestOneTruth: Caddyfile.example and the Caddyfile of `llorch up` have the same
 // rules in the same order, each preset of ours has some of them in this order,
-// and together they have all.
+// and together they have all. Likewise model_in and model_free; there a preset may leave
+// lines out.
 func TestOneTruth(t *testing.T) {
-	example := linesOf(rulesOf(t, read(t, inRoot(t, "Caddyfile.example"))))
+	text := read(t, inRoot(t, "Caddyfile.example"))
+	example, models := linesOf(rulesOf(t, text)), modelLinesOf(t, text)
 	if diff := cmp.Diff(example, linesOf(upRules(t))); diff != "" {
 		t.Errorf("Caddyfile.example and up.caddyfile.tmpl (-example +up):\n%s", diff)
 	}
+	if diff := cmp.Diff(models, modelLinesOf(t, upText(t))); diff != "" {
+		t.Errorf("models in Caddyfile.example and up.caddyfile.tmpl (-example +up):\n%s", diff)
+	}
 	parts := map[string][]line{}
 	for name := range ours(t) {
-		parts[name] = linesOf(rulesOf(t, site(t, name, "authmin-"+name, "")))
+		preset := site(t, name, "authmin-"+name, "")
+		parts[name] = linesOf(rulesOf(t, preset))
+		for _, wrong := range notIn(models, name, modelLinesOf(t, preset)) {
+			t.Error(wrong)
+		}
 	}
 	for _, wrong := range compareParts(example, parts) {
 		t.Error(wrong)
@@ -137,14 +146,8 @@ func compareParts(whole []line, parts map[string][]line) []string {
 	var wrong []string
 	covered := map[line]bool{}
 	for name, part := range parts {
-		rest := whole
+		wrong = append(wrong, notIn(whole, name, part)...)
 		for _, l := range part {
-			at := slices.Index(rest, l)
-			if at < 0 {
-				wrong = append(wrong, fmt.Sprintf("preset %s: `%s` is not in Caddyfile.example, or stands elsewhere", name, l))
-				continue
-			}
-			rest = rest[at+1:]
 			covered[l] = true
 		}
 	}
@@ -152,6 +155,19 @@ func compareParts(whole []line, parts map[string][]line) []string {
 		if !covered[l] {
 			wrong = append(wrong, fmt.Sprintf("no preset has `%s` of Caddyfile.example", l))
 		}
+	}
+	return wrong
+}
+
+// notIn tells which lines of a preset the whole has not, or in another order.
+func notIn(whole []line, preset string, part []line) (wrong []string) {
+	for _, l := range part {
+		at := slices.Index(whole, l)
+		if at < 0 {
+			wrong = append(wrong, fmt.Sprintf("preset %s: `%s` is not in Caddyfile.example, or stands elsewhere", preset, l))
+			continue
+		}
+		whole = whole[at+1:]
 	}
 	return wrong
 }
