@@ -38,10 +38,14 @@ const (
 	usual = 100
 )
 
+// OperatorsOwn reports whether the operator has set the pace, in GOGC: an empty one is none
+// to Go, too.
+func OperatorsOwn() bool { return os.Getenv("GOGC") != "" }
+
 // Choose sets the pace and the limit of this process, unless they were set otherwise.
 // It may be called again, after something else has set the limit.
 func Choose() {
-	if os.Getenv("GOGC") != "" { // an empty one is none to Go, too
+	if OperatorsOwn() {
 		return
 	}
 	before := debug.SetGCPercent(usual)

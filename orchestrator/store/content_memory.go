@@ -7,6 +7,7 @@ import (
 	"runtime/metrics"
 	"sync"
 
+	"github.com/llorch/gateway/authmin/gcpace"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -47,19 +48,20 @@ const garbageBytes = 16 << 20
 // heapPacer collects garbage while bodies pass through the store. The server, its client
 // and the files each have a buffer for each piece, and the server keeps its own until
 // they have been garbage several times over: at the collector's own pace they add up to
-// several times the heap.
+// several times the heap. With GOGC in the environment it leaves the pace to the operator.
 type heapPacer struct {
+	off      bool
 	sampling sync.Mutex
 	heap     [2]metrics.Sample
 }
 
 func newHeapPacer() *heapPacer {
-	return &heapPacer{heap: [2]metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"}}}
+	return &heapPacer{off: gcpace.OperatorsOwn(), heap: [2]metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"}}}
 }
 
 // passed is called after each piece. It may take as long as a collection.
 func (p *heapPacer) passed() {
-	if !p.sampling.TryLock() { // another piece's caller looks
+	if p.off || !p.sampling.TryLock() { // another piece's caller looks
 		return
 	}
 	defer p.sampling.Unlock()
