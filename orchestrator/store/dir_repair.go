@@ -1,13 +1,9 @@
 package store
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -31,8 +27,8 @@ const (
 var errStopped = fmt.Errorf("jetstream has stopped writing: %w", ErrDiskFull)
 
 // repairLoop restarts JetStream, in this process, where it has stopped writing: after a
-// failed write, on a full disk for one, a stream takes none any more, whatever space there
-// is later. Until then [Store.CheckSpace] refuses new work. A replica of a cluster refuses
+// failed write, on a full disk for example, a stream takes none any more, even when there is
+// space again. Until then [Store.CheckSpace] refuses new work. A replica of a cluster refuses
 // it until it is restarted: what it has missed comes from the others then. The loop looks
 // after each error in JetStream's log, and ends with ctx.
 func (s *Store) repairLoop(ctx context.Context) {
@@ -48,7 +44,7 @@ func (s *Store) repairLoop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if s.repair(s.writes(), restarted) {
+		if s.repair(ctx, s.writes(), restarted) {
 			restarted = time.Now()
 		}
 		select {
@@ -60,33 +56,48 @@ func (s *Store) repairLoop(ctx context.Context) {
 }
 
 // writes returns why JetStream does not write, or nil. Its own health check is the only
-// place where it tells.
+// place where it tells; HandleHealthz would log a warning each time.
 func (s *Store) writes() error {
 	if !s.srv.JetStreamEnabled() {
 		return errors.New("jetstream is disabled")
 	}
-	var answer memoryResponse
-	s.srv.HandleHealthz(&answer, &http.Request{Method: http.MethodGet, URL: &url.URL{RawQuery: "details=true"}})
-	var health server.HealthStatus
-	if err := json.Unmarshal(answer.body.Bytes(), &health); err != nil {
-		return fmt.Errorf("reading the health of jetstream: %w", err)
-	}
+	return unwritable(s.srv.Healthz(&server.HealthzOptions{Details: true}), s.replicas)
+}
+
+// unwritable returns why a server of that many replicas does not write, or nil. All errors
+// of a single server are reasons: it has recovered its streams by now, or never will. Most
+// errors of a cluster pass: a replica that catches up, an election.
+func unwritable(health *server.HealthStatus, replicas int) error {
 	for _, e := range health.Errors {
-		// A single server has recovered its streams by now, or never will.
-		if s.replicas == 1 || strings.Contains(e.Error, writeError) {
+		if replicas == 1 || strings.Contains(e.Error, writeError) {
 			return errors.New(e.Error)
 		}
 	}
-	return nil // those of a cluster pass: a replica that catches up, an election
+	return nil
+}
+
+// probe writes a key that is not read.
+func (s *Store) probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	return s.Bucket(Leases).Put(ctx, probeKey, nil)
 }
 
 // repair stops JetStream, which keeps its files, and has it read them again, if it does not
 // write though there is space. cause is why it does not, or nil; last is when it was
-// restarted last, and restarted reports that it was now.
-func (s *Store) repair(cause error, last time.Time) (restarted bool) {
-	was := s.stopped.Swap(cause != nil)
+// restarted last, and restarted reports that it was now. A store that has stopped takes
+// work again after a write that succeeds.
+func (s *Store) repair(ctx context.Context, cause error, last time.Time) (restarted bool) {
+	was := s.stopped.Load()
+	if was && cause == nil {
+		cause = s.probe(ctx)
+	}
+	s.stopped.Store(cause != nil)
 	switch {
 	case cause == nil:
+		if was {
+			s.log.Info("jetstream writes again")
+		}
 		return false
 	case s.replicas > 1:
 		if !was {
@@ -112,26 +123,14 @@ func (s *Store) repair(cause error, last time.Time) (restarted bool) {
 	if err == nil {
 		err = s.writes()
 	}
+	if err == nil {
+		err = s.probe(ctx)
+	}
 	if err != nil {
-		s.log.Error("jetstream does not write again", "error", err)
+		s.log.Error("jetstream does not write after its restart", "error", err)
 		return true
 	}
 	s.stopped.Store(false)
 	s.log.Info("jetstream writes again")
 	return true
 }
-
-// memoryResponse keeps an answer's body.
-type memoryResponse struct {
-	header http.Header
-	body   bytes.Buffer
-}
-
-func (r *memoryResponse) Header() http.Header {
-	if r.header == nil {
-		r.header = make(http.Header)
-	}
-	return r.header
-}
-func (r *memoryResponse) WriteHeader(int)             {}
-func (r *memoryResponse) Write(p []byte) (int, error) { return r.body.Write(p) }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Snapshot makes a replica write the snapshots that it would write in time: a
@@ -47,4 +48,24 @@ func (s *Store) StopWriting() error {
 	err := s.srv.ShutdownJetStream()
 	s.faults <- struct{}{}
 	return err
+}
+
+// Unwritable is why a server does not write.
+var Unwritable = unwritable
+
+// DropLeases removes the stream of the bucket of leases, and gives what makes it again.
+func (s *Store) DropLeases(ctx context.Context) (restore func() error, err error) {
+	js, err := jetstream.New(s.conn)
+	if err != nil {
+		return nil, err
+	}
+	stream, err := js.Stream(ctx, bucketPrefix+Leases)
+	if err != nil {
+		return nil, err
+	}
+	restore = func() error {
+		_, err := js.CreateStream(ctx, stream.CachedInfo().Config)
+		return err
+	}
+	return restore, js.DeleteStream(ctx, bucketPrefix+Leases)
 }
