@@ -82,18 +82,18 @@ type App struct {
 	lockout     lockoutRule
 	guards      guardList
 
-	unguarded    unguardedListeners
-	shield       *logShield
-	audit        *auditLog
-	watched      *Watch // nil: the configuration has no page
-	hasPage      bool
-	metrics      *metrics
-	ledger       *pooledLedger // nil: no state_dir
-	countsTokens bool          // a guard has usage
-	counting     bool          // ledger has to be released
-	log          *zap.Logger
-	stopped      chan struct{}
-	stop         func()
+	unguarded unguardedListeners
+	shield    *logShield
+	audit     *auditLog
+	watched   *Watch // nil: the configuration has no page
+	hasPage   bool
+	metrics   *metrics
+	ledger    *pooledLedger // nil: no state_dir
+	hasUsage  bool          // a guard has usage
+	counting  bool          // ledger has to be released
+	log       *zap.Logger
+	stopped   chan struct{}
+	stop      func()
 }
 
 // TrustProxy configures the proxies that may set the identity of a request.

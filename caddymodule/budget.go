@@ -79,7 +79,7 @@ func (a *App) provisionBudgets() error {
 		}
 		return nil
 	}
-	if !a.countsTokens && a.hasBudget(isOfTokens) {
+	if !a.hasUsage && a.hasBudget(isOfTokens) {
 		return errUncounted
 	}
 	if !filepath.IsAbs(a.StateDir) {
@@ -176,8 +176,8 @@ func (g *Guard) claimsOf(d *authmin.Decision) []budget.Claim {
 	return claims
 }
 
-// countsTokens reports whether one of the budgets is of tokens.
-func countsTokens(claims []budget.Claim) bool {
+// includeTokens reports whether one of the budgets is of tokens.
+func includeTokens(claims []budget.Claim) bool {
 	return slices.ContainsFunc(claims, func(c budget.Claim) bool { return c.Budget.Unit == authmin.BudgetTokens })
 }
 

@@ -17,12 +17,12 @@ func (g *Guard) countCall(s *requestState, d *authmin.Decision, c *usageCall) {
 	if s.reservation == nil || s.cost == nil {
 		return
 	}
-	c.most = max(1, min(usage.MaxFigure, budget.Multiply(believedFactor, s.usual)))
-	first, most := s.granted, c.most
-	c.progress = func(seen, texts int64) *authmin.Problem {
-		seen = max(texts, min(seen, c.most))
+	c.believable = max(1, min(usage.MaxFigure, budget.Multiply(believedFactor, s.usual)))
+	first, most := s.granted, c.believable
+	c.onOutput = func(seen, texts int64) *authmin.Problem {
+		seen = max(texts, min(seen, c.believable))
 		// Only text moves the bound: a figure would move the one that judges it.
-		c.most = min(usage.MaxFigure, budget.Add(most, budget.Multiply(believedFactor, max(0, texts-first))))
+		c.believable = min(usage.MaxFigure, budget.Add(most, budget.Multiply(believedFactor, max(0, texts-first))))
 		if seen <= s.granted {
 			return nil
 		}
@@ -35,7 +35,7 @@ func (g *Guard) countCall(s *requestState, d *authmin.Decision, c *usageCall) {
 		g.budgetMetrics.refuse(d.Name, authmin.BudgetTokens, true)
 		return &problemStreamSpent
 	}
-	c.ended = func(result usageResult) {
+	c.onEnd = func(result usageResult) {
 		tokens := budget.Add(result.Input, result.Output)
 		if result.bound > 0 {
 			tokens = result.bound
@@ -43,7 +43,7 @@ func (g *Guard) countCall(s *requestState, d *authmin.Decision, c *usageCall) {
 		switch {
 		case result.replayed: // the first call paid its figures, or what this one has reserved
 			s.reservation.Settle(max(0, tokens-s.reserved))
-		case result.outcome == outcomeUnreported && s.counts:
+		case result.outcome == outcomeUnreported && s.noOutput:
 			s.reservation.Settle(0)
 		case result.estimated && result.bound == 0: // unreported or cut, and what the upstream still does
 			s.reservation.Charge()

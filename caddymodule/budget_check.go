@@ -18,7 +18,7 @@ const budgetRetry = time.Second
 // without either it reads nothing.
 func (g *Guard) checkBody(r *http.Request, s *requestState, d *authmin.Decision) refusal {
 	claims := g.claimsOf(d)
-	counted := claims != nil && countsTokens(claims)
+	counted := claims != nil && includeTokens(claims)
 	if counted {
 		s.cost = &requestCost{path: d.Path}
 	}
@@ -98,7 +98,7 @@ func (g *Guard) tokensOf(r *http.Request, s *requestState, path string) (prompt,
 	if s.cost.bytes == 0 && r.ContentLength > 0 && (len(routes) > 0 || r.ContentLength > g.MaxBody) { // a body that is not read
 		prompt = r.ContentLength / bytesPerToken
 	}
-	if s.counts = g.isCount(r.Method, path); s.counts || isReading(r.Method) {
+	if s.noOutput || isReading(r.Method) {
 		answer = 0
 	}
 	return prompt, answer
@@ -113,6 +113,7 @@ func (g *Guard) reserve(r *http.Request, s *requestState, d *authmin.Decision, c
 				return refused
 			}
 		}
+		s.noOutput = g.isCountRoute(r.Method, d.Path)
 		prompt, answer := g.tokensOf(r, s, d.Path)
 		s.granted, s.reserved = answer, budget.Add(prompt, answer)
 		s.usual = s.reserved

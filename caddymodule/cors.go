@@ -121,7 +121,7 @@ func (g *Guard) answerPreflight(r *http.Request, s *requestState) {
 	if s.origin != "" {
 		delete(h, headerExposeHeaders)
 		h[headerAllowMethods] = []string{g.cors.methods}
-		h[headerAllowHeaders] = []string{strings.Join(g.allowedHeaders(s.asked), ", ")}
+		h[headerAllowHeaders] = []string{strings.Join(g.allowedHeaders(s.headers), ", ")}
 		h[headerMaxAge] = []string{strconv.Itoa(preflightAge)}
 	}
 	if r.ProtoMajor == 1 && r.ContentLength != 0 { // it is not read: see refuse

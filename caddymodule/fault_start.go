@@ -63,7 +63,7 @@ func (a *App) checkFaults(ctx caddy.Context) error {
 	a.warnUnguarded(found)
 	a.unguarded = c.unguarded(found)
 	in := inspect(c)
-	a.countsTokens = in.countsTokens()
+	a.hasUsage = in.hasUsage()
 	a.warnReadable(in.sourcesOfTokens())
 	return nil
 }

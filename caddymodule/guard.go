@@ -132,7 +132,7 @@ type Guard struct {
 	budgetMetrics *budgetMetrics
 
 	// onCall is called with each call whose tokens are counted, before it is forwarded.
-	// It may set what is to be called while the call runs. nil: nothing.
+	// It may set what is to be called while the call runs. nil: not called.
 	onCall func(*requestState, *authmin.Decision, *usageCall)
 }
 

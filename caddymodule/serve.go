@@ -131,7 +131,7 @@ func (g *Guard) judge(facts *authmin.Request, s *requestState) authmin.Decision 
 	if g.cors == nil || !authmin.IsPreflight(facts.Method, facts.Header) {
 		return g.decider.Decide(facts, s.start)
 	}
-	s.preflight, s.asked = !g.Shadow, authmin.PreflightHeaders(facts.Header) // a shadow's upstream answers
+	s.preflight, s.headers = !g.Shadow, authmin.PreflightHeaders(facts.Header) // a shadow's upstream answers
 	return g.decider.DecidePreflight(facts)
 }
 

@@ -19,15 +19,15 @@ type requestState struct {
 	target    string     // as the client sent it
 	sameBytes bool       // the path reaches an upstream in the same bytes
 	preflight bool       // answered by the guard
-	asked     []string   // the fields that a preflight asks for
+	headers   []string   // that a preflight asks for
 	models    string     // that the guard read in the request, with commas; "" for none
 	leaks     bool       // the target contains a known token, valid or not
 	peer      netip.Addr // the socket's
 	clientIP  string     // for lockout, limits and the audit trail
 	live      liveRequest
-	endLimit  func()      // ends a request in progress of its identity; nil: none
-	slot      *publicSlot // on a public route; nil: none
-	memory    *bodyMemory // charged for the body, under the name of holder; nil: none
+	endLimit  func()      // ends a request in progress of its identity; nil: no limit
+	slot      *publicSlot // on a public route; nil: no public route
+	memory    *bodyMemory // charged for the body, under the name of holder; nil: nothing is charged
 	holder    string
 	charged   atomic.Int64 // bytes; the proxy may read the body while the request ends
 	fields    [8]string    // the values of the header fields that the guard sets
@@ -37,14 +37,14 @@ type requestState struct {
 	counted     bool                // would, in the metric of refusals by budgets
 	me          bool                // asks for its own identity, and is answered by the guard
 	lenient     bool                // a body that cannot be read for its cost is forwarded
-	cost        *requestCost        // of an identity with a budget of tokens; nil: none
+	cost        *requestCost        // nil: no budget of tokens
 	reservation *budget.Reservation // nil: no budget
 	spending    *budgetMetrics      // of the guard, with reservation
 	spender     string              // the identity
 	granted     int64               // tokens of the answer that are reserved
 	reserved    int64               // tokens of prompt and answer that were reserved at first
 	usual       int64               // tokens that such a request may take without its limits
-	counts      bool                // the route counts or describes, and generates nothing
+	noOutput    bool                // the route counts or describes, and generates nothing
 }
 
 func (g *Guard) newRequestState(w http.ResponseWriter, r *http.Request) *requestState {

@@ -103,9 +103,9 @@ var countRoutes = []string{
 	"/api/show",
 }
 
-// isCount reports whether a request is for one of countRoutes. What a path ends with that
+// isCountRoute reports whether a request is for one of countRoutes. What a path ends with that
 // names a model is the caller's choice.
-func (g *Guard) isCount(method, path string) bool {
+func (g *Guard) isCountRoute(method, path string) bool {
 	if !slices.ContainsFunc(countRoutes, func(end string) bool { return strings.HasSuffix(path, end) }) {
 		return false
 	}

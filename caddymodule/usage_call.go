@@ -24,9 +24,9 @@ const (
 // usageCall is one call of a guard with `usage`, from its decision to its end.
 type usageCall struct {
 	started  time.Time
-	asked    *askedModel // nil for a call without a body
-	named    string      // the model that was asked for, where the guard has read it
-	status   int         // of the answer; 0 before it
+	body     *callBody // nil: none
+	model    string    // in the query, the path, or a body that was held
+	status   int       // of the answer; 0 before it
 	scanner  *usage.Scanner
 	sized    bool          // the answer has a Content-Length
 	replays  bool          // the upstream is one of ours, and says which answers are replayed
@@ -39,14 +39,14 @@ type usageCall struct {
 	problem  *authmin.Problem
 	stopped  bool // the stream was ended between two events
 
-	// progress is called when an event has brought output, with a lower estimate of all
+	// onOutput is called when an event has brought output, with a lower estimate of all
 	// output tokens so far, and how many events had text. A problem ends the stream after
-	// that event, with the protocol's error event. nil: none is asked.
-	progress func(seen, texts int64) *authmin.Problem
-	// most is the largest sum of input and output that is believed; 0 for MaxFigure.
-	most int64
-	// ended is called once, when the answer has ended. nil: none is asked.
-	ended func(usageResult)
+	// that event, with the protocol's error event. nil: not called.
+	onOutput func(seen, texts int64) *authmin.Problem
+	// believable is the largest sum of input and output that is believed; 0 for MaxFigure.
+	believable int64
+	// onEnd is called once, when the answer has ended. nil: not called.
+	onEnd func(usageResult)
 }
 
 // usageResult is what a call took.
@@ -131,8 +131,8 @@ func (c *usageCall) result(err error, whole bool) usageResult {
 		c.scanner.Close()
 		result.Figures, c.seen, c.texts = c.scanner.Figures(), c.scanner.Seen(), c.scanner.Texts()
 	}
-	if c.most > 0 && result.Input+result.Output > c.most {
-		result.Figures, c.seen, result.bound = usage.Figures{Model: result.Model}, c.texts, c.most
+	if c.believable > 0 && result.Input+result.Output > c.believable {
+		result.Figures, c.seen, result.bound = usage.Figures{Model: result.Model}, c.texts, c.believable
 	}
 	switch {
 	case !whole || err != nil || c.failed || c.stopped || c.status == 0 || c.status == statusClientClosed:
@@ -152,15 +152,15 @@ func (c *usageCall) result(err error, whole bool) usageResult {
 	result.estimated = true
 	result.Output = max(result.Output, c.seen)
 	if result.Input == 0 {
-		result.Input = c.asked.tokens()
+		result.Input = c.body.tokens()
 	}
 	return result
 }
 
 // endCall writes the record of a call, and adds to the metrics.
 func (g *Guard) endCall(s *requestState, d *authmin.Decision, c *usageCall, result usageResult) {
-	if c.ended != nil {
-		c.ended(result)
+	if c.onEnd != nil {
+		c.onEnd(result)
 	}
 	if result.replayed {
 		return
@@ -172,9 +172,9 @@ func (g *Guard) endCall(s *requestState, d *authmin.Decision, c *usageCall, resu
 	clean := func(model string) string {
 		return authmin.CleanText(g.app.store.leaks.Redact(model), authmin.MaxLoggedHost)
 	}
-	asked := c.named
+	asked := c.model
 	if asked == "" {
-		asked = c.asked.name()
+		asked = c.body.name()
 	}
 	g.app.audit.usage(&usageRecord{
 		guard: g.Name, identity: d.Identity, token: tokenName(d), fp6: d.Fingerprint,

@@ -16,10 +16,9 @@ const maxAsked = 512
 // bytesPerToken estimates the tokens of a text: one is at least about four bytes.
 const bytesPerToken = 4
 
-// askedModel is the body of a call as its upstream reads it: how long it is, and the model
-// that it names. It holds nothing back and refuses nothing; see [Guard.checkModels] for
-// what does.
-type askedModel struct {
+// callBody is the body of a call. While the upstream reads it, it counts the bytes and finds
+// the model that the body names. It refuses nothing: see [Guard.checkModels].
+type callBody struct {
 	io.ReadCloser
 	members []string
 	scanner *jsonbody.Scanner // nil when there is nothing more to find
@@ -37,66 +36,66 @@ func (g *Guard) watchModel(r *http.Request, s *requestState, d *authmin.Decision
 			members = append(members, route.Member)
 		case authmin.ModelInQuery:
 			if r.URL != nil {
-				c.named = r.URL.Query().Get(route.Member)
+				c.model = r.URL.Query().Get(route.Member)
 			}
 		case authmin.ModelInPath:
-			c.named = route.ModelOf(d.Path)
+			c.model = route.ModelOf(d.Path)
 		}
 	}
 	if len(s.live.models) > 0 { // it has been read
-		c.named, members = strings.Join(s.live.models, ","), nil
+		c.model, members = strings.Join(s.live.models, ","), nil
 	}
 	if r.Body == nil || r.Body == http.NoBody {
 		return
 	}
-	c.asked = &askedModel{ReadCloser: r.Body, members: members}
+	c.body = &callBody{ReadCloser: r.Body, members: members}
 	if len(members) > 0 {
-		c.asked.scanner = jsonbody.New(jsonbody.Options{Watch: members, MaxValue: maxAsked})
+		c.body.scanner = jsonbody.New(jsonbody.Options{Watch: members, MaxValue: maxAsked})
 	}
-	r.Body = c.asked
+	r.Body = c.body
 }
 
 // Read implements [io.Reader].
-func (a *askedModel) Read(p []byte) (int, error) {
-	n, err := a.ReadCloser.Read(p)
-	a.bytes.Add(int64(n))
-	if a.scanner != nil && n > 0 {
-		a.scan(p[:n])
+func (b *callBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.bytes.Add(int64(n))
+	if b.scanner != nil && n > 0 {
+		b.scan(p[:n])
 	}
 	return n, err
 }
 
-func (a *askedModel) scan(p []byte) {
-	_, err := a.scanner.Write(p)
-	for _, member := range a.members {
-		if m, ok := a.scanner.Member(member); ok {
+func (b *callBody) scan(p []byte) {
+	_, err := b.scanner.Write(p)
+	for _, member := range b.members {
+		if m, ok := b.scanner.Member(member); ok {
 			if name, ok := m.Text(); ok && name != "" {
-				a.model.Store(&name)
-				a.scanner = nil
+				b.model.Store(&name)
+				b.scanner = nil
 				return
 			}
 		}
 	}
 	if err != nil {
-		a.scanner = nil
+		b.scanner = nil
 	}
 }
 
-// name is the model that was asked for; "" where it is not known.
-func (a *askedModel) name() string {
-	if a == nil {
+// name is the model that the body names; "" if the guard has not found it.
+func (b *callBody) name() string {
+	if b == nil {
 		return ""
 	}
-	if name := a.model.Load(); name != nil {
+	if name := b.model.Load(); name != nil {
 		return *name
 	}
 	return ""
 }
 
-// tokens estimates the request's.
-func (a *askedModel) tokens() int64 {
-	if a == nil {
+// tokens estimates the tokens of the prompt by the bytes of the body.
+func (b *callBody) tokens() int64 {
+	if b == nil {
 		return 0
 	}
-	return (a.bytes.Load() + bytesPerToken - 1) / bytesPerToken
+	return (b.bytes.Load() + bytesPerToken - 1) / bytesPerToken
 }

@@ -42,8 +42,8 @@ func (c *usageCall) read(p []byte) int {
 			continue
 		}
 		c.seen, c.texts = seen, texts
-		if c.progress != nil && !c.sized {
-			if c.problem = c.progress(seen, texts); c.problem != nil {
+		if c.onOutput != nil && !c.sized {
+			if c.problem = c.onOutput(seen, texts); c.problem != nil {
 				return at
 			}
 		}
@@ -64,9 +64,10 @@ func (s *response) stopCall() error {
 	return errors.Join(errCallStopped, err)
 }
 
-// forwardCall forwards a call and counts it, also when the proxy aborts by a panic. A
-// stream that the gateway has ended ends as it should: the proxy's panic is for one that
-// was cut.
+// forwardCall forwards a call and counts it, also when the proxy panics with
+// [http.ErrAbortHandler]. After a stream that the gateway ended with an error event it
+// recovers that panic, by which the server would cut the connection: the client gets the
+// event, and the regular end of the answer.
 func (g *Guard) forwardCall(r *http.Request, next caddyhttp.Handler, s *requestState, d *authmin.Decision, c *usageCall) (err error) {
 	whole := false
 	defer func() {

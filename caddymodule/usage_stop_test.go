@@ -74,13 +74,13 @@ func TestAStreamIsEndedBetweenTwoEvents(t *testing.T) {
 			})
 			results := make(chan usageResult, 1)
 			base := countingGuard(t, upstream, func(c *usageCall) {
-				c.progress = func(seen, _ int64) *authmin.Problem {
+				c.onOutput = func(seen, _ int64) *authmin.Problem {
 					if seen < 2 {
 						return nil
 					}
 					return &testProblem
 				}
-				c.ended = func(r usageResult) { results <- r }
+				c.onEnd = func(r usageResult) { results <- r }
 			})
 			r, _ := http.NewRequest("POST", base+c.path, strings.NewReader(chatBody))
 			r.Header.Set("Authorization", "Bearer "+tokenInfer)
@@ -106,8 +106,8 @@ func TestAStreamIsEndedBetweenTwoEvents(t *testing.T) {
 func TestFiguresAboveTheBoundOfACallAreUnreported(t *testing.T) {
 	results := make(chan usageResult, 1)
 	base := countingGuard(t, rawUpstream(t, answering(200, ofType("application/json"), `{"usage":{"prompt_tokens":60,"completion_tokens":41}}`)), func(c *usageCall) {
-		c.most = 100
-		c.ended = func(r usageResult) { results <- r }
+		c.believable = 100
+		c.onEnd = func(r usageResult) { results <- r }
 	})
 	r, _ := http.NewRequest("POST", base+chatPath, strings.NewReader(chatBody))
 	r.Header.Set("Authorization", "Bearer "+tokenInfer)
