@@ -46,7 +46,11 @@ type Budget struct {
 	Hard   bool // a stream ends when no token is left; without it the rest is a debt
 }
 
-var errBudget = errors.New("want a budget such as 2Mtokens/day, 300requests/hour or 2Mtokens/day/hard; an amount is an integer, or one with k, M or G")
+// What a budget looks like in a keyring line and in JSON, and in a Caddyfile.
+var (
+	errBudget      = errors.New("want a budget such as 2Mtokens/day, 300requests/hour or 2Mtokens/day/hard")
+	errBudgetWords = errors.New("want N tokens|requests per hour|day|month [hard], such as `budget 2M tokens per day`")
+)
 
 // ParseBudget reads `AMOUNTtokens|requests/hour|day|month[/hard]`, as a keyring line has it.
 // k, M and G behind the integer are thousands, millions and thousands of millions.
@@ -62,8 +66,10 @@ func ParseBudget(text string) (Budget, error) {
 	for _, unit := range []BudgetUnit{BudgetTokens, BudgetRequests} {
 		if amount, ok := strings.CutSuffix(parts[0], string(unit)); ok {
 			b.Unit, b.Period = unit, BudgetPeriod(parts[1])
-			err := b.setAmount(amount)
-			return b, err
+			if err := b.setAmount(amount); err != nil {
+				return Budget{}, fmt.Errorf("%w: %w", errBudget, err)
+			}
+			return b, nil
 		}
 	}
 	return Budget{}, errBudget
@@ -77,11 +83,13 @@ func ParseBudgetWords(words []string) (Budget, error) {
 		words, b.Hard = words[:4], true
 	}
 	if len(words) != 4 || words[2] != "per" {
-		return Budget{}, errors.New("want N tokens|requests per hour|day|month [hard], such as `budget 2M tokens per day`")
+		return Budget{}, errBudgetWords
 	}
 	b.Unit, b.Period = BudgetUnit(words[1]), BudgetPeriod(words[3])
-	err := b.setAmount(words[0])
-	return b, err
+	if err := b.setAmount(words[0]); err != nil {
+		return Budget{}, fmt.Errorf("%w: %w", errBudgetWords, err)
+	}
+	return b, nil
 }
 
 var budgetFactors = []struct {
@@ -99,7 +107,7 @@ func (b *Budget) setAmount(text string) error {
 	}
 	amount, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || text[0] == '+' || text[0] == '0' || amount < 1 || amount > MaxBudget/factor {
-		return fmt.Errorf("%w, from 1 to %d", errBudget, int64(MaxBudget))
+		return fmt.Errorf("the amount is not an integer from 1 to %d, such as 300, 500k, 2M or 1G", int64(MaxBudget))
 	}
 	b.Amount = amount * factor
 	return b.check()
@@ -108,9 +116,9 @@ func (b *Budget) setAmount(text string) error {
 func (b *Budget) check() error {
 	switch {
 	case b.Unit != BudgetTokens && b.Unit != BudgetRequests:
-		return fmt.Errorf("%w: its unit is neither tokens nor requests", errBudget)
+		return errors.New("the unit is neither tokens nor requests")
 	case b.Period != BudgetHour && b.Period != BudgetDay && b.Period != BudgetMonth:
-		return fmt.Errorf("%w: its period is none of hour, day and month", errBudget)
+		return errors.New("the period is none of hour, day and month")
 	case b.Hard && b.Unit == BudgetRequests:
 		return errors.New("hard ends streams when no token is left; a budget of requests has no use for it")
 	}

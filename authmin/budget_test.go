@@ -50,6 +50,22 @@ func TestWhatIsNoBudgetIsRefused(t *testing.T) {
 	}
 }
 
+// An error says what a budget looks like where it was read.
+func TestABudgetIsRefusedInItsOwnGrammar(t *testing.T) {
+	for _, budget := range []string{"0 tokens day", "2M words day", "2M tokens year", "3 requests hour /hard"} {
+		part := strings.Fields(budget + " ")
+		hard := strings.Join(part[3:], "")
+		_, keyring := ParseBudget(part[0] + part[1] + "/" + part[2] + hard)
+		_, caddyfile := ParseBudgetWords(strings.Fields(part[0] + " " + part[1] + " per " + part[2] + " " + strings.TrimPrefix(hard, "/")))
+		if keyring == nil || !strings.Contains(keyring.Error(), "2Mtokens/day") || strings.Contains(keyring.Error(), "per day") {
+			t.Errorf("%s in a keyring: got %v", budget, keyring)
+		}
+		if caddyfile == nil || strings.Contains(caddyfile.Error(), "2Mtokens/day") || !strings.Contains(caddyfile.Error(), "2M tokens per day") {
+			t.Errorf("%s in a Caddyfile: got %v", budget, caddyfile)
+		}
+	}
+}
+
 func TestAListOfBudgetsHasOneOfAKind(t *testing.T) {
 	const list = "2Mtokens/day,10Mtokens/month/hard,300requests/hour"
 	got, err := ParseBudgets(list)

@@ -53,7 +53,7 @@ func (r ModelRoute) String() string {
 }
 
 // ModelRoutes say which routes carry a model, and where, and which carry none. It is
-// immutable; of the zero value no route is known.
+// immutable. The zero value has no routes.
 type ModelRoutes struct {
 	routes []ModelRoute
 	keyed  [][]keyedPath // each route's paths, for variants
@@ -90,7 +90,25 @@ func NewModelRoutes(routes []ModelRoute, free []ModelFree) (*ModelRoutes, error)
 		}
 		m.keyed = append(m.keyed, keyed)
 	}
-	return m, nil
+	return m, checkForms(routes)
+}
+
+// checkForms refuses a path whose model is in a JSON body and in a form: no body is both.
+func checkForms(routes []ModelRoute) error {
+	for _, body := range routes {
+		for _, form := range routes {
+			if body.Place != ModelInBody || form.Place != ModelInForm || !shareMethod(body.Methods, form.Methods) {
+				continue
+			}
+			for _, path := range body.Paths {
+				other := func(p string) bool { return matchPath(p, path) || matchPath(path, p) }
+				if i := slices.IndexFunc(form.Paths, other); i >= 0 {
+					return fmt.Errorf("model_in body %q and model_in form %q match the same requests; a body is JSON or a form", clip(path), clip(form.Paths[i]))
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // shareMethod reports whether two lists of methods have one in common; none is every method.

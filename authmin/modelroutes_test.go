@@ -149,3 +149,31 @@ func TestModelRouteIsWrittenAsInACaddyfile(t *testing.T) {
 		}
 	}
 }
+
+// No body is both JSON and a form.
+func TestABodyIsJSONOrAForm(t *testing.T) {
+	for name, c := range map[string]struct {
+		body, form      string
+		methods, others []string
+		refused         bool
+	}{
+		"one path":             {"/a", "/a", nil, nil, true},
+		"one pattern":          {"/a/*", "/a/*", nil, nil, true},
+		"a form in a pattern":  {"/a/*", "/a/b", nil, nil, true},
+		"a body in a pattern":  {"/a/b", "/a/*", nil, nil, true},
+		"a pattern in another": {"/a/*", "/a/b/*", nil, nil, true},
+		"of one method":        {"/a", "/a", []string{"POST", "PUT"}, []string{"POST"}, true},
+		"of every and one":     {"/a", "/a", nil, []string{"POST"}, true},
+		"of different methods": {"/a", "/a", []string{"PUT"}, []string{"POST"}, false},
+		"different paths":      {"/a/b", "/a/c", nil, nil, false},
+		"beside a pattern":     {"/a/*", "/ab", nil, nil, false},
+		"different patterns":   {"/a/b/*", "/a/c/*", nil, nil, false},
+	} {
+		_, err := NewModelRoutes([]ModelRoute{
+			{ModelInBody, "model", []string{c.body}, c.methods}, {ModelInForm, "model", []string{c.form}, c.others},
+		}, nil)
+		if (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), c.form) {
+			t.Errorf("%s: got %v, want refused: %v", name, err, c.refused)
+		}
+	}
+}

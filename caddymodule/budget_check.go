@@ -78,8 +78,6 @@ func (g *Guard) readCost(r *http.Request, s *requestState, d *authmin.Decision) 
 		return nil
 	case !inBody && !inForm:
 		return g.readOther(r, s, d)
-	case inBody && inForm:
-		return &problemModelRoute
 	case inBody:
 		_, problem := g.modelsInBody(r, s, d, nil, nil)
 		return problem

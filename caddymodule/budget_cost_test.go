@@ -140,3 +140,36 @@ func TestABodyThatIsNoJSONIsForwardedAsItCame(t *testing.T) {
 		}
 	}
 }
+
+// Where the policy does not say where a route has its model, what a body asks for is reserved
+// or refused: one that is encoded, or that is large and does not say its length, cannot be.
+func TestABodyOfAnotherRouteThatCannotBeReadIsRefused(t *testing.T) {
+	up, last := echoed(t)
+	g := serve(t, false, budgeted(t, "budget 1M tokens per day"), budgetSite(up.address(), "max_body 128KiB"))
+	large := `{"x":"` + strings.Repeat("a", 200_000) + `"}`
+	for name, c := range map[string]struct {
+		body   string
+		header []string
+		want   int
+		code   string
+	}{
+		"encoded":                       {zipped(`{"max_tokens":7000}`), []string{"Content-Encoding", "gzip"}, 415, "CONTENT_ENCODING"},
+		"encoded by nothing":            {`{"max_tokens":7}`, []string{"Content-Encoding", "identity"}, 415, "CONTENT_ENCODING"},
+		"without a length":              {large, nil, 413, "BODY_TOO_LARGE"},
+		"small, without a length":       {`{"max_tokens":7}`, nil, 200, ""},
+		"no JSON, without a length":     {strings.Repeat("a", 200_000), nil, 200, ""},
+		"white space, without an end":   {strings.Repeat(" ", 200_000) + "{}", nil, 413, "BODY_TOO_LARGE"},
+		"other text behind white space": {strings.Repeat(" ", 100_000) + strings.Repeat("a", 100_000), nil, 200, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, code := askWith(t, g.base, tokenInfer, modelCase{method: "POST", target: "/other", header: c.header},
+				func() io.Reader { return io.MultiReader(strings.NewReader(c.body)) }) // chunked
+			if status != c.want || code != c.code {
+				t.Errorf("got %d %s, want %d %s", status, code, c.want, c.code)
+			}
+			if body, models := last(); c.want == 200 && body != c.body || c.want != 200 && models != "no request" {
+				t.Errorf("the upstream got %d bytes and %s", len(body), models)
+			}
+		})
+	}
+}

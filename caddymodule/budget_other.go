@@ -7,37 +7,30 @@ import (
 	"github.com/llorch/gateway/authmin"
 )
 
-// problemNoJSON ends the reading of a body that is no JSON. It is not answered: the request
-// is forwarded.
-var problemNoJSON = authmin.Problem{Title: "The body is no JSON"}
-
 // readOther reads what a request may cost where the policy names no member of its body. A
-// body that is no JSON object, or larger than max_body, is forwarded as it comes.
+// body that is no JSON object, or one with a Content-Length above max_body, is forwarded as
+// it comes. What an encoded body asks for, or a chunked one above max_body, could not be
+// reserved: these are refused as in routes of model_in.
 func (g *Guard) readOther(r *http.Request, s *requestState, d *authmin.Decision) *authmin.Problem {
 	if r.ContentLength == 0 || r.ContentLength > g.MaxBody {
 		return nil
 	}
 	scanner := s.cost.scanner(nil)
 	blank := true // as far as it is read
-	problem := g.hold(r, s, d.Name, func(piece []byte) *authmin.Problem {
+	stopped, problem := g.hold(r, s, d.Name, func(piece []byte) (stop bool, problem *authmin.Problem) {
 		if blank {
 			rest := bytes.TrimLeft(piece, " \t\r\n")
 			if blank = len(rest) == 0; !blank && !mayBeObject(rest) {
-				return &problemNoJSON
+				return true, nil
 			}
 		}
 		if _, err := scanner.Write(piece); err != nil {
-			return ambiguousModel(err.Error())
+			return false, ambiguousModel(err.Error())
 		}
-		return nil
+		return false, nil
 	})
-	switch {
-	case problem == &problemNoJSON:
-		return nil
-	case problem != nil:
+	if problem != nil || stopped || blank {
 		return problem
-	case blank:
-		return nil
 	}
 	return s.cost.close(scanner)
 }

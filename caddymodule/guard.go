@@ -87,7 +87,7 @@ type Guard struct {
 	ModelFree []ModelFreeConfig `json:"model_free,omitempty"`
 
 	// The largest body, in bytes, that is read for the model of a token with a list of
-	// models. Default: 33554432 (32 MiB).
+	// models, or for a budget of tokens. Default: 33554432 (32 MiB).
 	MaxBody int64 `json:"max_body,omitempty"`
 
 	// upstream: the guard does not check the models of a token; the upstream does, which

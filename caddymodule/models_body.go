@@ -59,37 +59,42 @@ func (b *heldBody) size() (n int64) {
 // Close implements [io.Closer].
 func (b *heldBody) Close() error { return b.rest.Close() }
 
-// hold reads the body of a request into memory and puts it back. Each piece goes to write
-// as it comes, so that what is wrong in a body ends its reading. A problem leaves the
-// request with the bytes that were read and the rest: a shadow guard forwards it.
-func (g *Guard) hold(r *http.Request, s *requestState, identity string, write func([]byte) *authmin.Problem) *authmin.Problem {
+// readPiece reads a piece of a body. To stop ends the reading without a problem: the rest of
+// the body is forwarded as it comes.
+type readPiece func(piece []byte) (stop bool, problem *authmin.Problem)
+
+// hold reads the body of a request into memory and puts it back. Each piece goes to read as
+// it comes, so that what is wrong in a body ends its reading. It reports whether read
+// stopped. Then, and after a problem, the request has the bytes that were read and the rest:
+// a shadow guard forwards it.
+func (g *Guard) hold(r *http.Request, s *requestState, identity string, read readPiece) (stopped bool, problem *authmin.Problem) {
 	if len(r.Header["Content-Encoding"]) > 0 {
-		return &problemBodyEncoded
+		return false, &problemBodyEncoded
 	}
 	if r.Body == nil || r.Body == http.NoBody {
-		return nil
+		return false, nil
 	}
 	if r.ContentLength > g.MaxBody {
-		return &problemBodyLarge
+		return false, &problemBodyLarge
 	}
 	control := http.NewResponseController(s.ResponseWriter)
 	if !g.Shadow && !s.lenient { // a shadow guard shortens no body; the server's own timeouts remain
 		if err := control.SetReadDeadline(time.Now().Add(heldBodyTime)); err != nil {
-			return &problemBodyLate // the time of the body cannot be bounded
+			return false, &problemBodyLate // the time of the body cannot be bounded
 		}
 	}
 	body := &heldBody{rest: r.Body, read: s.discharge}
 	r.Body = body
-	problem := g.readHeld(r, s, identity, body, write)
+	stopped, problem = g.readHeld(r, s, identity, body, read)
 	idle, _ := caddyhttp.IdleTimeoutsFromContext(r.Context()) // Caddy's reader removes the deadline itself
-	if idle == nil && (problem == nil || problem == &problemNoJSON) && !g.Shadow && !s.lenient {
+	if idle == nil && problem == nil && !g.Shadow && !s.lenient {
 		_ = control.SetReadDeadline(time.Time{})
 	}
-	return problem
+	return stopped, problem
 }
 
 // readHeld reads the pieces. Each is charged before it is there.
-func (g *Guard) readHeld(r *http.Request, s *requestState, identity string, body *heldBody, write func([]byte) *authmin.Problem) *authmin.Problem {
+func (g *Guard) readHeld(r *http.Request, s *requestState, identity string, body *heldBody, read readPiece) (stop bool, problem *authmin.Problem) {
 	total, left := int64(0), r.ContentLength
 	for {
 		size := int64(heldPiece)
@@ -97,7 +102,7 @@ func (g *Guard) readHeld(r *http.Request, s *requestState, identity string, body
 			size = min(size, left+1) // one more, to see the end
 		}
 		if !s.charge(g.app, identity, size) {
-			return &problemBodyMemory
+			return false, &problemBodyMemory
 		}
 		piece := make([]byte, size)
 		n, err := 0, error(nil)
@@ -112,16 +117,16 @@ func (g *Guard) readHeld(r *http.Request, s *requestState, identity string, body
 			if left >= 0 {
 				left -= int64(n)
 			}
-			if total > g.MaxBody {
-				return &problemBodyLarge
+			if stop, problem := read(piece[:n]); stop || problem != nil {
+				return stop, problem
 			}
-			if problem := write(piece[:n]); problem != nil {
-				return problem
+			if total > g.MaxBody {
+				return false, &problemBodyLarge
 			}
 		}
 		if err != nil {
 			body.ended = err
-			return endOfHeld(err, left)
+			return false, endOfHeld(err, left)
 		}
 	}
 }
@@ -157,14 +162,14 @@ func (g *Guard) bodyScanners(s *requestState, members []string) (models, costs *
 // modelsInBody adds the models in a JSON object.
 func (g *Guard) modelsInBody(r *http.Request, s *requestState, d *authmin.Decision, named []namedModel, members []string) ([]namedModel, *authmin.Problem) {
 	scanner, costs := g.bodyScanners(s, members)
-	problem := g.hold(r, s, d.Name, func(piece []byte) *authmin.Problem {
+	_, problem := g.hold(r, s, d.Name, func(piece []byte) (bool, *authmin.Problem) {
 		if costs != nil && costs != scanner {
 			_, _ = costs.Write(piece) // Close has the error
 		}
 		if _, err := scanner.Write(piece); err != nil {
-			return ambiguousModel(err.Error())
+			return false, ambiguousModel(err.Error())
 		}
-		return nil
+		return false, nil
 	})
 	switch {
 	case problem != nil:

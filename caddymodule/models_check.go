@@ -109,8 +109,6 @@ func (g *Guard) askedModels(r *http.Request, s *requestState, d *authmin.Decisio
 	}
 	var problem *authmin.Problem
 	switch {
-	case len(inBody) > 0 && len(inForm) > 0:
-		return nil, &problemModelRoute
 	case len(inBody) > 0:
 		named, problem = g.modelsInBody(r, s, d, named, inBody)
 	case len(inForm) > 0:
@@ -193,7 +191,7 @@ var (
 	problemBodyEncoded = authmin.Problem{
 		Status: http.StatusUnsupportedMediaType, Code: "CONTENT_ENCODING", CodeNumber: 41502,
 		Title: "The body of the request is encoded",
-		Hint:  "Send it without Content-Encoding: the gateway reads the model in it.",
+		Hint:  "Send the body as it is, without compression and without Content-Encoding: the model and the limits in it are checked before the request is forwarded.",
 	}
 	problemBodyLarge = authmin.Problem{
 		Status: http.StatusRequestEntityTooLarge, Code: "BODY_TOO_LARGE", CodeNumber: 41301,

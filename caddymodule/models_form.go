@@ -25,7 +25,8 @@ func (g *Guard) modelsInForm(r *http.Request, s *requestState, d *authmin.Decisi
 	if problem != nil {
 		return nil, problem
 	}
-	if problem := g.hold(r, s, d.Name, func([]byte) *authmin.Problem { return nil }); problem != nil {
+	all := func([]byte) (bool, *authmin.Problem) { return false, nil }
+	if _, problem := g.hold(r, s, d.Name, all); problem != nil {
 		return nil, problem
 	}
 	var pieces [][]byte

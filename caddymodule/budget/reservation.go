@@ -21,7 +21,7 @@ type share struct {
 	claim   Claim
 	account *account
 	window  int64 // in which held was reserved
-	held    int64 // reserved in that window, which is less than was asked where it saturated
+	held    int64 // reserved in that window; less than was asked for after an overflow
 	closed  int64 // reserved in windows that are over, and used there
 	spent   int64 // charged at the end
 }
@@ -111,9 +111,9 @@ func (r *Reservation) Over() *SpentError {
 	return r.over
 }
 
-// Extend reserves more tokens for a running stream, and returns how many. Where a budget is
-// hard these are at most what is left of it, and none ends the stream; other budgets go
-// into debt.
+// Extend reserves more tokens for a running stream, and returns how many it has reserved: all,
+// or with a hard budget at most what is left of it. If that is 0 the caller has to end the
+// stream. Other budgets go into debt.
 func (r *Reservation) Extend(tokens int64) int64 {
 	r.ledger.mu.Lock()
 	defer r.ledger.mu.Unlock()
