@@ -13,8 +13,8 @@ const (
 	// tick is how soon a deadline, an offline node or the end of a pause is noticed
 	// when no other change wakes the scheduler.
 	tick = 200 * time.Millisecond
-	// idleTick takes the place of tick while a single server has no task: none has a
-	// deadline or needs a pool, and each wake costs as much as on a busy server.
+	// idleTick takes the place of tick while a single server has no task, to save
+	// processor time.
 	idleTick = time.Second
 	// sweepEvery is how often ended tasks are considered for removal.
 	sweepEvery = 10 * time.Second
