@@ -39,6 +39,7 @@ type auditLog struct {
 	refusals refusalLog
 
 	publicRequests refusalLog // requests on public routes
+	repeats        refusalLog // allowed requests of audit_summary
 	started        eventCount // lockouts that began
 	ended          eventCount // and those that ended
 
@@ -53,7 +54,10 @@ func newAuditLog(sinks []AuditSink, log *zap.Logger, m *metrics, others ...slog.
 	if len(sinks) == 0 {
 		sinks = []AuditSink{{Sink: sinkCaddy}}
 	}
-	a := &auditLog{publicRequests: refusalLog{each: recordedPublic, inAll: recordedPublicInAll}}
+	a := &auditLog{
+		publicRequests: refusalLog{each: recordedPublic, inAll: recordedPublicInAll},
+		repeats:        refusalLog{each: 1, window: repeatWindow, most: maxRepeats},
+	}
 	if len(sinks) > maxAuditSinks {
 		return a, fmt.Errorf("audit: %d sinks are over the limit of %d", len(sinks), maxAuditSinks)
 	}
@@ -146,6 +150,12 @@ func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, s *r
 	if record.expendable {
 		record.level, record.event, record.decision, record.reason, record.status = level, event, decision, reason, status
 		if a.holdExpendable(s, record) {
+			return true
+		}
+	}
+	if event == eventAllowed && !d.Public && g.summarises(r, d) {
+		record.level, record.event, record.decision, record.status = level, event, decision, status
+		if a.holdRepeat(record) {
 			return true
 		}
 	}

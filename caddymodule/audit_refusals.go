@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -70,13 +71,18 @@ type clientRefusals struct {
 
 // refusalLog decides which refusals have a record of their own, and counts the others.
 type refusalLog struct {
-	each, inAll int // recorded one by one in a window; zeros are [recordedRefusals] and no bound
+	each, inAll int           // recorded one by one in a window; zeros are [recordedRefusals] and no bound
+	window      time.Duration // 0 is [refusalWindow]
+	most        int           // counts; beyond them each has a record. 0: see [maxRefusedClients]
 
 	mu      sync.Mutex
 	clients map[refusalKey]*clientRefusals
 	since   time.Time // of the window of inAll
 	alone   int       // recorded one by one in it
 }
+
+// lasts is the length of a window.
+func (l *refusalLog) lasts() time.Duration { return cmp.Or(l.window, refusalWindow) }
 
 // recordAlone reports whether another refusal of a client has a record of its own.
 func (l *refusalLog) recordAlone(r *clientRefusals, now time.Time) bool {
@@ -90,7 +96,7 @@ func (l *refusalLog) recordAlone(r *clientRefusals, now time.Time) bool {
 	if l.inAll == 0 {
 		return true
 	}
-	if now.Sub(l.since) >= refusalWindow {
+	if now.Sub(l.since) >= l.lasts() {
 		l.since, l.alone = now, 0
 	}
 	l.alone++
@@ -103,11 +109,14 @@ func (l *refusalLog) hold(key refusalKey, d *decisionRecord, now time.Time) (hel
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.clients[key]
-	if r == nil && len(l.clients) >= maxRefusedClients {
+	if r == nil && l.most > 0 && len(l.clients) >= l.most {
+		return false, nil
+	}
+	if r == nil && l.most == 0 && len(l.clients) >= maxRefusedClients {
 		key = refusalKey{token: key.token, others: true}
 		r = l.clients[key]
 	}
-	if r != nil && now.Sub(r.since) >= refusalWindow {
+	if r != nil && now.Sub(r.since) >= l.lasts() {
 		due = r.summary(key)
 		r = nil
 	}
@@ -138,7 +147,7 @@ func (l *refusalLog) expired(now time.Time, all bool) (due []*decisionRecord) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for key, r := range l.clients {
-		if !all && now.Sub(r.since) < refusalWindow {
+		if !all && now.Sub(r.since) < l.lasts() {
 			continue
 		}
 		delete(l.clients, key)
@@ -190,7 +199,7 @@ func (a *auditLog) tick(now time.Time) { a.writeExpired(now, false) }
 
 // writeExpired writes the summaries of the windows that have ended, or of all windows.
 func (a *auditLog) writeExpired(now time.Time, all bool) {
-	for _, log := range []*refusalLog{&a.refusals, &a.publicRequests} {
+	for _, log := range []*refusalLog{&a.refusals, &a.publicRequests, &a.repeats} {
 		for _, d := range log.expired(now, all) {
 			a.writeSummary(d)
 		}

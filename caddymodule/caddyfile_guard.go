@@ -43,6 +43,7 @@ import (
 //		shadow_budget
 //		token_only
 //		shadow
+//		audit_summary       [<METHOD,...>] <path...>
 //		plaintext
 //	}
 //
@@ -60,7 +61,7 @@ func parseGuard(h httpcaddyfile.Helper) (_ []httpcaddyfile.ConfigValue, err erro
 	seen := map[string]bool{}
 	for d.NextBlock(0) {
 		option := d.Val()
-		if seen[option] && !slices.Contains([]string{"public", "require", "deny", "model_in", "model_free", "budget"}, option) {
+		if seen[option] && !slices.Contains([]string{"public", "require", "deny", "model_in", "model_free", "budget", "audit_summary"}, option) {
 			return nil, d.Errf("%s is given twice", option)
 		}
 		seen[option] = true
@@ -151,6 +152,8 @@ func (g *Guard) parseOption(d *caddyfile.Dispenser, option string) error {
 		return g.parsePublic(d, option, args)
 	case "model_in", "model_free", "max_body", "models_at":
 		return g.parseModels(d, option, args)
+	case "audit_summary":
+		return g.parseAuditSummary(d, args)
 	case "usage":
 		return g.parseUsage(d, args)
 	case "budget", "budget_reserve", "budget_fail", "shadow_budget":

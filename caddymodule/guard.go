@@ -56,6 +56,11 @@ type Guard struct {
 	// too, where `optional` is on, and from the proxies of `trust_proxy`.
 	TokenOnly bool `json:"token_only,omitempty"`
 
+	// Allowed requests that repeat all the time, such as heartbeats. Of those with one
+	// identity, method and path, the first in ten minutes has an audit record, and the
+	// others share a summary.
+	AuditSummary []RequestsConfig `json:"audit_summary,omitempty"`
+
 	// Forward every request, and only count and log the requests that would be
 	// refused. A shadow guard does not protect, and does not count as a guard.
 	Shadow bool `json:"shadow,omitempty"`
@@ -177,6 +182,9 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	}
 	if g.cors, err = g.corsRuleOf(); err != nil {
 		return g.errorf("cors: %w", err)
+	}
+	if err := g.checkAuditSummary(); err != nil {
+		return g.errorf("audit_summary: %w", err)
 	}
 	if err := g.provisionModels(); err != nil {
 		return g.errorf("%w", err)

@@ -17,7 +17,7 @@ import (
 var (
 	globalOptions = []string{"token", "token_file", "optional", "trust_proxy", "lockout", "audit", "admin_api", "admin_is_superuser", "body_memory", "budget", "state_dir"}
 	guardOptions  = []string{"public", "require", "deny", "upstream_token", "credentials", "cors", "allow_encoded_slash", "allow_trailers", "allow_headers", "limit", "inflight",
-		"public_inflight", "public_total", "public_body", "model_in", "model_free", "max_body", "models_at", "usage", "budget", "budget_reserve", "budget_fail", "shadow_budget", "token_only", "shadow", "plaintext"}
+		"public_inflight", "public_total", "public_body", "model_in", "model_free", "max_body", "models_at", "usage", "budget", "budget_reserve", "budget_fail", "shadow_budget", "token_only", "audit_summary", "shadow", "plaintext"}
 )
 
 // directives are Caddy directives, which belong in a site. One of them in a guard's block
@@ -51,7 +51,7 @@ func unknownOption(option, where string, known, elsewhere []string, place string
 // strayOptions are options that an operator may write outside of their block. They are
 // registered as directives and global options only to report where they belong; no other
 // module is likely to use one of these names.
-var strayOptions = []string{"token_file", "trust_proxy", "upstream_token", "admin_is_superuser", "allow_encoded_slash", "allow_trailers", "public_inflight", "model_in", "model_free", "body_memory", "budget_reserve", "shadow_budget", "state_dir"}
+var strayOptions = []string{"token_file", "trust_proxy", "upstream_token", "admin_is_superuser", "allow_encoded_slash", "allow_trailers", "public_inflight", "model_in", "model_free", "body_memory", "budget_reserve", "shadow_budget", "audit_summary", "state_dir"}
 
 func init() {
 	for _, option := range strayOptions {
