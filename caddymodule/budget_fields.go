@@ -23,6 +23,8 @@ const (
 type quotaFields struct {
 	policy, left     []string // items of RateLimit-Policy and of RateLimit
 	tokens, requests *quota   // the one of each unit with the least left; nil: none
+
+	budgets, limit bool // they are in it
 }
 
 // quota is what is left of one budget or limit.
@@ -32,11 +34,11 @@ type quota struct {
 }
 
 // add adds a budget or limit under a name that occurs once in an answer.
-func (f *quotaFields) add(name string, q quota, window time.Duration, unit string) {
+func (f *quotaFields) add(name string, q quota, window time.Duration, unit authmin.BudgetUnit) {
 	seconds := int64((q.reset + time.Second - 1) / time.Second)
 	policy := `"` + name + `";q=` + strconv.FormatInt(q.limit, 10) + `;w=` + strconv.FormatInt(int64(window/time.Second), 10)
 	least := &f.requests
-	if unit == string(authmin.BudgetTokens) {
+	if unit == authmin.BudgetTokens {
 		policy += `;qu="tokens"`
 		least = &f.tokens
 	}
@@ -70,15 +72,39 @@ func (s *requestState) showBudgets(g *Guard, claims []budget.Claim, states []bud
 	if g.Shadow || g.ShadowBudget {
 		return
 	}
-	if s.quotas == nil {
-		s.quotas = new(quotaFields)
-	}
+	s.startQuotas()
+	s.quotas.budgets = true
 	for i, state := range states {
 		start, end := budget.Window(state.Budget.Period, state.Reset.Add(-time.Second))
 		name := strings.ReplaceAll(budgetOf(claims[i].Key), " ", "-") + "-" + string(state.Budget.Unit) + "-" + string(state.Budget.Period)
-		s.quotas.add(name, quota{state.Budget.Amount, state.Left, max(0, state.In)}, end.Sub(start), string(state.Budget.Unit))
+		s.quotas.add(name, quota{state.Budget.Amount, state.Left, max(0, state.In)}, end.Sub(start), state.Budget.Unit)
 	}
 	s.quotas.set(s.response.Header())
+}
+
+// startQuotas makes the fields of the answer, where there are none yet.
+func (s *requestState) startQuotas() {
+	if s.quotas == nil {
+		s.quotas = new(quotaFields)
+	}
+}
+
+// showLeft adds to an answer of the guard itself what it does not yet say of the limit and the
+// budgets of the caller: the checks that add them come after the one that refused, or do not
+// apply to the request.
+func (g *Guard) showLeft(s *requestState, d *authmin.Decision) {
+	if d.Name == "" || d.Public || d.BadToken() {
+		return
+	}
+	if s.quotas == nil || !s.quotas.limit {
+		s.showLimit(g, d)
+	}
+	if s.quotas != nil && s.quotas.budgets || g.app.ledger == nil {
+		return
+	}
+	if claims := g.claimsOf(d); claims != nil {
+		s.showBudgets(g, claims, g.app.ledger.States(claims))
+	}
 }
 
 // budgetOf is what a budget is of, by the key of its count: `token`, `scope NAME` or `guard`.
@@ -96,11 +122,10 @@ func (s *requestState) showLimit(g *Guard, d *authmin.Decision) {
 	if g.Shadow || g.limits.requests == 0 {
 		return
 	}
-	if s.quotas == nil {
-		s.quotas = new(quotaFields)
-	}
-	left := g.app.state.limits.left(limitKey{g.limitName, d.Name}, s.start)
+	s.startQuotas()
+	s.quotas.limit = true
+	left := g.app.state.limits.left(limitKey{g.limitName, d.Name}, g.limits, s.start)
 	reset := g.limits.window * time.Duration(max(0, int64(g.limits.burst)-left)) / time.Duration(g.limits.requests)
-	s.quotas.add("limit", quota{int64(g.limits.requests), left, reset}, g.limits.window, string(authmin.BudgetRequests))
+	s.quotas.add("limit", quota{int64(g.limits.requests), left, reset}, g.limits.window, authmin.BudgetRequests)
 	s.quotas.set(s.response.Header())
 }

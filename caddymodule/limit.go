@@ -106,14 +106,14 @@ func (t *limitTable) spend(key limitKey, rule limitRule, now time.Time) time.Dur
 	return wait
 }
 
-// left is how many requests an identity may make at once now.
-func (t *limitTable) left(key limitKey, now time.Time) int64 {
+// left is how many requests an identity may make at once now, by a rule with a rate.
+func (t *limitTable) left(key limitKey, rule limitRule, now time.Time) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if l, ok := t.rates.Peek(key); ok {
 		return int64(max(0, l.TokensAt(now)))
 	}
-	return 0
+	return int64(rule.burst)
 }
 
 func (t *limitTable) end(key limitKey) {

@@ -23,6 +23,9 @@ func TestARateIsSpentAndComesBack(t *testing.T) {
 	table, now := newLimits(t), time.Unix(1_000_000, 0)
 	rule := limitRule{requests: 2, window: time.Minute, burst: 2}
 	ci, other := limitKey{"edge", "ci"}, limitKey{"edge", "other"}
+	if got := table.left(ci, rule, now); got != 2 {
+		t.Errorf("%d are left before the first request, want 2", got)
+	}
 	for range 2 {
 		if _, reached, _ := table.begin(ci, rule, now); reached != "" {
 			t.Fatalf("within the burst: reached %q", reached)

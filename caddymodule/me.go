@@ -37,7 +37,7 @@ type meLimit struct {
 	Requests int     `json:"requests,omitempty"` // in Window
 	Window   float64 `json:"window_seconds,omitempty"`
 	Burst    int     `json:"burst,omitempty"`
-	Left     int64   `json:"left"`
+	Left     *int64  `json:"left,omitempty"` // of Burst; none without Requests
 	Inflight int     `json:"inflight,omitempty"`
 }
 
@@ -66,7 +66,8 @@ func (g *Guard) me(d *authmin.Decision, now time.Time) *meAnswer {
 	if g.limits != (limitRule{}) {
 		answer.Limit = &meLimit{Requests: g.limits.requests, Window: g.limits.window.Seconds(), Burst: g.limits.burst, Inflight: g.limits.inflight}
 		if g.limits.requests > 0 {
-			answer.Limit.Left = g.app.state.limits.left(limitKey{g.limitName, d.Name}, now)
+			left := g.app.state.limits.left(limitKey{g.limitName, d.Name}, g.limits, now)
+			answer.Limit.Left = &left
 		}
 	}
 	claims := g.claimsOf(d)
@@ -85,6 +86,7 @@ func (g *Guard) me(d *authmin.Decision, now time.Time) *meAnswer {
 
 // answerMe answers a caller that asks for its own identity.
 func (g *Guard) answerMe(r *http.Request, s *requestState, d *authmin.Decision) error {
+	g.showLeft(s, d)
 	body, err := json.Marshal(g.me(d, s.start))
 	if err != nil {
 		return err

@@ -115,3 +115,17 @@ func TestABodyBesideMeIsNotWaitedFor(t *testing.T) {
 		}
 	}
 }
+
+// What is left of a rate that is not limited is not 0.
+func TestNothingIsSaidToBeLeftOfNoRate(t *testing.T) {
+	for option, want := range map[string]string{
+		"inflight 3":                 `"limit":{"inflight":3}`,
+		"limit 1 1h":                 `"limit":{"requests":1,"window_seconds":3600,"burst":1,"left":0}`,
+		"limit 9 1h\n\t\tinflight 3": `"left":8,"inflight":3}`,
+	} {
+		g := serve(t, false, twoTokens, "\n\tauthmin edge {\n\t\trequire infer /*\n\t\t"+option+"\n\t}\n\trespond ok\n")
+		if _, text := g.ask(t, plainClient(), "GET", mePath, asUser); !strings.Contains(text, want) {
+			t.Errorf("%s: got %s, want %s", option, text, want)
+		}
+	}
+}

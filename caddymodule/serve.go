@@ -178,6 +178,7 @@ func (g *Guard) refuse(r *http.Request, s *requestState, o *outcome) {
 	if r.ProtoMajor == 1 {
 		h.Set("Connection", "close")
 	}
+	g.showLeft(s, &o.Decision)
 	authmin.WriteProblemAs(w, r.WithContext(authmin.WithCorrelationID(r.Context(), s.id)), *o.Problem, s.dialect)
 }
 
