@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"path/filepath"
 	"slices"
 	"time"
@@ -140,11 +141,7 @@ func (g *Guard) provisionBudgets() error {
 		return errNoUsage
 	}
 	g.onCall = g.countCall
-	identities := defaultIdentities
-	if g.Usage != nil && g.Usage.Identities != 0 {
-		identities = g.Usage.Identities
-	}
-	g.budgetMetrics = &budgetMetrics{g.Name, g.app.metrics.budgetSpent, g.app.metrics.budgetRefused, g.app.metrics.budgetUnavailable.WithLabelValues(g.Name), g.app.state.identities.of(g.Name, identities)}
+	g.budgetMetrics = &budgetMetrics{g.Name, g.app.metrics.budgetSpent, g.app.metrics.budgetRefused, g.app.metrics.budgetUnavailable.WithLabelValues(g.Name), g.app.state.identities.of(g.Name, g.identities())}
 	return nil
 }
 
@@ -156,24 +153,45 @@ func (g *Guard) claimsOf(d *authmin.Decision) []budget.Claim {
 		return nil
 	}
 	var claims []budget.Claim
-	add := func(of string, b authmin.Budget) {
+	for of, b := range BudgetsOf(d, g.app.Budgets, g.Budgets) {
+		if of == budgetOfGuard {
+			of += " " + g.Name
+		}
 		claims = append(claims, budget.Claim{
 			Key: of + " " + d.Name, Budget: b, Amount: 1, Shadow: g.ShadowBudget || g.Shadow,
 			Open: g.BudgetFail == budgetFailOpen, Named: d.Token == nil && d.Name != authmin.NameLocalhost,
 		})
 	}
-	for _, b := range d.Budgets {
-		add("token", b)
-	}
-	for _, b := range g.app.Budgets {
-		if slices.Contains(d.Scopes, b.Scope) {
-			add("scope "+string(b.Scope), b.Budget)
+	return claims
+}
+
+// What a budget is of; one of a scope also has the scope's name.
+const (
+	budgetOfToken = "token"
+	budgetOfScope = "scope"
+	budgetOfGuard = "guard"
+)
+
+// BudgetsOf returns the budgets that apply to the identity of a decision, each with what it is
+// of: `token`, `scope NAME` or `guard`. The budgets of scopes and of the guard are given.
+func BudgetsOf(d *authmin.Decision, scopes []ScopeBudget, guard []authmin.Budget) iter.Seq2[string, authmin.Budget] {
+	return func(yield func(string, authmin.Budget) bool) {
+		for _, b := range d.Budgets {
+			if !yield(budgetOfToken, b) {
+				return
+			}
+		}
+		for _, b := range scopes {
+			if slices.Contains(d.Scopes, b.Scope) && !yield(budgetOfScope+" "+string(b.Scope), b.Budget) {
+				return
+			}
+		}
+		for _, b := range guard {
+			if !yield(budgetOfGuard, b) {
+				return
+			}
 		}
 	}
-	for _, b := range g.Budgets {
-		add("guard "+g.Name, b)
-	}
-	return claims
 }
 
 // includeTokens reports whether one of the budgets is of tokens.

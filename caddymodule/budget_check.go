@@ -67,10 +67,13 @@ func costProblem(p *authmin.Problem) *authmin.Problem {
 
 // readCost reads what a request may cost, where its models are not read.
 func (g *Guard) readCost(r *http.Request, s *requestState, d *authmin.Decision) *authmin.Problem {
-	routes, free := g.models.Find(r.Method, d.Path)
+	routes, free := s.modelRoutes(g, r.Method, d.Path)
 	inBody, inForm := false, false
 	for _, route := range routes {
-		inBody = inBody || route.Place == authmin.ModelInBody
+		if route.Place == authmin.ModelInBody {
+			inBody = true
+			s.cost.modelIn = append(s.cost.modelIn, strings.Split(route.Member, "."))
+		}
 		inForm = inForm || route.Place == authmin.ModelInForm
 	}
 	switch {
@@ -88,7 +91,7 @@ func (g *Guard) readCost(r *http.Request, s *requestState, d *authmin.Decision) 
 
 // tokensOf returns what is reserved for the prompt and for the answer of a request.
 func (g *Guard) tokensOf(r *http.Request, s *requestState, path string) (prompt, answer int64) {
-	routes, free := g.models.Find(r.Method, path)
+	routes, free := s.modelRoutes(g, r.Method, path)
 	if free {
 		return 0, 0
 	}
@@ -111,7 +114,7 @@ func (g *Guard) reserve(r *http.Request, s *requestState, d *authmin.Decision, c
 				return refused
 			}
 		}
-		s.noOutput = g.isCountRoute(r.Method, d.Path)
+		s.noOutput = g.isCountRoute(s, r.Method, d.Path)
 		prompt, answer := g.tokensOf(r, s, d.Path)
 		s.granted, s.reserved = answer, budget.Add(prompt, answer)
 		s.usual = s.reserved

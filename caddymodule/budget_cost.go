@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/llorch/gateway/authmin"
@@ -13,6 +14,10 @@ import (
 // not cost by their bytes.
 const tokensOfData = 1000
 
+// wholeHead is the size of a string of which the scanner gives all: half of a token would not
+// be recognised in a record.
+const wholeHead = 256
+
 // requestCost is what a request may cost, as far as it says.
 type requestCost struct {
 	path    string // of the request
@@ -23,6 +28,9 @@ type requestCost struct {
 	limit   int64  // the largest limit of one answer, in tokens; 0: the request names none
 	limited bool   // limit is one that the route's protocol has: it may be below budget_reserve
 	answers int64
+
+	modelIn [][]string // paths of the members that name the model, where no check of models reads it
+	model   string     // the first that was found, for the record of usage
 }
 
 // mediaMembers are the members whose data URLs engines read as images, sounds and videos.
@@ -43,6 +51,9 @@ func (c *requestCost) scanner(members []string) *jsonbody.Scanner {
 	watched = append(append(watched, members...), costMembers...)
 	var s *jsonbody.Scanner
 	s = jsonbody.New(jsonbody.Options{Watch: watched, String: func(path []string, head string) error {
+		if c.model == "" && s.StringSize() <= wholeHead && slices.ContainsFunc(c.modelIn, func(in []string) bool { return slices.Equal(in, path) }) {
+			c.model = head
+		}
 		if isMedia(head) && mediaMembers[strings.TrimPrefix(strings.Join(path, "."), nativeBody)] {
 			c.data++
 			c.skipped += s.StringSize()

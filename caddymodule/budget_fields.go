@@ -110,7 +110,7 @@ func (g *Guard) showLeft(s *requestState, d *authmin.Decision) {
 // budgetOf is what a budget is of, by the key of its count: `token`, `scope NAME` or `guard`.
 func budgetOf(key string) string {
 	of, rest, _ := strings.Cut(key, " ")
-	if of == "scope" {
+	if of == budgetOfScope {
 		name, _, _ := strings.Cut(rest, " ")
 		return of + " " + name
 	}

@@ -43,6 +43,16 @@ type liveRequest struct {
 	conn   net.Conn // after a hijack
 }
 
+// liveRequest returns the request with what its token is judged by, while it is in progress.
+func (g *Guard) liveRequest(s *requestState, d *authmin.Decision) *liveRequest {
+	q := &s.live
+	q.digest, q.policy, q.rule, q.listed = d.Token.Digest(), g.policy, d.Rule, d.Models != nil
+	if g.ModelsAt == ModelsAtUpstream {
+		q.list = d.Models
+	}
+	return q
+}
+
 // add tracks a request.
 func (s *liveSet) add(q *liveRequest) {
 	s.mu.Lock()

@@ -16,7 +16,7 @@ func (g *Guard) checkModels(r *http.Request, s *requestState, d *authmin.Decisio
 	if _, upgrade := r.Header["Upgrade"]; upgrade { // what is said after it cannot be read
 		return refusal{authmin.ReasonModel, &problemModelUpgrade, 0}
 	}
-	routes, free := g.models.Find(r.Method, d.Path)
+	routes, free := s.modelRoutes(g, r.Method, d.Path)
 	switch {
 	case free:
 		return g.checkFree(r, s, d)
@@ -58,11 +58,7 @@ func (g *Guard) judgeAgain(s *requestState, d *authmin.Decision) refusal {
 	if d.Token == nil {
 		return refusal{}
 	}
-	q := &s.live
-	q.digest, q.policy, q.rule, q.listed = d.Token.Digest(), g.policy, d.Rule, d.Models != nil
-	if g.ModelsAt == ModelsAtUpstream {
-		q.list = d.Models
-	}
+	q := g.liveRequest(s, d)
 	for _, ring := range []*authmin.Keyring{g.decider.Keyring(), g.app.state.live.swept()} {
 		if ring == nil {
 			continue

@@ -89,7 +89,7 @@ func (g *Guard) answer(r *http.Request, next caddyhttp.Handler, s *requestState,
 	g.setUpstreamHeaders(r, s, &o.Decision)
 	defer deleteUpstreamHeaders(r)
 	defer s.dropTrailers()
-	if g.usage != nil && g.isCall(r, &o.Decision) {
+	if g.usage != nil && g.isCall(r, s, &o.Decision) {
 		c := g.startCall(r, s, &o.Decision)
 		s.watchBody(r, g.Shadow)
 		return g.answerError(r, s, g.forwardCall(r, next, s, &o.Decision, c))
@@ -192,12 +192,8 @@ func (g *Guard) forward(r *http.Request, next caddyhttp.Handler, s *requestState
 	if g.TokenOnly {
 		ctx = context.WithValue(ctx, callerKey{}, Caller{d.Name, d.Scopes, d.Fingerprint, d.Token.Digest()})
 	}
-	q := &s.live
-	q.digest, q.policy, q.rule, q.cancel, q.writer = d.Token.Digest(), g.policy, d.Rule, cancel, s.ResponseWriter
-	q.listed = d.Models != nil
-	if g.ModelsAt == ModelsAtUpstream {
-		q.list = d.Models
-	}
+	q := g.liveRequest(s, d)
+	q.cancel, q.writer = cancel, s.ResponseWriter
 	s.response.tracked = q
 	live := g.app.state.live
 	live.add(q)

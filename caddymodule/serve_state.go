@@ -33,6 +33,10 @@ type requestState struct {
 	fields    [8]string    // the values of the header fields that the guard sets
 	used      int
 
+	routes     []authmin.ModelRoute // see modelRoutes
+	free       bool
+	routesRead bool
+
 	would       authmin.Reason      // why a budget that only counts would have refused it
 	counted     bool                // would, in the metric of refusals by budgets
 	me          bool                // asks for its own identity, and is answered by the guard
@@ -59,6 +63,16 @@ func (g *Guard) newRequestState(w http.ResponseWriter, r *http.Request) *request
 	s.clientIP = clientIP(r)
 	s.leaks = g.app.store.leaks.ContainsToken(s.target)
 	return s
+}
+
+// modelRoutes returns the model_in routes of a request, and whether model_free matches it: see
+// [authmin.ModelRoutes.Find], which is asked once.
+func (s *requestState) modelRoutes(g *Guard, method, path string) (routes []authmin.ModelRoute, free bool) {
+	if !s.routesRead {
+		s.routes, s.free = g.models.Find(method, path)
+		s.routesRead = true
+	}
+	return s.routes, s.free
 }
 
 // release releases the request's share of all limits.

@@ -30,15 +30,19 @@ func (g *Guard) provisionUsage() error {
 	if g.Usage == nil {
 		return nil
 	}
-	most := g.Usage.Identities
-	if most == 0 {
-		most = defaultIdentities
-	}
-	if most < 0 || most > largestIdentities {
+	if most := g.identities(); most < 0 || most > largestIdentities {
 		return errIdentities
 	}
-	g.usage = g.app.metrics.usage(g.Name, g.app.state.identities.of(g.Name, most))
+	g.usage = g.app.metrics.usage(g.Name, g.app.state.identities.of(g.Name, g.identities()))
 	return nil
+}
+
+// identities is how many identities have metrics of their own.
+func (g *Guard) identities() int {
+	if g.Usage == nil || g.Usage.Identities == 0 {
+		return defaultIdentities
+	}
+	return g.Usage.Identities
 }
 
 // parseUsage reads the option:
@@ -75,14 +79,14 @@ func (g *Guard) parseUsage(d *caddyfile.Dispenser, args []string) error {
 
 // isCall reports whether a request may take tokens: it is none of the methods that only
 // read or delete, its route is not one of `model_free`, and it opens no tunnel.
-func (g *Guard) isCall(r *http.Request, d *authmin.Decision) bool {
+func (g *Guard) isCall(r *http.Request, s *requestState, d *authmin.Decision) bool {
 	if isReading(r.Method) {
 		return false
 	}
 	if _, upgrade := r.Header["Upgrade"]; upgrade || !d.Allow {
 		return false
 	}
-	_, free := g.models.Find(r.Method, d.Path)
+	_, free := s.modelRoutes(g, r.Method, d.Path)
 	return !free
 }
 
@@ -105,10 +109,10 @@ var countRoutes = []string{
 
 // isCountRoute reports whether a request is for one of countRoutes. What a path ends with that
 // names a model is the caller's choice.
-func (g *Guard) isCountRoute(method, path string) bool {
+func (g *Guard) isCountRoute(s *requestState, method, path string) bool {
 	if !slices.ContainsFunc(countRoutes, func(end string) bool { return strings.HasSuffix(path, end) }) {
 		return false
 	}
-	routes, _ := g.models.Find(method, path)
+	routes, _ := s.modelRoutes(g, method, path)
 	return !slices.ContainsFunc(routes, func(r authmin.ModelRoute) bool { return r.Place == authmin.ModelInPath })
 }

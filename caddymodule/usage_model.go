@@ -28,7 +28,7 @@ type callBody struct {
 
 // watchModel finds out which model a call asks for.
 func (g *Guard) watchModel(r *http.Request, s *requestState, d *authmin.Decision, c *usageCall) {
-	routes, _ := g.models.Find(r.Method, d.Path)
+	routes, _ := s.modelRoutes(g, r.Method, d.Path)
 	var members []string
 	for _, route := range routes {
 		switch route.Place {
@@ -42,8 +42,11 @@ func (g *Guard) watchModel(r *http.Request, s *requestState, d *authmin.Decision
 			c.model = route.ModelOf(d.Path)
 		}
 	}
-	if len(s.live.models) > 0 { // it has been read
+	switch { // the body has been read
+	case len(s.live.models) > 0:
 		c.model, members = strings.Join(s.live.models, ","), nil
+	case s.cost != nil && s.cost.model != "":
+		c.model, members = s.cost.model, nil
 	}
 	if r.Body == nil || r.Body == http.NoBody {
 		return

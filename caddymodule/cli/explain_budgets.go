@@ -1,10 +1,10 @@
 package cli
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/caddymodule"
 )
 
 // budgetsOf lists the budgets that a request of the caller is counted in, each with what it
@@ -14,16 +14,8 @@ func (s *settings) budgetsOf(d *authmin.Decision, g placedGuard) string {
 		return ""
 	}
 	var list []string
-	for _, b := range d.Budgets {
-		list = append(list, b.Words()+" (token)")
-	}
-	for _, b := range s.App.Budgets {
-		if slices.Contains(d.Scopes, b.Scope) {
-			list = append(list, b.Budget.Words()+" (scope "+string(b.Scope)+")")
-		}
-	}
-	for _, b := range g.Budgets {
-		list = append(list, b.Words()+" (guard)")
+	for of, b := range caddymodule.BudgetsOf(d, s.App.Budgets, g.Budgets) {
+		list = append(list, b.Words()+" ("+of+")")
 	}
 	if len(list) > 0 && g.ShadowBudget {
 		list = append(list, "shadow_budget: they refuse nothing")
