@@ -1,10 +1,4 @@
-// Package bench_test measures what the guard costs: the same Caddy in front of
-// the same upstream, with authmin and without, in turn in one run. Machines are
-// noisy, so every figure is a ratio of neighbouring turns; see compare for what
-// the columns mean. Clients and upstream share the processors with the gateway.
-//
-//	go test -run '^$' -bench . -benchtime 50x ./integration/bench
-package bench_test
+package main
 
 import (
 	"net/http"
@@ -13,6 +7,13 @@ import (
 
 	"github.com/llorch/gateway/integration/gatewaytest"
 )
+
+// The benchmarks measure what the guard costs: the same Caddy in front of the same
+// upstream, with authmin and without, in turn in one run. Machines are noisy, so every
+// figure is a ratio of neighbouring turns; see compare for what the columns mean. Clients
+// and upstream share the processors with the gateway.
+//
+//	go test -run '^$' -bench . -benchtime 50x ./integration/bench
 
 func TestMain(m *testing.M) { os.Exit(gatewaytest.Run(m)) }
 

@@ -1,4 +1,4 @@
-package bench_test
+package main
 
 import (
 	"fmt"
@@ -153,4 +153,9 @@ func (s *setup) ask(address, token string) (int, error) {
 func port(address string) string {
 	_, p, _ := net.SplitHostPort(address)
 	return p
+}
+
+// shape makes the requests of the turns to come be of this kind.
+func (s *setup) shape(like shape) {
+	s.header, s.path, s.clients, s.batch, s.prompt = like.header, like.path, like.clients, like.batch, like.body()
 }

@@ -1,4 +1,4 @@
-package bench_test
+package main
 
 import (
 	"fmt"
@@ -45,10 +45,9 @@ var shapes = []shape{
 // streams leave the processors time for, so that they are busy all the time.
 const pace = time.Millisecond
 
-// shape makes the requests of the turns to come be of this kind.
-func (s *setup) shape(like shape) {
-	s.header, s.path, s.clients, s.batch = like.header, like.path, like.clients, like.batch
-	s.prompt = `{"model":"m","messages":[{"role":"user","content":"` + strings.Repeat("x", max(0, like.prompt-60)) + `"}]}`
+// body is that of a request.
+func (s shape) body() string {
+	return `{"model":"m","messages":[{"role":"user","content":"` + strings.Repeat("x", max(0, s.prompt-60)) + `"}]}`
 }
 
 // engine answers as the path says.
