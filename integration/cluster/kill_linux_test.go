@@ -45,6 +45,7 @@ func (c *cluster) under(l load) *admissions {
 }
 
 func (a *admissions) submit(worker int) {
+	<-time.After(a.every * time.Duration(worker) / time.Duration(a.workers)) // not all at once
 	tick := time.NewTicker(a.every)
 	defer tick.Stop()
 	for i := worker; ; i++ {

@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"net"
@@ -23,6 +24,9 @@ type wire struct {
 	mu    sync.Mutex
 	conns map[net.Conn]string // the accepted end, and who called
 	cut   map[string]bool     // replicas that are cut off, of all wires alike
+	// held has the replicas of which nothing arrives although their connections stay, as
+	// behind a switch that drops packets; the channel is closed when they are free again.
+	held map[string]chan struct{}
 }
 
 func newWire(t *testing.T, c *cluster, to *replica) *wire {
@@ -45,6 +49,12 @@ func newWire(t *testing.T, c *cluster, to *replica) *wire {
 	t.Cleanup(func() {
 		ln.Close()
 		w.set("", true)
+		w.mu.Lock()
+		for _, free := range w.held {
+			close(free)
+		}
+		w.held = nil
+		w.mu.Unlock()
 		all.Wait()
 	})
 	return w
@@ -57,6 +67,7 @@ func (w *wire) carry(in net.Conn) {
 		return
 	}
 	defer w.forget(in)
+	w.wait(who)
 	out, err := net.Dial("tcp", w.to.routes)
 	if err != nil {
 		return
@@ -65,12 +76,36 @@ func (w *wire) carry(in net.Conn) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, _ = io.Copy(in, out)
+		_, _ = io.Copy(slowed{in, w, who}, out)
 		in.Close()
 	}()
-	_, _ = io.Copy(out, in)
+	_, _ = io.Copy(slowed{out, w, who}, in)
 	out.Close()
 	<-done
+}
+
+// slowed writes what passes the wire.
+type slowed struct {
+	io.Writer
+	w   *wire
+	who string
+}
+
+func (s slowed) Write(p []byte) (int, error) {
+	s.w.wait(s.who)
+	return s.Writer.Write(p)
+}
+
+// wait returns when neither end is held.
+func (w *wire) wait(who string) {
+	for _, name := range []string{who, w.to.name} {
+		w.mu.Lock()
+		free := w.held[name]
+		w.mu.Unlock()
+		if free != nil {
+			<-free
+		}
+	}
 }
 
 // note admits a connection, unless one of its ends is cut off.
@@ -106,6 +141,25 @@ func (w *wire) set(name string, cut bool) {
 func (c *cluster) isolate(r *replica, cut bool) {
 	for _, w := range c.wires {
 		w.set(r.name, cut)
+	}
+}
+
+// hold keeps everything from and to the replica from arriving, while connections stay, or
+// lets it arrive again.
+func (c *cluster) hold(r *replica, held bool) {
+	for _, w := range c.wires {
+		w.mu.Lock()
+		if w.held == nil {
+			w.held = make(map[string]chan struct{})
+		}
+		free := w.held[r.name]
+		delete(w.held, r.name)
+		if held {
+			w.held[r.name] = cmp.Or(free, make(chan struct{}))
+		} else if free != nil {
+			close(free)
+		}
+		w.mu.Unlock()
 	}
 }
 
