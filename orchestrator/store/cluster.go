@@ -20,9 +20,9 @@ const (
 	// the authentication after it: within one network both take milliseconds.
 	routeTLSTimeout  = 3 * time.Second
 	routeAuthTimeout = 2 * time.Second
-	// routePing and routePingsLost detect a dead link within about 15 s; elections do
-	// not wait for it.
-	routePing      = 5 * time.Second
+	// routePing and routePingsLost detect a dead link within about 6 s; elections do
+	// not wait for it, but writes of a replica that is cut off do.
+	routePing      = 2 * time.Second
 	routePingsLost = 2
 )
 

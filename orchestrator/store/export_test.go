@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -68,4 +69,25 @@ func (s *Store) DropLeases(ctx context.Context) (restore func() error, err error
 		return err
 	}
 	return restore, js.DeleteStream(ctx, bucketPrefix+Leases)
+}
+
+// HeartbeatInterval is that of leaders, NATSHeartbeat the server's default.
+const (
+	HeartbeatInterval = heartbeatInterval
+	NATSHeartbeat     = time.Second
+)
+
+// LeaderHeard is when this replica last heard the leader of the cluster's own group; zero
+// at the leader.
+func (s *Store) LeaderHeard() (at time.Time) {
+	node := raftNode(s.srv, metaGroup)
+	if node.Leader() {
+		return at
+	}
+	for _, p := range node.Peers() {
+		if p.ID == node.GroupLeader() {
+			at = p.Last
+		}
+	}
+	return at
 }

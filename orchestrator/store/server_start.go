@@ -54,7 +54,13 @@ func (s *Store) serve(o Options) error {
 	if err != nil {
 		return fmt.Errorf("connecting to jetstream: %w", err)
 	}
-	return nil
+	if o.Cluster == nil {
+		return nil
+	}
+	if errTiming != nil {
+		s.log.Warn("elections take 4 to 9 s", "error", errTiming)
+	}
+	return s.startCampaigns()
 }
 
 // startRoutes opens the route port: with DontListen, Start waits for ever for the
@@ -100,13 +106,17 @@ func serverOptions(dir string, o Options) (opts *server.Options, password string
 // is replaced within a round trip.
 const handOverTimeout = 1500 * time.Millisecond
 
+// noticePause is for the others to learn that they may lead, before they are asked to.
+const noticePause = 50 * time.Millisecond
+
 // handOver gives the leadership of every stream, and of the cluster itself, to the
-// other replicas. Where that fails, an election takes 4 to 9 s.
+// other replicas. Where that fails, there is an election.
 func (s *Store) handOver() {
 	ctx, cancel := context.WithTimeout(context.Background(), handOverTimeout)
 	defer cancel()
 	if s.conn != nil {
 		_ = s.conn.Publish(leavingSubject, nil)
+		<-time.After(noticePause)
 	}
 	if s.srv.JetStreamIsLeader() && s.system != nil {
 		_, _ = s.system.RequestWithContext(ctx, "$JS.API.META.LEADER.STEPDOWN", nil)

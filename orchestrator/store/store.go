@@ -113,6 +113,8 @@ type Store struct {
 	stopped   atomic.Bool     // JetStream does not write
 	repairs   sync.WaitGroup
 	endRepair context.CancelFunc
+	// endCampaigns stops this replica from campaigning, and waits for it.
+	endCampaigns func()
 }
 
 // Open locks the directory, starts JetStream on it and makes the buckets. With a
@@ -249,6 +251,9 @@ func (s *Store) Close() error {
 	if s.endRepair != nil {
 		s.endRepair()
 		s.repairs.Wait()
+	}
+	if s.endCampaigns != nil {
+		s.endCampaigns()
 	}
 	if s.shared && s.srv != nil {
 		s.handOver()
