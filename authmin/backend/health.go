@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -39,11 +40,29 @@ type HealthCheck struct {
 	TLS *tls.Config
 }
 
+// LocalCheck asks the server that listens there, in the form of [Listen], for a path such as
+// /health.
+func LocalCheck(listen, path string) HealthCheck {
+	check := HealthCheck{Address: listen, URL: "http://localhost" + path}
+	if !strings.HasPrefix(listen, "unix/") {
+		_, address := check.destination(&url.URL{Scheme: "http"})
+		check.URL = "http://" + address + path
+	}
+	return check
+}
+
 // Ask returns nil if the answer is 200. The error says in one line what else happened.
 func (h HealthCheck) Ask(ctx context.Context) error {
+	_, err := h.Get(ctx, nil, 0)
+	return err
+}
+
+// Get is Ask with a header, and returns the answer's body; one of more bytes than limit is
+// an error.
+func (h HealthCheck) Get(ctx context.Context, header http.Header, limit int64) ([]byte, error) {
 	u, err := url.Parse(h.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
-		return errors.New("want a URL such as http://127.0.0.1:8080/health, without user and password")
+		return nil, errors.New("want a URL such as http://127.0.0.1:8080/health, without user and password")
 	}
 	network, address := h.destination(u)
 	dialer := new(net.Dialer)
@@ -56,20 +75,28 @@ func (h HealthCheck) Ask(ctx context.Context) error {
 	client := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	maps.Copy(r.Header, header)
 	answer, err := client.Do(r)
 	if bad, ok := errors.AsType[*url.Error](err); ok {
 		err = bad.Err
 	}
 	if err != nil {
-		return fmt.Errorf("%s does not answer: %w", u, err)
+		return nil, fmt.Errorf("%s does not answer: %w", u, err)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %d%s", u, answer.StatusCode, reasonIn(answer))
+		return nil, fmt.Errorf("%s answers %d%s", u, answer.StatusCode, reasonIn(answer))
 	}
-	return nil
+	body, err := io.ReadAll(io.LimitReader(answer.Body, limit+1))
+	if err == nil && limit > 0 && int64(len(body)) > limit {
+		err = fmt.Errorf("more than %d bytes", limit)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer of %s: %w", u, err)
+	}
+	return body, nil
 }
 
 // destination is what to connect to.
@@ -132,14 +159,11 @@ func (p Program) health(ctx context.Context, args []string, lookup Lookup, stdou
 	if !ok {
 		return fmt.Errorf("health: there is no setting %q", p.ListenKey)
 	}
-	check := HealthCheck{Address: listen.Value.Get().(string), URL: "http://localhost/health"}
-	if !strings.HasPrefix(check.Address, "unix/") {
-		_, address := check.destination(&url.URL{Scheme: "http"})
-		check.URL = "http://" + address + "/health"
-	}
+	path := "/health"
 	if *ready {
-		check.URL = strings.TrimSuffix(check.URL, "/health") + "/ready"
+		path = "/ready"
 	}
+	check := LocalCheck(listen.Value.Get().(string), path)
 	ctx, cancel := context.WithTimeout(ctx, *timeout)
 	defer cancel()
 	if err := check.Ask(ctx); err != nil {

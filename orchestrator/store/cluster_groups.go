@@ -20,6 +20,7 @@ const (
 	maxLag = 1000
 	// metaGroup is the name that JetStream gives to the group that knows the streams.
 	metaGroup = "_meta_"
+	metaName  = "cluster" // ours
 )
 
 // Group is replicas that elect a leader and agree on a log: of one stream, or of the
@@ -30,6 +31,7 @@ type Group struct {
 	Term    uint64 `json:"term,omitempty" doc:"The number of the election that made it the leader; absent where it is not known"`
 	Lag     uint64 `json:"lag" doc:"How many operations this replica is behind the leader"`
 	Current int    `json:"current" doc:"Connected replicas that are at most 1000 operations behind"`
+	MayLose bool   `json:"safe_to_lose_another" doc:"Whether it keeps a quorum when one more replica stops"`
 }
 
 // GroupStates gives the state of every group, by name. A group whose leader does not answer
@@ -49,7 +51,12 @@ func (s *Store) GroupStates(ctx context.Context) []Group {
 	}
 	all.Wait()
 	if g, ok := terms[metaGroup]; ok {
-		groups = append(groups, Group{"cluster", nameOfLeader(g, s.replica), g.Term, g.Committed - min(g.Committed, g.Applied), s.connected()})
+		groups = append(groups, Group{
+			Name: metaName, Leader: nameOfLeader(g, s.replica), Term: g.Term, Lag: g.Committed - min(g.Committed, g.Applied), Current: s.connected(),
+		})
+	}
+	for i := range groups {
+		groups[i].MayLose = groups[i].mayLose(s.replicas)
 	}
 	slices.SortFunc(groups, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })
 	return groups
@@ -120,14 +127,15 @@ func (s *Store) Replicas() (configured, connected int) {
 // MayLose reports whether one more of so many replicas may be lost: whether a replica more
 // than a quorum is current in every group.
 func MayLose(groups []Group, replicas int) bool {
-	quorum := replicas/2 + 1
 	for _, g := range groups {
-		if g.Leader == "" || g.Current <= quorum {
+		if !g.mayLose(replicas) {
 			return false
 		}
 	}
 	return len(groups) > 0
 }
+
+func (g Group) mayLose(replicas int) bool { return g.Leader != "" && g.Current > replicas/2+1 }
 
 // Space is the state directory's free space, and what has to be free for new work, in bytes.
 type Space struct {

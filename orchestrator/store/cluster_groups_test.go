@@ -20,7 +20,7 @@ func (r *replicas) groups(of, current int, mayLose bool) {
 			return fmt.Errorf("got %d groups, want those of 11 streams and of the cluster: %+v", len(all), all)
 		}
 		for _, g := range all {
-			if g.Current != current || g.Leader == "" || g.Term == 0 || g.Lag > 1000 {
+			if g.Current != current || g.Leader == "" || g.Term == 0 || g.Lag > 1000 || g.MayLose != mayLose {
 				return fmt.Errorf("got %+v", g)
 			}
 		}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -30,4 +31,42 @@ func (s *Store) Lags() map[string]uint64 {
 		}
 	}
 	return lags
+}
+
+// OwnGroups gives the groups as this replica's own server knows them, by name: Lag is 0, and
+// Current and MayLose are those of groups that it leads. It asks no other replica; nil where the
+// servers are not embedded, or there is one.
+func (s *Store) OwnGroups() []Group {
+	terms := s.terms()
+	if len(terms) == 0 {
+		return nil
+	}
+	detail, err := s.srv.JszAccount(&server.JSzOptions{Account: server.DEFAULT_GLOBAL_ACCOUNT, Streams: true})
+	if err != nil {
+		return nil
+	}
+	var groups []Group
+	add := func(name string, raft server.RaftzGroup, current int) {
+		g := Group{Name: name, Leader: nameOfLeader(raft, s.replica), Term: raft.Term}
+		if g.Leader == s.replica {
+			g.Current = current
+			g.MayLose = g.mayLose(s.replicas)
+		}
+		groups = append(groups, g)
+	}
+	for _, stream := range detail.Streams {
+		if stream.Cluster == nil {
+			continue
+		}
+		current := 1
+		for _, peer := range stream.Cluster.Replicas {
+			if !peer.Offline && (peer.Current || peer.Lag <= maxLag) {
+				current++
+			}
+		}
+		add(strings.TrimPrefix(stream.Name, bucketPrefix), terms[stream.Cluster.RaftGroup], current)
+	}
+	add(metaName, terms[metaGroup], s.connected())
+	slices.SortFunc(groups, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })
+	return groups
 }

@@ -35,9 +35,46 @@ func (r *replicas) behind(down int, up ...int) {
 	})
 }
 
+// leaders checks that the replicas agree on who leads each group: every one sees all the
+// groups, and the leader alone says how many replicas are current.
+func (r *replicas) leaders(current int, mayLose bool, of ...int) {
+	r.t.Helper()
+	testkit.Within(r.t, testkit.Limit, "the replicas agree on the leaders", func() error {
+		led := map[string]int{}
+		for _, i := range of {
+			groups := r.stores[i].OwnGroups()
+			if len(groups) != 12 {
+				return fmt.Errorf("got %d groups", len(groups))
+			}
+			for _, g := range groups {
+				if g.Leader == "" || g.Term == 0 {
+					return fmt.Errorf("%+v", g)
+				}
+				if g.Leader != r.options[i].Cluster.Replica {
+					continue
+				}
+				led[g.Name]++
+				if g.Current != current || g.MayLose != mayLose {
+					return fmt.Errorf("%+v", g)
+				}
+			}
+		}
+		for name, leaders := range led {
+			if leaders != 1 {
+				return fmt.Errorf("%s has %d leaders", name, leaders)
+			}
+		}
+		if len(led) != 12 {
+			return fmt.Errorf("%d groups are led", len(led))
+		}
+		return nil
+	})
+}
+
 // No other replica of a single server can be behind.
 func TestASingleServerHasNoLag(t *testing.T) {
-	if lags := open(t, t.TempDir()).Lags(); lags != nil {
-		t.Errorf("got %v", lags)
+	st := open(t, t.TempDir())
+	if lags, groups := st.Lags(), st.OwnGroups(); lags != nil || groups != nil {
+		t.Errorf("got %v, %v", lags, groups)
 	}
 }

@@ -111,6 +111,7 @@ func TestACluster(t *testing.T) {
 	t.Logf("three replicas are up after %s", time.Since(begin))
 	ctx := t.Context()
 	r.groups(0, 3, true)
+	r.leaders(3, true, 0, 1, 2)
 	b := r.stores[0].Bucket(store.Tasks)
 	begin = time.Now()
 	const n = 200
@@ -140,6 +141,7 @@ func TestACluster(t *testing.T) {
 	r.stop(0)
 	t.Logf("stopping took %s", time.Since(begin))
 	r.groups(2, 2, false)
+	r.leaders(2, false, 1, 2)
 	begin = time.Now()
 	if _, err := r.stores[1].Bucket(store.Tasks).Create(ctx, "afterstop", nil); err != nil {
 		t.Errorf("after a clean stop: %v", err)

@@ -5,6 +5,7 @@
 //	orchestratord --version               prints the version and exits
 //	orchestratord health --config F       exit status 0 if the one of F answers; --ready: takes work
 //	orchestratord manpage --directory DIR writes its manual page
+//	orchestratord status --config F       how its replica and the cluster are; exit status 0 if it takes work
 //	orchestratord migrate --help          a single server's state into a cluster, and back
 //
 // TERM and INT stop it: no new tasks, running ones finished (after the time that

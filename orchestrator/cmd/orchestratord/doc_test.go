@@ -20,7 +20,7 @@ func TestHelpListsEveryKeyAndVariable(t *testing.T) {
 		t.Fatal(err)
 	}
 	words := regexp.MustCompile(`[A-Za-z_]+`).FindAllString(out.String(), -1)
-	wanted := []string{"LLORCH_API_TOKEN", "LLORCH_UPSTREAM_TOKEN", "POOL_MANAGER_TOKEN", "check", "migrate", "health"}
+	wanted := []string{"LLORCH_API_TOKEN", "LLORCH_UPSTREAM_TOKEN", "POOL_MANAGER_TOKEN", "check", "migrate", "health", "status"}
 	settings := new(config).Settings()
 	wanted = slices.Concat(wanted, settings.Keys(), settings.Variables(), []string{"log_level", program.LogVariable})
 	for _, word := range wanted {

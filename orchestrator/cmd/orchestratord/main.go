@@ -41,6 +41,9 @@ func run(ctx context.Context, args []string, lookup backend.Lookup, stdout, stde
 	if len(args) > 0 && args[0] == "migrate" {
 		return migrate(ctx, args[1:], lookup, stderr)
 	}
+	if len(args) > 0 && args[0] == "status" {
+		return status(ctx, args[1:], lookup, stdout, stderr)
+	}
 	return program.Run(ctx, args, lookup, stdout, stderr)
 }
 
