@@ -52,15 +52,6 @@ const (
 	presenceForgotten = 30 * time.Second
 )
 
-// presenceSubject is where replicas publish that they are there.
-const presenceSubject = "llorch.presence"
-
-// presence is the last message of a replica.
-type presence struct {
-	at    time.Time
-	hears map[string]bool // groups whose leader it hears, or is
-}
-
 // campaigns decides where this replica may campaign. One goroutine has it.
 type campaigns struct {
 	srv    *server.Server
@@ -134,38 +125,6 @@ func paused(last, now time.Time) bool {
 	return now.Sub(last) > pauseNoticed || now.Round(0).Sub(last.Round(0)) > pauseNoticed
 }
 
-// resumed forgets what was heard before a pause.
-func (c *campaigns) resumed(now time.Time) {
-	c.from = now
-	clear(c.since)
-	for id, p := range c.peers {
-		p.at = now.Add(-peerSilence)
-		c.peers[id] = p
-	}
-}
-
-// take reads "id group group…".
-func (c *campaigns) take(m *nats.Msg, now time.Time) {
-	if m.Subject == leavingSubject {
-		c.open = now.Add(handOverOpen)
-		return
-	}
-	words := strings.Fields(string(m.Data))
-	if len(words) == 0 || words[0] == c.id {
-		return
-	}
-	p := presence{at: now, hears: make(map[string]bool, len(words)-1)}
-	for _, group := range words[1:] {
-		p.hears[group] = true
-	}
-	if len(c.peers) < maxPeers || !c.peers[words[0]].at.IsZero() {
-		c.peers[words[0]] = p
-	}
-}
-
-// maxPeers bounds the replicas that are remembered; a cluster has at most five.
-const maxPeers = 16
-
 // look opens and closes each group, and tells the others whose leaders this replica hears.
 func (c *campaigns) look(now time.Time) {
 	c.names(now)
@@ -179,21 +138,6 @@ func (c *campaigns) look(now time.Time) {
 	if told := strings.Join(append([]string{c.id}, hears...), " "); c.id != "" && (told != c.told || now.Sub(c.sent) >= presenceInterval) {
 		c.told, c.sent = told, now
 		_ = c.conn.Publish(presenceSubject, []byte(told)) // the next one follows
-	}
-}
-
-// settle forgets replicas of long ago, and finds out whether a quorum is present.
-func (c *campaigns) settle(now time.Time) {
-	for id, p := range c.peers {
-		if now.Sub(p.at) > presenceForgotten {
-			delete(c.peers, id)
-		}
-	}
-	if c.alone = 1+len(c.present(now))+c.older() < c.quorum; c.alone {
-		c.from = now
-	}
-	if c.linked()+1 < c.quorum {
-		clear(c.since)
 	}
 }
 
@@ -214,19 +158,6 @@ func (c *campaigns) names(now time.Time) {
 	}
 	slices.Sort(c.groups)
 }
-
-// present are the ids of the other replicas that were heard a moment ago.
-func (c *campaigns) present(now time.Time) (ids []string) {
-	for id, p := range c.peers {
-		if now.Sub(p.at) < peerSilence {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-// older counts the connected replicas that publish nothing.
-func (c *campaigns) older() int { return max(0, c.linked()-len(c.peers)) }
 
 // group reports whether the leader of the group is heard, and lets this replica campaign
 // or not.
