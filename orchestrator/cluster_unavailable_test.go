@@ -42,7 +42,7 @@ func TestAReplicaWithoutItsStoreSaysWhenToComeBack(t *testing.T) {
 	for _, path := range []string{"/v2/tasks", "/v1/completions"} {
 		body := map[string]string{"/v2/tasks": task(""), "/v1/completions": `{"model":"demo","prompt":"x"}`}[path]
 		res, answer := ask("POST", path, body)
-		if res.StatusCode != 503 || answer["code"] != "STATE_UNAVAILABLE" || res.Header.Get("Retry-After") != "5" {
+		if res.StatusCode != 503 || answer["code"] != "STATE_UNAVAILABLE" || res.Header.Get("Retry-After") != "2" {
 			t.Errorf("%s: got %d %v, Retry-After %q", path, res.StatusCode, answer, res.Header.Get("Retry-After"))
 		}
 	}

@@ -55,8 +55,9 @@ func ofMember(name string, err error) error {
 	return &named
 }
 
-// unreachable is the Retry-After of a store without a leader: an election takes 4–9 s.
-const unreachable = 5 * time.Second
+// unreachable is the Retry-After of a store without a leader: an election takes about 2 s, in
+// an existing NATS cluster 4 to 9 s.
+const unreachable = 2 * time.Second
 
 // AsError gives the answer that err has for the caller, if it has one.
 func AsError(err error) (*Error, bool) {

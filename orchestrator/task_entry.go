@@ -11,7 +11,7 @@ import (
 
 const (
 	// persistTimeout bounds how long a write that must happen waits for an unavailable
-	// store; a leader's election in a cluster takes 4–8 s.
+	// store; a leader's election takes up to 9 s in an existing NATS cluster.
 	persistTimeout = 15 * time.Second
 	// keepRequest is up to which size of a record its request stays in memory
 	// while the task waits: 40 MiB for 10,000 tasks. Others are read again.

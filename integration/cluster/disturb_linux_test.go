@@ -34,7 +34,7 @@ func TestAReturningReplicaDoesNotDisturb(t *testing.T) {
 		away, asked := c.replicas[i], c.replicas[(i+1)%3]
 		before := c.elections(asked)
 		way.do(away, true)
-		<-time.After(10 * time.Second)
+		<-time.After(7 * time.Second)
 		during := c.elections(asked)
 		way.do(away, false)
 		away.serves()

@@ -25,7 +25,7 @@ const (
 	// milliseconds of tokens, so this is more than ten minutes of steady output.
 	eventsPerTask = 65_536
 	// appendPatience is how long records wait for an unavailable log: an election of
-	// its leader takes up to 9 s. After that each is tried once, until one is stored
+	// its leader takes up to 9 s in an existing NATS cluster. After that each is tried once, until one is stored
 	// again. appendTry bounds one attempt, which may never be answered.
 	appendPatience = 10 * time.Second
 	appendTry      = 2 * time.Second

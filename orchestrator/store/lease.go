@@ -20,9 +20,9 @@ const (
 	leaseHold     = 4 * time.Second
 	// leaseDoubt is how long after its last renewal a holder that is well connected
 	// still tries to renew, though it may do nothing meanwhile: an election of the
-	// lease's stream takes up to 9 s, and keeps the others from taking the lease as
-	// well. leaseTry bounds one attempt, which may never be answered, and
-	// leaseGrace, which is longer, the time that the others leave it for that.
+	// lease's stream takes up to 9 s in an existing NATS cluster, and keeps the others
+	// from taking the lease as well. leaseTry bounds one attempt, which may never be
+	// answered, and leaseGrace, which is longer, the time that the others leave it for that.
 	leaseDoubt = 12 * time.Second
 	leaseTry   = time.Second
 	leaseGrace = 1500 * time.Millisecond
