@@ -25,7 +25,7 @@
 // # What it protects against
 //
 // A script in a page reads what a person types into it. So the page has an origin of its
-// own (caddymodule refuses any other handler there), one script, no code in the HTML, and
+// own (caddymodule refuses any other handler there), its own scripts, no code in the HTML, and
 // a Content-Security-Policy that allows nothing else. All data become text nodes. The
 // token is in a variable of the script, and in no cookie, storage or address.
 //

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-//go:embed files/index.html files/page.css files/page.js files/icon.svg
+//go:embed files/index.html files/page.css files/page.js files/table.js files/icon.svg
 var embedded embed.FS
 
 // file is one of the page's files.
@@ -28,6 +28,7 @@ var files = map[string]file{
 	"/":         readFile("index.html"),
 	"/page.css": readFile("page.css"),
 	"/page.js":  readFile("page.js"),
+	"/table.js": readFile("table.js"),
 	"/icon.svg": readFile("icon.svg"),
 }
 

@@ -12,7 +12,7 @@ import (
 // own.
 func TestFilesHaveTheirHeaders(t *testing.T) {
 	s := serve(t, options, "")
-	for path, kind := range map[string]string{"/": "text/html; charset=utf-8", "/page.css": "text/css; charset=utf-8", "/page.js": "text/javascript; charset=utf-8", "/icon.svg": "image/svg+xml"} {
+	for path, kind := range map[string]string{"/": "text/html; charset=utf-8", "/page.css": "text/css; charset=utf-8", "/page.js": "text/javascript; charset=utf-8", "/table.js": "text/javascript; charset=utf-8", "/icon.svg": "image/svg+xml"} {
 		answer := ask(t, t.Context(), http.MethodGet, s.page+path)
 		body, err := io.ReadAll(answer.Body)
 		if err != nil || answer.StatusCode != http.StatusOK || len(body) == 0 {
