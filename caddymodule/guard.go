@@ -218,6 +218,7 @@ func (g *Guard) Provision(ctx caddy.Context) (err error) {
 	if err := g.provisionBudgets(); err != nil {
 		return g.errorf("%w", err)
 	}
+	g.app.guards.keep(g)
 	return nil
 }
 

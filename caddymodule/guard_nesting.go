@@ -21,6 +21,7 @@ type guardList struct {
 	mu        sync.Mutex
 	positions []position
 	shadow    int // number of shadow guards
+	guards    []*Guard
 }
 
 type position struct {
@@ -51,6 +52,20 @@ func (l *guardList) add(server *caddyhttp.Server, modules []caddy.Module, name s
 		l.shadow++
 	}
 	return fmt.Sprintf("%s %d %v", name, twins, server.Listen), nil
+}
+
+// keep keeps a guard that was added, for [guardList.all].
+func (l *guardList) keep(g *Guard) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.guards = append(l.guards, g)
+}
+
+// all returns the guards in the order of their provision.
+func (l *guardList) all() []*Guard {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.guards)
 }
 
 // on reports whether a server has a guard already.

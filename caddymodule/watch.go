@@ -29,6 +29,8 @@ type Watch struct {
 	all     series
 	own     map[string]*followed // by the name of an identity that reads
 	seen    *simplelru.LRU[tokenID, time.Time]
+	usage   usageTable
+	budgets budgetList
 }
 
 // watchedRecord is one record of the audit trail.

@@ -20,6 +20,9 @@ func (h watchHandler) Handle(_ context.Context, r slog.Record) error {
 		h.watch.add(d.token, d.json())
 		return nil
 	}
+	if r.Message == eventUsage {
+		h.watch.used(&r)
+	}
 	holder := ""
 	r.Attrs(func(a slog.Attr) bool {
 		if a.Key == "token" {

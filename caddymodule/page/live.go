@@ -15,7 +15,7 @@ import (
 type paces struct {
 	counts time.Duration // decisions and records
 	fleet  time.Duration // between two questions to the orchestrator
-	tokens time.Duration // tokens and lockouts
+	tokens time.Duration // tokens, usage, budgets and lockouts
 	slow   time.Duration // how long a reader may take nothing
 	life   time.Duration // of a stream; the page then opens another
 }
@@ -34,6 +34,9 @@ const (
 	maxRecords  = 50 // in a second; older ones are left out
 	maxTokens   = 200
 	maxLockouts = 100
+	maxGuards   = 16 // whose limits and budgets the reader has
+	maxBudgets  = 200
+	maxUsage    = 100
 )
 
 // greeting is the first event: who reads.
@@ -59,6 +62,21 @@ type tokenList struct {
 type lockoutList struct {
 	Total   int                        `json:"total"`
 	Clients []caddymodule.LockedClient `json:"clients"`
+}
+
+// account is what the reader's own token may do.
+type account = caddymodule.WatchedAccount
+
+// budgetList are budgets of all identities.
+type budgetList struct {
+	Total   int                         `json:"total"`
+	Budgets []caddymodule.WatchedBudget `json:"budgets"`
+}
+
+// usageList are the tokens of calls by identity and model.
+type usageList struct {
+	Total int                        `json:"total"`
+	Rows  []caddymodule.WatchedUsage `json:"rows"`
 }
 
 // reader is one stream of everything that its caller may see.
@@ -106,7 +124,7 @@ func (re *reader) run(ctx context.Context, p *Page, fleets <-chan fleet) error {
 	defer counting.Stop()
 	defer tokens.Stop()
 	if err == nil {
-		err = re.sendTokens()
+		err = re.sendLists()
 	}
 	if err == nil {
 		err = re.sendCounts()
@@ -118,7 +136,7 @@ func (re *reader) run(ctx context.Context, p *Page, fleets <-chan fleet) error {
 		case <-counting.C:
 			err = re.sendCounts()
 		case <-tokens.C:
-			err = re.sendTokens()
+			err = re.sendLists()
 		case f, open := <-fleets:
 			if !open {
 				fleets = nil
@@ -150,11 +168,22 @@ func (re *reader) sendCounts() error {
 	return nil
 }
 
-// sendTokens sends the tokens that the caller may see and, with scope admin, the clients
-// that are locked out.
-func (re *reader) sendTokens() error {
+// sendLists sends what the caller may see of its own token, of tokens and of usage and, with
+// scope admin, the budgets of all identities and the clients that are locked out.
+func (re *reader) sendLists() error {
+	if err := re.send("account", re.app.WatchedAccount(re.caller, maxGuards)); err != nil {
+		return err
+	}
+	rows, all := re.app.Watch().Usage(re.own, maxUsage, time.Now())
+	if err := re.send("usage", usageList{all, rows}); err != nil {
+		return err
+	}
 	tokens, total := re.app.WatchedTokens(re.own, maxTokens)
 	if err := re.send("tokens", tokenList{total, tokens}); err != nil || re.own != "" {
+		return err
+	}
+	budgets, total := re.app.WatchedBudgets(maxBudgets)
+	if err := re.send("budgets", budgetList{total, budgets}); err != nil {
 		return err
 	}
 	clients, total := re.app.LockedClients(maxLockouts)

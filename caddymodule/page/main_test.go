@@ -106,8 +106,14 @@ func serve(t *testing.T, globals, block string) site {
 // serveAt is serve with the page at a URL.
 func serveAt(t *testing.T, page, globals, block string) site {
 	t.Helper()
-	other := testkit.FreeAddress(t)
-	config, err := adapt(t, globals+fmt.Sprintf("%s {\n\tbind 127.0.0.1\n\tauthmin_page {\n%s\n\t}\n}\nhttp://%s {\n\tbind 127.0.0.1\n\tauthmin {\n\t\tpublic /open\n\t\trequire infer /v1/*\n\t\trequire admin /admin\n\t}\n\trespond ok\n}\n", page, block, other))
+	return load(t, page, globals+fmt.Sprintf("PAGE {\n\tbind 127.0.0.1\n\tauthmin_page {\n%s\n\t}\n}\nOTHER {\n\tbind 127.0.0.1\n\tauthmin {\n\t\tpublic /open\n\t\trequire infer /v1/*\n\t\trequire admin /admin\n\t}\n\trespond ok\n}\n", block))
+}
+
+// load runs a gateway whose configuration names the sites PAGE, which is given, and OTHER.
+func load(t *testing.T, page, text string) site {
+	t.Helper()
+	other := "http://" + testkit.FreeAddress(t)
+	config, err := adapt(t, strings.NewReplacer("PAGE {", page+" {", "OTHER {", other+" {").Replace(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +125,7 @@ func serveAt(t *testing.T, page, globals, block string) site {
 			t.Error(err)
 		}
 	})
-	return site{page, "http://" + other}
+	return site{page, other}
 }
 
 // client keeps no connection, so that no test inherits one. The authority of its

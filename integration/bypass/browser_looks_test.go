@@ -93,9 +93,11 @@ func TestBrowserPageShowsTheGateway(t *testing.T) {
 	l.visit(t)
 	for selector, text := range map[string]string{
 		"#records": hostile, "#tasks": hostile, "#nodes": hostile, "#reasons": "scope", "#tokens": "ci-runner", "#t-nodes": "1", "#t-queued": "1",
+		"#usage": hostile, "#budgets": "ci-runner", "#account": "guard edge", "#a-name": "looker", "#a-models": "every model", "#a-expires": "never",
 	} {
 		shows(t, ctx, selector, text)
 	}
+	shows(t, ctx, "#usage", "812 / 96")
 	shows(t, ctx, "#records", hostilePath)
 	l.visit(t)
 	for _, c := range []struct {
@@ -157,12 +159,16 @@ func TestBrowserPageEndsWithItsToken(t *testing.T) {
 	}
 	signIn(t, ctx, guestToken)
 	shows(t, ctx, "#tokens", "guest")
-	if text := evaluate[string](t, ctx, `document.getElementById("tokens").innerText + document.getElementById("lockouts").checkVisibility()`); strings.Contains(text, "looker") || !strings.HasSuffix(text, "false") {
+	shows(t, ctx, "#account", "4,000 requests per day")
+	shows(t, ctx, "#a-expires", "2099-01-01 00:00 UTC")
+	l.visit(t)
+	shows(t, ctx, "#account", "3,999")
+	if text := evaluate[string](t, ctx, `document.getElementById("tokens").innerText + document.getElementById("usage").innerText + document.getElementById("lockouts").checkVisibility() + document.getElementById("budgets").checkVisibility()`); strings.Contains(text, "looker") || strings.Contains(text, "ci-runner") || !strings.HasSuffix(text, "falsefalse") {
 		t.Errorf("a guest sees %s", text)
 	}
 	l.write(t, "revoked")
 	shows(t, ctx, "#problem", "The credentials are not valid.")
-	if got := evaluate[string](t, ctx, `document.querySelector("#tokens").textContent + document.querySelector("#view").hidden`); got != "true" {
+	if got := evaluate[string](t, ctx, `["#tokens", "#account", "#a-name", "#a-expires"].map((s) => document.querySelector(s).textContent).join("") + document.querySelector("#view").hidden`); got != "true" {
 		t.Errorf("the page still has %q", got)
 	}
 }

@@ -5,6 +5,7 @@ package bypass_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -46,7 +47,11 @@ func startPage(t *testing.T) lookedAt {
 	persist_config off
 	authmin {
 		token looker {env.LOOKER} admin
-		token ci-runner {env.COLLEAGUE} infer
+		token ci-runner {env.COLLEAGUE} infer {
+			budget 2M tokens per month hard
+		}
+		budget infer 4000 requests per day
+		state_dir %s
 		token_file %s
 		optional true
 		lockout 40 1m 1h
@@ -65,10 +70,18 @@ http://%s {
 		public GET /health
 		require infer GET,POST /v1/*
 		require admin /admin/*
+		model_in body /v1/chat/completions
+		usage
+		limit 600 60s
 	}
-	respond ok
+	handle /v1/chat/completions {
+		reverse_proxy %s
+	}
+	handle {
+		respond ok
+	}
 }
-`, l.keyring, pageAddress, orchestrator.URL, serviceAddress)
+`, t.TempDir(), l.keyring, pageAddress, orchestrator.URL, serviceAddress, startCountingEngine(t).Listener.Addr())
 	file := filepath.Join(t.TempDir(), "Caddyfile")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
@@ -95,6 +108,8 @@ func (l lookedAt) write(t *testing.T, state string) {
 // visit makes some traffic of every kind, hostile fields among it.
 func (l lookedAt) visit(t *testing.T) {
 	t.Helper()
+	l.call(t, colleague, "llama-3.3-70b")
+	l.call(t, lookerToken, hostile)
 	for i := range 12 {
 		l.ask(t, "/v1/models", colleague, "python-httpx/0.28")
 		if i%3 == 0 {
@@ -103,6 +118,31 @@ func (l lookedAt) visit(t *testing.T) {
 			l.ask(t, "/v1/models", strings.Repeat("z", 40), "scanner/1.0")
 			l.ask(t, "/health", "", "kube-probe/1.31")
 		}
+	}
+}
+
+// startCountingEngine answers every call with figures.
+func startCountingEngine(t *testing.T) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"usage":{"prompt_tokens":812,"completion_tokens":96}}`)
+	}))
+	t.Cleanup(server.Close)
+	return server
+}
+
+// call asks for a completion of a model.
+func (l lookedAt) call(t *testing.T, token, model string) {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"model": model, "max_tokens": 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := gatewaytest.Client{Base: l.service, Token: token}
+	if answer, err := c.Do(http.MethodPost, "/v1/chat/completions", string(body)); err != nil || answer.Status != http.StatusOK {
+		t.Fatalf("a call: %v, %d %s", err, answer.Status, answer.Body)
 	}
 }
 

@@ -69,6 +69,9 @@ async function* eventsOf(path, signal) {
 function draw() {
 	if (paused) return;
 	drawCounts();
+	if (latest.account) drawAccount(latest.account);
+	if (latest.usage) drawUsage(latest.usage);
+	if (latest.budgets) drawBudgets(latest.budgets);
 	if (latest.tokens) drawTokens(latest.tokens);
 	if (latest.lockouts) drawLockouts(latest.lockouts);
 	if (latest.fleet) drawFleet(latest.fleet);
@@ -122,6 +125,37 @@ function drawLockouts(list) {
 	setText($("t-locked"), numbers.format(list.total));
 	fill($("lockouts"), list.clients, (c) => c.client, (c) => [mono(c.client), since(c.until)]);
 	more($("more-lockouts"), list.total - list.clients.length, "more clients");
+}
+
+// budgetCells are the cells of a budget: its amount, what it is of, what is used and left.
+const budgetCells = (b) => [
+	{text: `${numbers.format(b.amount)} ${b.unit} per ${b.period}`, note: b.shadow ? "counted only: it refuses nothing" : b.hard ? "hard: it ends streams" : ""},
+	b.of, {...number(numbers.format(b.used)), meter: {max: b.amount, value: b.used}}, number(numbers.format(b.left)), since(b.resets_at),
+];
+const budgetKey = (b) => [b.identity ?? "", b.of, b.unit, b.period, b.shadow ?? false].join(" ");
+
+function drawAccount(a) {
+	setText($("a-models"), a.models?.join(", ") ?? "every model");
+	setText($("a-expires"), a.expires ? a.expires.slice(0, 16).replace("T", " ") + " UTC" : "never");
+	const limits = a.limits.flatMap((l, i) => [
+		l.requests && {key: `rate ${l.guard} ${i}`, cells: [`${numbers.format(l.requests)} requests in ${numbers.format(l.window_seconds)} s`, "guard " + l.guard, number(""), number(numbers.format(l.left ?? 0)), ""]},
+		l.inflight && {key: `inflight ${l.guard} ${i}`, cells: [`${numbers.format(l.inflight)} requests at once`, "guard " + l.guard, number(""), number(""), ""]},
+	].filter(Boolean));
+	fill($("account"), a.budgets.map((b) => ({key: budgetKey(b), cells: budgetCells(b)})).concat(limits), (row) => row.key, (row) => row.cells);
+	more($("more-account"), a.guards - a.shown, "more guards");
+}
+
+function drawUsage(list) {
+	const pair = (count) => ({...number(`${numbers.format(count.tokens_in)} / ${numbers.format(count.tokens_out)}`), note: count.estimated ? `of ${numbers.format(count.estimated)} estimated` : ""});
+	fill($("usage"), list.rows ?? [], (row) => JSON.stringify([row.identity, row.model]), (row) => [
+		tight(row.identity), mono(row.model), number(numbers.format(row.today.calls)), pair(row.today), number(numbers.format(row.all.calls)), pair(row.all),
+	]);
+	more($("more-usage"), list.total - (list.rows?.length ?? 0), "more rows");
+}
+
+function drawBudgets(list) {
+	fill($("budgets"), list.budgets ?? [], budgetKey, (b) => [tight(b.identity), ...budgetCells(b)]);
+	more($("more-budgets"), list.total - (list.budgets?.length ?? 0), "more budgets");
 }
 
 function more(e, count, what) {
@@ -194,6 +228,8 @@ function take({event, data}) {
 
 function greet(who) {
 	$("who").replaceChildren(element("b", who.name), " ", element("span", who.scopes.join(", "), "muted"));
+	setText($("a-name"), who.name);
+	setText($("a-scopes"), who.scopes.join(", "));
 	for (const e of document.querySelectorAll(".fleet")) e.hidden = !who.orchestrator;
 	for (const e of document.querySelectorAll(".admin")) e.hidden = !who.admin || (e.classList.contains("fleet") && !who.orchestrator);
 	if ($("view").hidden) {
@@ -235,7 +271,7 @@ function signOut(problem) {
 	session = null, token = "", latest = {}, seconds = new Map(), records = [], paused = false;
 	$("pause").setAttribute("aria-pressed", "false");
 	$("events").close();
-	for (const body of document.querySelectorAll("tbody")) body.replaceChildren();
+	for (const body of document.querySelectorAll("tbody, .facts dd")) body.replaceChildren();
 	for (const id of ["who", "actions", "view"]) $(id).hidden = true;
 	$("signin").hidden = false;
 	$("token").value = "", $("filter").value = "";
