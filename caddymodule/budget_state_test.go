@@ -28,7 +28,25 @@ func TestABudgetIsNearlySpentFromNineTenths(t *testing.T) {
 // can be written.
 func TestTheStateOfBudgetsIsAMetric(t *testing.T) {
 	global := budgeted(t, "budget 1 requests per day", "budget 20 requests per month")
-	g := serve(t, false, global, "route {\n\tauthmin state {\n\t\tpublic GET /metrics\n\t\trequire infer /*\n\t\tbudget 10 requests per month\n\t}\n\tmetrics /metrics\n\trespond ok\n}")
+	g := serve(t, false, global, `
+	handle /trial {
+		authmin trial {
+			require infer /trial
+			budget 1 requests per hour
+			shadow_budget
+		}
+		respond ok
+	}
+	route {
+		authmin state {
+			public GET /metrics
+			require infer /*
+			budget 10 requests per month
+		}
+		metrics /metrics
+		respond ok
+	}
+`)
 	expect := func(lines ...string) {
 		t.Helper()
 		testkit.Eventually(t, strings.Join(lines, ", "), func() bool {
@@ -43,8 +61,10 @@ func TestTheStateOfBudgetsIsAMetric(t *testing.T) {
 	}
 	none := []string{`caddy_authmin_budgets{used="all"} 0`, `caddy_authmin_budgets{used="nearly"} 0`, `caddy_authmin_budgets{used="part"} 0`, "caddy_authmin_budget_journals_unwritable 0"}
 	expect(none...)
-	if got := statusOf(t, g, "/x", asUser); got != 200 {
-		t.Fatalf("got %d", got)
+	for _, path := range []string{"/x", "/trial", "/trial"} {
+		if got := statusOf(t, g, path, asUser); got != 200 {
+			t.Fatalf("%s: got %d", path, got)
+		}
 	}
 	expect(`caddy_authmin_budgets{used="all"} 1`, `caddy_authmin_budgets{used="part"} 2`)
 	_, rest, _ := strings.Cut(global, "state_dir ")

@@ -148,7 +148,7 @@ func TestUsageAndBudgetsAreShown(t *testing.T) {
 	if b := budgets.Budgets[1]; b.Identity != "few" || b.Of != "scope infer" || b.Used != 1 {
 		t.Errorf("the second budget is %+v", b)
 	}
-	few.more("tokens", 1)
+	few.more("counts", 1) // they come after the lists
 	if text := few.all.String(); strings.Contains(text, "event: budgets") || strings.Contains(text, `"user"`) {
 		t.Errorf("few sees others:\n%s", text)
 	}
