@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/llorch/gateway/caddymodule/budget"
 )
 
 // Bounds of what is added up for pages: a client chooses the names of models.
@@ -42,7 +44,7 @@ type UsageCount struct {
 
 func (c *UsageCount) add(in, out int64, estimated bool) {
 	c.Calls++
-	c.In, c.Out = saturatedSum(c.In, in), saturatedSum(c.Out, out)
+	c.In, c.Out = budget.Add(c.In, in), budget.Add(c.Out, out)
 	if estimated {
 		c.Estimated++
 	}
@@ -147,4 +149,4 @@ func (w *Watch) Usage(name string, limit int, now time.Time) (rows []WatchedUsag
 	return rows[:min(len(rows), limit)], len(rows)
 }
 
-func (c *UsageCount) tokens() int64 { return saturatedSum(c.In, c.Out) }
+func (c *UsageCount) tokens() int64 { return budget.Add(c.In, c.Out) }
