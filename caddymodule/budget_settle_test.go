@@ -104,6 +104,7 @@ func TestWhatGeneratesNothingCostsNoAnswer(t *testing.T) {
 	body := `{"a":1234567,"max_tokens":100}` // 30 bytes
 	for path, want := range map[string]int64{
 		"/tokenize": 0, "/detokenize": 0, "/v1/tokenize": 0, "/apply-template": 0, "/api/show": 0,
+		"/api/pull": 0, "/api/push": 0, "/api/create": 0, "/api/copy": 0,
 		"/v1/messages/count_tokens": 0, "/v1/responses/input_tokens": 0, "/v1/chat/completions/input_tokens": 0,
 		"/v1/models/tokenize": 7 + 1000, "/tokenize/x": 7 + 1000, "/show": 7 + 1000, chatPath: 7 + 100,
 	} {

@@ -99,12 +99,12 @@ func isReading(method string) bool {
 	return false
 }
 
-// countRoutes are the ends of the paths of engines that count or divide a text, or describe
-// a model: they generate nothing, and report no tokens.
+// countRoutes are the ends of the paths of engines that count or divide a text, or describe,
+// copy or transfer a model: they generate nothing, and report no tokens.
 var countRoutes = []string{
 	"/tokenize", "/detokenize", "/apply-template",
 	"/messages/count_tokens", "/responses/input_tokens", "/chat/completions/input_tokens",
-	"/api/show",
+	"/api/show", "/api/pull", "/api/push", "/api/create", "/api/copy",
 }
 
 // isCountRoute reports whether a request is for one of countRoutes. What a path ends with that
