@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/modelref"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -139,4 +140,15 @@ func (c *catalog) aliasesByID() map[string][]string {
 		all[m.ID] = m.Aliases
 	}
 	return all
+}
+
+// namesFor gives the names of a pool's model in a list of models: its plain name and its
+// aliases, without retired names and those that allowed does not have.
+func (c *catalog) namesFor(own string, aliases []string, allowed *authmin.Models) (names []string) {
+	for _, name := range append([]string{plainName(own)}, aliases...) {
+		if name != "" && !c.retired(name) && c.allows(allowed, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }

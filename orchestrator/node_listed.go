@@ -5,11 +5,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -30,8 +30,9 @@ type OllamaModel struct {
 	Context int64 // tokens that its context can have
 }
 
-// OllamaModels lists the models of the pools that speak Ollama's protocol, or those only
-// that are loaded; of them those that a list allows. Nodes that do not answer in time add what they reported before.
+// OllamaModels lists the models of the pools that speak Ollama's protocol that a list
+// allows; with loaded those only that are in memory. A node that does not answer in time
+// adds what it reported before.
 func (o *Orchestrator) OllamaModels(ctx context.Context, allowed *authmin.Models, loaded bool) []OllamaModel {
 	aliases := o.catalog.aliasesByID()
 	pools := slices.DeleteFunc(o.nodes.candidates(), func(c Candidate) bool { return !slices.Contains(c.Protocols, nodeapi.Ollama) })
@@ -50,9 +51,9 @@ func (o *Orchestrator) OllamaModels(ctx context.Context, allowed *authmin.Models
 			if m, ok := o.catalog.get(id); ok {
 				one.Digest = strings.TrimPrefix(m.Digest, "sha256:")
 			}
-			for _, name := range append([]string{plainName(own)}, aliases[id]...) {
+			for _, name := range o.catalog.namesFor(own, aliases[id], allowed) {
 				one.Name = tagged(name)
-				if known, ok := all[one.Name]; name != "" && !o.catalog.retired(name) && o.catalog.allows(allowed, name) && (!ok || known.Digest == "") {
+				if known, ok := all[one.Name]; !ok || known.Digest == "" {
 					all[one.Name] = one
 				}
 			}
@@ -73,9 +74,9 @@ func (c Candidate) running() bool { return c.Online && c.Ready && !c.Loadable &&
 // without :latest.
 type told map[string]map[string]nodeapi.ListedModel
 
-// described is what a pool's engine tells of a model. Of a node that tells nothing it is
-// known that an engine with one model has it loaded, other than Ollama, which loads a model
-// when it is asked for.
+// described is what a pool's engine tells of a model. If the node tells nothing, an engine
+// with one model counts as having loaded it; not Ollama, which loads a model at the first
+// request for it.
 func (c Candidate) described(own string, heard map[string]nodeapi.ListedModel) nodeapi.ListedModel {
 	m := heard[untagged(own)]
 	if heard == nil && c.running() && c.Engine != ollama && c.hasOne() {
@@ -149,8 +150,7 @@ type listings struct {
 
 func newListings() *listings { return &listings{turn: make(chan struct{}, 1)} }
 
-// get gives what was told within the last moment, or asks. Nothing is known when ctx ends
-// before.
+// get gives the answers of the last two seconds, or asks; nil when ctx ends before.
 func (l *listings) get(ctx context.Context, now func() time.Time, pools []Candidate, ask func(context.Context, []Candidate) told) told {
 	select {
 	case l.turn <- struct{}{}:
@@ -176,22 +176,22 @@ func (ns *nodes) listed(ctx context.Context, pools []Candidate) told {
 	}
 	ctx, cancel := context.WithTimeout(ctx, listedWait)
 	defer cancel()
-	answers, running := make(chan answer, len(pools)), make(chan struct{}, listedAtOnce)
-	var asking sync.WaitGroup
+	answers := make(chan answer, len(pools))
+	var asking errgroup.Group
+	asking.SetLimit(listedAtOnce)
 	for _, c := range pools {
 		manager := ns.commander(c.NodeID)
 		if manager == nil || !c.running() || c.Tripped {
 			continue
 		}
-		asking.Go(func() {
-			running <- struct{}{}
-			defer func() { <-running }()
+		asking.Go(func() error {
 			if s, err := manager.Status(ctx, c.PoolID); err == nil && s.Listed != nil {
 				answers <- answer{poolKey(c.NodeID, c.PoolID), c.heard(s.Listed)}
 			}
+			return nil // a node that does not answer adds what it reported before
 		})
 	}
-	asking.Wait()
+	_ = asking.Wait()
 	close(answers)
 	all := told{}
 	for a := range answers {

@@ -22,14 +22,11 @@ func (o *Orchestrator) Models(allowed *authmin.Models) []string {
 	models := []string{}
 	for _, c := range o.nodes.candidates() {
 		for _, own := range c.Models {
-			for _, name := range append([]string{plainName(own)}, aliases[o.catalog.resolve(own)]...) {
-				switch {
-				case name == "" || o.catalog.retired(name) || !o.catalog.allows(allowed, name):
-				case c.Engine == ollama:
-					models = append(models, tagged(name))
-				default:
-					models = append(models, name)
+			for _, name := range o.catalog.namesFor(own, aliases[o.catalog.resolve(own)], allowed) {
+				if c.Engine == ollama {
+					name = tagged(name)
 				}
+				models = append(models, name)
 			}
 		}
 	}
