@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	common "github.com/llorch/gateway/authmin/backend/metrics"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -22,8 +23,8 @@ func registerGauges(reg prometheus.Registerer, o *Orchestrator) {
 	}
 	gauge("orchd_pools_available", "Pools that would take a task now.", nil, func() float64 { return float64(o.nodes.available()) })
 	gauge("llorch_store_consumers", "JetStream consumers; readers of events have none.", nil, func() float64 { return float64(o.store.Consumers()) })
-	gauge("llorch_leader", "1 on the replica that schedules.", nil, func() float64 { return one(o.scheduler.leading.Load()) })
-	gauge("llorch_quorum", "1 while this replica is connected to a quorum; a single server is one.", nil, func() float64 { return one(o.store.ConnectedToQuorum()) })
+	gauge("llorch_leader", "1 on the replica that schedules.", nil, func() float64 { return common.Bool(o.scheduler.leading.Load()) })
+	gauge("llorch_quorum", "1 while this replica is connected to a quorum; a single server is one.", nil, func() float64 { return common.Bool(o.store.ConnectedToQuorum()) })
 }
 
 // inState counts the nodes in a state.
@@ -37,12 +38,4 @@ func (ns *nodes) inState(want NodeState) int {
 		}
 	}
 	return count
-}
-
-// one is the value of a gauge that is a yes or a no.
-func one(yes bool) float64 {
-	if yes {
-		return 1
-	}
-	return 0
 }

@@ -1,9 +1,9 @@
 package orchestrator
 
 import (
-	"github.com/prometheus/client_golang/prometheus"
-
+	common "github.com/llorch/gateway/authmin/backend/metrics"
 	"github.com/llorch/gateway/orchestrator/store"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // storeState shows the state directory's disk, how far other replicas are behind in
@@ -41,10 +41,10 @@ func (s storeState) Collect(to chan<- prometheus.Metric) {
 	}
 	for _, g := range s.store.OwnGroups() {
 		leads := g.Leader == s.store.Replica()
-		to <- prometheus.MustNewConstMetric(groupLeader, prometheus.GaugeValue, one(leads), g.Name)
+		to <- prometheus.MustNewConstMetric(groupLeader, prometheus.GaugeValue, common.Bool(leads), g.Name)
 		to <- prometheus.MustNewConstMetric(groupTerm, prometheus.GaugeValue, float64(g.Term), g.Name)
 		if leads {
-			to <- prometheus.MustNewConstMetric(groupSafe, prometheus.GaugeValue, one(g.MayLose), g.Name)
+			to <- prometheus.MustNewConstMetric(groupSafe, prometheus.GaugeValue, common.Bool(g.MayLose), g.Name)
 		}
 	}
 }

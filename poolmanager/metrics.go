@@ -76,17 +76,9 @@ func (c poolCollector) Collect(to chan<- prometheus.Metric) {
 		p.mu.Unlock()
 		for desc, value := range map[*prometheus.Desc]float64{
 			descSlotsTotal: float64(s.SlotsTotal), descSlotsFree: float64(s.SlotsFree),
-			descVRAM: float64(s.VRAMFreeBytes), descReady: gaugeOf(s.Ready), descSuspect: gaugeOf(s.Suspect), descBreaker: float64(breaker),
+			descVRAM: float64(s.VRAMFreeBytes), descReady: common.Bool(s.Ready), descSuspect: common.Bool(s.Suspect), descBreaker: float64(breaker),
 		} {
 			to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, p.id)
 		}
 	}
-}
-
-// gaugeOf is the value of a gauge that is a yes or a no.
-func gaugeOf(yes bool) float64 {
-	if yes {
-		return 1
-	}
-	return 0
 }

@@ -64,3 +64,11 @@ func NewTokenSources() TokenSources {
 		}),
 	}
 }
+
+// Bool is the value of a gauge that is a yes or a no: 1 or 0.
+func Bool(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
