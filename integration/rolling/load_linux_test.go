@@ -22,9 +22,6 @@ type load struct {
 	tasks  []*task
 	chats  []chat
 	errors []error
-
-	admitted []string      // by admit alone; read after end
-	gap      time.Duration // the longest between two of them
 }
 
 // task is one that was acknowledged, and what its reader has seen.

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/llorch/gateway/integration/gatewaytest"
 	"github.com/llorch/gateway/integration/testkit"
 )
 
@@ -69,39 +70,22 @@ func (f *fleet) byReadiness(to *release) {
 	f.t.Helper()
 	u := readUnit(f.t)
 	l := f.begin()
-	l.all.Go(l.admit)
-	for _, x := range f.replicas {
-		f.restart(x, to, u)
-	}
-	l.end()
-	l.judge()
-	f.t.Logf("%d tasks in a row were admitted while three replicas were restarted; the longest time without an admission: %s",
-		len(l.admitted), l.gap.Round(time.Millisecond))
-	for _, id := range l.admitted {
-		f.completed(&task{id: id})
-	}
-}
-
-// admit submits one small task after the other, until the load ends, and takes the time
-// between two admissions.
-func (l *load) admit() {
-	last := time.Now()
-	for {
+	a := gatewaytest.Admit(func(int) (string, error) {
 		id, err := l.submit(strings.Replace(promptTask, `"max_tokens":30`, `"max_tokens":1`, 1))
 		if err != nil {
 			l.fail(fmt.Errorf("submitting: %w", err))
-			return
 		}
-		now := time.Now()
-		l.admitted, l.gap = append(l.admitted, id), max(l.gap, now.Sub(last))
-		last = now
-		select {
-		case <-l.stop:
-			return
-		case <-time.After(admitPause):
-		}
+		return id, err
+	})
+	for _, x := range f.replicas {
+		f.restart(x, to, u)
+	}
+	admitted, gap := a.End()
+	l.end()
+	l.judge()
+	f.t.Logf("%d tasks in a row were admitted while three replicas were restarted; the longest time without an admission: %s",
+		len(admitted), gap.Round(time.Millisecond))
+	for _, id := range admitted {
+		f.completed(&task{id: id})
 	}
 }
-
-// admitPause is between two admissions: some requests a second.
-const admitPause = 100 * time.Millisecond
