@@ -5,6 +5,7 @@ package containers
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -102,7 +103,9 @@ func (c *cloud) knows(i int, id string) {
 
 // TestCloud starts three orchestrators and two workers, and takes parts of it away.
 func TestCloud(t *testing.T) {
+	step := stepsOf(t)
 	c := startCloud(t)
+	step("start")
 	var ours []string
 	for i := range 3 {
 		ours = append(ours, fmt.Sprintf("orch%d", i+1), fmt.Sprintf("orchestrator%d", i+1))
@@ -112,6 +115,7 @@ func TestCloud(t *testing.T) {
 	c.onlyPublished("orch1", "orch2", "orch3")
 	c.onlyGatewaysListen()
 	first := c.runs(0, "at the start")
+	step("look from outside")
 
 	c.must("kill", "worker1", "poolmanager1")
 	c.runs(0, "without a worker")
@@ -122,13 +126,27 @@ func TestCloud(t *testing.T) {
 	c.must("start", "worker1", "poolmanager1", "orchestrator1")
 	c.serves(0)
 	c.online(2)
+	step("kill and start again")
 
 	c.cutAndJoin()
+	step("cut off and join")
 	c.rotate()
+	step("rotate a secret")
 	c.update()
+	step("update")
 	c.runs(2, "at the end")
 	for i := range c.orchestrators {
 		c.knows(i, first)
+	}
+}
+
+// stepsOf logs how long each step of a test took, at its end.
+func stepsOf(t *testing.T) (step func(name string)) {
+	begin := time.Now()
+	return func(name string) {
+		t.Helper()
+		t.Logf("%s: %.1f s", name, time.Since(begin).Seconds())
+		begin = time.Now()
 	}
 }
 
@@ -184,16 +202,22 @@ func (c *cloud) rotate() {
 			}
 		}
 	}
-	answers := func(want bool) func() bool {
-		return func() bool {
+	answers := func(want bool) func() error {
+		return func() error {
 			_, err := c.orchestrators[2].wants(http.StatusOK, http.MethodGet, "/v1/models", c.token, "")
-			return (err == nil) == want
+			if !want && err == nil {
+				return errors.New("it answers")
+			}
+			if !want {
+				return nil
+			}
+			return err
 		}
 	}
 	replace("gateway")
-	testkit.Eventually(c.t, "the orchestrator refuses a secret that it does not have", answers(false))
+	testkit.Within(c.t, patience, "the orchestrator refuses a secret that it does not have", answers(false))
 	replace("backend")
-	testkit.Eventually(c.t, "both have the new secret", answers(true))
+	testkit.Within(c.t, patience, "both have the new secret", answers(true))
 	if now := c.inspect("orchestrator3").State.StartedAt + c.inspect("orch3").State.StartedAt; now != started {
 		c.t.Error("a container was restarted for the rotation")
 	}
