@@ -7,17 +7,18 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// readQuery reads the query of a call, which goes to the engine as it is, and reports
-// whether it asks for events. What is judged in the body may not be said there, too:
-// an engine could take that one. A call without a body says stream in its query.
+// readQuery checks the query of a call, which goes to the engine unchanged, and reports
+// whether it asks for a stream of events. A member that is checked in the body is refused in
+// the query, since an engine might use that one. A call without a body has stream in its
+// query.
 func readQuery(op nodeapi.Operation, text string) (stream bool, err error) {
 	values, err := nodeapi.ParseQuery(text)
 	if err != nil {
 		return false, fail(Malformed, "INVALID_QUERY", "%s", err)
 	}
 	for name, all := range values {
-		if nodeapi.NamesCredential(name) { // it would be in the logs of whatever is on the way
-			return false, fail(Malformed, "INVALID_QUERY", "a parameter of the query is called a credential: an engine's key is never a client's to send, and yours belongs into a header")
+		if nodeapi.NamesCredential(name) { // proxies on the way may log it
+			return false, fail(Malformed, "INVALID_QUERY", "a parameter of the query has the name of a credential: send your token in a header; the key of an engine is the operator's")
 		}
 		path := strings.Join(nodeapi.MemberPath(name), ".")
 		at := slices.IndexFunc(watched[op.Protocol], func(member string) bool { return strings.EqualFold(path, member) })
@@ -26,18 +27,18 @@ func readQuery(op nodeapi.Operation, text string) (stream bool, err error) {
 		}
 		member := watched[op.Protocol][at]
 		if !op.HasObject() || member != "stream" {
-			return false, fail(Malformed, "MEMBER_AMBIGUOUS", "the member %s belongs into the body, not into the query", member)
+			return false, fail(Malformed, "MEMBER_AMBIGUOUS", "send the member %s in the body, not in the query", member)
 		}
 		if name != member || len(all) > 1 {
-			return false, fail(Malformed, "MEMBER_AMBIGUOUS", "write stream in the query once, and so spelled")
+			return false, fail(Malformed, "MEMBER_AMBIGUOUS", "send stream in the query once, in lower case")
 		}
 		stream = isTrue(all[0])
 	}
 	return stream, nil
 }
 
-// isTrue reports whether a value of a query means true to an engine: these are what
-// Pydantic takes for it, which vLLM and SGLang read queries with.
+// isTrue reports whether an engine takes a value of a query for true. The values are
+// Pydantic's, which vLLM and SGLang use to read queries.
 func isTrue(text string) bool {
 	return slices.Contains([]string{"true", "1", "t", "yes", "y", "on"}, strings.ToLower(text))
 }

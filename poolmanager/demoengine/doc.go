@@ -20,6 +20,6 @@
 // POST /completion, /v1/completions, /v1/chat/completions, /v1/messages,
 // /v1/responses, /api/chat and /api/generate (each streaming or not),
 // /v1/messages/count_tokens, /v1/responses/input_tokens, /v1/embeddings, /v1/rerank,
-// /api/embed, /api/embeddings, /api/show; GET and DELETE /v1/responses/{id}, its input_items and cancel; GET
-// /api/tags, /api/ps and /api/version.
+// /api/embed, /api/embeddings, /api/show; GET and DELETE /v1/responses/{id}, its
+// input_items and cancel; GET /api/tags, /api/ps and /api/version.
 package demoengine
