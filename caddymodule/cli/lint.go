@@ -26,8 +26,9 @@ func lintCommand() *cobra.Command {
 Prints FILE:LINE for every route that reaches a service without a guard, also in
 handle, handle_path, handle_errors, route, handle_response, named routes and imports;
 for secrets in {$NAME}, which Caddy saves with its configuration; for scopes that no
-token holds; and warns of rewrites, shadow guards, rules that need no token, and rules
-that never decide. Exit status 1 when there is an error.`,
+token holds; and warns of rewrites, shadow guards, rules that need no token, rules
+that never decide, lists of models that restrict nothing, and budgets without effect.
+Exit status 1 when there is an error.`,
 		Args: arguments(0, 0, "no argument; the configuration goes with --config"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			findings, err := lint(config)
@@ -77,6 +78,7 @@ func lint(path string) ([]finding, error) {
 	findings = append(findings, lintGuards(s)...)
 	findings = append(findings, lintScopes(s)...)
 	findings = append(findings, lintModels(s)...)
+	findings = append(findings, lintBudgets(s)...)
 	findings = append(findings, lintApps(s)...)
 	findings = append(findings, lintFaults(s)...)
 	return sorted(findings), nil

@@ -38,17 +38,36 @@ func lintModels(s *settings) []finding {
 		case len(g.ModelIn) == 0 && len(g.ModelFree) == 0:
 			findings = append(findings, finding{at: g.at, warning: true,
 				text: fmt.Sprintf("guard %s refuses every request of %s, which may use some models only: write model_in and model_free into it, or models_at upstream before the orchestrator", g.Name, strings.Join(listed, ", "))})
-		case slices.Contains(namesOnly, g.Name):
+		case engineOf(g) != "":
 			findings = append(findings, finding{at: g.at, warning: true,
-				text: fmt.Sprintf("guard %s: the engine of this preset answers with the model that it has, whatever name is allowed (llama.cpp without its router's mode, SGLang): the list of %s is one of names only", g.Name, strings.Join(listed, ", "))})
+				text: fmt.Sprintf("guard %s: %s answers with the model that it has, also to the name of another one: the list of %s is one of names only", g.Name, engineOf(g), strings.Join(listed, ", "))})
 		}
 	}
 	return findings
 }
 
-// namesOnly are the guards of the presets of engines that serve the model that they have,
-// whatever model a request names.
-var namesOnly = []string{"llamacpp", "sglang"}
+// namesOnly are the engines that serve the model that they have, also where a request names
+// another one: the guard of their preset, and routes that no other engine has.
+var namesOnly = []struct {
+	engine, guard string
+	paths         []string
+}{
+	{"llama.cpp without its router's mode", "llamacpp", []string{"/infill", "/lora-adapters", "/slots"}},
+	{"SGLang", "sglang", []string{"/flush_cache", "/get_model_info", "/get_server_info"}},
+}
+
+// engineOf is the engine behind a guard that serves the model that it has, by the guard's
+// name or its rules; "" for another one.
+func engineOf(g placedGuard) string {
+	for _, e := range namesOnly {
+		if g.Name == e.guard || slices.ContainsFunc(g.Rules, func(rule caddymodule.RuleConfig) bool {
+			return slices.ContainsFunc(rule.Paths, func(path string) bool { return slices.Contains(e.paths, path) })
+		}) {
+			return e.engine
+		}
+	}
+	return ""
+}
 
 // maxListed bounds the tokens that one finding names.
 const maxListed = 4
