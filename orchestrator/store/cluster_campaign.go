@@ -111,7 +111,7 @@ func (c *campaigns) run(ctx context.Context, news <-chan *nats.Msg) {
 		case <-tick.C:
 		}
 		now := time.Now()
-		if paused(last, now) {
+		if paused(now.Sub(last), now.Round(0).Sub(last.Round(0))) {
 			c.resumed(now)
 		}
 		last = now
@@ -119,11 +119,9 @@ func (c *campaigns) run(ctx context.Context, news <-chan *nats.Msg) {
 	}
 }
 
-// paused reports whether the process did not run in between, by either clock: the monotonic
-// one stands still while a machine is suspended.
-func paused(last, now time.Time) bool {
-	return now.Sub(last) > pauseNoticed || now.Round(0).Sub(last.Round(0)) > pauseNoticed
-}
+// paused reports whether the process did not run for some of the time between two ticks, by
+// either clock: the monotonic one stands still while a machine is suspended.
+func paused(monotonic, wall time.Duration) bool { return max(monotonic, wall) > pauseNoticed }
 
 // look opens and closes each group, and tells the others whose leaders this replica hears.
 func (c *campaigns) look(now time.Time) {
@@ -183,7 +181,7 @@ func (c *campaigns) group(name string, node server.RaftNode, now time.Time) (hea
 		c.release(name, node)
 	case !hears && now.Sub(c.since[name]) > campaignAnyway:
 		c.release(name, node)
-	case !hears && !c.alone && c.agreed(name, now) && c.waited(name, leader, now):
+	case !hears && c.agreed(name, now) && c.waited(name, leader, now):
 		if c.release(name, node) && leader != "" {
 			_ = node.Campaign() // within 0.8 s: it has waited already
 		}
