@@ -109,6 +109,19 @@ func TestWhoMayCampaign(t *testing.T) {
 			w.now = w.now.Add(time.Minute)
 			w.resumed(w.now)
 		}, after: 1500 * time.Millisecond, want: true},
+		"a pause while another one hears the leader": {before: func(w *watch) {
+			w.lose("a")
+			w.goOn(2 * time.Second)
+			w.now = w.now.Add(time.Minute)
+			w.resumed(w.now)
+		}, after: 5 * time.Second},
+		"one that was there long ago is an older one now": {before: func(w *watch) {
+			w.beats, w.node.leader = false, ""
+			clear(w.says)
+			w.goOn(presenceForgotten)
+			w.from = w.now
+			clear(w.since)
+		}, after: 4 * time.Second, want: true},
 		"after a partition, early": {before: func(w *watch) {
 			w.lose("a", "c")
 			w.goOn(time.Minute)

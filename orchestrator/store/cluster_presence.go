@@ -53,14 +53,10 @@ func (c *campaigns) settle(now time.Time) {
 	}
 }
 
-// resumed forgets what was heard before a pause.
+// resumed has this replica listen first after a pause.
 func (c *campaigns) resumed(now time.Time) {
 	c.from = now
 	clear(c.since)
-	for id, p := range c.peers {
-		p.at = now.Add(-peerSilence)
-		c.peers[id] = p
-	}
 }
 
 // present are the ids of the other replicas that were heard a moment ago.
