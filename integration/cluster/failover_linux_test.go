@@ -3,11 +3,14 @@
 package cluster_test
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,7 +27,8 @@ import (
 //
 //	go test -tags failover -run TestFailover -v -timeout 60m ./integration/cluster
 //
-// FAILOVER_CASES names the cases to run (default: all), LLORCH_LONG_TESTS=1 has 20 kills.
+// FAILOVER_CASES names the cases to run; LLORCH_LONG_TESTS=1 has 20 kills. The case calm is
+// for FAILOVER_MINUTES of load without any fault, and must not see an election.
 func TestFailover(t *testing.T) {
 	c := newCluster(t, 3)
 	c.start()
@@ -47,8 +51,9 @@ func TestFailover(t *testing.T) {
 		{"double", func() { repeat(3, f.double) }},
 		{"flaps", f.flaps},
 		{"all", f.everything},
+		{"calm", f.calm},
 	} {
-		if want := os.Getenv("FAILOVER_CASES"); want == "" || slices.Contains(strings.Split(want, ","), test.name) {
+		if want := cmp.Or(os.Getenv("FAILOVER_CASES"), "kill,stop,isolate,pause,double,flaps,all"); slices.Contains(strings.Split(want, ","), test.name) {
 			test.run()
 		}
 	}
@@ -94,9 +99,9 @@ func (f *failover) took(string) {
 
 // gap notes the longest time without an acknowledgement from begin on, watched for that
 // long.
-func (f *failover) gap(what string, begin time.Time, calm time.Duration) {
+func (f *failover) gap(what string, begin time.Time, watch time.Duration) {
 	f.t.Helper()
-	<-time.After(calm)
+	<-time.After(watch)
 	for end := time.Now().Add(maxGap); f.last().Before(begin); <-time.After(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			f.longest[what] = append(f.longest[what], time.Since(begin).Round(10*time.Millisecond))
@@ -127,8 +132,8 @@ func (f *failover) last() time.Time {
 // maxGap is when a case has failed in which no admission was seen any more.
 const maxGap = 30 * time.Second
 
-// calm is how long admissions are watched after an event: longer than elections take.
-const calm = 12 * time.Second
+// watched is how long admissions are watched after an event: longer than elections take.
+const watched = 12 * time.Second
 
 // steady waits until all replicas serve and one may be lost.
 func (f *failover) steady() {
@@ -188,20 +193,20 @@ func (f *failover) kill(round int) {
 	r, role := f.victim(round)
 	begin := time.Now()
 	r.kill()
-	f.gap("kill "+role, begin, calm)
+	f.gap("kill "+role, begin, watched)
 	begin = time.Now()
 	r.start()
-	f.gap("start of killed "+role, begin, calm/2)
+	f.gap("start of killed "+role, begin, watched/2)
 }
 
 func (f *failover) stop(round int) {
 	r, role := f.victim(round)
 	begin := time.Now()
 	r.stop()
-	f.gap("clean stop "+role, begin, calm/2)
+	f.gap("clean stop "+role, begin, watched/2)
 	begin = time.Now()
 	r.start()
-	f.gap("start of stopped "+role, begin, calm/2)
+	f.gap("start of stopped "+role, begin, watched/2)
 }
 
 func (f *failover) isolation(round int) {
@@ -211,7 +216,7 @@ func (f *failover) isolation(round int) {
 	f.gap("isolate "+role, begin, 30*time.Second)
 	begin = time.Now()
 	f.hold(r, false)
-	f.gap("heal "+role, begin, calm)
+	f.gap("heal "+role, begin, watched)
 }
 
 func (f *failover) pausing(round int) {
@@ -221,7 +226,7 @@ func (f *failover) pausing(round int) {
 	f.gap("pause "+role, begin, 30*time.Second)
 	begin = time.Now()
 	_ = syscall.Kill(r.pid(), syscall.SIGCONT)
-	f.gap("return of paused "+role, begin, calm)
+	f.gap("return of paused "+role, begin, watched)
 }
 
 // double restarts one and kills another one half a second after it is back.
@@ -239,7 +244,7 @@ func (f *failover) double(round int) {
 	f.gap("restart, then", begin, 0)
 	begin = time.Now()
 	second.kill()
-	f.gap("restart one, kill another", begin, calm)
+	f.gap("restart one, kill another", begin, watched)
 	second.start()
 }
 
@@ -267,4 +272,45 @@ func (f *failover) everything() {
 	begin := time.Now()
 	f.gap("all killed, two started", begin, 15*time.Second)
 	f.replicas[2].start()
+}
+
+// calm is load alone, as much as the machine takes. It measures what elections have to
+// bear: how late a tick of 100 ms is, and how long a write to disk takes.
+func (f *failover) calm() {
+	f.steady()
+	minutes, err := strconv.Atoi(cmp.Or(os.Getenv("FAILOVER_MINUTES"), "1"))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	before := f.elections(f.replicas[0])
+	more := f.under(load{workers: 16, every: 100 * time.Millisecond})
+	var late, slow time.Duration
+	file, err := os.Create(filepath.Join(f.t.TempDir(), "synced"))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer file.Close()
+	for begin := time.Now(); time.Since(begin) < time.Duration(minutes)*time.Minute; {
+		at := time.Now()
+		<-time.After(100 * time.Millisecond)
+		late = max(late, time.Since(at)-100*time.Millisecond)
+		at = time.Now()
+		if _, err := file.WriteAt([]byte("x"), 0); err != nil {
+			f.t.Fatal(err)
+		}
+		if err := file.Sync(); err != nil {
+			f.t.Fatal(err)
+		}
+		slow = max(slow, time.Since(at))
+	}
+	ids := more.end()
+	elected := 0
+	for group, e := range f.elections(f.replicas[0]) {
+		if before[group] != e {
+			elected++
+			f.t.Errorf("group %s: %v before, then %v", group, before[group], e)
+		}
+	}
+	f.t.Logf("%d minutes of load, %d tasks: %d elections; a tick of 100 ms was late by up to %s, a write to disk took up to %s",
+		minutes, len(ids), elected, late.Round(time.Millisecond), slow.Round(time.Millisecond))
 }

@@ -16,10 +16,10 @@ import (
 // but it has observers: members that replicate and vote, and do not campaign. Every
 // follower is an observer here, and [campaigns] lets it campaign in a group only when
 //
-//   - a quorum of replicas, itself included, has been heard within peerSilence,
-//   - none of them, except the group's leader itself, hears that leader: a pre-vote,
-//   - and it has not heard the leader itself for leaderSilence, counted anew after it
-//     was paused or without a quorum: it listens first.
+//   - it has not heard the group's leader for leaderSilence or leaderSlow,
+//   - a quorum, itself included, is present and does not hear the leader either: a
+//     pre-vote, by messages that say who is present and which leaders it hears,
+//   - and it has listened for a second, if it was paused or without a quorum before.
 //
 // A process that was paused finds all its election timers expired when it goes on: that is why
 // observer is the rule, and no reaction to the pause.
