@@ -196,12 +196,12 @@ func (a *attempt) elsewhere() bool {
 	})
 }
 
-// FinishReasonUnknown is the code of a call whose answer is whole, but whose finish_reason
-// is not known to be success.
+// FinishReasonUnknown is the code of a call whose answer is complete and has a finish_reason
+// that is not in the list of successes.
 const FinishReasonUnknown = "FINISH_REASON_UNKNOWN"
 
-// succeeded reports whether the end of a dispatch is known to be success: of a native
-// call the pool manager knows the engine's words.
+// succeeded reports whether a dispatch ended in success. For a native call the pool manager
+// says so, which knows the engine's finish reasons.
 func (a *attempt) succeeded(end nodeapi.Event) bool {
 	if a.request != nil && a.request.Workload == Native {
 		return a.call.end.Succeeded

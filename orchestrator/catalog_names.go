@@ -115,7 +115,7 @@ func (c Candidate) means(own, model string) bool {
 	return plain == model || c.tags() && untagged(plain) == untagged(model)
 }
 
-// context is how many tokens the model has room for there; 0: not known. A pool may have
+// context is how many tokens the model has room for there; 0 if the pool does not tell. A pool may have
 // the model under several names and tell it of one: an Ollama pool that was asked to load
 // tiny lists tiny:latest.
 func (c Candidate) context(model string) (least int64) {

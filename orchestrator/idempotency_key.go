@@ -74,8 +74,8 @@ func tooManyKeys() *Error {
 	return e
 }
 
-// earlier gives the task that this very request made under its key; nil when there
-// is none, or no key.
+// earlier gives the task that the same request made under its key before; nil without such a
+// task or without a key.
 func (o *Orchestrator) earlier(ctx context.Context, who Who, key string, digest requestDigest) *taskEntry {
 	if key == "" {
 		return nil

@@ -6,9 +6,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// storeState shows the state directory's disk, how far other replicas are behind in
-// the groups that this one leads, and who leads. With an existing NATS cluster neither is known, and there
-// is no such metric.
+// storeState shows the state directory's disk, how far other replicas are behind in the
+// groups that this one leads, and which replica leads each. With an existing NATS cluster
+// these metrics are absent.
 type storeState struct{ store *store.Store }
 
 var (

@@ -11,7 +11,7 @@ type ModelStatus struct {
 	Name    string
 	Ready   bool   // a pool serves it, though all of its slots may be in use
 	Reason  string // why none does
-	Context int64  // tokens that every pool with it can have in its context; 0: not known
+	Context int64  // tokens that every pool with it can have in its context; 0 if no pool tells
 }
 
 // Models lists the models that nodes have reported, as tasks call them, and their

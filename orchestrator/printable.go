@@ -37,7 +37,7 @@ func printable(text string, limit int) string {
 	return strings.TrimSpace(b.String())
 }
 
-// code gives a node's machine-readable code, or the fallback where it is none.
+// code gives a node's text if it is a machine-readable code, and the fallback otherwise.
 func code(text, fallback string) string {
 	if problemCode.MatchString(text) {
 		return text

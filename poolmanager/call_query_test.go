@@ -66,7 +66,7 @@ func TestWhatABodyMayNotSayNoQuerySays(t *testing.T) {
 }
 
 // A server of llama.cpp with several models loads one for a query, whatever its operator
-// has said of that. Neither it nor a server that is not known gets to see it.
+// has said of that. Neither it nor an engine of an unknown kind gets such a query.
 func TestNoQueryLoadsAModel(t *testing.T) {
 	for _, engine := range []string{"llamacpp", "openai"} {
 		rules, err := newRequestRules(Template{Engine: engine})

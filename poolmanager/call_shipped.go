@@ -28,12 +28,12 @@ var refusedByEngine = map[string][]string{
 // vLLM, SGLang and llama.cpp refuse an id that they do not know.
 var forgetful = []string{"ollama"}
 
-// remembers reports whether a response of the engine can be named in a later request, as
-// far as is known.
+// remembers reports whether a response can be named in a later request: not for the engines
+// that are listed as forgetful.
 func (t Template) remembers() bool { return !slices.Contains(forgetful, t.Engine) }
 
-// shippedRefusals is the list of an engine by its kind; of one that is not known, all of
-// them.
+// shippedRefusals gives the refused members of an engine by its kind, and those of all
+// engines for an unknown kind.
 func shippedRefusals(engine string) []string {
 	if list, ok := refusedByEngine[engine]; ok {
 		return list

@@ -26,7 +26,7 @@ func checkEngineURL(text string) error {
 	}
 	path := strings.TrimPrefix(engineBase(text), u.Scheme+"://"+u.Host)
 	if u.RawPath != "" || strings.Contains(path, "//") || slices.ContainsFunc(strings.Split(path, "/"), func(s string) bool { return s == "." || s == ".." }) {
-		return errors.New("url: want a plain path, without // or . or .. or % in it; mostly it is none: http://127.0.0.1:PORT")
+		return errors.New("url: want a plain path, without // or . or .. or % in it; most engines need no path: http://127.0.0.1:PORT")
 	}
 	parts := strings.Split(path, "/")
 	isRoute := func(part string) bool { return slices.Contains(routeWords, strings.ToLower(part)) }

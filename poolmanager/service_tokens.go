@@ -57,7 +57,7 @@ func (s *Service) SourcesUnusable(count int) {
 	s.pools.env.metrics.sources.Unusable.Set(float64(count))
 }
 
-// sameSecret reports whether two secrets are equal, or both are none.
+// sameSecret reports whether two secrets are equal; two empty ones are.
 func sameSecret(a, b authmin.Secret) bool {
 	return a.IsZero() && b.IsZero() || a.Equal(b)
 }

@@ -158,11 +158,10 @@ func (c *callAnswer) known(ev orchestrator.Event) bool {
 	return known
 }
 
-// streams reports whether what comes is written as it comes.
+// streams reports whether each event is written when it arrives.
 func (c *callAnswer) streams() bool { return c.stream && c.accepted() }
 
-// accepted reports whether the engine has begun an answer that is no refusal: with any
-// status of success.
+// accepted reports whether the engine has begun an answer with a status of success.
 func (c *callAnswer) accepted() bool { return c.head.Status/100 == 2 }
 
 // identified gives an event's bytes, with its id for a caller that may come back.
@@ -202,7 +201,7 @@ func (c *callAnswer) end(ctx context.Context, ev orchestrator.Event) error {
 		if err := json.Unmarshal(ev.Data, &failed); err != nil {
 			return err
 		}
-		whole = failed.Code == orchestrator.FinishReasonUnknown // whole, but not known to be success
+		whole = failed.Code == orchestrator.FinishReasonUnknown // complete, with an unknown finish_reason
 	}
 	switch {
 	case whole && c.stream:

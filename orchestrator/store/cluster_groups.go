@@ -28,7 +28,7 @@ const (
 type Group struct {
 	Name    string `json:"name"`
 	Leader  string `json:"leader" doc:"The replica that leads it; empty while there is none"`
-	Term    uint64 `json:"term,omitempty" doc:"The number of the election that made it the leader; absent where it is not known"`
+	Term    uint64 `json:"term,omitempty" doc:"The number of the election that made it the leader; absent while this replica does not have it"`
 	Lag     uint64 `json:"lag" doc:"How many operations this replica is behind the leader"`
 	Current int    `json:"current" doc:"Connected replicas that are at most 1000 operations behind"`
 	MayLose bool   `json:"safe_to_lose_another" doc:"Whether it keeps a quorum when one more replica stops"`
@@ -115,8 +115,8 @@ func nameOfLeader(g server.RaftzGroup, own string) string {
 }
 
 // Replicas counts the replicas that there should be, and those that are connected, this
-// one included. Of an existing NATS cluster, it is the copies that are kept; how many are
-// connected is not known, and 0.
+// one included. With an existing NATS cluster, configured is the number of copies that are
+// kept, and connected is 0.
 func (s *Store) Replicas() (configured, connected int) {
 	if !s.shared {
 		return 1, 1

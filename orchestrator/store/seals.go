@@ -24,9 +24,9 @@ func (s *Store) announce(ctx context.Context) error {
 	return s.followErased(ctx)
 }
 
-// Seals reports whether content may be encrypted: whether every replica can read it. Of
-// an external cluster, whose replicas are not known by number, the holder of the lease
-// has to; one of an older version that gets the lease then leaves such tasks to wait.
+// Seals reports whether content may be encrypted: whether every replica can read it. With an
+// external cluster, where the number of replicas is not configured, the holder of the lease
+// must be able to; if a replica of an older version gets the lease later, such tasks wait.
 func (s *Store) Seals(ctx context.Context, lease string) (bool, error) {
 	if !s.shared {
 		return true, nil

@@ -35,13 +35,12 @@ type Call struct {
 	MaxAnswer int    // bytes of an event, or of a whole answer; 0: DefaultMaxAnswer
 }
 
-// Emit takes frames as they are to be sent. Progress says that the engine has come on
-// with them. An error of it ends the call and is returned as it is.
+// Emit sends frames. Progress says that they contain progress of the engine. Its error ends
+// the call and is returned unchanged.
 type Emit func(frames []byte, progress bool) error
 
 // Answer is how a native call ended. Rest is the frames that are still to be sent
-// before that of End; after an error there are none, and of End only the token
-// figures mean something.
+// before that of End. After an error Rest is empty, and End has the token figures only.
 type Answer struct {
 	End  nodeapi.CallEnd
 	Rest []byte

@@ -34,7 +34,7 @@ func (r *callReader) finished(word string) {
 	}
 }
 
-// word is the text of a member; "" for what is no string.
+// word is the text of a member; "" if it is not a string.
 func word(raw json.RawMessage) string {
 	var text string
 	if json.Unmarshal(raw, &text) != nil {
@@ -54,7 +54,7 @@ func saysBesides(object map[string]json.RawMessage, aside string) bool {
 	return false
 }
 
-// object reads an object's members; nil for what is none.
+// object reads an object's members; nil if it is not an object.
 func object(raw json.RawMessage) (members map[string]json.RawMessage) {
 	if json.Unmarshal(raw, &members) != nil {
 		return nil

@@ -28,7 +28,7 @@ const (
 )
 
 // holes is the members that differ from one event to the next while all else is equal.
-// A member that says how the answer ends, or what kind of event it is, is none.
+// They do not include members that say how the answer ends, or what kind of event it is.
 var holes = map[string]hole{
 	"content": textHole, "reasoning_content": textHole, "reasoning": textHole, "arguments": textHole, "text": textHole,
 	"partial_json": textHole, "thinking": textHole, "delta": textHole, "response": textHole,

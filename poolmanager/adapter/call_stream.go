@@ -41,7 +41,7 @@ type callReader struct {
 	usage  usage
 	pieces int       // events that have something of the answer
 	first  time.Time // when the first of them came
-	failed string    // the finish reason that is not known to be success
+	failed string    // the finish reason, if it is not in the list of successes
 	ended  bool      // the engine said how the answer ended
 }
 
@@ -153,8 +153,8 @@ func (r *callReader) readEvents() error {
 	return nil
 }
 
-// field reads one line of an event. A line that is none of the format's is of something
-// else than a stream: an error object, a proxy's page.
+// field reads one line of an event. A line without a field of the format means that the
+// answer is not a stream, but an error object or the page of a proxy, for example.
 func (r *callReader) field(line []byte) error {
 	if !r.begun {
 		line = bytes.TrimPrefix(line, []byte("\ufeff"))
@@ -210,8 +210,8 @@ func (r *callReader) dispatch() error {
 	return r.event(name, data)
 }
 
-// readForeign reads an answer of another content type than the protocol's streams have:
-// whatever is in it, no client of the protocol would read it.
+// readForeign reads an answer with another content type than the protocol's streams have.
+// Clients of the protocol would not read it.
 func (r *callReader) readForeign() error {
 	line, err := r.lines.next()
 	if err != nil {

@@ -65,8 +65,8 @@ func present(raw json.RawMessage) bool {
 	return len(raw) > 0 && !bytes.Equal(raw, []byte("null"))
 }
 
-// known reports whether an event is one of the dialect's. One that names itself an
-// error is none, whatever it has besides.
+// known reports whether an event is one of the dialect's. An event whose object is "error"
+// is not.
 func (r *reader) known(c chunk) bool {
 	if c.Object == "error" {
 		return false

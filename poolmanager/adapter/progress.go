@@ -8,8 +8,8 @@ import (
 )
 
 // Limits is how long an engine may take over the parts of an answer; 0 sets no
-// limit. Progress is a token, an embedding, a score, or a piece of reasoning:
-// comments, empty events and headers are none.
+// limit. Progress is a token, an embedding, a score, or a piece of reasoning. Comments,
+// empty events and headers are not progress.
 type Limits struct {
 	FirstToken    time.Duration
 	BetweenTokens time.Duration
@@ -101,7 +101,7 @@ func (p *progress) deliver(emit func() error) error {
 	return err
 }
 
-// pass gives the receiver what is no progress.
+// pass sends the receiver something other than progress, which resets no limit.
 func (p *progress) pass(emit func() error) error {
 	begin := time.Now()
 	p.mu.Lock()

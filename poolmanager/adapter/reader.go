@@ -23,7 +23,7 @@ type reader struct {
 	target Target
 	kind   string // the answer's content type, for errors
 	emit   func(string) error
-	made   func() // notes progress that is no text
+	made   func() // notes progress other than text
 
 	lines  *bufio.Scanner
 	body   io.Reader
@@ -33,7 +33,7 @@ type reader struct {
 	event  string // the name of the event whose data comes
 	begun  bool   // an event has come
 	ended  bool   // the engine said how the answer ended
-	moved  bool   // progress that is no text has come
+	moved  bool   // progress other than text has come
 	last   bool   // the line is the last one, and has no end
 }
 
@@ -99,7 +99,7 @@ func (r *reader) broken(ctx context.Context, err error) error {
 }
 
 // line reads one line of the event stream format. Of its fields only data and event
-// say something; anything that is none of its fields is not of an event stream.
+// are used; a line without a field of the format is not part of an event stream.
 func (r *reader) line(line []byte) (done bool, err error) {
 	if data, ok := bytes.CutPrefix(line, []byte("data:")); ok {
 		r.begun = true

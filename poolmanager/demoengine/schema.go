@@ -19,8 +19,8 @@ const (
 	maxCounted = 1024
 )
 
-// instanceOf is a JSON text that satisfies a schema of the usual kind; {} for one that
-// is none.
+// instanceOf is a JSON text that satisfies a schema; {} if it is not a JSON object of
+// the usual kind.
 func instanceOf(schema json.RawMessage) string {
 	var root any
 	if json.Unmarshal(schema, &root) != nil || root == nil {

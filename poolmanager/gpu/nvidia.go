@@ -96,7 +96,8 @@ func parseNVIDIA(output string, columns int, ramTotal, ramFree int64) (devices [
 	return devices, divided, nil
 }
 
-// mebibytes reads an amount; one in brackets, or N/A in XML, is not known now.
+// mebibytes reads an amount; 0 for a text in brackets, or N/A in XML: nvidia-smi cannot tell
+// it now.
 func mebibytes(text string) (int64, error) {
 	if strings.HasPrefix(text, "[") || text == "N/A" {
 		return 0, nil

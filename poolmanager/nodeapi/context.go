@@ -7,8 +7,8 @@ import (
 )
 
 // contextEntry begins the workloads that say how many tokens the models of a pool can
-// have in their context, in the order of [Pool.Models], 0 where that is not known. One
-// number alone is that of all of them. As with protocols, orchestrators of older versions
+// have in their context, in the order of [Pool.Models], 0 if the engine does not tell. One
+// number alone applies to all of them. As with protocols, orchestrators of older versions
 // keep such a workload and place nothing there.
 const contextEntry = "context1:"
 

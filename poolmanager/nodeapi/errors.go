@@ -55,11 +55,11 @@ func statusError(response *http.Response) *StatusError {
 	}
 }
 
-// maxForeignBytes is how much of an answer that is no event stream is kept.
+// maxForeignBytes is how much is kept of an answer that is not an event stream.
 const maxForeignBytes = 512
 
-// ForeignError is a 200 to a dispatch that is no event stream: of something between, or
-// of a server that is no pool manager.
+// ForeignError is an answer 200 to a dispatch that is not an event stream. It comes from a
+// proxy, or from a server other than a pool manager.
 type ForeignError struct {
 	ContentType string
 	Text        string // how it begins
@@ -95,9 +95,9 @@ func ParseRetryAfter(value string, now time.Time) time.Duration {
 	return 0
 }
 
-// BoundRetryAfter gives an engine's Retry-After as its client may have it: what asks to
-// wait for longer than MaxRetryAfter says MaxRetryAfter. ok is false for a value that
-// is none.
+// BoundRetryAfter gives an engine's Retry-After as its client may have it: a value
+// above MaxRetryAfter becomes MaxRetryAfter. ok is false if the value has neither form of
+// RFC 9110.
 func BoundRetryAfter(value string, now time.Time) (_ string, ok bool) {
 	value = strings.TrimSpace(value)
 	if value == "" || strings.Trim(value, "0123456789") != "" {

@@ -54,8 +54,8 @@ type CallHead struct {
 	Header      map[string]string `json:"header,omitempty"` // see TravelsWithAnswer
 }
 
-// CallEnd is how a call ended that the engine has said to be whole. FinishReason is the
-// engine's own word; Succeeded says whether it is known to be success. Estimated says
+// CallEnd is how a call ended whose answer is complete. FinishReason is the engine's own
+// word; Succeeded says whether it is in the list of successes. Estimated says
 // that the engine reported no figures, and that TokensOut is the number of its events.
 type CallEnd struct {
 	TokensIn     int    `json:"tokens_in"`
@@ -71,7 +71,7 @@ type CallEnd struct {
 }
 
 // CallError is why a call failed. Status, ContentType, Header and Body are the engine's
-// own answer where it refused the request; Status is 0 where it did not. The token
+// own answer where it refused the request; Status is 0 otherwise. The token
 // figures are what was produced before.
 type CallError struct {
 	Code         string            `json:"code"`
@@ -141,7 +141,7 @@ func newCallStream(ctx context.Context, body io.ReadCloser) *CallStream {
 }
 
 // Next gives the next frame. After an end or error it gives io.EOF. A stream that stops
-// before is io.ErrUnexpectedEOF, unless the context ended it; what is no frame is
+// before is io.ErrUnexpectedEOF, unless the context ended it; bytes that are not a frame are
 // ErrForeign.
 func (s *CallStream) Next() (Frame, error) {
 	if s.done {

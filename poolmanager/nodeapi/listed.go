@@ -39,8 +39,8 @@ func (l *Listing) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// ListedModel is what an engine of Ollama's protocol tells of one of its models. Absent
-// members are not known.
+// ListedModel is what an engine of Ollama's protocol tells of one of its models. A member
+// that the engine does not tell is absent.
 type ListedModel struct {
 	Name       string         `json:"name" doc:"As the engine calls it, with its tag"`
 	SizeBytes  int64          `json:"size_bytes,omitempty" doc:"Size of its files"`

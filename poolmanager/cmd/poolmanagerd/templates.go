@@ -66,7 +66,7 @@ func (t *template) settings() backend.Settings {
 	}
 }
 
-// protocols is the value of the key protocols. An empty list is none, not all.
+// protocols is the value of the key protocols. An empty list means no protocol, not all.
 type protocols struct{ to *[]nodeapi.Protocol }
 
 func (p protocols) Decode(node *yaml.Node) error {
