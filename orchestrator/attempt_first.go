@@ -33,7 +33,7 @@ func (a *attempt) allowOutput(ctx context.Context) error {
 	return nil
 }
 
-// noteOrWrite notes the first token in memory where that is enough, or else persists
+// noteOrWrite notes the first token in memory if that is enough, or else persists
 // it; the dispatch waits for an unavailable store, as its end would.
 func (a *attempt) noteOrWrite(ctx context.Context, now time.Time) (Task, error) {
 	if a.allowed() {

@@ -149,7 +149,7 @@ func retriable(code string) bool {
 }
 
 // refusedForGood reports whether every pool would refuse the task. A pool that no
-// longer takes the workload is no evidence about the others.
+// longer takes the workload says nothing about the others.
 func refusedForGood(err error) bool {
 	var refused *nodeapi.StatusError
 	return refusesTask(err) && errors.As(err, &refused) && refused.Code != "WORKLOAD_NOT_SUPPORTED"

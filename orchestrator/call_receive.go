@@ -36,7 +36,7 @@ func (b *Received) Discard(ctx context.Context) {
 // ReceiveTask reads the JSON of a task that is too large to be read at once. The value
 // of native.body is stored as it comes, byte for byte; rest is the JSON with {} in its
 // place. Give what was received to [NativeRequest.Use], and discard it in any case
-// afterwards. It is nil where there is no native.body. After an error nothing is left
+// afterwards. It is nil without native.body. After an error nothing is left
 // behind. An error of the document is returned as it is.
 func (o *Orchestrator) ReceiveTask(ctx context.Context, who Who, document io.Reader) (rest []byte, native *Received, err error) {
 	if o.lifecycle.stopping.Load() {

@@ -16,7 +16,7 @@ import (
 // CallRequest is a native call as a client sends it.
 type CallRequest struct {
 	Operation  nodeapi.Operation
-	Object     string      // the id in its path; "" where it has none
+	Object     string      // the id in its path; "" without one
 	Query      string      // that of its URL, which goes to the engine as it is
 	Header     http.Header // what travels with it is taken from here, see nodeapi.TravelsWithCall
 	DeadlineMS int64       // for the first event; 0: the operator's

@@ -82,7 +82,7 @@ func (p *pool) startForTask() {
 	}
 }
 
-// holds reports whether the pool has the model, as far as is known before its
+// holds reports whether the pool has the model, by what is configured or reported before its
 // engine runs; the caller holds the lock.
 func (p *pool) holds(ref string) bool {
 	return ref == "" || ref == p.spec.model.ref || slices.Contains(p.serves(), ref)

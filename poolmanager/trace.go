@@ -22,7 +22,7 @@ import (
 // orchestrators let through (100 each), two spans a trace.
 const tracesPerSecond = 400
 
-// startTraces continues the orchestrator's traces and begins none of its own.
+// startTraces continues the orchestrator's traces and begins no others.
 func startTraces(ctx context.Context, log *slog.Logger) (*tracing.Provider, error) {
 	return tracing.Start(ctx, tracing.Options{
 		Service: "llorch-poolmanager", Version: Version, Scope: "github.com/llorch/gateway/poolmanager", Log: log,
@@ -96,7 +96,7 @@ func requestLog(log *slog.Logger, next http.Handler) http.Handler {
 		}
 		a := &backend.StatusWriter{ResponseWriter: w, Status: http.StatusOK}
 		next.ServeHTTP(a, r)
-		_, route, _ := strings.Cut(r.Pattern, " ") // empty where there is no such route
+		_, route, _ := strings.Cut(r.Pattern, " ") // empty without such a route
 		log.InfoContext(r.Context(), "request ended", "route", route, "pool_id", authmin.CleanField(r.PathValue("id"), maxLoggedPool),
 			"status", a.Status, "correlation_id", authmin.CorrelationID(r.Context()))
 	})

@@ -38,7 +38,7 @@ type callInput struct {
 	LastEventID    string `header:"Last-Event-ID" maxLength:"20" pattern:"^[0-9]*$" doc:"With an Idempotency-Key: go on after this event"`
 	Encoding       string `header:"Content-Encoding" doc:"Not served: bodies are read as they are"`
 
-	object string // the id in the path; "" where it has none
+	object string // the id in the path; "" without one
 }
 
 // engines describes a body that is an engine's.
@@ -134,7 +134,7 @@ func readOnce(h http.Header) error {
 	return nil
 }
 
-// serveCall takes the call and answers it. An error is the answer where none has begun.
+// serveCall takes the call and answers it. An error is the answer if it has not begun.
 func (a *API) serveCall(w http.ResponseWriter, r *http.Request, op nodeapi.Operation, in *callInput, after uint64) error {
 	ctx := r.Context()
 	if err := readOnce(r.Header); err != nil {

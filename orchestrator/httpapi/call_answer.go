@@ -45,7 +45,7 @@ type callAnswer struct {
 	again bool                     // the caller does not read on, or was told to send it again
 }
 
-// run answers until the task ends. An error is the answer where none has begun.
+// run answers until the task ends. An error is the answer if it has not begun.
 func (c *callAnswer) run(ctx context.Context) error {
 	commit := time.Now().Add(c.a.opts.Commit)
 	for {

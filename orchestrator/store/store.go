@@ -217,7 +217,7 @@ func (s *Store) Bucket(name string) *Bucket {
 	return b
 }
 
-// Consumers counts the JetStream consumers; 0 where that is unknown. Readers of events
+// Consumers counts the JetStream consumers; 0 if the server does not answer. Readers of events
 // have none, so it stays near zero.
 func (s *Store) Consumers() int {
 	if s.srv == nil { // a view

@@ -14,7 +14,7 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// The media types that a client may be told. A browser runs none of them.
+// The media types that a client may be told. Browsers do not run content of these types.
 const (
 	mediaJSON   = "application/json"
 	mediaEvents = "text/event-stream"

@@ -45,7 +45,7 @@ type callReader struct {
 	ended  bool      // the engine said how the answer ended
 }
 
-// answer is the result as far as it is known.
+// answer is the result so far.
 func (r *callReader) answer() Answer {
 	r.usage.into(&r.end)
 	if r.end.TokensOut == 0 && r.pieces > 0 {

@@ -57,7 +57,7 @@ type part struct {
 	index  int // among the answer's tokens
 }
 
-// made is one answer, as far as it has come.
+// made is one answer so far.
 type made struct {
 	call      *tool // that it calls; nil: it is text
 	text      strings.Builder

@@ -17,7 +17,7 @@ import (
 type CallRequest struct {
 	TaskID    string
 	Operation string
-	// Object is the {id} in the operation's path; "" where it has none.
+	// Object is the {id} in the operation's path; "" without one.
 	Object string
 	// Query is that of the engine's route, as the client sent it, see ParseQuery.
 	Query string
