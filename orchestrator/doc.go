@@ -7,7 +7,8 @@
 // on its record; what the record says is what happened.
 //
 // Orchestrators that share a store are one to their callers. Each has all of it in
-// memory, through watches, and takes tasks, cancels them and shows their events.
+// memory, through watches, and takes tasks, cancels them and shows their events. What
+// nodes report is not stored: replicas tell each other, without a quorum.
 // One of them at a time, the leader, places and dispatches. When it is lost, the
 // next one runs its tasks again, or ends those of which a token may have been seen.
 // Because each step is a compare-and-set, a scheduler that has lost the leadership
@@ -90,6 +91,8 @@
 //	tails.mu              the ended tasks whose tails go next
 //	queue.mu              the waiting tasks
 //	nodes.mu              nodes, their pools and slots
+//	nodePeers.mu          which replicas are there
+//	legacyNodes.mu        what is to be written for earlier versions
 //	recordCache.mu        the models, or the sessions, in memory
 //	artifacts.mu          which artifacts there are
 //	workers.mu            registered replicas of pools

@@ -23,6 +23,8 @@ var lockOrder = [...]struct {
 	{lockEnded{}, "tails.mu", "the ended tasks whose tails go next"},
 	{lockQueue{}, "queue.mu", "the waiting tasks"},
 	{lockNodes{}, "nodes.mu", "nodes, their pools and slots"},
+	{lockPeers{}, "nodePeers.mu", "which replicas are there"},
+	{lockLegacy{}, "legacyNodes.mu", "what is to be written for earlier versions"},
 	{lockRecords{}, "recordCache.mu", "the models, or the sessions, in memory"},
 	{lockArtifacts{}, "artifacts.mu", "which artifacts there are"},
 	{lockWorkers{}, "workers.mu", "registered replicas of pools"},
@@ -44,6 +46,8 @@ type (
 	lockEnded        struct{}
 	lockQueue        struct{}
 	lockNodes        struct{}
+	lockPeers        struct{}
+	lockLegacy       struct{}
 	lockRecords      struct{}
 	lockArtifacts    struct{}
 	lockWorkers      struct{}

@@ -2,73 +2,85 @@ package orchestrator
 
 import (
 	"crypto/x509"
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/llorch/gateway/authmin"
-	"github.com/llorch/gateway/orchestrator/store"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// observe takes over a node's record, written by another replica or by this one. An
-// expired record is ignored: the node goes offline by itself.
-func (ns *nodes) observe(e store.Entry) {
-	if e.Deleted {
-		return
-	}
-	var said sharedNode
-	if err := json.Unmarshal(e.Value, &said); err != nil {
-		ns.log.Error("decoding node record", "node_id", e.Key, "error", err)
-		return
-	}
-	// Clocks of replicas may differ; what is listed at a start is not new.
+// take takes over a report of which the node, or its removal, was heard at that time. It
+// reports false when memory has a later one. mu is held.
+func (ns *nodes) take(id string, said sharedNode, heard time.Time) bool {
 	now := ns.now()
-	age := min(max(0, now.Sub(e.Created)), ns.timeout)
-	ns.apply(e.Key, said, e.Revision, now.Add(-age))
-}
-
-// apply takes a report over into memory, unless memory has a newer one. When the
-// bucket was lost, as after a restart of all servers of a NATS cluster, revisions start
-// anew: a later report counts all the same.
-func (ns *nodes) apply(id string, said sharedNode, revision uint64, seen time.Time) {
-	ns.mu.Lock()
-	defer ns.mu.Unlock()
-	delete(ns.awaited, id)
-	n := ns.byID[id]
-	if n != nil && revision <= n.revision && ns.shared != nil && !said.after(n.said) {
-		return
+	if !ns.isNews(id, said, heard) || now.Sub(heard) > forgetAfter {
+		return false
 	}
+	delete(ns.awaited, id)
 	if said.Removed {
+		ns.noteRemoval(id, removal{said, heard})
 		ns.forget(id)
-		return
+		return true
+	}
+	n := ns.byID[id]
+	if n == nil && len(ns.byID) >= MaxNodes {
+		ns.log.Warn("node ignored: too many nodes", "node_id", id, "limit", MaxNodes)
+		return false
 	}
 	to := target{said.Address, said.Pin}
 	if !ns.address.admits(to) {
 		ns.log.Warn("node ignored: address not allowed", "node_id", id, "address", said.Address)
 		ns.forget(id)
-		return
+		return true
 	}
 	if n == nil {
-		n = &node{running: map[string]int{}, others: map[string]int{}, busy: map[string]pause{}}
-		ns.byID[id] = n
-		at, _ := slices.BinarySearchFunc(ns.order, id, func(n *node, id string) int { return strings.Compare(n.info.NodeID, id) })
-		ns.order = slices.Insert(ns.order, at, n)
+		n = ns.add(id)
 	}
-	if n.http == nil || !said.Registered.Equal(n.said.Registered) {
+	if n.returning() || !said.Registered.Equal(n.said.Registered) {
 		n.connect(to, ns.credentialOf(said), ns.authorities)
 	}
-	n.said, n.revision, n.seen = said, revision, seen
+	ns.setReport(n, id, said, heard)
+	return true
+}
+
+// isNews reports whether a report is later than what memory has of the node: by the order
+// of registrations and heartbeats, or because what memory has is older than the node
+// time-out, by this replica's clock. The second one counts where a replica did not know of
+// an earlier registration, or removal, of which the time was given by another clock. mu is
+// held.
+func (ns *nodes) isNews(id string, said sharedNode, heard time.Time) bool {
+	if r, ok := ns.removed[id]; ok && !said.after(r.said) && heard.Sub(r.heard) <= ns.timeout {
+		return false
+	}
+	n := ns.byID[id]
+	return n == nil || n.returning() || said.after(n.said) || heard.Sub(n.seen) > ns.timeout
+}
+
+// add puts an empty node into memory. mu is held.
+func (ns *nodes) add(id string) *node {
+	n := &node{info: Node{NodeID: id}, running: map[string]int{}, others: map[string]int{}, busy: map[string]pause{}}
+	ns.byID[id] = n
+	at, _ := slices.BinarySearchFunc(ns.order, id, func(n *node, id string) int { return strings.Compare(n.info.NodeID, id) })
+	ns.order = slices.Insert(ns.order, at, n)
+	return n
+}
+
+// setReport replaces what is known of a node. mu is held.
+func (ns *nodes) setReport(n *node, id string, said sharedNode, heard time.Time) {
+	if !said.sameKept(n.said) {
+		ns.kept.changed()
+	}
+	n.said, n.seen = said, heard
 	n.info = Node{
 		NodeID: id, MachineID: said.MachineID, Owner: said.Owner, Address: said.Address,
-		Version: said.Version, LastHeartbeat: seen, Capabilities: said.Capabilities,
+		Version: said.Version, LastHeartbeat: heard, Capabilities: said.Capabilities,
 	}
 	n.devices = nil
 	for _, g := range said.Capabilities.GPUs {
 		n.devices = append(n.devices, g.DeviceID)
 	}
-	ns.report(n, said.Pools)
+	ns.setPools(n, said.Pools)
 	ns.changed()
 }
 
@@ -78,9 +90,12 @@ func (ns *nodes) forget(id string) {
 	if n == nil {
 		return
 	}
-	n.http.CloseIdleConnections()
+	if n.http != nil {
+		n.http.CloseIdleConnections()
+	}
 	delete(ns.byID, id)
 	ns.order = slices.DeleteFunc(ns.order, func(other *node) bool { return other == n })
+	ns.kept.changed()
 }
 
 // connect makes the clients of a node that has registered.

@@ -92,7 +92,7 @@ func (n *node) candidate(p *pool, now time.Time, timeout time.Duration) Candidat
 		SlotsTotal:    p.SlotsTotal,
 		SlotsFree:     p.SlotsTotal - n.running[p.PoolID] - n.others[p.PoolID],
 		VRAMFreeBytes: p.VRAMFreeBytes, Loadable: p.Loadable,
-		State: p.State, Restarts: p.Restarts, LastError: p.LastError,
+		State: p.State, Restarts: p.Restarts, LastError: p.LastError, Returning: n.returning(),
 	}
 	if rests := n.busy[p.PoolID]; now.Before(rests.until) {
 		c.SlotsFree, c.Rests = 0, rests

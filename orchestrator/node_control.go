@@ -94,7 +94,7 @@ func (o *Orchestrator) command(ctx context.Context, manager *nodeapi.Client, nod
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), controlTimeout)
 	defer cancel()
 	defer o.scheduler.wake()
-	before, _ := o.nodes.alter(ctx, nodeID, poolID, func(p *nodeapi.Pool) { p.Draining = true })
+	before, _ := o.nodes.alter(nodeID, poolID, func(p *nodeapi.Pool) { p.Draining = true })
 	var state nodeapi.PoolState
 	var err error
 	switch c.Verb {
@@ -107,7 +107,7 @@ func (o *Orchestrator) command(ctx context.Context, manager *nodeapi.Client, nod
 	}
 	o.log.InfoContext(ctx, "pool commanded", "verb", c.Verb, "pool_id", poolID, "node_id", nodeID, "model_ref", c.ModelRef,
 		"ok", err == nil, "correlation_id", authmin.CorrelationID(ctx))
-	o.nodes.alter(ctx, nodeID, poolID, func(p *nodeapi.Pool) {
+	o.nodes.alter(nodeID, poolID, func(p *nodeapi.Pool) {
 		switch {
 		case err != nil:
 			p.Draining = before.Draining
@@ -122,14 +122,14 @@ func (o *Orchestrator) command(ctx context.Context, manager *nodeapi.Client, nod
 
 // alter changes the noted state of a pool until its node's next heartbeat, here and on
 // other replicas, and gives the state before.
-func (ns *nodes) alter(ctx context.Context, nodeID, poolID string, f func(*nodeapi.Pool)) (before nodeapi.Pool, ok bool) {
+func (ns *nodes) alter(nodeID, poolID string, f func(*nodeapi.Pool)) (before nodeapi.Pool, ok bool) {
 	ns.mu.Lock()
 	n := ns.byID[nodeID]
 	if n == nil {
 		ns.mu.Unlock()
 		return nodeapi.Pool{}, false
 	}
-	said, revision := n.said, n.revision
+	said, heard := n.said, n.seen
 	said.Pools = slices.Clone(said.Pools)
 	for i := range n.pools {
 		if p := &n.pools[i]; p.PoolID == poolID {
@@ -140,12 +140,11 @@ func (ns *nodes) alter(ctx context.Context, nodeID, poolID string, f func(*nodea
 			ns.version.Add(1)
 		}
 	}
-	n.said.Pools = said.Pools
+	said.Stamp = said.Stamp.Add(1) // later than the report, and earlier than the node's next one
+	n.said = said
 	ns.mu.Unlock()
-	if ok && ns.shared != nil {
-		if err := ns.update(ctx, nodeID, said, revision); err != nil { // the next heartbeat says it
-			ns.log.DebugContext(ctx, "could not publish pool state to other replicas", "node_id", nodeID, "error", err)
-		}
+	if ok {
+		ns.peers.tell(nodeID, said, heard)
 	}
 	return before, ok
 }

@@ -16,6 +16,9 @@ func (ns *nodes) observeOwner(e store.Entry) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	if e.Deleted {
+		if n := ns.byID[e.Key]; n != nil && n.info.Owner == ns.owners[e.Key] {
+			ns.forget(e.Key) // an administrator has freed the id
+		}
 		delete(ns.owners, e.Key)
 		delete(ns.awaited, e.Key)
 		return

@@ -49,10 +49,10 @@ type Node struct {
 type node struct {
 	info     Node
 	said     sharedNode // what info is made of
-	revision uint64     // of said, where replicas share it
+	revision uint64     // in the bucket of earlier versions; 0: not read from there
 	pools    []pool
 	devices  []string
-	http     *http.Client
+	http     *http.Client // nil: see returning
 	client   *nodeapi.Client
 	control  *nodeapi.Client // with patience for reloads
 	seen     time.Time       // when it last called, on our clock
@@ -65,8 +65,12 @@ type node struct {
 }
 
 func (n *node) online(now time.Time, timeout time.Duration) bool {
-	return now.Sub(n.seen) < timeout
+	return !n.returning() && now.Sub(n.seen) < timeout
 }
+
+// returning reports whether the node is known from before the start only: without its
+// token, it gets no task before it has registered again.
+func (n *node) returning() bool { return n.http == nil }
 
 func (n *node) state(now time.Time, timeout time.Duration) NodeState {
 	switch {
@@ -78,8 +82,8 @@ func (n *node) state(now time.Time, timeout time.Duration) NodeState {
 	return NodeOnline
 }
 
-// report takes over what the node says about its pools.
-func (ns *nodes) report(n *node, pools []nodeapi.Pool) {
+// setPools takes over what the node says about its pools.
+func (ns *nodes) setPools(n *node, pools []nodeapi.Pool) {
 	pools = bounded(pools, n.info.Capabilities)
 	n.info.Pools = pools
 	n.pools = make([]pool, len(pools))

@@ -3,7 +3,6 @@ package orchestrator
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"log/slog"
 	"regexp"
 	"slices"
@@ -31,9 +30,10 @@ const (
 
 var nodeID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,3}$`)
 
-// nodes is the registry. What nodes report is memory, here and, where several
-// replicas share a store, in a bucket that has no disk: they register again when
-// no replica knows them. The owner of an id is on disk.
+// nodes is the registry. What nodes report is memory: each replica has what nodes tell it
+// and what the other replicas tell it by messages, so that no report needs a quorum. The
+// owner of an id is a stored record. The last known nodes, without their tokens, are in a
+// file of the state directory, see node_kept.go.
 type nodes struct {
 	timeout  time.Duration
 	address  addressRule
@@ -42,7 +42,8 @@ type nodes struct {
 	authorities *x509.CertPool
 	fallbacks   []string // node_addresses: the only ones that may get it
 	owned       *store.Bucket
-	shared      *store.Bucket // nil: there is no other replica
+	peers       *nodePeers // nil: there is no other replica
+	kept        keptNodes
 	grants      ModelGrants
 	log         *slog.Logger
 	now         func() time.Time
@@ -57,6 +58,8 @@ type nodes struct {
 	owners map[string]string
 	// awaited are owned ids without a registration since the start.
 	awaited map[string]bool
+	// removed are the last removals of nodes, by id.
+	removed map[string]removal
 }
 
 func newNodes(c Config, changed func()) *nodes {
@@ -64,15 +67,14 @@ func newNodes(c Config, changed func()) *nodes {
 		timeout: c.NodeTimeout, address: addressRule{c.NodeNetworks, c.Resolver}, authorities: c.NodeCAs,
 		fallback: c.PoolManagerToken, fallbacks: c.NodeAddresses, grants: c.NodeModels,
 		owned: c.Store.Bucket(store.NodeOwners), log: c.Log, now: c.Now, started: c.Now(),
-		byID: make(map[string]*node), owners: make(map[string]string), awaited: make(map[string]bool),
+		byID: make(map[string]*node), owners: make(map[string]string), awaited: make(map[string]bool), removed: make(map[string]removal),
 	}
+	ns.kept = newKeptNodes(c.Store)
 	ns.changed = func() {
 		ns.version.Add(1)
 		changed()
 	}
-	if c.Store.Shared() {
-		ns.shared = c.Store.Bucket(store.Nodes)
-	}
+	ns.peers = newNodePeers(ns, c.Store)
 	return ns
 }
 
@@ -106,9 +108,9 @@ func (ns *nodes) register(ctx context.Context, who Who, r nodeapi.RegisterReques
 	}
 	n := sharedNode{
 		Owner: who.Identity, MachineID: r.MachineID, Address: to.base, Pin: to.pin, Version: r.Version, Capabilities: r.Capabilities,
-		Pools: r.Pools, Token: token.Reveal(), SharedToken: shared, Registered: ns.now().UTC(),
+		Pools: r.Pools, Token: token.Reveal(), SharedToken: shared,
 	}
-	if err := ns.publish(ctx, r.NodeID, n); err != nil {
+	if err := ns.introduce(r.NodeID, n); err != nil {
 		return err
 	}
 	ns.log.InfoContext(ctx, "node_registered", "node_id", r.NodeID, "identity", who.Identity,
@@ -124,36 +126,39 @@ func (ns *nodes) heartbeat(ctx context.Context, who Who, id string, h nodeapi.He
 	if err := checkPools(h.Pools); err != nil {
 		return err
 	}
-	for {
-		ns.mu.Lock()
-		n := ns.byID[id]
-		if n == nil {
-			ns.mu.Unlock()
-			return fail(NotFound, "NODE_NOT_FOUND", "register again")
-		}
-		said, revision := n.said, n.revision
+	ns.peers.find(ctx, who, id)
+	ns.mu.Lock()
+	n := ns.byID[id]
+	if n == nil || n.returning() {
 		ns.mu.Unlock()
-		if err := owns(said.Owner, who); err != nil {
-			return err
-		}
-		now := ns.now()
-		if off := h.Timestamp.Sub(now); off > replayWindow || off < -replayWindow {
-			return fail(Conflict, "CLOCK_SKEW", "the timestamp is more than %s off; set the node's clock", replayWindow)
-		}
-		// A stamp this far in the future was made before the clocks were set back.
-		if !h.Timestamp.After(said.Stamp) && said.Stamp.Sub(now) <= replayWindow {
-			return fail(Conflict, "STALE_HEARTBEAT", "a heartbeat with this timestamp or a later one has been seen")
-		}
-		said.Stamp, said.Pools = h.Timestamp, h.Pools
-		err := ns.update(ctx, id, said, revision)
-		if !errors.Is(err, store.ErrConflict) {
-			return err
-		}
+		return fail(NotFound, "NODE_NOT_FOUND", "register again")
 	}
+	said := n.said
+	ns.mu.Unlock()
+	if err := owns(said.Owner, who); err != nil {
+		return err
+	}
+	now := ns.now()
+	if off := h.Timestamp.Sub(now); off > replayWindow || off < -replayWindow {
+		return fail(Conflict, "CLOCK_SKEW", "the timestamp is more than %s off; set the node's clock", replayWindow)
+	}
+	if !h.Timestamp.After(said.Stamp) {
+		if said.Stamp.Sub(now) <= replayWindow {
+			return staleHeartbeat()
+		}
+		said.Registered = said.Registered.Add(1) // the last stamp was made before the clocks were set back
+	}
+	said.Stamp, said.Pools = h.Timestamp, h.Pools
+	return ns.report(id, said)
+}
+
+func staleHeartbeat() *Error {
+	return fail(Conflict, "STALE_HEARTBEAT", "a heartbeat with this timestamp or a later one has been seen")
 }
 
 // remove takes a node out. An administrator's removal also frees the id.
 func (ns *nodes) remove(ctx context.Context, who Who, id string) error {
+	ns.peers.find(ctx, who, id)
 	ns.mu.Lock()
 	owner, known := ns.owners[id]
 	n := ns.byID[id]
@@ -169,14 +174,11 @@ func (ns *nodes) remove(ctx context.Context, who Who, id string) error {
 			return err
 		}
 	}
-	if err := ns.publish(ctx, id, sharedNode{Removed: true}); err != nil {
-		return err
-	}
-	ns.mu.Lock()
-	defer ns.mu.Unlock()
-	delete(ns.awaited, id)
+	ns.withdraw(id)
 	if who.Admin {
+		ns.mu.Lock()
 		delete(ns.owners, id)
+		ns.mu.Unlock()
 	}
 	ns.log.InfoContext(ctx, "node_deregistered", "node_id", id, "identity", who.Identity,
 		"correlation_id", authmin.CorrelationID(ctx))

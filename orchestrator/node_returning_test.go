@@ -10,14 +10,17 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// TestAModelIsNotUnknownBeforeItsNodesAreBack starts again over the same state:
-// what nodes reported was in memory, and a 404 would tell clients to give up on a
-// model that is there again with its node's next heartbeat.
+// TestAModelIsNotUnknownBeforeItsNodesAreBack starts again over the same state, and without
+// the file of known nodes, as after an update: what nodes reported was in memory, and a 404
+// would tell clients to give up on a model that is there again with its node's registration.
 func TestAModelIsNotUnknownBeforeItsNodesAreBack(t *testing.T) {
 	var late atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(late.Load())) }
 	st := openStore(t)
 	newWith(t, Config{Store: st}).Stop(context.Background())
+	if err := st.SaveFile(keptFile, []byte("[]")); err != nil {
+		t.Fatal(err)
+	}
 
 	o, err := New(t.Context(), Config{Store: st, Now: now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -51,7 +51,8 @@ type Candidate struct {
 	Loadable                         bool  // its model would have to be loaded first
 	Rests                            pause // it is busy, and left alone
 	State, LastError                 string
-	Restarts                         int // with State and LastError, of one that is not ready
+	Restarts                         int  // with State and LastError, of one that is not ready
+	Returning                        bool // known from before the start: its node has not registered again yet
 }
 
 // Judged is a candidate and why it was not feasible; empty when it was.

@@ -46,7 +46,7 @@ func canRun(n Needs, all []Candidate) bool {
 // mayReturn reports whether the orchestrator has started a moment ago, and the node with
 // the model may register again.
 func (o *Orchestrator) mayReturn(model string, all []Candidate) bool {
-	return o.nodes.returning() > 0 && !slices.ContainsFunc(all, func(c Candidate) bool { return c.holds(model) })
+	return o.nodes.returning() > 0 && !slices.ContainsFunc(all, func(c Candidate) bool { return c.holds(model) && !c.Returning })
 }
 
 // fallbackServes reports whether a fallback has a pool that takes such tasks.

@@ -62,6 +62,9 @@ func (o *Orchestrator) obstacle(c Candidate, reason, model string) string {
 	case "not_ready":
 		return name + " " + troubles(c)
 	case "offline":
+		if c.Returning {
+			return name + " is on a node that has not registered again since the orchestrator has started"
+		}
 		return name + " is on a node that is offline"
 	}
 	return "no pool with " + model + " fits the task's " + map[string]string{

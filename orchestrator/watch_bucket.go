@@ -43,12 +43,11 @@ func (o *Orchestrator) startWatches(ctx context.Context) error {
 			return fmt.Errorf("reading %s: %w", m.bucket, err)
 		}
 	}
+	if err := o.nodes.start(ctx, watching, &o.lifecycle.watches); err != nil {
+		stopWatches()
+		return fmt.Errorf("learning the nodes: %w", err)
+	}
 	if o.store.Shared() {
-		nodes := bucketWatch{bucket: store.Nodes, take: o.nodes.observe}
-		if err := o.nodes.awaitListing(ctx, func(ctx context.Context) error { return o.startWatch(ctx, watching, nodes) }); err != nil {
-			stopWatches()
-			return fmt.Errorf("reading %s: %w", nodes.bucket, err)
-		}
 		o.lifecycle.watches.Go(func() { o.tails.checkLoop(watching) })
 	}
 	return nil

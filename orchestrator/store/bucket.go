@@ -41,9 +41,6 @@ type Bucket struct {
 	reach     *quorumLink
 	kv        jetstream.KeyValue
 	markers   bool // deletions expire by themselves
-	// remake is for a bucket in memory: a lone NATS server that was restarted
-	// does not even know that there was one.
-	remake func(context.Context) error
 }
 
 // Get reads a key; ErrNotFound when it is absent.

@@ -10,7 +10,6 @@ import (
 // a caller's free text.
 const (
 	Tasks       = "tasks"       // one record a task, until its retention ends
-	Nodes       = "nodes"       // what nodes report and their tokens: memory only
 	NodeOwners  = "node_owners" // which identity owns a node_id
 	Sessions    = "sessions"
 	Catalog     = "catalog"
@@ -24,9 +23,6 @@ const (
 	// refers to its task.
 	SessionTTL     = 10 * time.Minute
 	IdempotencyTTL = 24 * time.Hour
-	// nodesTTL is three missed heartbeats, and not below the 15 s under which
-	// a cluster's expiry becomes unreliable.
-	nodesTTL = 30 * time.Second
 	// markerTTL is how long a deletion stays visible to watchers before the
 	// marker itself goes, so that deleted keys do not fill the store.
 	markerTTL = 30 * time.Second
@@ -39,14 +35,12 @@ type bucket struct {
 	maxValueSize int32
 	ttl          time.Duration // 0: for ever
 	markers      bool          // watchers learn of deletions and expiries
-	memory       bool          // in memory storage: it must not reach a disk
 }
 
 // layout is every bucket. Their sum with the streams of events and keys stays below
 // DefaultMaxStoreBytes.
 var layout = []bucket{
 	{name: Tasks, maxBytes: 1536 << 20, maxValueSize: MaxRecordBytes, markers: true},
-	{name: Nodes, maxBytes: 16 << 20, maxValueSize: MaxRecordBytes, ttl: nodesTTL, markers: true, memory: true},
 	{name: NodeOwners, maxBytes: 16 << 20, maxValueSize: 4 << 10, markers: true},
 	{name: Sessions, maxBytes: 128 << 20, maxValueSize: 16 << 10, ttl: SessionTTL, markers: true},
 	{name: Catalog, maxBytes: 128 << 20, maxValueSize: MaxRecordBytes, markers: true},
@@ -81,9 +75,6 @@ func (b bucket) stream(replicas int) jetstream.StreamConfig {
 	}
 	if b.markers {
 		c.AllowMsgTTL, c.SubjectDeleteMarkerTTL = true, markerTTL
-	}
-	if b.memory {
-		c.Storage = jetstream.MemoryStorage
 	}
 	return c
 }

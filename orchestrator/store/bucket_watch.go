@@ -68,8 +68,6 @@ func (b *Bucket) watch(ctx context.Context, meta bool, begin func(), f func(Entr
 			return b.wrap("watching", "*", ctx.Err())
 		} else if errors.Is(err, nats.ErrConnectionClosed) {
 			return b.wrap("watching", "*", err) // the store was closed
-		} else if errors.Is(err, jetstream.ErrStreamNotFound) && b.remake != nil {
-			_ = b.remake(ctx) // if it fails, the next attempt to watch comes here again
 		}
 		if w.complete {
 			pause.Reset()

@@ -95,7 +95,7 @@ func TestAWatchTellsWhatIsThereThenEachChange(t *testing.T) {
 	hear(t, watched(t, openEmpty(t).Watch), "begin all")
 }
 
-func openEmpty(t *testing.T) *store.Bucket { return open(t, t.TempDir()).Bucket(store.Nodes) }
+func openEmpty(t *testing.T) *store.Bucket { return open(t, t.TempDir()).Bucket(store.Sessions) }
 
 func TestAWatchTakesMoreThanFitsIntoItsBuffers(t *testing.T) {
 	b := open(t, t.TempDir()).Bucket(store.Artifacts)

@@ -65,16 +65,13 @@ func (s *Store) bind(ctx context.Context, js jetstream.JetStream) error {
 	if err != nil {
 		return err
 	}
+	s.shutdowns = leaving
 	for _, b := range layout {
 		kv, err := js.KeyValue(ctx, b.name)
 		if err != nil {
 			return fmt.Errorf("opening bucket %s: %w", b.name, err)
 		}
-		made := &Bucket{js: js, kv: kv, shutdowns: leaving, reach: s.reach(), markers: b.markers}
-		if b.memory {
-			made.remake = func(ctx context.Context) error { return ensure(ctx, js, b.stream(s.replicas)) }
-		}
-		s.buckets[b.name] = made
+		s.buckets[b.name] = &Bucket{js: js, kv: kv, shutdowns: leaving, reach: s.reach(), markers: b.markers}
 	}
 	stream, err := js.Stream(ctx, eventStream)
 	if err != nil {

@@ -249,28 +249,3 @@ func loneServer(t *testing.T, o *server.Options) *server.Server {
 	}
 	return srv
 }
-
-// TestABucketInMemoryIsMadeAgain restarts a lone server, which forgets it.
-func TestABucketInMemoryIsMadeAgain(t *testing.T) {
-	o := loneOptions(t)
-	if _, err := fmt.Sscanf(testkit.FreeAddress(t), "127.0.0.1:%d", &o.Port); err != nil {
-		t.Fatal(err)
-	}
-	srv := loneServer(t, o)
-	ctx, cancel := contextFor(t, 30*time.Second)
-	defer cancel()
-	st, err := store.Open(ctx, store.Options{NATS: &store.External{URL: srv.ClientURL(), Replica: "one"}, Fast: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
-	hear(t, watched(t, st.Bucket(store.Nodes).Watch), "begin all")
-	srv.Shutdown()
-	srv.WaitForShutdown()
-	loneServer(t, o)
-	for err := errors.New("not yet"); err != nil; {
-		if _, err = st.Bucket(store.Nodes).Create(ctx, "n", []byte("v")); ctx.Err() != nil {
-			t.Fatalf("nodes cannot register any more: %v", err)
-		}
-	}
-}

@@ -25,8 +25,8 @@ func TestAFullBucketRefusesWritesAndLosesNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer st.Close()
-	b := st.Bucket(Nodes) // the smallest, in memory
-	value := make([]byte, 1<<20)
+	b := st.Bucket(Leases) // the smallest
+	value := make([]byte, 60<<10)
 	n := 0
 	for ; n < 100; n++ {
 		if _, err = b.Create(t.Context(), fmt.Sprint("key", n), value); err != nil {
@@ -34,7 +34,7 @@ func TestAFullBucketRefusesWritesAndLosesNone(t *testing.T) {
 		}
 	}
 	if err == nil || n < 10 {
-		t.Fatalf("%d MiB written into 16: %v", n, err)
+		t.Fatalf("%d values of 60 KiB written into 1 MiB: %v", n, err)
 	}
 	for i := range n {
 		if _, err := b.Get(t.Context(), fmt.Sprint("key", i)); err != nil {
@@ -44,7 +44,7 @@ func TestAFullBucketRefusesWritesAndLosesNone(t *testing.T) {
 	if err := b.Delete(t.Context(), "key0"); err != nil {
 		t.Errorf("deleting from a full bucket: %v", err)
 	}
-	if _, err := b.Create(t.Context(), "after", value[:1<<19]); err != nil {
+	if _, err := b.Create(t.Context(), "after", value[:30<<10]); err != nil {
 		t.Errorf("after a deletion: %v", err)
 	}
 }

@@ -47,7 +47,8 @@ func (s *Store) serve(o Options) error {
 	if !srv.ReadyForConnections(startTimeout) || !srv.JetStreamEnabled() {
 		return fmt.Errorf("starting jetstream in %s: not ready after %s; the log says why", s.dir, startTimeout)
 	}
-	s.conn, err = nats.Connect("", nats.InProcessServer(srv), nats.MaxReconnects(-1), nats.UserInfo(userState, password))
+	s.conn, err = nats.Connect("", nats.InProcessServer(srv), nats.MaxReconnects(-1), nats.UserInfo(userState, password),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { s.log.Warn("nats", "error", err) }))
 	if err == nil && o.Cluster != nil {
 		s.system, err = nats.Connect("", nats.InProcessServer(srv), nats.MaxReconnects(-1), nats.UserInfo(userSystem, password))
 	}
@@ -122,7 +123,7 @@ func (s *Store) handOver() {
 		_, _ = s.system.RequestWithContext(ctx, "$JS.API.META.LEADER.STEPDOWN", nil)
 	}
 	led := func() (names []string) {
-		for _, name := range streams() {
+		for _, name := range append(streams(), bucketPrefix+legacyNodes) {
 			if s.srv.JetStreamIsStreamLeader(server.DEFAULT_GLOBAL_ACCOUNT, name) {
 				names = append(names, name)
 			}

@@ -16,6 +16,7 @@
 // # Files
 //
 //	bucket_     keys, values and revisions; watching them; which buckets there are
+//	peers       messages between replicas, without a quorum
 //	event_      the stream of task events
 //	content     bodies that are too large for a record, in pieces
 //	keys_       keys of encrypted content; destroying them, everywhere
@@ -24,8 +25,8 @@
 //	cluster_    embedded servers of several replicas: routes, TLS, quorum, shutdown
 //	external    an existing NATS cluster instead
 //	server_     the embedded server
-//	dir_        the state directory: its lock, its marker, its free space, and writing
-//	            again after a full disk
+//	dir_        the state directory: its lock, its marker, its free space, files beside
+//	            the buckets, and writing again after a full disk
 //	copy_       moving state between a single server and a cluster
 //	store_      opening and closing; a view for tests
 //
@@ -54,8 +55,8 @@ const (
 	// and the event stream's limits (see bucket_layout.go) with room to spare, and
 	// the bodies.
 	DefaultMaxStoreBytes = 4<<30 + DefaultContentBytes
-	// DefaultMaxMemoryBytes bounds JetStream's memory storage, which only
-	// small buckets use. Zero would mean "75 % of the machine" to JetStream.
+	// DefaultMaxMemoryBytes bounds JetStream's memory storage, which only a bucket of
+	// earlier versions uses. Zero would mean "75 % of the machine" to JetStream.
 	DefaultMaxMemoryBytes = 64 << 20
 	// MaxRecordBytes is the largest value of a bucket: a request body of 1 MiB
 	// and the record around it.
@@ -91,20 +92,21 @@ type Options struct {
 
 // Store is an open state directory. Its methods may be called concurrently.
 type Store struct {
-	dir      string
-	replica  string
-	shared   bool
-	replicas int
-	log      *slog.Logger
-	free     func(string) (uint64, error)
-	srv      *server.Server
-	conn     *nats.Conn
-	system   *nats.Conn // of a cluster: for requests of the system account
-	unlock   func() error
-	buckets  map[string]*Bucket
-	events   *EventLog
-	content  *Content
-	keys     *Keys
+	dir       string
+	replica   string
+	shared    bool
+	replicas  int
+	log       *slog.Logger
+	free      func(string) (uint64, error)
+	srv       *server.Server
+	conn      *nats.Conn
+	system    *nats.Conn // of a cluster: for requests of the system account
+	unlock    func() error
+	buckets   map[string]*Bucket
+	events    *EventLog
+	content   *Content
+	keys      *Keys
+	shutdowns *shutdownNotices
 
 	contentBytes int64
 
