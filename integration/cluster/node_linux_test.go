@@ -58,12 +58,7 @@ func newNode(t *testing.T, c *cluster, slots int, hold chan struct{}) *node {
 // join starts the node and has it register.
 func (n *node) join(t *testing.T) *node {
 	t.Helper()
-	if n.now == nil {
-		n.now = time.Now
-	}
-	n.length = cmp.Or(n.length, tokens)
-	n.started, n.finished, n.runner = make(map[string]int), make(map[string]int), make(map[string]*replica)
-	n.server = httptest.NewServer(http.HandlerFunc(n.dispatch))
+	n.serve(t)
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -72,18 +67,47 @@ func (n *node) join(t *testing.T) *node {
 	t.Cleanup(func() {
 		close(stop)
 		<-done
-		n.server.CloseClientConnections()
-		n.server.Close()
 	})
 	return n
 }
 
+// serve starts the node, which does not register.
+func (n *node) serve(t *testing.T) {
+	if n.now == nil {
+		n.now = time.Now
+	}
+	n.length = cmp.Or(n.length, tokens)
+	n.started, n.finished, n.runner = make(map[string]int), make(map[string]int), make(map[string]*replica)
+	n.server = httptest.NewServer(http.HandlerFunc(n.dispatch))
+	t.Cleanup(func() {
+		n.server.CloseClientConnections()
+		n.server.Close()
+	})
+}
+
+func (n *node) pools() []nodeapi.Pool {
+	return []nodeapi.Pool{{PoolID: "p", Engine: "demo", ModelRef: "demo", Ready: true, SlotsFree: n.slots, SlotsTotal: n.slots, Models: []string{"demo"}}}
+}
+
+// register registers the node once, and beat sends one heartbeat; each gives the status.
+func (n *node) register(r *replica) (int, error) { return n.registerAs(r, "node1") }
+
+func (n *node) registerAs(r *replica, id string) (int, error) {
+	body, _ := json.Marshal(nodeapi.RegisterRequest{
+		NodeID: id, MachineID: "m", Address: n.server.URL, Version: "1", DispatchToken: nodeToken, Pools: n.pools(),
+	})
+	status, _, err := n.c.try(r, id, "nodes", "POST", "/v2/nodes/register", string(body))
+	return status, err
+}
+
+func (n *node) beat(r *replica) (int, error) {
+	body, _ := json.Marshal(nodeapi.HeartbeatRequest{Timestamp: n.now(), Pools: n.pools()})
+	status, _, err := n.c.try(r, "node1", "nodes", "POST", "/v2/nodes/node1/heartbeat", string(body))
+	return status, err
+}
+
 // report registers and then sends heartbeats, to one replica after the other.
 func (n *node) report(stop chan struct{}) {
-	pools := []nodeapi.Pool{{PoolID: "p", Engine: "demo", ModelRef: "demo", Ready: true, SlotsFree: n.slots, SlotsTotal: n.slots, Models: []string{"demo"}}}
-	register, _ := json.Marshal(nodeapi.RegisterRequest{
-		NodeID: "node1", MachineID: "m", Address: n.server.URL, Version: "1", DispatchToken: nodeToken, Pools: pools,
-	})
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for i := 0; ; i++ {
@@ -92,15 +116,14 @@ func (n *node) report(stop chan struct{}) {
 			all = n.c.members()
 		}
 		r := all[i%len(all)]
-		beat, _ := json.Marshal(nodeapi.HeartbeatRequest{Timestamp: n.now(), Pools: pools})
-		status, _, err := n.c.try(r, "node1", "nodes", "POST", "/v2/nodes/node1/heartbeat", string(beat))
+		status, err := n.beat(r)
 		if err == nil && status == http.StatusOK {
 			n.mu.Lock()
 			n.beats++
 			n.mu.Unlock()
 		}
 		if err == nil && status == http.StatusNotFound {
-			_, _, _ = n.c.try(r, "node1", "nodes", "POST", "/v2/nodes/register", string(register))
+			_, _ = n.register(r)
 		}
 		select {
 		case <-tick.C:
