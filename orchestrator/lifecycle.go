@@ -19,12 +19,13 @@ type lifecycle struct {
 
 	answers  atomic.Int64  // to calls, that go on; the drain waits for them
 	stopping atomic.Bool   // Stop was called
+	leaving  chan struct{} // closed then
 	drain    time.Duration // how long running tasks may go on after that
 	drainEnd atomic.Int64  // Unix nanoseconds: when running tasks have to stop
 }
 
 func newLifecycle(ctx context.Context, drain time.Duration) *lifecycle {
-	l := &lifecycle{stopped: make(chan struct{}), drain: drain}
+	l := &lifecycle{stopped: make(chan struct{}), leaving: make(chan struct{}), drain: drain}
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	return l
 }
@@ -84,7 +85,10 @@ func (l *lifecycle) beginStop(ctx context.Context) (end time.Time, first bool) {
 		end = deadline.Add(-finishReserve)
 	}
 	l.drainEnd.Store(end.UnixNano())
-	return end, !l.stopping.Swap(true)
+	if first = !l.stopping.Swap(true); first {
+		close(l.leaving)
+	}
+	return end, first
 }
 
 // drainLeft is how long running tasks may go on after a stop; not positive before

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -26,6 +25,10 @@ const (
 	registerFirst = 100 * time.Millisecond
 	// registerLongest is the longest wait between two attempts, which go on for ever.
 	registerLongest = 30 * time.Second
+	// retryLongest is the longest wait while the orchestrator is away, for the first
+	// retryQuickly attempts: it is back within moments after a crash, and the node with it.
+	retryLongest = time.Second
+	retryQuickly = 40
 	// deregisterLimit keeps a stop short when the orchestrator is gone.
 	deregisterLimit = time.Second
 )
@@ -64,14 +67,12 @@ func (r *registration) run(ctx context.Context) {
 
 // registerUntilDone retries until it succeeds, with jitter, and logs each new error.
 func (r *registration) registerUntilDone(ctx context.Context) (time.Duration, error) {
-	policy := &backoff.ExponentialBackOff{
-		InitialInterval: min(r.first, registerFirst), RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: registerLongest,
-	}
-	last := ""
+	last, policy := "", newRetry(r.first)
 	answer, err := backoff.Retry(ctx, func() (nodeapi.RegisterResponse, error) {
 		request := r.request()
 		r.told = authmin.NewSecret(request.DispatchToken)
 		answer, err := r.orchestrator.Register(ctx, request)
+		policy.failed = err
 		if err != nil && err.Error() != last && ctx.Err() == nil {
 			last = err.Error()
 			r.log.Warn("could not register with the orchestrator; retrying", "error", err)
@@ -85,72 +86,12 @@ func (r *registration) registerUntilDone(ctx context.Context) (time.Duration, er
 	return period(answer.NextHeartbeatMS), nil
 }
 
-// beat sends heartbeats until ctx ends (nil), the orchestrator has forgotten
-// the node, or the node has another dispatch token. A heartbeat that fails otherwise is tried again at the next one.
-func (r *registration) beat(ctx context.Context, wait time.Duration) error {
-	last := ""
-	for {
-		if !r.pause(ctx, wait) {
-			return nil
-		}
-		if r.dispatch != nil && !sameSecret(r.dispatch(), r.told) {
-			r.log.Info("registering again: the dispatch token has changed")
-			return errNewDispatchToken
-		}
-		answer, err := r.orchestrator.Heartbeat(ctx, r.nodeID, nodeapi.HeartbeatRequest{Timestamp: time.Now().UTC(), Pools: r.pools()})
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case unknownNode(err):
-			r.log.Warn("could not register again; retrying", "error", err)
-			return err
-		case err != nil && err.Error() != last:
-			r.log.Warn("heartbeat failed", "error", err)
-		case err == nil:
-			wait = period(answer.NextHeartbeatMS)
-		}
-		if last = ""; err != nil {
-			last = err.Error()
-		}
-	}
-}
-
-// pause waits for the next heartbeat, or shortly after a change.
-func (r *registration) pause(ctx context.Context, wait time.Duration) bool {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	case <-r.changed:
-	}
-	timer.Reset(changePause)
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-	}
-	select { // what changed during the pause is in this heartbeat
-	case <-r.changed:
-	default:
-	}
-	return true
-}
-
 func (r *registration) deregister() {
 	ctx, cancel := context.WithTimeout(context.Background(), deregisterLimit)
 	defer cancel()
 	if err := r.orchestrator.Deregister(ctx, r.nodeID); err != nil {
 		r.log.Warn("could not deregister from the orchestrator", "error", err)
 	}
-}
-
-// unknownNode reports whether the orchestrator has forgotten the node: its 404.
-func unknownNode(err error) bool {
-	refused, ok := errors.AsType[*nodeapi.StatusError](err)
-	return ok && refused.Status == http.StatusNotFound
 }
 
 // period is the wait that the orchestrator asked for, within bounds.

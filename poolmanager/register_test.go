@@ -2,12 +2,14 @@ package poolmanager
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/integration/testkit"
@@ -26,6 +28,8 @@ type fakeOrchestrator struct {
 	forget        atomic.Bool
 	registrations atomic.Int32
 	heartbeats    atomic.Int32
+	hold          chan struct{} // not nil: answers that may be held back wait for it
+	holding       atomic.Int32
 }
 
 func newFakeOrchestrator(t *testing.T) *fakeOrchestrator {
@@ -36,6 +40,15 @@ func newFakeOrchestrator(t *testing.T) *fakeOrchestrator {
 }
 
 func (f *fakeOrchestrator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if f.hold != nil && r.Header.Get("Prefer") != "" && !f.forget.Load() {
+		_, _ = io.Copy(io.Discard, r.Body) // else the server does not notice that the node hangs up
+		f.holding.Add(1)
+		select {
+		case <-f.hold:
+		case <-r.Context().Done():
+		}
+		return
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls = append(f.calls, r.Method+" "+r.URL.Path)
@@ -110,6 +123,48 @@ func TestThePeriodOfHeartbeatsStaysInBounds(t *testing.T) {
 	} {
 		if got := period(ms); got != want {
 			t.Errorf("%d ms: got %v, want %v", ms, got, want)
+		}
+	}
+}
+
+// TestALostOrchestratorIsNoticedAtOnce has an orchestrator that holds back the answer to a
+// heartbeat, dies, and has forgotten the node: the node does not wait for its next heartbeat,
+// which is due in a minute.
+func TestALostOrchestratorIsNoticedAtOnce(t *testing.T) {
+	f := newFakeOrchestrator(t)
+	f.hold = make(chan struct{})
+	t.Cleanup(func() { close(f.hold) }) // before the server is closed
+	startRig(t, func(o *Options) { o.OrchestratorURL, o.OrchestratorToken = f.URL, authmin.RandomSecret })
+	testkit.Eventually(t, "a heartbeat whose answer is held back", func() bool { return f.holding.Load() == 1 })
+	f.forget.Store(true)
+	f.CloseClientConnections()
+	testkit.Eventually(t, "the second registration", func() bool { return f.registrations.Load() == 2 })
+}
+
+func TestAttemptsAreQuickWhileTheOrchestratorIsAway(t *testing.T) {
+	refused := &nodeapi.StatusError{Status: http.StatusForbidden}
+	for name, c := range map[string]struct {
+		failed      error
+		after       int
+		least, most time.Duration
+	}{
+		"away":                      {nodeapi.ErrUnreachable, retryQuickly, retryLongest / 2, retryLongest},
+		"its gateway has no answer": {&nodeapi.StatusError{Status: http.StatusBadGateway}, retryQuickly, retryLongest / 2, retryLongest},
+		"away for long":             {nodeapi.ErrUnreachable, retryQuickly + 20, registerLongest / 2, 3 * registerLongest / 2},
+		"refused":                   {refused, 20, registerLongest / 2, 3 * registerLongest / 2},
+	} {
+		r, got := newRetry(registerFirst), time.Duration(0)
+		for range c.after {
+			r.failed = c.failed
+			got = r.NextBackOff()
+		}
+		if got < c.least || got > c.most {
+			t.Errorf("%s: after %d attempts got %s, want %s to %s", name, c.after, got, c.least, c.most)
+		}
+	}
+	for failures, longest := range map[int]time.Duration{1: retryLongest, retryQuickly: retryLongest, retryQuickly + 1: heartbeatEvery} {
+		if got := again(failures); got < longest/2 || got > longest {
+			t.Errorf("a heartbeat after %d failures: got %s", failures, got)
 		}
 	}
 }

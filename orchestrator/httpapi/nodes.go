@@ -3,6 +3,11 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator"
@@ -12,8 +17,26 @@ import (
 type registerInput struct{ Body nodeapi.RegisterRequest }
 
 type heartbeatInput struct {
-	ID   string `path:"id" maxLength:"256"`
-	Body nodeapi.HeartbeatRequest
+	ID     string `path:"id" maxLength:"256"`
+	Prefer string `header:"Prefer" maxLength:"64" doc:"wait=N (RFC 7240): the answer is held back for N seconds, 9 at most, so that the node notices a lost orchestrator at once"`
+	Body   nodeapi.HeartbeatRequest
+}
+
+// Resolve ends the limit for the body's arrival, which has been read: the answer may be
+// held back for longer.
+func (*heartbeatInput) Resolve(ctx huma.Context) []error {
+	_ = ctx.SetReadDeadline(time.Time{}) // a writer that cannot has no socket
+	return nil
+}
+
+// wait is how long the answer is to be held back; other preferences are ignored.
+func (in *heartbeatInput) wait() time.Duration {
+	seconds, ok := strings.CutPrefix(strings.TrimSpace(in.Prefer), "wait=")
+	n, err := strconv.ParseUint(seconds, 10, 16)
+	if !ok || err != nil {
+		return 0
+	}
+	return time.Duration(n) * time.Second
 }
 
 type nodeInput struct {
@@ -46,6 +69,9 @@ func (a *API) register(ctx context.Context, in *registerInput) (*body[nodeapi.Re
 
 func (a *API) heartbeat(ctx context.Context, in *heartbeatInput) (*body[nodeapi.HeartbeatResponse], error) {
 	answer, err := a.o.Heartbeat(who(ctx), in.ID, in.Body)
+	if wait := in.wait(); err == nil && wait > 0 {
+		answer = a.o.HoldHeartbeat(ctx, wait)
+	}
 	return &body[nodeapi.HeartbeatResponse]{answer}, err
 }
 

@@ -76,6 +76,15 @@ func (o *Orchestrator) Heartbeat(ctx context.Context, nodeID string, h Heartbeat
 	return answer, err
 }
 
+// HoldHeartbeat is Heartbeat that asks for its answer only after wait, in whole seconds: it
+// fails at once when the orchestrator is lost. An orchestrator of an earlier version answers
+// at once.
+func (o *Orchestrator) HoldHeartbeat(ctx context.Context, nodeID string, h HeartbeatRequest, wait time.Duration) (answer HeartbeatResponse, err error) {
+	err = o.callWithin(ctx, OrchestratorTimeout+wait, http.MethodPost, "/v2/nodes/"+url.PathEscape(nodeID)+"/heartbeat", h, &answer,
+		func(r *http.Request) { r.Header.Set("Prefer", fmt.Sprintf("wait=%d", int(wait.Seconds()))) })
+	return answer, err
+}
+
 // Deregister takes a node away.
 func (o *Orchestrator) Deregister(ctx context.Context, nodeID string) error {
 	return o.call(ctx, http.MethodDelete, "/v2/nodes/"+url.PathEscape(nodeID), nil, nil)
@@ -88,7 +97,11 @@ func (o *Orchestrator) CatalogModel(ctx context.Context, id string) (m Model, er
 }
 
 func (o *Orchestrator) call(ctx context.Context, method, path string, body, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, OrchestratorTimeout)
+	return o.callWithin(ctx, OrchestratorTimeout, method, path, body, into, func(*http.Request) {})
+}
+
+func (o *Orchestrator) callWithin(ctx context.Context, limit time.Duration, method, path string, body, into any, edit func(*http.Request)) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var reader io.Reader
 	if body != nil {
@@ -105,6 +118,7 @@ func (o *Orchestrator) call(ctx context.Context, method, path string, body, into
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
+	edit(request)
 	if token := o.token(); !token.IsZero() {
 		request.Header.Set("Authorization", "Bearer "+token.Reveal())
 	}
