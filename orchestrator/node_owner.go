@@ -78,6 +78,11 @@ func (ns *nodes) credentialOf(said sharedNode) func() authmin.Secret {
 func (ns *nodes) claim(ctx context.Context, who Who, id string) error {
 	ns.mu.Lock()
 	owner, taken := ns.owners[id]
+	if n := ns.byID[id]; !taken && n != nil {
+		// Another replica has claimed it, and its message was faster than the record.
+		taken = n.info.Owner == who.Identity
+		owner = n.info.Owner
+	}
 	count := 0
 	for _, o := range ns.owners {
 		if o == who.Identity {

@@ -16,8 +16,8 @@ func (r *replicas) groups(of, current int, mayLose bool) {
 	st := r.stores[of]
 	testkit.Within(r.t, testkit.Limit, fmt.Sprintf("%d replicas are current", current), func() error {
 		all := st.GroupStates(r.t.Context())
-		if len(all) != 12 {
-			return fmt.Errorf("got %d groups, want those of 11 streams and of the cluster: %+v", len(all), all)
+		if len(all) != 11 {
+			return fmt.Errorf("got %d groups, want those of 10 streams and of the cluster: %+v", len(all), all)
 		}
 		for _, g := range all {
 			if g.Current != current || g.Leader == "" || g.Term == 0 || g.Lag > 1000 || g.MayLose != mayLose {
