@@ -25,10 +25,6 @@ const (
 	registerFirst = 100 * time.Millisecond
 	// registerLongest is the longest wait between two attempts, which go on for ever.
 	registerLongest = 30 * time.Second
-	// retryLongest is the longest wait while the orchestrator is away, for the first
-	// retryQuickly attempts: it is back within moments after a crash, and the node with it.
-	retryLongest = time.Second
-	retryQuickly = 40
 	// deregisterLimit keeps a stop short when the orchestrator is gone.
 	deregisterLimit = time.Second
 )

@@ -11,6 +11,13 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
+const (
+	// retryLongest is the longest wait while the orchestrator is away, for the first
+	// retryQuickly attempts: it is back within moments after a crash, and the node with it.
+	retryLongest = time.Second
+	retryQuickly = 40
+)
+
 // retry is the wait before the next attempt: short while the orchestrator is away, and
 // longer each time when it refuses, as a wrong token stays wrong.
 type retry struct {
