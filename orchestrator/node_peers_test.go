@@ -60,7 +60,13 @@ func TestAReplicaStartsWhenItKnowsTheNodes(t *testing.T) {
 		}
 		started <- o
 	}()
-	question := <-asked
+	var question store.PeerMessage
+	select {
+	case question = <-asked:
+	case o := <-started:
+		stopped(t, o)
+		t.Fatal("it has started, and has asked no other replica")
+	}
 	select {
 	case o := <-started:
 		stopped(t, o)
