@@ -43,7 +43,7 @@ func (r *replicas) leaders(current int, mayLose bool, of ...int) {
 		led := map[string]int{}
 		for _, i := range of {
 			groups := r.stores[i].OwnGroups()
-			if len(groups) != 12 {
+			if len(groups) != 11 {
 				return fmt.Errorf("got %d groups", len(groups))
 			}
 			for _, g := range groups {
@@ -64,7 +64,7 @@ func (r *replicas) leaders(current int, mayLose bool, of ...int) {
 				return fmt.Errorf("%s has %d leaders", name, leaders)
 			}
 		}
-		if len(led) != 12 {
+		if len(led) != 11 {
 			return fmt.Errorf("%d groups are led", len(led))
 		}
 		return nil
