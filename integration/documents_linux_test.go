@@ -40,7 +40,7 @@ var documentParts = []struct {
 	{"observability.md", 1, func(*testing.T, *fleet, string) {}},
 	{"colleagues.md", 7, func(*testing.T, *fleet, string) {}},
 	{"usage.md", 1, func(*testing.T, *fleet, string) {}},
-	{"budgets.md", 1, func(*testing.T, *fleet, string) {}},
+	{"budgets.md", 1, validatesBudgets},
 	{"install.md", 0, func(*testing.T, *fleet, string) {}},
 }
 

@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -71,28 +72,49 @@ func (f *fleet) withKeptState(t *testing.T, ask func(gatewaytest.Client) (string
 // validatesCookbook has each block of the cookbook judged as a start would judge it,
 // on its own.
 func validatesCookbook(t *testing.T, _ *fleet, _ string) {
+	validates(t, "cookbook.md", 8, nil)
+}
+
+// validatesBudgets is the same for the document of budgets, with a token and a directory.
+func validatesBudgets(t *testing.T, _ *fleet, _ string) {
+	token, counts := filepath.Join(t.TempDir(), "intern_token"), t.TempDir()
+	if err := os.WriteFile(token, []byte(rand.Text()+rand.Text()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	validates(t, "budgets.md", 1, strings.NewReplacer("/run/secrets/intern_token", token, "/var/lib/llorch-gateway/budgets", counts))
+}
+
+// validates has the Caddyfiles of a document judged, at least so many.
+func validates(t *testing.T, name string, least int, places *strings.Replacer) {
 	t.Helper()
 	root, err := gatewaytest.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(root, "deploy", "docs", "cookbook.md"))
+	text, err := os.ReadFile(filepath.Join(root, "deploy", "docs", name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	blocks := 0
 	for _, m := range fencedBlock.FindAllStringSubmatch(string(text), -1) {
+		if m[1] != "caddyfile" {
+			continue
+		}
+		config := m[2]
+		if places != nil {
+			config = places.Replace(config)
+		}
 		file := filepath.Join(t.TempDir(), "Caddyfile")
-		if err := os.WriteFile(file, []byte(m[2]), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		cmd := gatewaytest.Command(t, append(ownerEnv, "VLLM_API_KEY=key-of-an-upstream"), "validate", "--adapter", "caddyfile", "--config", file)
 		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s\nin\n%s", err, out, m[2])
+			t.Errorf("%v\n%s\nin\n%s", err, out, config)
 		}
 		blocks++
 	}
-	if blocks < 8 {
-		t.Errorf("%d blocks, want at least 8", blocks)
+	if blocks < least {
+		t.Errorf("%d blocks, want at least %d", blocks, least)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -41,5 +42,26 @@ func TestUpFollowsATokenFileAndIgnoresHUP(t *testing.T) {
 	})
 	if answer, err := u.As(first).Do("GET", "/v1/models", ""); err != nil || answer.Status != 401 && answer.Status != 429 {
 		t.Errorf("the old token: got %d, %v, want 401 or 429", answer.Status, err)
+	}
+}
+
+// A key that is made while up runs may have a budget, which is counted at once.
+func TestUpCountsTheBudgetOfANewKey(t *testing.T) {
+	u := gatewaytest.StartUp(t, nil)
+	cmd := gatewaytest.Command(t, nil, "authmin", "token", "new", "dave", "infer", "--file", filepath.Join(u.Dir, "tokens"), "--budget", "1requests/month")
+	secret, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dave := u.As(strings.TrimSpace(string(secret)))
+	testkit.Within(t, 10*time.Second, "the first request", func() error {
+		answer, err := dave.Do("GET", "/v1/models", "")
+		if err == nil && answer.Status != 200 {
+			err = fmt.Errorf("status %d %s", answer.Status, answer.Body)
+		}
+		return err
+	})
+	if answer, err := dave.Do("GET", "/v1/models", ""); err != nil || answer.Status != 429 {
+		t.Errorf("the second request: got %d, %v, want 429", answer.Status, err)
 	}
 }

@@ -46,6 +46,9 @@ func runHome(ctx context.Context, o upOptions) (err error) {
 	if err := prepareDataDir(o.dataDir); err != nil {
 		return err
 	}
+	if err := os.MkdirAll(o.budgetsDir(), 0o700); err != nil {
+		return fmt.Errorf("creating the directory of the counts of budgets: %w", err)
+	}
 	if o.listen, err = checkFree("--listen", o.listen); err != nil {
 		return err
 	}
@@ -196,6 +199,10 @@ func prepareDataDir(dir string) error {
 	}
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
+
+// budgetsDir is the directory of the counts of budgets: a key that is made while up runs
+// may have one.
+func (o *upOptions) budgetsDir() string { return filepath.Join(o.dataDir, "budgets") }
 
 // ignoreCanceled drops an error that is due to the end of ctx, such as by Ctrl-C.
 func ignoreCanceled(ctx context.Context, err error) error {

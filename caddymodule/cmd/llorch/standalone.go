@@ -21,7 +21,7 @@ func standaloneSteps(o upOptions, client clientToken) (string, error) {
 	}
 	var b strings.Builder
 	b.WriteString("What `llorch up` runs, as three programs. Save this as Caddyfile, and paste into the\nshell of each of them:\n\n")
-	fmt.Fprintf(&b, "\tmkdir -p -m 0700 %s\n", shellQuote(o.dataDir))
+	fmt.Fprintf(&b, "\tmkdir -p -m 0700 %s %s\n", shellQuote(o.dataDir), shellQuote(o.budgetsDir()))
 	tokens := filepath.Join(o.dataDir, "internal.env")
 	fmt.Fprintf(&b, "\ttest -e %[1]s || (umask 077; for name in %[2]s %[3]s LLORCH_POOL_TOKEN; do echo export $name=$(openssl rand -hex 32); done > %[1]s)\n", shellQuote(tokens), envUpstreamToken, envNodeToken)
 	fmt.Fprintf(&b, "\t. %s\n", shellQuote(tokens))

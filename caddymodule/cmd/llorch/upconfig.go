@@ -34,6 +34,7 @@ func caddyfileFor(o upOptions, client clientToken) (string, error) {
 	}
 	err = upTemplate.Execute(&b, map[string]any{
 		"Host": host, "Port": port, "DataDir": quote(o.dataDir),
+		"Budgets":      quote(o.budgetsDir()),
 		"Token":        client.caddyfileLine(),
 		"Orchestrator": o.orchestratorAddr(), "PoolManager": o.poolManagerAddr(),
 		"UpstreamToken": envUpstreamToken, "NodeToken": envNodeToken,
