@@ -213,11 +213,11 @@ type grouped struct {
 
 func newGrouped() *grouped { return &grouped{names: map[string][]string{}} }
 
-func (g *grouped) add(text, token string) {
+func (g *grouped) add(text, holder string) {
 	if g.names[text] == nil {
 		g.texts = append(g.texts, text)
 	}
-	if name := "token " + token; len(g.names[text]) <= maxListed && !slices.Contains(g.names[text], name) {
+	if name := "token " + holder; len(g.names[text]) <= maxListed && !slices.Contains(g.names[text], name) {
 		g.names[text] = append(g.names[text], name)
 	}
 }
