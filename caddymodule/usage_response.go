@@ -95,7 +95,7 @@ func errorEvent(dialect authmin.Dialect, path string, p *authmin.Problem, id str
 	switch {
 	case dialect == authmin.DialectOllama:
 		return append(body, '\n')
-	case dialect == authmin.DialectAnthropic, path == "/v1/responses":
+	case dialect == authmin.DialectAnthropic, path == "/v1/responses", path == "/responses":
 		return append(append([]byte("event: error\ndata: "), body...), "\n\n"...)
 	}
 	return append(append([]byte("data: "), body...), "\n\n"...)

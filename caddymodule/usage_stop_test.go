@@ -116,3 +116,15 @@ func TestFiguresAboveTheBoundOfACallAreUnreported(t *testing.T) {
 		t.Errorf("got %d %s, %+v", answer.StatusCode, body, result)
 	}
 }
+
+// The events of the responses protocol have names, under both of its paths.
+func TestTheErrorEventIsThatOfTheProtocol(t *testing.T) {
+	for path, want := range map[string]string{
+		"/v1/responses": "event: error\ndata: {", "/responses": "event: error\ndata: {", "/v1/messages": "event: error\ndata: {",
+		"/v1/chat/completions": "data: {", "/v1/completions": "data: {", "/api/chat": "{",
+	} {
+		if got := errorEvent(authmin.DialectOf(path, http.Header{}), path, &testProblem, "id"); !strings.HasPrefix(string(got), want) {
+			t.Errorf("%s: got %q, want it to begin with %q", path, got, want)
+		}
+	}
+}

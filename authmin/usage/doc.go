@@ -9,8 +9,8 @@
 // embeddings and of rerank, of Anthropic's messages, and of Ollama's routes: JSON, events
 // (text/event-stream) and lines of JSON (application/x-ndjson). It reads events one by
 // one with package jsonbody and builds no values. It holds the figures, the start of one
-// line, and at most 512 bytes of each member that it knows, of one event: less than
-// 64 KiB, however long an answer or an event is.
+// line, at most 512 bytes of each member that it knows, of one event, and one event with
+// text of at most 4 KiB: less than 64 KiB, however long an answer or an event is.
 //
 // # What counts
 //
