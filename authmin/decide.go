@@ -110,7 +110,7 @@ func (d *Decision) refuse(reason Reason, p *Problem) {
 	d.Allow, d.Reason, d.Problem = false, reason, p
 }
 
-// unacceptable returns why a request is refused whatever the policy and credential.
+// unacceptable returns why a request is refused with any policy and credential.
 func unacceptable(r *Request) Reason {
 	switch {
 	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:

@@ -12,7 +12,7 @@ import (
 var ErrForeignOwner = errors.New("the file belongs to another user")
 
 // checkOwner refuses a keyring file whose owner is neither root nor the user of this
-// process: a file's owner can change it whatever its mode, and add a token.
+// process: a file's owner can change its mode, and add a token.
 func checkOwner(path string, info os.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -2,8 +2,8 @@ package authmin
 
 import "time"
 
-// Identify decides a request that every valid token may make, whatever the rules say: one
-// about the caller itself. The loopback bypass counts as a token; an identity that a proxy
+// Identify decides a request about the caller itself, which every valid token may make. The
+// rules of the policy do not apply to it. The loopback bypass counts as a token; an identity that a proxy
 // names does not, since another program stands between.
 func (g *Decider) Identify(r *Request, now time.Time) Decision {
 	d := Decision{Rule: NoRule, Identity: NameAnonymous}

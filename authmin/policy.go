@@ -14,7 +14,7 @@ type Action uint8
 
 // The zero Action denies.
 const (
-	ActionDeny    Action = iota // refuse every request, whatever the token
+	ActionDeny    Action = iota // refuse every request, with any token
 	ActionPublic                // allow every request; tokens are ignored
 	ActionRequire               // allow tokens with one of the scopes
 )

@@ -15,7 +15,7 @@ var ProblemModel = Problem{
 }
 
 // ProblemModelRoute refuses a route of a backend that a token with a list of models may not
-// use, whatever its scopes are.
+// use with any scopes.
 var ProblemModelRoute = Problem{
 	Status: http.StatusForbidden, Code: ProblemModel.Code, CodeNumber: ProblemModel.CodeNumber,
 	Title: "The token may use some models only, and this route could change or reach others",

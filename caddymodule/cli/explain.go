@@ -83,7 +83,7 @@ type explanation struct {
 	models   string // what the models of the token mean here, "" without a list
 }
 
-// status is what the client sees; 200 stands for whatever the upstream answers.
+// status is what the client sees; 200 stands for the answer of the upstream.
 func (a *explanation) status() int {
 	if a.decision.Allow {
 		return 200
