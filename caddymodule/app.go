@@ -88,9 +88,11 @@ type App struct {
 	watched   *Watch // nil: the configuration has no page
 	hasPage   bool
 	metrics   *metrics
-	ledger    *pooledLedger // nil: no state_dir
-	hasUsage  bool          // a guard has usage
-	counting  bool          // ledger has to be released
+	ledger    *pooledLedger    // nil: no state_dir
+	hasUsage  bool             // a guard has usage
+	counting  bool             // ledger has to be released
+	checked   *authmin.Keyring // the last one that was compared with ledger
+	uncounted bool             // it has budgets, and there is no ledger
 	log       *zap.Logger
 	stopped   chan struct{}
 	stop      func()
@@ -282,6 +284,7 @@ func (a *App) watch(stop <-chan struct{}) {
 func (a *App) tick(now time.Time) {
 	shieldStdLog()
 	a.store.poll()
+	a.reportUncounted(a.store.keyring())
 	a.metrics.sourcesUnusable.Set(float64(a.store.unusable()))
 	a.state.live.sweep(a.store.keyring(), now)
 	for _, client := range a.state.lockouts.expire(now) {

@@ -100,6 +100,20 @@ func (a *App) provisionBudgets() error {
 	return nil
 }
 
+// reportUncounted logs that a keyring has a budget which is not counted: once, until it has
+// none. At the start such a keyring is refused; a keyring file may get a budget later.
+func (a *App) reportUncounted(ring *authmin.Keyring) {
+	if a.ledger != nil || ring == a.checked {
+		return
+	}
+	a.checked = ring
+	uncounted := a.hasBudget(func(authmin.Budget) bool { return true })
+	if uncounted && !a.uncounted {
+		a.log.Error("a token of a keyring file has a budget, and there is no directory for its counts: its requests are refused with 503; write `state_dir /var/lib/llorch/budgets` into the global authmin block, or remove the budget")
+	}
+	a.uncounted = uncounted
+}
+
 // hasBudget reports whether a token or scope has a budget of a kind.
 func (a *App) hasBudget(is func(authmin.Budget) bool) bool {
 	for token := range a.store.keyring().Tokens {

@@ -280,3 +280,35 @@ func TestTheJournalIsSyncedOnceASecond(t *testing.T) {
 		}
 	})
 }
+
+// A reason that no client is told is logged, once for each.
+func TestAJournalThatCannotBeOpenedIsLoggedOnce(t *testing.T) {
+	var log bytes.Buffer
+	dir := filepath.Join(t.TempDir(), "budgets")
+	l := New(Options{Directory: dir, Log: func() *slog.Logger { return slog.New(slog.NewTextHandler(&log, nil)) }})
+	t.Cleanup(func() { stop(t, l) })
+	expectLogged := func(lines int) {
+		t.Helper()
+		for range 3 {
+			if _, err := l.Reserve([]Claim{claim("alice", "9requests/day", 1)}); (err == nil) != (lines == 0) {
+				t.Errorf("got %v", err)
+			}
+		}
+		if got := strings.Count(log.String(), "level=ERROR"); got != lines {
+			t.Errorf("%d lines, want %d: %s", got, lines, &log)
+		}
+	}
+	expectLogged(1)
+	if err := os.Mkdir(dir, 0o722); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o722); err != nil {
+		t.Fatal(err)
+	}
+	expectLogged(2)
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	log.Reset()
+	expectLogged(0)
+}

@@ -33,6 +33,7 @@ type Ledger struct {
 	latest   time.Time // the latest time that was seen, in this process or an earlier one
 	journal  *journal  // nil: not open
 	failing  error     // nil: the journal can be written and synced
+	closed   string    // why the journal could not be opened, as it was logged last
 	synced   int64     // size of the journal when it was synced last
 	replaced int64     // its size when it was replaced last; 0 before
 	lines    []byte    // reused by write

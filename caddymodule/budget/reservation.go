@@ -44,7 +44,7 @@ func (l *Ledger) Reserve(claims []Claim) (*Reservation, error) {
 	defer l.mu.Unlock()
 	open := !slices.ContainsFunc(claims, func(c Claim) bool { return !c.Open })
 	r := &Reservation{ledger: l}
-	if err := l.start(); err != nil || l.journal == nil {
+	if err := l.begin(); err != nil || l.journal == nil {
 		if open {
 			return r, nil
 		}

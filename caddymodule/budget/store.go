@@ -17,6 +17,21 @@ func (l *Ledger) Start() error {
 	return l.start()
 }
 
+// begin is start for a request, to which the reason of a failure is not told: it is logged
+// when it changes.
+func (l *Ledger) begin() error {
+	err := l.start()
+	reason := ""
+	if err != nil {
+		reason = err.Error()
+	}
+	if reason != l.closed && err != nil && l.options.Log != nil {
+		l.options.Log().Error("cannot open the journal of budgets; requests with a budget are refused", "error", err)
+	}
+	l.closed = reason
+	return err
+}
+
 func (l *Ledger) start() error {
 	if l.journal != nil || l.ended {
 		return nil
