@@ -4,7 +4,8 @@
 // and the daemons' heaps are small, a few MiB to a few dozen, so that it would run several
 // times a second for very little memory. [Choose] lets the heap grow to five times what is
 // in use (GOGC=400), under a soft limit of half the memory of the machine or container, at
-// which the collector works as hard as it has to.
+// which the collector works as hard as it has to. When the process has been nearly idle for
+// a minute, and 64 MiB or more are not in use, they are returned to the system.
 //
 // What the operator sets wins: with GOGC in the environment nothing is changed, and
 // GOMEMLIMIT, or AUTOMEMLIMIT, replaces the half. Where there is no limit, because
@@ -23,6 +24,7 @@ import (
 	"math"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
@@ -57,5 +59,6 @@ func Choose() {
 		memlimit.WithProvider(memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.FromSystem)))
 	if err == nil && limit < math.MaxInt64 {
 		debug.SetGCPercent(Percent)
+		trimming.Do(func() { go trim(time.NewTicker(quietTime).C) }) // until the process ends
 	}
 }
