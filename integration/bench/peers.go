@@ -145,10 +145,12 @@ const (
 // serveAuth is the least that a service for forward_auth does.
 func serveAuth(address, token string) error {
 	want := authmin.NewSecret(token).Digest()
-	return http.ListenAndServe(address, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	check := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if !want.Equal(authmin.NewSecret(given).Digest()) {
 			w.WriteHeader(http.StatusUnauthorized)
 		}
-	}))
+	})
+	server := &http.Server{Addr: address, Handler: check, DisableGeneralOptionsHandler: true}
+	return server.ListenAndServe()
 }

@@ -32,7 +32,7 @@ func newSite(upstream string) (*bench, error) {
 		return nil, err
 	}
 	b := &bench{dir: dir, token: rand.Text() + rand.Text(), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
-	b.upstream = &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(engine)}}
+	b.upstream = &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(engine), DisableGeneralOptionsHandler: true}}
 	b.upstream.Start()
 	return b, nil
 }
