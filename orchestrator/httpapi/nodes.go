@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/llorch/gateway/authmin"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
@@ -20,13 +18,6 @@ type heartbeatInput struct {
 	ID     string `path:"id" maxLength:"256"`
 	Prefer string `header:"Prefer" maxLength:"64" doc:"wait=N (RFC 7240): the answer is held back for N seconds, 9 at most, so that the node notices a lost orchestrator at once"`
 	Body   nodeapi.HeartbeatRequest
-}
-
-// Resolve ends the limit for the body's arrival, which has been read: the answer may be
-// held back for longer.
-func (*heartbeatInput) Resolve(ctx huma.Context) []error {
-	_ = ctx.SetReadDeadline(time.Time{}) // a writer that cannot has no socket
-	return nil
 }
 
 // wait is how long the answer is to be held back; other preferences are ignored.
