@@ -11,7 +11,7 @@ const (
 	// quietTime is how long a process must be nearly idle before it returns memory: it
 	// has allocated less than quietBytes in it.
 	quietTime  = time.Minute
-	quietBytes = 32 << 20
+	quietBytes = 128 << 20
 	// worthBytes is the least that is returned: collecting the heap costs some
 	// milliseconds of processor time.
 	worthBytes = 64 << 20

@@ -19,7 +19,7 @@ func TestMemoryIsReturnedWhenTheProcessIsIdle(t *testing.T) {
 		close(done)
 	}()
 	burst := func() {
-		kept = make([]byte, 2*worthBytes)
+		kept = make([]byte, quietBytes+worthBytes)
 		for i := 0; i < len(kept); i += 4096 {
 			kept[i] = 1
 		}
