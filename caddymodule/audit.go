@@ -153,9 +153,9 @@ func (a *auditLog) decision(r *http.Request, g *Guard, d *authmin.Decision, s *r
 			return true
 		}
 	}
-	if event == eventAllowed && !d.Public && g.summarises(r, d) {
+	if event == eventAllowed && !d.Public && a.required == 0 && g.summarises(r, d) {
 		record.level, record.event, record.decision, record.status = level, event, decision, status
-		if a.holdRepeat(record) {
+		if a.holdRepeat(s, record) {
 			return true
 		}
 	}

@@ -14,8 +14,8 @@ const (
 	// repeatWindow is the time in which the repeated requests of audit_summary share a
 	// summary: a heartbeat each 10 s makes 12 records an hour in place of 360.
 	repeatWindow = 10 * time.Minute
-	// maxRepeats bounds the requests of audit_summary with a count of their own, 1 KiB
-	// each. Beyond it each has a record.
+	// maxRepeats bounds the requests of audit_summary with a count of their own, up to
+	// 4 KiB each. Beyond it each has a record.
 	maxRepeats = 4096
 )
 
@@ -62,8 +62,13 @@ func (g *Guard) summarises(r *http.Request, d *authmin.Decision) bool {
 
 // holdRepeat reports whether an allowed request is counted instead of recorded: another
 // one with the same guard, identity, address, method and path has a record in this window.
-func (a *auditLog) holdRepeat(d *decisionRecord) bool {
-	key := refusalKey{client: d.remote, token: strings.Join([]string{d.guard, d.identity, d.token, d.method, d.path}, " ")}
+// One whose path is not recorded as it is, because it is long or has a token in it, is
+// never held: another path could hide behind it.
+func (a *auditLog) holdRepeat(s *requestState, d *decisionRecord) bool {
+	if path, _, _ := strings.Cut(s.target, "?"); path != d.path {
+		return false
+	}
+	key := refusalKey{client: d.remote, token: strings.Join([]string{d.guard, d.identity, d.token, d.clientIP, d.method, d.path}, " ")}
 	held, due := a.repeats.hold(key, d, time.Now())
 	if due != nil {
 		a.writeSummary(due)

@@ -57,8 +57,8 @@ type Guard struct {
 	TokenOnly bool `json:"token_only,omitempty"`
 
 	// Allowed requests that repeat all the time, such as heartbeats. Of those with one
-	// identity, method and path, the first in ten minutes has an audit record, and the
-	// others share a summary.
+	// identity, client address, method and path, the first in ten minutes has an audit
+	// record, and the others share a summary. With a required sink each has its record.
 	AuditSummary []RequestsConfig `json:"audit_summary,omitempty"`
 
 	// Forward every request, and only count and log the requests that would be

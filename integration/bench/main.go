@@ -23,6 +23,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // settings are the flags.
@@ -38,7 +39,7 @@ func main() {
 	if len(os.Args) > 2 && os.Args[1] == authServiceCommand {
 		log.Fatal(serveAuth(os.Args[2], os.Getenv(authServiceToken)))
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
 		log.SetFlags(0)

@@ -2,14 +2,17 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestBenchComparesProxies runs the program with the upstream and llorch, and with a
@@ -89,7 +92,30 @@ func TestBenchStopsAtAWrongAnswer(t *testing.T) {
 	}
 	defer b.close()
 	p := &proxy{Name: "direct", base: b.upstream.URL + "/none"}
-	if _, err := b.turn(p, shapes[len(shapes)-1]); err == nil || !strings.Contains(err.Error(), "404") {
+	if _, err := b.turn(t.Context(), p, shapes[len(shapes)-1]); err == nil || !strings.Contains(err.Error(), "404") {
 		t.Errorf("%v, want the status", err)
+	}
+}
+
+// TestBenchEndsWithoutAnAnswer: a proxy of -url may accept and never answer.
+func TestBenchEndsWithoutAnAnswer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, stop := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, []string{"-peers", "direct", "-url", "silent=http://" + l.Addr().String()}, io.Discard, io.Discard)
+	}()
+	select {
+	case err := <-ended:
+		if err == nil || !strings.Contains(err.Error(), "silent does not answer") {
+			t.Errorf("%v, want that it does not answer", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("it waits on after it was told to stop")
 	}
 }

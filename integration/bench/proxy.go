@@ -53,7 +53,7 @@ func (p *proxy) ready(ctx context.Context, b *bench) error {
 	defer cancel()
 	s := shapes[slices.IndexFunc(shapes, func(s shape) bool { return s.name == "json/0.5KB" })]
 	for {
-		_, err := b.ask(p.base, p.token, s, s.body())
+		_, err := b.ask(ctx, p.base, p.token, s, s.body())
 		if err == nil {
 			return nil
 		}

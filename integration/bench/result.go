@@ -59,7 +59,7 @@ func compareAll(ctx context.Context, b *bench, running []*proxy, wanted []shape,
 				if err := ctx.Err(); err != nil {
 					return nil, err
 				}
-				t, err := b.turn(p, s)
+				t, err := b.turn(ctx, p, s)
 				if err != nil {
 					return nil, err
 				}

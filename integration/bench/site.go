@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"io"
@@ -12,6 +13,9 @@ import (
 	"sync"
 	"time"
 )
+
+// answerLimit is how long one answer may take.
+const answerLimit = time.Minute
 
 // bench is the upstream, the clients and a folder for the files of the proxies.
 type bench struct {
@@ -45,8 +49,10 @@ func (b *bench) close() {
 
 // ask makes one request and reads its answer. first is the time to the first byte of the
 // answer's body.
-func (b *bench) ask(base, token string, s shape, body string) (first time.Duration, err error) {
-	r, err := http.NewRequest(http.MethodPost, base+s.path, strings.NewReader(body))
+func (b *bench) ask(ctx context.Context, base, token string, s shape, body string) (first time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, base+s.path, strings.NewReader(body))
 	if err != nil {
 		return 0, err
 	}
@@ -74,7 +80,7 @@ func (b *bench) ask(base, token string, s shape, body string) (first time.Durati
 }
 
 // turn sends a batch of requests over all connections.
-func (b *bench) turn(p *proxy, s shape) (t turn, err error) {
+func (b *bench) turn(ctx context.Context, p *proxy, s shape) (t turn, err error) {
 	before, err := p.cpu()
 	if err != nil {
 		return t, err
@@ -86,7 +92,7 @@ func (b *bench) turn(p *proxy, s shape) (t turn, err error) {
 	for range s.clients {
 		wg.Go(func() {
 			for range s.batch / s.clients {
-				first, failed := b.ask(p.base, p.token, s, body)
+				first, failed := b.ask(ctx, p.base, p.token, s, body)
 				mu.Lock()
 				firsts = append(firsts, micro(first))
 				if failed != nil {

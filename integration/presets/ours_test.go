@@ -108,7 +108,7 @@ func upText(t *testing.T) string {
 	t.Helper()
 	text := read(t, inRoot(t, "caddymodule/cmd/llorch/up.caddyfile.tmpl"))
 	text = strings.ReplaceAll(text, "{{.Token}}", "token owner {env.OWNER} admin")
-	for name, value := range map[string]string{"Listen": "127.0.0.1:8080", "Port": "8080", "Host": "127.0.0.1", "PoolManager": "127.0.0.1:9200", "Orchestrator": "127.0.0.1:8081", "Page": "127.0.0.1:8082", "PageHost": "127.0.0.1", "PagePort": "8082"} {
+	for name, value := range map[string]string{"Listen": "127.0.0.1:8080", "Port": "8080", "Host": "127.0.0.1", "PoolManager": "127.0.0.1:9200", "Orchestrator": "127.0.0.1:8081", "Page": "127.0.0.1:8082", "PageHost": "127.0.0.1", "PagePort": "8082", "Budgets": "/var/lib/llorch/budgets"} {
 		text = strings.ReplaceAll(text, "{{."+name+"}}", value)
 	}
 	return action.ReplaceAllString(condition.ReplaceAllString(text, ""), "NAME")

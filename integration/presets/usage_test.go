@@ -14,7 +14,8 @@ import (
 )
 
 // TestOnlyCallsHaveARecordOfUsage: a guard with usage takes each request of POST for a call
-// unless its route is in model_free. What nodes and operators send is none.
+// unless its route is in model_free. What nodes and operators send to the orchestrator is
+// none. Below /pools/ the pool manager runs a model (dispatch, call): these are calls.
 func TestOnlyCallsHaveARecordOfUsage(t *testing.T) {
 	all := ours(t)
 	for file, c := range map[string]struct {
@@ -28,12 +29,17 @@ func TestOnlyCallsHaveARecordOfUsage(t *testing.T) {
 		models := modelRoutesOf(t, c.text)
 		checked := 0
 		for _, r := range c.routes {
-			if r.Method == http.MethodGet || r.Method == http.MethodDelete || r.Class == "infer" {
+			if r.Method == http.MethodGet || r.Method == http.MethodDelete || r.Class == "infer" || strings.HasPrefix(r.Path, "/pools/") {
 				continue
 			}
 			checked++
 			if _, free := models.Find(r.Method, r.example()); !free {
 				t.Errorf("%s: %s %s of scope %s is a call: it is not in model_free", file, r.Method, r.Path, r.Class)
+			}
+		}
+		for _, path := range []string{"/v1/chat/completions", "/pools/p/dispatch", "/pools/p/call/chat"} {
+			if _, free := models.Find(http.MethodPost, path); free {
+				t.Errorf("%s: POST %s runs a model: it is in model_free, and so free of budgets", file, path)
 			}
 		}
 		if checked == 0 {
