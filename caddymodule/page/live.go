@@ -64,9 +64,6 @@ type lockoutList struct {
 	Clients []caddymodule.LockedClient `json:"clients"`
 }
 
-// account is what the reader's own token may do.
-type account = caddymodule.WatchedAccount
-
 // budgetList are budgets of all identities.
 type budgetList struct {
 	Total   int                         `json:"total"`
