@@ -11,10 +11,11 @@ import (
 )
 
 // take takes over a report of which the node, or its removal, was heard at that time. It
-// reports false when memory has a later one. mu is held.
+// reports false when memory has a later one, or the node id belongs to another identity.
+// mu is held.
 func (ns *nodes) take(id string, said sharedNode, heard time.Time) bool {
 	now := ns.now()
-	if !ns.isNews(id, said, heard) || now.Sub(heard) > forgetAfter {
+	if ns.disowned(id, said) || !ns.isNews(id, said, heard) || now.Sub(heard) > forgetAfter {
 		return false
 	}
 	delete(ns.awaited, id)
@@ -42,6 +43,14 @@ func (ns *nodes) take(id string, said sharedNode, heard time.Time) bool {
 	}
 	ns.setReport(n, id, said, heard)
 	return true
+}
+
+// disowned reports whether a report is of another identity than the owner of the node id,
+// as of a replica that was cut off while the id got another owner. A removal names no
+// owner. mu is held.
+func (ns *nodes) disowned(id string, said sharedNode) bool {
+	owner, known := ns.owners[id]
+	return known && !said.Removed && said.Owner != owner
 }
 
 // isNews reports whether a report is later than what memory has of the node: by the order

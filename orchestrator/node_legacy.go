@@ -161,7 +161,7 @@ func (l *legacyNodes) observe(e store.Entry) {
 		}
 		said.Registered = ns.nextRegistered(e.Key)
 	}
-	if n != nil && !n.returning() && e.Revision > n.revision && !said.Removed && !n.said.after(said) && !said.after(n.said) {
+	if n != nil && !n.returning() && !ns.disowned(e.Key, said) && e.Revision > n.revision && !said.Removed && !n.said.after(said) && !said.after(n.said) {
 		ns.setReport(n, e.Key, said, maxTime(n.seen, heard))
 	} else {
 		ns.take(e.Key, said, heard)

@@ -27,6 +27,9 @@ func (ns *nodes) observeOwner(e store.Entry) {
 		ns.awaited[e.Key] = true
 	}
 	ns.owners[e.Key] = string(e.Value)
+	if n := ns.byID[e.Key]; n != nil && ns.disowned(e.Key, n.said) {
+		ns.forget(e.Key) // the id was freed and claimed; a watch gives the last value alone
+	}
 }
 
 // returning is how long nodes that were registered before the start may still take to

@@ -128,6 +128,12 @@ func (ns *nodes) heartbeat(ctx context.Context, who Who, id string, h nodeapi.He
 	}
 	ns.peers.find(ctx, who, id)
 	ns.mu.Lock()
+	if owner, known := ns.owners[id]; known {
+		if err := owns(owner, who); err != nil {
+			ns.mu.Unlock()
+			return err
+		}
+	}
 	n := ns.byID[id]
 	if n == nil || n.returning() {
 		ns.mu.Unlock()
