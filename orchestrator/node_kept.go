@@ -130,7 +130,7 @@ func (ns *nodes) keptList() []keptNode {
 }
 
 // recall puts the nodes of the file into memory, as offline, unless they are there already.
-// One that was offline for forgetAfter, or has another owner since, is left out.
+// One that was removed or offline for forgetAfter, or has another owner since, is left out.
 func (ns *nodes) recall() {
 	text, err := ns.kept.store.LoadFile(keptFile, maxKeptBytes)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -153,7 +153,7 @@ func (ns *nodes) recall() {
 			seen = *k.Seen
 		}
 		owner, owned := ns.owners[k.ID]
-		if !owned || owner != k.Owner || ns.byID[k.ID] != nil || now.Sub(seen) > forgetAfter || !nodeID.MatchString(k.ID) || checkPools(k.Pools) != nil {
+		if _, removed := ns.removed[k.ID]; removed || !owned || owner != k.Owner || ns.byID[k.ID] != nil || now.Sub(seen) > forgetAfter || !nodeID.MatchString(k.ID) || checkPools(k.Pools) != nil {
 			continue
 		}
 		ns.setReport(ns.add(k.ID), k.ID, sharedNode{

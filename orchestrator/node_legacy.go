@@ -111,13 +111,13 @@ func (l *legacyNodes) begin(ctx context.Context, work *sync.WaitGroup) (listed <
 	return all, nil
 }
 
-// list waits until the bucket of an earlier version is listed, while limit allows; learned
-// is false when there is none, or it was not listed in time.
-func (l *legacyNodes) list(ctx, limit, watching context.Context, work *sync.WaitGroup) (learned bool, err error) {
+// list waits until the bucket of an earlier version is listed, if there is one, while limit
+// allows.
+func (l *legacyNodes) list(ctx, limit, watching context.Context, work *sync.WaitGroup) (err error) {
 	var listed <-chan struct{}
 	for listed == nil && limit.Err() == nil {
 		if listed, err = l.begin(watching, work); errors.Is(err, store.ErrNotFound) {
-			return false, nil
+			return nil
 		}
 		if err != nil {
 			select {
@@ -128,12 +128,12 @@ func (l *legacyNodes) list(ctx, limit, watching context.Context, work *sync.Wait
 	}
 	select {
 	case <-listed:
-		return true, nil
+		return nil
 	case <-limit.Done():
 		if ctx.Err() == nil {
 			l.ns.log.Warn("starting without the nodes of other replicas: not listed in time", "limit_ms", l.ns.timeout.Milliseconds())
 		}
-		return false, ctx.Err()
+		return ctx.Err()
 	}
 }
 

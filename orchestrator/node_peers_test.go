@@ -116,7 +116,7 @@ func TestAHeartbeatAtAReplicaThatMissedTheRegistration(t *testing.T) {
 	if e, _ := AsError(beat()); e == nil || e.Code != "NODE_NOT_FOUND" {
 		t.Errorf("a heartbeat of a node that was removed: %v", e)
 	}
-	if late := startReplica(t, views[2]); late.nodes.known("n") {
+	if late := startReplica(t, views[2]); stateOf(late, "n") != "" {
 		t.Error("a replica that starts knows a node that was removed")
 	}
 }

@@ -15,57 +15,54 @@ import (
 const silentRounds = 2
 
 // start learns the nodes and follows what other replicas hear of them, until watching ends.
-// It returns when the others have said what they know. When no replica knows the nodes, as
-// after a restart of all, those that this one knew before its start are offline until they
-// register again. The owners of node ids are in memory before that.
+// It returns when the others have said what they know. Nodes that they did not report, and
+// that this replica knew before its start, are offline until they register again, as all are
+// after a restart of all replicas: the one that starts first then reports none of those that
+// it only remembers. The owners of node ids are in memory before that.
 func (ns *nodes) start(ctx, watching context.Context, work *sync.WaitGroup) error {
-	learned := false
 	if p := ns.peers; p != nil {
-		var err error
-		if learned, err = p.start(ctx, watching, work); err != nil {
+		if err := p.start(ctx, watching, work); err != nil {
 			return err
 		}
 	}
-	if !learned {
-		ns.recall()
-	}
+	ns.recall()
 	work.Go(func() { ns.keepLoop(watching) })
 	return nil
 }
 
-func (p *nodePeers) start(ctx, watching context.Context, work *sync.WaitGroup) (learned bool, err error) {
+func (p *nodePeers) start(ctx, watching context.Context, work *sync.WaitGroup) error {
 	topics := map[string]func(store.PeerMessage){topicReport: func(m store.PeerMessage) { p.receive(m.Body) }, topicHello: p.hello}
 	answers := map[string]func(store.PeerMessage){topicAsk: p.answer}
 	if err := p.subscribe(watching, work, topics); err != nil {
-		return false, err
+		return err
 	}
 	_, embedded := p.store.Others()
 	if embedded { // else replicas that start together would wait for each other; these see how many they are
 		if err := p.subscribe(watching, work, answers); err != nil {
-			return false, err
+			return err
 		}
 	}
-	if learned, err = p.learn(ctx, watching, work); err != nil {
-		return false, fmt.Errorf("asking the other replicas: %w", err)
+	if err := p.learn(ctx, watching, work); err != nil {
+		return fmt.Errorf("asking the other replicas: %w", err)
 	}
 	p.mu.Lock()
 	p.complete = true
 	p.mu.Unlock()
 	if !embedded {
 		if err := p.subscribe(watching, work, answers); err != nil {
-			return false, err
+			return err
 		}
 	}
 	work.Go(func() { p.helloLoop(watching) })
 	work.Go(func() { p.legacy.loop(watching, work, p.silent) })
-	return learned, nil
+	return nil
 }
 
 // learn asks the other replicas until one that knows the nodes has answered, or all that
 // are connected say that they know none, or are of an earlier version and have them in
 // their bucket; for one node time-out at most: a node that runs has called one of the
-// replicas by then. It reports whether a replica, or the bucket, knew the nodes.
-func (p *nodePeers) learn(ctx, watching context.Context, work *sync.WaitGroup) (bool, error) {
+// replicas by then.
+func (p *nodePeers) learn(ctx, watching context.Context, work *sync.WaitGroup) error {
 	limit, cancel := context.WithTimeout(ctx, p.ns.timeout)
 	defer cancel()
 	learned := false
@@ -82,7 +79,7 @@ func (p *nodePeers) learn(ctx, watching context.Context, work *sync.WaitGroup) (
 		_, embedded := p.store.Others()
 		switch {
 		case err == nil:
-			return learned, nil
+			return nil
 		case round >= silentRounds, !embedded && errors.Is(err, store.ErrNoPeers):
 			return p.legacy.list(ctx, limit, watching, work)
 		case time.Since(asked) < askWithin: // no way to the others yet
@@ -92,7 +89,7 @@ func (p *nodePeers) learn(ctx, watching context.Context, work *sync.WaitGroup) (
 			}
 		}
 	}
-	return learned, ctx.Err()
+	return ctx.Err()
 }
 
 // silent reports whether a replica is connected that does not say hello, as one of an
