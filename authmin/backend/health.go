@@ -27,8 +27,8 @@ const (
 	healthReason = 128
 )
 
-// HealthCheck is one question to a server on this machine: whether it is healthy. It
-// sends no credential and follows no redirect.
+// HealthCheck is one GET request to a server on this machine. It follows no redirect: a
+// header of Get reaches only the server at Address.
 type HealthCheck struct {
 	// URL is what is asked for, https or http.
 	URL string
@@ -51,14 +51,15 @@ func LocalCheck(listen, path string) HealthCheck {
 	return check
 }
 
-// Ask returns nil if the answer is 200. The error says in one line what else happened.
+// Ask returns nil if the answer is 200. It sends no credential. The error says in one line
+// what else happened.
 func (h HealthCheck) Ask(ctx context.Context) error {
 	_, err := h.Get(ctx, nil, 0)
 	return err
 }
 
-// Get is Ask with a header, and returns the answer's body; one of more bytes than limit is
-// an error.
+// Get sends a header, which may have a credential, and returns the body of an answer with
+// status 200. A body of more than limit bytes is an error, unless limit is 0.
 func (h HealthCheck) Get(ctx context.Context, header http.Header, limit int64) ([]byte, error) {
 	u, err := url.Parse(h.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -51,6 +52,39 @@ func TestAHealthCheckSaysInOneLineWhatItGot(t *testing.T) {
 		case want != "" && (err == nil || !strings.Contains(err.Error(), want) || strings.ContainsAny(err.Error(), "\n\x1b") || len(err.Error()) > 250 || strings.Contains(err.Error(), "hunter2")):
 			t.Errorf("%s: got %v, want one short line with %q", u, err, want)
 		}
+	}
+}
+
+// What Get sends may be a credential: it goes to the server that is asked, and to no other
+// that this one names.
+func TestAHeaderOfAHealthCheckFollowsNoRedirect(t *testing.T) {
+	asked := make(chan string, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.URL.Path + " " + r.Header.Get("Authorization")
+		if r.URL.Path == "/moved" {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+			return
+		}
+		fmt.Fprint(w, "answer")
+	}))
+	defer server.Close()
+	header := http.Header{"Authorization": {"Bearer secret"}}
+	if body, err := (HealthCheck{URL: server.URL + "/status"}).Get(t.Context(), header, 10); err != nil || string(body) != "answer" {
+		t.Errorf("got %q, %v", body, err)
+	}
+	if _, err := (HealthCheck{URL: server.URL + "/moved"}).Get(t.Context(), header, 10); err == nil || !strings.Contains(err.Error(), "a redirect") {
+		t.Errorf("a redirect: got %v", err)
+	}
+	if err := (HealthCheck{URL: server.URL + "/health"}).Ask(t.Context()); err != nil {
+		t.Error(err)
+	}
+	close(asked)
+	var got []string
+	for line := range asked {
+		got = append(got, line)
+	}
+	if want := []string{"/status Bearer secret", "/moved Bearer secret", "/health "}; !slices.Equal(got, want) {
+		t.Errorf("the server got %q, want %q", got, want)
 	}
 }
 
