@@ -103,19 +103,27 @@ func (s *settings) lintIdleBudgets(guards []placedGuard, holders []budgetHolder)
 	return findings
 }
 
-// lintScopeBudgets reports budgets of scopes that no token holds.
+// lintScopeBudgets reports budgets of scopes that no identity holds.
 func (s *settings) lintScopeBudgets(now time.Time) (findings []finding) {
 	h := holdersOf(s, now)
 	if len(h.unread) > 0 {
 		return nil // lintScopes has reported it
 	}
 	for _, b := range s.App.Budgets {
-		if !h.has(b.Scope) {
+		if !h.has(b.Scope) && !s.mayBypass(b.Scope) {
 			findings = append(findings, finding{at: s.placeOfBudget(b.Scope), warning: true,
 				text: fmt.Sprintf("no token holds scope %s, so that no request is counted in its budget %s; give the scope to a token, or correct the budget", b.Scope, b.Budget.Words())})
 		}
 	}
 	return findings
+}
+
+// mayBypass reports whether requests of this machine may have a scope without a token: with
+// `optional` they have each shipped scope. A placeholder's value is that of the gateway's
+// environment, and may be true.
+func (s *settings) mayBypass(scope authmin.Scope) bool {
+	on, err := authmin.ParseOptional(s.App.Optional)
+	return (on || err != nil) && slices.Contains(authmin.AllScopes(), scope)
 }
 
 // lintUncounted reports guards where a budget of tokens is charged what requests reserve,
