@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +123,22 @@ func TestWhatGeneratesNothingCostsNoAnswer(t *testing.T) {
 	}
 	if answer, _ := g.post(t, "/other", ""); answer.StatusCode != 429 {
 		t.Errorf("POST /other: got %d, want 429", answer.StatusCode)
+	}
+}
+
+// The document names the routes that generate nothing, all of them and no other.
+func TestTheDocumentNamesTheRoutesThatCostNoAnswer(t *testing.T) {
+	const first = "| one that ends with "
+	_, row, _ := strings.Cut(readFile(t, "../deploy/docs/budgets.md"), "\n"+first)
+	row, _, _ = strings.Cut(row, "|")
+	var got []string
+	for i, text := range strings.Split(row, "`") {
+		if i%2 == 1 {
+			got = append(got, text)
+		}
+	}
+	if !slices.Equal(got, countRoutes) {
+		t.Errorf("the row %q of budgets.md has %q, want %q", first, got, countRoutes)
 	}
 }
 
