@@ -91,8 +91,8 @@ type App struct {
 	ledger    *pooledLedger    // nil: no state_dir
 	hasUsage  bool             // a guard has usage
 	counting  bool             // ledger has to be released
-	checked   *authmin.Keyring // the last one that was compared with ledger
-	uncounted bool             // it has budgets, and there is no ledger
+	checked   *authmin.Keyring // the last one that was compared with ledger and hasUsage
+	uncounted bool             // it has budgets, and there is no ledger or no usage for them
 	log       *zap.Logger
 	stopped   chan struct{}
 	stop      func()

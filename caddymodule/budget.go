@@ -100,16 +100,25 @@ func (a *App) provisionBudgets() error {
 	return nil
 }
 
-// reportUncounted logs that a keyring has a budget which is not counted: once, until it has
-// none. At the start such a keyring is refused; a keyring file may get a budget later.
+// reportUncounted logs that a keyring has a budget which is not counted, or one of tokens
+// without figures of them: once, until it has none. At the start such a keyring is refused; a
+// keyring file may get a budget later.
 func (a *App) reportUncounted(ring *authmin.Keyring) {
-	if a.ledger != nil || ring == a.checked {
+	if ring == a.checked {
 		return
 	}
 	a.checked = ring
-	uncounted := a.hasBudget(func(authmin.Budget) bool { return true })
+	uncounted, text := false, ""
+	switch {
+	case a.ledger == nil:
+		uncounted = a.hasBudget(func(authmin.Budget) bool { return true })
+		text = "a token of a keyring file has a budget, and there is no directory for its counts: its requests are refused with 503; write `state_dir /var/lib/llorch/budgets` into the global authmin block, or remove the budget"
+	case !a.hasUsage:
+		uncounted = a.hasBudget(isOfTokens)
+		text = "a token of a keyring file has a budget of tokens, and no guard counts tokens: each of its requests is charged all that it reserves, and the gateway will not start with this keyring; write `usage` into the guards before engines, or remove the budget"
+	}
 	if uncounted && !a.uncounted {
-		a.log.Error("a token of a keyring file has a budget, and there is no directory for its counts: its requests are refused with 503; write `state_dir /var/lib/llorch/budgets` into the global authmin block, or remove the budget")
+		a.log.Error(text)
 	}
 	a.uncounted = uncounted
 }
