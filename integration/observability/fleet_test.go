@@ -68,6 +68,13 @@ func startFleet(t *testing.T) *fleet {
 	f.startEngine()
 	f.start("gateway", "llorch", []string{"LLORCH_UPSTREAM_TOKEN=" + f.upstream}, "run", "--adapter", "caddyfile", "--config", f.path("Caddyfile"))
 	f.processes["gateway"].Listening(t, f.sites["edge"], f.sites["node"])
+	testkit.Within(t, startLimit, "a replica that is ready", func() error {
+		got, err := f.as("ci").Do("GET", "/ready", "")
+		if err == nil && got.Status != 200 {
+			err = fmt.Errorf("%d %s", got.Status, got.Body)
+		}
+		return err
+	})
 	f.refused("spender", "", "/v2/tasks", 200)
 	f.spend(1) // the series of refusals begins here, so that later ones are an increase
 	f.start("poolmanagerd", "poolmanagerd", []string{
