@@ -53,18 +53,24 @@ type registration struct {
 func (r *registration) run(ctx context.Context) {
 	defer r.orchestrator.CloseIdle()
 	defer r.deregister()
-	for {
-		wait, err := r.registerUntilDone(ctx)
-		if err != nil || r.beat(ctx, wait) == nil {
+	for short := 0; ; short++ {
+		if r.registerUntilDone(ctx) != nil {
 			return // ctx ended
+		}
+		registered := time.Now()
+		if r.beat(ctx, rising(short)) == nil {
+			return
+		}
+		if time.Since(registered) >= heartbeatEvery {
+			short = -1 // 0 in the next round
 		}
 	}
 }
 
 // registerUntilDone retries until it succeeds, with jitter, and logs each new error.
-func (r *registration) registerUntilDone(ctx context.Context) (time.Duration, error) {
+func (r *registration) registerUntilDone(ctx context.Context) error {
 	last, policy := "", newRetry(r.first)
-	answer, err := backoff.Retry(ctx, func() (nodeapi.RegisterResponse, error) {
+	_, err := backoff.Retry(ctx, func() (nodeapi.RegisterResponse, error) {
 		request := r.request()
 		r.told = authmin.NewSecret(request.DispatchToken)
 		answer, err := r.orchestrator.Register(ctx, request)
@@ -76,10 +82,10 @@ func (r *registration) registerUntilDone(ctx context.Context) (time.Duration, er
 		return answer, err
 	}, backoff.WithBackOff(policy), backoff.WithMaxElapsedTime(0))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	r.log.Info("registered with the orchestrator", "node_id", r.nodeID)
-	return period(answer.NextHeartbeatMS), nil
+	return nil
 }
 
 func (r *registration) deregister() {

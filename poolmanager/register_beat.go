@@ -18,23 +18,24 @@ type heartbeats struct {
 	held     chan error // of the heartbeat whose answer is held back; nil: there is none
 	wait     time.Duration
 	last     string // the last error, which was logged
-	failures int    // in a row
+	refusals int    // in a row
 }
 
 // beat sends heartbeats until ctx ends (nil), the orchestrator has forgotten
 // the node, or the node has another dispatch token. A heartbeat that fails otherwise is sent
-// again within a second. One is always waiting for its answer; a changed pool is told by
-// others meanwhile.
-func (r *registration) beat(ctx context.Context, wait time.Duration) error {
+// again within a second, or later when it is refused again. After the first one, which is
+// sent after first, one is always waiting for its answer; a changed pool is told by others
+// meanwhile.
+func (r *registration) beat(ctx context.Context, first time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
-	b := &heartbeats{registration: r, wait: wait}
+	b := &heartbeats{registration: r}
 	defer func() {
 		cancel()
 		if b.held != nil {
 			<-b.held
 		}
 	}()
-	timer := time.NewTimer(wait) // to the next heartbeat, when none waits
+	timer := time.NewTimer(first) // to the next heartbeat, when none waits
 	defer timer.Stop()
 	var settled <-chan time.Time // when to tell a change
 	for {
@@ -50,7 +51,7 @@ func (r *registration) beat(ctx context.Context, wait time.Duration) error {
 		case <-settled:
 			settled = nil
 			if err = b.tell(ctx); unavailable(err) {
-				settled = time.After(again(b.failures))
+				settled = time.After(again(0))
 			}
 		case <-timer.C:
 			err = b.hold(ctx)
@@ -106,7 +107,7 @@ func (b *heartbeats) tell(ctx context.Context) error {
 func (b *heartbeats) take(ctx context.Context, err error) time.Duration {
 	b.note(ctx, err)
 	if err != nil {
-		return again(b.failures)
+		return again(b.refusals)
 	}
 	return b.wait
 }
@@ -114,10 +115,12 @@ func (b *heartbeats) take(ctx context.Context, err error) time.Duration {
 // note logs each new error.
 func (b *heartbeats) note(ctx context.Context, err error) {
 	if err == nil {
-		b.failures, b.last = 0, ""
+		b.refusals, b.last = 0, ""
 		return
 	}
-	b.failures++
+	if b.refusals++; unavailable(err) {
+		b.refusals = 0
+	}
 	if err.Error() != b.last && ctx.Err() == nil && !unknownNode(err) {
 		b.last = err.Error()
 		b.log.Warn("heartbeat failed", "error", err)

@@ -11,18 +11,14 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-const (
-	// retryLongest is the longest wait while the orchestrator is away, for the first
-	// retryQuickly attempts: it is back within moments after a crash, and the node with it.
-	retryLongest = time.Second
-	retryQuickly = 40
-)
+// retryLongest is the longest wait while the orchestrator is away, for however long it is
+// away: the nodes are back within 2 s of its return.
+const retryLongest = time.Second
 
 // retry is the wait before the next attempt: short while the orchestrator is away, and
 // longer each time when it refuses, as a wrong token stays wrong.
 type retry struct {
 	failed error // the last attempt's
-	quick  int   // attempts in a row while the orchestrator was away
 	away   *backoff.ExponentialBackOff
 	slow   *backoff.ExponentialBackOff
 }
@@ -37,28 +33,32 @@ func newRetry(first time.Duration) *retry {
 // NextBackOff is for backoff.Retry.
 func (r *retry) NextBackOff() time.Duration {
 	if unavailable(r.failed) {
-		if r.quick++; r.quick <= retryQuickly {
-			return min(r.away.NextBackOff(), retryLongest)
-		}
+		return min(r.away.NextBackOff(), retryLongest)
 	}
 	return r.slow.NextBackOff()
 }
 
 // Reset is for backoff.Retry.
 func (r *retry) Reset() {
-	r.quick = 0
 	r.away.Reset()
 	r.slow.Reset()
 }
 
-// again is the wait before a heartbeat that has failed so many times in a row is sent
-// again, with jitter: half a second to a second, and later the usual one.
-func again(failures int) time.Duration {
-	longest := retryLongest
-	if failures > retryQuickly {
-		longest = heartbeatEvery
-	}
+// again is the wait before a heartbeat that has failed is sent again, with jitter: half a
+// second to a second, and longer after refusals in a row.
+func again(refusals int) time.Duration {
+	longest := max(rising(refusals), retryLongest)
 	return longest/2 + rand.N(longest/2)
+}
+
+// rising is a wait that doubles from 0, 1 s and 2 s to heartbeatEvery. After a registration
+// the first heartbeat is sent at once; registrations that are forgotten within heartbeatEvery
+// each, so many in a row, make it wait, so that they do not follow each other without a pause.
+func rising(times int) time.Duration {
+	if times == 0 {
+		return 0
+	}
+	return min(retryLongest<<min(times-1, 10), heartbeatEvery)
 }
 
 // unknownNode reports whether the orchestrator has forgotten the node: its 404.

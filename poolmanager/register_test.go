@@ -3,6 +3,7 @@ package poolmanager
 import (
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -59,7 +60,7 @@ func (f *fakeOrchestrator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/v2/nodes/register":
 		json.NewDecoder(r.Body).Decode(&f.register)
 		f.registrations.Add(1)
-		json.NewEncoder(w).Encode(nodeapi.RegisterResponse{NodeID: f.register.NodeID, NextHeartbeatMS: 100})
+		json.NewEncoder(w).Encode(nodeapi.RegisterResponse{NodeID: f.register.NodeID, NextHeartbeatMS: 60_000})
 	case r.Method == "DELETE":
 		w.WriteHeader(204)
 	case f.forget.CompareAndSwap(true, false):
@@ -148,9 +149,9 @@ func TestAttemptsAreQuickWhileTheOrchestratorIsAway(t *testing.T) {
 		after       int
 		least, most time.Duration
 	}{
-		"away":                      {nodeapi.ErrUnreachable, retryQuickly, retryLongest / 2, retryLongest},
-		"its gateway has no answer": {&nodeapi.StatusError{Status: http.StatusBadGateway}, retryQuickly, retryLongest / 2, retryLongest},
-		"away for long":             {nodeapi.ErrUnreachable, retryQuickly + 20, registerLongest / 2, 3 * registerLongest / 2},
+		"away":                      {nodeapi.ErrUnreachable, 20, retryLongest / 2, retryLongest},
+		"its gateway has no answer": {&nodeapi.StatusError{Status: http.StatusBadGateway}, 20, retryLongest / 2, retryLongest},
+		"away for long":             {nodeapi.ErrUnreachable, 10_000, retryLongest / 2, retryLongest},
 		"refused":                   {refused, 20, registerLongest / 2, 3 * registerLongest / 2},
 	} {
 		r, got := newRetry(registerFirst), time.Duration(0)
@@ -162,9 +163,28 @@ func TestAttemptsAreQuickWhileTheOrchestratorIsAway(t *testing.T) {
 			t.Errorf("%s: after %d attempts got %s, want %s to %s", name, c.after, got, c.least, c.most)
 		}
 	}
-	for failures, longest := range map[int]time.Duration{1: retryLongest, retryQuickly: retryLongest, retryQuickly + 1: heartbeatEvery} {
-		if got := again(failures); got < longest/2 || got > longest {
-			t.Errorf("a heartbeat after %d failures: got %s", failures, got)
+	for refusals, longest := range map[int]time.Duration{0: retryLongest, 1: retryLongest, 2: 2 * time.Second, 4: 8 * time.Second, 5: heartbeatEvery, 10_000: heartbeatEvery} {
+		if got := again(refusals); got < longest/2 || got > longest {
+			t.Errorf("a heartbeat after %d refusals: got %s", refusals, got)
+		}
+	}
+	b := heartbeats{registration: &registration{log: slog.New(slog.DiscardHandler)}}
+	for _, step := range []struct {
+		err  error
+		want int
+	}{{refused, 1}, {refused, 2}, {nodeapi.ErrUnreachable, 0}, {nodeapi.ErrUnreachable, 0}, {refused, 1}, {nil, 0}} {
+		if b.note(t.Context(), step.err); b.refusals != step.want {
+			t.Errorf("after %v: got %d refusals in a row, want %d", step.err, b.refusals, step.want)
+		}
+	}
+}
+
+// TestTheFirstHeartbeatAfterARegistration: an orchestrator that forgets the node at each
+// heartbeat does not get registrations without a pause.
+func TestTheFirstHeartbeatAfterARegistration(t *testing.T) {
+	for forgotten, want := range map[int]time.Duration{0: 0, 1: time.Second, 2: 2 * time.Second, 5: heartbeatEvery, 10_000: heartbeatEvery} {
+		if got := rising(forgotten); got != want {
+			t.Errorf("after %d registrations that were forgotten: got %s, want %s", forgotten, got, want)
 		}
 	}
 }
