@@ -69,7 +69,7 @@ func startFleet(t *testing.T) *fleet {
 	f.start("gateway", "llorch", []string{"LLORCH_UPSTREAM_TOKEN=" + f.upstream}, "run", "--adapter", "caddyfile", "--config", f.path("Caddyfile"))
 	f.processes["gateway"].Listening(t, f.sites["edge"], f.sites["node"])
 	testkit.Within(t, startLimit, "a replica that is ready", func() error {
-		got, err := f.as("ci").Do("GET", "/ready", "")
+		got, err := f.as("ci").Do("GET", "/v2/tasks", "")
 		if err == nil && got.Status != 200 {
 			err = fmt.Errorf("%d %s", got.Status, got.Body)
 		}
