@@ -60,6 +60,8 @@ type nodes struct {
 	awaited map[string]bool
 	// removed are the last removals of nodes, by id.
 	removed map[string]removal
+	// held are the heartbeats whose answer is held back, by node id; closing one ends it.
+	held map[string]chan struct{}
 }
 
 func newNodes(c Config, changed func()) *nodes {
@@ -68,6 +70,7 @@ func newNodes(c Config, changed func()) *nodes {
 		fallback: c.PoolManagerToken, fallbacks: c.NodeAddresses, grants: c.NodeModels,
 		owned: c.Store.Bucket(store.NodeOwners), log: c.Log, now: c.Now, started: c.Now(),
 		byID: make(map[string]*node), owners: make(map[string]string), awaited: make(map[string]bool), removed: make(map[string]removal),
+		held: make(map[string]chan struct{}),
 	}
 	ns.kept = newKeptNodes(c.Store)
 	ns.changed = func() {

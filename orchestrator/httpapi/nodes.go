@@ -61,7 +61,7 @@ func (a *API) register(ctx context.Context, in *registerInput) (*body[nodeapi.Re
 func (a *API) heartbeat(ctx context.Context, in *heartbeatInput) (*body[nodeapi.HeartbeatResponse], error) {
 	answer, err := a.o.Heartbeat(who(ctx), in.ID, in.Body)
 	if wait := in.wait(); err == nil && wait > 0 {
-		answer = a.o.HoldHeartbeat(ctx, wait)
+		answer = a.o.HoldHeartbeat(ctx, in.ID, wait)
 	}
 	return &body[nodeapi.HeartbeatResponse]{answer}, err
 }

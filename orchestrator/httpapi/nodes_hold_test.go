@@ -11,8 +11,8 @@ import (
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
-// TestTheAnswerToAHeartbeatIsHeldBack until the orchestrator stops. The heartbeat counts when
-// it comes.
+// TestTheAnswerToAHeartbeatIsHeldBack until the orchestrator stops, or the answer to a later
+// heartbeat of the node is held back. The heartbeat counts when it comes.
 func TestTheAnswerToAHeartbeatIsHeldBack(t *testing.T) {
 	s := serve(t, Options{})
 	ctx, cancel := context.WithTimeout(t.Context(), 2*within)
@@ -41,7 +41,7 @@ func TestTheAnswerToAHeartbeatIsHeldBack(t *testing.T) {
 	}
 	before := s.o.Nodes()[0].LastHeartbeat
 	held := make(chan nodeapi.HeartbeatResponse, 1)
-	go func() { held <- beat("wait=9") }()
+	go func(held chan<- nodeapi.HeartbeatResponse) { held <- beat("wait=9") }(held)
 	testkit.Eventually(t, "the heartbeat has come", func() bool { return s.o.Nodes()[0].LastHeartbeat.After(before) })
 	for range 10 { // the answer would be there by now
 		s.send(ctx, "GET", "/v2/nodes", "")
@@ -50,6 +50,17 @@ func TestTheAnswerToAHeartbeatIsHeldBack(t *testing.T) {
 	case <-held:
 		t.Error("it was answered at once")
 	default:
+	}
+	first := held
+	held = make(chan nodeapi.HeartbeatResponse, 1)
+	go func() { held <- beat("wait=9") }()
+	select {
+	case got := <-first:
+		if got.NextHeartbeatMS != 10_000 {
+			t.Errorf("when a later one is held back, the next one after %d ms", got.NextHeartbeatMS)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("two are held back for one node")
 	}
 	if err := s.o.Stop(ctx); err != nil {
 		t.Fatal(err)
