@@ -204,7 +204,7 @@ func (l *legacyNodes) write(ctx context.Context, b *store.Bucket, id string) {
 	if len(known) == 0 {
 		return
 	}
-	value, err := json.Marshal(known[0].Said) // a removal after it would be an earlier one
+	value, err := json.Marshal(known[0].Said) // the node, if it is registered; a removal in the list is older then
 	if err == nil {
 		writing, cancel := context.WithTimeout(ctx, legacyWrite)
 		err = b.Put(writing, id, value)

@@ -23,6 +23,10 @@ const (
 	// after its last hello it counts as one that was away, or is of an earlier version.
 	helloEvery = time.Second
 	helloLost  = 5 * time.Second
+	// repeatFor is how long a removal is told again with each hello, and maxRepeats how many
+	// at a time.
+	repeatFor  = time.Minute
+	maxRepeats = 64
 	// findWithin bounds the question for one node, and maxFinds how many are asked at a
 	// time; a node that is not asked for registers again.
 	findWithin = 500 * time.Millisecond
@@ -95,7 +99,7 @@ func (p *nodePeers) encode(id string, said sharedNode, age time.Duration) ([]byt
 }
 
 // publish sends a message to the other replicas. If it is lost, the node's next heartbeat
-// repairs that.
+// repairs that; a removal is repeated, see repeatRemovals.
 func (p *nodePeers) publish(id string, message []byte) {
 	if p == nil {
 		return
@@ -299,9 +303,6 @@ func (p *nodePeers) helloLoop(ctx context.Context) {
 	ticker := time.NewTicker(helloEvery)
 	defer ticker.Stop()
 	for {
-		if err := p.Publish(topicHello, nil); err != nil {
-			p.ns.log.Debug("could not say hello to other replicas", "error", err)
-		}
 		select {
 		case <-ctx.Done():
 			return
@@ -310,6 +311,36 @@ func (p *nodePeers) helloLoop(ctx context.Context) {
 			_ = p.ask(asking, "", func(answered map[string]bool) bool { return p.all(len(answered)) }) // heartbeats say the same within seconds
 			cancel()
 		case <-ticker.C:
+		}
+		p.sayHello()
+		p.repeatRemovals()
+	}
+}
+
+func (p *nodePeers) sayHello() {
+	if err := p.Publish(topicHello, nil); err != nil {
+		p.ns.log.Debug("could not say hello to other replicas", "error", err)
+	}
+}
+
+// repeatRemovals tells the other replicas of the removals of the last repeatFor again,
+// maxRepeats of them: a removed node sends no heartbeat that would repair a lost message.
+func (p *nodePeers) repeatRemovals() {
+	var again []nodeReport
+	p.ns.mu.Lock()
+	for id, r := range p.ns.removed {
+		if age := p.ns.age(r.heard); age < repeatFor && p.ns.byID[id] == nil && len(again) < maxRepeats {
+			again = append(again, nodeReport{id, age.Milliseconds(), r.said})
+		}
+	}
+	p.ns.mu.Unlock()
+	for _, r := range again {
+		message, err := json.Marshal(r)
+		if err == nil {
+			err = p.Publish(topicReport, message)
+		}
+		if err != nil {
+			p.ns.log.Debug("could not tell other replicas of a removal", "node_id", r.ID, "error", err)
 		}
 	}
 }

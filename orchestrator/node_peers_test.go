@@ -93,7 +93,7 @@ func TestAReplicaStartsWhenItKnowsTheNodes(t *testing.T) {
 }
 
 // TestAHeartbeatAtAReplicaThatMissedTheRegistration: it asks the others, before it tells the
-// node to register again. A removal is missed neither.
+// node to register again. A node that was removed at another replica stays removed.
 func TestAHeartbeatAtAReplicaThatMissedTheRegistration(t *testing.T) {
 	views := replicas(t, "a", "b", "c")
 	a, b := startReplica(t, views[0]), startReplica(t, views[1])
@@ -119,4 +119,16 @@ func TestAHeartbeatAtAReplicaThatMissedTheRegistration(t *testing.T) {
 	if late := startReplica(t, views[2]); stateOf(late, "n") != "" {
 		t.Error("a replica that starts knows a node that was removed")
 	}
+}
+
+// TestALostRemovalIsRepeated has a removal of which the message to the other replica was lost.
+func TestALostRemovalIsRepeated(t *testing.T) {
+	views := replicas(t, "a", "b")
+	a, b := startReplica(t, views[0]), startReplica(t, views[1])
+	onePool(t, a)
+	testkit.Eventually(t, "b knows the node", func() bool { return b.nodes.known("n") })
+	a.nodes.mu.Lock()
+	a.nodes.take("n", sharedNode{Removed: true, Registered: a.nodes.nextRegistered("n")}, a.nodes.now())
+	a.nodes.mu.Unlock()
+	testkit.Eventually(t, "b does not know the node", func() bool { return !b.nodes.known("n") })
 }

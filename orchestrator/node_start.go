@@ -36,6 +36,8 @@ func (p *nodePeers) start(ctx, watching context.Context, work *sync.WaitGroup) e
 	if err := p.subscribe(watching, work, topics); err != nil {
 		return err
 	}
+	p.sayHello() // without it the others take this one for a replica of an earlier version
+	work.Go(func() { p.helloLoop(watching) })
 	_, embedded := p.store.Others()
 	if embedded { // else replicas that start together would wait for each other; these see how many they are
 		if err := p.subscribe(watching, work, answers); err != nil {
@@ -53,7 +55,6 @@ func (p *nodePeers) start(ctx, watching context.Context, work *sync.WaitGroup) e
 			return err
 		}
 	}
-	work.Go(func() { p.helloLoop(watching) })
 	work.Go(func() { p.legacy.loop(watching, work, p.silent) })
 	return nil
 }

@@ -49,3 +49,19 @@ func TestKnownNodesAfterARestartOfAllReplicas(t *testing.T) {
 		t.Error("a node that was removed meanwhile is remembered")
 	}
 }
+
+// TestAReplicaSaysHelloBeforeItAsks: until its first hello, the others take a replica that is
+// connected for one of an earlier version.
+func TestAReplicaSaysHelloBeforeItAsks(t *testing.T) {
+	views := replicas(t, "a", "b")
+	heard := make(chan string, 100)
+	stop, err := views[0].Peers().Subscribe("nodes.>", func(m store.PeerMessage) { heard <- string(m.Body) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	startNodes(t, views[1], openStore(t), "[]")
+	if first := <-heard; first != "" { // a hello has no body
+		t.Errorf("the first message is %s", first)
+	}
+}
