@@ -124,11 +124,26 @@ func TestAHeartbeatAtAReplicaThatMissedTheRegistration(t *testing.T) {
 // TestALostRemovalIsRepeated has a removal of which the message to the other replica was lost.
 func TestALostRemovalIsRepeated(t *testing.T) {
 	views := replicas(t, "a", "b")
-	a, b := startReplica(t, views[0]), startReplica(t, views[1])
-	onePool(t, a)
-	testkit.Eventually(t, "b knows the node", func() bool { return b.nodes.known("n") })
-	a.nodes.mu.Lock()
-	a.nodes.take("n", sharedNode{Removed: true, Registered: a.nodes.nextRegistered("n")}, a.nodes.now())
-	a.nodes.mu.Unlock()
-	testkit.Eventually(t, "b does not know the node", func() bool { return !b.nodes.known("n") })
+	told := make(chan nodeReport, 1000)
+	stop, err := views[1].Peers().Subscribe(topicReport, func(m store.PeerMessage) {
+		var r nodeReport
+		if err := json.Unmarshal(m.Body, &r); err != nil {
+			t.Error(err)
+		}
+		told <- r
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	a := startReplica(t, views[0])
+	hear(a, "n", sharedNode{Removed: true, Registered: time.Now()}, 0) // and tells no replica
+	select {
+	case r := <-told:
+		if r.ID != "n" || !r.Said.Removed {
+			t.Errorf("got %+v, want the removal", r)
+		}
+	case <-time.After(testkit.Limit):
+		t.Error("the removal is not repeated")
+	}
 }
