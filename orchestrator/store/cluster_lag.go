@@ -55,7 +55,7 @@ func (s *Store) OwnGroups() []Group {
 		groups = append(groups, g)
 	}
 	for _, stream := range detail.Streams {
-		if stream.Cluster == nil {
+		if stream.Cluster == nil || stream.Name == bucketPrefix+legacyNodes { // an update leaves that one behind
 			continue
 		}
 		current := 1

@@ -71,6 +71,12 @@ func (s *Store) DropLeases(ctx context.Context) (restore func() error, err error
 	return restore, js.DeleteStream(ctx, bucketPrefix+Leases)
 }
 
+// MakeLegacyNodes makes the bucket of nodes of earlier versions.
+func (s *Store) MakeLegacyNodes(ctx context.Context) error {
+	_, err := s.events.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: legacyNodes, Storage: jetstream.MemoryStorage, Replicas: s.replicas})
+	return err
+}
+
 // HeartbeatInterval is that of leaders, NATSHeartbeat the server's default.
 const (
 	HeartbeatInterval = heartbeatInterval
