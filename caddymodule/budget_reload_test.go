@@ -50,8 +50,8 @@ func TestABudgetThatNothingCountsIsLogged(t *testing.T) {
 	})
 }
 
-// A keyring that got a budget of tokens while no guard has their figures is an error in the
-// log, once; with usage, or of requests, it is none.
+// A keyring that got a budget of tokens while no guard has usage is one error in the log.
+// With usage, and for budgets of requests, nothing is logged.
 func TestABudgetWithoutFiguresIsLogged(t *testing.T) {
 	const text = "no guard counts tokens"
 	site := budgetSite(newUpstream(t, nil).address())

@@ -10,7 +10,7 @@ import (
 	"github.com/llorch/gateway/caddymodule/budget"
 )
 
-// ofGuard is what the budget of a guard is of.
+// ofGuard is the level of a guard's budget, in lists.
 const ofGuard = "guard"
 
 // budgetList is the list of budgets that was made last: a page asks every few seconds, and

@@ -77,7 +77,7 @@ func (w *Watch) used(r *slog.Record) {
 	w.usage.add(usageOf{cmp.Or(token, identity), cmp.Or(model, answered), token == ""}, in, out, estimated, r.Time)
 }
 
-// usageOf is what a row is of.
+// usageOf is the key of a row.
 type usageOf struct {
 	identity, model string
 	foreign         bool // the identity is not that of a token: a client or a proxy may choose it

@@ -59,8 +59,8 @@ func (ns *nodes) noteRemoval(id string, r removal) {
 	}
 }
 
-// nextRegistered is a time for a registration or removal that is later than each one of
-// the node that is known here, whatever the clocks of replicas are. mu is held.
+// nextRegistered is the time of a new registration or removal of the node: now, or just
+// after the last one known here, if another replica's clock is ahead. mu is held.
 func (ns *nodes) nextRegistered(id string) time.Time {
 	at := ns.now().UTC().Round(0)
 	var known []time.Time

@@ -111,7 +111,8 @@ func (p *Peers) received(in *nats.Msg) PeerMessage {
 	return PeerMessage{From: from, Body: in.Data, in: in}
 }
 
-// Answer sends a part of the answer to a question; a message that is none has no answer.
+// Answer sends a part of the answer to a question. To a message that asks nothing it
+// sends nothing.
 func (m PeerMessage) Answer(p *Peers, body []byte) error {
 	if m.in == nil || m.in.Reply == "" {
 		return nil
