@@ -17,7 +17,7 @@ func init() {
 }
 
 func lintCommand() *cobra.Command {
-	var config string
+	var config, models string
 	var strict bool
 	cmd := &cobra.Command{
 		Use:   "lint --config CADDYFILE",
@@ -28,10 +28,17 @@ handle, handle_path, handle_errors, route, handle_response, named routes and imp
 for secrets in {$NAME}, which Caddy saves with its configuration; for scopes that no
 token holds; and warns of rewrites, shadow guards, rules that need no token, rules
 that never decide, lists of models that restrict nothing, and budgets without effect.
+With --models it also warns of patterns in lists of models that match no model:
+
+	curl -s localhost:11434/api/tags | llorch authmin lint --config Caddyfile --models -
+
 Exit status 1 when there is an error.`,
 		Args: arguments(0, 0, "no argument; the configuration goes with --config"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			findings, err := lint(config)
+			if err == nil && models != "" {
+				findings, err = withKnownModels(findings, config, models, cmd.InOrStdin())
+			}
 			if err != nil {
 				return err
 			}
@@ -39,6 +46,7 @@ Exit status 1 when there is an error.`,
 		},
 	}
 	cmd.Flags().StringVar(&config, "config", "", "The Caddyfile, or a JSON configuration")
+	cmd.Flags().StringVar(&models, "models", "", "A file with the models that exist, or - for stdin: the answer of GET /v1/models or /api/tags, or one name on each line")
 	cmd.Flags().BoolVar(&strict, "strict", false, "Treat warnings as errors")
 	return cmd
 }

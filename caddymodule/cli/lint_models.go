@@ -84,9 +84,15 @@ func (s *settings) listed(now time.Time) (names []string) {
 			names = append(names, name)
 		}
 	}
+	s.eachModelList(now, add)
+	return names
+}
+
+// eachModelList gives each token that is valid, or will be, with its list of models.
+func (s *settings) eachModelList(now time.Time, f func(name string, models *authmin.Models)) {
 	for _, source := range s.App.Tokens {
 		if models, err := source.ModelList(); err == nil {
-			add(source.Name, models)
+			f(source.Name, models)
 		}
 	}
 	for _, path := range s.App.TokenFiles {
@@ -97,11 +103,10 @@ func (s *settings) listed(now time.Time) (names []string) {
 		for i := range tokens {
 			switch tokens[i].VerdictAt(now) {
 			case authmin.VerdictValid, authmin.VerdictNotYet:
-				add(tokens[i].Name, tokens[i].Models)
+				f(tokens[i].Name, tokens[i].Models)
 			}
 		}
 	}
-	return names
 }
 
 // placeOfOption is the first line of an option, or the configuration without a line.
