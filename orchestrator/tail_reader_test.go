@@ -106,8 +106,12 @@ func TestAStalledReaderIsCutAndResumes(t *testing.T) {
 		t.Fatal(err)
 	}
 	close(goOn)
-	testkit.Eventually(t, "the task is done and its reader cut", func() bool {
-		return s.state(id) == "completed" && strings.Contains(s.metrics(), "\nllorch_stream_readers_cut_total 1\n")
+	testkit.Within(t, 30*time.Second, "the task is done and its reader cut", func() error {
+		_, cut, _ := strings.Cut(s.metrics(), "\nllorch_stream_readers_cut_total ")
+		if state := s.state(id); state != "completed" || !strings.HasPrefix(cut, "1\n") {
+			return fmt.Errorf("%s, %.1s readers cut", state, cut)
+		}
+		return nil
 	})
 	first := (&stream{res, bufio.NewScanner(res.Body)}).rest()
 	last := first[len(first)-1]

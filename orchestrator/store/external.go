@@ -155,20 +155,25 @@ var errTooFewCopies = errors.New("nats keeps fewer than 3 copies: use a cluster 
 // errNoJetStream is an account without JetStream.
 var errNoJetStream = errors.New("nats: this user's account has no JetStream: give it JetStream limits (nsc edit account --js-disk-storage and so on)")
 
+// accountPatience is how long an account may seem to have no JetStream: a server that has
+// just started says so until it has read the account's limits.
+const accountPatience = 3 * time.Second
+
 // chooseReplicas finds how many copies the cluster can keep: three, or fewer with fast.
 func (s *Store) chooseReplicas(ctx context.Context, fast bool) error {
 	js, err := jetstream.New(s.conn, jetstream.WithDefaultTimeout(requestTimeout))
 	if err != nil {
 		return fmt.Errorf("connecting to jetstream: %w", err)
 	}
+	began := time.Now()
 	for s.replicas = externalReplicas; ; s.replicas = 1 {
 		err = s.untilQuorum(ctx, "looking at nats", func(ctx context.Context) error {
 			err := ensure(ctx, js, layoutProbe(s.replicas))
 			switch {
 			case tooFewCopies(err):
 				return errTooFewCopies
-			case hasCode(err, jetstream.JSErrCodeJetStreamNotEnabledForAccount):
-				return errNoJetStream // it looks like a cluster without a leader yet
+			case hasCode(err, jetstream.JSErrCodeJetStreamNotEnabledForAccount) && time.Since(began) > accountPatience:
+				return errNoJetStream // before that it looks like a cluster without a leader yet
 			}
 			return err
 		})
