@@ -93,8 +93,8 @@ func (p *nodePeers) learn(ctx, watching context.Context, work *sync.WaitGroup) e
 	return ctx.Err()
 }
 
-// silent reports whether a replica is connected that does not say hello, as one of an
-// earlier version; where the number of replicas is not known, it may be so.
+// silent reports whether a connected replica says no hello: it has an earlier version. With
+// nats_url the replicas cannot be counted, and silent is always true.
 func (p *nodePeers) silent() bool {
 	others, known := p.store.Others()
 	return !known || others > p.present()

@@ -17,8 +17,8 @@ func (l *Ledger) Start() error {
 	return l.start()
 }
 
-// begin is start for a request, to which the reason of a failure is not told: it is logged
-// when it changes.
+// begin is start for a request. It logs why the journal cannot be opened, when the reason
+// changes: the client's answer does not say it.
 func (l *Ledger) begin() error {
 	err := l.start()
 	reason := ""

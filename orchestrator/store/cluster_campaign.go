@@ -68,7 +68,7 @@ type campaigns struct {
 	open  time.Time           // until then every follower may lead
 	told  string
 	sent  time.Time
-	since map[string]time.Time       // since when the leader of a group is not heard
+	since map[string]time.Time       // by group: when its leader was first missed
 	held  map[string]server.RaftNode // observers that are this guard's
 }
 
