@@ -38,20 +38,11 @@ func (s *settings) budgetHolders(now time.Time) (list []budgetHolder) {
 			list = append(list, budgetHolder{source.Name, source.Scopes, source.Budgets})
 		}
 	}
-	for _, path := range s.App.TokenFiles {
-		tokens, err := authmin.ReadKeyringFile(path)
-		if err != nil {
-			continue // lintScopes has reported it
+	s.eachKeyringToken(now, func(t *authmin.Token) {
+		if len(t.Budgets) > 0 {
+			list = append(list, budgetHolder{t.Name, t.Scopes, t.Budgets})
 		}
-		for i := range tokens {
-			switch tokens[i].VerdictAt(now) {
-			case authmin.VerdictValid, authmin.VerdictNotYet:
-				if len(tokens[i].Budgets) > 0 {
-					list = append(list, budgetHolder{tokens[i].Name, tokens[i].Scopes, tokens[i].Budgets})
-				}
-			}
-		}
-	}
+	})
 	return list
 }
 

@@ -95,6 +95,11 @@ func (s *settings) eachModelList(now time.Time, f func(name string, models *auth
 			f(source.Name, models)
 		}
 	}
+	s.eachKeyringToken(now, func(t *authmin.Token) { f(t.Name, t.Models) })
+}
+
+// eachKeyringToken gives each token of the keyring files that is valid, or will be.
+func (s *settings) eachKeyringToken(now time.Time, f func(*authmin.Token)) {
 	for _, path := range s.App.TokenFiles {
 		tokens, err := authmin.ReadKeyringFile(path)
 		if err != nil {
@@ -103,7 +108,7 @@ func (s *settings) eachModelList(now time.Time, f func(name string, models *auth
 		for i := range tokens {
 			switch tokens[i].VerdictAt(now) {
 			case authmin.VerdictValid, authmin.VerdictNotYet:
-				f(tokens[i].Name, tokens[i].Models)
+				f(&tokens[i])
 			}
 		}
 	}
