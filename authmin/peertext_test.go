@@ -1,11 +1,8 @@
 package authmin_test
 
 import (
-	"bytes"
-	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -72,25 +69,9 @@ func TestNoWordsOfThePeerAreLeftInTheStandardLog(t *testing.T) {
 // errorOf is the error that a client gets of a server with these bytes for an answer.
 func errorOf(t *testing.T, answer string) error {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = conn.Read(make([]byte, 4096))
-			_, _ = io.Copy(conn, bytes.NewBufferString(answer))
-			conn.Close()
-		}
-	}()
 	client := &http.Client{Transport: &http.Transport{}}
 	t.Cleanup(client.CloseIdleConnections)
-	response, err := client.Get(fmt.Sprintf("http://%s/", ln.Addr()))
+	response, err := client.Get("http://" + testkit.RawAnswer(t, answer))
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,8 @@
 package caddymodule
 
 import (
-	"bytes"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -28,7 +26,7 @@ func TestNoLogShowsWhatAnUpstreamSends(t *testing.T) {
 			t.Cleanup(func() { log.SetOutput(was) })
 			var standard testkit.Buffer
 			log.SetOutput(&standard)
-			up := answerRaw(t, c.answer)
+			up := testkit.RawAnswer(t, c.answer)
 			g := serve(t, false, "\tdebug\n"+twoTokens, "authmin {\n\trequire infer /v1/*\n}\nreverse_proxy "+up)
 			testkit.Eventually(t, "the shield", func() bool { _, ok := log.Writer().(stdShield); return ok })
 			r, _ := http.NewRequest("GET", g.base+"/v1/x", nil)
@@ -46,26 +44,4 @@ func TestNoLogShowsWhatAnUpstreamSends(t *testing.T) {
 			}
 		})
 	}
-}
-
-// answerRaw is the address of a server that answers each connection with these bytes.
-func answerRaw(t *testing.T, answer string) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = conn.Read(make([]byte, 4096))
-			_, _ = io.Copy(conn, bytes.NewBufferString(answer))
-			conn.Close()
-		}
-	}()
-	return ln.Addr().String()
 }

@@ -4,36 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
 // raw is the URL of a server that answers each request with these bytes.
-func raw(t *testing.T, answer string) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = conn.Read(make([]byte, 4096))
-			_, _ = io.WriteString(conn, answer)
-			conn.Close()
-		}
-	}()
-	return "http://" + ln.Addr().String()
-}
+func raw(t *testing.T, answer string) string { return "http://" + testkit.RawAnswer(t, answer) }
 
 // net/http quotes what is not HTTP. A stream's error is logged and must not repeat it.
 func TestAStreamsErrorHasNoWordsOfThePeer(t *testing.T) {
