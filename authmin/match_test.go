@@ -67,6 +67,19 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// TestARuleWithoutMethodsIsOneForAll: net/http answers HEAD like GET, and a page asks with
+// OPTIONS, so a rule that left one out would let it through to the next.
+func TestARuleWithoutMethodsIsOneForAll(t *testing.T) {
+	p := shipped(t)
+	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "X"} {
+		for path, want := range map[string]int{"/v1/models/private/x": 2, "/v1/tasks": 3, "/v2/nodes": 4} {
+			if got, err := p.Match(method, path); err != nil || got != want {
+				t.Errorf("%s %s: rule %d, %v, want %d", method, path, got, err, want)
+			}
+		}
+	}
+}
+
 func TestMatchOfAnEncodedSlash(t *testing.T) {
 	p := shipped(t)
 	cases := map[string]struct {
