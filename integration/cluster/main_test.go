@@ -6,16 +6,16 @@
 package cluster_test
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync"
 	"testing"
+
+	"github.com/llorch/gateway/integration/gatewaytest"
 )
 
 // atOnce is how many clusters run beside each other.
@@ -54,10 +54,5 @@ func buildWith(name string, args ...string) (string, error) {
 
 func buildProgram(pkg, name string, args ...string) (string, error) {
 	path := filepath.Join(folder, name)
-	args = append([]string{"build", "-ldflags=-w", "-o", path}, args...)
-	cmd := exec.Command("go", append(args, pkg)...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", errors.Join(err, errors.New(string(out)))
-	}
-	return path, nil
+	return path, gatewaytest.BuildAt(".", pkg, path, args...)
 }

@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -81,13 +82,23 @@ func build(name, source string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(folder, name)
+	return path, BuildAt(root, source, path)
+}
+
+// BuildAt builds the program of a package, named as on the command line of go in the
+// folder root, and puts it at path. More arguments are go's.
+//
+// go build links a program again for each path. What go run links stays in the build
+// cache, and -exec hands it on: the second package that wants it takes a copy of the
+// file, which costs a sixth of the processor time.
+func BuildAt(root, source, path string, args ...string) error {
 	// -w leaves out the debugger's tables: half of the link time.
-	cmd := exec.Command("go", "build", "-ldflags=-w", "-o", path, source)
+	cmd := exec.Command("go", slices.Concat([]string{"run", "-ldflags=-w", "-exec=cp"}, args, []string{source, path})...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
+		return fmt.Errorf("%w\n%s", err, out)
 	}
-	return path, nil
+	return nil
 }
 
 // Root is the folder of go.mod, found upwards from the working directory.

@@ -11,45 +11,16 @@
 package tasks_test
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/llorch/gateway/integration/gatewaytest"
 )
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-var folder string // of the two daemons
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "llorch-daemons-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "making a folder for the programs:", err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	folder = dir
-	return gatewaytest.Run(m)
-}
-
-// daemons builds orchestratord and poolmanagerd when they are first asked for.
-var daemons = sync.OnceValue(func() error {
-	root, err := gatewaytest.Root()
-	if err != nil {
-		return err
-	}
-	cmd := exec.Command("go", "build", "-ldflags=-w", "-o", folder+"/", "./orchestrator/cmd/orchestratord", "./poolmanager/cmd/poolmanagerd")
-	cmd.Dir = root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w\n%s", err, out)
-	}
-	return nil
-})
+func TestMain(m *testing.M) { os.Exit(gatewaytest.Run(m)) }
 
 // olderPrograms names a folder with orchestratord, poolmanagerd and llorch of another
 // version.
@@ -59,13 +30,11 @@ const olderPrograms = "LLORCH_BENCH_OLDER"
 // "" for what is built here.
 func daemon(b *testing.B, from, name string, env []string, args ...string) *gatewaytest.Process {
 	b.Helper()
+	program := filepath.Join(from, name)
 	if from == "" {
-		if err := daemons(); err != nil {
-			b.Fatalf("building the daemons: %v", err)
-		}
-		from = folder
+		program = gatewaytest.Program(b, name)
 	}
-	cmd := exec.Command(filepath.Join(from, name), args...)
+	cmd := exec.Command(program, args...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + b.TempDir()}, env...)
 	return gatewaytest.StartCommand(b, cmd)
 }
