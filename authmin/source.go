@@ -95,7 +95,10 @@ func readBounded(path string, limit int64, forbidden os.FileMode, checks ...func
 			return nil, err
 		}
 	}
-	content, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if info.Size() > limit { // not read first: that would take twice the limit in memory
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, limit)
+	}
+	content, err := io.ReadAll(io.LimitReader(f, limit+1)) // it may grow
 	if err != nil {
 		return nil, err
 	}

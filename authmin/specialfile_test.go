@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -152,6 +153,13 @@ func TestLargeFilesAreRefused(t *testing.T) {
 	}
 	if _, err := readBounded(path, 1<<20, 0); err == nil || !strings.Contains(err.Error(), "larger than") {
 		t.Errorf("a file of 1 TiB: %v", err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := ReadKeyringFile(path)
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; err == nil || took > 1<<20 {
+		t.Errorf("a keyring of 1 TiB: %v, after %d bytes of memory, want it refused by its size", err, took)
 	}
 	writeFile(t, path, make([]byte, 10), 0o600)
 	if content, err := readBounded(path, 10, 0); err != nil || len(content) != 10 {

@@ -64,6 +64,10 @@ func (s site) validate(t testing.TB, env ...string) (output string, ok bool) {
 // waitForStart is how long a program may take until it answers.
 const waitForStart = 30 * time.Second
 
+// waitForEnd is how long a command may take that refuses something. It only tells a
+// refusal from a hang: a busy machine takes its time.
+const waitForEnd = time.Minute
+
 // runToEnd is for commands that must not hang.
 func runToEnd(t testing.TB, cmd *exec.Cmd) (output string, ok bool) {
 	t.Helper()
@@ -78,7 +82,7 @@ func runToEnd(t testing.TB, cmd *exec.Cmd) (output string, ok bool) {
 	select {
 	case err := <-ended:
 		return out.String(), err == nil
-	case <-time.After(10 * time.Second):
+	case <-time.After(waitForEnd):
 		_ = cmd.Process.Kill()
 		<-ended
 		t.Fatalf("%v hangs\n%s", cmd.Args, out.String())
