@@ -58,6 +58,7 @@ var ranElsewhere = map[string]string{
 // kubectl, journalctl and chown are stand-ins: a reload is carried out, a start, a
 // stop and a restart are only checked to be of a unit that is shipped.
 func TestDocuments(t *testing.T) {
+	t.Parallel()
 	root, err := gatewaytest.Root()
 	if err != nil {
 		t.Fatal(err)

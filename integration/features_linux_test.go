@@ -17,6 +17,7 @@ import (
 // TestFeatures runs the scenarios in features/ against one fleet of processes. A
 // step that is not defined is a failure.
 func TestFeatures(t *testing.T) {
+	t.Parallel()
 	f := startFleet(t)
 	suite := godog.TestSuite{
 		ScenarioInitializer: func(sc *godog.ScenarioContext) { new(scenario).register(sc, f) },

@@ -128,6 +128,7 @@ var elsewhere = map[string]string{
 
 // TestSteps carries out the prose cases.
 func TestSteps(t *testing.T) {
+	t.Parallel()
 	for _, c := range readCorpus(t) {
 		if run := steps[c.ID]; run != nil {
 			t.Run(c.ID, run)
