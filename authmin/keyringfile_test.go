@@ -210,33 +210,6 @@ func TestCutKeyringIsNoKeyring(t *testing.T) {
 	}
 }
 
-func FuzzParseKeyring(f *testing.F) {
-	f.Add([]byte(lineOf("ci", "infer,nodes", "created=2026-01-02T03:04:05Z", "state=revoked") + "\n# end 1\n"))
-	f.Add([]byte("# end 0\n"))
-	f.Add([]byte("\ufeff"))
-	f.Fuzz(func(t *testing.T, content []byte) {
-		tokens, err := ParseKeyring(content)
-		if err != nil {
-			if tokens != nil || len(err.Error()) > 400 {
-				t.Errorf("%d tokens with an error of %d bytes", len(tokens), len(err.Error()))
-			}
-			return
-		}
-		for i := range tokens {
-			token := &tokens[i]
-			if CheckTokenName(token.Name) != nil || len(token.Scopes) == 0 || token.Expires < 0 || token.NotBefore < 0 {
-				t.Errorf("token %d is not valid: %+v", i, token)
-			}
-			if !strings.Contains(string(content), token.digest.Hex()) {
-				t.Errorf("token %d has a digest that the file does not hold", i)
-			}
-		}
-		if !strings.HasSuffix(string(content), "\n") {
-			t.Error("a file without a last line end was accepted")
-		}
-	})
-}
-
 func writeFile(t testing.TB, path string, content []byte, mode os.FileMode) {
 	t.Helper()
 	if err := os.WriteFile(path, content, mode); err != nil {
