@@ -56,7 +56,7 @@ func caddyfiles(t *testing.T, dir string) []string {
 	return files
 }
 
-func readFile(t *testing.T, path string) string {
+func readFile(t testing.TB, path string) string {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {
