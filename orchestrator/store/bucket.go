@@ -39,31 +39,35 @@ type Bucket struct {
 	js        jetstream.JetStream
 	shutdowns *shutdownNotices
 	reach     *quorumLink
-	kv        jetstream.KeyValue
-	markers   bool // deletions expire by themselves
+	stream    jetstream.Stream // that holds the keys
+	in        keyspace
 }
 
 // Get reads a key; ErrNotFound when it is absent.
 func (b *Bucket) Get(ctx context.Context, key string) (Entry, error) {
-	e, err := readWithin(ctx, func(ctx context.Context) (jetstream.KeyValueEntry, error) { return b.kv.Get(ctx, key) })
+	e, err := b.last(ctx, key)
+	if err == nil && e.Deleted {
+		err = ErrNotFound
+	}
 	if err != nil {
 		return Entry{}, b.wrap("reading", key, err)
 	}
-	return entryOf(e), nil
-}
-
-func entryOf(e jetstream.KeyValueEntry) Entry {
-	return Entry{Key: e.Key(), Value: e.Value(), Revision: e.Revision(), Created: e.Created(), Size: int64(len(e.Value()))}
+	return e, nil
 }
 
 // Create writes a key that must not exist yet; else ErrExists, and a read after that
 // finds it. It waits for another write of the key that is being replicated: until then
 // the key does not exist, and that write may still fail.
 func (b *Bucket) Create(ctx context.Context, key string, value []byte) (uint64, error) {
+	return b.createFor(ctx, key, value, b.in.ttl)
+}
+
+// createFor is Create of a key that lives that long; 0: as long as the stream says.
+func (b *Bucket) createFor(ctx context.Context, key string, value []byte, ttl time.Duration) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
 	for {
-		rev, err := writeWithin(ctx, b.reach, func(ctx context.Context) (uint64, error) { return b.kv.Create(ctx, key, value) })
+		rev, err := writeWithin(ctx, b.reach, func(ctx context.Context) (uint64, error) { return b.create(ctx, key, value, ttl) })
 		if !hasCode(err, codeWrongLastInFlight) {
 			return rev, b.wrap("creating", key, err)
 		}
@@ -78,7 +82,9 @@ func (b *Bucket) Create(ctx context.Context, key string, value []byte) (uint64, 
 // Update replaces the value if its revision is still the given one; else
 // ErrConflict, and the caller has to read again.
 func (b *Bucket) Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	rev, err := writeWithin(ctx, b.reach, func(ctx context.Context) (uint64, error) { return b.kv.Update(ctx, key, value, revision) })
+	rev, err := writeWithin(ctx, b.reach, func(ctx context.Context) (uint64, error) {
+		return b.publish(ctx, key, value, b.in.ttl, jetstream.WithExpectLastSequencePerSubject(revision))
+	})
 	if errors.Is(explain(err), ErrExists) {
 		err = ErrConflict
 	}
@@ -87,17 +93,13 @@ func (b *Bucket) Update(ctx context.Context, key string, value []byte, revision 
 
 // Put writes a key unconditionally: the newest writer wins.
 func (b *Bucket) Put(ctx context.Context, key string, value []byte) error {
-	_, err := writeWithin(ctx, b.reach, func(ctx context.Context) (uint64, error) { return b.kv.Put(ctx, key, value) })
+	_, err := writeWithin(ctx, b.reach, func(ctx context.Context) (uint64, error) { return b.publish(ctx, key, value, b.in.ttl) })
 	return b.wrap("writing", key, err)
 }
 
 // Delete removes a key and its value; an absent one is not an error.
 func (b *Bucket) Delete(ctx context.Context, key string) error {
-	var opts []jetstream.KVDeleteOpt
-	if b.markers {
-		opts = append(opts, jetstream.PurgeTTL(markerTTL))
-	}
-	_, err := writeWithin(ctx, b.reach, func(ctx context.Context) (struct{}, error) { return struct{}{}, b.kv.Purge(ctx, key, opts...) })
+	_, err := writeWithin(ctx, b.reach, func(ctx context.Context) (uint64, error) { return b.purge(ctx, key) })
 	return b.wrap("deleting", key, err)
 }
 
@@ -125,7 +127,7 @@ func (b *Bucket) wrap(doing, key string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s %s/%s: %w", doing, b.kv.Bucket(), key, explain(err))
+	return fmt.Errorf("%s %s/%s: %w", doing, b.in.name, key, explain(err))
 }
 
 // writeWithin does a request within operationTimeout. While no server accepts it, it

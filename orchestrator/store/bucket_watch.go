@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -30,8 +29,6 @@ const (
 
 // Headers of the server that the client library does not name.
 const (
-	markerReason  = "Nats-Marker-Reason" // of a key that a limit has removed
-	keyOperation  = "KV-Operation"       // DEL or PURGE
 	beatLast      = "Nats-Last-Consumer" // of a beat: the last message before it
 	beatStalled   = "Nats-Consumer-Stalled"
 	statusHeader  = "Status"
@@ -98,9 +95,9 @@ func (w *watcher) run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	stream := bucketPrefix + w.bucket.kv.Bucket()
+	stream := w.bucket.in.stream
 	consumer, err := w.bucket.js.CreatePushConsumer(ctx, stream, jetstream.ConsumerConfig{
-		DeliverSubject: sub.Subject, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, FilterSubject: prefix(w.bucket) + ">",
+		DeliverSubject: sub.Subject, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, FilterSubject: w.bucket.in.prefix + ">",
 		AckPolicy: jetstream.AckNonePolicy, MaxDeliver: 1, MemoryStorage: true, Replicas: 1, HeadersOnly: w.meta,
 		FlowControl: true, IdleHeartbeat: watchBeat, InactiveThreshold: watchIdle,
 	})
@@ -166,8 +163,8 @@ func (w *watcher) take(m *nats.Msg) error {
 	}
 	w.next++
 	e := Entry{
-		Key: strings.TrimPrefix(m.Subject, prefix(w.bucket)), Value: m.Data, Revision: info.Sequence.Stream, Created: info.Timestamp,
-		Deleted: m.Header.Get(keyOperation) != "" || m.Header.Get(markerReason) != "", Size: int64(len(m.Data)),
+		Key: w.bucket.key(m.Subject), Value: m.Data, Revision: info.Sequence.Stream, Created: info.Timestamp,
+		Deleted: deleted(m.Header), Size: int64(len(m.Data)),
 	}
 	if w.meta {
 		e.Size, _ = strconv.ParseInt(m.Header.Get(nats.MsgSize), 10, 64)
@@ -195,5 +192,3 @@ func (w *watcher) control(m *nats.Msg) error {
 	w.seen() // a beat without a stall: there is nothing left to deliver
 	return nil
 }
-
-func prefix(b *Bucket) string { return "$KV." + b.kv.Bucket() + "." }

@@ -67,11 +67,9 @@ func (s *Store) bind(ctx context.Context, js jetstream.JetStream) error {
 	}
 	s.shutdowns = leaving
 	for _, b := range layout {
-		kv, err := js.KeyValue(ctx, b.name)
-		if err != nil {
-			return fmt.Errorf("opening bucket %s: %w", b.name, err)
+		if s.buckets[b.name], err = s.openBucket(ctx, js, b.keyspace()); err != nil {
+			return err
 		}
-		s.buckets[b.name] = &Bucket{js: js, kv: kv, shutdowns: leaving, reach: s.reach(), markers: b.markers}
 	}
 	stream, err := js.Stream(ctx, eventStream)
 	if err != nil {
@@ -134,7 +132,7 @@ func (s *Store) untilQuorum(ctx context.Context, doing string, f func(context.Co
 // transient errors are those of a cluster that is not ready yet. "Not found" is
 // one: a stream that one replica has created may reach another a moment later.
 func transient(err error) bool {
-	return unavailable(err) || errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, jetstream.ErrStreamNotFound)
+	return unavailable(err) || errors.Is(err, jetstream.ErrStreamNotFound)
 }
 
 // withTimeout bounds one attempt: a request from before there was a leader is never

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // copied are the buckets that move: what must survive. Nodes register again
@@ -122,10 +120,7 @@ func copyKey(ctx context.Context, from, to *Store, name string, e Entry) (uint64
 	if left < minTTL {
 		return 0, errExpired
 	}
-	revision, err := writeWithin(ctx, target.reach, func(ctx context.Context) (uint64, error) {
-		return target.kv.Create(ctx, e.Key, e.Value, jetstream.KeyTTL(left))
-	})
-	return revision, target.wrap("creating", e.Key, err)
+	return target.createFor(ctx, e.Key, e.Value, left)
 }
 
 // copyEvents begins again what an interrupted run has left: the task's record is

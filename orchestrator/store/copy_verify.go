@@ -69,12 +69,11 @@ func (c *Copied) gone(ctx context.Context, target *Bucket, key string, revision 
 	if revision == 0 {
 		return nil // it was counted before, or is newer than the first look
 	}
-	status, err := readWithin(ctx, target.kv.Status)
+	info, err := readWithin(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) { return target.stream.Info(ctx) })
 	if err != nil {
 		return target.wrap("looking for", key, err)
 	}
-	stream, ok := status.(*jetstream.KeyValueBucketStatus)
-	if !ok || stream.StreamInfo().State.LastSeq < revision {
+	if info.State.LastSeq < revision {
 		return fmt.Errorf("reading %s back: it was lost: %w", key, errDiffers)
 	}
 	c.Gone++

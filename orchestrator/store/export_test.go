@@ -97,3 +97,8 @@ func (s *Store) LeaderHeard() (at time.Time) {
 	}
 	return at
 }
+
+// KeyValue is a bucket as replicas of earlier versions, and the nats command, see it.
+func (s *Store) KeyValue(ctx context.Context, bucket string) (jetstream.KeyValue, error) {
+	return s.events.js.KeyValue(ctx, bucket)
+}
