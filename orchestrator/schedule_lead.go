@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"time"
 )
 
@@ -54,6 +55,9 @@ func (s *scheduler) lead(ctx context.Context, before []byte) {
 		spare[note.Runner] = s.o.now().Add(time.Duration(note.DrainMS) * time.Millisecond)
 	}
 	s.o.log.Info("leadership acquired", "replica", s.o.replica, "spared", note.Runner)
+	var gathering sync.WaitGroup
+	defer gathering.Wait()
+	gathering.Go(func() { s.o.store.GatherLeaders(ctx) })
 	s.o.nodes.resetUsage()
 	s.o.catalog.lead(leaderCtx)
 	s.loop(ctx, leaderCtx, spare)

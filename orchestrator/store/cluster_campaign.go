@@ -44,8 +44,8 @@ const (
 	// campaignAnyway ends all restraint of a replica with connections to a quorum: groups
 	// without a leader for so long mean that presence does not arrive for another reason.
 	campaignAnyway = 20 * time.Second
-	// handOverOpen is how long after another's shutdown notice each follower accepts
-	// to lead.
+	// handOverOpen is how long each follower accepts to lead after another's shutdown
+	// notice, and one that asks for it (GatherLeaders).
 	handOverOpen = 3 * time.Second
 	// presenceForgotten is how long after its last message a replica that is connected is taken
 	// for one of an older version.
@@ -86,16 +86,17 @@ func (s *Store) startCampaigns() error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
+	s.invitations = make(chan chan struct{})
 	go func() {
 		defer close(done)
-		c.run(ctx, news)
+		c.run(ctx, news, s.invitations)
 	}()
 	s.endCampaigns = func() { cancel(); <-done }
 	return nil
 }
 
 // run ends with ctx; the groups stay as they are then.
-func (c *campaigns) run(ctx context.Context, news <-chan *nats.Msg) {
+func (c *campaigns) run(ctx context.Context, news <-chan *nats.Msg, invitations <-chan chan struct{}) {
 	tick := time.NewTicker(campaignTick)
 	defer tick.Stop()
 	last := time.Now()
@@ -108,6 +109,10 @@ func (c *campaigns) run(ctx context.Context, news <-chan *nats.Msg) {
 			if m.Subject == presenceSubject {
 				continue
 			}
+		case open := <-invitations:
+			c.open = time.Now().Add(handOverOpen)
+			c.look(time.Now())
+			close(open)
 		case <-tick.C:
 		}
 		now := time.Now()

@@ -102,3 +102,14 @@ func (s *Store) LeaderHeard() (at time.Time) {
 func (s *Store) KeyValue(ctx context.Context, bucket string) (jetstream.KeyValue, error) {
 	return s.events.js.KeyValue(ctx, bucket)
 }
+
+// GatherTries is how often a leader is moved at most.
+const GatherTries = gatherTries
+
+// Gathered are the groups whose leaders are moved.
+func Gathered() (names []string) {
+	for _, name := range gathered() {
+		names = append(names, strings.TrimPrefix(name, bucketPrefix))
+	}
+	return names
+}

@@ -117,6 +117,7 @@ type Store struct {
 	endRepair context.CancelFunc
 	// endCampaigns stops this replica from campaigning, and waits for it.
 	endCampaigns func()
+	invitations  chan chan struct{} // closed ones mean that this replica may campaign
 }
 
 // Open locks the directory, starts JetStream on it and makes the buckets. With a
