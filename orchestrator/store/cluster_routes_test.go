@@ -201,7 +201,7 @@ func TestUnsafeClustersAreRefused(t *testing.T) {
 	a := testkit.NewAuthority(t)
 	cert, key := a.Issue("replica1", []string{"10.0.0.1"})
 	both, bothKey := a.Issue("both", []string{"10.0.0.1", "10.0.0.2"})
-	other, _ := a.Issue("other", []string{"10.9.9.9"})
+	other, otherKey := a.Issue("other", []string{"10.9.9.9"})
 	_, wrongKey := a.Issue("wrong", []string{"10.0.0.1"})
 	_, openKey := a.Issue("open", []string{"10.0.0.1"})
 	if err := os.Chmod(openKey, 0o644); err != nil {
@@ -223,7 +223,7 @@ func TestUnsafeClustersAreRefused(t *testing.T) {
 		"a missing certificate":     {func(c *store.Cluster) { c.CertFile = cert + ".absent" }, "no such file"},
 		"a key of another":          {func(c *store.Cluster) { c.KeyFile = wrongKey }, "private key does not match"},
 		"a world-readable key":      {func(c *store.Cluster) { c.KeyFile = openKey }, "chmod 600"},
-		"a certificate of another":  {func(c *store.Cluster) { c.CertFile = other }, ""},
+		"a certificate of another":  {func(c *store.Cluster) { c.CertFile, c.KeyFile = other, otherKey }, "none of the peers' names"},
 		"a foreign authority":       {func(c *store.Cluster) { c.CAFile = foreign.File }, "not valid"},
 		"two replicas":              {func(c *store.Cluster) { c.Peers = c.Peers[:2] }, "3 or 5"},
 		"one replica twice":         {func(c *store.Cluster) { c.Peers = append(c.Peers[:2:2], c.Peers[0]) }, "twice"},

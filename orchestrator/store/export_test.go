@@ -44,6 +44,19 @@ func (s *Store) InProcessConn() (net.Conn, error) { return s.srv.InProcessConn()
 // Servers are those of an existing cluster that the client would speak to.
 func (s *Store) Servers() []string { return s.conn.Servers() }
 
+// JetStreamConfig is what the server runs with.
+func (s *Store) JetStreamConfig() server.JetStreamConfig { return *s.srv.JetStreamConfig() }
+
+// PublishAs publishes as another program on the same server might: under any name, or none.
+func (p *Peers) PublishAs(from, topic string, body []byte) error {
+	m := nats.NewMsg(peersPrefix + topic)
+	if from != "" {
+		m.Header.Set(senderHeader, from)
+	}
+	m.Data = body
+	return p.conn.PublishMsg(m)
+}
+
 // StopWriting does to JetStream what a full disk does in a cluster.
 func (s *Store) StopWriting() error {
 	err := s.srv.ShutdownJetStream()

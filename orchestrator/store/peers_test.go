@@ -148,3 +148,26 @@ func TestAFileOfTheStateDirectory(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
+
+// TestAMessageWithoutASenderIsNone: what names no replica is of another program on the same
+// server, and a replica does not hear itself.
+func TestAMessageWithoutASenderIsNone(t *testing.T) {
+	all, _ := views(t, "a", "b")
+	got := make(chan store.PeerMessage, 10)
+	stop, err := all[0].Subscribe("x", func(m store.PeerMessage) { got <- m })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	for _, from := range []string{"", "a b", "../b", "a"} {
+		if err := all[1].PublishAs(from, "x", []byte("not a peer's")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := all[1].Publish("x", []byte("a peer's")); err != nil {
+		t.Fatal(err)
+	}
+	if m := testkit.Receive(t, got, "the message of the peer"); m.From != "b" || string(m.Body) != "a peer's" {
+		t.Errorf("got %q from %q, want the peer's message alone", m.Body, m.From)
+	}
+}
