@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
@@ -20,7 +21,7 @@ import (
 func TestAFirstTokenWaitsForTheStore(t *testing.T) {
 	o, _, cut, called, goOn := detachable(t)
 	e := o.found(ci, waitingTask(t, o))
-	<-called
+	testkit.Receive(t, called, "the engine's call")
 	retracted(t, e)
 	cut(true)
 	close(goOn)
@@ -35,7 +36,7 @@ func rewritten(t *testing.T, change func(*record)) (Task, []Event) {
 	t.Helper()
 	o, st, called, goOn := unwatched(t)
 	id := waitingTask(t, o)
-	<-called
+	testkit.Receive(t, called, "the engine's call")
 	e := o.found(ci, id)
 	retracted(t, e)
 	o.lifecycle.stopWatches()
@@ -243,7 +244,7 @@ func TestAReplicaWithoutTheLeaseShowsNoTokens(t *testing.T) {
 func TestATaskThatRunsAgainIsNotRecoveredAsAnOrphan(t *testing.T) {
 	o, _, called, goOn := unwatched(t)
 	e := o.found(ci, waitingTask(t, o))
-	<-called
+	testkit.Receive(t, called, "the engine's call")
 	if err := o.scheduler.recoverOrphan(e); err != nil {
 		t.Fatal(err)
 	}

@@ -33,4 +33,9 @@ func TestATaskWithoutItsKeyFails(t *testing.T) {
 	if failed := e.view().Error; failed.Code != "CONTENT_LOST" {
 		t.Errorf("got %+v, want CONTENT_LOST", failed)
 	}
+	o.nodes.mu.Lock()
+	defer o.nodes.mu.Unlock()
+	if used := o.nodes.byID["n"].running; len(used) != 0 {
+		t.Errorf("after the failure slots are in use: %v", used)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
@@ -14,7 +15,7 @@ import (
 func TestADispatchChangesNoOtherReplicasRecord(t *testing.T) {
 	o, st, called, goOn := unwatched(t)
 	id := waitingTask(t, o)
-	<-called
+	testkit.Receive(t, called, "the engine's call")
 	e := o.found(ci, id)
 	e.mu.Lock()
 	a := e.run

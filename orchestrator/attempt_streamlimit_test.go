@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
@@ -41,7 +42,7 @@ func TestAStreamThatFlowsIsNotCutAtItsDeadline(t *testing.T) {
 		if got := types(s.follow(id, "").rest()); got != "started token end" {
 			t.Errorf("%s deadline: got %q", name, got)
 		}
-		if d := <-p.calls; d.DeadlineMS > 400 || d.DeadlineMS < 1 || d.StreamLimitMS != 0 {
+		if d := testkit.Receive(t, p.calls, "a call of the pool"); d.DeadlineMS > 400 || d.DeadlineMS < 1 || d.StreamLimitMS != 0 {
 			t.Errorf("%s deadline: the pool was told %d and %d ms, want at most 400 and none", name, d.DeadlineMS, d.StreamLimitMS)
 		}
 	}
@@ -56,7 +57,7 @@ func TestAStreamThatFlowsIsNotCutAtItsDeadline(t *testing.T) {
 	if err != nil || !strings.HasSuffix(string(text), "data: [DONE]\n\n") {
 		t.Errorf("OpenAI: got %v, …%q", err, text[max(0, len(text)-100):])
 	}
-	if d := <-p.calls; d.DeadlineMS > 300 || d.DeadlineMS < 1 {
+	if d := testkit.Receive(t, p.calls, "a call of the pool"); d.DeadlineMS > 300 || d.DeadlineMS < 1 {
 		t.Errorf("X-Deadline-Ms: the pool was told %d ms, want at most 300", d.DeadlineMS)
 	}
 }
@@ -79,7 +80,7 @@ func TestAStreamHasALimitOfItsOwn(t *testing.T) {
 		if last := events[len(events)-1]; types(events) != "started token error" || !strings.Contains(last.Data, "STREAM_LIMIT_EXCEEDED") {
 			t.Errorf("%s: got %q, the last is %v", name, types(events), last)
 		}
-		if d := <-p.calls; d.StreamLimitMS != 300 {
+		if d := testkit.Receive(t, p.calls, "a call of the pool"); d.StreamLimitMS != 300 {
 			t.Errorf("%s: the pool was told %d ms", name, d.StreamLimitMS)
 		}
 	}

@@ -62,7 +62,7 @@ func TestAnAcknowledgedCallSurvivesKill(t *testing.T) {
 		return true
 	})
 	for len(p.calls) > 0 { // what has ended was called before
-		d := <-p.calls
+		d := testkit.Receive(t, p.calls, "a call of the pool")
 		seen[d.TaskID] = d.Prompt
 	}
 	for id, prompt := range acknowledged {

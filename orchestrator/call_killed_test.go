@@ -56,7 +56,7 @@ func TestAKillBetweenTwoPiecesLeavesNoTask(t *testing.T) {
 	testkit.Eventually(t, "two pieces are on the disk", func() bool { return stored(t, dir) > 500<<10 })
 	c.kill()
 	send.Close()
-	<-answered
+	testkit.Receive(t, answered, "the answer")
 
 	st, err := store.Open(t.Context(), store.Options{Dir: dir})
 	if err != nil {

@@ -83,7 +83,7 @@ func TestARequestOfOneMiBIsTakenAndSurvivesItsRecord(t *testing.T) {
 	s.join("n1", newPool(t, func(out *sink, r nodeapi.DispatchRequest) { got <- len(r.Prompt); out.end(0) }), 1)
 	prompt := strings.Repeat("<&", (1<<20-200)/2) // six times as long in HTML-safe JSON
 	s.want(202, "ci", "infer", "POST", "/v2/tasks", `{"model_ref":"demo","prompt":"`+prompt+`"}`)
-	if n := <-got; n != len(prompt) {
+	if n := testkit.Receive(t, got, "what the engine got"); n != len(prompt) {
 		t.Errorf("the engine got %d bytes, want %d", n, len(prompt))
 	}
 }
@@ -177,9 +177,9 @@ func TestAnOpenAICallerThatLeavesCancelsItsTask(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-begun
+	testkit.Receive(t, begun, "the engine's call")
 	res.Body.Close()
-	<-hungUp
+	testkit.Receive(t, hungUp, "the end of the engine's call")
 	testkit.Eventually(t, "the task is canceled", func() bool { return s.state(res.Header.Get("X-Task-Id")) == "canceled" })
 }
 

@@ -211,6 +211,15 @@ type sink struct {
 	native *nativeSink // of a native call
 }
 
+// await waits until the test goes on, or the orchestrator hangs up: an answer that waits for a
+// test that has failed would keep its server from closing.
+func (s *sink) await(goOn <-chan struct{}) {
+	select {
+	case <-goOn:
+	case <-s.gone:
+	}
+}
+
 func (s *sink) send(ev nodeapi.Event) {
 	if s.native != nil {
 		s.native.send(ev)

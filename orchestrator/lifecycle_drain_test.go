@@ -56,7 +56,7 @@ func TestAStopLetsRunningTasksEnd(t *testing.T) {
 		t.Errorf("its reader: got %q", kinds(got))
 	}
 	begin := time.Now()
-	if err := <-stopped; err != nil {
+	if err := testkit.Receive(t, stopped, "the end of the stop"); err != nil {
 		t.Fatal(err)
 	}
 	soon(t, "stopping after the last task", begin, 2*time.Second)

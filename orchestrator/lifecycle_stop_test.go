@@ -58,7 +58,7 @@ func TestATaskThatIsBeingPlacedAtAStopIsDrained(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := waitingTask(t, o)
-	<-log.there
+	testkit.Receive(t, log.there, "the write to the log")
 	stopped := make(chan error, 1)
 	go func() { stopped <- o.Stop(context.Background()) }()
 	select {
@@ -67,7 +67,7 @@ func TestATaskThatIsBeingPlacedAtAStopIsDrained(t *testing.T) {
 	case <-time.After(300 * time.Millisecond): // much longer than a stop takes that has nothing to wait for
 	}
 	close(log.goOn)
-	if err := <-stopped; err != nil {
+	if err := testkit.Receive(t, stopped, "the end of the stop"); err != nil {
 		t.Fatal(err)
 	}
 	if task := o.found(ci, id).view(); task.State != Completed {
@@ -89,7 +89,7 @@ func TestAStopWaitsForACheckThatIsBeingBegun(t *testing.T) {
 	case <-time.After(300 * time.Millisecond): // much longer than a stop takes that has nothing to wait for
 	}
 	o.catalog.mu.Unlock()
-	if err := <-stopped; err != nil {
+	if err := testkit.Receive(t, stopped, "the end of the stop"); err != nil {
 		t.Fatal(err)
 	}
 }

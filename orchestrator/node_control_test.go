@@ -39,7 +39,7 @@ func TestCommandsReachThePoolManagerUnderBothNames(t *testing.T) {
 		{"/v2/pools/p/purge", ``, `POST /pools/p/stop `},
 	} {
 		answer := s.want(202, "root", "admin", "POST", c.path, c.body)
-		if got := <-told; got != c.want || fmt.Sprint(answer["nodes"]) != "[map[node_id:n1 state:draining]]" {
+		if got := testkit.Receive(t, told, "a message"); got != c.want || fmt.Sprint(answer["nodes"]) != "[map[node_id:n1 state:draining]]" {
 			t.Errorf("%s: told %q, answered %v, want %q", c.path, got, answer, c.want)
 		}
 		s.want(404, "root", "admin", "POST", strings.Replace(c.path, "/p/", "/q/", 1), c.body)
@@ -161,9 +161,9 @@ func TestACommandGoesOnWhenItsCallerHangsUp(t *testing.T) {
 			res.Body.Close()
 		}
 	}()
-	<-begun
+	testkit.Receive(t, begun, "the engine's call")
 	hangUp()
-	<-left
+	testkit.Receive(t, left, "the end of the caller")
 	close(goOn)
 	testkit.Eventually(t, "the new model is there", func() bool {
 		text := fmt.Sprint(s.want(200, "ci", "infer", "GET", "/v1/models", nil))

@@ -86,7 +86,7 @@ func TestAReplicaStartsWhenItKnowsTheNodes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	o := stopped(t, <-started)
+	o := stopped(t, testkit.Receive(t, started, "the start"))
 	if got := stateOf(o, "n"); got != NodeOnline {
 		t.Errorf("when it has started, the node is %q", got)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
@@ -22,7 +23,7 @@ func pinned(pool, more string) string {
 func TestANodeCannotTakeAnothersPlaceByItsPoolID(t *testing.T) {
 	s := start(t, app.Options{})
 	free := make(chan struct{})
-	honest := newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { <-free; out.tokens(1); out.end(1) })
+	honest := newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { out.await(free); out.tokens(1); out.end(1) })
 	s.join("honest", honest, 1)
 	var ids []string
 	for range 3 { // one runs, two wait; the name was unambiguous
@@ -101,7 +102,7 @@ func TestEveryPathNamesOnePool(t *testing.T) {
 				t.Errorf("health of n1/p: got %v", got)
 			}
 			if c.verb != "health" {
-				<-told
+				testkit.Receive(t, told, "a message")
 			}
 		}
 	}
@@ -202,7 +203,7 @@ func TestANodeOffersOnlyTheModelsThatItsIdentityMay(t *testing.T) {
 		s.want(404, "ci", "infer", "POST", "/v2/tasks", `{"prompt":"x","model_ref":"`+name+`"}`)
 	}
 	s.want(202, "ci", "infer", "POST", "/v2/tasks", `{"prompt":"x","model_ref":"free"}`)
-	<-evil.calls
+	testkit.Receive(t, evil.calls, "a call of the pool")
 	offer("good", "secret", "team/b", "free2")
 	if got := fmt.Sprint(s.models()); got != "[free secret team/b]" {
 		t.Errorf("the models are %s, want those that each identity may offer", got)

@@ -3,6 +3,8 @@ package orchestrator_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -124,6 +126,7 @@ func TestACredentialOnlyGoesWhereTheOperatorAllows(t *testing.T) {
 		"gpu.example":                         422,
 		"http://127.0.0.1:9200@gpu.example":   422,
 		"https://[fe80::1%25eth0]":            422,
+		"https://[::1%25lo]:9200":             422, // an address of this machine, and not as it is checked
 		"https://" + strings.Repeat("a", 400): 422,
 		"unix//run/x":                         422,
 		"":                                    422,
@@ -153,25 +156,37 @@ func newRegistration(address string) nodeapi.RegisterRequest {
 	return p.registration("n1", 1)
 }
 
+// TestARedirectGetsNoCredential, neither of another server at the checked address, nor of
+// another path of the same one. The connection always goes to the checked address: the
+// second server is there, too, under its own name, as behind any proxy.
 func TestARedirectGetsNoCredential(t *testing.T) {
-	thief := make(chan string, 10)
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		thief <- r.Header.Get("Authorization")
-	}))
-	t.Cleanup(elsewhere.Close)
-	s := start(t, app.Options{})
-	good := newPool(t, echo(1))
-	bad := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
-	t.Cleanup(bad.Close)
-	r := newRegistration(bad.URL)
-	r.NodeID = "a"
-	s.want(200, "a", "nodes", "POST", "/v2/nodes/register", r)
-	s.join("b", good, 1)
-	if got := types(s.follow(s.submit(""), "").rest()); got != "started token end" {
-		t.Errorf("got %q", got)
-	}
-	if len(thief) > 0 {
-		t.Errorf("the redirect was followed, with %q", <-thief)
+	for name, location := range map[string]string{"another server": "http://elsewhere.test/take", "another path": "/take"} {
+		t.Run(name, func(t *testing.T) {
+			followed := make(chan string, 10)
+			both := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/take" {
+					http.Redirect(w, r, location, http.StatusTemporaryRedirect)
+					return
+				}
+				body, err := io.ReadAll(r.Body)
+				followed <- fmt.Sprintf("%s with %q, %d bytes of body (%v)", r.Host, r.Header.Get("Authorization"), len(body), err)
+			}))
+			t.Cleanup(both.Close)
+			s := start(t, app.Options{})
+			r := newRegistration(both.URL)
+			r.NodeID = "a"
+			s.want(200, "a", "nodes", "POST", "/v2/nodes/register", r)
+			s.join("b", newPool(t, echo(1)), 1)
+			if got := types(s.follow(s.submit(""), "").rest()); got != "started token end" {
+				t.Errorf("got %q", got)
+			}
+			if status, _, answer := s.send(s.request("root", "admin", "POST", "/v2/pools/a%2Fp/drain", `{"deadline_ms":0}`)); status != 503 || answer["code"] != "NODE_REFUSED" {
+				t.Errorf("a command: got %d %v, want 503 NODE_REFUSED", status, answer)
+			}
+			if len(followed) > 0 {
+				t.Errorf("the redirect was followed to %s", <-followed)
+			}
+		})
 	}
 }
 

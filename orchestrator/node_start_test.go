@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
@@ -61,7 +62,7 @@ func TestAReplicaSaysHelloBeforeItAsks(t *testing.T) {
 	}
 	defer stop()
 	startNodes(t, views[1], openStore(t), "[]")
-	if first := <-heard; first != "" { // a hello has no body
+	if first := testkit.Receive(t, heard, "a message"); first != "" { // a hello has no body
 		t.Errorf("the first message is %s", first)
 	}
 }

@@ -43,7 +43,7 @@ func TestOnlyWhatMayHelpIsToBeRepeated(t *testing.T) {
 				answered <- answer{status, header.Get("X-Should-Retry")}
 			}()
 			if c.end.Type == "" {
-				path := "/v2/tasks/" + (<-p.calls).TaskID
+				path := "/v2/tasks/" + testkit.Receive(t, p.calls, "a call of the pool").TaskID
 				testkit.Eventually(t, "the task is stored", func() bool {
 					status, _, _ := s.send(s.request("root", "infer,admin", "GET", path, nil))
 					return status == 200
@@ -51,7 +51,7 @@ func TestOnlyWhatMayHelpIsToBeRepeated(t *testing.T) {
 				s.want(204, "root", "infer,admin", "POST", path+"/cancel", nil)
 				p.calls <- nodeapi.DispatchRequest{} // counted below
 			}
-			if got, want := <-answered, (answer{c.status, c.retry}); got != want || len(p.calls) != c.calls {
+			if got, want := testkit.Receive(t, answered, "the answer"), (answer{c.status, c.retry}); got != want || len(p.calls) != c.calls {
 				t.Errorf("got %+v after %d calls, want %+v after %d", got, len(p.calls), want, c.calls)
 			}
 		})

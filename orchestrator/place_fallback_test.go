@@ -107,7 +107,7 @@ func TestAFallbackRunsWhatItsModelCannot(t *testing.T) {
 	}
 	both("small") // no pool has it
 	for len(small.calls) > 0 {
-		if d := <-small.calls; d.ModelRef != "small" {
+		if d := testkit.Receive(t, small.calls, "a call of the pool"); d.ModelRef != "small" {
 			t.Errorf("the pool was asked for %q", d.ModelRef)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
@@ -39,7 +40,7 @@ func TestATaskRunsByEveryNameOfItsModel(t *testing.T) {
 				t.Errorf("%s, asked for %s: got %q", name, model, got)
 				continue
 			}
-			if d := <-p.calls; d.ModelRef != c.reported {
+			if d := testkit.Receive(t, p.calls, "a call of the pool"); d.ModelRef != c.reported {
 				t.Errorf("%s, asked for %s: the pool was asked for %q, want %q", name, model, d.ModelRef, c.reported)
 			}
 		}

@@ -31,9 +31,9 @@ func TestPositionsAndEstimatesComeTrue(t *testing.T) {
 	step, held, release := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	s := start(t, app.Options{})
 	p := newPool(t, func(out *sink, r nodeapi.DispatchRequest) {
-		<-held
+		out.await(held)
 		if r.Prompt == "last" {
-			<-release
+			out.await(release)
 		}
 		timer := time.NewTimer(pace)
 		defer timer.Stop()
@@ -49,7 +49,7 @@ func TestPositionsAndEstimatesComeTrue(t *testing.T) {
 	running := s.want(202, "ci", "infer", "POST", "/v2/tasks", `{"model_ref":"demo","prompt":"last"}`)["task_id"].(string)
 	close(held)
 	for range warmUp {
-		<-step
+		testkit.Receive(t, step, "a step")
 	}
 	testkit.Eventually(t, "only the last of the warm-up runs", func() bool { return s.state(running) == "running" })
 
@@ -72,7 +72,7 @@ func TestPositionsAndEstimatesComeTrue(t *testing.T) {
 	shortest, longest := s.gaps(append(warm, running))
 	close(release)
 	for range len(all) + 1 {
-		<-step
+		testkit.Receive(t, step, "a step")
 	}
 	slices.SortFunc(all, func(a, b told) int { return a.position - b.position })
 	var before time.Time

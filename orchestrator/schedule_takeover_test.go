@@ -128,7 +128,7 @@ func TestAStopHandsOverAtOnceAndDrains(t *testing.T) {
 			t.Errorf("at %s: got %d events %q", name, len(got), kinds(got))
 		}
 	}
-	if err := <-stopped; err != nil {
+	if err := testkit.Receive(t, stopped, "the end of the stop"); err != nil {
 		t.Error(err)
 	}
 	b.becomes(second, orchestrator.Completed)
@@ -160,7 +160,7 @@ func TestAStopWithoutTheStoreDrains(t *testing.T) {
 	if got := atB.until(-1); kinds(got) != "started token end" || len(got) != 5 {
 		t.Errorf("at b: got %d events %q", len(got), kinds(got))
 	}
-	if err := <-stopped; err != nil {
+	if err := testkit.Receive(t, stopped, "the end of the stop"); err != nil {
 		t.Error(err)
 	}
 }

@@ -43,7 +43,7 @@ func TestASessionStaysWhereItsKVCacheIs(t *testing.T) {
 	running, goOn := make(chan struct{}), make(chan struct{})
 	s.roomy("b", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 		running <- struct{}{}
-		<-goOn
+		out.await(goOn)
 		out.tokens(1)
 		out.end(1)
 	}))
@@ -51,7 +51,7 @@ func TestASessionStaysWhereItsKVCacheIs(t *testing.T) {
 		t.Errorf("second turn: got %v, want it warm on a", got)
 	}
 	cold := s.submit(`,"session_id":"` + id + `","kv_hint":"cold"`)
-	<-running // it went to b, which has more memory
+	testkit.Receive(t, running, "the running task") // it went to b, which has more memory
 	if got := s.session(id); got["node_id"] != "b" || got["kv_warmth"] != false {
 		t.Errorf("moved: got %v, want cold on b", got)
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // TestTheTailLosesNothing checks, for any sizes of events, that memory is
@@ -61,8 +63,8 @@ func TestReadersWakeForTheNextEvent(t *testing.T) {
 		t.Fatal("the first event is said to be gone")
 	}
 	tl.add(EventStarted, encodeData(startedData{}))
-	<-first
-	<-second
+	testkit.Receive(t, first, "the first reader")
+	testkit.Receive(t, second, "the second reader")
 	if events, _, _ := tl.since(1); len(events) != 1 || events[0].ID != 1 {
 		t.Errorf("got %v", events)
 	}
@@ -102,7 +104,7 @@ func TestATaskWaitsForItsLog(t *testing.T) {
 		t.Errorf("the task waits after %d tokens, want %d to %d", n, least, held)
 	}
 	close(goOn)
-	<-done
+	testkit.Receive(t, done, "the end")
 	tl.seal()
 	if len(logged) != tokens+1 {
 		t.Fatalf("the log has %d events, want %d", len(logged), tokens+1)

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // TestATailWithoutReadersIsReleased: a reader on a replica that does not run the
@@ -25,7 +27,7 @@ func TestATailWithoutReadersIsReleased(t *testing.T) {
 	}
 	t.Cleanup(func() { b.Stop(context.Background()); view.Close() })
 	id := waitingTask(t, o)
-	<-called
+	testkit.Receive(t, called, "the engine's call")
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	r, err := b.Follow(ci, id, 0)

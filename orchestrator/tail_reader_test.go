@@ -28,12 +28,12 @@ func TestAThousandReadersOfOneTaskShareItsTail(t *testing.T) {
 	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 		out.tokens(tokens / 2)
 		close(half)
-		<-goOn
+		out.await(goOn)
 		out.tokens(tokens / 2)
 		out.end(tokens)
 	}), 1)
 	id := s.submit("")
-	<-half
+	testkit.Receive(t, half, "half of the answer")
 	var open, done sync.WaitGroup
 	open.Add(readers)
 	failures := make(chan string, readers)
@@ -82,7 +82,7 @@ func TestAStalledReaderIsCutAndResumes(t *testing.T) {
 	goOn := make(chan struct{})
 	s := start(t, app.Options{Streams: httpapi.Streams{SlowReader: 200 * time.Millisecond}})
 	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
-		<-goOn
+		out.await(goOn)
 		for i := range tokens {
 			out.send(nodeapi.Event{Type: nodeapi.EventToken, Text: strings.Repeat("x", size), Index: i})
 		}

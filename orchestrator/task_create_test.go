@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
@@ -87,7 +88,7 @@ func TestNothingIsSeenOfATaskBeforeItIsOnDisk(t *testing.T) {
 			close(e.firstWrite)
 		}
 	})
-	<-called // the engine did not wait for the disk
+	testkit.Receive(t, called, "the engine's call") // the engine did not wait for the disk
 	close(goOn)
 	patience, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond) // its answer is here long before
 	defer cancel()
@@ -160,7 +161,7 @@ func TestWhatADispatchMayShowIsOnDisk(t *testing.T) {
 	called, goOn := onePool(t, o)
 	begin := time.Now()
 	id := waitingTask(t, o)
-	<-called
+	testkit.Receive(t, called, "the engine's call")
 	first := onDisk(t, o, id)
 	if took := time.Since(begin); took < showWindow && (first.State != Running || !first.mayShow || first.runner != o.replica) {
 		t.Errorf("at first: %+v, may show %t, want it to be allowed", first.Task, first.mayShow)

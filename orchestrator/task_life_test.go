@@ -40,7 +40,7 @@ func TestTokensArriveBeforeTheEngineIsDone(t *testing.T) {
 	s := start(t, app.Options{})
 	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 		out.tokens(1)
-		<-goOn
+		out.await(goOn)
 		out.end(1)
 	}), 1)
 	st := s.follow(s.submit(""), "")
@@ -100,12 +100,12 @@ func TestAReaderThatJoinsLateSeesEverything(t *testing.T) {
 	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
 		out.tokens(tokens)
 		close(half)
-		<-goOn
+		out.await(goOn)
 		out.end(tokens)
 	}), 1)
 	id := s.submit("")
 	early := s.follow(id, "")
-	<-half
+	testkit.Receive(t, half, "half of the answer")
 	late := s.follow(id, "")
 	for i := range tokens + 1 {
 		for name, st := range map[string]*stream{"early": early, "late": late} {
@@ -145,7 +145,31 @@ func TestCancelHangsUpAndFreesTheSlot(t *testing.T) {
 		t.Errorf("a running task: got %q, want canceled", got)
 	}
 	s.shown(running, 1)
-	<-hungUp
+	testkit.Receive(t, hungUp, "the end of the engine's call")
+	testkit.Eventually(t, "the next task has the slot", func() bool { return s.state(next) == "running" })
+}
+
+// TestCancelEndsATaskThatHasRunForLong: in the first moments of a dispatch its own writes
+// bring a cancel into effect. Later there are none, until the end.
+func TestCancelEndsATaskThatHasRunForLong(t *testing.T) {
+	hungUp := make(chan struct{}, 1)
+	s := start(t, app.Options{})
+	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) {
+		out.tokens(1)
+		<-out.gone
+		hungUp <- struct{}{}
+	}), 1)
+	running := s.submit("")
+	st := s.follow(running, "")
+	st.next()
+	st.next()
+	<-time.After(2 * time.Second) // many times showWindow, after which a dispatch writes nothing
+	next := s.submit("")
+	s.want(204, "ci", "infer", "POST", "/v2/tasks/"+running+"/cancel", nil)
+	if got := types(st.rest()); got != "canceled" {
+		t.Errorf("got %q, want canceled", got)
+	}
+	testkit.Receive(t, hungUp, "the end of the pool's call")
 	testkit.Eventually(t, "the next task has the slot", func() bool { return s.state(next) == "running" })
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/app"
 	"github.com/llorch/gateway/orchestrator/store"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
@@ -21,7 +22,7 @@ func TestAFullDiskRefusesNewThingsAndKeepsTheOldOnesGoing(t *testing.T) {
 	free.Store(1 << 40)
 	goOn := make(chan struct{})
 	s := start(t, app.Options{Free: func(string) (uint64, error) { return free.Load(), nil }})
-	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { out.tokens(1); <-goOn; out.end(1) }), 1)
+	s.join("n1", newPool(t, func(out *sink, _ nodeapi.DispatchRequest) { out.tokens(1); out.await(goOn); out.end(1) }), 1)
 	running, waiting := s.submit(""), s.submit("")
 	free.Store(1 << 20)
 	for path, c := range map[string]struct{ scope, body string }{
@@ -82,7 +83,7 @@ func TestNoExpiredTaskOfManyReachesAnEngine(t *testing.T) {
 		s.follow(id, "").rest()
 	}
 	for len(p.calls) > 0 {
-		d := <-p.calls
+		d := testkit.Receive(t, p.calls, "a call of the pool")
 		tried[d.TaskID] = true
 		if d.DeadlineMS <= 0 {
 			t.Errorf("%s was dispatched with %d ms left", d.TaskID, d.DeadlineMS)

@@ -268,7 +268,7 @@ func TestATaskThatNoPoolCouldTakeIsRefusedAtOnce(t *testing.T) {
 		}
 	}
 	s.want(202, "ci", "infer", "POST", "/v2/tasks", `{"model_ref":"demo","prompt":"`+strings.Repeat("<&>", 1<<20/3-100)+`"}`)
-	if got := <-sizes; got > 1<<20 {
+	if got := testkit.Receive(t, sizes, "the size of a request"); got > 1<<20 {
 		t.Errorf("the pool got %d bytes, over 1 MiB", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
@@ -29,7 +30,7 @@ func TestAListingAfterALostConnectionTellsWhatHasVanished(t *testing.T) {
 	in.take(entry(stays))
 	in.take(entry(goes))
 	in.take(store.Entry{})
-	<-in.listed
+	testkit.Receive(t, in.listed, "the listing")
 	if err := b.Delete(t.Context(), goes); err != nil { // by another replica, while this one was not watching
 		t.Fatal(err)
 	}
@@ -89,7 +90,7 @@ func TestKeysOfAnInterruptedListingAreChecked(t *testing.T) {
 			in.begin()
 			in.take(get(stays))
 			in.take(store.Entry{})
-			<-in.listed
+			testkit.Receive(t, in.listed, "the listing")
 			if known := other.tasks.ids(); len(known) != 1 || known[0] != stays {
 				t.Error("want the one that is gone forgotten, and not the other")
 			}
