@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -42,7 +43,7 @@ func TestAQueryGoesWithTheCall(t *testing.T) {
 		{"POST", "/api/show", "x=1", `{"model":"demo"}`, ""},
 	} {
 		res := s.send(t.Context(), c.method, strings.TrimSuffix(c.path+"?"+c.query, "?"), c.body)
-		if got, want := <-asked, c.query+" stream="+c.stream; got != want {
+		if got, want := testkit.Receive(t, asked, "the engine's request"), c.query+" stream="+c.stream; got != want {
 			t.Errorf("%s: got %s, want %s", c.path, got, want)
 		}
 		kind := res.Header.Get("Content-Type")

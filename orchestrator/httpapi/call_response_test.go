@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -24,24 +25,24 @@ func TestAResponseIsAskedForWhereItIs(t *testing.T) {
 		})
 	}
 	s.want(200, "POST", "/v1/responses", `{"model":"demo","input":"x"}`)
-	node, _, _ := strings.Cut(<-asked, " ")
+	node, _, _ := strings.Cut(testkit.Receive(t, asked, "the engine's request"), " ")
 	id := "resp_" + node
 	for range 3 {
 		s.want(200, "POST", "/v1/responses", `{"model":"demo","input":"y","previous_response_id":"`+id+`"}`)
-		if got := <-asked; !strings.HasPrefix(got, node+" ") {
+		if got := testkit.Receive(t, asked, "the engine's request"); !strings.HasPrefix(got, node+" ") {
 			t.Errorf("a follow-up went to %s, want %s", got, node)
 		}
 	}
 	for method, operation := range map[string]string{"GET": "responses-get", "DELETE": "responses-delete"} {
 		s.want(200, method, "/v1/responses/"+id, "")
-		if got, want := <-asked, node+" /pools/p/call/"+operation+" "+id; got != want {
+		if got, want := testkit.Receive(t, asked, "the engine's request"), node+" /pools/p/call/"+operation+" "+id; got != want {
 			t.Errorf("%s: got %s, want %s", method, got, want)
 		}
 	}
 	s.want(200, "GET", "/v1/responses/"+id+"/input_items", "")
-	<-asked
+	testkit.Receive(t, asked, "the engine's request")
 	s.want(200, "POST", "/v1/responses/"+id+"/cancel", "")
-	<-asked
+	testkit.Receive(t, asked, "the engine's request")
 	s.want(404, "GET", "/v1/responses/of-no-task", "")
 	if got := s.want(404, "POST", "/v1/responses", `{"model":"demo","input":"y","previous_response_id":"of-no-task"}`); !strings.Contains(got, `"param":"previous_response_id"`) || !strings.Contains(got, `"message":"previous_response_id: `) {
 		t.Errorf("a follow-up to no response: got %s", got)
@@ -79,11 +80,11 @@ func TestATaskThatFollowsRunsWhereItsResponseIs(t *testing.T) {
 		return `{"native":{"protocol":"responses","body":{"model":"demo","input":"y","previous_response_id":"` + previous + `"}}` + more + `}`
 	}
 	s.want(200, "POST", "/v1/responses", `{"model":"demo","input":"x"}`)
-	first := <-asked
+	first := testkit.Receive(t, asked, "the engine's request")
 	id, other := "resp_"+first, map[string]string{"n": "m", "m": "n"}[first]
 	for range 4 {
 		s.want(202, "POST", "/v2/tasks", task(id, ""))
-		if got := <-asked; got != first {
+		if got := testkit.Receive(t, asked, "the engine's request"); got != first {
 			t.Errorf("it went to %s, want %s", got, first)
 		}
 	}

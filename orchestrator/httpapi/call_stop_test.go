@@ -24,7 +24,7 @@ func TestAStreamThatAStopEndsSaysSo(t *testing.T) {
 		<-r.Context().Done()
 	})
 	res := s.send(t.Context(), "POST", "/v1/chat/completions", chat)
-	<-begun
+	testkit.Receive(t, begun, "the engine's call")
 	go s.o.Stop(context.Background())
 	text, err := io.ReadAll(res.Body)
 	if err != nil || !strings.Contains(string(text), `"code":"STOPPING"`) || strings.Contains(string(text), "[DONE]") {
@@ -52,7 +52,7 @@ func TestACallRefusedAtAStopLeavesNoTask(t *testing.T) {
 			return id != ""
 		})
 		go s.o.Stop(context.Background())
-		if got := <-ended; !strings.Contains(got, `"code":"STOPPING"`) {
+		if got := testkit.Receive(t, ended, "the end"); !strings.Contains(got, `"code":"STOPPING"`) {
 			t.Errorf("got %q", got)
 		}
 		testkit.Eventually(t, "its place is free", func() bool { return s.api.streams.Total() == 0 })
@@ -84,7 +84,7 @@ func TestACallerThatLeavesCancelsUnlessItMayComeBack(t *testing.T) {
 			})
 			ctx, leave := context.WithCancel(t.Context())
 			s.send(ctx, "POST", "/v1/chat/completions", chat, "Idempotency-Key", key)
-			<-begun
+			testkit.Receive(t, begun, "the engine's call")
 			leave()
 			testkit.Eventually(t, "its place is free", func() bool { return s.api.streams.Total() == 0 })
 			if key == "" {

@@ -47,7 +47,7 @@ func TestACallReachesItsPoolByteForByte(t *testing.T) {
 			if res.StatusCode != 200 {
 				t.Fatalf("got %d %s", res.StatusCode, text)
 			}
-			if got := <-seen; got != sent {
+			if got := testkit.Receive(t, seen, "the engine's request"); got != sent {
 				t.Errorf("the pool got %d bytes, want %d as they were sent", len(got), len(sent))
 			}
 			h := res.Header
@@ -170,7 +170,7 @@ func TestAnEngineThatFailsIsFollowedByAnother(t *testing.T) {
 		})
 	}
 	s.want(200, "POST", "/v1/chat/completions", chat)
-	if a, b := <-tries, <-tries; a == b || len(tries) > 0 {
+	if a, b := testkit.Receive(t, tries, "a try of the task"), testkit.Receive(t, tries, "a try of the task"); a == b || len(tries) > 0 {
 		t.Errorf("asked %s, then %s, then %d more", a, b, len(tries))
 	}
 }
@@ -322,7 +322,7 @@ func TestATaskTakesANativeRequest(t *testing.T) {
 	if got := s.want(200, "GET", "/v2/tasks/"+a.TaskID+"/events", ""); !strings.Contains(got, "event: chunk\ndata: {\"data\":\"{\\\"content\\\":\\\"hello\\\"}\"}") || !strings.Contains(got, "event: chunk\ndata: {\"data\":\"[DONE]\"}") || !strings.Contains(got, "event: end") {
 		t.Errorf("events: got %s", got)
 	}
-	if got := <-seen; got != native {
+	if got := testkit.Receive(t, seen, "the engine's request"); got != native {
 		t.Errorf("the pool got %q, want %q", got, native)
 	}
 	for body, status := range map[string]int{

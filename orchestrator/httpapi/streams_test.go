@@ -49,7 +49,7 @@ func TestOrdinaryEndsOfAStreamAreNotLogged(t *testing.T) {
 		send(nodeapi.Event{Type: nodeapi.EventEnd, TokensOut: 1})
 	})
 	id := s.submit()
-	<-begun
+	testkit.Receive(t, begun, "the engine's call")
 	ctx, leave := context.WithCancel(t.Context())
 	res := s.send(ctx, "GET", "/v2/tasks/"+id+"/events", "")
 	if _, err := bufio.NewReader(res.Body).ReadString('\n'); err != nil {

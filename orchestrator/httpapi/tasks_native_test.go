@@ -60,7 +60,7 @@ func TestATaskTakesALargeNativeBody(t *testing.T) {
 			if err := json.NewDecoder(res.Body).Decode(&a); err != nil || res.StatusCode != http.StatusAccepted {
 				t.Fatalf("got %s, %v", res.Status, err)
 			}
-			if got, want := <-seen, digest(c.body); got != want {
+			if got, want := testkit.Receive(t, seen, "the engine's request"), digest(c.body); got != want {
 				t.Errorf("the pool got a body with the digest %s, want %s", got, want)
 			}
 			if got := s.want(200, "GET", "/v2/tasks/"+a.TaskID+"/events", ""); !strings.Contains(got, "hello") || !strings.Contains(got, "event: end") {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin/backend"
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 const (
@@ -41,7 +42,7 @@ func startDaemon(t *testing.T) *daemon {
 	go func() { ended <- run(ctx, []string{"--config", d.config}, env, io.Discard, d.lines) }()
 	t.Cleanup(func() {
 		stop()
-		if err := <-ended; err != nil {
+		if err := testkit.Receive(t, ended, "the end"); err != nil {
 			t.Error(err)
 		}
 	})

@@ -98,7 +98,7 @@ func TestStatusOfARunningOne(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- run(ctx, nil, lookup, io.Discard, io.Discard) }()
-	defer func() { cancel(); <-done }()
+	defer func() { cancel(); testkit.Receive(t, done, "the end") }()
 	testkit.Within(t, testkit.Limit, "it is healthy", func() error { return backend.LocalCheck(address, "/ready").Ask(t.Context()) })
 	var out bytes.Buffer
 	if err := run(t.Context(), []string{"status"}, lookup, &out, io.Discard); err != nil || !strings.Contains(out.String(), "takes work, schedules") {
