@@ -149,7 +149,7 @@ func TestAProgramReloadsAndStops(t *testing.T) {
 	config := file(t, "size: 1\n")
 	r := start(t, []string{"--config", config}, environment("T_TOKEN_FILE", token))
 	write(token, secondToken)
-	if got := <-r.thing.inUse; got != secondToken {
+	if got := testkit.Receive(t, r.thing.inUse, "the token in use"); got != secondToken {
 		t.Errorf("got %s in use", got)
 	}
 	r.logged(t, "token loaded", 1)
@@ -173,15 +173,15 @@ func TestAProgramReloadsAndStops(t *testing.T) {
 		}
 	}
 	r.logged(t, "token not loaded; the last good one stays in use", 1)
-	if got := <-r.thing.inUse; got != "failed T_TOKEN" {
+	if got := testkit.Receive(t, r.thing.inUse, "the token in use"); got != "failed T_TOKEN" {
 		t.Errorf("got %s, want a count of the token's file", got)
 	}
 	testkit.Eventually(t, "one token's file is unusable", func() bool { return r.thing.unusable.Load() == 1 })
 	r.stop()
-	if err := <-r.ended; err != nil {
+	if err := testkit.Receive(t, r.ended, "the end"); err != nil {
 		t.Error(err)
 	}
-	<-r.thing.stopped
+	testkit.Receive(t, r.thing.stopped, "the end of the stop")
 	r.logged(t, "stopping", 1)
 }
 
@@ -190,10 +190,10 @@ func TestAProgramEndsWithItsService(t *testing.T) {
 	defer r.stop()
 	lost := errors.New("listener lost")
 	r.thing.failed <- lost
-	if err := <-r.ended; !errors.Is(err, lost) {
+	if err := testkit.Receive(t, r.ended, "the end"); !errors.Is(err, lost) {
 		t.Errorf("got %v, want %v", err, lost)
 	}
-	<-r.thing.stopped
+	testkit.Receive(t, r.thing.stopped, "the end of the stop")
 	r.thing.problem = context.Canceled
 	ctx, stop := context.WithCancel(t.Context())
 	stop()

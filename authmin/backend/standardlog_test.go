@@ -4,6 +4,8 @@ import (
 	stdlog "log"
 	"strings"
 	"testing"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // What net/http writes to the standard library's log is an entry of the program's log, and
@@ -17,7 +19,7 @@ func TestTheStandardLogIsTheProgramsWithoutWordsOfAPeer(t *testing.T) {
 		t.Errorf("got level %v, want WARN", record["level"])
 	}
 	r.stop()
-	if err := <-r.ended; err != nil {
+	if err := testkit.Receive(t, r.ended, "the end"); err != nil {
 		t.Error(err)
 	}
 	if strings.Contains(r.log.String(), "canary") {

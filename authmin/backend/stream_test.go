@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // client is what a stream is written to; it may stall, or leave.
@@ -141,7 +143,7 @@ func TestAClientThatDoesNotReadIsCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer answer.Body.Close()
-	if err := <-done; !errors.Is(err, os.ErrDeadlineExceeded) {
+	if err := testkit.Receive(t, done, "the end"); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("got %v, want a deadline exceeded", err)
 	}
 	if _, err := io.Copy(io.Discard, bufio.NewReader(answer.Body)); err == nil {

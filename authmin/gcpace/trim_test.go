@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 	"testing"
 	"time"
+
+	"github.com/llorch/gateway/integration/testkit"
 )
 
 // kept has the compiler not do without what a test allocates.
@@ -37,7 +39,7 @@ func TestMemoryIsReturnedWhenTheProcessIsIdle(t *testing.T) {
 		t.Errorf("after an idle minute %d MiB are not in use, want less than %d", left>>20, uint64(worthBytes)>>20)
 	}
 	close(ticks)
-	<-done
+	testkit.Receive(t, done, "the end")
 	runtime.KeepAlive(kept)
 }
 
