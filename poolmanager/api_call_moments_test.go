@@ -220,7 +220,7 @@ func TestALargeRequestIsRefusedBeforeTheEngineHasIt(t *testing.T) {
 		if statusOf(err) != 400 {
 			t.Errorf("%s: got %v, want 400", name, err)
 		}
-		if err := <-got; err == nil {
+		if err := testkit.Receive(t, got, "the answer"); err == nil {
 			t.Errorf("%s: the engine got the whole request", name)
 		}
 	}

@@ -221,7 +221,7 @@ func TestABadHandoffFileIsIsolatedAndNamedOnce(t *testing.T) {
 func TestAHandoffFileThatOthersCouldHaveWrittenIsRefused(t *testing.T) {
 	engine := foreign(t, nil)
 	good := content(engine.URL, nil)
-	for name, plant := range map[string]func(h *handoffs, path string) error{
+	plants := map[string]func(h *handoffs, path string) error{
 		"written by the group": func(_ *handoffs, path string) error { return os.Chmod(path, 0o620) },
 		"written by the world": func(_ *handoffs, path string) error { return os.Chmod(path, 0o602) },
 		"a second name":        func(_ *handoffs, path string) error { return os.Link(path, path+".too") },
@@ -239,7 +239,13 @@ func TestAHandoffFileThatOthersCouldHaveWrittenIsRefused(t *testing.T) {
 		"a linked directory": func(h *handoffs, _ string) error {
 			return replace(h.dir, func() error { return os.Symlink(h.dir+".real", h.dir) })
 		},
-	} {
+	}
+	if os.Getuid() == 0 { // the only user who can make a file of another one
+		plants["a file of another user"] = func(_ *handoffs, path string) error { return os.Chown(path, 65534, -1) }
+		plants["a directory of another user"] = func(h *handoffs, _ string) error { return os.Chown(h.dir, 65534, -1) }
+		plants["a directory above of another user"] = func(h *handoffs, _ string) error { return os.Chown(filepath.Dir(h.dir), 65534, -1) }
+	}
+	for name, plant := range plants {
 		t.Run(name, func(t *testing.T) {
 			_, h, log := newHandoffRig(t)
 			path := filepath.Join(h.dir, "a.json")

@@ -183,7 +183,7 @@ func TestAPreloadShowsItsDownloadAndAStopEndsTheWait(t *testing.T) {
 	if _, err := r.client.Stop(t.Context(), "p"); err != nil {
 		t.Fatal(err)
 	}
-	<-ended
+	testkit.Receive(t, ended, "the end")
 	testkit.Eventually(t, "the pool to stop", func() bool { s := r.status(t, "p"); return s.State == "stopped" && s.Progress == nil })
 }
 
@@ -222,7 +222,7 @@ func TestAReloadBringsTheModelWhileTheOldOneServes(t *testing.T) {
 		t.Errorf("a task during the download: %v", err)
 	}
 	arrive <- staging.ErrStaging
-	if err := <-reloaded; statusOf(err) != 409 {
+	if err := testkit.Receive(t, reloaded, "the end of the reload"); statusOf(err) != 409 {
 		t.Errorf("a download that failed: got %v, want 409", err)
 	}
 	if s := r.status(t, "p"); !s.Ready || s.ModelRef != "catalog:old" || s.Restarts != 0 || s.Progress != nil {
@@ -233,7 +233,7 @@ func TestAReloadBringsTheModelWhileTheOldOneServes(t *testing.T) {
 	testkit.Eventually(t, "the second download", downloading)
 	arrive <- nil
 	arrive <- nil // the launch asks again; the real one has the file then
-	if err := <-reloaded; err != nil {
+	if err := testkit.Receive(t, reloaded, "the end of the reload"); err != nil {
 		t.Errorf("the reload: %v", err)
 	}
 	if s := r.status(t, "p"); !s.Ready || s.ModelRef != "catalog:new" {
@@ -245,7 +245,7 @@ func TestAReloadBringsTheModelWhileTheOldOneServes(t *testing.T) {
 	if _, err := r.client.Stop(t.Context(), "p"); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-reloaded; statusOf(err) != 409 {
+	if err := testkit.Receive(t, reloaded, "the end of the reload"); statusOf(err) != 409 {
 		t.Errorf("a stop during the download: got %v, want 409", err)
 	}
 }

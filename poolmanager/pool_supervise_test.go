@@ -268,8 +268,8 @@ func TestOrphansOfAKilledRunAreEndedAtTheStart(t *testing.T) {
 	}
 	runtime.close() // what the kernel does for one that was killed
 	r := startRig(t, func(o *Options) { o.RuntimeDir = dir })
-	<-recorded.Done()
-	<-unrecorded.Done()
+	testkit.Receive(t, recorded.Done(), "the end of the recorded engine")
+	testkit.Receive(t, unrecorded.Done(), "the end of the other engine")
 	if left, _ := filepath.Glob(filepath.Join(dir, "processes", "*")); len(left) != 0 {
 		t.Errorf("records left: %v", left)
 	}

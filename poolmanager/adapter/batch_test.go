@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/adapter"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -135,7 +136,7 @@ func TestHangingUpReachesTheEngineDuringABatchToo(t *testing.T) {
 	if !errors.Is(err, cause) {
 		t.Errorf("got %v, want %v", err, cause)
 	}
-	<-hungUp
+	testkit.Receive(t, hungUp, "the end of the engine's call")
 }
 
 func TestAnErrorOfTheReceiverEndsABatch(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/llorch/gateway/authmin"
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/adapter"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
@@ -192,7 +193,7 @@ func TestACallThatIsEndedGivesTheCause(t *testing.T) {
 	if !errors.Is(err, cause) || got.End.TokensOut != 1 {
 		t.Errorf("got %v, %+v, want %v and one token", err, got.End, cause)
 	}
-	<-hungUp
+	testkit.Receive(t, hungUp, "the end of the engine's call")
 	want := errors.New("the caller is gone")
 	chat := `data: {"choices":[{"delta":{"content":"a"}}]}` + "\n\n"
 	server2 := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -37,7 +37,7 @@ func start(t *testing.T, change func(*settings)) (string, *engine) {
 	go func() { ended <- serve(ctx, listener, e) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-ended; err != nil {
+		if err := testkit.Receive(t, ended, "the end"); err != nil {
 			t.Errorf("serve: %v", err)
 		}
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/poolmanager/nodeapi"
 )
 
@@ -198,7 +199,7 @@ func TestToolsMayRunBesideEachOther(t *testing.T) {
 		t.Errorf("beside another: %q, %v", output, err)
 	}
 	writer.Close()
-	if err := <-first; err != nil {
+	if err := testkit.Receive(t, first, "the end of the first tool"); err != nil {
 		t.Error(err)
 	}
 	hung.Store(path, true)

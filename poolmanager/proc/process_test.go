@@ -92,17 +92,35 @@ func TestAProcessThatIgnoresTermIsKilled(t *testing.T) {
 func TestOrphansOfTheGroupsLeaderAreKilled(t *testing.T) {
 	p, out := start(t, `sleep 300 & echo $!; exit 3`)
 	child := pids(t, out, 1)[0]
-	<-p.Done()
+	testkit.Receive(t, p.Done(), "the end of the process")
 	if got := p.State().ExitCode(); got != 3 {
 		t.Errorf("exit code: got %d, want 3", got)
 	}
 	testkit.Eventually(t, "the grandchild to be gone", func() bool { return !running(child) })
 }
 
+// TestTheGroupOfAnEarlierRunIsAskedToEnd, every process of it: an engine gets the time to
+// close its files, before it is killed.
+func TestTheGroupOfAnEarlierRunIsAskedToEnd(t *testing.T) {
+	p, out := start(t, `trap 'echo leader; wait; exit' TERM
+(trap 'echo child; exit' TERM; echo up; while :; do sleep 300 & wait; done) & wait; wait`)
+	testkit.Eventually(t, "the child", func() bool { return strings.Contains(out.String(), "up") })
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.Identity().End(context.Background(), testkit.Limit)
+	}()
+	testkit.Eventually(t, "both to be told", func() bool {
+		return strings.Contains(out.String(), "leader") && strings.Contains(out.String(), "child")
+	})
+	testkit.Receive(t, p.Done(), "the end of the process")
+	testkit.Receive(t, ended, "the answer of End")
+}
+
 func TestAProcessInheritsNoEnvironment(t *testing.T) {
 	t.Setenv("LLORCH_API_TOKEN", "canary-canary-canary-canary-canary")
 	p, out := start(t, "/usr/bin/env")
-	<-p.Done()
+	testkit.Receive(t, p.Done(), "the end of the process")
 	if strings.Contains(out.String(), "canary") || !strings.Contains(out.String(), proc.MarkerName+"=test/") {
 		t.Errorf("the child's environment:\n%s", out)
 	}
@@ -163,7 +181,7 @@ func TestAnIdentityWithAnotherStartTimeIsLeftAlone(t *testing.T) {
 		t.Fatal("a process with another start time was ended")
 	}
 	p.Identity().End(context.Background(), 5*time.Second)
-	<-p.Done()
+	testkit.Receive(t, p.Done(), "the end of the process")
 }
 
 func TestAnEmptyMarkerFindsNothing(t *testing.T) {
@@ -178,7 +196,7 @@ func TestAReusedPidIsNeverSignalled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-p.Done()
+	testkit.Receive(t, p.Done(), "the end of the process")
 	if err := p.Hold(func(pid int) error { t.Errorf("pid %d was given away", pid); return nil }); err != nil {
 		t.Error(err)
 	}

@@ -296,7 +296,7 @@ func TestManyCallersShareOneDownloadAndEachMayLeave(t *testing.T) {
 			}
 		})
 	}
-	<-begun
+	testkit.Receive(t, begun, "the engine's call")
 	testkit.Eventually(t, "all to wait", func() bool {
 		r.Stager.mu.Lock()
 		defer r.Stager.mu.Unlock()
@@ -326,14 +326,14 @@ func TestADownloadWithoutWaitersIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { _, err := r.Stage(ctx, "catalog:m", nil); ended <- err }()
-	<-begun
+	testkit.Receive(t, begun, "the engine's call")
 	testkit.Eventually(t, "the first bytes to be written", func() bool {
 		r.Stager.mu.Lock()
 		defer r.Stager.mu.Unlock()
 		return r.flights[r.hex].done.Load() == 1000
 	})
 	cancel()
-	r.notStaged(t, <-ended, context.Canceled)
+	r.notStaged(t, testkit.Receive(t, ended, "the end"), context.Canceled)
 	select {
 	case <-gone:
 	case <-time.After(10 * time.Second):

@@ -74,7 +74,7 @@ func startDaemonWith(t *testing.T, dir string, token authmin.Secret, env string)
 		}
 	}
 	go func() { io.Copy(io.Discard, log); command.Wait(); close(d.ended) }()
-	t.Cleanup(func() { command.Process.Kill(); <-d.ended })
+	t.Cleanup(func() { command.Process.Kill(); testkit.Receive(t, d.ended, "the end") })
 	if d.client == nil {
 		t.Fatal("the daemon did not start")
 	}
@@ -129,7 +129,7 @@ func TestTERMEndsEverythingWithinFourSecondsStreamsOrNot(t *testing.T) {
 	if err := d.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	<-d.ended
+	testkit.Receive(t, d.ended, "the end")
 	took := time.Since(begin)
 	if took > stopLimit || d.ProcessState.ExitCode() != 0 {
 		t.Errorf("ended after %v with %v", took, d.ProcessState)
@@ -148,7 +148,7 @@ func TestKillingTheDaemonOrphansNothingAndItsSuccessorServes(t *testing.T) {
 	if err := first.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	<-first.ended
+	testkit.Receive(t, first.ended, "the end")
 	testkit.Eventually(t, "the engine to be gone", func() bool { return len(engines(t, dir)) == 0 })
 	second := startDaemon(t, dir, token)
 	second.awaitReady(t)
