@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
@@ -29,7 +30,7 @@ func watched(t *testing.T, watch func(context.Context, func(), func(store.Entry)
 			}
 		})
 	}()
-	t.Cleanup(func() { cancel(); <-done })
+	t.Cleanup(func() { cancel(); testkit.Receive(t, done, "the end") })
 	return told
 }
 

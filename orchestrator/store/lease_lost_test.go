@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
@@ -141,7 +142,7 @@ func TestALeaseWhoseAcquisitionWasNotAcknowledged(t *testing.T) {
 	if took := time.Since(begin); took > 7*time.Second { // 4 s for the request, and two questions
 		t.Errorf("taking it again took %s, want no more than a request may take", took)
 	}
-	if before := <-other.before; before != "note of a" {
+	if before := testkit.Receive(t, other.before, "what was noted before"); before != "note of a" {
 		t.Errorf("got the note %q", before)
 	}
 }
@@ -178,7 +179,7 @@ func TestALeaseIsGivenBackAfterAnElection(t *testing.T) {
 			others.deaf.Store(false)
 			within(t, "stopping", 3*time.Second, stopped)
 			within(t, "taking it", 8*time.Second, other.began)
-			if before := <-other.before; before != "note of a" {
+			if before := testkit.Receive(t, other.before, "what was noted before"); before != "note of a" {
 				t.Errorf("got the note %q", before)
 			}
 		})

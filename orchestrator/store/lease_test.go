@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llorch/gateway/integration/testkit"
 	"github.com/llorch/gateway/orchestrator/store"
 )
 
@@ -128,7 +129,7 @@ func TestHeldSinceIsTrueAfterARenewal(t *testing.T) {
 			}
 		})
 	}()
-	<-done
+	testkit.Receive(t, done, "the end")
 	if lease.HeldSince(before) {
 		t.Error("it was released")
 	}
