@@ -7,5 +7,6 @@ import "slices"
 func all() []Mutant {
 	return slices.Concat(
 		edgeDecide,
+		backends(),
 	)
 }
