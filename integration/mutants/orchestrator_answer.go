@@ -90,12 +90,6 @@ var orchestratorAnswers = []Mutant{
 		New: "\tif false && (c.open) || c.dialect.alive == nil {",
 	},
 	{
-		Name: "httpapi/answer/nothing-in-lines", Control: "clients.md answer: to NDJSON nothing is added",
-		File: "orchestrator/httpapi/call_answer.go", Package: "./orchestrator/httpapi", Tests: "TestNothingIsAddedToLines",
-		Old: "\tif c.open || c.dialect.alive == nil {",
-		New: "\tif c.open || false && (c.dialect.alive == nil) {",
-	},
-	{
 		Name: "httpapi/call/place-of-a-stream", Control: "the places for open streams are given back",
 		File: "orchestrator/httpapi/call.go", Package: "./orchestrator/httpapi", Tests: "TestPlacesForStreamsAreGivenBack",
 		Old: `		defer release()

@@ -66,15 +66,6 @@ var orchestratorCalls = []Mutant{
 		New: "\tif false && (len(head.Header) > maxCallHeaders || head.Status < 200 || head.Status > 599) {",
 	},
 	{
-		Name: "orchestrator/call/erase-events", Control: "clients.md: DELETE erases a task's events",
-		File: "orchestrator/task_cancel.go", Package: "./orchestrator/httpapi", Tests: "TestAnErasedAnswerIsNotGivenAgain",
-		Old: "\tif err := o.store.Events().Forget(ctx, e.id); err != nil {",
-		New: `	if err := error(nil); true {
-		return err
-	}
-	if err := o.store.Events().Forget(ctx, e.id); err != nil {`,
-	},
-	{
 		Name: "orchestrator/call/background", Control: "clients.md responses: background is 400",
 		File: "orchestrator/call_read.go", Package: "./orchestrator/httpapi", Tests: "TestCallsThatCannotBeAreRefused",
 		Old: `	if s, ok := find("background"); ok && s.Kind != jsonbody.False && s.Kind != jsonbody.Null {`,

@@ -37,14 +37,6 @@ var orchestratorTasks = []Mutant{
 	default:`,
 	},
 	{
-		Name: "orchestrator/task/ended-for-good", Control: "a task that has ended does not change",
-		File: "orchestrator/task_entry.go", Package: "./orchestrator", Tests: "TestATaskThatHasEndedStaysAsItIs",
-		Old: `	if gone || task.State.Ended() {
-		return task, errEnded`,
-		New: `	if false && (gone || task.State.Ended()) {
-		return task, errEnded`,
-	},
-	{
 		Name: "orchestrator/task/slot-of-one-that-did-not-begin", Control: "the slot of a dispatch that did not begin is released",
 		File: "orchestrator/attempt_run.go", Package: "./orchestrator", Tests: "TestATaskWithoutItsKeyFails",
 		Old: `		a.l.release(errNotTheNode)
