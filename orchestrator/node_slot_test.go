@@ -40,11 +40,11 @@ func TestASlotIsFreeAfterEachEnd(t *testing.T) {
 			want = "canceled"
 		}
 		if got := types(st.rest()); got != want {
-			t.Errorf("%s: got %q, want %q", prompt, got, want)
+			t.Fatalf("%s: got %q, want %q", prompt, got, want)
 		}
 		next := s.follow(s.submitBody(`{"model_ref":"demo","prompt":"next","deadline_ms":5000}`), "").rest()
 		if got := types(next); got != "started token end" {
-			t.Errorf("after %s: got %q, want started token end: the slot is not free", prompt, strings.TrimSpace(got))
+			t.Fatalf("after %s: got %q, want started token end: the slot is not free", prompt, strings.TrimSpace(got))
 		}
 	}
 }
