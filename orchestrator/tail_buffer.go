@@ -19,10 +19,10 @@ const (
 	loneCoalesce  = 500 * time.Millisecond
 	coalesceTasks = 64
 	// chunkEvents and chunkBytes close a log record early. maxPendingEvents and
-	// maxPendingBytes are when the task has to wait for the log: half the tail, so
-	// that with one record being written and one being filled nothing falls out of
-	// the tail that the log does not have. At 50 tokens a second that is ten
-	// seconds, longer than an election of the log's leader.
+	// maxPendingBytes are when the task has to wait for the log: half the tail. What
+	// the log does not have yet stays in the tail (see trim): with one record being
+	// written and one being filled that is the tail and two events more. At 50 tokens a
+	// second that is ten seconds, longer than an election of the log's leader.
 	chunkEvents      = tailEvents / 4
 	chunkBytes       = tailBytes / 4
 	maxPendingEvents = tailEvents / 2
@@ -40,6 +40,7 @@ type tail struct {
 	events  []Event             // ids are consecutive
 	bytes   int
 	last    uint64 // id of the newest event, also when events is empty
+	logged  uint64 // id of the newest event that the log was given, or has from before
 	sealed  bool
 	abandon func()        // cancels the write under way; nil: this replica does not write
 	final   *Event        // how it ended; nothing comes after it
@@ -72,6 +73,7 @@ func (t *tail) own(last uint64, pause time.Duration, write func([]byte), abandon
 	defer t.mu.Unlock()
 	t.write, t.pause, t.sealed, t.abandon = write, pause, false, abandon
 	t.skipTo(last)
+	t.logged = t.last
 	return t.last
 }
 
@@ -197,11 +199,17 @@ func (t *tail) finish(final Event, whole uint64) {
 	}
 }
 
-// keep appends an event and drops the oldest. mu is held, in wake as well.
+// keep appends an event. mu is held, in trim and wake as well.
 func (t *tail) keep(ev Event) {
 	t.last = ev.ID
 	t.events, t.bytes = append(t.events, ev), t.bytes+len(ev.Data)
-	for len(t.events) > 1 && (len(t.events) > tailEvents || t.bytes > tailBytes) {
+	t.trim()
+}
+
+// trim drops the oldest events, but none that the log does not have yet: a reader would be
+// told of a gap that is none.
+func (t *tail) trim() {
+	for len(t.events) > 1 && (len(t.events) > tailEvents || t.bytes > tailBytes) && (t.write == nil || t.events[0].ID <= t.logged) {
 		t.bytes -= len(t.events[0].Data)
 		t.events[0].Data = nil // the slice's array lives on for a while
 		t.events = t.events[1:]
@@ -225,5 +233,9 @@ func (t *tail) flush() {
 	t.mu.Unlock()
 	if len(batch) > 0 && write != nil {
 		write(encodeBatch(batch))
+		t.mu.Lock()
+		t.logged = max(t.logged, batch[len(batch)-1].ID) // a write that failed is not repeated
+		t.trim()
+		t.mu.Unlock()
 	}
 }

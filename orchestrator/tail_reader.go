@@ -148,10 +148,11 @@ func (r *Reader) some(ctx context.Context) ([]Event, <-chan struct{}, error) {
 	if ok {
 		return events, changed, nil
 	}
-	cursor := r.cursor
+	// What the log has lost may still be in memory: the gap ends there. What leaves memory
+	// while the log is read is in the log, and no gap.
+	cursor, first := r.cursor, r.tail.from(r.next)
 	events, err := r.patient(ctx)
-	// What the log has lost may still be in memory: the gap ends there.
-	if first := r.tail.from(r.next); err == nil && (len(events) == 0 || events[0].Type == EventGap && events[0].ID >= first) {
+	if err == nil && (len(events) == 0 || events[0].Type == EventGap && events[0].ID >= first) {
 		r.cursor = cursor
 		events = []Event{gapEvent(r.next, first-1)}
 	}
