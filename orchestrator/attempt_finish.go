@@ -76,6 +76,7 @@ func (a *attempt) finish(end nodeapi.Event, err, cause error) {
 	if ended == nil && err == nil && end.Type == nodeapi.EventEnd {
 		task := a.e.view()
 		a.o.metrics.completed(task, a.request.operation())
+		a.o.scheduler.pace.decoded(task.TokensOut, time.Duration(task.DecodeMS)*time.Millisecond)
 		a.o.sessions.served(context.WithoutCancel(a.o.lifecycle.ctx), task)
 	}
 	a.leave(false)

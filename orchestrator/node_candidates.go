@@ -81,12 +81,14 @@ type pool struct {
 	models    []string // Models and ModelRef
 	protocols []nodeapi.Protocol
 	contexts  map[string]int64
+
+	deterministic bool
 }
 
 func (n *node) candidate(p *pool, now time.Time, timeout time.Duration) Candidate {
 	c := Candidate{
 		NodeID: n.info.NodeID, PoolID: p.PoolID, Engine: p.Engine, Models: p.models, Devices: n.devices,
-		Workloads: p.Workloads, Protocols: p.protocols, Contexts: p.contexts,
+		Workloads: p.Workloads, Protocols: p.protocols, Contexts: p.contexts, Deterministic: p.deterministic,
 		Online: n.online(now, timeout), Ready: p.Ready, Draining: p.Draining,
 		Tripped:       n.breaker.blocks(now),
 		SlotsTotal:    p.SlotsTotal,

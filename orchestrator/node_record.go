@@ -88,7 +88,7 @@ func (ns *nodes) setPools(n *node, pools []nodeapi.Pool) {
 	n.info.Pools = pools
 	n.pools = make([]pool, len(pools))
 	for i, p := range pools {
-		n.pools[i] = pool{p, ns.granted(n, p), p.Protocols(), p.Contexts()}
+		n.pools[i] = pool{p, ns.granted(n, p), p.Protocols(), p.Contexts(), p.Deterministic()}
 	}
 	clear(n.others)
 	n.resume(ns.now())

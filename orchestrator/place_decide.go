@@ -36,6 +36,8 @@ type Needs struct {
 	Failed      []string        // pools that failed this very task: last choice
 	Spent       []string        // models whose attempts the task has used up
 	Models      *authmin.Models // that it may fall back to; nil: every model
+	Context     int64           // tokens; 0: any
+	Strict      bool            // the pool must be deterministic, and the model the one that is named
 }
 
 // Candidate is a pool as placement sees it.
@@ -45,6 +47,7 @@ type Candidate struct {
 	Workloads                        []string // empty: completion only
 	Protocols                        []nodeapi.Protocol
 	Contexts                         map[string]int64 // tokens, by model, where the engine tells
+	Deterministic                    bool             // see nodeapi.WithDeterminism
 	Online, Ready, Draining, Tripped bool
 	SlotsFree, SlotsTotal            int
 	VRAMFreeBytes                    int64
@@ -120,6 +123,10 @@ func infeasible(n Needs, c Candidate) string {
 		return n.misfit()
 	case n.Engine != "" && n.Engine != c.Engine:
 		return "engine"
+	case !n.contextFits(c):
+		return "ctx"
+	case n.Strict && !c.Deterministic:
+		return "determinism"
 	case avoided(n.Hint.AvoidPools, c):
 		return "avoided"
 	case !hasDevices(n.Hint.RequireDeviceMask, c.Devices):

@@ -26,11 +26,13 @@ func TestInfeasiblePoolsAreNamedWithTheirReason(t *testing.T) {
 		"avoided":      func(c *Candidate) { c.PoolID = "bad" },
 		"device_mask":  func(c *Candidate) { c.Devices = []string{"0"} },
 		"no_slot":      func(c *Candidate) { c.SlotsFree = 0 },
+		"ctx":          func(c *Candidate) { c.Contexts = map[string]int64{"m": 2047} },
+		"determinism":  func(c *Candidate) { c.Deterministic = false },
 		"workload":     func(c *Candidate) { c.Workloads = []string{"embedding"} },
 		"":             func(*Candidate) {},
 	} {
-		c := candidate("n", "p", func(c *Candidate) { c.Devices = []string{"0", "1"}; change(c) })
-		n := Needs{Model: "m", Engine: "demo", Hint: PlacementHint{AvoidPools: []string{"bad"}, RequireDeviceMask: "0, 1"}}
+		c := candidate("n", "p", func(c *Candidate) { c.Devices, c.Deterministic = []string{"0", "1"}, true; change(c) })
+		n := Needs{Model: "m", Engine: "demo", Context: 2048, Strict: true, Hint: PlacementHint{AvoidPools: []string{"bad"}, RequireDeviceMask: "0, 1"}}
 		d := Place(n, []Candidate{c}, MostFreeVRAM, 0)
 		if got := d.Considered[0].Reason; got != want || (d.Chosen != nil) != (want == "") {
 			t.Errorf("got reason %q, chosen %v, want %q", got, d.Chosen, want)

@@ -17,6 +17,9 @@ import (
 // that model's name where it is a fallback.
 func (o *Orchestrator) runnable(n Needs) (as Needs, fallback string) {
 	n.Model = o.catalog.resolve(n.Model)
+	if n.Strict { // another model answers otherwise
+		return n, ""
+	}
 	others := o.catalog.fallbacks(n.Model, n.Models)
 	if len(others) == 0 {
 		return n, ""

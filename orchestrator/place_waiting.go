@@ -11,7 +11,7 @@ const crashes = 2
 
 // obstacles are the reasons of infeasible, from the nearest to a dispatch to the
 // farthest: the nearest one is reported for a waiting task.
-var obstacles = []string{"no_slot", "draining", "breaker_open", "not_ready", "offline", "device_mask", "avoided", "engine", "workload", "protocol"}
+var obstacles = []string{"no_slot", "draining", "breaker_open", "not_ready", "offline", "device_mask", "avoided", "engine", "ctx", "determinism", "workload", "protocol"}
 
 // whyWaiting says why no pool can run a task with these needs now; "" when one can.
 // It is shown in the task's record and in its stream.
@@ -68,7 +68,7 @@ func (o *Orchestrator) obstacle(c Candidate, reason, model string) string {
 		return name + " is on a node that is offline"
 	}
 	return "no pool with " + model + " fits the task's " + map[string]string{
-		"device_mask": "placement: require_device_mask", "avoided": "placement: avoid_pools", "engine": "engine", "workload": "workload", "protocol": "protocol",
+		"device_mask": "placement: require_device_mask", "avoided": "placement: avoid_pools", "engine": "engine", "ctx": "ctx", "determinism": "determinism", "workload": "workload", "protocol": "protocol",
 	}[reason]
 }
 

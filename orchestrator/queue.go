@@ -20,6 +20,7 @@ type waiting struct {
 	needs     Needs
 	key       string    // of needs: tasks with the same one find the same places
 	session   string    // "" when it does not want its session's KV cache
+	expected  int       // tokens of its answer; 0: not known
 	notBefore time.Time // after a failed attempt
 	failures  int       // dispatches that failed before the first token
 	spent     int       // of failures, those of models whose attempts are used up

@@ -8,7 +8,8 @@ const (
 	// minBackoff and maxBackoff bound the Retry-After of a refused caller.
 	minBackoff = time.Second
 	maxBackoff = 30 * time.Second
-	// paceWeight is the weight of the newest gap between two starts.
+	// paceWeight is the weight of the newest gap between two starts, and of the newest
+	// answer's speed.
 	paceWeight = 0.2
 	// paceMemory is how many ended tasks the share of those on time is taken of.
 	paceMemory = 128
@@ -20,6 +21,7 @@ type pace struct {
 	mu   mutex[lockPace]
 	last time.Time
 	gap  time.Duration
+	step time.Duration    // moving average of the time from one token to the next
 	late [paceMemory]bool // the newest ended tasks, a ring
 	seen int              // tasks that have ended
 }
@@ -63,6 +65,28 @@ func (p *pace) started(now time.Time, waited bool) {
 		p.gap += time.Duration(paceWeight * float64(gap-p.gap))
 	}
 	p.last = now
+}
+
+// decoded notes how long an answer took from its first token to its last.
+func (p *pace) decoded(tokens int, took time.Duration) {
+	if tokens < 2 || took <= 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	step := took / time.Duration(tokens-1)
+	if p.step == 0 {
+		p.step = step
+	}
+	p.step += time.Duration(paceWeight * float64(step-p.step))
+}
+
+// answer gives the milliseconds that an answer of so many tokens takes; 0 until one has
+// ended.
+func (p *pace) answer(tokens int) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return (time.Duration(tokens) * p.step).Milliseconds()
 }
 
 // predict gives the milliseconds until that many tasks have started.

@@ -144,7 +144,7 @@ func (s *scheduler) assign(w waiting, l *slot, fallback string) *attempt {
 func (n Needs) key() string {
 	h := n.Hint
 	return strings.Join([]string{n.Model, n.Workload, string(n.Protocol), n.Engine, h.Mode, h.PinPoolID, strings.Join(h.PreferPools, ","),
-		strings.Join(h.AvoidPools, ","), h.RequireDeviceMask, fmt.Sprint(h.fallback()), strings.Join(n.Spent, ","), n.Models.String()}, "\x00")
+		strings.Join(h.AvoidPools, ","), h.RequireDeviceMask, fmt.Sprint(h.fallback()), strings.Join(n.Spent, ","), n.Models.String(), fmt.Sprint(n.Context, n.Strict)}, "\x00")
 }
 
 // failed gives the change that ends a task with an error. The message is in words of ours:

@@ -9,6 +9,7 @@ type Admission struct {
 	TaskID           string      `json:"task_id"`
 	QueuePosition    int         `json:"queue_position" doc:"0-based, in its class"`
 	PredictedStartMS int64       `json:"predicted_start_ms"`
+	PredictedEndMS   int64       `json:"predicted_end_ms,omitempty" doc:"Of a request with expected_tokens, from the speed of the newest answers; absent before there is one"`
 	BackoffMS        int64       `json:"backoff_ms" doc:"How long to wait before sending the next one; 0 when there is room"`
 	Streams          Streams     `json:"streams"`
 	Preparation      Preparation `json:"preparation"`
@@ -44,11 +45,18 @@ func (o *Orchestrator) admitted(e *taskEntry, position int, free bool) Admission
 		starts++ // the slot that the first one waits for
 	}
 	path := "/v2/tasks/" + e.id + "/events"
-	return Admission{
+	a := Admission{
 		TaskID: e.id, QueuePosition: position, PredictedStartMS: o.scheduler.pace.predict(starts),
 		Streams:     Streams{SSE: path, SSEVerbose: path + "?verbose=true"},
 		Preparation: Preparation{Steps: []string{}},
 	}
+	e.mu.Lock()
+	expected := e.waits.expected
+	e.mu.Unlock()
+	if takes := o.scheduler.pace.answer(expected); takes > 0 {
+		a.PredictedEndMS = a.PredictedStartMS + takes
+	}
+	return a
 }
 
 // waitsFor derives from a task what the queue needs.
@@ -59,7 +67,8 @@ func (o *Orchestrator) waitsFor(task Task, r TaskRequest) waiting {
 	now := o.now()
 	left := min(task.DeadlineAt.Sub(now), time.Duration(r.DeadlineMS)*time.Millisecond)
 	w := waiting{id: task.TaskID, owner: task.Owner, class: task.Priority, deadline: now.Add(left), limit: time.Duration(r.StreamLimitMS) * time.Millisecond, needs: needs, key: needs.key()}
-	if r.KVHint != "cold" {
+	w.expected = min(r.ExpectedTokens, r.MaxTokens)
+	if r.KVHint != "cold" && r.Determinism != strict {
 		w.session = task.SessionID
 	}
 	return w
@@ -67,7 +76,7 @@ func (o *Orchestrator) waitsFor(task Task, r TaskRequest) waiting {
 
 // needs is what the task demands of a pool, under that name of its model.
 func (r *TaskRequest) needs(model string) Needs {
-	n := Needs{Model: model, Workload: r.Workload, Engine: r.Engine}
+	n := Needs{Model: model, Workload: r.Workload, Engine: r.Engine, Context: int64(r.Ctx), Strict: r.Determinism == strict}
 	if r.Placement != nil {
 		n.Hint = *r.Placement
 	}

@@ -58,6 +58,12 @@ func (o *Orchestrator) submit(ctx context.Context, who Who, r TaskRequest, key s
 		}
 		return Admission{}, false, o.rejected(r, "pool", err)
 	}
+	if err := o.nodes.deterministic(r); err != nil {
+		if e := o.earlier(ctx, who, key, digest); e != nil {
+			return o.admission(e), false, nil // the pool was deterministic then
+		}
+		return Admission{}, false, o.rejected(r, "determinism", err)
+	}
 	if key != "" {
 		if err := o.unused(ctx, who, key, r.TaskID, ownID); err != nil {
 			return Admission{}, false, err
@@ -152,6 +158,9 @@ func (o *Orchestrator) admissible(ctx context.Context, r TaskRequest) (reason st
 	served = served || o.fallbackServes(needs)
 	if len(holders) > 0 && !served && r.Workload == Native {
 		return "protocol", notServed(needs.Protocol, holders)
+	}
+	if err := o.contextServed(needs); err != nil {
+		return "ctx", err
 	}
 	if len(holders) > 0 && !served {
 		return "workload", fail(NotFound, "WORKLOAD_NOT_AVAILABLE", "no pool that has this model takes %s tasks", r.Workload)

@@ -77,7 +77,7 @@ func (o *Orchestrator) draft(ctx context.Context, who Who, r TaskRequest) record
 	now := o.now().UTC()
 	return record{Request: &r, Task: Task{
 		TaskID: r.TaskID, Owner: who.Identity, SessionID: r.SessionID, CorrelationID: authmin.CorrelationID(ctx), Traceparent: traceparent(ctx),
-		State: Queued, Workload: r.Workload, ModelRef: r.ModelRef, Priority: r.Priority, Engine: r.Engine, MaxTokens: r.MaxTokens,
+		State: Queued, Workload: r.Workload, ModelRef: r.ModelRef, Priority: r.Priority, Engine: r.Engine, MaxTokens: r.MaxTokens, Sampling: r.sampling(),
 		Protocol: r.protocol(), content: r.content,
 		CreatedAt: now, DeadlineAt: now.Add(time.Duration(r.DeadlineMS) * time.Millisecond),
 	}}

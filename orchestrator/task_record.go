@@ -56,6 +56,7 @@ type Task struct {
 	PoolID             string           `json:"pool_id,omitempty"`
 	KVWarmth           bool             `json:"kv_warmth" doc:"It ran where its session's KV cache was"`
 	MaxTokens          int              `json:"max_tokens"`
+	Sampling           *Sampling        `json:"sampling,omitempty" doc:"Of determinism strict: what the engine was told beside the prompt"`
 	Attempt            int              `json:"attempt" doc:"How often it was dispatched"`
 	CreatedAt          time.Time        `json:"created_at"`
 	DeadlineAt         time.Time        `json:"deadline_at"`

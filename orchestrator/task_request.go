@@ -34,7 +34,7 @@ type TaskRequest struct {
 	Workload       string            `json:"workload,omitempty" enum:"completion,embedding,rerank" default:"completion"`
 	ModelRef       string            `json:"model_ref,omitempty" minLength:"1" maxLength:"256" example:"demo" doc:"Required, but for native, whose body names it"`
 	Engine         string            `json:"engine,omitempty" maxLength:"64" pattern:"^[a-z0-9_-]+$" doc:"Only pools of this engine"`
-	Ctx            int               `json:"ctx,omitempty" minimum:"0" maximum:"16777216" doc:"Context length in tokens"`
+	Ctx            int               `json:"ctx,omitempty" minimum:"0" maximum:"16777216" doc:"The least context, in tokens, that the pool must have for the model, where its engine tells it"`
 	Priority       Priority          `json:"priority,omitempty" enum:"interactive,batch" default:"interactive"`
 	MaxTokens      int               `json:"max_tokens,omitempty" minimum:"0" maximum:"1048576" default:"256"`
 	DeadlineMS     int64             `json:"deadline_ms,omitempty" minimum:"0" maximum:"86400000" doc:"From admission to the first token; when absent, the operator's deadline_ms, by default 600000"`
@@ -43,12 +43,12 @@ type TaskRequest struct {
 	Temperature    *float64          `json:"temperature,omitempty" minimum:"0" maximum:"10"`
 	TopP           *float64          `json:"top_p,omitempty" minimum:"0" maximum:"1" doc:"Nucleus sampling: of the likeliest tokens, those that make up this share"`
 	Stop           []string          `json:"stop,omitempty" maxItems:"16"`
-	Determinism    string            `json:"determinism,omitempty" enum:"strict,best_effort" default:"best_effort"`
+	Determinism    string            `json:"determinism,omitempty" enum:"strict,best_effort" default:"best_effort" doc:"strict: the same tokens for the same prompt and options each time; needs a seed, and placement that pins a pool whose engine is deterministic"`
 	Prompt         string            `json:"prompt,omitempty" doc:"Or messages, not both; the query of a rerank"`
 	Messages       []nodeapi.Message `json:"messages,omitempty" maxItems:"1024"`
 	Inputs         []string          `json:"inputs,omitempty" maxItems:"256" doc:"The texts of an embedding, the documents of a rerank"`
-	ExpectedTokens int               `json:"expected_tokens,omitempty" minimum:"0" maximum:"1048576"`
-	KVHint         string            `json:"kv_hint,omitempty" enum:"reuse,cold"`
+	ExpectedTokens int               `json:"expected_tokens,omitempty" minimum:"0" maximum:"1048576" doc:"How many tokens the answer is expected to have: the admission then predicts its end"`
+	KVHint         string            `json:"kv_hint,omitempty" enum:"reuse,cold" doc:"cold: placed without regard to the session's KV cache; the default is reuse, but for determinism strict"`
 	Placement      *PlacementHint    `json:"placement,omitempty"`
 
 	Native *NativeRequest `json:"native,omitempty" doc:"In place of prompt, messages and inputs: an engine's own request, which reaches the engine as it is"`
@@ -96,6 +96,9 @@ func (r *TaskRequest) normalize() error {
 	}
 	if p := r.Placement; p != nil && p.Mode == "pin" && p.PinPoolID == "" {
 		return fail(Invalid, "INVALID_TASK", "placement mode pin needs pin_pool_id")
+	}
+	if err := r.checkDeterminism(); err != nil {
+		return err
 	}
 	for _, id := range []*string{&r.TaskID, &r.SessionID} {
 		if *id == "" {

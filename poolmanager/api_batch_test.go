@@ -54,7 +54,7 @@ func TestAPoolWithoutTheWorkloadSaysSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := p.report().Workloads; !slices.Equal(got, []string{nodeapi.WorkloadEmbedding, "call1:embeddings,ollama", "context1:131072"}) {
+	if got := p.report().Workloads; !slices.Equal(got, []string{nodeapi.WorkloadEmbedding, "call1:embeddings,ollama", "deterministic1", "context1:131072"}) {
 		t.Errorf("the orchestrator is told %v", got)
 	}
 }

@@ -287,7 +287,7 @@ func (p *pool) report() nodeapi.Pool {
 	for i, name := range models {
 		contexts[i] = p.contexts[name]
 	}
-	told.Workloads = nodeapi.WithContexts(told.Workloads, contexts)
+	told.Workloads = nodeapi.WithContexts(nodeapi.WithDeterminism(told.Workloads, p.spec.template.Deterministic), contexts)
 	if !told.Ready {
 		told.State, told.Restarts, told.LastError = s.State, s.Restarts, s.LastError
 	}

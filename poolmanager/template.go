@@ -86,6 +86,10 @@ type Template struct {
 	RefuseMembers []string
 	// StreamUsage says that the engine knows stream_options.include_usage.
 	StreamUsage bool
+	// Deterministic says that the engine gives the same tokens each time for the same
+	// prompt, seed and options, however many tasks it runs: what a task of determinism
+	// strict needs. Only its operator can know: batching and caches change rounding.
+	Deterministic bool
 	// RequestBytes bounds the request of a native call. 0: MaxRequestBytes.
 	RequestBytes int64
 	// AnswerBytes bounds an event of a native call, and an answer in one piece. 0:

@@ -24,7 +24,7 @@ func DemoTemplate(command []string) (Template, error) {
 		Name: "demo", Engine: "demo", Dialect: adapter.LlamaCPP, Model: "demo",
 		Command: append(append([]string{}, command...),
 			"--port", "{port}", "--api-key-file", "{key_file}", "--parallel", "{slots}", "--model", "{model}"),
-		Key: KeyFile, HealthPath: "/health", Workloads: allWorkloads, Slots: 4, StreamUsage: true,
+		Key: KeyFile, HealthPath: "/health", Workloads: allWorkloads, Slots: 4, StreamUsage: true, Deterministic: true,
 		ReadyLimit: 10 * time.Second, StopGrace: 2 * time.Second,
 	}, nil
 }

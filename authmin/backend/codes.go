@@ -93,6 +93,8 @@ var numbers = map[string]int{
 	"TOKENS_NOT_SUPPORTED":     42217,
 	"DIMENSIONS_NOT_SUPPORTED": 42218,
 	"PROTOCOL_NOT_SERVED":      42219,
+	"CONTEXT_NOT_SERVED":       42220,
+	"DETERMINISM_NOT_SERVED":   42221,
 
 	"NO_SLOT":                42911,
 	"NO_MEMORY":              42912,

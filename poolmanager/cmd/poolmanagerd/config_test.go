@@ -55,6 +55,7 @@ templates:
     remote_media: any
     refuse_members: ["lora", "n_predict <= 100"]
     stream_usage: false
+    deterministic: true
     request_bytes: 1000
     answer_bytes: 2000
   - name: existing
@@ -81,7 +82,7 @@ func TestAValidFileIsReadAndTheEnvironmentWins(t *testing.T) {
 		t.Errorf("capacity: got %+v of %d bytes", small, o.MemoryBytes)
 	}
 	if small := o.Templates[0]; !slices.Equal(small.Protocols, []nodeapi.Protocol{nodeapi.Chat}) || small.RemoteMedia != poolmanager.RemoteMediaAny || len(small.RefuseMembers) != 2 ||
-		small.StreamUsage || small.RequestBytes != 1000 || small.AnswerBytes != 2000 {
+		small.StreamUsage || !small.Deterministic || small.RequestBytes != 1000 || small.AnswerBytes != 2000 {
 		t.Errorf("native calls: got %+v", small)
 	}
 	if !o.Token.Equal(token) || !o.OrchestratorToken().Equal(token) {

@@ -49,6 +49,7 @@ func (t *template) settings() backend.Settings {
 		{Key: "remote_media", Value: override(backend.Text(&t.RemoteMedia, nil)), Doc: "none or any: what a native call may have the engine fetch", DefaultDoc: "none"},
 		{Key: "refuse_members", Value: backend.Texts(&t.RefuseMembers, nil), Doc: "members that a native call may not have, or with a limit: options.num_ctx <= 8192", DefaultDoc: "the engine's list"},
 		{Key: "stream_usage", Value: backend.Switch(&t.StreamUsage), Doc: "the engine knows stream_options.include_usage"},
+		{Key: "deterministic", Value: backend.Switch(&t.Deterministic), Doc: "the same prompt, seed and options always give the same tokens"},
 		{Key: "request_bytes", Unit: "bytes", Value: override(backend.AnyNumber(&t.RequestBytes)), Doc: "limit of a native call's request", DefaultDoc: "33554432, which is the most"},
 		{Key: "answer_bytes", Unit: "bytes", Value: override(backend.AnyNumber(&t.AnswerBytes)), Doc: "limit of an event of a native call, or of its answer in one piece", DefaultDoc: "16777216, which is the most"},
 		{Key: "devices", Value: backend.Texts(&t.Devices, nil), Doc: "its GPUs: indexes as nvidia-smi counts, or GPU-… and MIG-… ids"},
