@@ -94,6 +94,7 @@ func TestOfficialClients(t *testing.T) {
 		"a stream goes on where its reader has left it":  resumed,
 		"a stream goes on at the task's events":          resumedAtEvents,
 		"a stream of lines goes on after a line":         resumedLines,
+		"64 seeds, as from the engine":                   everySeed,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
