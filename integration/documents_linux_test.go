@@ -30,6 +30,7 @@ var documentParts = []struct {
 	{"threat-model.md", 0, func(*testing.T, *fleet, string) {}},
 	{"operations.md", 10, prepareOperation},
 	{"engines.md", 0, func(*testing.T, *fleet, string) {}},
+	{"soak.md", 0, func(*testing.T, *fleet, string) {}}, // integration/soak reads its commands
 	{"configuration.md", 0, func(*testing.T, *fleet, string) {}},
 	{"backends.md", 0, func(*testing.T, *fleet, string) {}},
 	{"cookbook.md", 0, validatesCookbook},
