@@ -55,7 +55,7 @@ var orchestratorAnswers = []Mutant{
 	},
 	{
 		Name: "httpapi/problem/conflict-is-final", Control: "clients.md errors: X-Should-Retry false where repeating cannot help",
-		File: "orchestrator/httpapi/problem.go", Package: "./orchestrator/httpapi", Tests: "TestAnErasedAnswerIsNotGivenAgain",
+		File: "orchestrator/httpapi/problem.go", Package: "./orchestrator/httpapi", Tests: "TestAConflictIsNotToBeRepeated",
 		Old: "\tif e.Kind == orchestrator.Conflict { // which",
 		New: "\tif false && (e.Kind == orchestrator.Conflict) { // which",
 	},

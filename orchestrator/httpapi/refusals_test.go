@@ -137,3 +137,15 @@ func TestACallThatIsCanceledSaysSo(t *testing.T) {
 		}
 	}
 }
+
+// TestAConflictIsNotToBeRepeated: SDKs repeat a 409 by themselves, which cannot help here.
+func TestAConflictIsNotToBeRepeated(t *testing.T) {
+	s := serve(t, Options{})
+	s.engine("n", 1, func(out frames, _ *http.Request, _ string) { out.hello() })
+	s.want(200, "POST", "/v1/chat/completions", chat, "Idempotency-Key", "k")
+	res := s.send(t.Context(), "POST", "/v1/chat/completions", `{"model":"demo","stream":true,"other":1}`, "Idempotency-Key", "k")
+	text, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != 409 || !strings.Contains(string(text), `"IDEMPOTENCY_KEY_REUSED"`) || res.Header.Get("X-Should-Retry") != "false" {
+		t.Errorf("got %d %s, %v, X-Should-Retry %q, want 409 IDEMPOTENCY_KEY_REUSED for good", res.StatusCode, text, err, res.Header.Get("X-Should-Retry"))
+	}
+}
