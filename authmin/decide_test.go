@@ -143,6 +143,24 @@ func TestInvalidTokensAreNotDowngraded(t *testing.T) {
 	}
 }
 
+// TestInvalidTokensCountForTheLockout: a guesser that presents revoked or malformed tokens is
+// one too. Requests without a credential, or with a token that lacks the scope, are none.
+func TestInvalidTokensCountForTheLockout(t *testing.T) {
+	for name, c := range map[string]struct {
+		lines []string
+		want  bool
+	}{
+		"unknown": {[]string{bearer("x")}, true}, "expired": {[]string{bearer("old")}, true}, "revoked": {[]string{bearer("gone")}, true},
+		"not yet": {[]string{bearer("later")}, true}, "malformed": {[]string{"Basic eA=="}, true}, "twice": {[]string{bearer("ci"), bearer("ci")}, true},
+		"none": {nil, false}, "valid, without the scope": {[]string{bearer("ci")}, false},
+	} {
+		d := guardOf(t, fourKinds(t)).Decide(request("GET", "/v2/nodes", c.lines...), noon)
+		if got := d.BadToken(); got != c.want || d.Allow {
+			t.Errorf("%s: BadToken is %v, want %v (allowed %v, %v)", name, got, c.want, d.Allow, d.Reason)
+		}
+	}
+}
+
 func TestProxyIdentity(t *testing.T) {
 	cases := map[string]struct {
 		peer  string

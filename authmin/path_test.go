@@ -122,6 +122,7 @@ func TestCheckTargetRefuses(t *testing.T) {
 		"a truncated escape":                   "/public/%2",
 		"a percent sign at the end":            "/public/%",
 		"an escape that is no hexadecimal":     "/public/%zz",
+		"half an escape that begins a letter":  "/public/%g0%9f%98%80", // read as F0, it is a letter
 		"an escape with a space":               "/public/%2 f",
 		"an IIS escape":                        "/public/%u002e%u002e/admin",
 		"an escape with a sign":                "/public/%+2",

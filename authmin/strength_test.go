@@ -19,6 +19,7 @@ func TestCheckStrength(t *testing.T) {
 		"the longest":                  {strings.Repeat("ab", MaxTokenLength/2), ""},
 		"nothing":                      {"", "empty"},
 		"31 characters":                {good[:31], "fewer than 32"},
+		"31 characters and padding":    {good[:31] + "=", "fewer than 32"},
 		"one character":                {"a", "fewer than 32"},
 		"one byte over the limit":      {strings.Repeat("ab", MaxTokenLength/2) + "a", "limit"},
 		"one character repeated":       {strings.Repeat("x", 40), "repeats"},
