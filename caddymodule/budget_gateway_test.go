@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 // noon is the time of the ledgers in these tests.
@@ -47,6 +49,10 @@ func TestABudgetOfRequestsIsNeverOverrun(t *testing.T) {
 	u := newUpstream(t, nil)
 	u.seen = make(chan *http.Request, 300)
 	g := serve(t, false, budgeted(t, "budget 100 requests per day"), budgetSite(u.address()))
+	refusals := func() float64 {
+		return testutil.ToFloat64(shared.budgetRefused.WithLabelValues("edge", "few", "requests", "true"))
+	}
+	before := refusals()
 	var allowed, refused atomic.Int64
 	var wg sync.WaitGroup
 	for range 200 {
@@ -70,6 +76,9 @@ func TestABudgetOfRequestsIsNeverOverrun(t *testing.T) {
 	wg.Wait()
 	if allowed.Load() != 100 || refused.Load() != 100 || len(u.seen) != 100 {
 		t.Errorf("%d of 200 are allowed, %d refused, the upstream got %d; want 100 of each", allowed.Load(), refused.Load(), len(u.seen))
+	}
+	if grown := refusals() - before; grown != 100 {
+		t.Errorf("budget_refused_total, which an alert is about, grew by %v, want 100", grown)
 	}
 	if got := statusOf(t, g, "/v1/models", asBoss); got != 200 {
 		t.Errorf("an identity without a budget: got %d", got)
@@ -218,7 +227,11 @@ func TestCountsThatCannotBeWrittenRefuse(t *testing.T) {
 	if _, err := ledgers.Delete(filepath.Clean(dir)); err != nil {
 		t.Fatal(err)
 	}
+	before := testutil.ToFloat64(shared.budgetUnavailable.WithLabelValues("edge"))
 	answer, text := g.ask(t, plainClient(), "GET", "/v1/models", asUser)
+	if grown := testutil.ToFloat64(shared.budgetUnavailable.WithLabelValues("edge")) - before; grown != 1 {
+		t.Errorf("budget_unavailable_total, which an alert is about, grew by %v, want 1", grown)
+	}
 	if answer.StatusCode != 503 || !strings.Contains(text, "BUDGETS_UNAVAILABLE") || answer.Header.Get("Retry-After") != "1" {
 		t.Errorf("got %d %s", answer.StatusCode, text)
 	}

@@ -1,7 +1,10 @@
 package caddymodule
 
 import (
+	"context"
 	"errors"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -83,6 +86,48 @@ func TestEveryServerIsChecked(t *testing.T) {
 	site := "http://%:8080 {\n\tbind 127.0.0.1\n\tauthmin\n}\nhttp://%:8081 {\n\tauthmin\n}\n"
 	err := validate(t, options(silent, "\tauthmin\n")+strings.ReplaceAll(site, "%", "x"))
 	expectRefused(t, err, ":8081", "no token is configured")
+}
+
+// TestAnExposedShadowGuardDoesNotStart: it would let everything through, with a token and
+// `plaintext` as without.
+func TestAnExposedShadowGuardDoesNotStart(t *testing.T) {
+	const guard = "\tauthmin {\n\t\tshadow\n\t\tplaintext\n\t}\n\trespond ok\n}\n"
+	if err := validate(t, options(silent, twoTokens)+"http://x:8080 {\n\tbind 127.0.0.1\n"+guard); err != nil {
+		t.Errorf("on loopback: %v", err)
+	}
+	err := validate(t, options(silent, twoTokens)+":8080 {\n"+guard)
+	expectRefused(t, err, "shadow guard refuses nothing", authmin.ErrNonLoopbackWithoutToken.Error())
+}
+
+// TestTheBypassIsOfLoopbackListenersOnly: of two listeners on one port the one that accepted
+// a request is not known, and so the exposed one counts.
+func TestTheBypassIsOfLoopbackListenersOnly(t *testing.T) {
+	loopback, exposed := listener{port: 8080, loopback: true}, listener{port: 8080}
+	for name, c := range map[string]struct {
+		set  listenerSet
+		at   net.Addr
+		want bool
+	}{
+		"loopback":                     {listenerSet{all: []listener{loopback}}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}, true},
+		"exposed":                      {listenerSet{all: []listener{exposed}}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}, false},
+		"both on one port":             {listenerSet{all: []listener{loopback, exposed}}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}, false},
+		"both, in the other order":     {listenerSet{all: []listener{exposed, loopback}}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}, false},
+		"another port":                 {listenerSet{all: []listener{loopback}}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8081}, false},
+		"behind a wrapper":             {listenerSet{all: []listener{loopback}, wrapped: true}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}, false},
+		"an address that is not known": {listenerSet{all: []listener{loopback}}, nil, false},
+	} {
+		ctx := t.Context()
+		if c.at != nil {
+			ctx = context.WithValue(ctx, http.LocalAddrContextKey, c.at)
+		}
+		r, err := http.NewRequestWithContext(ctx, "GET", "http://127.0.0.1:8080/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.set.of(r); got.Loopback != c.want {
+			t.Errorf("%s: got %+v, want loopback %v", name, got, c.want)
+		}
+	}
 }
 
 // A range is many addresses, and only JSON can say one.

@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"bufio"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -18,6 +20,31 @@ func TestTheBypassDoesNotSeeNamesThatCaddyDrops(t *testing.T) {
 	} {
 		if got := statusOf(t, g, "/v1/x", field+": 203.0.113.7"); got != want {
 			t.Errorf("%s: got %d, want %d", field, got, want)
+		}
+	}
+}
+
+// TestTheBypassEndsBehindAListenerWrapper: a wrapper such as proxy_protocol puts an address
+// that the client sent in place of the socket's peer.
+func TestTheBypassEndsBehindAListenerWrapper(t *testing.T) {
+	const site = "authmin {\n\trequire infer /v1/*\n}\nrespond ok"
+	const wrapper = "\tservers {\n\t\tlistener_wrappers {\n\t\t\tproxy_protocol {\n\t\t\t\tallow 127.0.0.0/8\n\t\t\t}\n\t\t}\n\t}\n"
+	for globals, want := range map[string]int{bypassOn: 200, wrapper + bypassOn: 401} {
+		g := serve(t, false, globals, site)
+		if got := statusOf(t, g, "/v1/x"); got != want {
+			t.Errorf("%q: got %d, want %d", globals, got, want)
+		}
+		if want == 200 {
+			continue
+		}
+		conn := g.dial(t, "PROXY TCP4 127.0.0.1 127.0.0.1 1234 80\r\nGET /v1/x HTTP/1.1\r\nHost: "+g.address+"\r\n\r\n")
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != want {
+			t.Errorf("with a claimed peer: got %d, want %d", answer.StatusCode, want)
 		}
 	}
 }

@@ -46,6 +46,25 @@ func TestAClientIsLockedOutAfterItsFailuresAndForAsLongAsSaid(t *testing.T) {
 	}
 }
 
+// TestTheFirstFailureAfterABanIsTheFirst: failures of before a ban do not count again, also
+// where the window is longer than the ban.
+func TestTheFirstFailureAfterABanIsTheFirst(t *testing.T) {
+	table, now := newTable(t, 8), time.Unix(1_000_000, 0)
+	rule := lockoutRule{failures: 3, window: time.Hour, ban: time.Minute}
+	client := netip.MustParseAddr("192.0.2.1")
+	for range 2 {
+		for i := range rule.failures {
+			if got := table.fail(client, rule, now); got.locked || got.started != (i == rule.failures-1) {
+				t.Errorf("failure %d: got %+v, want a ban to start with number %d", i+1, got, rule.failures)
+			}
+		}
+		if got := table.fail(client, rule, now.Add(rule.ban-time.Second)); !got.locked || got.started {
+			t.Errorf("within the ban: got %+v, want locked", got)
+		}
+		now = now.Add(rule.ban)
+	}
+}
+
 func TestFailuresOlderThanTheWindowDoNotCount(t *testing.T) {
 	table, now := newTable(t, 8), time.Unix(1_000_000, 0)
 	failures(table, "192.0.2.1", 2, now)

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"testing"
 	"time"
@@ -95,6 +96,38 @@ func TestLimitsAtTheGate(t *testing.T) {
 	}
 	if got := ask("/open", asUser); got != 200 {
 		t.Errorf("a public route beyond the limit: got %d, want 200", got)
+	}
+}
+
+// TestARequestThatEndsByAPanicIsNotInProgress: the proxy ends an answer that its upstream
+// breaks off by a panic.
+func TestARequestThatEndsByAPanicIsNotInProgress(t *testing.T) {
+	up := rawUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/broken" {
+			w.Header().Set("Content-Length", "100")
+			_, _ = w.Write([]byte("some"))
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+	})
+	g := serve(t, false, twoTokens, "\tauthmin panics {\n\t\trequire infer /v1/*\n\t\tinflight 1\n\t}\n\treverse_proxy "+up+"\n")
+	for range 3 {
+		r, err := http.NewRequest("GET", g.base+"/v1/broken", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+tokenInfer)
+		answer, err := plainClient().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, answer.Body); err == nil {
+			t.Error("the broken answer was whole")
+		}
+		answer.Body.Close()
+		if got := statusOf(t, g, "/v1/x", asUser); got != 200 {
+			t.Errorf("after it: got %d, want 200; the request still counts as in progress", got)
+		}
 	}
 }
 

@@ -1,6 +1,55 @@
 package caddymodule
 
-import "testing"
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/llorch/gateway/integration/testkit"
+)
+
+// TestTheMemoryOfABodyIsGivenBackWhenItIsForwarded: the end of the request gives it back too,
+// and would hide that an answer which lasts an hour holds the memory of its request.
+func TestTheMemoryOfABodyIsGivenBackWhenItIsForwarded(t *testing.T) {
+	asked, release := make(chan struct{}, 1), make(chan struct{})
+	up := newUpstream(t, func(http.ResponseWriter, *http.Request) { // it has read the body
+		asked <- struct{}{}
+		<-release
+	})
+	g := serve(t, false, limitedTokens, modelSite(up))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r, _ := http.NewRequest("POST", g.base+chatPath, strings.NewReader(`{"model":"tiny","x":"`+strings.Repeat("a", 4*heldPiece)+`"}`))
+		r.Header.Set("Authorization", "Bearer "+tokenInfer)
+		if answer, err := plainClient().Do(r); err == nil {
+			answer.Body.Close()
+		}
+	}()
+	defer func() { close(release); <-done }()
+	testkit.Eventually(t, "the upstream to have the body", func() bool {
+		select {
+		case <-asked:
+			return true
+		default:
+			return false
+		}
+	})
+	state, err := acquireState(shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer releaseState()
+	testkit.Within(t, liveLimit, "the memory of the body while the answer is awaited", func() error {
+		state.bodies.mu.Lock()
+		defer state.bodies.mu.Unlock()
+		if state.bodies.used != 0 {
+			return fmt.Errorf("%d bytes are held", state.bodies.used)
+		}
+		return nil
+	})
+}
 
 // One identity may hold half of the memory, and two leave a tenth to a third.
 func TestBodyMemoryKeepsAShareForOthers(t *testing.T) {

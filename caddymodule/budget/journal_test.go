@@ -7,10 +7,43 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 )
+
+// TestTheJournalIsItsOwnersAlone: it has names and what they use, and a user who can write it
+// can spend for others. A file that was wider is made narrow.
+func TestTheJournalIsItsOwnersAlone(t *testing.T) {
+	old := syscall.Umask(0)
+	defer syscall.Umask(old)
+	for _, wide := range []bool{false, true} {
+		dir := t.TempDir()
+		if err := os.Chmod(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if wide {
+			if err := os.WriteFile(filepath.Join(dir, journalName), nil, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l := newLedger(t, dir, &clock{})
+		reserve(t, l, claim("alice", "9requests/month", 1)).Charge()
+		if err := l.replace(); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{journalName, lockName} {
+			info, err := os.Stat(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := os.FileMode(0o600); info.Mode() != want { // written out: the constant of the code may be wrong
+				t.Errorf("%s has mode %v, want %v", name, info.Mode(), want)
+			}
+		}
+	}
+}
 
 func TestACrashChargesWhatWasReserved(t *testing.T) {
 	c, dir := &clock{}, t.TempDir()

@@ -32,6 +32,40 @@ func expectBroken(t *testing.T, want string, paths ...string) {
 	}
 }
 
+// TestSealsOfTwoPurposesDiffer: the seal of a record whose text is that of a head would
+// otherwise be a sealed head.
+func TestSealsOfTwoPurposesDiffer(t *testing.T) {
+	s, data := newSealer(chainKey), []byte("7 0123")
+	if s.of(purposeRecord, data).equal(s.of(purposeHead, data)) {
+		t.Error("a record and a head of the same bytes have one seal")
+	}
+	if !s.of(purposeHead, data).equal(s.of(purposeHead, data)) {
+		t.Error("a seal differs from itself")
+	}
+}
+
+// TestACutTailShows: without the records that a gateway writes at its end, and once a minute
+// while it runs, the end of a file may have been cut off.
+func TestACutTailShows(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ended")
+	writeChain(t, path, 1, 3)
+	expectWhole(t, path)
+	if err := os.Remove(path + headSuffix); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(strings.TrimSuffix(contentOf(t, path), "\n"), "\n")
+	writeFile(t, path, strings.Join(lines[:len(lines)-1], ""), 0o600)
+	expectBroken(t, "no checkpoint closes it", path)
+
+	live := filepath.Join(t.TempDir(), "live")
+	putLine(t, startSink(t, newTestFile(live, chainKey)), 1)
+	expectWhole(t, live)
+	later := time.Now().Add(checkpointIdle + liveSlack + time.Minute)
+	if _, err := Verify([]string{live}, chainKey, later); err == nil || !strings.Contains(err.Error(), "its last checkpoint is of") {
+		t.Errorf("minutes after the last checkpoint: got %v, want that it is old", err)
+	}
+}
+
 // writeChain writes records in one run of a gateway.
 func writeChain(t *testing.T, path string, from, to int) {
 	t.Helper()
