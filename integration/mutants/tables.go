@@ -6,7 +6,7 @@ import "slices"
 // tests of that package need is then compiled once for all that fit into a budget.
 func all() []Mutant {
 	return slices.Concat(
-		edgeDecide, edgePath, edgeToken,
+		edgeDecide, edgePath, edgeToken, edgeGuard, edgeLimits, edgeAudit, edgeBudget, edgeCall, edgeModel,
 		backends(),
 	)
 }
