@@ -97,12 +97,21 @@ func (g *gateway) open(t *testing.T, c *http.Client, token string) *bufio.Reader
 	return lines
 }
 
-// ends reads a stream until it breaks, and fails if it ends as if it were whole.
+// ends reads a stream until it breaks, and fails if it goes on, or ends as if it were whole.
 func ends(t *testing.T, lines *bufio.Reader) {
 	t.Helper()
-	_, err := io.Copy(io.Discard, lines)
-	if err == nil {
-		t.Error("the stream ended as if it were complete, want it broken off")
+	ended := make(chan error, 1)
+	go func() { // until open's context ends the request
+		_, err := io.Copy(io.Discard, lines)
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("the stream ended as if it were complete, want it broken off")
+		}
+	case <-time.After(liveLimit):
+		t.Fatalf("after %v the stream goes on, want it broken off", liveLimit)
 	}
 }
 
