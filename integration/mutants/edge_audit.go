@@ -3,6 +3,13 @@ package main
 // The audit trail: auth.md §6 and §9.8.
 var edgeAudit = []Mutant{
 	{
+		Name: "audit/file-mode", Control: "auth.md §6: file sinks are 0600",
+		File:    "caddymodule/trail/file_open.go",
+		Old:     "const fileMode os.FileMode = 0o600",
+		New:     "const fileMode os.FileMode = 0o644",
+		Package: "./caddymodule/trail", Tests: "TestTheFileIsItsOwnersAlone",
+	},
+	{
 		Name: "audit/wide-file", Control: "auth.md §6: a file that others can read is made 0600",
 		File: "caddymodule/trail/file_open.go",
 		Old: `	return f.Chmod(fileMode)
@@ -70,11 +77,25 @@ var edgeAudit = []Mutant{
 		Package: "./caddymodule/trail", Tests: "TestTamperingIsNamed",
 	},
 	{
+		Name: "audit/cut-tail", Control: "auth.md §6: a cut tail shows",
+		File:    "caddymodule/trail/verify_end.go",
+		Old:     "case !beingWritten(path):",
+		New:     "case false:",
+		Package: "./caddymodule/trail", Tests: "TestACutTailShows",
+	},
+	{
 		Name: "audit/cut-by-head", Control: "auth.md §6: the sealed head shows a cut tail",
 		File:    "caddymodule/trail/verify_end.go",
 		Old:     "ok && saved.n > v.head.n {",
 		New:     "ok && false {",
 		Package: "./caddymodule/trail", Tests: "TestTruncationIsDetectedByHeadOrPeer",
+	},
+	{
+		Name: "audit/old-checkpoint", Control: "auth.md §6: a file without new checkpoints was cut",
+		File:    "caddymodule/trail/verify_end.go",
+		Old:     "case v.now.Sub(v.checked) > checkpointIdle+liveSlack:",
+		New:     "case false:",
+		Package: "./caddymodule/trail", Tests: "TestACutTailShows",
 	},
 	{
 		Name: "audit/forged-end", Control: "a forged end is not continued",
@@ -136,5 +157,12 @@ var edgeAudit = []Mutant{
 		Old:     "if r.left.Add(-int64(bytes+chainSize)) >= 0 {",
 		New:     "if true {",
 		Package: "./caddymodule/trail", Tests: "TestHowMuchExpendableRecordsMayTake",
+	},
+	{
+		Name: "audit/moved-file", Control: "auth.md §6: file sinks notice rotation within 1 s",
+		File:    "caddymodule/trail/file_rotate.go",
+		Old:     "err != nil || !os.SameFile(ours, named) {",
+		New:     "err != nil || false && !os.SameFile(ours, named) {",
+		Package: "./caddymodule/trail", Tests: "TestTheFileMayMove",
 	},
 }

@@ -70,6 +70,13 @@ var edgeBudget = []Mutant{
 		Package: "./caddymodule/budget", Tests: "TestTheTableIsBounded|TestTheShareOfProxiesSurvivesARestart",
 	},
 	{
+		Name: "budget/journal-mode", Control: "auth.md §12: the journal is 0600",
+		File:    "caddymodule/budget/journal.go",
+		Old:     "const fileMode os.FileMode = 0o600",
+		New:     "const fileMode os.FileMode = 0o644",
+		Package: "./caddymodule/budget", Tests: "TestTheJournalIsItsOwnersAlone",
+	},
+	{
 		Name: "budget/lock", Control: "auth.md §12: the journal is locked",
 		File: "caddymodule/budget/journal.go",
 		Old: `if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -106,6 +113,13 @@ var edgeBudget = []Mutant{
 `,
 		New:     "",
 		Package: "./caddymodule/budget", Tests: "TestATornTailIsDroppedAndDamageIsRefused",
+	},
+	{
+		Name: "budget/crash", Control: "auth.md §12: reservations open at a crash are spent",
+		File:    "caddymodule/budget/account.go",
+		Old:     "func (a *account) total() int64 { return Add(a.used, a.open) }",
+		New:     "func (a *account) total() int64 { return a.used }",
+		Package: "./caddymodule/budget", Tests: "TestACrashChargesWhatWasReserved",
 	},
 	{
 		Name: "budget/unwritable", Control: "auth.md §12: a journal that cannot be written refuses",

@@ -56,6 +56,14 @@ var edgeCall = []Mutant{
 		Package: "./caddymodule", Tests: "TestTheFieldsOfAnUpstreamAreRemoved",
 	},
 	{
+		Name: "call/fields-of-refusals", Control: "auth.md §12: refusals carry the fields as well",
+		File: "caddymodule/serve.go",
+		Old: `	g.showLeft(s, &o.Decision)
+	authmin.WriteProblemAs`,
+		New:     "	authmin.WriteProblemAs",
+		Package: "./caddymodule", Tests: "TestEveryAnswerTellsWhatIsLeft",
+	},
+	{
 		Name: "call/fields-of-strangers", Control: "an invalid token is not told what is left",
 		File:    "caddymodule/budget_fields.go",
 		Old:     `if d.Name == "" || d.Public || d.BadToken() {`,
@@ -75,6 +83,15 @@ var edgeCall = []Mutant{
 		Old:     "answer.Limit.Left = &left",
 		New:     "_ = left",
 		Package: "./caddymodule", Tests: "TestNothingIsSaidToBeLeftOfNoRate",
+	},
+	{
+		Name: "call/me-token", Control: "/_llorch/me wants a valid token",
+		File: "caddymodule/serve.go",
+		Old:  "return g.decider.Identify(facts, s.start)",
+		New: `d := g.decider.Identify(facts, s.start)
+		d.Allow, d.Problem, d.Reason = true, nil, authmin.ReasonNone
+		return d`,
+		Package: "./caddymodule", Tests: "TestACallerSeesItself",
 	},
 	{
 		Name: "call/me-shadow", Control: "a shadow guard forwards /_llorch/me",
@@ -132,6 +149,15 @@ var edgeCall = []Mutant{
 		Package: "./caddymodule", Tests: "TestNoLogOfTheProcessHoldsAToken|TestTheStandardLogHoldsNoToken",
 	},
 	{
+		Name: "call/required-sink", Control: "auth.md §6: a request that no required sink has is refused",
+		File: "caddymodule/serve.go",
+		Old: `		o.apply(refusal{reasonAudit, &problemNoAudit, trail.Timeout})
+`,
+		New: `		_ = refusal{reasonAudit, &problemNoAudit, trail.Timeout}
+`,
+		Package: "./caddymodule", Tests: "TestARequestIsForwardedOnlyWithARecord",
+	},
+	{
 		Name: "call/aggregated", Control: "auth.md §9.8: refusals beyond 20 a minute share a record",
 		File:    "caddymodule/audit_refusals.go",
 		Old:     "if r.count > each {",
@@ -144,5 +170,19 @@ var edgeCall = []Mutant{
 		Old:     "key := refusalKey{client: clientKey(s.clientAddr()), token: d.token}",
 		New:     "key := refusalKey{client: clientKey(s.clientAddr())}",
 		Package: "./caddymodule", Tests: "TestAFloodDoesNotHideAKnownToken",
+	},
+	{
+		Name: "call/admin-socket", Control: "the admin API of authmin is on Unix sockets only",
+		File:    "caddymodule/admin_api.go",
+		Old:     `if local == nil || local.Network() != "unix" {`,
+		New:     "if local == nil {",
+		Package: "./caddymodule", Tests: "TestTheAdminAPIIsOffAndOnUnixSocketsOnly",
+	},
+	{
+		Name: "call/admin-off", Control: "admin_api off",
+		File:    "caddymodule/admin_api.go",
+		Old:     "|| app.AdminAPI != nil && !*app.AdminAPI {",
+		New:     "{",
+		Package: "./caddymodule", Tests: "TestTheAdminAPIIsOffAndOnUnixSocketsOnly",
 	},
 }

@@ -65,6 +65,21 @@ var edgeGuard = []Mutant{
 		Package: "./caddymodule", Tests: "TestAllowedTrailersCarryNoIdentity|TestTrailersAreRemovedByDefault",
 	},
 	{
+		Name: "guard/forget-credential", Control: "auth.md §9.6: the upstream credential does not survive into error routes",
+		File: "caddymodule/serve.go",
+		Old: `	defer deleteUpstreamHeaders(r)
+`,
+		New:     "",
+		Package: "./caddymodule", Tests: "TestTheUpstreamCredentialDoesNotSurviveTheGuard",
+	},
+	{
+		Name: "guard/misplaced-token", Control: "auth.md §9.3: a valid token in the target is refused",
+		File:    "caddymodule/serve.go",
+		Old:     "if d.Allow && g.leaked(r, s) {",
+		New:     "if false {",
+		Package: "./caddymodule", Tests: "TestMisplacedTokensInEverySpelling",
+	},
+	{
 		Name: "guard/misplaced-in-host", Control: "auth.md §9.3: a valid token in Host is refused",
 		File:    "caddymodule/serve_leaks.go",
 		Old:     " || leaks.ContainsValidTokenFolded(r.Host, now)",
@@ -72,11 +87,30 @@ var edgeGuard = []Mutant{
 		Package: "./caddymodule", Tests: "TestMisplacedTokensInEverySpelling",
 	},
 	{
+		Name: "guard/shadow-target", Control: "auth.md §9.3: a shadow guard redacts a token in the target",
+		File: "caddymodule/serve.go",
+		Old: `		g.redactTarget(r, s)
+`,
+		New:     "",
+		Package: "./caddymodule", Tests: "TestShadowGuardsPassNoToken",
+	},
+	{
 		Name: "guard/correlation-id", Control: "auth.md §9.3: a correlation id that contains a token is replaced",
 		File:    "caddymodule/serve_sanitize.go",
 		Old:     "if g.app.store.leaks.ContainsTokenFolded(id) {",
 		New:     "if false {",
 		Package: "./caddymodule", Tests: "TestMisplacedTokensInEverySpelling|TestBadCorrelationIDIsReplaced",
+	},
+	{
+		Name: "guard/nested", Control: "one request has one policy: a second guard refuses",
+		File: "caddymodule/serve.go",
+		Old: `	case nested:
+		return nestedDecision
+`,
+		New: `	case nested && false:
+		return nestedDecision
+`,
+		Package: "./caddymodule", Tests: "TestASecondGuardRefuses",
 	},
 	{
 		Name: "guard/nested-start", Control: "a guard inside a guard is refused at the start",
@@ -185,6 +219,25 @@ var edgeGuard = []Mutant{
 	r.URL.RawQuery = replacer(r).ReplaceAll(r.URL.RawQuery, "")
 `,
 		Package: "./caddymodule", Tests: "TestPlaceholdersOfARequestAreNotReplaced",
+	},
+	{
+		Name: "guard/foreign-origin-header", Control: "auth.md §11: the origin of a listed page is taken off before the upstream",
+		File: "caddymodule/cors.go",
+		Old: `	if s.origin != "" {
+		delete(h, authmin.HeaderOrigin)
+	}
+`,
+		New:     "",
+		Package: "./caddymodule", Tests: "TestPreflights|TestAnswersForPages",
+	},
+	{
+		Name: "guard/refuse-closes", Control: "a refused request's connection is closed on HTTP/1",
+		File: "caddymodule/serve.go",
+		Old: `	if r.ProtoMajor == 1 {
+		h.Set("Connection", "close")`,
+		New: `	if false {
+		h.Set("Connection", "close")`,
+		Package: "./caddymodule", Tests: "TestRefusalDoesNotWaitForTheBody|TestARefusedBodyClosesItsConnection",
 	},
 	{
 		Name: "guard/unread-body", Control: "the rest of a body that was not read is no request",

@@ -3,6 +3,22 @@ package main
 // Limits, lockout, public routes and running requests at the edge: auth.md §4, §5 and §9.2.
 var edgeLimits = []Mutant{
 	{
+		Name: "limit/inflight-panic", Control: "a request that ends by a panic gives its place of inflight back",
+		File: "caddymodule/serve.go",
+		Old: `	defer s.release()
+	s.setIDs(w.Header())
+	s.keepCORS()
+	o := g.decide(r, s)
+	return g.answer(r, next, s, &o)`,
+		New: `	s.setIDs(w.Header())
+	s.keepCORS()
+	o := g.decide(r, s)
+	err := g.answer(r, next, s, &o)
+	s.release()
+	return err`,
+		Package: "./caddymodule", Tests: "TestARequestThatEndsByAPanicIsNotInProgress",
+	},
+	{
 		Name: "limit/inflight", Control: "auth.md §5: requests in progress of an identity are bounded",
 		File:    "caddymodule/limit.go",
 		Old:     "if rule.inflight > 0 && t.inflight[key] >= rule.inflight {",
@@ -15,6 +31,13 @@ var edgeLimits = []Mutant{
 		Old:     "if wait := t.spend(key, rule, now); wait > 0 {",
 		New:     "if wait := t.spend(key, rule, now); wait < 0 {",
 		Package: "./caddymodule", Tests: "TestARateIsSpentAndComesBack",
+	},
+	{
+		Name: "limit/per-identity", Control: "auth.md §5: a limit is of each identity",
+		File:    "caddymodule/serve.go",
+		Old:     "begin(limitKey{g.limitName, d.Name}, g.limits, s.start)",
+		New:     `begin(limitKey{g.limitName, ""}, g.limits, s.start)`,
+		Package: "./caddymodule", Tests: "TestLimitsAtTheGate",
 	},
 	{
 		Name: "limit/per-guard", Control: "guards of one name share no limits",
@@ -62,6 +85,13 @@ var edgeLimits = []Mutant{
 		Package: "./caddymodule", Tests: "TestAFloodOfNewClientsEndsNoBan",
 	},
 	{
+		Name: "lockout/ipv6-prefix", Control: "auth.md §5: an IPv6 client is its /64",
+		File:    "caddymodule/limit_lockout.go",
+		Old:     "const ipv6Bits = 64",
+		New:     "const ipv6Bits = 128",
+		Package: "./caddymodule", Tests: "TestWhatCountsAsOneClient",
+	},
+	{
 		Name: "lockout/mapped", Control: "auth.md §5: a mapped address is the IPv4 one",
 		File:    "caddymodule/limit_lockout.go",
 		Old:     `addr = addr.Unmap().WithZone("")`,
@@ -69,11 +99,26 @@ var edgeLimits = []Mutant{
 		Package: "./caddymodule", Tests: "TestWhatCountsAsOneClient",
 	},
 	{
+		Name: "lockout/valid-token", Control: "auth.md §4.4: a valid token is never locked out",
+		File:    "caddymodule/serve.go",
+		Old:     "case d.BadToken() && g.app.lockout.failures > 0:",
+		New:     "case g.app.lockout.failures > 0:",
+		Package: "./caddymodule", Tests: "TestLockoutAtTheGate",
+	},
+	{
 		Name: "lockout/forged-address", Control: "auth.md §9.7: the client is no address that it forges",
 		File:    "caddymodule/serve_clientaddr.go",
 		Old:     "break // the addresses before it may be forged",
 		New:     "continue",
 		Package: "./caddymodule", Tests: "TestAnUnreadableEndOfTheChainIsThePeer|TestTheClientIsTheLastAddressThatNoProxyHas",
+	},
+	{
+		Name: "lockout/last-hop", Control: "auth.md §9.7: the client is the last address that is no trusted proxy",
+		File: "caddymodule/serve_clientaddr.go",
+		Old: `		ip = lastForwarded(r, server)
+`,
+		New:     "",
+		Package: "./caddymodule", Tests: "TestForgedAddressesDoNotBypassThePublicLimit",
 	},
 	{
 		Name: "public/per-client", Control: "auth.md §9.2: public requests of one client are bounded",
@@ -178,6 +223,55 @@ var edgeLimits = []Mutant{
 		Package: "./caddymodule", Tests: "TestTheClientWithTheFewestSlotsIsServedFirst",
 	},
 	{
+		Name: "live/http2-blocked", Control: "auth.md §4: revocation ends an HTTP/2 stream whose client does not read",
+		File: "caddymodule/live.go",
+		Old: `	_ = rc.SetWriteDeadline(past)
+`,
+		New: `	if _, ok := innermost(q.writer).(http.Hijacker); ok { // HTTP/1 alone
+		_ = rc.SetWriteDeadline(past)
+	}
+`,
+		Package: "./caddymodule", Tests: "TestAnHTTP2ClientThatDoesNotReadIsTerminatedToo",
+	},
+	{
+		Name: "live/http1-blocked", Control: "auth.md §4: revocation ends a write that waits for its client",
+		File: "caddymodule/live.go",
+		Old: `	_ = rc.SetWriteDeadline(past)
+`,
+		New:     "",
+		Package: "./caddymodule", Tests: "TestAClientThatDoesNotReadIsTerminatedToo|TestAnHTTP2ClientThatDoesNotReadIsTerminatedToo",
+	},
+	{
+		Name: "live/websocket", Control: "auth.md §4: revocation closes a WebSocket whose peer is silent",
+		File: "caddymodule/live.go",
+		Old: `		_ = q.conn.Close()
+`,
+		New:     "",
+		Package: "./caddymodule", Tests: "TestAWebSocketWhoseClientIsSilentIsClosed",
+	},
+	{
+		Name: "live/cancel", Control: "auth.md §4: revocation ends the request to the upstream",
+		File: "caddymodule/live.go",
+		Old: `	q.cancel(errTokenInvalid)
+`,
+		New:     "",
+		Package: "./caddymodule", Tests: "TestStreamsEndWithTheirTokenAndNoOthers|TestATerminatedUploadIsNotCompletedForTheUpstream",
+	},
+	{
+		Name: "live/scope", Control: "auth.md §4: a stream ends when its token loses the scope",
+		File:    "caddymodule/live.go",
+		Old:     "case !q.policy.Allows(token.Scopes, q.rule):",
+		New:     "case false:",
+		Package: "./caddymodule", Tests: "TestAStreamEndsWhenItsTokenExpiresOrLosesTheScope",
+	},
+	{
+		Name: "live/models", Control: "auth.md §10: a stream ends when the list of its token shrinks",
+		File:    "caddymodule/live.go",
+		Old:     "q.list != nil && !token.Models.Covers(q.list),",
+		New:     "false,",
+		Package: "./caddymodule", Tests: "TestAStreamEndsWhenTheListOfItsTokenShrinks",
+	},
+	{
 		Name: "live/late-body", Control: "auth.md §10: a token is judged again when the body is there",
 		File: "caddymodule/models_check.go",
 		Old: `	s.live.models = names
@@ -185,5 +279,13 @@ var edgeLimits = []Mutant{
 		New: `	s.live.models = names
 	return refusal{}`,
 		Package: "./caddymodule", Tests: "TestATokenIsJudgedAgainWhenItsBodyIsThere",
+	},
+	{
+		Name: "live/audited", Control: "auth.md §4: a terminated stream is audited",
+		File: "caddymodule/serve.go",
+		Old: `			g.app.audit.streamTerminated(g.Name, d, why, s.id, s.sent.Load(), time.Since(s.start))
+`,
+		New:     "",
+		Package: "./caddymodule", Tests: "TestStreamsEndWithTheirTokenAndNoOthers",
 	},
 }

@@ -76,6 +76,22 @@ var edgeModel = []Mutant{
 		Package: "./caddymodule", Tests: "TestModelsAtIsRefusedWhereNoUpstreamCouldCheck",
 	},
 	{
+		Name: "cors/preflight-origin", Control: "auth.md §11: other origins are told nothing",
+		File: "caddymodule/cors.go",
+		Old: `	if s.origin != "" {
+		delete(h, headerExposeHeaders)`,
+		New: `	if true {
+		delete(h, headerExposeHeaders)`,
+		Package: "./caddymodule", Tests: "TestPreflights",
+	},
+	{
+		Name: "cors/exact-origin", Control: "auth.md §11: origins are exact",
+		File:    "caddymodule/cors.go",
+		Old:     "len(origins) == 1 && c.origins[origins[0]] {",
+		New:     "len(origins) == 1 {",
+		Package: "./caddymodule", Tests: "TestPreflights|TestAnswersForPages",
+	},
+	{
 		Name: "cors/upstream-answers", Control: "auth.md §11: Access-Control-* of an upstream is taken off",
 		File: "caddymodule/cors_headers.go",
 		Old: `	dropBrowsers(h)
@@ -90,6 +106,13 @@ var edgeModel = []Mutant{
 `,
 		New:     "",
 		Package: "./caddymodule", Tests: "TestPreflights|TestAnswersForPages",
+	},
+	{
+		Name: "cors/request-headers", Control: "auth.md §11: Access-Control-Request-* is taken off before the upstream",
+		File:    "caddymodule/cors.go",
+		Old:     `if strings.HasPrefix(name, "Access-Control-Request-") {`,
+		New:     `if false && strings.HasPrefix(name, "Access-Control-Request-") {`,
+		Package: "./caddymodule", Tests: "TestAnswersForPages|TestOptionsOfOtherClients",
 	},
 	{
 		Name: "cors/preflight-token", Control: "a preflight repeats no token",
