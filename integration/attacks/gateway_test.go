@@ -76,15 +76,20 @@ type gatewayKind struct {
 	global, site, guard string // lines for the Caddyfile
 	policy              string // in place of fixturePolicy
 	before              string // directives between the guard and the proxy; UPSTREAM is its address
+	upstream            string // host:port in place of an echo upstream
 }
 
 func startListeners(t testing.TB, kind gatewayKind) target {
 	t.Helper()
-	upstream := startEcho(t)
+	upstream, origin := (*echo)(nil), kind.upstream
+	if origin == "" {
+		upstream = startEcho(t)
+		origin = upstream.address()
+	}
 	if kind.policy == "" {
 		kind.policy = fixturePolicy
 	}
-	before := strings.ReplaceAll(kind.before, "UPSTREAM", upstream.address())
+	before := strings.ReplaceAll(kind.before, "UPSTREAM", origin)
 	listen, dial := pubHosts(t)
 	_, pubPort, _ := net.SplitHostPort(testkit.FreeAddressOn(t, listen))
 	loop := testkit.FreeAddress(t)
@@ -96,7 +101,7 @@ func startListeners(t testing.TB, kind gatewayKind) target {
 			addresses = kind.alias + port + ", " + addresses
 		}
 		return fmt.Sprintf("%s {\n\tbind %s\n\t%s\n\tauthmin %s {\n\t\t%s%s\n\t}\n\t%s\n\treverse_proxy %s {\n\t\theader_up %s \"%s{remote}\"\n\t}\n}\n",
-			addresses, bind, kind.site, name, guard, kind.policy, before, upstream.address(), peerHeader, kind.peer)
+			addresses, bind, kind.site, name, guard, kind.policy, before, origin, peerHeader, kind.peer)
 	}
 	config := fmt.Sprintf("{\n\tadmin off\n\tpersist_config off\n\t%s\n\tauthmin {\n\t\ttoken_file %s\n\t\tlockout off\n\t\toptional true\n\t}\n}\n",
 		kind.global, writeKeyring(t)) +

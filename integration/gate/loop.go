@@ -122,6 +122,7 @@ func (r *runner) onAll(ctx context.Context, command ...string) error {
 		{"./..."}, {"-tags", "browser", "./integration/bypass"}, {"-tags", "rolling", "./integration/rolling"},
 		{"-tags", "observability", "./integration/observability"}, {"-tags", "containers", "./integration/containers/..."},
 		{"-tags", "packages", "./integration/packages"}, {"-tags", "failover", "./integration/cluster"}, {"-tags", "soak", "./integration/soak"},
+		{"-tags", "upstreams", "./integration/attacks"},
 	} {
 		cmd := exec.CommandContext(ctx, command[0], slices.Concat(command[1:], args)...)
 		cmd.Dir, cmd.Stdout, cmd.Stderr = r.root, r.show, r.show
