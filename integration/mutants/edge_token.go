@@ -251,7 +251,7 @@ var edgeToken = []Mutant{
 		return nil, err
 	}
 	if int64(len(content)) > limit {`,
-		New: `	content, err := io.ReadAll(f)
+		New: `	content, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, err
 	}
