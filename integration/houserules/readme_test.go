@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -70,6 +71,7 @@ var howToRun = []recipe{
 	{regexp.MustCompile(`^go tool xcaddy build `), builtByCI},
 	{regexp.MustCompile(`^\./caddy list-modules$`), builtByCI},
 	{regexp.MustCompile(`^go run \./integration/gate( --loop)?$`), ranByCI},
+	{regexp.MustCompile(`^go run \./integration/mutants -run '\^decide/'$`), mutatedByCI},
 	{regexp.MustCompile(`^go run \./deploy/release --out dist `), releasedByCI},
 	{regexp.MustCompile(`^curl --cacert root\.crt .*https://llm\.lan/`), (*readme).colleague},
 }
@@ -249,6 +251,23 @@ func ranByCI(_ *readme, t *testing.T, b block) {
 		if !strings.Contains(string(script), line) {
 			t.Errorf(".ci/run has no %q", line)
 		}
+	}
+}
+
+// mutatedByCI: the CI run has other mutants each time, and the program prints those that it
+// would run.
+func mutatedByCI(_ *readme, t *testing.T, b block) {
+	script, err := os.ReadFile(filepath.Join(root(t), ".ci", "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(script), "go run ./integration/mutants -budget") {
+		t.Error(".ci/run runs no mutants")
+	}
+	cmd := exec.Command("sh", "-c", strings.TrimSpace(b.text)+" -list")
+	cmd.Dir = root(t)
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "decide/") {
+		t.Errorf("got %.200s, %v", out, err)
 	}
 }
 
