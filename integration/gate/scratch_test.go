@@ -27,6 +27,7 @@ var good = map[string]string{
 	"integration/packages/e.go":        "//go:build packages\n\n// Package packages is a test.\npackage packages\n",
 	"integration/cluster/d.go":         "//go:build failover\n\n// Package cluster is a test.\npackage cluster\n",
 	"integration/soak/d.go":            "//go:build soak\n\n// Package soak is a test.\npackage soak\n",
+	"integration/attacks/d.go":         "//go:build upstreams\n\n// Package attacks is a test.\npackage attacks\n",
 	"integration/rolling/d.go":         "//go:build rolling\n\n// Package rolling is a test.\npackage rolling\n",
 	"integration/bypass/d.go":          "//go:build browser\n\n// Package bypass is a test.\npackage bypass\n",
 	"integration/bypass/e.go":          "// Package bypass is a test.\npackage bypass\n",
