@@ -129,16 +129,6 @@ var poolmanagerCalls = []Mutant{
 		New: `	if false && (p.Model[1] > 0 && model != "") {`,
 	},
 	{
-		Name: "poolmanager/dispatch/slot-of-one-that-hangs-up", Control: "api.md dispatch: the caller's hanging up frees the slot",
-		File: "poolmanager/api_dispatch.go", Package: "./poolmanager", Tests: "TestATakenSlotIs429AndHangingUpFreesItInTheEngineToo",
-		Old: `	context.AfterFunc(ctx, l.release)
-	if err`,
-		New: `	if !(true) {
-		context.AfterFunc(ctx, l.release)
-	}
-	if err`,
-	},
-	{
 		Name: "poolmanager/call/member-refused-twice", Control: "refusal: refuse_members names a member twice",
 		File: "poolmanager/call_refuse.go", Package: "./poolmanager", Tests: "TestAnEngineThatKeepsNothingIsNotAskedToGoOn",
 		Old: "\t\tif slices.ContainsFunc(all, func(other refusal) bool { return other.path == one.path && other.text == one.text }) {",
