@@ -15,7 +15,9 @@ Feature: Pools
     Then each task ended with "end"
     And the tasks ran on the nodes "node1, node3"
     When I call the gateway of the node "node2"
-    And I POST "/pools/pool2/preload" with the token of "node2-dispatch" and the body:
+    Then within 15 seconds GET "/pools/pool2/status" with the token of "node2-dispatch" says:
+      | state | stopped |
+    When I POST "/pools/pool2/preload" with the token of "node2-dispatch" and the body:
       """
       {"template":"demo","wait_ms":20000}
       """
