@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,7 +49,14 @@ func TestALargeBodyCostsAFewPiecesOfMemory(t *testing.T) {
 			}
 			return err
 		}},
-		{"removing", func(id string) error { return c.Forget(t.Context(), id) }},
+		{"removing", func(id string) (err error) {
+			for range 10 { // twenty at once may take longer than one may take
+				if err = c.Forget(t.Context(), id); !errors.Is(err, store.ErrUnavailable) {
+					break
+				}
+			}
+			return err
+		}},
 	} {
 		debug.FreeOSMemory()
 		before := heapBytes()
